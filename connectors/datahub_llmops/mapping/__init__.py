@@ -1,0 +1,1 @@
+"""Facts to DataHub aspects; pure functions, no I/O."""
