@@ -44,3 +44,11 @@ class UnknownAssetError(CatalogError):
 
 class SinkError(LlmopsError):
     """The local catalog could not take a run; nothing of it was stored."""
+
+
+class AspectValueError(LlmopsError):
+    """An aspect of ours holds what its schema does not allow; the message names each field and no value."""
+
+
+class ModelsError(LlmopsError):
+    """The model plugin could not be installed, or its state could not be asked for; nothing was changed."""
