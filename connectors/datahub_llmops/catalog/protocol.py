@@ -121,7 +121,7 @@ class FullCatalog(Catalog, Protocol):
     """What the command asks besides; both catalogs answer it, and nothing else needs it."""
 
     def latest(self, urn: str) -> Mapping[str, Aspect]:
-        """The newest record of each time series of one asset (``datasetProfile``, ``operation`` ...), by aspect name."""
+        """By aspect name the newest record of each time series (``datasetProfile``, ``operation`` ...) of one asset."""
         ...
 
     def records(self) -> Iterator[Record]:
