@@ -5,12 +5,15 @@ https://docs.datahub.com/docs/what/urn/
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import Final
 from urllib.parse import unquote
 
 _URN: Final = "urn:li:"
 _PLATFORM: Final = "urn:li:dataPlatform:"
+_RESERVED: Final = str.maketrans({",": "%2C", "(": "%28", ")": "%29", "\u241f": "%E2%90%9F"})
+_TYPE: Final = re.compile(r"\[[^\]]*\]")
 _NAME_AT: Final = {"dataFlow": 1, "dataJob": -1, "schemaField": -1}
 """Which part of a compound key is the name; of all others the second (dataset, mlModel ...)."""
 
@@ -75,6 +78,28 @@ def asset_of(urn: str) -> str:
     """The asset that a column belongs to; any other URN is its own."""
     parts = key_parts(urn)
     return parts[0] if entity_type(urn) == "schemaField" and len(parts) == 2 else urn
+
+
+def schema_field(asset: str, path: str) -> str:
+    """URN of a column, its path encoded as DataHub's builders encode it.
+
+    >>> schema_field("urn:li:dataset:(urn:li:dataPlatform:chroma,docs,PROD)", "a,b")
+    'urn:li:schemaField:(urn:li:dataset:(urn:li:dataPlatform:chroma,docs,PROD),a%2Cb)'
+    """
+    return f"urn:li:schemaField:({asset},{path.translate(_RESERVED)})"
+
+
+def simple_path(path: str) -> str:
+    """A field path without the types that its second form carries.
+
+    >>> simple_path("[version=2.0].[type=struct].[type=array].[type=string].address.[type=string].city")
+    'address.city'
+
+    https://docs.datahub.com/docs/advanced/field-path-spec-v2
+    """
+    if not path.startswith("[version=2.0]"):
+        return path
+    return ".".join(part for part in _TYPE.sub("", path).split(".") if part)
 
 
 def matches_short(short: str, urn: str, name: str | None = None) -> bool:

@@ -120,6 +120,10 @@ class Catalog(Protocol):
 class FullCatalog(Catalog, Protocol):
     """What the command asks besides; both catalogs answer it, and nothing else needs it."""
 
+    def aspects_of(self, urns: Iterable[str]) -> Mapping[str, Mapping[str, Aspect]]:
+        """``aspects`` of many assets at once; those never emitted are left out."""
+        ...
+
     def latest(self, urn: str) -> Mapping[str, Aspect]:
         """By aspect name the newest record of each time series (``datasetProfile``, ``operation`` ...) of one asset."""
         ...
