@@ -328,7 +328,7 @@ class HttpClient:
         if absent:
             return _Failure(error=VanishedError, what=f"was answered {status}: it is not there (any more)")
         return _Failure(
-            error=UnreadableError,
+            error=UnreachableError,
             what=f"was answered {status}, but not in the words of {self.system}: perhaps a gateway answered, or "
             "the path of the url is wrong",
         )
