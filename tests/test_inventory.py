@@ -59,13 +59,14 @@ def test_no_slot_of_the_whole_environment_is_taken() -> None:
 
 
 def test_no_connector_is_left_unregistered() -> None:
-    written = {path.stem for folder in ("vectors", "prompts") for path in (PACKAGE / folder).glob("[!_]*.py")}
-    assert written >= set(CONNECTORS.values())
-    unregistered = written - set(CONNECTORS.values())
-    # A connector may be spread over a few files; those carry its name in front.
-    assert all(
-        any(name.startswith(f"{connector}_") for connector in CONNECTORS.values()) for name in unregistered
-    )
+    written = set()
+    for path in (file for folder in ("vectors", "prompts") for file in (PACKAGE / folder).glob("[!_]*.py")):
+        module = importlib.import_module(f"datahub_llmops.{path.parent.name}.{path.stem}")
+        own = (
+            thing for thing in vars(module).values() if getattr(thing, "__module__", None) == module.__name__
+        )
+        written.update(thing for thing in own if isinstance(thing, type) and issubclass(thing, Source))
+    assert written == {resolve(SOURCES[plugin]) for plugin in CONNECTORS}
 
 
 @pytest.mark.parametrize(("plugin", "system"), sorted(CONNECTORS.items()))
