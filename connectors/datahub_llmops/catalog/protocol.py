@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeAlias
 
@@ -63,6 +63,15 @@ class Lineage:
     edges: tuple[Edge, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """One aspect as the metadata file format holds it; of a time series, one of its records."""
+
+    urn: str
+    name: str
+    aspect: Aspect
+
+
 class Catalog(Protocol):
     """Read access to one catalog. Every method raises ``CatalogError`` where the catalog cannot answer."""
 
@@ -105,4 +114,24 @@ class Catalog(Protocol):
 
     def close(self) -> None:
         """Give back connections. May be called twice."""
+        ...
+
+
+class FullCatalog(Catalog, Protocol):
+    """What the command asks besides; both catalogs answer it, and nothing else needs it."""
+
+    def aspects_of(self, urns: Iterable[str]) -> Mapping[str, Mapping[str, Aspect]]:
+        """``aspects`` of many assets at once; those never emitted are left out."""
+        ...
+
+    def latest(self, urn: str) -> Mapping[str, Aspect]:
+        """By aspect name the newest record of each time series (``datasetProfile``, ``operation`` ...) of one asset."""
+        ...
+
+    def records(self) -> Iterator[Record]:
+        """Everything that the catalog holds, soft-deleted assets and time series too.
+
+        In an order in which a server takes it: structured property definitions before anything else, version sets
+        after the versions in them.
+        """
         ...

@@ -1,0 +1,62 @@
+# Needs Python 3.10 or newer and make. Every target makes its own virtual environment first; pip's own settings apply.
+#   make demo    the main job on this machine, without a server       make test    the test suite
+#   make check   everything that CI asks for                          make docs    write generated parts of docs/ anew
+
+PYTHON ?= python3
+VENV ?= .venv
+WORKERS ?= auto
+
+# Absolute, so that a target may run a script that starts others.
+BIN := $(abspath $(VENV))/bin
+export DATAHUB_TELEMETRY_ENABLED := false
+export ANONYMIZED_TELEMETRY := False
+
+.PHONY: help demo test check format lint types imports docs docs-check clean
+.DEFAULT_GOAL := help
+
+help:
+	@sed -n 's/^#   /  /p' $(firstword $(MAKEFILE_LIST))
+
+demo: $(VENV)/.demo
+	@PATH="$(BIN):$$PATH" $(BIN)/python examples/demo/run.py
+
+test: $(VENV)/.test
+	$(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 8
+
+check: format lint types imports test docs-check
+
+format: $(VENV)/.check
+	$(BIN)/ruff format --check .
+
+lint: $(VENV)/.check
+	$(BIN)/ruff check .
+
+types: $(VENV)/.check
+	$(BIN)/mypy
+
+imports: $(VENV)/.check
+	$(BIN)/lint-imports
+
+docs: $(VENV)/.test
+	$(BIN)/python docs/generate.py
+
+docs-check: $(VENV)/.test
+	$(BIN)/python docs/generate.py --check
+
+clean:
+	rm -rf demo build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+# One stamp for each extra: a second call is instant, a changed pyproject.toml installs anew.
+# An extra contains the ones named after it, so their stamps are set with it.
+$(VENV)/.check: INCLUDES := .test .demo
+$(VENV)/.test: INCLUDES := .demo
+$(VENV)/.demo: INCLUDES :=
+
+$(VENV)/.demo $(VENV)/.test $(VENV)/.check: pyproject.toml | $(VENV)/bin/python
+	@echo "Installing what 'make $(subst .,,$(@F))' needs into $(VENV) (once, a minute or two) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$(subst .,,$(@F))]'
+	@touch $@ $(addprefix $(VENV)/,$(INCLUDES))
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo "Python 3.10 or newer is needed; name one with: make $(MAKECMDGOALS) PYTHON=python3.11" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV)

@@ -1,0 +1,65 @@
+"""From what a person types to a catalog and an asset in it; DataHub is imported for a server's URL only."""
+
+from __future__ import annotations
+
+import os
+from typing import Final
+
+from datahub_llmops.catalog import names
+from datahub_llmops.catalog.protocol import Catalog, FullCatalog
+from datahub_llmops.errors import CatalogError, UnknownAssetError
+
+ENVIRONMENT: Final = "DATAHUB_LLMOPS_CATALOG"
+"""The variable that says which catalog is meant where nobody says so otherwise."""
+
+_SHOWN_CANDIDATES: Final = 20
+
+
+def is_url(where: str) -> bool:
+    """Whether ``where`` is a server's address rather than a file's path."""
+    return where.lower().startswith(("http://", "https://"))
+
+
+def open_catalog(where: str | None = None) -> FullCatalog:
+    """The catalog at ``where``: a local file's path or a DataHub server's URL.
+
+    ``None`` is what ``DATAHUB_LLMOPS_CATALOG`` says, else the one file that the sink ``llm-local`` writes by default.
+
+    Raises:
+        CatalogError: it is not there, cannot be read, or does not answer.
+    """
+    where = where or os.environ.get(ENVIRONMENT) or None
+    if where and is_url(where):
+        from datahub_llmops.catalog.server import ServerCatalog
+
+        return ServerCatalog.at(where)
+    if where and "://" in where:
+        raise CatalogError(f"{where}: a catalog is a file's path, or a server's URL with http:// or https://")
+    from datahub_llmops.catalog.local import LocalCatalog
+    from datahub_llmops.catalog.store import default_path
+
+    return LocalCatalog(where or default_path())
+
+
+def resolve(catalog: Catalog, typed: str) -> str:
+    """The one asset that ``typed`` means: a URN as it is, else a short name, with ``#column`` for one of its columns.
+
+    A platform and the whole name (``chroma:default_database.docs``) win over names that merely end so.
+
+    Raises:
+        UnknownAssetError: nothing answers to it, or more than one asset does; the message lists those.
+    """
+    if typed.startswith("urn:li:"):
+        return typed
+    found = list(catalog.candidates(typed, _SHOWN_CANDIDATES + 1))
+    asset, hash_sign, column = typed.rpartition("#")
+    if not found and hash_sign:
+        return names.schema_field(resolve(catalog, asset), column)
+    exact = [urn for urn in found if f"{names.platform(urn)}:{names.full_name(urn)}".casefold() == typed.casefold()]
+    if len(exact) == 1 or len(found) == 1:
+        return (exact if len(exact) == 1 else found)[0]
+    if not found:
+        raise UnknownAssetError(f"nothing in the catalog is called {typed!r}; look for it: datahub-llmops search WORDS")
+    listed = "\n".join(f"  {urn}" for urn in found[:_SHOWN_CANDIDATES])
+    more = f"\n  and more than {_SHOWN_CANDIDATES} in all" if len(found) > _SHOWN_CANDIDATES else ""
+    raise UnknownAssetError(f"{typed!r} may mean more than one asset; say which:\n{listed}{more}")

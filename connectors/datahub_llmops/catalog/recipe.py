@@ -1,0 +1,45 @@
+"""Which catalog a recipe reads: the one it names, else the server it runs against, else the file it writes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from datahub.ingestion.api.common import PipelineContext
+
+from datahub_llmops.catalog.open import open_catalog
+from datahub_llmops.catalog.protocol import Catalog
+from datahub_llmops.catalog.server import ServerCatalog
+from datahub_llmops.catalog.store import default_path
+
+LOCAL_SINK = "llm-local"
+
+
+def recipe_catalog(ctx: PipelineContext, where: str | None) -> Catalog | None:
+    """Open the catalog that a recipe looks things up in.
+
+    ``where`` is the recipe's own ``catalog`` option, a path or URL. Without it: the pipeline's graph (a
+    ``datahub-rest`` sink or ``datahub_api``), else the file of an ``llm-local`` sink. ``None`` when there is
+    neither, or when the local file does not exist yet: it is written by the first run.
+
+    Raises:
+        CatalogError: there is a catalog and it cannot be opened.
+    """
+    if where is None:
+        if ctx.graph is not None:
+            return ServerCatalog(ctx.graph)
+        where = _sink_path(ctx)
+    if where is None or not (_is_url(where) or Path(where).exists()):
+        return None
+    return open_catalog(where)
+
+
+def _sink_path(ctx: PipelineContext) -> str | None:
+    sink = ctx.pipeline_config.sink if ctx.pipeline_config else None
+    if sink is None or sink.type != LOCAL_SINK:
+        return None
+    config = sink.config if isinstance(sink.config, dict) else {}
+    return str(config.get("path") or default_path())
+
+
+def _is_url(where: str) -> bool:
+    return where.startswith(("http://", "https://"))

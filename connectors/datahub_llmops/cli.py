@@ -1,0 +1,233 @@
+"""The command ``datahub-llmops``: look into a catalog from a terminal or a program.
+
+Exit codes: 0 done, 1 not found, ambiguous or unreadable, 2 wrong usage. Starting fast matters: rich is imported for
+people's output only, DataHub for a server's URL only.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from datahub_llmops import __version__
+from datahub_llmops.catalog.open import open_catalog, resolve
+from datahub_llmops.catalog.protocol import Edge, FullCatalog, Lineage, Node
+from datahub_llmops.errors import LlmopsError, UnknownAssetError
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+F = TypeVar("F")
+
+_EXAMPLES = """
+\b
+Examples:
+  datahub-llmops search docs
+  datahub-llmops show chroma:default_database.docs
+  datahub-llmops lineage docs
+  datahub-llmops lineage sqlite:main.maintainers#email --down --columns
+  datahub-llmops --catalog http://localhost:8080 lineage docs --json
+  datahub-llmops export catalog.json
+
+An asset is named by its URN, or short: by its name, or the last parts of it, with its platform before a colon where
+that is needed, and with #column behind it for one of its columns.
+"""
+
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+
+
+@click.group(
+    epilog=_EXAMPLES, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
+@click.option(
+    "--catalog",
+    "where",
+    metavar="PATH|URL",
+    help="A local catalog's file, or a DataHub server (its token comes from DATAHUB_GMS_TOKEN or ~/.datahubenv). "
+    "Default: DATAHUB_LLMOPS_CATALOG, else the file that the sink llm-local writes.",
+)
+@click.version_option(__version__, prog_name="datahub-llmops", message="%(prog)s %(version)s")
+@click.pass_context
+def main(context: click.Context, where: str | None) -> None:
+    """See which tables, columns, owners and terms feed a vector index, and what depends on them."""
+    context.obj = where
+
+
+@main.command()
+@click.argument("asset", metavar="URN")
+@click.option("--up/--down", "up", default=True, help="What feeds it (the default), or what it feeds.")
+@click.option("--hops", type=click.IntRange(min=1), default=5, show_default=True, help="How far to walk.")
+@click.option("--columns", is_flag=True, help="Show column -> column under each edge. JSON always has them.")
+@_JSON
+@click.pass_obj
+def lineage(where: str | None, asset: str, up: bool, hops: int, columns: bool, as_json: bool) -> None:
+    """What feeds an asset, back to tables and columns, or what it feeds.
+
+    \b
+    datahub-llmops lineage docs                            the tables behind the index
+    datahub-llmops lineage docs --columns                  and the columns
+    datahub-llmops lineage sqlite:main.people#email --down  where personal data goes
+    """
+    with _opened(where) as catalog:
+        urn = resolve(catalog, asset)
+        walk = catalog.lineage(urn, "up" if up else "down", hops)
+        if as_json:
+            _print_json(_walk_json(walk))
+            return
+        from datahub_llmops.render import Labels, lineage_summary, lineage_tree
+
+        labels = Labels(catalog)
+        labels.learn_nodes(walk.nodes)
+        _print(lineage_tree(walk, labels, columns=columns), lineage_summary(walk, hops))
+
+
+@main.command()
+@click.argument("asset", metavar="URN")
+@_JSON
+@click.pass_obj
+def show(where: str | None, asset: str, as_json: bool) -> None:
+    """Everything that the catalog holds of one asset.
+
+    \b
+    datahub-llmops show chroma:default_database.docs
+    datahub-llmops show docs --json
+    """
+    with _opened(where) as catalog:
+        urn = resolve(catalog, asset)
+        node = _node(catalog, urn)
+        if as_json:
+            _print_json(_asset_json(catalog, node))
+            return
+        from datahub_llmops.page import gather, page
+        from datahub_llmops.render import Labels
+
+        _print(page(gather(catalog, node), Labels(catalog)))
+
+
+@main.command()
+@click.argument("words", nargs=-1, required=True)
+@click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="At most so many.")
+@_JSON
+@click.pass_obj
+def search(where: str | None, words: tuple[str, ...], limit: int, as_json: bool) -> None:
+    """Assets whose name, URN or description holds every word, best first.
+
+    \b
+    datahub-llmops search customer email
+    """
+    with _opened(where) as catalog:
+        query = " ".join(words)
+        found = list(catalog.search(query, limit))
+        if as_json:
+            _print_json({"query": query, "nodes": [_node_json(node, hops=False) for node in found]})
+            return
+        if not found:
+            raise UnknownAssetError(f"nothing in the catalog holds {query!r}")
+        from datahub_llmops.render import Labels, search_table
+
+        labels = Labels(catalog)
+        labels.learn_nodes(found)
+        _print(search_table(found, labels))
+
+
+@main.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--force", is_flag=True, help="Overwrite FILE when it is there.")
+@click.pass_obj
+def export(where: str | None, file: Path, force: bool) -> None:
+    """Write the whole catalog to FILE in DataHub's metadata file format.
+
+    DataHub's `file` source replays it into a server:
+
+    \b
+    source: {type: file, config: {path: FILE}}
+    sink: {type: datahub-rest, config: {server: 'http://localhost:8080'}}
+    """
+    from datahub_llmops.catalog.export import export_catalog
+
+    with _opened(where) as catalog:
+        count = export_catalog(catalog, file, overwrite=force)
+    click.echo(f"{count:,} records in {_shown(str(file))}")
+
+
+@contextmanager
+def _opened(where: str | None) -> Iterator[FullCatalog]:
+    """The catalog for one command; what it cannot do ends the command with its message."""
+    try:
+        with closing(open_catalog(where)) as catalog:
+            yield catalog
+    except LlmopsError as error:
+        raise click.ClickException(_shown(str(error))) from error
+
+
+def _node(catalog: FullCatalog, urn: str) -> Node:
+    """The asset, which may be soft-deleted: its page is there all the same."""
+    found = catalog.nodes([urn])
+    if found:
+        return found[0]
+    if not catalog.aspects(urn):
+        raise UnknownAssetError(f"{urn} is not in the catalog; look for it: datahub-llmops search WORDS")
+    from datahub_llmops.catalog import names
+
+    return Node(urn=urn, type=names.entity_type(urn), platform=names.platform(urn), name=names.full_name(urn))
+
+
+def _walk_json(walk: Lineage) -> dict[str, object]:
+    return {
+        "root": walk.root,
+        "direction": walk.direction,
+        "nodes": [_node_json(node) for node in walk.nodes],
+        "edges": [_edge_json(edge) for edge in walk.edges],
+    }
+
+
+def _node_json(node: Node, *, hops: bool = True) -> dict[str, Any]:
+    shown = asdict(node)
+    if not hops:
+        del shown["hops"]
+    return shown
+
+
+def _edge_json(edge: Edge) -> dict[str, Any]:
+    return asdict(edge)
+
+
+def _asset_json(catalog: FullCatalog, node: Node) -> dict[str, object]:
+    return {
+        **_node_json(node, hops=False),
+        "aspects": dict(catalog.aspects(node.urn)),
+        "latest": dict(catalog.latest(node.urn)),
+        "upstream": [other.urn for other in catalog.lineage(node.urn, "up", 1).nodes if other.hops],
+        "downstream": [other.urn for other in catalog.lineage(node.urn, "down", 1).nodes if other.hops],
+    }
+
+
+def _print_json(value: object) -> None:
+    """ASCII only: what would steer a terminal is escaped by JSON itself."""
+    click.echo(json.dumps(value, indent=2))
+
+
+def _print(*parts: RenderableType) -> None:
+    from datahub_llmops.render import console
+
+    out = console()
+    for part in parts:
+        out.print(part)
+
+
+def _shown(message: str) -> str:
+    """A message of several lines, each fit for a terminal."""
+    from datahub_llmops.render import clean
+
+    return "\n".join(clean(line) for line in message.splitlines())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,146 @@
+"""Built-in rules: what addresses of documents and tables mean as datasets of DataHub's own sources.
+
+Names are spelled as those sources spell them, so that both meet in one graph: ``s3``, ``gcs`` and ``abs`` name an
+object by its path without the scheme (https://docs.datahub.com/docs/generated/ingestion/sources/s3), SQL sources
+name a table by its dotted path. User, password, port, query and fragment of an address are never part of a name.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Final
+from urllib.parse import unquote
+
+from datahub.emitter.mce_builder import ALL_ENV_TYPES
+from datahub.metadata.urns import DatasetUrn
+from datahub.utilities.urns.error import InvalidUrnError
+
+from datahub_llmops import urns
+
+_ADDRESS: Final = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*)://([^/?#]*)([^?#]*)")
+_WINDOWS_PATH: Final = re.compile(r"[A-Za-z]:[\\/]")
+_AZURE_HOSTS: Final = (".blob.core.windows.net", ".dfs.core.windows.net")
+
+_BUCKETS: Final = {"s3": "s3", "s3a": "s3", "s3n": "s3", "gs": "gcs", "gcs": "gcs"}
+_AZURE_SCHEMES: Final = ("abfs", "abfss", "wasb", "wasbs")
+
+# Scheme -> platform and how many parts a table's name has there.
+_WAREHOUSES: Final = {
+    "athena": ("athena", 2),
+    "awsathena": ("athena", 2),
+    "bigquery": ("bigquery", 3),
+    "bq": ("bigquery", 3),
+    "clickhouse": ("clickhouse", 2),
+    "databricks": ("databricks", 3),
+    "hive": ("hive", 2),
+    "mariadb": ("mariadb", 2),
+    "mssql": ("mssql", 3),
+    "mysql": ("mysql", 2),
+    "postgres": ("postgres", 3),
+    "postgresql": ("postgres", 3),
+    "redshift": ("redshift", 3),
+    "snowflake": ("snowflake", 3),
+    "sqlserver": ("mssql", 3),
+    "trino": ("trino", 3),
+}
+# DataHub's own sources for these lower-case names unless told otherwise.
+_LOWER_CASE: Final = frozenset({"snowflake"})
+
+
+def dataset_of(value: str, env: str) -> str | None:
+    """URN of the dataset that an address names, ``None`` where no built-in rule knows it.
+
+    >>> dataset_of("s3://kb/guides/intro.md#page=2", "PROD")
+    'urn:li:dataset:(urn:li:dataPlatform:s3,kb/guides/intro.md,PROD)'
+    >>> dataset_of("postgresql://ada:secret@db:5432/shop/public.docs", "PROD")
+    'urn:li:dataset:(urn:li:dataPlatform:postgres,shop.public.docs,PROD)'
+    >>> dataset_of("/srv/kb/guides/intro.md", "PROD")
+    'urn:li:dataset:(urn:li:dataPlatform:file,/srv/kb/guides,PROD)'
+    >>> dataset_of("https://example.com/intro", "PROD") is None
+    True
+    """
+    if value.startswith("urn:"):
+        return dataset_urn(value)
+    address = _ADDRESS.match(value)
+    if address is None:
+        return _local_path(value, env)
+    scheme, host, path = address[1].lower(), address[2], address[3]
+    for rule in _RULES:
+        if found := rule(scheme, host, path, env):
+            return found
+    return None
+
+
+def dataset_urn(text: str) -> str | None:
+    """``text`` as a dataset URN in canonical form, or ``None`` where it is not one."""
+    try:
+        urn = DatasetUrn.from_string(text)
+    except InvalidUrnError:
+        return None
+    # A server refuses an environment that it does not know, and the batch with it.
+    return urn.urn() if urn.name.strip(" ./") and urn.env in ALL_ENV_TYPES else None
+
+
+def _object(scheme: str, host: str, path: str, env: str) -> str | None:
+    platform, key = _BUCKETS.get(scheme), path.strip("/")
+    return urns.dataset(platform, f"{host}/{key}", env=env) if platform and host and key else None
+
+
+def _azure(scheme: str, host: str, path: str, env: str) -> str | None:
+    container, at, account = host.rpartition("@")
+    if scheme in ("http", "https") and not at and host.lower().endswith(_AZURE_HOSTS):
+        name = path.strip("/")
+    elif scheme in _AZURE_SCHEMES and at and account.lower().endswith(_AZURE_HOSTS):
+        name = f"{container}/{path.strip('/')}"
+    else:
+        return None
+    # A container alone is no object: there is nothing below it that could be the source.
+    return urns.dataset("abs", name, env=env) if name.strip("/").count("/") else None
+
+
+def _hdfs(scheme: str, host: str, path: str, env: str) -> str | None:
+    return urns.dataset("hdfs", path.rstrip("/"), env=env) if scheme == "hdfs" and path.strip("/") else None
+
+
+def _file(scheme: str, host: str, path: str, env: str) -> str | None:
+    if scheme != "file":
+        return None
+    decoded = unquote(path)
+    windows = decoded.removeprefix("/")
+    return _local_path(windows if _WINDOWS_PATH.match(windows) else decoded, env)
+
+
+def _local_path(value: str, env: str) -> str | None:
+    """A file's folder: a dataset for each of ten thousand files would bury the graph.
+
+    Relative paths and bare names are no address: what they are relative to is not known here.
+    """
+    if _WINDOWS_PATH.match(value) or value.startswith("\\\\"):
+        value = value.replace("\\", "/")
+    elif not value.startswith("/"):
+        return None
+    folder = value.rpartition("/")[0].rstrip("/")
+    return urns.dataset("file", folder, env=env) if folder.strip("/") else None
+
+
+def _warehouse(scheme: str, host: str, path: str, env: str) -> str | None:
+    platform, size = _WAREHOUSES.get(scheme.partition("+")[0], (None, 0))
+    if platform is None:
+        return None
+    # bigquery://project.dataset.table has the name where other addresses have the host.
+    for text in (path, f"{host.rpartition('@')[2]}{path}"):
+        parts = tuple(part for piece in text.split("/") for part in piece.split(".") if part)
+        if len(parts) == size:
+            name = ".".join(parts)
+            return urns.dataset(platform, name.lower() if platform in _LOWER_CASE else name, env=env)
+    return None
+
+
+_RULES: Final[tuple[Callable[[str, str, str, str], str | None], ...]] = (
+    _object,
+    _azure,
+    _hdfs,
+    _file,
+    _warehouse,
+)

@@ -1,0 +1,230 @@
+"""A vector collection as a DataHub dataset of subtype ``Vector Collection``, in its containers.
+
+https://docs.datahub.com/docs/generated/metamodel/entities/dataset
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Final, TypeAlias
+
+from datahub.emitter.mcp import MetadataChangeProposalWrapper
+from datahub.metadata.schema_classes import (
+    ArrayTypeClass,
+    BooleanTypeClass,
+    BytesTypeClass,
+    ContainerClass,
+    ContainerPropertiesClass,
+    DataPlatformInstanceClass,
+    DatasetProfileClass,
+    DatasetPropertiesClass,
+    DateTypeClass,
+    MetadataChangeProposalClass,
+    NullTypeClass,
+    NumberTypeClass,
+    OperationClass,
+    OperationTypeClass,
+    OtherSchemaClass,
+    RecordTypeClass,
+    SchemaFieldClass,
+    SchemaFieldDataTypeClass,
+    SchemaMetadataClass,
+    StringTypeClass,
+    SubTypesClass,
+    TimeStampClass,
+    TimeTypeClass,
+)
+
+from datahub_llmops import urns
+from datahub_llmops.mapping.properties import AssetPatch, PropertyValues
+from datahub_llmops.model import Collection, Container, FieldType, PayloadField, Vector
+from datahub_llmops.urns import Place
+
+Proposal: TypeAlias = MetadataChangeProposalWrapper | MetadataChangeProposalClass
+
+SUBTYPE: Final = "Vector Collection"
+
+_DataType: TypeAlias = (
+    type[ArrayTypeClass]
+    | type[BooleanTypeClass]
+    | type[BytesTypeClass]
+    | type[DateTypeClass]
+    | type[NullTypeClass]
+    | type[NumberTypeClass]
+    | type[RecordTypeClass]
+    | type[StringTypeClass]
+    | type[TimeTypeClass]
+)
+
+_TYPES: Final[Mapping[FieldType, _DataType]] = {
+    "string": StringTypeClass,
+    "integer": NumberTypeClass,
+    "float": NumberTypeClass,
+    "boolean": BooleanTypeClass,
+    "array": ArrayTypeClass,
+    "object": RecordTypeClass,
+    "date": DateTypeClass,
+    "datetime": TimeTypeClass,
+    "bytes": BytesTypeClass,
+    "vector": ArrayTypeClass,
+    "unknown": NullTypeClass,
+}
+
+
+def container_proposals(path: tuple[Container, ...], place: Place) -> Iterator[Proposal]:
+    """The innermost container of ``path``, inside its parent."""
+    urn = urns.container(place, path)
+    here = path[-1]
+    yield MetadataChangeProposalWrapper(
+        entityUrn=urn,
+        aspect=ContainerPropertiesClass(
+            name=here.name, customProperties=dict(here.properties), env=place.env
+        ),
+    )
+    yield MetadataChangeProposalWrapper(entityUrn=urn, aspect=_platform_instance(place))
+    yield MetadataChangeProposalWrapper(entityUrn=urn, aspect=SubTypesClass(typeNames=[here.kind]))
+    if len(path) > 1:
+        parent = urns.container(place, path[:-1])
+        yield MetadataChangeProposalWrapper(entityUrn=urn, aspect=ContainerClass(container=parent))
+
+
+def collection_proposals(
+    collection: Collection, place: Place, *, now: datetime, declared: PropertyValues
+) -> Iterator[Proposal]:
+    """Everything about the dataset itself; lineage comes apart.
+
+    ``declared`` are structured properties that the store does not record: the declared model and chunking. ``now``
+    dates the profile.
+    """
+    urn = urns.collection(place, collection.name)
+
+    def proposal(aspect: object) -> Proposal:
+        return MetadataChangeProposalWrapper(entityUrn=urn, aspect=aspect)  # type: ignore[arg-type]  # any aspect class
+
+    yield proposal(_platform_instance(place))
+    if collection.containers:
+        yield proposal(ContainerClass(container=urns.container(place, collection.containers)))
+    yield proposal(SubTypesClass(typeNames=[SUBTYPE]))
+    yield proposal(_properties(collection))
+    yield proposal(_schema(collection, place))
+    if collection.count is not None:
+        yield proposal(_profile(collection, collection.count, now))
+    if collection.modified is not None:
+        yield proposal(_operation(collection.modified))
+    own = collection.vectors[0] if len(collection.vectors) == 1 else None
+    yield from _structured(urn, {**(vector_facts(own) if own else {}), **_known(declared)})
+
+
+def vector_proposals(collection: Collection, place: Place) -> Iterator[Proposal]:
+    """The facts of each vector on its ``schemaField``."""
+    urn = urns.collection(place, collection.name)
+    for vector in collection.vectors:
+        yield from _structured(urns.schema_field(urn, vector.name), vector_facts(vector))
+
+
+def vector_facts(vector: Vector) -> dict[str, str | float | None]:
+    """What one vector says of itself, as structured properties."""
+    return {
+        "dimension": float(vector.dimension) if vector.dimension is not None else None,
+        "metric": vector.metric,
+        "index_type": vector.index_type,
+        "quantization": vector.quantization,
+        "embedding_model": vector.embedding_model,
+    }
+
+
+def _structured(urn: str, values: PropertyValues) -> Iterator[Proposal]:
+    if _known(values):
+        yield from AssetPatch(urn).set_properties(values).build()
+
+
+def _known(values: PropertyValues) -> dict[str, str | float]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _platform_instance(place: Place) -> DataPlatformInstanceClass:
+    instance = urns.platform_instance(place.platform, place.instance) if place.instance else None
+    return DataPlatformInstanceClass(platform=urns.platform(place.platform), instance=instance)
+
+
+def _properties(collection: Collection) -> DatasetPropertiesClass:
+    return DatasetPropertiesClass(
+        name=collection.name[-1],
+        qualifiedName=".".join(collection.name),
+        description=collection.description,
+        customProperties=_custom_properties(collection),
+        created=_time_stamp(collection.created),
+        lastModified=_time_stamp(collection.modified),
+    )
+
+
+def _custom_properties(collection: Collection) -> dict[str, str]:
+    properties = dict(collection.properties)
+    if collection.aliases:
+        properties["aliases"] = ", ".join(collection.aliases)
+    if collection.partitions:
+        properties["partitions"] = ", ".join(collection.partitions)
+    if collection.count_is_estimate:
+        properties["count_is_estimate"] = "true"
+    for vector in collection.vectors:
+        # One vector needs no prefix; with several, each one's parameters are told apart by its name.
+        prefix = f"{vector.name}." if len(collection.vectors) > 1 else ""
+        facts = {"index_type": vector.index_type, "element_type": vector.element_type}
+        properties.update({f"{prefix}{key}": value for key, value in facts.items() if value})
+        properties.update({f"{prefix}{key}": value for key, value in vector.index_parameters.items()})
+    return properties
+
+
+def _schema(collection: Collection, place: Place) -> SchemaMetadataClass:
+    vectors = [
+        SchemaFieldClass(
+            fieldPath=vector.name,
+            type=SchemaFieldDataTypeClass(type=ArrayTypeClass(nestedType=["float"])),
+            nativeDataType=vector.native_type,
+        )
+        for vector in collection.vectors
+    ]
+    return SchemaMetadataClass(
+        schemaName=".".join(collection.name),
+        platform=urns.platform(place.platform),
+        version=0,
+        hash="",
+        platformSchema=OtherSchemaClass(rawSchema=""),
+        fields=vectors + [_field(item) for item in collection.fields],
+    )
+
+
+def _field(item: PayloadField) -> SchemaFieldClass:
+    return SchemaFieldClass(
+        fieldPath=item.path,
+        type=SchemaFieldDataTypeClass(type=_TYPES[item.type]()),
+        nativeDataType=item.native_type,
+        nullable=item.nullable,
+        description=item.description,
+    )
+
+
+def _profile(collection: Collection, count: int, now: datetime) -> DatasetProfileClass:
+    return DatasetProfileClass(
+        timestampMillis=_millis(now),
+        rowCount=count,
+        columnCount=len(collection.fields) + len(collection.vectors),
+        sizeInBytes=collection.size_bytes,
+    )
+
+
+def _operation(modified: datetime) -> OperationClass:
+    # Stamped with the change itself, so that a second run over an unchanged store repeats the same document.
+    millis = _millis(modified)
+    return OperationClass(
+        timestampMillis=millis, lastUpdatedTimestamp=millis, operationType=OperationTypeClass.UPDATE
+    )
+
+
+def _time_stamp(moment: datetime | None) -> TimeStampClass | None:
+    return TimeStampClass(time=_millis(moment)) if moment is not None else None
+
+
+def _millis(moment: datetime) -> int:
+    return int(moment.timestamp() * 1000)

@@ -1,0 +1,44 @@
+"""Platforms that DataHub does not ship: display name and logo, so that no asset is drawn as a grey circle.
+
+A logo lies in the package and travels inside the aspect as a ``data:`` URL. DataHub knows the platforms without a
+file in ``logos/`` itself.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from functools import cache
+from importlib.resources import files
+from typing import Final
+
+from datahub.emitter.mcp import MetadataChangeProposalWrapper
+from datahub.metadata.schema_classes import DataPlatformInfoClass, PlatformTypeClass
+
+from datahub_llmops import urns
+
+_DISPLAY_NAMES: Final = {"chroma": "Chroma", "langchain": "LangChain", "llama-index": "LlamaIndex"}
+
+
+def platform_info(platform: str) -> Iterator[MetadataChangeProposalWrapper]:
+    """``dataPlatformInfo`` of a platform that we draw the logo of; nothing for every other one."""
+    logo = logo_url(platform)
+    if logo is None:
+        return
+    info = DataPlatformInfoClass(
+        name=platform,
+        type=PlatformTypeClass.OTHERS,
+        datasetNameDelimiter=".",
+        displayName=_DISPLAY_NAMES.get(platform, platform),
+        logoUrl=logo,
+    )
+    yield MetadataChangeProposalWrapper(entityUrn=urns.platform(platform), aspect=info)
+
+
+@cache
+def logo_url(platform: str) -> str | None:
+    """The packaged logo as a ``data:`` URL, ``None`` where there is none."""
+    logo = files("datahub_llmops.mapping") / "logos" / f"{platform}.svg"
+    if not logo.is_file():
+        return None
+    return "data:image/svg+xml;base64," + base64.b64encode(logo.read_bytes()).decode("ascii")

@@ -1,0 +1,123 @@
+"""Every URN and name that the package writes, in one place; a change here is a breaking change.
+
+Names follow DataHub's own builders: commas and parentheses in a name are percent-encoded, a platform instance is
+a prefix of the dataset name (https://docs.datahub.com/docs/what/urn/).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Final
+
+from datahub.emitter.mce_builder import datahub_guid, make_schema_field_urn
+from datahub.metadata.urns import (
+    ContainerUrn,
+    DataFlowUrn,
+    DataJobUrn,
+    DataPlatformInstanceUrn,
+    DataPlatformUrn,
+    DatasetUrn,
+    MlModelUrn,
+    StructuredPropertyUrn,
+)
+
+from datahub_llmops.model import Container, Name
+
+ATTRIBUTION_SOURCE: Final = "urn:li:dataHubAction:datahub-llmops"
+"""Who attached a term or tag that was propagated."""
+
+ACTOR: Final = "urn:li:corpuser:datahub"
+"""DataHub's own system user, as its ingestion sources write it."""
+
+PROPERTY_NAMESPACE: Final = "datahub_llmops"
+
+UNKNOWN_MODEL_PLATFORM: Final = "custom"
+"""Provider of an embedding model that was declared without one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a recipe's assets live: the part of every URN that the recipe decides, not the system."""
+
+    platform: str
+    env: str = "PROD"
+    instance: str | None = None
+
+
+def platform(name: str) -> str:
+    """
+    >>> platform("chroma")
+    'urn:li:dataPlatform:chroma'
+    """
+    return DataPlatformUrn(name).urn()
+
+
+def platform_instance(platform_name: str, instance: str) -> str:
+    """URN of one deployment of a platform."""
+    return DataPlatformInstanceUrn(platform_name, instance).urn()
+
+
+def dataset(platform_name: str, name: str, *, env: str, instance: str | None = None) -> str:
+    """A table, a collection, a prompt version ...
+
+    >>> dataset("chroma", "default_database.docs", env="PROD")
+    'urn:li:dataset:(urn:li:dataPlatform:chroma,default_database.docs,PROD)'
+    >>> dataset("chroma", "a,b.docs", env="PROD", instance="eu")
+    'urn:li:dataset:(urn:li:dataPlatform:chroma,eu.a%2Cb.docs,PROD)'
+    """
+    full = f"{instance}.{name}" if instance else name
+    return DatasetUrn(platform=platform_name, name=full, env=env).urn()
+
+
+def collection(place: Place, name: Name) -> str:
+    """A vector collection: its path joined by dots.
+
+    >>> collection(Place(platform="chroma"), ("default_database", "docs"))
+    'urn:li:dataset:(urn:li:dataPlatform:chroma,default_database.docs,PROD)'
+    """
+    return dataset(place.platform, ".".join(name), env=place.env, instance=place.instance)
+
+
+def schema_field(dataset_urn: str, path: str) -> str:
+    """A column or payload field."""
+    return make_schema_field_urn(dataset_urn, path)
+
+
+def container(place: Place, path: tuple[Container, ...]) -> str:
+    """The innermost of ``path``: a GUID over platform, instance, env and every level's kind and name."""
+    levels = json.dumps([[level.kind, level.name] for level in path], ensure_ascii=False)
+    bag = {"platform": place.platform, "instance": place.instance or "", "env": place.env, "path": levels}
+    return ContainerUrn(datahub_guid(bag)).urn()
+
+
+def flow(orchestrator: str, name: str, *, env: str) -> str:
+    """The pipeline that an embedding job belongs to."""
+    return DataFlowUrn(orchestrator=orchestrator, flow_id=name, cluster=env).urn()
+
+
+def job(flow_urn: str, name: str) -> str:
+    """An embedding job or application."""
+    return DataJobUrn(flow=flow_urn, job_id=name).urn()
+
+
+def model(name: str, *, env: str) -> str:
+    """An embedding model or LLM, ``provider/model`` split at the first slash.
+
+    >>> model("openai/text-embedding-3-small", env="PROD")
+    'urn:li:mlModel:(urn:li:dataPlatform:openai,text-embedding-3-small,PROD)'
+    >>> model("huggingface/BAAI/bge-m3", env="PROD")
+    'urn:li:mlModel:(urn:li:dataPlatform:huggingface,BAAI/bge-m3,PROD)'
+    """
+    provider, slash, rest = name.partition("/")
+    if not slash:
+        provider, rest = UNKNOWN_MODEL_PLATFORM, name
+    return MlModelUrn(platform=provider, name=rest, env=env).urn()
+
+
+def structured_property(name: str) -> str:
+    """
+    >>> structured_property("dimension")
+    'urn:li:structuredProperty:datahub_llmops.dimension'
+    """
+    return StructuredPropertyUrn(f"{PROPERTY_NAMESPACE}.{name}").urn()

@@ -1,0 +1,163 @@
+"""An SQLite file that somebody else owns, read without writing a byte beside or into it.
+
+``mode=ro`` alone is not enough: on a file in WAL mode it creates ``-wal`` and ``-shm``.
+https://www.sqlite.org/wal.html#read_only_databases
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from datahub_llmops.errors import ConnectorError, DeniedError, UnreachableError, UnreadableError
+
+_HEADER: Final = b"SQLite format 3\x00"
+_WAL: Final = 2
+"""Read version in the header's byte 19. https://www.sqlite.org/fileformat.html#the_database_header"""
+
+
+class ReadOnlyFile:
+    """Short read-only queries from several threads; ``timeout`` is how many seconds to wait for a writer.
+
+    Raises:
+        UnreachableError: not an SQLite file, truncated, or left by a crashed writer in need of repair.
+        DeniedError: no permission.
+    """
+
+    def __init__(self, path: Path, *, system: str, timeout: float) -> None:
+        self.path = path
+        self._system = system
+        self._timeout = timeout
+        self._lock = threading.Lock()
+        self._connection: sqlite3.Connection | None = None
+        self._frozen: tuple[int, int] | None = None
+        """Size and time of a file that is read as immutable: nobody had it open."""
+        with self._lock:
+            self._open()
+
+    def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[Any]:
+        """All rows of one statement.
+
+        Raises:
+            UnreadableError: locked for longer than the time-out, damaged, or changed under our hands.
+            UnreachableError: closed, or left by a crashed writer in need of repair.
+        """
+        problem: ConnectorError
+        with self._lock:
+            for _ in range(3):
+                if self._connection is None:
+                    raise UnreachableError(f"{self._system}: {self.path} was closed.")
+                try:
+                    rows = self._connection.execute(sql, tuple(parameters)).fetchall()
+                except sqlite3.Error as error:
+                    problem = self._translated(error)
+                else:
+                    if self._frozen is None or self._frozen == self._state():
+                        return rows
+                    problem = UnreadableError(
+                        f"{self._system}: {self.path} was written to while it was read. Run again."
+                    )
+                if self._frozen is None:
+                    break
+                # A writer came: what was read as immutable is to be read again, with the writer's locks.
+                self._connection.close()
+                self._open()
+        raise problem
+
+    def close(self) -> None:
+        """May be called twice."""
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
+
+    def _open(self) -> None:
+        mode = self._mode()
+        problem: ConnectorError | None = None
+        try:
+            connection = sqlite3.connect(
+                f"{self.path.as_uri()}?{mode}",
+                uri=True,
+                timeout=self._timeout,
+                check_same_thread=False,
+                isolation_level=None,
+            )
+            # sqlite3's own decoding error would quote the text: it may be payload.
+            connection.text_factory = lambda content: content.decode("utf-8", "replace")
+            self._connection = connection
+            # Sorting must not spill payload into a temporary file.
+            connection.execute("PRAGMA temp_store = MEMORY")
+            connection.execute("SELECT count(*) FROM sqlite_master")
+        except sqlite3.Error as error:
+            problem = self._translated(error)
+        if problem is not None:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
+            raise problem
+
+    def _mode(self) -> str:
+        self._frozen = None
+        try:
+            with self.path.open("rb") as file:
+                header = file.read(100)
+        except PermissionError:
+            raise DeniedError(
+                f"{self._system}: no permission to read {self.path}. Run as a user who may read it; writing is not "
+                "needed."
+            ) from None
+        except OSError:
+            raise UnreachableError(f"{self._system}: {self.path} cannot be read.") from None
+        if len(header) < 100 or not header.startswith(_HEADER):
+            raise UnreachableError(
+                f"{self._system}: {self.path} is not an SQLite file, or a truncated one. Check path, or restore it."
+            )
+        if header[19] != _WAL:
+            return "mode=ro"
+        log, shared = self._beside("-wal"), self._beside("-shm")
+        if log.exists() and shared.exists():
+            return "mode=ro&readonly_shm=1"
+        if log.exists() and log.stat().st_size > 0:
+            raise UnreachableError(
+                f"{self._system}: {self.path} was left by a writer that crashed. Open it once with {self._system}, "
+                "which repairs it: that needs writing, so it is not done here."
+            )
+        self._frozen = self._state()
+        return "mode=ro&immutable=1"
+
+    def _beside(self, ending: str) -> Path:
+        return self.path.with_name(self.path.name + ending)
+
+    def _state(self) -> tuple[int, int]:
+        try:
+            if self._beside("-wal").exists():
+                return (-1, -1)
+            stat = self.path.stat()
+        except OSError:
+            return (-1, -1)
+        return (stat.st_size, stat.st_mtime_ns)
+
+    def _translated(self, error: sqlite3.Error) -> ConnectorError:
+        name = getattr(error, "sqlite_errorname", None) or str(error)
+        text = str(error)
+        if "locked" in text or "SQLITE_BUSY" in name:
+            return UnreadableError(
+                f"{self._system}: {self.path} was locked by a writer for {self._timeout:g} s. Run again, or raise "
+                "timeout_sec."
+            )
+        if "readonly" in text or "READONLY" in name:
+            return UnreachableError(
+                f"{self._system}: {self.path} was left by a writer that crashed. Open it once with {self._system}, "
+                "which repairs it: that needs writing, so it is not done here."
+            )
+        if "not a database" in text:
+            return UnreachableError(
+                f"{self._system}: {self.path} is not an SQLite file, or an encrypted one. Check path."
+            )
+        return UnreadableError(
+            f"{self._system}: {self.path} could not be read ({name}). Check it with `sqlite3 FILE 'PRAGMA "
+            "integrity_check'`, and restore it if it is damaged."
+        )

@@ -1,0 +1,155 @@
+"""Write the generated parts of the documentation anew, or say which of them are stale.
+
+A page asks for a part by a comment; what stands up to the closing comment is replaced:
+
+    <!-- options: datahub_llmops.vectors.chroma:ChromaConfig -->     the options of a recipe, from the config class
+    <!-- help: lineage -->                                           what ``datahub-llmops lineage --help`` prints
+
+    python docs/generate.py            write
+    python docs/generate.py --check    exit code 1 when something is stale
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import re
+import sys
+import types
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+import click
+from click.testing import CliRunner
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+ROOT = Path(__file__).resolve().parent.parent
+BLOCK = re.compile(r"(<!-- (options|help): *(.*?) *-->\n).*?(<!-- /\2 -->)", re.DOTALL)
+OWN = "datahub_llmops"
+
+
+def pages() -> Iterator[Path]:
+    """Every page that may hold generated parts."""
+    yield from (path for path in sorted(ROOT.glob("*.md")))
+    yield from sorted((ROOT / "docs").rglob("*.md"))
+
+
+def type_words(annotation: Any) -> str:
+    """A type as a writer of YAML thinks of it."""
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return type_words(arguments[0])
+    if origin in (Union, types.UnionType):
+        known = [argument for argument in arguments if argument is not type(None)]
+        return " or ".join(dict.fromkeys(type_words(argument) for argument in known))
+    if origin is Literal:
+        return " or ".join(f"`{argument}`" for argument in arguments)
+    if origin in (list, tuple, set, frozenset) or getattr(origin, "__name__", "") in ("Sequence", "Iterable"):
+        return f"list of {type_words(arguments[0])}"
+    if origin is dict or getattr(origin, "__name__", "") == "Mapping":
+        return f"map of {type_words(arguments[0])} to {type_words(arguments[1])}"
+    name = getattr(annotation, "__name__", str(annotation))
+    words = {"str": "string", "int": "integer", "float": "number", "bool": "true or false", "Any": "anything"}
+    if (
+        isinstance(annotation, type)
+        and issubclass(annotation, BaseModel)
+        and annotation.__module__.startswith(OWN)
+    ):
+        return "mapping"
+    return words.get(name, "secret string" if "Secret" in name else name)
+
+
+def default_words(field: FieldInfo) -> str:
+    """The default as it would stand in a recipe."""
+    if field.is_required():
+        return "required"
+    value = field.get_default(call_default_factory=True, validated_data={})
+    if value is None:
+        return ""
+    if isinstance(value, BaseModel):
+        value = value.model_dump(mode="json", exclude_defaults=True)
+        if not value:
+            return ""
+    if isinstance(value, tuple | set | frozenset):
+        value = sorted(value) if isinstance(value, set | frozenset) else list(value)
+    return f"`{json.dumps(value, default=str, ensure_ascii=False)}`"
+
+
+def nested(annotation: Any) -> Iterator[tuple[str, type[BaseModel]]]:
+    """Our own config classes inside an annotation, with what a path into them adds: nothing, or ``[]`` in a list."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        if annotation.__module__.startswith(OWN):
+            yield "", annotation
+        return
+    mark = "[]" if get_origin(annotation) in (list, tuple) else ""
+    for argument in get_args(annotation):
+        for suffix, config in nested(argument):
+            yield mark + suffix, config
+
+
+def rows(config: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, str, str, str]]:
+    """Option, type, default and description of every option, outer ones before what they hold."""
+    for name, field in config.model_fields.items():
+        option = f"{prefix}{field.alias or name}"
+        description = " ".join((field.description or "").split())
+        yield option, type_words(field.annotation), default_words(field), description
+        inner = {cls: suffix for suffix, cls in nested(field.annotation)}
+        for cls, suffix in inner.items():
+            yield from rows(cls, f"{option}{suffix}.")
+
+
+def options(target: str) -> str:
+    """The option table of one config class."""
+    module, _, name = target.partition(":")
+    config = getattr(importlib.import_module(module), name)
+    lines = ["| Option | Type | Default | What it says |", "|---|---|---|---|"]
+    for row in rows(config):
+        option, *cells = (cell.replace("|", "\\|") for cell in row)
+        lines.append(f"| `{option}` | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def command_help(arguments: str) -> str:
+    """What a command prints when asked for help."""
+    cli = importlib.import_module("datahub_llmops.cli")
+    command: click.Command = cli.main
+    runner = CliRunner(env={"COLUMNS": "100", "TERM": "dumb", "NO_COLOR": "1"})
+    result = runner.invoke(
+        command, [*arguments.split(), "--help"], prog_name="datahub-llmops", catch_exceptions=False
+    )
+    return f"```text\n{result.output.strip()}\n```\n"
+
+
+def rendered(text: str) -> str:
+    """The page with every generated part as it should be."""
+
+    def block(match: re.Match[str]) -> str:
+        opening, kind, argument, closing = match.groups()
+        return opening + (options(argument) if kind == "options" else command_help(argument)) + closing
+
+    return BLOCK.sub(block, text)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Generated parts of the documentation.")
+    parser.add_argument("--check", action="store_true", help="write nothing, fail when a part is stale")
+    check = parser.parse_args().check
+    stale = []
+    for page in pages():
+        text = page.read_text(encoding="utf-8")
+        wanted = rendered(text)
+        if wanted != text:
+            stale.append(page.relative_to(ROOT))
+            if not check:
+                page.write_text(wanted, encoding="utf-8")
+    for page in stale:
+        print(f"{page}: {'stale, run `make docs`' if check else 'written'}")
+    if check and stale:
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

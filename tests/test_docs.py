@@ -1,0 +1,292 @@
+"""What the documentation says works: the demo runs, code blocks run or validate by kind, links lead somewhere."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from datahub.configuration.config_loader import load_config_file
+from datahub.ingestion.run.pipeline_config import PipelineConfig
+from datahub.ingestion.sink.sink_registry import sink_registry
+from datahub.ingestion.source.source_registry import source_registry
+from datahub.ingestion.source.state_provider.state_provider_registry import (
+    ingestion_checkpoint_provider_registry,
+)
+from datahub.ingestion.transformer.transform_registry import transform_registry
+
+from documents import PAGES, ROOT, Block, anchors, blocks, links
+
+BLOCKS = [block for page in PAGES for block in blocks(page)]
+RECIPES = sorted(path for folder in ("recipes", "examples") for path in (ROOT / folder).rglob("*.dhub.yaml"))
+SHELL = ("sh", "bash", "console", "crontab", "dockerfile")
+INERT = {"text", "mermaid"}
+
+# Commands that a page may tell people to type, and why they are not typed here.
+NOT_RUN = {
+    "make": "checked against the Makefile",
+    "pip": "installs",
+    "docker": "needs a container engine",
+    "datahub": "the recipe it names is checked",
+    "git": "needs the network",
+}
+
+
+def environment(**more: str) -> dict[str, str]:
+    """Ours, with this interpreter's commands in front, an output that is no terminal, and no catalog of the user's."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("DATAHUB")}
+    path = f"{Path(sys.executable).parent}{os.pathsep}{kept.get('PATH', '')}"
+    return {**kept, "PATH": path, "DATAHUB_TELEMETRY_ENABLED": "false", "NO_COLOR": "1", **more}
+
+
+@pytest.fixture(scope="module")
+def estate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A folder in which the demo ran, and what it printed. The repository's own folder stays as it is."""
+    folder = tmp_path_factory.mktemp("estate")
+    for name in ("examples", "recipes"):
+        (folder / name).symlink_to(ROOT / name)
+    return folder, run_demo(folder)
+
+
+def run_demo(folder: Path) -> str:
+    done = subprocess.run(
+        [sys.executable, "examples/demo/run.py"],
+        cwd=folder,
+        env=environment(HOME=str(folder)),
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr, done.stderr
+    return done.stdout
+
+
+def by_language(*languages: str, mark: str | None = None) -> list[Any]:
+    found = [block for block in BLOCKS if block.language in languages and block.mark == mark]
+    return [pytest.param(block, id=block.name) for block in found]
+
+
+def test_the_demo_shows_the_way_back_to_columns_owners_and_terms(estate: tuple[Path, str]) -> None:
+    folder, printed = estate
+    back = printed.partition("== 4.")[2].partition("== 5.")[0]
+    for name in ("docs", "embed-docs", "entry_docs", "entries", "modules", "maintainers"):
+        assert re.search(rf"\b{name}\b", back), back
+    for word in (
+        "Vector Collection",
+        "Embedding Job",
+        "Personal data",
+        "Public documentation",
+        "hana",
+        "jonas",
+    ):
+        assert word in back
+    forth = printed.partition("== 5.")[2]
+    assert re.search(r"email.*maintainer", forth, flags=re.DOTALL)
+    assert (folder / "demo" / "catalog.db").is_file()
+
+
+def test_a_second_demo_changes_nothing_and_says_so(estate: tuple[Path, str]) -> None:
+    folder, first = estate
+    assert "Nothing changed" not in first
+    second = run_demo(folder)
+    assert "Nothing changed" in second
+    assert second.count("unchanged)") == 2
+    # The walks are the same ones.
+    assert (
+        second.partition("== 4.")[2].partition("Done in")[0]
+        == first.partition("== 4.")[2].partition("Done in")[0]
+    )
+
+
+def test_the_demos_recipe_declares_the_query_that_its_job_runs() -> None:
+    recipe = yaml.safe_load((ROOT / "recipes" / "chroma.dhub.yaml").read_text())
+    (job,) = recipe["source"]["config"]["embedding_jobs"]
+    assert job["upstream"]["sql"].split() == (ROOT / "examples" / "demo" / "embed.sql").read_text().split()
+
+
+def test_no_block_is_of_a_kind_that_is_not_checked() -> None:
+    checked = {*SHELL, *INERT, "python", "yaml", "json", "toml"}
+    assert [block.name for block in BLOCKS if block.language not in checked] == []
+
+
+@pytest.mark.parametrize("block", by_language("python"))
+def test_python_runs(block: Block, estate: tuple[Path, str]) -> None:
+    if block.title is not None:
+        pytest.skip("part of a file that is built and run as a whole")
+    done = subprocess.run(
+        [sys.executable, "-c", block.text],
+        cwd=estate[0],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("block", by_language("python", mark="compile"))
+def test_python_that_needs_more_than_this_package_compiles(block: Block) -> None:
+    compile(block.text, block.name, "exec")
+
+
+def commands(block: Block) -> Iterator[list[str]]:
+    """The commands of a block, one by one, without what surrounds them in its kind of file."""
+    for line in block.text.replace("\\\n", " ").splitlines():
+        if block.language == "console" and not line.startswith("$ "):
+            continue
+        if block.language == "dockerfile":
+            instruction, _, line = line.partition(" ")
+            if instruction != "RUN":
+                continue
+        if block.language == "crontab":
+            line = re.sub(r"^(\S+ +){5}", "", line) if not line.startswith("#") else ""
+        for part in line.removeprefix("$ ").split("&&"):
+            words = shlex.split(part, comments=True)
+            if words and words[0] != "cd":
+                yield [Path(words[0]).name, *words[1:]]
+
+
+@pytest.mark.parametrize("block", by_language(*SHELL) + by_language("dockerfile", mark="dockerfile"))
+def test_commands_work(block: Block, estate: tuple[Path, str]) -> None:
+    for command in commands(block):
+        if command[0] in NOT_RUN:
+            check_unrun(command)
+            continue
+        assert command[0] in ("datahub-llmops", "python"), f"nothing checks {command[0]}"
+        program = [sys.executable, *command[1:]] if command[0] == "python" else command
+        done = subprocess.run(
+            program,
+            cwd=estate[0],
+            env=environment(),
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
+        if "--json" in command:
+            json.loads(done.stdout)
+
+
+def check_unrun(command: list[str]) -> None:
+    if command[0] == "make":
+        targets = [word for word in command[1:] if "=" not in word]
+        makefile = (ROOT / "Makefile").read_text()
+        assert all(re.search(rf"^{target}:", makefile, flags=re.MULTILINE) for target in targets)
+    named = [word for word in command if word.endswith((".yaml", ".yml")) and "/" in word]
+    assert all((ROOT / name).is_file() for name in named), command
+
+
+@pytest.mark.parametrize("block", by_language("text", mark="the demo prints this"))
+def test_the_sample_is_what_the_demo_prints(block: Block, estate: tuple[Path, str]) -> None:
+    printed = {line.rstrip() for line in estate[1].splitlines()}
+    assert [line for line in block.text.splitlines() if line.rstrip() not in printed] == []
+
+
+@pytest.mark.parametrize("block", by_language("json"))
+def test_json_parses(block: Block) -> None:
+    json.loads(block.text)
+
+
+@pytest.mark.parametrize("block", by_language("yaml", mark="yaml"))
+def test_yaml_parses(block: Block) -> None:
+    assert isinstance(yaml.safe_load(block.text), dict)
+
+
+@pytest.mark.parametrize("block", by_language("yaml"))
+def test_a_recipe_in_a_page_is_valid(block: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "recipe.yaml"
+    path.write_text(block.text)
+    check_recipe(path, monkeypatch)
+
+
+@pytest.mark.parametrize("path", [pytest.param(path, id=str(path.relative_to(ROOT))) for path in RECIPES])
+def test_a_recipe_is_valid(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Secrets come from the environment, never from the file.
+    for line in path.read_text().splitlines():
+        if re.match(r"\s*(token|password|api_key)\s*:", line):
+            assert "${" in line, line
+    check_recipe(path, monkeypatch)
+
+
+def check_recipe(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Against the config classes of everything that it names, ours and DataHub's; an unknown option is an error."""
+    for name in re.findall(r"\$\{(\w+)\}", path.read_text()):
+        monkeypatch.setenv(name, "http://localhost:8080" if name.endswith("URL") else "a-secret")
+    monkeypatch.chdir(ROOT)
+    recipe = load_config_file(path, resolve_env_vars=True)
+    PipelineConfig.model_validate(recipe)
+    source = recipe["source"]
+    config = source.get("config", {})
+    config_of(source_registry, source["type"]).model_validate(config)
+    sink = recipe.get("sink", {"type": "datahub-rest", "config": {}})
+    config_of(sink_registry, sink["type"]).model_validate(sink.get("config", {}))
+    for transformer in recipe.get("transformers", []):
+        created = transform_registry.get(transformer["type"])
+        assert created.create(transformer.get("config", {}), pipeline_context())
+    stateful = config.get("stateful_ingestion") or {}
+    if stateful.get("enabled"):
+        assert recipe.get("pipeline_name"), "stateful ingestion needs a pipeline_name"
+        check_state_provider(stateful.get("state_provider"), sink["type"])
+
+
+def check_state_provider(provider: Mapping[str, Any] | None, sink: str) -> None:
+    if provider is None:
+        # On a server DataHub keeps the state itself.
+        assert sink == "datahub-rest"
+        return
+    ingestion_checkpoint_provider_registry.get(provider["type"])
+    assert set(provider.get("config", {})) <= {"path"}
+
+
+def pipeline_context() -> Any:
+    from datahub.ingestion.api.common import PipelineContext
+
+    return PipelineContext(run_id="docs")
+
+
+def config_of(registry: Any, name: str) -> Any:
+    return registry.get(name).get_config_class()
+
+
+@pytest.mark.parametrize("page", [pytest.param(page, id=str(page.relative_to(ROOT))) for page in PAGES])
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in links(page):
+        if target.startswith(("https://", "http://")):
+            continue
+        path, _, anchor = target.partition("#")
+        file = (page.parent / path).resolve() if path else page
+        assert file.exists(), target
+        if anchor:
+            assert anchor in anchors(file), target
+
+
+def test_every_page_can_be_reached_from_the_readme() -> None:
+    reached: set[Path] = set()
+    waiting = [ROOT / "README.md"]
+    while waiting:
+        page = waiting.pop()
+        if page in reached or page.suffix != ".md":
+            continue
+        reached.add(page)
+        local = (target.partition("#")[0] for target in links(page) if "://" not in target)
+        waiting.extend((page.parent / target).resolve() for target in local if target)
+    assert [str(page.relative_to(ROOT)) for page in PAGES if page not in reached] == []
+
+
+def test_generated_parts_are_fresh() -> None:
+    done = subprocess.run(
+        [sys.executable, "docs/generate.py", "--check"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -1,0 +1,52 @@
+"""What an import brings with it, seen in a running process.
+
+The contracts of pyproject.toml, which `make imports` checks, see the source only.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def loaded_by(statement: str) -> set[str]:
+    """Top-level packages in ``sys.modules`` of a fresh interpreter after ``statement``."""
+    program = f"{statement}\nimport sys\nprint('\\n'.join(sorted({{name.partition('.')[0] for name in sys.modules}})))"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    return set(done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        "datahub_llmops",
+        "datahub_llmops.errors",
+        "datahub_llmops.model",
+        "datahub_llmops.reader",
+        "datahub_llmops.sampling",
+        "datahub_llmops.catalog.protocol",
+        "datahub_llmops.catalog.local",
+        "datahub_llmops.cli",
+    ],
+)
+def test_loads_neither_datahub_nor_a_vendor_sdk(module: str) -> None:
+    # import-linter reads the source and misses what is imported lazily or by name.
+    loaded = loaded_by(f"import {module}")
+    assert "datahub_llmops" in loaded
+    assert loaded.isdisjoint({"datahub", "chromadb", "sqlglot", "pydantic", "requests"})
+
+
+def test_every_module_imports_without_a_vendor_sdk() -> None:
+    package = ROOT / "connectors" / "datahub_llmops"
+    paths = (path.relative_to(package.parent).with_suffix("") for path in sorted(package.rglob("*.py")))
+    modules = [".".join(path.parts).removesuffix(".__init__") for path in paths]
+    assert "datahub_llmops.vectors.chroma" in modules
+    loaded = loaded_by("\n".join(f"import {module}" for module in modules))
+    assert loaded.isdisjoint({"chromadb", "langchain_core", "langchain_text_splitters"})
