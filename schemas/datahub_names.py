@@ -40,7 +40,7 @@ def names() -> Iterator[str]:
         for aspect in (key.ASPECT_NAME, *key.ASPECT_INFO["entityAspects"]):
             if aspect not in ASPECT_MAP:
                 continue
-            schema = ASPECT_MAP[aspect].RECORD_SCHEMA.to_json()
+            schema = ASPECT_MAP[aspect].RECORD_SCHEMA.to_json()  # type: ignore[no-untyped-call]  # avro has no annotations
             for field, searchable in annotated(schema, "Searchable"):
                 yield f"search {entity} {searchable.get('fieldName', field)}"
                 yield from (
