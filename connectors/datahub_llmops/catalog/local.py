@@ -86,6 +86,20 @@ class LocalCatalog(FullCatalog):
         return {name: json.loads(body) for name, body in rows if not names or name in names}
 
     @override
+    def aspects_of(self, urns: Iterable[str]) -> Mapping[str, Mapping[str, Aspect]]:
+        found: dict[str, dict[str, Aspect]] = {}
+        with self._reading() as connection:
+            for part in chunks(dict.fromkeys(urns)):
+                rows = connection.execute(
+                    "select urn, aspect.name, body from aspect join asset on asset.id = aspect.asset "
+                    f"where urn in ({','.join('?' * len(part))}) order by aspect.name",
+                    part,
+                )
+                for urn, name, body in rows:
+                    found.setdefault(urn, {})[name] = json.loads(body)
+        return found
+
+    @override
     def latest(self, urn: str) -> Mapping[str, Aspect]:
         with self._reading() as connection:
             rows = connection.execute(
