@@ -17,13 +17,20 @@ from typing_extensions import override
 
 from datahub_llmops.catalog import names, store
 from datahub_llmops.catalog.facts import columns, last_part, simple_field_path
-from datahub_llmops.catalog.protocol import Aspect, Direction, FullCatalog, Lineage, Node, Record
+from datahub_llmops.catalog.protocol import (
+    LABELLED_TYPES,
+    Aspect,
+    Direction,
+    FullCatalog,
+    Lineage,
+    Node,
+    Record,
+)
 from datahub_llmops.catalog.walk import NODE_COLUMNS, chunks, node_of, walk_assets, walk_columns
 from datahub_llmops.errors import CatalogError, UnknownAssetError
 
 _FIRST = ("dataPlatform", "structuredProperty")
 _LAST = ("versionSet",)
-_LABELLED_TYPES = ("dataset", "dataJob")
 _SOUGHT = (
     "coalesce(edited_name, name, '') || ' ' || urn || ' ' || coalesce(edited_description, '') "
     "|| ' ' || coalesce(description, '')"
@@ -237,10 +244,10 @@ class LocalCatalog(FullCatalog):
         with self._reading() as connection:
             rows = connection.execute(
                 "select urn from asset where (terms <> '' or tags <> '') and removed = 0 and ("
-                f"  emitted > 0 and type in ({','.join('?' * len(_LABELLED_TYPES))})"
+                f"  emitted > 0 and type <> 'schemaField' and type in ({','.join('?' * len(LABELLED_TYPES))})"
                 "  or type = 'schemaField' and exists (select 1 from asset as holder"
                 "     where holder.id = asset.parent and holder.emitted > 0 and holder.removed = 0)) order by urn",
-                _LABELLED_TYPES,
+                LABELLED_TYPES,
             ).fetchall()
         return [urn for (urn,) in rows]
 

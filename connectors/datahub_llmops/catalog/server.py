@@ -13,7 +13,15 @@ from datahub_llmops.catalog import names
 from datahub_llmops.catalog.facts import columns, facts, labels
 from datahub_llmops.catalog.gms import TIMEOUT, Gms, connect
 from datahub_llmops.catalog.graph import walk_assets, walk_columns
-from datahub_llmops.catalog.protocol import Aspect, Direction, FullCatalog, Lineage, Node, Record
+from datahub_llmops.catalog.protocol import (
+    LABELLED_TYPES,
+    Aspect,
+    Direction,
+    FullCatalog,
+    Lineage,
+    Node,
+    Record,
+)
 from datahub_llmops.errors import UnknownAssetError
 
 if TYPE_CHECKING:
@@ -36,7 +44,6 @@ _FILTERED_HOPS: Final = 2
 _NOT_SEARCHED: Final = frozenset(
     {"schemaField", "query", "dataPlatform", "dataPlatformInstance", "structuredProperty"}
 )
-_LABELLED_TYPES: Final = ("dataset", "dataJob", "schemaField")
 _LABEL_FIELDS: Final = (
     "glossaryTerms",
     "tags",
@@ -268,7 +275,7 @@ class ServerCatalog(FullCatalog):
         either: RawSearchFilter = [
             {"and": [{"field": field, "condition": "EXISTS", "values": []}]} for field in _LABEL_FIELDS
         ]
-        found = sorted(set(self._gms.scroll(_LABELLED_TYPES, either=either)))
+        found = sorted(set(self._gms.scroll(LABELLED_TYPES, either=either)))
         holders = {names.asset_of(urn) for urn in found}
         live = {
             urn for urn, aspects in self._gms.batch_get(holders, ("status",)).items() if not _removed(aspects)
