@@ -44,3 +44,7 @@ class UnknownAssetError(CatalogError):
 
 class SinkError(LlmopsError):
     """The local catalog could not take a run; nothing of it was stored."""
+
+
+class StatementError(LlmopsError):
+    """A SQL statement out of which no lineage can be read; the message says why, in constant words."""
