@@ -72,7 +72,8 @@ def run_demo(folder: Path) -> str:
 
 
 def by_language(*languages: str, mark: str | None = None) -> list[Any]:
-    found = [block for block in BLOCKS if block.language in languages and block.mark == mark]
+    # A block with a title is part of a file that is built and run as a whole.
+    found = [b for b in BLOCKS if b.language in languages and b.mark == mark and b.title is None]
     return [pytest.param(block, id=block.name) for block in found]
 
 
@@ -121,8 +122,6 @@ def test_no_block_is_of_a_kind_that_is_not_checked() -> None:
 
 @pytest.mark.parametrize("block", by_language("python"))
 def test_python_runs(block: Block, estate: tuple[Path, str]) -> None:
-    if block.title is not None:
-        pytest.skip("part of a file that is built and run as a whole")
     done = subprocess.run(
         [sys.executable, "-c", block.text],
         cwd=estate[0],
@@ -258,6 +257,35 @@ def pipeline_context() -> Any:
 
 def config_of(registry: Any, name: str) -> Any:
     return registry.get(name).get_config_class()
+
+
+def test_the_connector_that_the_page_builds_works(tmp_path: Path) -> None:
+    for block in blocks(ROOT / "docs" / "add-a-connector.md"):
+        if block.title is not None:
+            with (tmp_path / block.title).open("a") as file:
+                file.write(f"{block.text}\n\n")
+    folder = tmp_path / "vectors"
+    folder.mkdir()
+    for name in ("guides", "notes"):
+        point = {"vector": [0.1, 0.9], "payload": {"text": "Fold.", "source": "s3://kb/guides.pdf"}}
+        (folder / f"{name}.jsonl").write_text(f"{json.dumps(point)}\n")
+    path = os.pathsep.join(map(str, (tmp_path, ROOT / "tests")))
+    for command in (
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_jsonlines.py"],
+        [sys.executable, ROOT / "examples" / "demo" / "ingest.py", "jsonlines.dhub.yaml"],
+        ["datahub-llmops", "--catalog", "catalog.db", "lineage", "jsonlines:guides", "--up"],
+    ):
+        done = subprocess.run(
+            command,
+            cwd=tmp_path,
+            env=environment(PYTHONPATH=path),
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert "kb/guides.pdf" in done.stdout
 
 
 @pytest.mark.parametrize("page", [pytest.param(page, id=str(page.relative_to(ROOT))) for page in PAGES])
