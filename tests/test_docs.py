@@ -8,7 +8,7 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,19 +56,25 @@ def estate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     return folder, run_demo(folder)
 
 
-def run_demo(folder: Path) -> str:
+def run(command: Sequence[str], folder: Path, **more: str) -> str:
+    """What a command printed, run in ``folder``; it must succeed."""
+    program = [sys.executable, *command[1:]] if command[0] == "python" else list(command)
     done = subprocess.run(
-        [sys.executable, "examples/demo/run.py"],
+        program,
         cwd=folder,
-        env=environment(HOME=str(folder)),
+        env=environment(**more),
         capture_output=True,
         text=True,
         timeout=240,
         check=False,
     )
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
     assert "Traceback" not in done.stderr, done.stderr
     return done.stdout
+
+
+def run_demo(folder: Path) -> str:
+    return run(["python", "examples/demo/run.py"], folder, HOME=str(folder))
 
 
 def by_language(*languages: str, mark: str | None = None) -> list[Any]:
@@ -122,16 +128,7 @@ def test_no_block_is_of_a_kind_that_is_not_checked() -> None:
 
 @pytest.mark.parametrize("block", by_language("python"))
 def test_python_runs(block: Block, estate: tuple[Path, str]) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", block.text],
-        cwd=estate[0],
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    run(["python", "-c", block.text], estate[0])
 
 
 @pytest.mark.parametrize("block", by_language("python", mark="compile"))
@@ -163,19 +160,9 @@ def test_commands_work(block: Block, estate: tuple[Path, str]) -> None:
             check_unrun(command)
             continue
         assert command[0] in ("datahub-llmops", "python"), f"nothing checks {command[0]}"
-        program = [sys.executable, *command[1:]] if command[0] == "python" else command
-        done = subprocess.run(
-            program,
-            cwd=estate[0],
-            env=environment(),
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
+        printed = run(command, estate[0])
         if "--json" in command:
-            json.loads(done.stdout)
+            json.loads(printed)
 
 
 def check_unrun(command: list[str]) -> None:
@@ -270,22 +257,14 @@ def test_the_connector_that_the_page_builds_works(tmp_path: Path) -> None:
         point = {"vector": [0.1, 0.9], "payload": {"text": "Fold.", "source": "s3://kb/guides.pdf"}}
         (folder / f"{name}.jsonl").write_text(f"{json.dumps(point)}\n")
     path = os.pathsep.join(map(str, (tmp_path, ROOT / "tests")))
-    for command in (
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_jsonlines.py"],
-        [sys.executable, ROOT / "examples" / "demo" / "ingest.py", "jsonlines.dhub.yaml"],
-        ["datahub-llmops", "--catalog", "catalog.db", "lineage", "jsonlines:guides", "--up"],
-    ):
-        done = subprocess.run(
-            command,
-            cwd=tmp_path,
-            env=environment(PYTHONPATH=path),
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-    assert "kb/guides.pdf" in done.stdout
+    run(
+        ["python", "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_jsonlines.py"],
+        tmp_path,
+        PYTHONPATH=path,
+    )
+    run(["python", str(ROOT / "examples/demo/ingest.py"), "jsonlines.dhub.yaml"], tmp_path, PYTHONPATH=path)
+    walk = run(["datahub-llmops", "--catalog", "catalog.db", "lineage", "jsonlines:guides", "--up"], tmp_path)
+    assert "kb/guides.pdf" in walk
 
 
 @pytest.mark.parametrize("page", [pytest.param(page, id=str(page.relative_to(ROOT))) for page in PAGES])
@@ -314,7 +293,4 @@ def test_every_page_can_be_reached_from_the_readme() -> None:
 
 
 def test_generated_parts_are_fresh() -> None:
-    done = subprocess.run(
-        [sys.executable, "docs/generate.py", "--check"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    run(["python", "docs/generate.py", "--check"], ROOT)
