@@ -137,7 +137,7 @@ class Gms:
                 "is the server overloaded, or the address wrong?"
             ) from error
         except OperationalError as error:
-            raise self._refused(_status(error), str(error.info.get("message") or error.message)) from error
+            raise self._refused(_status(error), str(error.info.get("message") or "")) from error
         except GraphError as error:
             raise CatalogError(f"{self.place}: it refused the query: {_short(str(error))}") from error
         except requests.HTTPError as error:
@@ -162,6 +162,8 @@ class Gms:
             )
         if status == 404:
             return self._not_datahub()
+        if status in (429, 503):
+            return CatalogError(f"{self.place}: it is overloaded ({status}); try again later")
         what = f"it answered {status}" if status else "it refused"
         return CatalogError(
             f"{self.place}: {what}{': ' + _short(message) if message else ''}; see the server's log"
