@@ -88,6 +88,8 @@ class PropagationConfig(ConfigModel):
 class PropagationReport(SourceReport):
     """What a run did; a label is one term or tag on one asset or column."""
 
+    # A catalog that needs no change is the rule, not a reason to check the recipe.
+    event_not_produced_warn: bool = False
     assets_scanned: int = 0
     origins: int = 0
     labels_added: int = 0
