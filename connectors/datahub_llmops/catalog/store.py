@@ -206,7 +206,7 @@ def open_writer(path: Path, timeout: float = LOCK_TIMEOUT) -> sqlite3.Connection
         connection = _connect(path, "mode=rwc", timeout)
         _set_write_ahead(connection, timeout)
         connection.execute("pragma synchronous = full")
-        connection.execute("pragma cache_size = -16000")
+        connection.execute("pragma cache_size = -8000")
         connection.execute("begin immediate")
         if not _check_format(connection, path, for_writing=True):
             _create(connection)

@@ -17,7 +17,7 @@ from datahub_llmops.catalog.patches import PatchError, apply_patch, parse_patch
 from datahub_llmops.catalog.spool import Change, Op
 
 _STATES = frozenset({"datasetProfile", "operation"})
-_CACHED_IDS = 10_000
+_CACHED_IDS = 5_000
 _SAMPLE = 20
 
 _TEMPORARY = (
