@@ -126,7 +126,11 @@ def command_help(arguments: str) -> str:
     command: click.Command = cli.main
     runner = CliRunner(env={"NO_COLOR": "1"})
     result = runner.invoke(
-        command, [*arguments.split(), "--help"], prog_name="datahub-llmops", catch_exceptions=False
+        command,
+        [*arguments.split(), "--help"],
+        prog_name="datahub-llmops",
+        catch_exceptions=False,
+        terminal_width=100,
     )
     return f"```text\n{result.output.strip()}\n```\n"
 
