@@ -52,7 +52,14 @@ def type_words(annotation: Any) -> str:
     if origin is dict or getattr(origin, "__name__", "") == "Mapping":
         return f"map of {type_words(arguments[0])} to {type_words(arguments[1])}"
     name = getattr(annotation, "__name__", str(annotation))
-    words = {"str": "string", "int": "integer", "float": "number", "bool": "true or false", "Any": "anything"}
+    words = {
+        "str": "string",
+        "Path": "path",
+        "int": "integer",
+        "float": "number",
+        "bool": "true or false",
+        "Any": "anything",
+    }
     if (
         isinstance(annotation, type)
         and issubclass(annotation, BaseModel)
@@ -67,7 +74,8 @@ def default_words(field: FieldInfo) -> str:
     if field.is_required():
         return "required"
     value = field.get_default(call_default_factory=True, validated_data={})
-    if value is None:
+    if value is None or isinstance(value, Path):
+        # A path that a function makes is another one on every machine: the description says which.
         return ""
     if isinstance(value, BaseModel):
         value = value.model_dump(mode="json", exclude_defaults=True)
@@ -116,9 +124,13 @@ def command_help(arguments: str) -> str:
     """What a command prints when asked for help."""
     cli = importlib.import_module("datahub_llmops.cli")
     command: click.Command = cli.main
-    runner = CliRunner(env={"COLUMNS": "100", "TERM": "dumb", "NO_COLOR": "1"})
+    runner = CliRunner(env={"NO_COLOR": "1"})
     result = runner.invoke(
-        command, [*arguments.split(), "--help"], prog_name="datahub-llmops", catch_exceptions=False
+        command,
+        [*arguments.split(), "--help"],
+        prog_name="datahub-llmops",
+        catch_exceptions=False,
+        terminal_width=100,
     )
     return f"```text\n{result.output.strip()}\n```\n"
 

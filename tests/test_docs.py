@@ -8,7 +8,7 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,23 +56,30 @@ def estate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     return folder, run_demo(folder)
 
 
-def run_demo(folder: Path) -> str:
+def run(command: Sequence[str], folder: Path, **more: str) -> str:
+    """What a command printed, run in ``folder``; it must succeed."""
+    program = [sys.executable, *command[1:]] if command[0] == "python" else list(command)
     done = subprocess.run(
-        [sys.executable, "examples/demo/run.py"],
+        program,
         cwd=folder,
-        env=environment(HOME=str(folder)),
+        env=environment(**more),
         capture_output=True,
         text=True,
         timeout=240,
         check=False,
     )
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
     assert "Traceback" not in done.stderr, done.stderr
     return done.stdout
 
 
+def run_demo(folder: Path) -> str:
+    return run(["python", "examples/demo/run.py"], folder, HOME=str(folder))
+
+
 def by_language(*languages: str, mark: str | None = None) -> list[Any]:
-    found = [block for block in BLOCKS if block.language in languages and block.mark == mark]
+    # A block with a title is part of a file that is built and run as a whole.
+    found = [b for b in BLOCKS if b.language in languages and b.mark == mark and b.title is None]
     return [pytest.param(block, id=block.name) for block in found]
 
 
@@ -121,18 +128,7 @@ def test_no_block_is_of_a_kind_that_is_not_checked() -> None:
 
 @pytest.mark.parametrize("block", by_language("python"))
 def test_python_runs(block: Block, estate: tuple[Path, str]) -> None:
-    if block.title is not None:
-        pytest.skip("part of a file that is built and run as a whole")
-    done = subprocess.run(
-        [sys.executable, "-c", block.text],
-        cwd=estate[0],
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    run(["python", "-c", block.text], estate[0])
 
 
 @pytest.mark.parametrize("block", by_language("python", mark="compile"))
@@ -164,19 +160,9 @@ def test_commands_work(block: Block, estate: tuple[Path, str]) -> None:
             check_unrun(command)
             continue
         assert command[0] in ("datahub-llmops", "python"), f"nothing checks {command[0]}"
-        program = [sys.executable, *command[1:]] if command[0] == "python" else command
-        done = subprocess.run(
-            program,
-            cwd=estate[0],
-            env=environment(),
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
+        printed = run(command, estate[0])
         if "--json" in command:
-            json.loads(done.stdout)
+            json.loads(printed)
 
 
 def check_unrun(command: list[str]) -> None:
@@ -260,6 +246,27 @@ def config_of(registry: Any, name: str) -> Any:
     return registry.get(name).get_config_class()
 
 
+def test_the_connector_that_the_page_builds_works(tmp_path: Path) -> None:
+    for block in blocks(ROOT / "docs" / "add-a-connector.md"):
+        if block.title is not None:
+            with (tmp_path / block.title).open("a") as file:
+                file.write(f"{block.text}\n\n")
+    folder = tmp_path / "vectors"
+    folder.mkdir()
+    for name in ("guides", "notes"):
+        point = {"vector": [0.1, 0.9], "payload": {"text": "Fold.", "source": "s3://kb/guides.pdf"}}
+        (folder / f"{name}.jsonl").write_text(f"{json.dumps(point)}\n")
+    path = os.pathsep.join(map(str, (tmp_path, ROOT / "tests")))
+    run(
+        ["python", "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_jsonlines.py"],
+        tmp_path,
+        PYTHONPATH=path,
+    )
+    run(["python", str(ROOT / "examples/demo/ingest.py"), "jsonlines.dhub.yaml"], tmp_path, PYTHONPATH=path)
+    walk = run(["datahub-llmops", "--catalog", "catalog.db", "lineage", "jsonlines:guides", "--up"], tmp_path)
+    assert "kb/guides.pdf" in walk
+
+
 @pytest.mark.parametrize("page", [pytest.param(page, id=str(page.relative_to(ROOT))) for page in PAGES])
 def test_links_lead_somewhere(page: Path) -> None:
     for target in links(page):
@@ -286,7 +293,4 @@ def test_every_page_can_be_reached_from_the_readme() -> None:
 
 
 def test_generated_parts_are_fresh() -> None:
-    done = subprocess.run(
-        [sys.executable, "docs/generate.py", "--check"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    run(["python", "docs/generate.py", "--check"], ROOT)

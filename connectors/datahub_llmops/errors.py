@@ -52,3 +52,7 @@ class AspectValueError(LlmopsError):
 
 class ModelsError(LlmopsError):
     """The model plugin could not be installed, or its state could not be asked for; nothing was changed."""
+
+
+class StatementError(LlmopsError):
+    """A SQL statement out of which no lineage can be read; the message says why, in constant words."""

@@ -120,6 +120,9 @@ class CatalogSource(StatefulIngestionSourceBase, TestableSource, Generic[ConfigT
     def item_proposals(self, item: ItemT) -> Iterator[Proposal | MetadataWorkUnit]:
         """Everything about one item; a work unit where it is not this recipe's own asset."""
 
+    def listed(self, names: Sequence[Name]) -> None:
+        """Told the names of all items that will be read, before the first of them is."""
+
     def opening_proposals(self) -> Iterator[Proposal | MetadataWorkUnit]:
         """What has to be in the catalog before the first item."""
         yield from ()
@@ -145,6 +148,7 @@ class CatalogSource(StatefulIngestionSourceBase, TestableSource, Generic[ConfigT
             return
         with closing(reader):
             names = self._names(reader)
+            self.listed(names)
             yield from self.opening_proposals()
             for item in self._items(reader, names):
                 yield from self.item_proposals(item)

@@ -51,15 +51,26 @@ def resolve(catalog: Catalog, typed: str) -> str:
     """
     if typed.startswith("urn:li:"):
         return typed
-    found = list(catalog.candidates(typed, _SHOWN_CANDIDATES + 1))
-    asset, hash_sign, column = typed.rpartition("#")
-    if not found and hash_sign:
-        return names.schema_field(resolve(catalog, asset), column)
-    exact = [urn for urn in found if f"{names.platform(urn)}:{names.full_name(urn)}".casefold() == typed.casefold()]
+    asset, _, column = typed.rpartition("#")
+    if asset and (holder := _one(catalog, asset)):
+        return names.schema_field(holder, column)
+    if found := _one(catalog, typed):
+        return found
+    raise UnknownAssetError(
+        f"nothing in the catalog is called {typed!r}; look for it: datahub-llmops search WORDS"
+    )
+
+
+def _one(catalog: Catalog, short: str) -> str | None:
+    """The asset of this short name, ``None`` where there is none."""
+    found = list(catalog.candidates(short, _SHOWN_CANDIDATES + 1))
+    exact = [
+        urn for urn in found if f"{names.platform(urn)}:{names.full_name(urn)}".casefold() == short.casefold()
+    ]
     if len(exact) == 1 or len(found) == 1:
         return (exact if len(exact) == 1 else found)[0]
     if not found:
-        raise UnknownAssetError(f"nothing in the catalog is called {typed!r}; look for it: datahub-llmops search WORDS")
+        return None
     listed = "\n".join(f"  {urn}" for urn in found[:_SHOWN_CANDIDATES])
     more = f"\n  and more than {_SHOWN_CANDIDATES} in all" if len(found) > _SHOWN_CANDIDATES else ""
-    raise UnknownAssetError(f"{typed!r} may mean more than one asset; say which:\n{listed}{more}")
+    raise UnknownAssetError(f"{short!r} may mean more than one asset; say which:\n{listed}{more}")

@@ -7,14 +7,14 @@ from pathlib import Path
 from datahub.ingestion.api.common import PipelineContext
 
 from datahub_llmops.catalog.open import open_catalog
-from datahub_llmops.catalog.protocol import Catalog
+from datahub_llmops.catalog.protocol import FullCatalog
 from datahub_llmops.catalog.server import ServerCatalog
 from datahub_llmops.catalog.store import default_path
 
 LOCAL_SINK = "llm-local"
 
 
-def recipe_catalog(ctx: PipelineContext, where: str | None) -> Catalog | None:
+def recipe_catalog(ctx: PipelineContext, where: str | None) -> FullCatalog | None:
     """Open the catalog that a recipe looks things up in.
 
     ``where`` is the recipe's own ``catalog`` option, a path or URL. Without it: the pipeline's graph (a

@@ -1,0 +1,297 @@
+"""One DataHub server, asked through DataHub's own client: every answer is whole and in time, or a ``CatalogError``.
+
+The client's time-outs are for each read, so a server that sends a byte a second would keep it busy for ever: here
+every exchange has one deadline for all of it, its retries too.
+https://docs.datahub.com/docs/api/openapi/openapi-usage-guide
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Final, TypeVar
+from urllib.parse import urlsplit, urlunsplit
+
+import requests
+from datahub.cli.cli_utils import fixup_gms_url
+from datahub.cli.config_utils import MissingConfigError, load_client_config
+from datahub.configuration.common import GraphError, MetaError, OperationalError
+from datahub.configuration.env_vars import get_gms_token
+from datahub.ingestion.graph.client import DataHubGraph
+from datahub.ingestion.graph.config import ClientMode, DatahubClientConfig
+from datahub.ingestion.graph.filters import RawSearchFilter, RemovedStatusFilter
+
+from datahub_llmops.errors import CatalogError
+
+T = TypeVar("T")
+
+TIMEOUT: Final = 60.0
+"""Seconds that one exchange may take, with all its retries."""
+
+_BATCH: Final = 100
+_SCROLLED: Final = 1000
+_RETRIES: Final = 2
+_HEADERS: Final = {"Accept": "application/json", "Content-Type": "application/json"}
+_SHOWN: Final = 300
+"""Characters of a server's own message that are passed on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """Search results: URNs with their degree (0 where the query has none), and how many there are on all pages."""
+
+    hits: tuple[tuple[str, int], ...]
+    total: int
+
+
+class Gms:
+    """A DataHub metadata service."""
+
+    def __init__(self, graph: DataHubGraph, *, timeout: float = TIMEOUT) -> None:
+        """``timeout`` is the deadline of one exchange in seconds."""
+        self._graph = graph
+        self._timeout = timeout
+        self._url = fixup_gms_url(graph.config.server)
+        self.place = f"DataHub server {_without_login(self._url)}"
+
+    def close(self) -> None:
+        """Give back the connections."""
+        self._graph.close()
+
+    def search(self, query: str, variables: Mapping[str, Any], field: str) -> Page:
+        """One page of search results: what the query's one ``field`` holds.
+
+        Raises:
+            CatalogError: the server refuses, fails, or is no DataHub server.
+        """
+        data = self._exchange(lambda: self._graph.execute_graphql(query, variables=dict(variables)))
+        try:
+            results = data[field]["searchResults"]
+            return Page(
+                hits=tuple((result["entity"]["urn"], int(result.get("degree") or 0)) for result in results),
+                total=int(data[field]["total"]),
+            )
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise self._not_datahub() from error
+
+    def batch_get(self, urns: Iterable[str], aspects: Sequence[str] = ()) -> dict[str, dict[str, Any]]:
+        """Aspects by URN, all or those named, time series with their newest record; unknown URNs are left out.
+
+        One call for each type and 100 URNs: https://docs.datahub.com/docs/api/openapi/openapi-usage-guide#batch-get
+        """
+        found: dict[str, dict[str, Any]] = {}
+        for kind, listed in _by_type(urns).items():
+            for start in range(0, len(listed), _BATCH):
+                for entity in self._batch(kind, listed[start : start + _BATCH], aspects):
+                    values = _values(entity)
+                    if values:
+                        found[entity["urn"]] = values
+        return found
+
+    def _batch(self, kind: str, urns: Sequence[str], aspects: Sequence[str]) -> list[dict[str, Any]]:
+        body = [{"urn": urn, **{name: {} for name in aspects}} for urn in urns]
+        url = f"{self._url}/openapi/v3/entity/{kind}/batchGet"
+
+        def ask() -> Any:
+            response = self._graph.session.post(url, data=json.dumps(body), headers=_HEADERS)
+            response.raise_for_status()
+            return response.json()
+
+        answer = self._exchange(ask)
+        entities = answer if isinstance(answer, list) else [answer]
+        if not all(isinstance(entity, dict) and isinstance(entity.get("urn"), str) for entity in entities):
+            raise self._not_datahub()
+        return entities
+
+    def scroll(
+        self,
+        types: Sequence[str] | None,
+        *,
+        platform: str | None = None,
+        either: RawSearchFilter | None = None,
+        removed: bool = False,
+    ) -> Iterator[str]:
+        """URNs of all assets of these types: on one platform, answering to one of several filters.
+
+        ``removed`` takes the soft-deleted ones in.
+        """
+        status = None if removed else RemovedStatusFilter.NOT_SOFT_DELETED
+        urns = iter(
+            self._graph.get_urns_by_filter(
+                entity_types=types, platform=platform, extra_or_filters=either, status=status
+            )
+        )
+        while part := self._exchange(lambda: list(islice(urns, _SCROLLED))):
+            yield from part
+
+    def _exchange(self, ask: Callable[[], T]) -> T:
+        """``ask``'s answer, in time; what can go wrong on the way says what to do about it."""
+        try:
+            return within(self._timeout, ask)
+        except TimeoutError as error:
+            raise CatalogError(
+                f"{self.place}: no whole answer within {self._timeout:g} s; "
+                "is the server overloaded, or the address wrong?"
+            ) from error
+        except OperationalError as error:
+            raise self._refused(_status(error), str(error.info.get("message") or "")) from error
+        except GraphError as error:
+            raise CatalogError(f"{self.place}: it refused the query: {_short(str(error))}") from error
+        except requests.HTTPError as error:
+            raise self._refused(error.response.status_code, "") from error
+        except ValueError as error:
+            # requests' JSONDecodeError too: a login page, half an answer, garbage.
+            raise self._not_datahub() from error
+        except requests.ConnectionError as error:
+            raise CatalogError(
+                f"{self.place}: nobody answers there ({_reason(error)}); start the server or correct the address"
+            ) from error
+        except (requests.RequestException, MetaError, OSError) as error:
+            raise CatalogError(f"{self.place}: its answer broke off ({_reason(error)}); try again") from error
+        except (KeyError, TypeError, AttributeError) as error:
+            # What the client makes of an answer without the fields that it reads.
+            raise self._not_datahub() from error
+
+    def _refused(self, status: int | None, message: str) -> CatalogError:
+        if status in (401, 403):
+            return CatalogError(
+                f"{self.place}: it refuses the token ({status}); set DATAHUB_GMS_TOKEN, or run: datahub init"
+            )
+        if status == 404:
+            return self._not_datahub()
+        if status in (429, 503):
+            return CatalogError(f"{self.place}: it is overloaded ({status}); try again later")
+        what = f"it answered {status}" if status else "it refused"
+        return CatalogError(
+            f"{self.place}: {what}{': ' + _short(message) if message else ''}; see the server's log"
+        )
+
+    def _not_datahub(self) -> CatalogError:
+        return CatalogError(
+            f"{self.place}: what answers is no DataHub metadata service; its address is mostly <host>:8080, "
+            "or <frontend>:9002/api/gms"
+        )
+
+
+def connect(url: str) -> DataHubGraph:
+    """A client for the server at ``url``, with the token of ``DATAHUB_GMS_TOKEN``, else of ``~/.datahubenv``.
+
+    The latter only where that file is about the same server: a token goes nowhere else.
+
+    Raises:
+        CatalogError: the address is none, or holds a login.
+    """
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError as error:
+        raise CatalogError(
+            "the server's address cannot be read; it looks like http://localhost:8080"
+        ) from error
+    if not host:
+        raise CatalogError(f"{_without_login(url)}: an address needs a host, like http://localhost:8080")
+    if parts.username or parts.password:
+        raise CatalogError(
+            f"{_without_login(url)}: an address holds no login here; put a token into DATAHUB_GMS_TOKEN"
+        )
+    token = (get_gms_token() or "").strip()
+    config = DatahubClientConfig(server=url, token=token) if token else _configured(url)
+    limits = {"timeout_sec": TIMEOUT / 2, "retry_max_times": _RETRIES, "client_mode": ClientMode.CLI}
+    return DataHubGraph(config.model_copy(update=limits))
+
+
+def _configured(url: str) -> DatahubClientConfig:
+    try:
+        config = load_client_config()
+    except MissingConfigError:
+        return DatahubClientConfig(server=url)
+    except (SystemExit, OSError) as error:
+        raise CatalogError("~/.datahubenv cannot be read; correct it, or run: datahub init") from error
+    if _origin(config.server) != _origin(url):
+        return DatahubClientConfig(server=url)
+    return config.model_copy(update={"server": url})
+
+
+def within(seconds: float, work: Callable[[], T]) -> T:
+    """``work``'s result, or ``TimeoutError`` after ``seconds``: then it goes on in a thread that nobody waits for."""
+    results: list[T] = []
+    errors: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            results.append(work())
+        except BaseException as error:  # noqa: BLE001 - carried over to the caller's thread, whatever it is
+            errors.append(error)
+
+    thread = threading.Thread(target=run, name="datahub-llmops-gms", daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if errors:
+        raise errors[0]
+    if not results:
+        raise TimeoutError
+    return results[0]
+
+
+def _by_type(urns: Iterable[str]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for urn in dict.fromkeys(urns):
+        kind = urn.removeprefix("urn:li:").partition(":")[0]
+        if urn.startswith("urn:li:") and kind.isalnum():
+            found.setdefault(kind, []).append(urn)
+    return found
+
+
+def _values(entity: Mapping[str, Any]) -> dict[str, Any]:
+    """Aspects of one entity as plain values; key aspects only say what the URN says."""
+    return {
+        name: envelope["value"]
+        for name, envelope in entity.items()
+        if isinstance(envelope, dict) and isinstance(envelope.get("value"), dict) and not name.endswith("Key")
+    }
+
+
+def _status(error: OperationalError) -> int | None:
+    status = error.info.get("status")
+    if isinstance(status, int):
+        return status
+    cause = error.__cause__
+    if isinstance(cause, requests.HTTPError) and cause.response is not None:
+        return cause.response.status_code
+    return None
+
+
+def _reason(error: Exception) -> str:
+    """Why a connection failed, without addresses, headers or anything that the client was configured with."""
+    text = str(error)
+    for sign, reason in (
+        ("Name or service not known", "no such host"),
+        ("Failed to resolve", "no such host"),
+        ("getaddrinfo", "no such host"),
+        ("refused", "connection refused"),
+        ("reset", "connection reset"),
+        ("CERTIFICATE_VERIFY_FAILED", "its certificate is not trusted"),
+        ("timed out", "timed out"),
+    ):
+        if sign.lower() in text.lower():
+            return reason
+    return type(error).__name__
+
+
+def _short(message: str) -> str:
+    line = " ".join(message.split())
+    return line if len(line) <= _SHOWN else line[: _SHOWN - 1] + "…"
+
+
+def _origin(url: str) -> tuple[str, str | None, int | None]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port
+
+
+def _without_login(url: str) -> str:
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit((parts.scheme, host, parts.path, "", ""))

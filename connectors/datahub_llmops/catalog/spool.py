@@ -1,0 +1,75 @@
+"""What a run has written so far, before it is applied: changes in a temporary file, so memory does not grow."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+
+_IN_MEMORY = 1 << 20
+
+
+class Op(str, Enum):
+    """What is to be done with the body."""
+
+    UPSERT = "U"
+    CREATE = "C"
+    CREATE_ENTITY = "E"
+    PATCH = "P"
+    SERIES = "S"
+    DELETE = "D"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One aspect of one asset to be written. ``body`` is JSON on one line.
+
+    ``quietly``: a refused CREATE is no failure, as with the header ``If-None-Match: *``.
+    """
+
+    op: Op
+    urn: str
+    aspect: str
+    body: str
+    quietly: bool = False
+
+
+class Spool:
+    """Changes in the order of their coming; small runs stay in memory, no file is made before the first change."""
+
+    def __init__(self) -> None:
+        self._file: tempfile.SpooledTemporaryFile[bytes] | None = None
+        self.count = 0
+
+    def add(self, change: Change) -> None:
+        """
+        Raises:
+            OSError: the disk for temporary files is full or cannot be written to.
+            UnicodeEncodeError: a text is not valid Unicode.
+        """
+        head = json.dumps((change.op.value, change.urn, change.aspect, change.quietly), ensure_ascii=False)
+        line = f"{head}\n{change.body}\n".encode()
+        if self._file is None:
+            # Closed in clear(): it lives as long as the run.
+            self._file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY, prefix="datahub-llmops-")  # noqa: SIM115
+        self._file.write(line)
+        self.count += 1
+
+    def changes(self) -> Iterator[Change]:
+        """All changes, first to last; may be called again."""
+        if self._file is None:
+            return
+        self._file.seek(0)
+        for head in self._file:
+            op, urn, aspect, quietly = json.loads(head)
+            body = self._file.readline().decode().rstrip("\n")
+            yield Change(op=Op(op), urn=urn, aspect=aspect, body=body, quietly=quietly)
+
+    def clear(self) -> None:
+        """Forget everything and give the disk space back. May be called twice."""
+        if self._file is not None:
+            self._file.close()
+        self._file = None
+        self.count = 0

@@ -1,0 +1,354 @@
+"""The one SQLite file of the local catalog: where it lies, its tables, how it is opened, and what can be wrong with it.
+
+Standard library only, so that a command that reads the catalog starts fast. The file is in WAL mode: readers never
+wait for a writer, and a run is one transaction.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import sys
+import time
+from pathlib import Path
+
+from datahub_llmops.errors import CatalogError
+
+ENVIRONMENT = "DATAHUB_LLMOPS_CATALOG"
+APPLICATION_ID = 0x6C6C6D6F  # "llmo"
+FORMAT = 1
+LOCK_TIMEOUT = 60.0
+"""Seconds to wait for another writer."""
+
+_HEADER = b"SQLite format 3\x00"
+
+_SCHEMA = """
+create table asset (
+    id integer primary key,
+    urn text not null unique,
+    type text not null,
+    parent integer,
+    folded text,
+    leaf text,
+    label text,
+    emitted integer not null default 0,
+    removed integer not null default 0,
+    platform text,
+    subtype text,
+    name text,
+    edited_name text,
+    description text,
+    edited_description text,
+    owners text not null default '',
+    terms text not null default '',
+    tags text not null default ''
+);
+create index asset_folded on asset (folded) where folded is not null;
+create index asset_leaf on asset (leaf) where leaf is not null;
+create index asset_label on asset (label) where label is not null;
+create index asset_labelled on asset (type) where terms <> '' or tags <> '';
+create table aspect (
+    id integer primary key,
+    asset integer not null,
+    name text not null,
+    body text not null,
+    unique (asset, name)
+);
+create table series (
+    id integer primary key,
+    asset integer not null,
+    name text not null,
+    partition text not null,
+    at integer not null,
+    granularity text not null,
+    message text not null,
+    body text not null,
+    unique (asset, name, partition, at, granularity, message)
+);
+create table edge (
+    owner integer not null,
+    aspect text not null,
+    up integer not null,
+    down integer not null,
+    found_by text not null default '',
+    primary key (owner, aspect, up, down)
+) without rowid;
+create index edge_up on edge (up, down);
+create index edge_down on edge (down, up);
+create table column_edge (
+    owner integer not null,
+    aspect text not null,
+    up integer not null,
+    down integer not null,
+    up_asset integer not null,
+    down_asset integer not null,
+    primary key (owner, aspect, up, down)
+) without rowid;
+create index column_edge_up on column_edge (up);
+create index column_edge_down on column_edge (down);
+create table label (
+    owner integer not null,
+    aspect text not null,
+    kind text not null,
+    target integer not null,
+    holder integer not null,
+    urn text not null,
+    primary key (owner, aspect, kind, target, urn)
+) without rowid;
+create index label_holder on label (holder);
+create index label_target on label (target);
+create table checkpoint (
+    pipeline text not null,
+    job text not null,
+    body text not null,
+    primary key (pipeline, job)
+);
+"""
+
+
+def default_path() -> Path:
+    """Where the catalog lies when nobody says: the same for the sink, the checkpoints and the command.
+
+    ``DATAHUB_LLMOPS_CATALOG`` where it holds a path (a server's address is none), else one in the user's data folder.
+    """
+    named = os.environ.get(ENVIRONMENT, "").strip()
+    if named and "://" not in named:
+        return Path(named).expanduser()
+    return _data_folder() / "datahub-llmops" / "catalog.db"
+
+
+def _data_folder() -> Path:
+    if sys.platform == "win32":
+        local = os.environ.get("LOCALAPPDATA")
+        return Path(local) if local else Path.home() / "AppData" / "Local"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Application Support"
+    named = os.environ.get("XDG_DATA_HOME")
+    return Path(named) if named and Path(named).is_absolute() else Path.home() / ".local" / "share"
+
+
+def has_catalog(path: Path) -> bool:
+    """Whether a run has ended in the file at ``path``; what else is wrong with it is for ``open_reader`` to say."""
+    try:
+        with path.open("rb") as file:
+            header = file.read(100)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    if not header:
+        return False
+    # A first run may be under way, or have died: pages only, and no application of ours in the header yet.
+    return not (header[:16] == _HEADER and header[68:72] == bytes(4) and not _write_ahead_log(path))
+
+
+def open_reader(path: Path) -> sqlite3.Connection:
+    """A read-only connection. Never creates the catalog, never waits for a writer, works on read-only media.
+
+    Raises:
+        CatalogError: there is no catalog at ``path``, or it cannot be read; says which and what to do.
+    """
+    _check_file(path, for_writing=False)
+    connection: sqlite3.Connection | None = None
+    try:
+        connection = _connect(path, "mode=ro")
+        _check_format(connection, path)
+    except sqlite3.Error as error:
+        if connection is not None:
+            connection.close()
+        if not _wants_files_beside(error) or _write_ahead_log(path):
+            raise explain(error, path) from error
+        return _open_immutable(path)
+    except CatalogError:
+        if connection is not None:
+            connection.close()
+        raise
+    return connection
+
+
+def _open_immutable(path: Path) -> sqlite3.Connection:
+    """Nothing can be created beside the file, so nobody can be writing to it either."""
+    connection = None
+    try:
+        connection = _connect(path, "mode=ro&immutable=1")
+        _check_format(connection, path)
+    except sqlite3.Error as error:
+        if connection is not None:
+            connection.close()
+        raise explain(error, path) from error
+    except CatalogError:
+        if connection is not None:
+            connection.close()
+        raise
+    return connection
+
+
+def open_writer(path: Path, timeout: float = LOCK_TIMEOUT) -> sqlite3.Connection:
+    """A connection inside of an immediate transaction, tables there: ``commit`` or ``rollback``, then ``close``.
+
+    Creates the file, and its folder where ``path`` is the default one; the tables come with the first commit, so a
+    run that dies leaves no half-made catalog. ``timeout`` is the wait for another writer in seconds.
+
+    Raises:
+        CatalogError: the file cannot be written; says why and what to do.
+    """
+    if path == default_path() and not path.parent.exists():
+        try:
+            path.parent.mkdir(parents=True)
+        except OSError as error:
+            raise CatalogError(
+                f"local catalog {path}: its folder cannot be made ({error.strerror}); name another path"
+            ) from error
+    _check_file(path, for_writing=True)
+    connection = None
+    try:
+        connection = _connect(path, "mode=rwc", timeout)
+        _set_write_ahead(connection, timeout)
+        connection.execute("pragma synchronous = full")
+        connection.execute("pragma cache_size = -8000")
+        connection.execute("begin immediate")
+        if not _check_format(connection, path, for_writing=True):
+            _create(connection)
+    except sqlite3.Error as error:
+        if connection is not None:
+            connection.close()
+        raise explain(error, path) from error
+    except CatalogError:
+        if connection is not None:
+            connection.close()
+        raise
+    return connection
+
+
+def _connect(path: Path, query: str, timeout: float = 5.0) -> sqlite3.Connection:
+    return sqlite3.connect(
+        f"{path.absolute().as_uri()}?{query}",
+        uri=True,
+        timeout=timeout,
+        isolation_level=None,
+        check_same_thread=False,
+    )
+
+
+def _set_write_ahead(connection: sqlite3.Connection, timeout: float) -> None:
+    """Switching needs the file alone, and SQLite does not wait for that itself: two first runs may meet here."""
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            connection.execute("pragma journal_mode = wal")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+
+
+def _create(connection: sqlite3.Connection) -> None:
+    for statement in _SCHEMA.split(";"):
+        if statement.strip():
+            connection.execute(statement)
+    connection.execute(f"pragma application_id = {APPLICATION_ID}")
+    connection.execute(f"pragma user_version = {FORMAT}")
+
+
+def _check_file(path: Path, *, for_writing: bool) -> None:
+    what = f"local catalog {path}"
+    try:
+        if not path.parent.is_dir():
+            raise CatalogError(
+                f"{what}: the folder {path.parent} does not exist; make it, or name another path"
+            )
+        if not path.exists():
+            if for_writing:
+                return
+            raise CatalogError(
+                f"{what}: there is no such file; run a recipe with the sink llm-local first, or name another path"
+            )
+        if path.is_dir():
+            raise CatalogError(f"{what}: this is a folder; name a file in it")
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            header = file.read(100)
+    except OSError as error:
+        raise CatalogError(f"{what}: cannot be read ({error.strerror}); check its permissions") from error
+    if header and header[:16] != _HEADER[: len(header[:16])]:
+        raise CatalogError(f"{what}: this is not a SQLite file; name another path")
+    if header and (len(header) < 100 or (size < _expected_size(header) and not _write_ahead_log(path))):
+        raise _damaged(path)
+
+
+def _expected_size(header: bytes) -> int:
+    """Bytes that the file's own header promises; 0 where the header does not say (its counters disagree)."""
+    if header[24:28] != header[92:96]:
+        return 0
+    page = int.from_bytes(header[16:18], "big")
+    return (65536 if page == 1 else page) * int.from_bytes(header[28:32], "big")
+
+
+def _write_ahead_log(path: Path) -> bool:
+    log = path.with_name(path.name + "-wal")
+    try:
+        return log.stat().st_size > 0
+    except OSError:
+        return False
+
+
+def _wants_files_beside(error: sqlite3.Error) -> bool:
+    text = str(error)
+    return "unable to open" in text or "readonly" in text or "read-only" in text
+
+
+def _check_format(connection: sqlite3.Connection, path: Path, *, for_writing: bool = False) -> bool:
+    """True where the tables are there, False for a file that no run has reached yet (writers only)."""
+    application = connection.execute("pragma application_id").fetchone()[0]
+    version = connection.execute("pragma user_version").fetchone()[0]
+    what = f"local catalog {path}"
+    if application == APPLICATION_ID:
+        if version > FORMAT:
+            raise CatalogError(
+                f"{what}: it has format {version}, from a newer datahub-llmops; this one knows {FORMAT}: upgrade it"
+            )
+        return True
+    if application or connection.execute("select 1 from sqlite_master limit 1").fetchone():
+        raise CatalogError(f"{what}: this SQLite file belongs to something else; name another path")
+    if not for_writing:
+        raise CatalogError(f"{what}: no run has ended in it yet; run a recipe with the sink llm-local")
+    return False
+
+
+def _damaged(path: Path) -> CatalogError:
+    return CatalogError(
+        f"local catalog {path}: the file is damaged or cut off; restore a copy, or delete it and run the recipes again"
+    )
+
+
+def explain(error: sqlite3.Error, path: Path) -> CatalogError:
+    """The ``CatalogError`` for what SQLite said, with what to do next."""
+    text = str(error)
+    what = f"local catalog {path}"
+    if "locked" in text or "busy" in text:
+        return CatalogError(f"{what}: another process keeps it locked; let that run end, then try again")
+    if "not a database" in text:
+        return CatalogError(f"{what}: this is not a SQLite file; name another path")
+    if "malformed" in text or "corrupt" in text:
+        return _damaged(path)
+    if "full" in text:
+        return CatalogError(f"{what}: the disk is full; nothing was stored: make room and run again")
+    if "readonly" in text or "read-only" in text:
+        return CatalogError(
+            f"{what}: it cannot be written to; check its permissions and whether the disk is read-only"
+        )
+    if "unable to open" in text:
+        return CatalogError(f"{what}: it cannot be opened; check that its folder may be written to")
+    if "I/O" in text:
+        return CatalogError(f"{what}: reading or writing it failed ({text}); check the disk")
+    if "no such table" in text or "no such column" in text:
+        return _damaged(path)
+    return CatalogError(f"{what}: {text}")
+
+
+def close(connection: sqlite3.Connection) -> None:
+    """Close, and let an error that closing itself meets be: what was committed is committed."""
+    with contextlib.suppress(sqlite3.Error):
+        connection.close()

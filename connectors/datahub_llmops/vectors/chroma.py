@@ -1,0 +1,119 @@
+"""`llm-chroma`: collections of a Chroma server (``url``) or of the folder that one writes to (``path``).
+
+https://docs.trychroma.com/
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from datahub.configuration.common import AllowDenyPattern, TransparentSecretStr
+from datahub.ingestion.api.decorators import (
+    SourceCapability,
+    SupportStatus,
+    capability,
+    config_class,
+    platform_name,
+    support_status,
+)
+from pydantic import Field, model_validator
+from typing_extensions import Self, override
+
+from datahub_llmops.http import HttpClient, HttpOptions
+from datahub_llmops.model import Collection
+from datahub_llmops.reader import Reader
+from datahub_llmops.vector_store import VectorStoreConfig, VectorStoreSource
+from datahub_llmops.vectors.chroma_file import ChromaFileReader
+from datahub_llmops.vectors.chroma_rest import ChromaRestReader, absent
+
+
+class ChromaConfig(VectorStoreConfig, HttpOptions):
+    """Recipe options of `llm-chroma`."""
+
+    path: Path | None = Field(
+        default=None,
+        description="Folder of a persistent Chroma, read without Chroma and without writing to it, for example "
+        "`./chroma`. Give this or `url`.",
+    )
+    url: str | None = Field(
+        default=None,
+        description="Root of a Chroma server, for example `http://localhost:8000`. Give this or `path`.",
+    )
+    tenant: str = Field(
+        default="default_tenant",
+        description="Tenant to read, one a recipe: a server does not list them. For example `default_tenant`.",
+    )
+    token: TransparentSecretStr | None = Field(
+        default=None, description="Token for a server that asks for one, for example `${CHROMA_TOKEN}`."
+    )
+    token_header: Literal["Authorization", "X-Chroma-Token"] = Field(
+        default="Authorization",
+        description="Header that carries the token: `Authorization` (as `Bearer`) or `X-Chroma-Token` (Chroma Cloud).",
+    )
+    database_pattern: AllowDenyPattern = Field(
+        default_factory=AllowDenyPattern.allow_all,
+        description="Databases to read, for example `{allow: ['prod_.*']}`.",
+    )
+    collection_pattern: AllowDenyPattern = Field(
+        default_factory=AllowDenyPattern.allow_all,
+        description="Collections to read, by their name without the database, for example `{deny: ['test_.*']}`.",
+    )
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if (self.path is None) == (self.url is None):
+            raise ValueError("give either path (a folder) or url (a server), for example path: ./chroma")
+        if self.path is not None and self.token is not None:
+            raise ValueError("a token belongs to a url; a folder read by path needs none")
+        return self
+
+    def headers(self) -> dict[str, str]:
+        """What a request carries to be let in."""
+        if self.token is None:
+            return {}
+        secret = self.token.get_secret_value().strip()
+        return {self.token_header: f"Bearer {secret}" if self.token_header == "Authorization" else secret}
+
+
+@platform_name("Chroma", id="chroma")
+@config_class(ChromaConfig)
+@support_status(SupportStatus.ALPHA)
+@capability(SourceCapability.CONTAINERS, "Server, tenant and database")
+@capability(SourceCapability.SCHEMA_METADATA, "Payload fields and the vector")
+@capability(SourceCapability.LINEAGE_COARSE, "By declared embedding jobs and by payload provenance")
+@capability(SourceCapability.LINEAGE_FINE, "By the SQL of declared embedding jobs")
+@capability(SourceCapability.DELETION_DETECTION, "By stateful ingestion")
+@capability(SourceCapability.DOMAINS, "By the option `domain`")
+@capability(SourceCapability.PLATFORM_INSTANCE, "By the option `platform_instance`")
+@capability(SourceCapability.TEST_CONNECTION, "Tells apart what cannot be reached and what is not allowed")
+@capability(SourceCapability.DESCRIPTIONS, "The key `description` of a collection's metadata")
+class ChromaSource(VectorStoreSource[ChromaConfig]):
+    """Reads vector collections of Chroma."""
+
+    platform: ClassVar[str] = "chroma"
+    config_type: ClassVar[type[ChromaConfig]] = ChromaConfig
+    name_filters: ClassVar[tuple[str, ...]] = ("database_pattern", "collection_pattern")
+
+    @classmethod
+    @override
+    def open(cls, config: ChromaConfig) -> Reader[Collection]:
+        fields, most = config.provenance.fields, config.provenance.max_values
+        if config.path is not None:
+            return ChromaFileReader(
+                config.path,
+                tenant=config.tenant,
+                timeout=config.timeout_sec,
+                provenance_fields=fields,
+                max_values=most,
+            )
+        client = HttpClient.of(
+            config, system="Chroma", base_url=config.url or "", headers=config.headers(), absent=absent
+        )
+        return ChromaRestReader(
+            client,
+            tenant=config.tenant,
+            provenance_fields=fields,
+            max_rows=config.provenance.max_rows,
+            max_values=most,
+        )

@@ -1,0 +1,172 @@
+"""What every reader keeps to: one class, to be inherited by the test of each connector with one fixture.
+
+```python
+class TestContract(ReaderContract):
+    @pytest.fixture
+    def open_reader(self) -> OpenReader: ...   # a new reader of the same, populated system at every call
+```
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
+from dataclasses import fields, is_dataclass
+from datetime import datetime, timezone
+from typing import Any, TypeAlias
+
+import pytest
+
+from datahub_llmops.errors import ConnectorError, VanishedError
+from datahub_llmops.model import Collection, Container, Name, Unlisted
+from datahub_llmops.reader import Reader
+
+OpenReader: TypeAlias = Callable[[], Reader[Any]]
+
+NO_SUCH = "no-such-item-7f3a"
+_STAND_INS = frozenset({"", "unknown", "none", "null", "n/a", "undefined", "nan"})
+_MAY_SAY_UNKNOWN = frozenset({"type", "native_type"})
+_COUNTS_FROM_ONE = frozenset({"dimension", "size_bytes"})
+
+
+class ReaderContract:
+    """Each method is one check; ``test_contract`` shows that each of them can fail."""
+
+    def test_lists_something(self, open_reader: OpenReader) -> None:
+        with closing(open_reader()) as reader:
+            assert _names(reader)
+
+    def test_names_are_paths_of_words(self, open_reader: OpenReader) -> None:
+        with closing(open_reader()) as reader:
+            for name in _names(reader):
+                assert isinstance(name, tuple)
+                assert name
+                assert all(isinstance(part, str) and part for part in name)
+                assert isinstance(name, Hashable)
+
+    def test_names_are_unique(self, open_reader: OpenReader) -> None:
+        with closing(open_reader()) as reader:
+            names = _names(reader)
+            assert len(set(names)) == len(names)
+
+    def test_listing_twice_gives_the_same(self, open_reader: OpenReader) -> None:
+        with closing(open_reader()) as reader:
+            first = _names(reader)
+            assert _names(reader) == first
+        with closing(open_reader()) as other:
+            assert _names(other) == first
+
+    def test_what_is_listed_reads_back_under_its_name(self, open_reader: OpenReader) -> None:
+        with closing(open_reader()) as reader:
+            for name in _names(reader):
+                assert reader.read(name).name == name
+
+    def test_reads_without_listing(self, open_reader: OpenReader) -> None:
+        with closing(open_reader()) as reader:
+            expected = {name: reader.read(name) for name in _names(reader)}
+        with closing(open_reader()) as other:
+            assert {name: other.read(name) for name in reversed(expected)} == expected
+
+    def test_a_missing_item_has_vanished(self, open_reader: OpenReader) -> None:
+        with closing(open_reader()) as reader:
+            name = _names(reader)[0]
+            for missing in (
+                (*name[:-1], NO_SUCH),
+                (*name[:-1], f"{name[-1]}x"),
+                tuple(NO_SUCH for _ in name),
+            ):
+                with pytest.raises(VanishedError):
+                    reader.read(missing)
+
+    def test_odd_names_raise_connector_errors_only(self, open_reader: OpenReader) -> None:
+        with closing(open_reader()) as reader:
+            name = _names(reader)[0]
+            odd: list[Name] = [(), ("a",), (*name, "more", "parts")]
+            odd += [
+                (*name[:-1], part)
+                for part in ("../..", "a/b?c#d", "'\"`", "é漢 字", "%2e", "x" * 5000, "a\x00b")
+            ]
+            for missing in odd:
+                with pytest.raises(ConnectorError):
+                    reader.read(missing)
+
+    def test_what_is_not_said_is_absent(self, open_reader: OpenReader) -> None:
+        with closing(open_reader()) as reader:
+            for name in _names(reader):
+                for path, value in _leaves(reader.read(name)):
+                    assert not _is_stand_in(path, value), f"{path} = {value!r} in {name}"
+
+    def test_field_paths_are_unique(self, open_reader: OpenReader) -> None:
+        with closing(open_reader()) as reader:
+            for item in _collections(reader):
+                paths = [field.path for field in item.fields] + [vector.name for vector in item.vectors]
+                assert len(set(paths)) == len(paths)
+
+    def test_the_text_field_is_a_field(self, open_reader: OpenReader) -> None:
+        with closing(open_reader()) as reader:
+            for item in _collections(reader):
+                assert item.text_field is None or item.text_field in {field.path for field in item.fields}
+
+    def test_neighbours_share_their_containers(self, open_reader: OpenReader) -> None:
+        with closing(open_reader()) as reader:
+            seen: dict[Name, tuple[Container, ...]] = {}
+            for item in _collections(reader):
+                assert seen.setdefault(item.name[:-1], item.containers) == item.containers
+
+    def test_threads_read_what_one_reads(self, open_reader: OpenReader) -> None:
+        with closing(open_reader()) as reader:
+            names = _names(reader)
+            alone = [reader.read(name) for name in names]
+            with ThreadPoolExecutor(max_workers=8) as pool:
+                assert list(pool.map(reader.read, names * 4)) == alone * 4
+
+    def test_closes_twice(self, open_reader: OpenReader) -> None:
+        reader = open_reader()
+        names = _names(reader)
+        reader.close()
+        reader.close()
+        # After that it may refuse, or open itself anew: but in the words of the contract.
+        with suppress(ConnectorError):
+            reader.read(names[0])
+
+
+CHECKS = frozenset(name for name in vars(ReaderContract) if name.startswith("test_"))
+
+
+def _names(reader: Reader[Any]) -> list[Name]:
+    entries = list(reader.names())
+    return [entry for entry in entries if not isinstance(entry, Unlisted)]
+
+
+def _collections(reader: Reader[Any]) -> Iterator[Collection]:
+    for name in _names(reader):
+        item = reader.read(name)
+        if isinstance(item, Collection):
+            yield item
+
+
+def _leaves(value: object, path: str = "") -> Iterator[tuple[str, object]]:
+    """Every plain value below a dataclass, with where it stands."""
+    if is_dataclass(value):
+        for item in fields(value):
+            yield from _leaves(getattr(value, item.name), f"{path}.{item.name}")
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _leaves(inner, f"{path}[{key}]")
+    elif isinstance(value, (tuple, list)):
+        for inner in value:
+            yield from _leaves(inner, path)
+    else:
+        yield path, value
+
+
+def _is_stand_in(path: str, value: object) -> bool:
+    word = path.rpartition(".")[2]
+    if isinstance(value, str):
+        return value.strip().lower() in _STAND_INS and word not in _MAY_SAY_UNKNOWN
+    if isinstance(value, datetime):
+        return value.tzinfo is None or value < datetime(1990, 1, 1, tzinfo=timezone.utc)
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return value < (1 if word in _COUNTS_FROM_ONE else 0)
+    return False
