@@ -16,7 +16,7 @@ from avro.schema import ArraySchema, RecordSchema, UnionSchema
 from avrogen.avrojson import get_global_json_converter
 from avrogen.dict_wrapper import DictWrapper
 from datahub._codegen.aspect import _Aspect
-from datahub.emitter.aspect import ASPECT_MAP
+from datahub.emitter.aspect import ASPECT_MAP, TIMESERIES_ASPECT_MAP
 from typing_extensions import override
 
 from datahub_llmops.errors import AspectValueError
@@ -229,6 +229,8 @@ def register_classes(aspects: Iterable[type[LlmopsAspect]], records: Iterable[ty
     for aspect in wanted:
         if issubclass(aspect, LlmopsAspect):
             ASPECT_MAP[aspect.ASPECT_NAME] = aspect
+            if aspect.ASPECT_TYPE == "timeseries":
+                TIMESERIES_ASPECT_MAP[aspect.ASPECT_NAME] = aspect
     for tuples in (False, True):
         types = get_global_json_converter(tuples).schema_types
         for kind in wanted:

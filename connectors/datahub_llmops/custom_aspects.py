@@ -13,6 +13,7 @@ from typing import Any, Final, Literal, TypeAlias, TypeVar
 
 from datahub_llmops.aspect_base import LlmopsAspect, LlmopsRecord, package_data
 from datahub_llmops.aspects import SCHEMAS_VERSION
+from datahub_llmops.errors import CatalogError
 
 Mode: TypeAlias = Literal["auto", "on", "off"]
 Target: TypeAlias = Literal["local", "server", "file"]
@@ -224,14 +225,14 @@ class AspectGate:
         self,
         decision: Decision,
         *,
-        send: Callable[[str, LlmopsAspect], str | None] | None = None,
+        send: Callable[[str, LlmopsAspect], None] | None = None,
         refused: Callable[[str, str], None] | None = None,
     ) -> None:
         """
         Args:
             decision: what is written at all.
-            send: writes one aspect to the server and returns why it was refused, ``None`` when it was taken; left out
-                where nobody can refuse.
+            send: writes one aspect to the server and raises ``CatalogError`` where that refuses it (``Gms.write``);
+                left out where nobody can refuse.
             refused: told the aspect's name and the server's reason, once for each aspect.
         """
         self._decision = decision
@@ -256,8 +257,11 @@ class AspectGate:
             return True
         name = aspect.ASPECT_NAME
         if name not in self._taken:
-            reason = self._send(urn, aspect)
-            self._taken[name] = reason is None
-            if reason is not None and self._refused is not None:
-                self._refused(name, reason)
+            try:
+                self._send(urn, aspect)
+                self._taken[name] = True
+            except CatalogError as error:
+                self._taken[name] = False
+                if self._refused is not None:
+                    self._refused(name, str(error))
         return self._taken[name]

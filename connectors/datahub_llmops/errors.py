@@ -51,7 +51,7 @@ class AspectValueError(LlmopsError):
 
 
 class ModelsError(LlmopsError):
-    """The model plugin could not be installed, or its state could not be asked for; nothing was changed."""
+    """The model plugin could not be installed; nothing was changed."""
 
 
 class StatementError(LlmopsError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 
@@ -51,13 +51,14 @@ def install(directory: Path) -> None:
 def status(url: str, as_json: bool) -> None:
     """Whether the server at URL has loaded the model plugin, and what would be written to it.
 
-    The token comes from DATAHUB_GMS_TOKEN. Exit code 1 when nothing would be written.
+    The token comes from DATAHUB_GMS_TOKEN or ~/.datahubenv. Exit code 1 when nothing would be written.
     """
-    from datahub_llmops import models_plugin
+    from datahub_llmops.catalog.gms import Gms, connect
     from datahub_llmops.custom_aspects import decide, plugin_state
 
     try:
-        config = models_plugin.fetch_config(url, os.environ.get("DATAHUB_GMS_TOKEN"))
+        with closing(Gms(connect(url))) as server:
+            config = server.config()
     except LlmopsError as error:
         raise click.ClickException(str(error)) from error
     found = plugin_state(config)

@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from datahub_llmops.aspect_base import package_data
 from datahub_llmops.custom_aspects import REGISTRY, version_key
@@ -222,47 +221,3 @@ def _write_tree(tree: Path, plugin: Archive) -> None:
             (tree / folder).chmod(0o755)
         file.write_bytes(content)
         file.chmod(0o644)
-
-
-def fetch_config(url: str, token: str | None = None, timeout: float = 10.0) -> Mapping[str, Any]:
-    """The body of a server's ``/config``, through DataHub's own client.
-
-    Args:
-        url: of GMS, or of the frontend with ``/api/gms``.
-        token: where the server asks for one; by default what the environment says.
-        timeout: seconds.
-
-    Raises:
-        ModelsError: nobody answers, or what answers is no DataHub server.
-    """
-    from datahub.configuration.common import ConfigurationError
-    from datahub.emitter.rest_emitter import DataHubRestEmitter
-    from requests.exceptions import RequestException
-
-    emitter = DataHubRestEmitter(
-        gms_server=url, token=token, timeout_sec=timeout, retry_max_times=1, retry_status_codes=[]
-    )
-    try:
-        config: Mapping[str, Any] = emitter.fetch_server_config().raw_config
-    except RequestException as error:
-        raise ModelsError(
-            f"The DataHub server {_host(url)} does not answer ({type(error).__name__}): check the address, and "
-            "that the server runs."
-        ) from error
-    except (ConfigurationError, ValueError, AttributeError) as error:
-        raise ModelsError(
-            f"What answers at {_host(url)} gave no /config of a DataHub server: give the address of GMS, for example "
-            "http://localhost:8080, and a token in DATAHUB_GMS_TOKEN where it asks for one."
-        ) from error
-    finally:
-        emitter.close()
-    return config
-
-
-def _host(url: str) -> str:
-    """The address without what may hold a secret."""
-    from urllib.parse import urlsplit
-
-    parts = urlsplit(url)
-    port = f":{parts.port}" if parts.port else ""
-    return f"{parts.scheme}://{parts.hostname or ''}{port}{parts.path}"
