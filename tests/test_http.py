@@ -193,7 +193,16 @@ def test_the_system_says_which_404_is_its_own(stub: Stub) -> None:
     stub.missing = {"message": "no Route matched with those values"}
     stub.fail("404")
     with pytest.raises(UnreachableError, match="gateway"):
-        client(stub.url, absent=lambda answer: answer.get("error") == "NotFound").get("/items")
+        client(stub.url, absent=lambda status, answer: answer.get("error") == "NotFound").get("/items")
+
+
+def test_a_system_may_say_it_with_400() -> None:
+    with Stub(lambda call: answer_json({"error": call.path}, 400)) as server:
+        shelf = client(server.url, absent=lambda status, answer: (status, answer["error"]) == (400, "/gone"))
+        with pytest.raises(VanishedError):
+            shelf.get("/gone")
+        with pytest.raises(UnreadableError, match="400"):
+            shelf.get("/wrong")
 
 
 @pytest.mark.parametrize("body", [b"[" * 200_000, b"\xff\xfe", b"1" * 10_000, b"NaN nonsense"])

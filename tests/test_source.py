@@ -2,93 +2,18 @@
 
 from __future__ import annotations
 
-import threading
-import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
-from datahub.configuration.common import AllowDenyPattern, ConfigurationError
-from datahub.ingestion.api.decorators import SupportStatus, config_class, platform_name, support_status
+from datahub.configuration.common import ConfigurationError
 from datahub.ingestion.run.pipeline import Pipeline, PipelineInitError, PipelineStatus
-from pydantic import Field
-from typing_extensions import override
 
 from datahub_llmops.catalog.local import LocalCatalog
 from datahub_llmops.errors import DeniedError, UnreachableError, UnreadableError, VanishedError
-from datahub_llmops.model import Collection, Container, Name, Unlisted, Vector
-from datahub_llmops.reader import Reader
-from datahub_llmops.vector_store import VectorStoreConfig, VectorStoreSource
-
-Answer = Collection | Exception
-Script = dict[Name, Answer | Unlisted]
-
-STORE: Script = {}
-"""What the scripted system holds; each test fills it."""
-
-HERE = "test_source"
-
-
-def collection(*name: str) -> Collection:
-    return Collection(
-        name=name,
-        containers=(Container(kind="Database", name=name[0]),),
-        vectors=(Vector(name="embedding", dimension=3),),
-        count=1,
-    )
-
-
-class ScriptedConfig(VectorStoreConfig):
-    database_pattern: AllowDenyPattern = Field(default=AllowDenyPattern.allow_all(), description="Databases.")
-    collection_pattern: AllowDenyPattern = Field(
-        default=AllowDenyPattern.allow_all(), description="Collections."
-    )
-
-
-class ScriptedReader:
-    busy: ClassVar[int] = 0
-    most_busy: ClassVar[int] = 0
-    lock: ClassVar[threading.Lock] = threading.Lock()
-    pause: ClassVar[float] = 0.0
-
-    def names(self) -> Iterable[Name | Unlisted]:
-        for name, answer in STORE.items():
-            if name == ("broken listing",) and isinstance(answer, Exception):
-                raise answer
-            yield answer if isinstance(answer, Unlisted) else name
-
-    def read(self, name: Name) -> Collection:
-        cls = type(self)
-        with cls.lock:
-            cls.busy += 1
-            cls.most_busy = max(cls.most_busy, cls.busy)
-        time.sleep(cls.pause)
-        with cls.lock:
-            cls.busy -= 1
-        answer = STORE[name]
-        if isinstance(answer, Collection):
-            return answer
-        assert isinstance(answer, Exception)
-        raise answer
-
-    def close(self) -> None:
-        pass
-
-
-@platform_name("Scripted", id="scripted")
-@config_class(ScriptedConfig)
-@support_status(SupportStatus.ALPHA)
-class ScriptedSource(VectorStoreSource[ScriptedConfig]):
-    platform = "scripted"
-    config_type = ScriptedConfig
-    name_filters = ("database_pattern", "collection_pattern")
-
-    @classmethod
-    @override
-    def open(cls, config: ScriptedConfig) -> Reader[Collection]:
-        return ScriptedReader()
-
+from datahub_llmops.model import Unlisted
+from scripted import SOURCE, STORE, ScriptedReader, ScriptedSource, collection
 
 Run = Callable[..., Pipeline]
 
@@ -109,7 +34,7 @@ def run(catalog: Path) -> Run:
         recipe = {
             "pipeline_name": "scripted",
             "source": {
-                "type": f"{HERE}.ScriptedSource",
+                "type": SOURCE,
                 "config": {"stateful_ingestion": {"enabled": True, "state_provider": state}, **options},
             },
             "sink": {"type": "llm-local", "config": {"path": str(catalog)}},
@@ -284,7 +209,7 @@ def test_stateful_ingestion_needs_a_pipeline_name(catalog: Path) -> None:
     state = {"type": "llm-local", "config": {"path": str(catalog)}}
     recipe = {
         "source": {
-            "type": f"{HERE}.ScriptedSource",
+            "type": SOURCE,
             "config": {"stateful_ingestion": {"enabled": True, "state_provider": state}},
         },
         "sink": {"type": "llm-local", "config": {"path": str(catalog)}},

@@ -93,8 +93,8 @@ class HttpClient:
 
     ``deadline`` is in seconds, for a call as a whole; name look-ups are bounded by the machine's resolver only.
     ``retries`` is how often a call that changes nothing is repeated, ``backoff`` the seconds before the first time.
-    ``absent`` says of the JSON of a 404 whether the system itself means that the item is not there: a gateway's 404
-    must never pass for a deletion.
+    ``absent`` says of a status (4xx) and its JSON whether the system itself means that the item is not there: a
+    gateway's 404 must never pass for a deletion.
 
     Raises:
         UnreachableError: the address or a header cannot be used.
@@ -112,7 +112,9 @@ class HttpClient:
         verify: bool | Path = True,
         backoff: float = 0.5,
         max_answer_bytes: int = MAX_ANSWER_BYTES,
-        absent: Callable[[Json], bool] = lambda answer: isinstance(answer, dict),
+        absent: Callable[[int, Json], bool] = lambda status, answer: (
+            status in (404, 410) and isinstance(answer, dict)
+        ),
     ) -> None:
         origin, self._prefix, login = _parsed(system, base_url)
         self.system = system
@@ -299,8 +301,8 @@ class HttpClient:
             return _Failure(
                 error=DeniedError, what=f"was denied ({status}). Check the token or key and what it may read"
             )
-        if status in (404, 410):
-            return self._missing(status, content)
+        if status in (400, 404, 410) and (missing := self._missing(status, content)):
+            return missing
         if status == 429:
             wait = _seconds_to_wait(response.headers.get("Retry-After"))
             return _Failure(
@@ -320,13 +322,15 @@ class HttpClient:
             )
         return self._parsed_json(content, kind)
 
-    def _missing(self, status: int, content: bytes | None) -> _Failure:
+    def _missing(self, status: int, content: bytes | None) -> _Failure | None:
         try:
-            absent = self._absent(json.loads(content or b""))
+            absent = self._absent(status, json.loads(content or b""))
         except (ValueError, RecursionError):
             absent = False
         if absent:
             return _Failure(error=VanishedError, what=f"was answered {status}: it is not there (any more)")
+        if status == 400:
+            return None
         return _Failure(
             error=UnreachableError,
             what=f"was answered {status}, but not in the words of {self.system}: perhaps a gateway answered, or "

@@ -19,7 +19,7 @@ from datahub_llmops.model import Collection, Container, Name, PayloadField, Prov
 from datahub_llmops.reader import Reader
 from datahub_llmops.vectors.chroma_file import ChromaFileReader
 from datahub_llmops.vectors.chroma_rest import ChromaRestReader, absent
-from stub import Call, Stub, answer_json
+from stub import Call, Stub, answer_json, forward
 from vectors.chroma_stores import ODD_DATABASE, PLANTED, ChromaServer
 
 TENANT = "default_tenant"

@@ -489,5 +489,5 @@ def parse_patch(text: str | bytes) -> object:
     """
     try:
         return json.loads(text)
-    except ValueError as error:
-        raise PatchError("the patch is not JSON") from error
+    except ValueError:
+        raise PatchError("the patch is not JSON") from None

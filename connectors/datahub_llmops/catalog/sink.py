@@ -90,12 +90,17 @@ class LocalSink(Sink[LocalSinkConfig, LocalSinkReport]):
     @override
     def write_record_async(self, record_envelope: RecordEnvelope[Any], write_callback: WriteCallback) -> None:
         try:
-            for change in _changes(record_envelope.record):
-                self._spool.add(change)
+            self._spool.add(*_changes(record_envelope.record))
         except (RefusedError, InvalidAspectError, UnicodeEncodeError) as error:
-            self._refuse(_name_of(record_envelope.record), error)
+            # A codec's error carries the whole text, and DataHub hands errors on to its logs.
+            shown = (
+                RefusedError("a text is not valid Unicode")
+                if isinstance(error, UnicodeEncodeError)
+                else error
+            )
+            self._refuse(_name_of(record_envelope.record), shown)
             if write_callback:
-                write_callback.on_failure(record_envelope, error, {})
+                write_callback.on_failure(record_envelope, shown, {})
             return
         except OSError as error:
             self._broken = error
@@ -110,9 +115,8 @@ class LocalSink(Sink[LocalSinkConfig, LocalSinkReport]):
             write_callback.on_success(record_envelope, {})
 
     def _refuse(self, what: str, error: Exception) -> None:
-        reason = "a text is not valid Unicode" if isinstance(error, UnicodeEncodeError) else str(error)
         self.report.refused += 1
-        self.report.report_failure(f"{what}: {reason}")
+        self.report.report_failure(f"{what}: {error}")
 
     @override
     def flush(self) -> None:
@@ -278,5 +282,5 @@ _CORE_ASPECTS: frozenset[str] = frozenset().union(*(_aspects_of(key) for key in 
 def _parsed(value: bytes | str) -> object:
     try:
         return json.loads(value)
-    except ValueError as error:
-        raise RefusedError("the aspect is not JSON") from error
+    except ValueError:
+        raise RefusedError("the aspect is not JSON") from None

@@ -31,9 +31,9 @@ _LISTINGS: Final = 5
 """How often a listing starts anew because something was created or deleted in the middle of it."""
 
 
-def absent(answer: object) -> bool:
-    """Is this 404 Chroma's own word that an item is not there?"""
-    return mapping(answer).get("error") in ("NotFoundError", "InvalidCollectionException")
+def absent(status: int, answer: object) -> bool:
+    """Is this Chroma's own word that an item is not there? Version 0.6 says it with 400."""
+    return (status, mapping(answer).get("error")) in ((404, "NotFoundError"), (400, "InvalidCollection"))
 
 
 class ChromaRestReader:
