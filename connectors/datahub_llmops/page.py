@@ -18,6 +18,7 @@ from datahub_llmops.render import Labels, clean, headline, kind
 
 _SQL: Final = (("viewProperties", "viewLogic"), ("dataTransformLogic", "transforms"))
 _MARKS: Final = (("glossaryTerms", "terms", "urn", "◆"), ("globalTags", "tags", "tag", "#"))
+_SCHEMA: Final = ("schemaMetadata", "editableSchemaMetadata")
 _SHOWN_NEIGHBOURS: Final = 8
 
 
@@ -27,6 +28,8 @@ class Facts:
 
     node: Node
     aspects: Mapping[str, Aspect]
+    schema: Mapping[str, Aspect]
+    """The two aspects that describe columns: the asset's, or of a column its asset's."""
     latest: Mapping[str, Aspect]
     fields: Mapping[str, Mapping[str, Aspect]]
     """Aspects of the ``schemaField`` entities, by URN."""
@@ -53,20 +56,24 @@ class _Column:
     """Structured properties: URN and value."""
 
 
-def gather(catalog: FullCatalog, node: Node) -> Facts:
-    """Ask ``catalog`` for all that the page of ``node`` shows.
+def gather(catalog: FullCatalog, node: Node, upstream: Sequence[Node], downstream: Sequence[Node]) -> Facts:
+    """Ask ``catalog`` for all that the page of ``node`` shows beside its direct neighbours.
 
     Raises:
         CatalogError: the catalog cannot answer.
     """
-    aspects = catalog.aspects(node.urn)
+    holder = names.asset_of(node.urn)
+    found = catalog.aspects_of({node.urn, holder})
+    aspects = found.get(node.urn, {})
+    schema = {name: aspect for name, aspect in found.get(holder, {}).items() if name in _SCHEMA}
     return Facts(
         node=node,
         aspects=aspects,
+        schema=schema,
         latest=catalog.latest(node.urn),
-        fields=catalog.aspects_of([urn for path in _paths(aspects) for urn in _field_urns(node.urn, path)]),
-        upstream=[other for other in catalog.lineage(node.urn, "up", 1).nodes if other.hops],
-        downstream=[other for other in catalog.lineage(node.urn, "down", 1).nodes if other.hops],
+        fields=catalog.aspects_of(urn for path in _paths(schema) for urn in _field_urns(holder, path)),
+        upstream=upstream,
+        downstream=downstream,
     )
 
 
@@ -75,6 +82,9 @@ def page(facts: Facts, labels: Labels) -> Group:
     columns = _columns(facts)
     marks = list(_marks(facts.aspects))
     _learn(facts, columns, marks, labels)
+    if facts.node.type == "schemaField":
+        path = names.simple_path(names.full_name(facts.node.urn))
+        columns = [column for column in columns if column.path == path]
     parts: list[RenderableType] = [headline(facts.node, labels), Text(clean(facts.node.urn), style="dim")]
     if _removed(facts.aspects):
         parts.append(Text("Soft-deleted: lineage and search leave it out.", style="red"))
@@ -202,18 +212,18 @@ def _neighbours(nodes: Sequence[Node]) -> Text:
 
 
 def _columns(facts: Facts) -> list[_Column]:
-    schema = _list(_dict(facts.aspects.get("schemaMetadata")).get("fields"))
+    schema = _list(_dict(facts.schema.get("schemaMetadata")).get("fields"))
     editable = {
         _text(entry.get("fieldPath")): entry
         for entry in map(
-            _dict, _list(_dict(facts.aspects.get("editableSchemaMetadata")).get("editableSchemaFieldInfo"))
+            _dict, _list(_dict(facts.schema.get("editableSchemaMetadata")).get("editableSchemaFieldInfo"))
         )
     }
     columns = []
     for entry in map(_dict, schema):
         path = _text(entry.get("fieldPath"))
         edited = editable.get(path, {})
-        own = [facts.fields.get(urn, {}) for urn in _field_urns(facts.node.urn, path)]
+        own = [facts.fields.get(urn, {}) for urn in _field_urns(names.asset_of(facts.node.urn), path)]
         marks = [mark for source in (entry, edited, *own) for mark in _marks(source)]
         columns.append(
             _Column(

@@ -36,7 +36,8 @@ TIMEOUT: Final = 60.0
 
 _BATCH: Final = 100
 _SCROLLED: Final = 1000
-_RETRIES: Final = 2
+_RETRIES: Final = 1
+"""Someone waits at a terminal: the client sleeps from its second retry on."""
 _HEADERS: Final = {"Accept": "application/json", "Content-Type": "application/json"}
 _SHOWN: Final = 300
 """Characters of a server's own message that are passed on."""

@@ -9,7 +9,7 @@ from typing import Final, Literal, TypeAlias
 from datahub_llmops.lineage import rules as provenance
 from datahub_llmops.lineage.config import ChunkingConfig, EmbeddingJobConfig, UpstreamConfig
 from datahub_llmops.lineage.notices import LineageWarning
-from datahub_llmops.lineage.rules import ProvenanceConfig, Rules, SourceCount
+from datahub_llmops.lineage.rules import ProvenanceConfig, Rules, SourceCount, identity
 from datahub_llmops.lineage.schemas import SchemaLookup
 from datahub_llmops.lineage.sql import Output, SqlLineage, trace
 from datahub_llmops.lineage.tables import Column, Tables
@@ -30,6 +30,8 @@ __all__ = [
 
 FoundBy: TypeAlias = Literal["declared", "payload", "hook"]
 """Which way found an edge; an edge lists them in this order."""
+
+_WAYS: Final[tuple[FoundBy, ...]] = ("declared", "payload", "hook")
 
 _NESTED: Final = "metadata."
 """Where LangChain nests a chunk's metadata in stores whose payloads nest."""
@@ -104,27 +106,31 @@ def join(jobs: Sequence[JobLineage], found: Iterable[SourceCount]) -> Joined:
 
     Jobs that were declared for one index share what its payload shows.
     """
-    by_case = {source.urn.lower(): source for source in found}
-    declared = {one.urn.lower() for job in jobs for one in job.inputs}
+    chunks: dict[str, int] = {}
+    spelled: dict[str, str] = {}
+    for source in found:
+        key = identity(source.urn)
+        chunks[key] = chunks.get(key, 0) + source.chunks
+        spelled.setdefault(key, source.urn)
 
     def both(one: Input) -> Input:
-        source = by_case.get(one.urn.lower())
-        if source is None or "payload" in one.found_by:
+        key = identity(one.urn)
+        if key not in chunks:
             return one
-        # The index is no source of itself; the order of the ways is fixed.
-        ways: tuple[FoundBy, ...] = ("declared", "payload", "hook")
-        names = tuple(way for way in ways if way == "payload" or way in one.found_by)
-        return replace(one, found_by=names, chunks=source.chunks)
+        names = tuple(way for way in _WAYS if way == "payload" or way in one.found_by)
+        return replace(one, found_by=names, chunks=chunks[key])
 
-    own = {job.index_urn.lower() for job in jobs}
-    rest = (
-        Input(urn=source.urn, found_by=("payload",), chunks=source.chunks)
-        for key, source in by_case.items()
-        if key not in declared and key not in own
-    )
+    # The index is no source of itself.
+    seen = {identity(urn) for job in jobs for urn in (job.index_urn, *(one.urn for one in job.inputs))}
     return Joined(
         jobs=tuple(replace(job, inputs=tuple(both(one) for one in job.inputs)) for job in jobs),
-        rest=tuple(sorted(rest)),
+        rest=tuple(
+            sorted(
+                Input(urn=urn, found_by=("payload",), chunks=chunks[key])
+                for key, urn in spelled.items()
+                if key not in seen
+            )
+        ),
     )
 
 
@@ -167,10 +173,7 @@ class _Job:
 
     def _upstream(self, upstream: UpstreamConfig) -> SqlLineage:
         rules = self._rules or provenance.compile(ProvenanceConfig(), env=upstream.env)
-        if upstream.tables is None:
-            result = trace(upstream, self._lookup, rules)
-        else:
-            result = self._tables(upstream, rules)
+        result = self._tables(upstream, rules) if upstream.tables else trace(upstream, self._lookup, rules)
         name = self._job.name
         self._warnings += [replace(one, context=f"job {name}: {one.context}") for one in result.warnings]
         return result
@@ -185,8 +188,8 @@ class _Job:
             source = tables.by_name(name, "tables")
             inputs.update(source.datasets)
             complete = complete and source.columns is not None
-            for columns in (source.columns or {}).values():
-                for column in columns:
+            for same in (source.columns or {}).values():
+                for column in same:
                     owners.setdefault(column.column.lower(), []).append(column)
         wanted = {name.lower() for name in (*self._job.text_columns, *self._job.fields)}
         for name, columns in sorted(owners.items()):
@@ -223,10 +226,12 @@ class _Job:
             for output in self._named(column, outputs, complete):
                 if path is not None:
                     self._feed(output, path)
+        # What the recipe maps goes where it says, and nothing else goes there.
         taken = {output.name for column in mapped for output in _find(column, outputs)}
+        filled = {self._fields.find(field) for field in mapped.values()}
         for output in outputs:
             path = None if output.name in taken else self._fields.find(output.name)
-            if path is not None:
+            if path is not None and path not in filled:
                 self._feed(output, path)
 
     def _map_text(self, outputs: Sequence[Output], complete: bool) -> None:

@@ -196,6 +196,11 @@ def upstreams(
     )
 
 
+def identity(urn: str) -> str:
+    """What two spellings of one dataset share: objects and files are told apart by case, tables are not."""
+    return urn if _is_path(DatasetUrn.from_string(urn)) else urn.lower()
+
+
 def _compile(rule: RuleConfig) -> _Rule:
     """Raises ``ValueError``, naming the rule, where it can never give a dataset URN."""
     try:
@@ -272,7 +277,8 @@ def _as_cataloged(
     spelled: dict[str, int] = {}
     warnings: list[LineageWarning] = []
     for urn, rows in chunks.items():
-        names: Sequence[str] = sorted(lookup.schemas(urn))
+        path = _is_path(DatasetUrn.from_string(urn))
+        names: Sequence[str] = () if path else sorted(lookup.schemas(urn))
         if urn not in names and len(names) > 1:
             warnings.append(
                 LineageWarning(

@@ -177,6 +177,7 @@ class _Script:
         query = reading.query.copy()
         fold(query, self._fold)
         spelling = _Spelling(query)
+        _shorten(query)
         functions = Functions(self._fold)
         functions.rewrite(query)
         if functions.unknown:
@@ -457,13 +458,23 @@ def _leftmost(query: exp.Expr) -> exp.Select:
 def _written_name(projection: exp.Expr) -> str | None:
     if projection.is_star:
         return None
-    if isinstance(projection, exp.Alias):
-        return written(projection.args["alias"])
+    alias = projection.args.get("alias")
+    if isinstance(alias, exp.TableAlias):  # a subquery
+        alias = alias.this
+    if isinstance(alias, exp.Identifier):
+        return written(alias)
     if isinstance(projection, exp.Column) and isinstance(projection.this, exp.Identifier):
         return written(projection.this)
     if isinstance(projection, exp.Dot) and isinstance(projection.expression, exp.Identifier):
         return written(projection.expression)
     return None
+
+
+def _shorten(query: exp.Query) -> None:
+    """Cut IN lists of literals in place: they say nothing about lineage and make up nearly all of a large statement."""
+    for node in query.find_all(exp.In):
+        if len(node.expressions) > 1 and all(isinstance(one, exp.Literal) for one in node.expressions):
+            node.set("expressions", node.expressions[:1])
 
 
 def _number_outputs(query: exp.Query) -> None:

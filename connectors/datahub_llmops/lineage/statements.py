@@ -203,7 +203,7 @@ def _is_template(text: str, tokens: list[Token]) -> bool:
             continue
         if kinds[i + 1 : i + 2] == [TokenType.L_BRACE] and tokens[i + 1].start == tokens[i].start + 1:
             return True
-        if kinds[i + 2 : i + 3] == [TokenType.R_BRACE] and kinds[i + 1] is TokenType.VAR:
+        if kinds[i + 2 : i + 3] == [TokenType.R_BRACE] and tokens[i + 1].text.isidentifier():
             return True
     return False
 
