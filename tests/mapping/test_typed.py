@@ -1,0 +1,200 @@
+"""A collection and its jobs as typed aspects, and who fills which field of the schemas."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from datahub_llmops.aspect_base import LlmopsAspect
+from datahub_llmops.aspects import (
+    ASPECTS,
+    EmbeddingInfoClass,
+    EmbeddingJobInfoClass,
+    VectorIndexInfoClass,
+    VectorIndexVectorsClass,
+    VectorRowClass,
+)
+from datahub_llmops.lineage.config import EmbeddingJobConfig
+from datahub_llmops.lineage.jobs import JobLineage
+from datahub_llmops.mapping.jobs import declared_properties
+from datahub_llmops.mapping.typed import index_aspects, job_aspect
+from datahub_llmops.model import Collection, Container, Vector
+
+MODEL = "urn:li:mlModel:(urn:li:dataPlatform:openai,text-embedding-3-small,PROD)"
+MODELS = {"openai/text-embedding-3-small": MODEL}
+INDEX = "urn:li:dataset:(urn:li:dataPlatform:chroma,db.docs,PROD)"
+
+FULL = Collection(
+    name=("db", "docs"),
+    containers=(Container(kind="Server", name="s", properties={"version": "1.5.9", "region": "eu-west-1"}),),
+    vectors=(
+        Vector(name="words", sparse=True, index_type="inverted"),
+        Vector(
+            name="embedding",
+            dimension=768,
+            metric="cosine",
+            index_type="hnsw",
+            index_parameters={"m": "16", "ef": "100"},
+            element_type="float32",
+            quantization="int8",
+            multivector=True,
+            embedding_model="openai/text-embedding-3-small",
+        ),
+    ),
+    text_field="document",
+    aliases=("current", "best"),
+)
+JOB = EmbeddingJobConfig.model_validate(
+    {
+        "name": "embed-docs",
+        "index": "docs",
+        "schedule": "@daily",
+        "text_columns": ["title", "body"],
+        "embedding_model": "openai/text-embedding-3-small",
+        "chunking": {"method": "recursive", "size": 512, "overlap": 64},
+    }
+)
+LINEAGE = JobLineage(job=JOB, index_urn=INDEX, sql=("select title, body from docs",))
+
+
+def typed(collection: Collection, declared: Any = None) -> dict[str, LlmopsAspect]:
+    found = list(index_aspects(collection, engine="chroma", declared=declared or {}, models=MODELS))
+    for aspect in found:
+        aspect.check()
+    return {aspect.ASPECT_NAME: aspect for aspect in found}
+
+
+def test_everything_that_a_store_says() -> None:
+    assert typed(FULL) == {
+        "vectorIndexInfo": VectorIndexInfoClass(
+            engine="chroma",
+            engineVersion="1.5.9",
+            region="eu-west-1",
+            indexType="inverted, hnsw",
+            vectorFields=2,
+            aliases="current, best",
+        ),
+        "vectorIndexVectors": VectorIndexVectorsClass(
+            vectors=[
+                VectorRowClass(
+                    name="embedding",
+                    dimension=768,
+                    metric="cosine",
+                    indexType="hnsw",
+                    parameters="ef=100, m=16",
+                    quantization="int8",
+                    elementType="float32",
+                    sparse=False,
+                    multivector=True,
+                ),
+                VectorRowClass(
+                    name="words",
+                    metric="",
+                    indexType="inverted",
+                    parameters="",
+                    quantization="",
+                    elementType="",
+                    sparse=True,
+                    multivector=False,
+                ),
+            ]
+        ),
+        "embeddingInfo": EmbeddingInfoClass(
+            embeddingModel="openai/text-embedding-3-small",
+            embeddingModels=[MODEL],
+            embeddingModelKnownFrom="recorded",
+            textFields="document",
+            textFieldsKnownFrom="recorded",
+        ),
+    }
+
+
+def test_what_a_job_declares_goes_before_what_the_store_records() -> None:
+    other = JOB.model_copy(update={"embedding_model": "openai/another"})
+    embedding = typed(FULL, declared_properties(other))["embeddingInfo"]
+    assert embedding == EmbeddingInfoClass(
+        embeddingModel="openai/another",
+        embeddingModels=None,
+        embeddingModelKnownFrom="declared",
+        chunkingMethod="recursive",
+        chunkSize=512,
+        chunkOverlap=64,
+        chunkingKnownFrom="declared",
+        textFields="document",
+        textFieldsKnownFrom="recorded",
+    )
+
+
+def test_no_edge_to_a_model_that_is_not_in_the_catalog() -> None:
+    (embedding,) = (
+        aspect
+        for aspect in index_aspects(FULL, engine="chroma", declared={}, models={})
+        if isinstance(aspect, EmbeddingInfoClass)
+    )
+    assert (embedding.embeddingModel, embedding.embeddingModels) == ("openai/text-embedding-3-small", None)
+
+
+def test_what_is_not_said_is_absent() -> None:
+    assert typed(Collection(name=("db", "empty"))) == {
+        "vectorIndexInfo": VectorIndexInfoClass(engine="chroma", vectorFields=0)
+    }
+
+
+def test_what_a_job_declares() -> None:
+    aspect = job_aspect(LINEAGE, MODEL)
+    assert aspect is not None
+    aspect.check()
+    assert aspect.sqlDigest is not None
+    assert aspect.sqlDigest.startswith("sha256:")
+    assert aspect == EmbeddingJobInfoClass(
+        embeddingModel="openai/text-embedding-3-small",
+        embeddingModelUrn=MODEL,
+        chunkingMethod="recursive",
+        chunkSize=512,
+        chunkOverlap=64,
+        textColumns="title, body",
+        sqlDigest=aspect.sqlDigest,
+        schedule="@daily",
+    )
+    changed = job_aspect(JobLineage(job=JOB, index_urn=INDEX, sql=("select body from docs",)), MODEL)
+    assert changed is not None
+    assert changed.sqlDigest != aspect.sqlDigest
+
+
+def test_a_job_that_declares_nothing_has_no_aspect() -> None:
+    bare = EmbeddingJobConfig(name="embed", index="docs")
+    assert job_aspect(JobLineage(job=bare, index_urn=INDEX), None) is None
+
+
+HOOKS = "the hooks in LangChain and LlamaIndex, through llm-runs"
+PROMPTS = "the sources of prompt registries"
+NOT_YET: dict[str, str] = {
+    "embeddingJobInfo.batchSize": HOOKS,
+    **{
+        f"promptInfo.{field.name}": PROMPTS
+        for kind in ASPECTS
+        if kind.ASPECT_NAME == "promptInfo"
+        for field in kind.RECORD_SCHEMA.fields
+    },
+    **{
+        f"{kind.ASPECT_NAME}.{field.name}": HOOKS
+        for kind in ASPECTS
+        if kind.ASPECT_NAME in ("retrieverInfo", "llmApplicationInfo", "llmUsage")
+        for field in kind.RECORD_SCHEMA.fields
+    },
+}
+
+
+def test_every_field_of_every_aspect_is_filled_by_somebody() -> None:
+    job = job_aspect(LINEAGE, MODEL)
+    assert job is not None
+    filled = {
+        f"{aspect.ASPECT_NAME}.{name}"
+        for aspect in (*typed(FULL, declared_properties(JOB)).values(), job)
+        for name, value in aspect._inner_dict.items()
+        if value is not None
+    }
+    everything = {
+        f"{kind.ASPECT_NAME}.{field.name}" for kind in ASPECTS for field in kind.RECORD_SCHEMA.fields
+    }
+    assert filled.isdisjoint(NOT_YET)
+    assert filled | set(NOT_YET) == everything
