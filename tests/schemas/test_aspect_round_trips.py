@@ -168,6 +168,9 @@ def test_through_the_local_catalog_and_back_with_lineage_to_the_model(tmp_path: 
             if not isinstance(aspect, LlmUsageClass):
                 stored = local.aspects(urn, [aspect.ASPECT_NAME])[aspect.ASPECT_NAME]
                 assert type(aspect).from_obj(dict(stored)) == aspect
+        (usage,) = (aspect for _, aspect in examples() if isinstance(aspect, LlmUsageClass))
+        assert "llmUsage" not in local.aspects(MODEL)
+        assert LlmUsageClass.from_obj(dict(local.latest(MODEL)["llmUsage"])) == usage
         walk = local.lineage(INDEX, "up")
         (edge,) = walk.edges
         assert (edge.upstream, edge.downstream, edge.aspect) == (MODEL, INDEX, EmbeddingInfoClass.ASPECT_NAME)

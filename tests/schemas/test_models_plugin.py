@@ -184,6 +184,14 @@ def test_an_archive_of_another_layout_is_not_installed(
         read_archive(raw, name="x.zip", version="0.1.0", sha256=hashlib.sha256(raw).hexdigest())
 
 
+def test_another_plugins_archive_is_not_installed(tmp_path: Path) -> None:
+    path = tmp_path / "x.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("datahub-llmops/0.1.0/entity-registry.yaml", "id: other\n")
+    with pytest.raises(ModelsError, match="its digest is wrong"):
+        read_archive(path.read_bytes(), name="x.zip", version="0.1.0", sha256="00")
+
+
 def test_no_zip_at_all() -> None:
     raw = b"not a zip"
     with pytest.raises(ModelsError, match="damaged"):
