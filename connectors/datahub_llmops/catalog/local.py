@@ -48,7 +48,8 @@ class LocalCatalog(FullCatalog):
     def __init__(self, path: str | Path) -> None:
         """
         Raises:
-            CatalogError: there is no catalog at ``path``, or it cannot be read.
+            NoCatalogError: there is no catalog at ``path`` yet.
+            CatalogError: it cannot be read.
         """
         self.path = Path(path).expanduser()
         self._lock = threading.RLock()

@@ -152,7 +152,7 @@ class LocalSink(Sink[LocalSinkConfig, LocalSinkReport]):
                 except RefusedError as error:
                     refused.append((f"{change.urn} {change.aspect}", error))
             outcome = writer.finish()
-            connection.execute("commit")
+            store.commit(connection)
         except sqlite3.Error as error:
             raise SinkError(f"{store.explain(error, self._path)}; nothing of the run was stored") from error
         finally:
