@@ -129,7 +129,7 @@ class LocalCatalog(FullCatalog):
                 return Lineage(root=urn, direction=direction, nodes=(root,), edges=())
             if row is None:
                 raise self._unknown(urn)
-            if row[-1]:
+            if row[-1] or (is_column and _is_removed(connection, names.asset_of(urn))):
                 raise UnknownAssetError(f"local catalog {self.path}: {urn} was removed")
             walk = walk_columns if is_column else walk_assets
             nodes, edges = walk(connection, row[0], direction, hops)
@@ -275,6 +275,10 @@ def _has_edges(connection: sqlite3.Connection, asset: int) -> bool:
         connection.execute("select 1 from edge where up = ?1 or down = ?1 limit 1", (asset,)).fetchone()
         is not None
     )
+
+
+def _is_removed(connection: sqlite3.Connection, urn: str) -> bool:
+    return connection.execute("select 1 from asset where urn = ? and removed", (urn,)).fetchone() is not None
 
 
 def _records(connection: sqlite3.Connection, condition: str, values: Sequence[str]) -> Iterator[Record]:
