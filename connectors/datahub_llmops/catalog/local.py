@@ -16,7 +16,7 @@ from typing import Any
 from typing_extensions import override
 
 from datahub_llmops.catalog import names, store
-from datahub_llmops.catalog.facts import columns, last_part, simple_field_path
+from datahub_llmops.catalog.facts import columns, last_part
 from datahub_llmops.catalog.protocol import (
     LABELLED_TYPES,
     Aspect,
@@ -184,7 +184,7 @@ class LocalCatalog(FullCatalog):
             "where asset.urn = ? and removed = 0 and aspect.name = 'schemaMetadata'",
             (names.asset_of(urn),),
         ).fetchone()
-        return schema is not None and simple_field_path(names.full_name(urn)) in columns(
+        return schema is not None and names.simple_path(names.full_name(urn)) in columns(
             json.loads(schema[0])
         )
 
