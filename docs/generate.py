@@ -23,6 +23,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import click
 from click.testing import CliRunner
+from datahub.configuration.common import AllowDenyPattern
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
@@ -59,6 +60,8 @@ def type_words(annotation: Any) -> str:
         "float": "number",
         "bool": "true or false",
         "Any": "anything",
+        "AllowDenyPattern": "`allow` and `deny`, lists of patterns",
+        "StatefulStaleMetadataRemovalConfig": "mapping",
     }
     if (
         isinstance(annotation, type)
@@ -80,7 +83,7 @@ def default_words(field: FieldInfo) -> str:
     if isinstance(value, BaseModel):
         value = value.model_dump(mode="json", exclude_defaults=True)
         if not value:
-            return ""
+            return "everything" if field.annotation is AllowDenyPattern else ""
     if isinstance(value, tuple | set | frozenset):
         value = sorted(value) if isinstance(value, set | frozenset) else list(value)
     return f"`{json.dumps(value, default=str, ensure_ascii=False)}`"

@@ -20,6 +20,7 @@ from datahub.metadata.schema_classes import (
     GlobalTagsClass,
     GlossaryTermAssociationClass,
     GlossaryTermsClass,
+    MetadataChangeEventClass,
     MetadataChangeProposalClass,
     TagAssociationClass,
 )
@@ -38,7 +39,7 @@ PERSONAL = "urn:li:glossaryTerm:Privacy.PersonalData"
 OURS = "urn:li:dataHubAction:datahub-llmops"
 STAMP = AuditStampClass(time=1, actor="urn:li:corpuser:ada")
 
-Written: TypeAlias = MetadataChangeProposalWrapper | MetadataChangeProposalClass
+Written: TypeAlias = MetadataChangeProposalWrapper | MetadataChangeProposalClass | MetadataChangeEventClass
 
 _TABLES = """
 create table customers (id integer primary key, email text, city text);

@@ -106,8 +106,8 @@ def test_a_second_demo_changes_nothing_and_says_so(estate: tuple[Path, str]) -> 
     folder, first = estate
     assert "Nothing changed" not in first
     second = run_demo(folder)
-    assert "Nothing changed" in second
-    assert second.count("unchanged)") == 2
+    assert "Nothing changed" in second, second
+    assert second.count("unchanged)") == 2, second
     # The walks are the same ones.
     assert (
         second.partition("== 4.")[2].partition("Done in")[0]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from datahub.configuration.common import PipelineExecutionError
 from datahub.emitter.mcp import MetadataChangeProposalWrapper
 from datahub.emitter.mcp_builder import entity_supports_aspect
@@ -34,6 +35,7 @@ from pydantic import ValidationError
 from datahub_llmops.catalog.local import LocalCatalog
 from datahub_llmops.catalog.protocol import LABELLED_TYPES
 from datahub_llmops.propagation import PropagationConfig, PropagationSource
+from documents import ROOT, blocks
 from propagation_estate import (
     CUSTOMERS,
     INDEX,
@@ -89,6 +91,8 @@ def test_a_columns_term_reaches_every_asset_below_and_no_other_column(estate: Pa
     report = propagate(estate)
     assert ours(catalog) == BELOW_EMAIL
     assert (report.origins, report.labels_added, report.labels_removed, report.labels_kept) == (1, 5, 0, 0)
+    # None of DataHub's processors that add aspects ran.
+    assert list(report.workunit_processor_reports) == ["AutoWorkunitsReporterProcessor"]
     assert dict(report.labels_by_urn) == {PERSONAL: 5}
 
 
@@ -513,3 +517,34 @@ def test_test_connection(catalog: Path) -> None:
         assert not fails.capable
         assert "catalog" in (fails.failure_reason or "")
     assert PropagationSource.test_connection({"x": 1}).internal_failure
+
+
+def recipe_of_the_page() -> Any:
+    """The recipe with a transformer that the page shows."""
+    page = ROOT / "docs" / "propagation.md"
+    (found,) = [yaml.safe_load(block.text) for block in blocks(page) if "transformers:" in block.text]
+    return found
+
+
+def test_a_term_set_by_recipe_as_the_page_shows_is_an_origin_and_ours_comes_back(
+    estate: Path, catalog: Path
+) -> None:
+    recipe = recipe_of_the_page()
+    text = json.dumps(recipe["transformers"])
+    assert r"default_database\\.docs," in text
+    transformers = json.loads(text.replace("docs,", "reviews,"))
+    (named,) = next(iter(transformers[0]["config"]["term_pattern"]["rules"].values()))
+    copy = "urn:li:dataset:(urn:li:dataPlatform:s3,copy,PROD)"
+    lineage = UpstreamLineageClass([UpstreamClass(INDEX, DatasetLineageTypeClass.COPY)])
+    write(catalog, [MetadataChangeProposalWrapper(entityUrn=copy, aspect=lineage)])
+    write(catalog, [edited(CUSTOMERS, email=PERSONAL), terms(INDEX, PUBLIC)])
+    propagate(estate)
+    assert attached(catalog, INDEX) == {(PUBLIC, None): None, (PERSONAL, OURS): EMAIL}
+
+    config = {**recipe["source"]["config"], "path": str(estate / "chroma")}
+    ingest(estate, recipe["source"]["type"], config, transformers=transformers)
+    # As the page says: the transformer writes the whole list.
+    assert attached(catalog, INDEX) == {(named, None): None}
+    propagate(estate)
+    assert attached(catalog, INDEX) == {(named, None): None, (PERSONAL, OURS): EMAIL}
+    assert attached(catalog, copy) == {(named, OURS): INDEX}

@@ -38,6 +38,10 @@ class CatalogError(LlmopsError):
     """A catalog could not be opened, read or written: locked, truncated, of a newer version, unreachable."""
 
 
+class NoCatalogError(CatalogError):
+    """There is no local catalog at the path yet: no file, or one that no run has ended in."""
+
+
 class UnknownAssetError(CatalogError):
     """No asset, or more than one, answers to the URN or short name that was asked for."""
 

@@ -88,12 +88,15 @@ def page(facts: Facts, labels: Labels) -> Group:
     parts: list[RenderableType] = [headline(facts.node, labels), Text(clean(facts.node.urn), style="dim")]
     if _removed(facts.aspects):
         parts.append(Text("Soft-deleted: lineage and search leave it out.", style="red"))
-    if description := _description(facts.aspects):
+    description = _description(facts.aspects)
+    if description:
         parts += [Text(), Text(_paragraph(description))]
     parts += [Text(), _table(list(_rows(facts, marks, labels)))]
     if columns:
         parts += [Text(), _column_table(columns, labels)]
     for sql in _sql(facts.aspects):
+        if _one_line(sql) in _one_line(description):
+            continue
         parts += [
             Text(),
             Text("SQL", style="bold"),
@@ -141,7 +144,10 @@ def _rows(facts: Facts, marks: Sequence[_Mark], labels: Labels) -> Iterator[tupl
     for title, neighbours in (("Depends on", facts.upstream), ("Used by", facts.downstream)):
         if neighbours:
             yield title, _neighbours(neighbours)
+    shown_below = set(map(_one_line, _sql(aspects)))
     for key, value in _custom(aspects):
+        if _one_line(value) in shown_below:
+            continue
         yield clean(key), Text(clean(value))
 
 
@@ -367,8 +373,12 @@ def _bytes(value: int) -> str:
 
 
 def _paragraph(text: str) -> str:
-    """Text of several lines, each fit for a terminal."""
-    return "\n".join(clean(line) for line in text.splitlines())
+    """Text of several lines, each fit for a terminal; the fences of Markdown's code blocks are left out."""
+    return "\n".join(clean(line) for line in text.strip().splitlines() if not line.startswith("```"))
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _in_brackets(role: str) -> str:

@@ -6,14 +6,16 @@ lineage of one or two hops, both put together from what was recorded.
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from datahub.ingestion.graph.client import DataHubGraph
+from datahub.ingestion.graph.client import DataHubGraph, entity_type_to_graphql
 from datahub.ingestion.graph.config import DatahubClientConfig
+from datahub.metadata.schema_classes import GenericAspectClass, MetadataChangeProposalClass
 
 from catalog.recorded import (
     RecordedServer,
@@ -25,6 +27,7 @@ from catalog.recorded import (
     write_local,
 )
 from datahub_llmops.catalog.local import LocalCatalog
+from datahub_llmops.catalog.names import entity_type
 from datahub_llmops.catalog.open import open_catalog, resolve
 from datahub_llmops.catalog.protocol import Direction
 from datahub_llmops.catalog.server import ServerCatalog
@@ -232,6 +235,52 @@ def test_labelled(recorded: tuple[RecordedServer, ServerCatalog], local: LocalCa
     found = set(catalog.labelled())
     assert {CUSTOMERS, EMAIL} <= found
     assert found <= set(local.labelled()) | {INDEX}
+
+
+def test_export_of_a_server(tmp_path: Path, local: LocalCatalog) -> None:
+    """Scrolls by type in the recorded form, in pages of two, over the model: its export makes the same catalog.
+
+    Of what the server works out itself and refuses to be told, nothing is exported.
+    """
+    held = stored(proposals())
+    held["urn:li:dataset:(urn:li:dataPlatform:langfuse,answer.v2,PROD)"]["versionProperties"]["isLatest"] = (
+        True
+    )
+    recorded = RecordedServer(held)
+
+    def answer(call: Call) -> Reply:
+        if call.path != "/api/graphql":
+            return recorded.answer(call)
+        variables = call.json["variables"]
+        urns = [urn for urn in held if [entity_type_to_graphql(entity_type(urn))] == variables["types"]]
+        start = int(variables["scrollId"] or 0)
+        return answer_json(
+            scrolled(urns[start : start + 2], str(start + 2) if start + 2 < len(urns) else None)
+        )
+
+    with Stub(answer) as stub:
+        records = list(ServerCatalog(graph(stub.url)).records())
+    assert records[0].name == "propertyDefinition"
+    assert records[-1].name == "versionSetProperties"
+    assert not any("isLatest" in record.aspect for record in records)
+    written = [
+        MetadataChangeProposalClass(
+            entityType=entity_type(record.urn),
+            entityUrn=record.urn,
+            changeType="UPSERT",
+            aspectName=record.name,
+            aspect=GenericAspectClass(
+                value=json.dumps(record.aspect).encode(), contentType="application/json"
+            ),
+        )
+        for record in records
+    ]
+    with write_local(tmp_path / "again.db", written) as again:
+        assert again.lineage(INDEX, "up") == local.lineage(INDEX, "up")
+        assert again.lineage(EMAIL, "up") == local.lineage(EMAIL, "up")
+        assert again.latest(INDEX) == local.latest(INDEX)
+        left_out = {record.urn for record in local.records()} - {record.urn for record in again.records()}
+        assert {entity_type(urn) for urn in left_out} == {"dataPlatform"}
 
 
 def test_graphql_error_says_what_the_server_said() -> None:

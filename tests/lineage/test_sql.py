@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from typing_extensions import override
 
@@ -204,6 +204,11 @@ class TestSchemas:
         assert titles(lineage) == ["Column not in the catalog"]
         assert outputs("postgres", lineage) == {"text": set(), "body": {"docs.body"}}
         assert titles(read("postgres", "select text from docs")) == ["Column of an unknown table"]
+
+    def test_rows_of_an_array_without_a_schema(self) -> None:
+        lineage = read("postgres", "select r.id, tag from raw r cross join unnest(r.tags) tag")
+        assert outputs("postgres", lineage) == {"id": {"raw.id"}, "tag": {"raw.tags"}}
+        assert titles(lineage) == []
 
     def test_struct_fields_that_the_schema_lists(self) -> None:
         lookup = Known({urn("bigquery", "shop.kb.docs"): ["id", "Meta", "Meta.Author", "Meta.Author.Name"]})
@@ -595,6 +600,7 @@ WORDS = [
 
 
 @settings(max_examples=300, deadline=None)
+@example(["select", "$", ";", "from", "docs", "(", "$"], "postgres")
 @given(
     st.lists(st.sampled_from(WORDS) | st.text(max_size=4), max_size=14),
     st.sampled_from(["postgres", "snowflake", "bigquery", "sqlite", "duckdb"]),

@@ -68,7 +68,7 @@ def fill(folder: Path) -> None:
         uris=[f"s3://bucket/{n % 2}" for n in range(40)],
         metadatas=[
             {
-                "source": f"s3://{PLANTED}/{n % 4}",
+                "source": f"kb:{PLANTED}:{n % 4}",
                 "page": n,
                 "score": 0.5,
                 "ready": True,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -19,12 +20,14 @@ from datahub_llmops.model import Collection, Container, Name, PayloadField, Prov
 from datahub_llmops.reader import Reader
 from datahub_llmops.vectors.chroma_file import ChromaFileReader
 from datahub_llmops.vectors.chroma_rest import ChromaRestReader, absent
-from stub import Call, Stub, answer_json, forward
+from stub import Call, Reply, Stub, answer_json, forward
 from vectors.chroma_stores import ODD_DATABASE, PLANTED, ChromaServer
 
 TENANT = "default_tenant"
 FIELDS = ("source", "tags", "uri", "file_path", "page")
 DEFAULT = "default_database"
+
+WIRE = Path(__file__).parent.parent / "wire" / "chroma"
 
 NAMES: list[Name] = [
     (DEFAULT, "empty"),
@@ -113,7 +116,7 @@ def test_a_collection_with_everything(reader: Reader[Collection]) -> None:
 def test_provenance_is_counted(reader: Reader[Collection]) -> None:
     mixed = {found.field: found for found in reader.read((DEFAULT, "mixed")).provenance}
     assert list(mixed) == ["source", "tags", "uri", "page"]
-    sources = {f"s3://{PLANTED}/{n}": 10 for n in range(4)}
+    sources = {f"kb:{PLANTED}:{n}": 10 for n in range(4)}
     assert mixed["source"] == ProvenanceCount(field="source", values=sources, rows_scanned=40, rows_total=40)
     assert mixed["tags"].values == {"a": 40, PLANTED: 40}
     assert mixed["uri"].values == {"s3://bucket/0": 20, "s3://bucket/1": 20}
@@ -361,3 +364,47 @@ class TestListingOverRest:
         assert not isinstance(last, tuple)
         assert last.name == ("db",)
         assert "kept changing" in str(last.error)
+
+
+@pytest.mark.parametrize("version", ["0.6.3", "1.0.15"])
+class TestOlderServers:
+    """Recorded answers of servers that keep no schema: the payload's fields are sampled."""
+
+    @pytest.fixture
+    def recorded(self, version: str) -> Iterator[Stub]:
+        answers = json.loads((WIRE / f"rest-{version}.json").read_text())
+
+        def answer(call: Call) -> Reply:
+            found = answers[f"{call.method} {call.path}"]
+            return answer_json(found["answer"], found["status"])
+
+        with Stub(answer) as stub:
+            yield stub
+
+    def test_they_are_read(self, recorded: Stub, version: str) -> None:
+        with closing(rest_reader(recorded.url)) as reader:
+            assert sorted(map(str, reader.names())) == [str((DEFAULT, "docs")), str((DEFAULT, "plain"))]
+            docs, plain = (reader.read((DEFAULT, name)) for name in ("docs", "plain"))
+        vector = docs.vectors[0]
+        assert (vector.dimension, vector.metric, vector.index_type) == (3, "cosine", "hnsw")
+        assert vector.index_parameters["max_neighbors"] == "24"
+        assert [(field.path, field.native_type) for field in docs.fields] == [
+            ("document", "string"),
+            ("ok", "bool"),
+            ("page", "float"),
+            ("source", "string"),
+        ]
+        assert docs.provenance[0].values == {"s3://b/1": 2, "s3://b/2": 1}
+        assert (plain.count, plain.vectors[0].dimension, plain.vectors[0].metric) == (0, None, "l2")
+
+    def test_a_missing_collection_has_vanished(self, recorded: Stub, version: str) -> None:
+        # Version 0.6 says so with 400.
+        with closing(rest_reader(recorded.url)) as reader, pytest.raises(VanishedError):
+            reader.read((DEFAULT, "nope"))
+
+    def test_both_ways_agree(self, recorded: Stub, version: str, tmp_path: Path) -> None:
+        with closing(sqlite3.connect(tmp_path / "chroma.sqlite3")) as file:
+            file.executescript((WIRE / f"store-{version}.sql").read_text())
+        with closing(file_reader(tmp_path)) as by_path, closing(rest_reader(recorded.url)) as by_url:
+            for name in ("docs", "plain"):
+                assert shared(by_path.read((DEFAULT, name))) == shared(by_url.read((DEFAULT, name)))

@@ -280,7 +280,7 @@ class TestOtherVersions:
         with pytest.raises(AccessError, match=r"older than 0\.4\.15"):
             read_all(chroma_folder)
 
-    @pytest.fixture(params=["0.4.24", "0.6.3"])
+    @pytest.fixture(params=["0.4.24", "0.6.3", "1.0.15"])
     def old(self, request: pytest.FixtureRequest, tmp_path: Path) -> Path:
         with closing(sqlite3.connect(file_of(tmp_path))) as file:
             file.executescript((WIRE / f"store-{request.param}.sql").read_text())

@@ -45,9 +45,13 @@ _SHOWN: Final = 300
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """Search results: URNs with their degree (0 where the query has none), and how many there are on all pages."""
+    """Search results: URNs with their degree (0 where the query has none), and how many there are on all pages.
+
+    ``passed`` are the URNs on the paths to them, where the query asks for paths.
+    """
 
     hits: tuple[tuple[str, int], ...]
+    passed: frozenset[str]
     total: int
 
 
@@ -76,6 +80,12 @@ class Gms:
             results = data[field]["searchResults"]
             return Page(
                 hits=tuple((result["entity"]["urn"], int(result.get("degree") or 0)) for result in results),
+                passed=frozenset(
+                    step["urn"]
+                    for result in results
+                    for path in result.get("paths") or ()
+                    for step in path["path"]
+                ),
                 total=int(data[field]["total"]),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:

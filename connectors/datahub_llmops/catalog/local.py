@@ -16,7 +16,7 @@ from typing import Any
 from typing_extensions import override
 
 from datahub_llmops.catalog import names, store
-from datahub_llmops.catalog.facts import columns, last_part, simple_field_path
+from datahub_llmops.catalog.facts import columns, last_part
 from datahub_llmops.catalog.protocol import (
     LABELLED_TYPES,
     Aspect,
@@ -48,7 +48,8 @@ class LocalCatalog(FullCatalog):
     def __init__(self, path: str | Path) -> None:
         """
         Raises:
-            CatalogError: there is no catalog at ``path``, or it cannot be read.
+            NoCatalogError: there is no catalog at ``path`` yet.
+            CatalogError: it cannot be read.
         """
         self.path = Path(path).expanduser()
         self._lock = threading.RLock()
@@ -128,7 +129,7 @@ class LocalCatalog(FullCatalog):
                 return Lineage(root=urn, direction=direction, nodes=(root,), edges=())
             if row is None:
                 raise self._unknown(urn)
-            if row[-1]:
+            if row[-1] or (is_column and _is_removed(connection, names.asset_of(urn))):
                 raise UnknownAssetError(f"local catalog {self.path}: {urn} was removed")
             walk = walk_columns if is_column else walk_assets
             nodes, edges = walk(connection, row[0], direction, hops)
@@ -183,7 +184,7 @@ class LocalCatalog(FullCatalog):
             "where asset.urn = ? and removed = 0 and aspect.name = 'schemaMetadata'",
             (names.asset_of(urn),),
         ).fetchone()
-        return schema is not None and simple_field_path(names.full_name(urn)) in columns(
+        return schema is not None and names.simple_path(names.full_name(urn)) in columns(
             json.loads(schema[0])
         )
 
@@ -274,6 +275,10 @@ def _has_edges(connection: sqlite3.Connection, asset: int) -> bool:
         connection.execute("select 1 from edge where up = ?1 or down = ?1 limit 1", (asset,)).fetchone()
         is not None
     )
+
+
+def _is_removed(connection: sqlite3.Connection, urn: str) -> bool:
+    return connection.execute("select 1 from asset where urn = ? and removed", (urn,)).fetchone() is not None
 
 
 def _records(connection: sqlite3.Connection, condition: str, values: Sequence[str]) -> Iterator[Record]:

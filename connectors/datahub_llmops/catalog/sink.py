@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -126,10 +127,7 @@ class LocalSink(Sink[LocalSinkConfig, LocalSinkReport]):
             SinkError: it cannot be stored; the catalog is as it was.
         """
         if self._broken is not None:
-            raise SinkError(
-                f"local catalog {self._path}: the run could not be gathered in a temporary file, nothing of it was "
-                "stored; make room for temporary files and run again"
-            ) from self._broken
+            raise self._not_gathered() from self._broken
         if self._spool.count:
             refused, outcome = self._store()
             for what, error in refused:
@@ -137,6 +135,12 @@ class LocalSink(Sink[LocalSinkConfig, LocalSinkReport]):
             self._count(outcome)
             self._spool.clear()
         self._flushed = True
+
+    def _not_gathered(self) -> SinkError:
+        return SinkError(
+            f"local catalog {self._path}: the run could not be gathered in a temporary file, nothing of it was stored; "
+            f"make room in {tempfile.gettempdir()} and run again"
+        )
 
     def _store(self) -> tuple[list[tuple[str, RefusedError]], Outcome]:
         refused: list[tuple[str, RefusedError]] = []
@@ -152,9 +156,11 @@ class LocalSink(Sink[LocalSinkConfig, LocalSinkReport]):
                 except RefusedError as error:
                     refused.append((f"{change.urn} {change.aspect}", error))
             outcome = writer.finish()
-            connection.execute("commit")
+            store.commit(connection)
         except sqlite3.Error as error:
             raise SinkError(f"{store.explain(error, self._path)}; nothing of the run was stored") from error
+        except OSError as error:
+            raise self._not_gathered() from error
         finally:
             store.close(connection)
         return refused, outcome

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import tempfile
 from collections.abc import Iterator
@@ -58,7 +59,11 @@ class Spool:
         self.count += len(changes)
 
     def changes(self) -> Iterator[Change]:
-        """All changes, first to last; may be called again."""
+        """All changes, first to last; may be called again.
+
+        Raises:
+            OSError: what was added last could not be written to the disk for temporary files.
+        """
         if self._file is None:
             return
         self._file.seek(0)
@@ -70,7 +75,9 @@ class Spool:
     def clear(self) -> None:
         """Forget everything and give the disk space back. May be called twice."""
         if self._file is not None:
-            self._file.close()
+            # What a full disk did not take is of no more interest.
+            with contextlib.suppress(OSError):
+                self._file.close()
         self._file = None
         self.count = 0
 

@@ -18,19 +18,26 @@ from dataclasses import dataclass
 from typing import Final
 
 import sqlglot
-from datahub.sql_parsing.schema_resolver import SchemaResolverInterface, _TableName
 from datahub.sql_parsing.sqlglot_lineage import SqlParsingResult, sqlglot_lineage
 from datahub.utilities.cooperative_timeout import CooperativeTimeoutError, cooperative_timeout
 from sqlglot import exp
 from sqlglot.optimizer.qualify import qualify
 from sqlglot.optimizer.qualify_tables import qualify_tables
-from sqlglot.optimizer.scope import Scope, traverse_scope
-from typing_extensions import override
+from sqlglot.optimizer.scope import traverse_scope
 
 from datahub_llmops.errors import StatementError
 from datahub_llmops.lineage.config import UpstreamConfig
 from datahub_llmops.lineage.functions import WARN, Functions, bring_outer_tables, spread_rows
 from datahub_llmops.lineage.notices import LineageWarning
+from datahub_llmops.lineage.queries import (
+    OUTPUT,
+    Spelling,
+    feeds_output,
+    leftmost,
+    number_outputs,
+    physical_tables,
+    shorten,
+)
 from datahub_llmops.lineage.rules import Rules
 from datahub_llmops.lineage.schemas import SchemaLookup
 from datahub_llmops.lineage.statements import (
@@ -43,13 +50,12 @@ from datahub_llmops.lineage.statements import (
     readings,
     split,
 )
-from datahub_llmops.lineage.tables import Column, Source, Tables, fold, folder, written
+from datahub_llmops.lineage.tables import Column, Source, StandIns, Tables, fold, folder
 
-QUALIFY_SECONDS: Final = 10.0
-"""For finding out where the columns of one statement come from; DataHub bounds the tracing itself alike."""
+QUALIFY_SECONDS: Final = 30.0
+"""Wall time for finding out where the columns of one statement come from; DataHub bounds the tracing itself (10 s)."""
 
 _STAND_IN: Final = "llmops_t"
-_OUTPUT: Final = "llmops_c"
 _UNNAMED: Final = re.compile(r"_col_\d+", re.IGNORECASE)
 
 
@@ -98,26 +104,13 @@ class _Traced:
     creates: bool = False
 
 
-class _Spelling:
-    """How a folded query spells its names: ``names`` are its outputs', ``None`` where a * is among them."""
-
-    def __init__(self, query: exp.Query) -> None:
-        identifiers = list(query.find_all(exp.Identifier))
-        self.written = frozenset(written(one) for one in identifiers)
-        self.all = {one.name: written(one) for one in reversed(identifiers)}
-        self.quoted = {one.name: written(one) for one in identifiers if one.args.get("quoted")}
-        projections = _leftmost(query).selects
-        starred = any(projection.is_star for projection in projections)
-        self.names = None if starred else tuple(_written_name(projection) for projection in projections)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Prepared:
     """A reading whose tables are resolved and replaced by stand-ins. ``sources`` are keyed by stand-in."""
 
     query: exp.Query
     sources: Mapping[str, Source]
-    spelling: _Spelling
+    spelling: Spelling
 
 
 class _Script:
@@ -176,8 +169,8 @@ class _Script:
     def _prepare(self, reading: Reading, label: str) -> _Prepared:
         query = reading.query.copy()
         fold(query, self._fold)
-        spelling = _Spelling(query)
-        _shorten(query)
+        spelling = Spelling(query)
+        shorten(query)
         functions = Functions(self._fold)
         functions.rewrite(query)
         if functions.unknown:
@@ -185,7 +178,7 @@ class _Script:
             self._refused = True
         with _sqlglot():
             query = qualify_tables(query, dialect=self._dialect)
-            tables = _physical(query)
+            tables = physical_tables(query)
         sources: dict[str, Source] = {}
         for table in tables:
             name = self._fold(f"{_STAND_IN}{len(sources)}")
@@ -250,10 +243,10 @@ class _Script:
         with _sqlglot():
             complete = self._judge(prepared, label)
         names = self._output_names(reading, prepared, label)
-        _number_outputs(prepared.query)
+        number_outputs(prepared.query)
         with quiet():
             result = sqlglot_lineage(
-                prepared.query, _StandIns(self._config, prepared.sources), override_dialect=self._dialect
+                prepared.query, StandIns(self._config, prepared.sources), override_dialect=self._dialect
             )
         if result.debug_info.table_error is not None:
             raise StatementError("DataHub's lineage cannot analyse it: name its tables instead.")
@@ -284,7 +277,7 @@ class _Script:
         complete = True
         loose: list[str] = []
         for scope in traverse_scope(prepared.query):
-            if not isinstance(scope.expression, exp.Select) or not _feeds_output(scope):
+            if not isinstance(scope.expression, exp.Select) or not feeds_output(scope):
                 continue
             if any(one.is_star or one.find(exp.Columns) for one in scope.expression.selects):
                 complete = False
@@ -312,7 +305,7 @@ class _Script:
 
     def _output_names(self, reading: Reading, prepared: _Prepared, label: str) -> list[str | None]:
         """Names of the outputs by position, ``None`` for stars and for columns without a name."""
-        selects = _leftmost(prepared.query).selects
+        selects = leftmost(prepared.query).selects
         known = not any(projection.is_star for projection in selects)
         fixed = reading.names
         if reading.positional and reading.target is not None:
@@ -358,7 +351,7 @@ class _Script:
         unnamed = False
         traced = {one.downstream.column.lower(): one.upstreams for one in result.column_lineage or ()}
         for position, name in enumerate(names):
-            upstreams = traced.get(f"{_OUTPUT}{position}")
+            upstreams = traced.get(f"{OUTPUT}{position}")
             if name is None:
                 unnamed = unnamed or bool(upstreams)
                 continue
@@ -415,108 +408,3 @@ def _sqlglot() -> Iterator[None]:
         raise StatementError("It took too long to analyse: name its tables instead.") from error
     except PARSE_ERRORS as error:
         raise StatementError("sqlglot cannot analyse it: name its tables instead.") from error
-
-
-class _StandIns(SchemaResolverInterface):
-    """Answers ``sqlglot_lineage`` for stand-ins: the name is the URN, the schema is the catalog's."""
-
-    def __init__(self, config: UpstreamConfig, sources: Mapping[str, Source]) -> None:
-        self._platform = config.platform
-        self.platform_instance = config.platform_instance
-        self._sources = sources
-
-    @property
-    @override
-    def platform(self) -> str:
-        return self._platform
-
-    @override
-    def includes_temp_tables(self) -> bool:
-        # Keeps results out of the global cache: it is keyed by this object, whose answers are one statement's.
-        return True
-
-    @override
-    def resolve_table(self, table: _TableName) -> tuple[str, dict[str, str] | None]:
-        columns = self._sources[table.table].columns if table.table in self._sources else None
-        return table.table, dict.fromkeys(columns, "UNKNOWN") if columns else None
-
-    @override
-    def __hash__(self) -> int:
-        return id(self)
-
-
-def _leftmost(query: exp.Expr) -> exp.Select:
-    """The SELECT whose output names are those of the whole query."""
-    while not isinstance(query, exp.Select):
-        if isinstance(query, exp.SetOperation | exp.Subquery):
-            query = query.this
-        else:
-            raise StatementError("Its output columns are not understood: name its tables instead.")
-    return query
-
-
-def _written_name(projection: exp.Expr) -> str | None:
-    if projection.is_star:
-        return None
-    alias = projection.args.get("alias")
-    if isinstance(alias, exp.TableAlias):  # a subquery
-        alias = alias.this
-    if isinstance(alias, exp.Identifier):
-        return written(alias)
-    if isinstance(projection, exp.Column) and isinstance(projection.this, exp.Identifier):
-        return written(projection.this)
-    if isinstance(projection, exp.Dot) and isinstance(projection.expression, exp.Identifier):
-        return written(projection.expression)
-    return None
-
-
-def _shorten(query: exp.Query) -> None:
-    """Cut IN lists of literals in place: they say nothing about lineage and make up nearly all of a large statement."""
-    for node in query.find_all(exp.In):
-        if len(node.expressions) > 1 and all(isinstance(one, exp.Literal) for one in node.expressions):
-            node.set("expressions", node.expressions[:1])
-
-
-def _number_outputs(query: exp.Query) -> None:
-    """Name output columns by their position: two of the same name would get the sources of the first."""
-    select = _leftmost(query)
-    numbered = [
-        projection
-        if projection.is_star
-        else exp.alias_(projection.unalias(), f"{_OUTPUT}{position}", quoted=True)
-        for position, projection in enumerate(select.selects)
-    ]
-    select.set("expressions", numbered)
-    # They may name an output column, and say nothing about where values come from.
-    select.set("order", None)
-    query.set("order", None)
-
-
-def _physical(query: exp.Query) -> list[exp.Table]:
-    """The tables of a query that are not its own CTEs."""
-    found: dict[int, exp.Table] = {}
-    inner: set[int] = set()
-    for scope in traverse_scope(query):
-        for _, (node, source) in scope.selected_sources.items():
-            if isinstance(source, exp.Table):
-                found[id(source)] = source
-            elif isinstance(node, exp.Table):
-                inner.add(id(node))
-    for table in query.find_all(exp.Table):
-        if id(table) not in found and id(table) not in inner:
-            found[id(table)] = table
-    return [
-        table
-        for table in found.values()
-        if not isinstance(table.this, exp.Func) or isinstance(table.this, exp.DynamicIdentifier)
-    ]
-
-
-def _feeds_output(scope: Scope) -> bool:
-    """Whether what the scope selects can become an output value: a filter's subquery cannot."""
-    node: exp.Expr = scope.expression
-    while node.parent is not None:
-        if node.arg_key in ("where", "having", "qualify", "on", "order", "group"):
-            return False
-        node = node.parent
-    return True

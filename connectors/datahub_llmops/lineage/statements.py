@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -47,6 +47,7 @@ class Statement:
     position: int
     text: str
     label: str
+    tokens: tuple[Token, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,8 +101,8 @@ def parse(statement: Statement, dialect: sqlglot.Dialect) -> exp.Expression:
     Raises:
         StatementError: it is a template, or does not parse.
     """
-    tokens = dialect.tokenize(statement.text)
-    if _is_template(statement.text, tokens):
+    tokens = statement.tokens
+    if _is_template(tokens):
         raise StatementError(
             "It is a template (Jinja or braces): give the SQL as it runs, or name the tables."
         )
@@ -191,10 +192,15 @@ def _statement(position: int, sql: str, tokens: list[Token]) -> Statement:
             break
         words.append(token.text)
     text = sql[tokens[0].start : tokens[-1].end + 1]
-    return Statement(position=position, text=text, label=f"statement {position} ({' '.join(words)} ...)")
+    return Statement(
+        position=position,
+        text=text,
+        label=f"statement {position} ({' '.join(words)} ...)",
+        tokens=tuple(tokens),
+    )
 
 
-def _is_template(text: str, tokens: list[Token]) -> bool:
+def _is_template(tokens: Sequence[Token]) -> bool:
     if any(token.token_type in (TokenType.BLOCK_START, TokenType.BLOCK_END) for token in tokens):
         return True
     kinds = [token.token_type for token in tokens]

@@ -9,10 +9,12 @@ from typing import Final
 
 import sqlglot
 from datahub.ingestion.source.bigquery_v2.bigquery_audit import BigqueryTableIdentifier
+from datahub.sql_parsing.schema_resolver import SchemaResolverInterface, _TableName
 from datahub.sql_parsing.sql_parsing_common import PLATFORMS_WITH_CASE_SENSITIVE_TABLES
 from sqlglot import exp
 from sqlglot.dialects.dialect import NormalizationStrategy
 from sqlglot.errors import SqlglotError
+from typing_extensions import override
 
 from datahub_llmops import urns
 from datahub_llmops.lineage.config import UpstreamConfig
@@ -238,3 +240,32 @@ class Tables:
         warning = LineageWarning(title=title, message=message, context=context)
         if warning not in self.warnings:
             self.warnings.append(warning)
+
+
+class StandIns(SchemaResolverInterface):
+    """Answers ``sqlglot_lineage`` for stand-ins: the name is the URN, the schema is the catalog's."""
+
+    def __init__(self, config: UpstreamConfig, sources: Mapping[str, Source]) -> None:
+        self._platform = config.platform
+        self.platform_instance = config.platform_instance
+        self._sources = sources
+
+    @property
+    @override
+    def platform(self) -> str:
+        return self._platform
+
+    @override
+    def includes_temp_tables(self) -> bool:
+        # Keeps results out of the global cache, which would hold on to a thousand statements for nothing: it is
+        # keyed by this object, and this object answers for one statement.
+        return True
+
+    @override
+    def resolve_table(self, table: _TableName) -> tuple[str, dict[str, str] | None]:
+        columns = self._sources[table.table].columns if table.table in self._sources else None
+        return table.table, dict.fromkeys(columns, "UNKNOWN") if columns else None
+
+    @override
+    def __hash__(self) -> int:
+        return id(self)

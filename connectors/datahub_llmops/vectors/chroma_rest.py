@@ -68,10 +68,9 @@ class ChromaRestReader:
             try:
                 for collection in self._listed(f"{self._database(database)}/collections"):
                     yield (database, collection)
-            except (DeniedError, UnreadableError) as error:
+            except (DeniedError, UnreadableError, VanishedError) as error:
+                # A database that is really gone is not listed by the next run.
                 yield Unlisted(name=(database,), error=error)
-            except VanishedError:
-                continue
 
     def read(self, name: Name) -> Collection:
         if len(name) != 2:
