@@ -5,10 +5,8 @@ DataHub's own ``validate()`` says only False, and its encoder answers with a dum
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
-from importlib.resources import files
 from typing import Any, Final
 
 import avro.schema
@@ -20,6 +18,7 @@ from datahub.emitter.aspect import ASPECT_MAP, TIMESERIES_ASPECT_MAP
 from typing_extensions import override
 
 from datahub_llmops.errors import AspectValueError
+from datahub_llmops.schema_data import package_data
 
 _INTEGER_BITS: Final[Mapping[str, int]] = {"int": 32, "long": 64}
 _WORDS: Final[Mapping[str, str]] = {
@@ -30,14 +29,6 @@ _WORDS: Final[Mapping[str, str]] = {
     "double": "a number",
 }
 _ZERO: Final[Mapping[str, Any]] = {"string": "", "int": 0, "long": 0, "double": 0.0, "boolean": False}
-
-
-@cache
-def package_data() -> Mapping[str, Any]:
-    """``models/schemas.json``: version, archive, entities, fields by version, Avro schemas."""
-    text = (files("datahub_llmops") / "models" / "schemas.json").read_text(encoding="utf-8")
-    data: dict[str, Any] = json.loads(text)
-    return data
 
 
 @cache

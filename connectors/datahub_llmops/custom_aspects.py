@@ -6,14 +6,14 @@ a server says in ``/config`` is the version of the plugin, not its aspects: thos
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias, TypeVar
 
-from datahub_llmops.aspect_base import LlmopsAspect, LlmopsRecord, package_data
+from datahub_llmops.aspect_base import LlmopsAspect, LlmopsRecord
 from datahub_llmops.aspects import SCHEMAS_VERSION
 from datahub_llmops.errors import CatalogError
+from datahub_llmops.schema_data import REGISTRY, package_data, version_key
 
 Mode: TypeAlias = Literal["auto", "on", "off"]
 Target: TypeAlias = Literal["local", "server", "file"]
@@ -22,12 +22,9 @@ State: TypeAlias = Literal["none", "older", "same", "newer", "failed"]
 FieldPaths: TypeAlias = Mapping[str, frozenset[str]]
 """Aspect -> its field paths; fields of records inside are dotted: ``vectors.dimension``."""
 
-REGISTRY: Final = "datahub-llmops"
-"""Name of the plugin among the server's registries."""
 _HELP: Final = "docs/install-on-server.md says how to install the model plugin"
 
 AspectT = TypeVar("AspectT", bound=LlmopsAspect)
-VersionKey: TypeAlias = tuple[tuple[int, ...], int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,15 +54,6 @@ class Decision:
         """The aspect with the fields that are written, ``None`` when it is not written at all."""
         known = self.fields.get(aspect.ASPECT_NAME)
         return None if known is None else _cut(aspect, known)
-
-
-def version_key(version: str) -> VersionKey:
-    """Orders versions as the server does, for those made of numbers and an optional word behind them."""
-    numbers, _, word = version.partition("-")
-    parts = [int(part) for part in re.findall(r"\d+", numbers)]
-    while parts and parts[-1] == 0:
-        parts.pop()
-    return tuple(parts), -1 if word else 0
 
 
 def table() -> Mapping[str, FieldPaths]:

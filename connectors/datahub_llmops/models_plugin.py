@@ -15,9 +15,8 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path, PurePosixPath
 
-from datahub_llmops.aspect_base import package_data
-from datahub_llmops.custom_aspects import REGISTRY, version_key
 from datahub_llmops.errors import ModelsError
+from datahub_llmops.schema_data import REGISTRY, package_data, version_key
 
 _REINSTALL = "install the package datahub-llmops again"
 

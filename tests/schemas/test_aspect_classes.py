@@ -14,7 +14,7 @@ from datahub.metadata.schema_classes import KEY_ASPECTS
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datahub_llmops.aspect_base import LlmopsAspect, package_data
+from datahub_llmops.aspect_base import LlmopsAspect
 from datahub_llmops.aspects import (
     ASPECTS,
     RECORDS,
@@ -27,6 +27,7 @@ from datahub_llmops.aspects import (
     register,
 )
 from datahub_llmops.errors import AspectValueError
+from datahub_llmops.schema_data import package_data
 from schemas.examples import INDEX, MODEL, PDL, examples, row
 
 PYTHON_TYPES = {"string": "str", "int": "int", "long": "int", "double": "float", "boolean": "bool"}

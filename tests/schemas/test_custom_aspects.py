@@ -24,9 +24,9 @@ from datahub_llmops.custom_aspects import (
     decide,
     plugin_state,
     table,
-    version_key,
 )
 from datahub_llmops.errors import AspectValueError, CatalogError
+from datahub_llmops.schema_data import version_key
 from schemas.examples import INDEX, WIRE, examples, row
 
 

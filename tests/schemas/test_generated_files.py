@@ -21,10 +21,10 @@ from datahub.metadata.schema_classes import (
     StructuredPropertySettingsClass,
 )
 
-from datahub_llmops.aspect_base import package_data
 from datahub_llmops.aspects import ASPECTS, SCHEMAS_VERSION
 from datahub_llmops.custom_aspects import table
 from datahub_llmops.mapping.properties import PROPERTIES, definitions
+from datahub_llmops.schema_data import package_data
 from schemas.examples import PDL, ROOT
 
 SCHEMAS = ROOT / "schemas"

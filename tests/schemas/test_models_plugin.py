@@ -13,9 +13,9 @@ from pathlib import Path, PurePosixPath
 import pytest
 from typing_extensions import override
 
-from datahub_llmops.aspect_base import package_data
 from datahub_llmops.errors import ModelsError
 from datahub_llmops.models_plugin import Archive, install, packaged, read_archive
+from datahub_llmops.schema_data import package_data
 from schemas.examples import ROOT
 
 VERSION: str = package_data()["version"]
