@@ -228,13 +228,25 @@ def test_short_names(server: ServerCatalog) -> None:
     assert REVIEWS in str(ambiguous.value)
 
 
-def test_labelled(recorded: tuple[RecordedServer, ServerCatalog], local: LocalCatalog) -> None:
+def test_labelled(local: LocalCatalog) -> None:
     """Filters on terms and tags were not recorded: the answer is a scroll's, with what carries a term in the model."""
-    server, catalog = recorded
-    server.extra["fieldGlossaryTerms"] = scrolled([CUSTOMERS, EMAIL, INDEX])
-    found = set(catalog.labelled())
-    assert {CUSTOMERS, EMAIL} <= found
-    assert found <= set(local.labelled()) | {INDEX}
+    held = stored(proposals())
+    with recorded_server(held) as (server, stub):
+        server.extra["fieldGlossaryTerms"] = scrolled([CUSTOMERS, EMAIL, NOPE])
+        found = list(ServerCatalog(graph(stub.url)).labelled())
+        asked = stub.calls[0].json["variables"]
+        held[INDEX]["status"] = {"removed": True}
+        left = list(ServerCatalog(graph(stub.url)).labelled())
+    assert found == [CUSTOMERS, EMAIL]
+    assert set(found) <= set(local.labelled())
+    assert left == [CUSTOMERS], "a column of a removed asset went with it"
+    live = {"field": "removed", "condition": "EQUAL", "values": ["true"], "negated": True}
+    assert all(live in either["and"] for either in asked["orFilters"])
+    fields = ["", "field", "editedField"]
+    assert {rule["field"] for either in asked["orFilters"] for rule in either["and"] if rule != live} == {
+        *(f"{field}GlossaryTerms" if field else "glossaryTerms" for field in fields),
+        *(f"{field}Tags" if field else "tags" for field in fields),
+    }
 
 
 def test_export_of_a_server(tmp_path: Path, local: LocalCatalog) -> None:

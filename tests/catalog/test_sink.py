@@ -257,6 +257,22 @@ def test_an_aspect_written_twice_in_a_run_counts_once_by_what_is_left_of_it(tmp_
     assert contents(path)[A, "subTypes"] == {"typeNames": ["y"]}
 
 
+def test_what_was_changed_and_changed_back_is_as_before_audit_times_too(tmp_path: Path) -> None:
+    path = tmp_path / "catalog.db"
+
+    def fed(by: str, time: int) -> MetadataChangeProposalClass:
+        stamp = {"time": time, "actor": "urn:li:corpuser:a"}
+        return raw(A, "upstreamLineage", {"upstreams": [{"dataset": by, "type": "COPY", "auditStamp": stamp}]})
+
+    run(path, fed(B, 1))
+    before = contents(path)
+    report = run(path, fed(A, 2), fed(B, 3))
+    assert (report.changed, report.unchanged) == (0, 1)
+    assert contents(path) == before
+    with LocalCatalog(path) as catalog:
+        assert [edge.upstream for edge in catalog.lineage(B, "down").edges] == [B]
+
+
 def test_events_of_a_series_are_kept_and_states_only_when_they_say_something_new(tmp_path: Path) -> None:
     path = tmp_path / "catalog.db"
 
