@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import logging
+import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -168,6 +169,22 @@ def test_refused_and_unknown_hosts_are_unreachable() -> None:
         client(url).get("/items")
     with pytest.raises(UnreachableError, match="no such host"):
         client("http://no-such-host.invalid").get("/items")
+
+
+def test_a_host_that_takes_no_connection_ends_at_the_deadline() -> None:
+    with socket.socket() as full:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        port = full.getsockname()[1]
+        # The queue holds one connection more than it was told; what comes after gets no answer, not even a refusal.
+        waiting = [socket.socket() for _ in range(3)]
+        for one in waiting:
+            one.setblocking(False)
+            one.connect_ex(("127.0.0.1", port))
+        with pytest.raises(UnreachableError, match=r"no connection within 0\.3 s"):
+            client(f"http://127.0.0.1:{port}", deadline=0.3).get("/items")
+        for one in waiting:
+            one.close()
 
 
 def test_credentials_do_not_follow_a_redirect(stub: Stub) -> None:
