@@ -66,6 +66,7 @@ def package_data(schemas: Schemas, built: bytes, file_name: str) -> str:
         "archive": {"file": file_name, "sha256": archive.digest(built)},
         "entities": schemas.entities,
         "versions": version_table(schemas, HERE / "released"),
+        "properties": properties.properties(schemas),
         "schemas": [record.avsc for record in schemas.aspects],
     }
     return json.dumps(data, indent=1, ensure_ascii=False) + "\n"

@@ -253,6 +253,7 @@ class VectorIndexInfoClass(LlmopsAspect):
         region: str | None = None,
         indexType: str | None = None,
         vectorFields: int | None = None,
+        countIsEstimate: bool | None = None,
         aliases: str | None = None,
     ) -> None:
         super().__init__()
@@ -261,6 +262,7 @@ class VectorIndexInfoClass(LlmopsAspect):
         self.region = region
         self.indexType = indexType
         self.vectorFields = vectorFields
+        self.countIsEstimate = countIsEstimate
         self.aliases = aliases
 
     @property
@@ -314,6 +316,16 @@ class VectorIndexInfoClass(LlmopsAspect):
     @vectorFields.setter
     def vectorFields(self, value: int | None) -> None:
         self._inner_dict["vectorFields"] = value
+
+    @property
+    def countIsEstimate(self) -> bool | None:
+        """Whether the row count of the profile is the store's estimate, not a count."""
+        value: bool | None = self._inner_dict["countIsEstimate"]
+        return value
+
+    @countIsEstimate.setter
+    def countIsEstimate(self, value: bool | None) -> None:
+        self._inner_dict["countIsEstimate"] = value
 
     @property
     def aliases(self) -> str | None:

@@ -31,6 +31,7 @@ from datahub.utilities.lossy_collections import LossyList
 from pydantic import Field
 from typing_extensions import override
 
+from datahub_llmops.aspects import register
 from datahub_llmops.catalog import names, store
 from datahub_llmops.catalog.encode import InvalidAspectError, aspect_text, json_text, normal_text
 from datahub_llmops.catalog.spool import Change, Op, Spool
@@ -78,6 +79,8 @@ class LocalSink(Sink[LocalSinkConfig, LocalSinkReport]):
 
     @override
     def __post_init__(self) -> None:
+        # Lineage is read by the annotations of registered aspects when it is written.
+        register()
         self._path = self.config.path.expanduser()
         self._spool = Spool()
         self._broken: Exception | None = None

@@ -248,7 +248,9 @@ def _check_file(path: Path, *, for_writing: bool) -> None:
     try:
         if not path.parent.is_dir():
             if path == default_path():
-                raise NoCatalogError(f"{what}: no run has ended in it yet; run a recipe with the sink llm-local")
+                raise NoCatalogError(
+                    f"{what}: no run has ended in it yet; run a recipe with the sink llm-local"
+                )
             raise CatalogError(
                 f"{what}: the folder {path.parent} does not exist; make it, or name another path"
             )

@@ -19,6 +19,7 @@ from datahub_llmops.aspects import (
     VectorRowClass,
 )
 from datahub_llmops.lineage.jobs import JobLineage
+from datahub_llmops.mapping.collections import container_fact
 from datahub_llmops.mapping.properties import PropertyValues
 from datahub_llmops.model import Collection, Vector
 
@@ -26,10 +27,18 @@ DECLARED: Final = "declared"
 RECORDED: Final = "recorded"
 
 
+def embedding_models(collection: Collection, declared: PropertyValues) -> list[str]:
+    """The models that made the vectors, as provider/model: what is declared goes before what the store records."""
+    if model := declared.get("embedding_model"):
+        return [str(model)]
+    recorded = (vector.embedding_model for vector in collection.vectors)
+    return list(dict.fromkeys(name for name in recorded if name))
+
+
 def index_aspects(
     collection: Collection, *, engine: str, declared: PropertyValues, models: Mapping[str, str]
 ) -> Iterator[LlmopsAspect]:
-    """Everything typed about one index.
+    """Everything typed about one index; the last of them may say nothing.
 
     Args:
         collection: what the store says.
@@ -39,26 +48,25 @@ def index_aspects(
     """
     yield VectorIndexInfoClass(
         engine=engine,
-        engineVersion=_container_fact(collection, "version"),
-        region=_container_fact(collection, "region"),
+        engineVersion=container_fact(collection, "version"),
+        region=container_fact(collection, "region"),
         indexType=joined(vector.index_type for vector in collection.vectors),
         vectorFields=len(collection.vectors),
+        countIsEstimate=True if collection.count_is_estimate else None,
         aliases=joined(collection.aliases),
     )
     if collection.vectors:
         # Rows with a dimension first: the UI takes its columns from the first one.
         ordered = sorted(collection.vectors, key=lambda vector: vector.dimension is None)
         yield VectorIndexVectorsClass(vectors=[_row(vector) for vector in ordered])
-    embedding = _embedding(collection, declared, models)
-    if embedding is not None:
-        yield embedding
+    yield _embedding(collection, declared, models)
 
 
-def job_aspect(lineage: JobLineage, model: str | None) -> EmbeddingJobInfoClass | None:
-    """What a job declares, ``None`` where it declares nothing of this kind. ``model`` is its model's URN."""
+def job_aspect(lineage: JobLineage, model: str | None) -> EmbeddingJobInfoClass:
+    """What a job declares, which may be nothing of this kind. ``model`` is its model's URN."""
     job = lineage.job
     chunking = job.chunking
-    aspect = EmbeddingJobInfoClass(
+    return EmbeddingJobInfoClass(
         embeddingModel=job.embedding_model,
         embeddingModelUrn=model if job.embedding_model else None,
         chunkingMethod=chunking.method if chunking else None,
@@ -68,7 +76,6 @@ def job_aspect(lineage: JobLineage, model: str | None) -> EmbeddingJobInfoClass 
         sqlDigest=_digest(lineage.sql),
         schedule=job.schedule,
     )
-    return aspect if _says_something(aspect) else None
 
 
 def joined(words: Iterable[str | None]) -> str | None:
@@ -94,16 +101,16 @@ def _row(vector: Vector) -> VectorRowClass:
 
 def _embedding(
     collection: Collection, declared: PropertyValues, models: Mapping[str, str]
-) -> EmbeddingInfoClass | None:
-    recorded = [vector.embedding_model for vector in collection.vectors if vector.embedding_model]
-    model = declared.get("embedding_model")
-    names = [str(model)] if model else list(dict.fromkeys(recorded))
+) -> EmbeddingInfoClass:
+    names = embedding_models(collection, declared)
     method = declared.get("chunking_method")
     size, overlap = declared.get("chunk_size"), declared.get("chunk_overlap")
-    aspect = EmbeddingInfoClass(
+    return EmbeddingInfoClass(
         embeddingModel=joined(names),
         embeddingModels=[models[name] for name in names if name in models] or None,
-        embeddingModelKnownFrom=(DECLARED if model else RECORDED) if names else None,
+        embeddingModelKnownFrom=(DECLARED if declared.get("embedding_model") else RECORDED)
+        if names
+        else None,
         chunkingMethod=str(method) if method is not None else None,
         chunkSize=_whole(size),
         chunkOverlap=_whole(overlap),
@@ -111,22 +118,10 @@ def _embedding(
         textFields=collection.text_field,
         textFieldsKnownFrom=RECORDED if collection.text_field else None,
     )
-    return aspect if _says_something(aspect) else None
 
 
 def _whole(value: str | float | None) -> int | None:
     return int(value) if isinstance(value, int | float) else None
-
-
-def _container_fact(collection: Collection, name: str) -> str | None:
-    """A fact of the nearest container that has it, or of the collection itself."""
-    for properties in (
-        collection.properties,
-        *(level.properties for level in reversed(collection.containers)),
-    ):
-        if properties.get(name):
-            return properties[name]
-    return None
 
 
 def _digest(statements: Sequence[str]) -> str | None:
@@ -136,5 +131,6 @@ def _digest(statements: Sequence[str]) -> str | None:
     return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
 
 
-def _says_something(aspect: LlmopsAspect) -> bool:
+def says_something(aspect: LlmopsAspect) -> bool:
+    """Whether any field is set."""
     return any(value is not None for value in aspect._inner_dict.values())
