@@ -43,15 +43,22 @@ def upstreams(layer: int, number: int, width: int) -> list[int]:
     spread = random.Random(layer * 1_000_003 + number)
     near = [(number + offset) % width for offset in range(FED_BY)]
     far = spread.randrange(width)
-    return sorted({*near[:-1], far if number % 4 == 0 else near[-1]})
+    return sorted({*near[:-1], far if number % 3 == 0 else near[-1]})
 
 
 def changes(layer: int, number: int, width: int) -> Iterator[Change]:
     table = urn(layer, number)
     stamp = {"time": 0, "actor": "urn:li:corpuser:datahub"}
     written: dict[str, object] = {
-        "datasetProperties": {"name": f"table_{number}", "description": f"Table {number}", "customProperties": {}},
-        "ownership": {"owners": [{"owner": f"urn:li:corpuser:{number % 50}", "type": "DATAOWNER"}], "lastModified": stamp},
+        "datasetProperties": {
+            "name": f"table_{number}",
+            "description": f"Table {number}",
+            "customProperties": {},
+        },
+        "ownership": {
+            "owners": [{"owner": f"urn:li:corpuser:{number % 50}", "type": "DATAOWNER"}],
+            "lastModified": stamp,
+        },
         "glossaryTerms": {"terms": [{"urn": f"urn:li:glossaryTerm:{number % 20}"}], "auditStamp": stamp},
     }
     if layer:
@@ -84,7 +91,9 @@ def build(path: Path, edges: int) -> None:
     store.close(connection)
 
 
-def timed(walk: Callable[[str], tuple[int, int]], roots: list[str]) -> tuple[list[float], list[float], list[int], list[int]]:
+def timed(
+    walk: Callable[[str], tuple[int, int]], roots: list[str]
+) -> tuple[list[float], list[float], list[int], list[int]]:
     walls, cpus, nodes, edges = [], [], [], []
     for root in roots:
         wall, cpu = time.perf_counter(), time.process_time()
@@ -123,7 +132,9 @@ def walks(path: Path, roots: list[str]) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--edges", type=int, default=1_000_000)
     parser.add_argument("--catalog", type=Path, help="kept, and used again when it is there")
     parser.add_argument("--walks", type=int, default=200)
