@@ -409,7 +409,7 @@ def test_a_pool_that_stays_busy_ends_at_the_deadline(stub: Stub) -> None:
 
 
 def test_connections_are_used_again_after_faults(stub: Stub) -> None:
-    shelf = client(stub.url, pool_size=1, retries=0)
+    shelf = client(stub.url, pool_size=1, retries=0, deadline=2.0, max_answer_bytes=100_000)
     faults: tuple[Fault, ...] = ("500", "garbage", "half", "reset", "login_page", "404", "empty")
     for fault in faults:
         stub.fail(fault)
@@ -417,6 +417,12 @@ def test_connections_are_used_again_after_faults(stub: Stub) -> None:
             shelf.get("/items")
         stub.heal()
         assert shelf.get("/items")
+    whole = stub.answer
+    stub.answer = lambda call: Reply(body=b"[" + b"1," * 500_000)
+    with pytest.raises(UnreadableError, match="more than"):
+        shelf.get("/items")
+    stub.answer = whole
+    assert shelf.get("/items")
 
 
 def test_closes_twice(stub: Stub) -> None:

@@ -185,6 +185,15 @@ def test_what_a_crashed_writer_left_is_not_repaired_by_us(chroma_folder: Path) -
     assert state(chroma_folder) == before
 
 
+def test_what_a_crashed_writer_committed_to_its_log_is_read_without_a_trace(chroma_folder: Path) -> None:
+    crash(chroma_folder, "wal")
+    before = state(chroma_folder)
+    assert {"chroma.sqlite3-wal", "chroma.sqlite3-shm"} <= set(before)
+    mixed = next(item for item in read_all(chroma_folder) if item.name[1] == "mixed")
+    assert len(next(iter(mixed.provenance[0].values))) > 4000
+    assert state(chroma_folder) == before
+
+
 def test_a_log_without_its_index_is_not_repaired_by_us(chroma_folder: Path) -> None:
     crash(chroma_folder, "wal")
     (chroma_folder / "chroma.sqlite3-shm").unlink()
