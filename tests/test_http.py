@@ -222,6 +222,17 @@ def test_a_system_may_say_it_with_400() -> None:
             shelf.get("/wrong")
 
 
+@pytest.mark.parametrize(
+    ("body", "kind"), [(b"Sign in first", "text/html"), (b" <html>", "application/json")]
+)
+def test_a_web_page_is_told_by_its_kind_or_its_look(body: bytes, kind: str) -> None:
+    with (
+        Stub(lambda call: Reply(body=body, headers={"Content-Type": kind})) as server,
+        pytest.raises(UnreachableError, match="web page"),
+    ):
+        client(server.url).get("/items")
+
+
 @pytest.mark.parametrize("body", [b"[" * 200_000, b"\xff\xfe", b"1" * 10_000, b"NaN nonsense"])
 def test_hostile_json_is_unreadable(body: bytes) -> None:
     with Stub(lambda call: Reply(body=body)) as server, pytest.raises(UnreadableError):
