@@ -17,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeAlias
 
 from datahub_llmops.catalog import store
 from datahub_llmops.catalog.encode import json_text
@@ -49,6 +50,7 @@ def upstreams(layer: int, number: int, width: int) -> list[int]:
 def changes(layer: int, number: int, width: int) -> Iterator[Change]:
     table = urn(layer, number)
     stamp = {"time": 0, "actor": "urn:li:corpuser:datahub"}
+    owner = {"owner": f"urn:li:corpuser:{number % 50}", "type": "DATAOWNER"}
     written: dict[str, object] = {
         "datasetProperties": {
             "name": f"table_{number}",
@@ -56,7 +58,7 @@ def changes(layer: int, number: int, width: int) -> Iterator[Change]:
             "customProperties": {},
         },
         "ownership": {
-            "owners": [{"owner": f"urn:li:corpuser:{number % 50}", "type": "DATAOWNER"}],
+            "owners": [owner],
             "lastModified": stamp,
         },
         "glossaryTerms": {"terms": [{"urn": f"urn:li:glossaryTerm:{number % 20}"}], "auditStamp": stamp},
@@ -87,13 +89,15 @@ def build(path: Path, edges: int) -> None:
             for change in changes(layer, number, width):
                 writer.apply(change)
     writer.finish()
-    connection.execute("commit")
+    store.commit(connection)
     store.close(connection)
 
 
-def timed(
-    walk: Callable[[str], tuple[int, int]], roots: list[str]
-) -> tuple[list[float], list[float], list[int], list[int]]:
+Timed: TypeAlias = tuple[list[float], list[float], list[int], list[int]]
+"""Of each walk: wall and CPU time in ms, assets, edges."""
+
+
+def timed(walk: Callable[[str], tuple[int, int]], roots: list[str]) -> Timed:
     walls, cpus, nodes, edges = [], [], [], []
     for root in roots:
         wall, cpu = time.perf_counter(), time.process_time()
@@ -105,11 +109,12 @@ def timed(
     return walls, cpus, nodes, edges
 
 
-def show(what: str, measured: tuple[list[float], list[float], list[int], list[int]]) -> None:
+def show(what: str, measured: Timed) -> None:
     walls, cpus, nodes, edges = measured
     print(
         f"{what:28} {statistics.median(walls):7.2f} ms wall (slowest {max(walls):.2f}), "
-        f"{statistics.median(cpus):6.2f} ms CPU, {statistics.median(nodes):.0f} assets, {statistics.median(edges):.0f} edges"
+        f"{statistics.median(cpus):6.2f} ms CPU, "
+        f"{statistics.median(nodes):.0f} assets, {statistics.median(edges):.0f} edges"
     )
 
 

@@ -364,7 +364,7 @@ def test_search_wants_every_word_and_puts_names_first(tmp_path: Path) -> None:
         assert catalog.search("orders nothing") == []
         assert catalog.search("  ") == []
         assert catalog.search("100%_") == []
-        assert [node.urn for node in catalog.search("cust ord")][0] == by_name
+        assert catalog.search("cust ord")[0].urn == by_name
     run(path, raw(by_name, "datasetProperties", {"name": "invoiceLines", "customProperties": {}}))
     with LocalCatalog(path) as catalog:
         assert [node.urn for node in catalog.search("lines")] == [by_name]
