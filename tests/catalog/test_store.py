@@ -222,6 +222,8 @@ def test_a_read_only_disk_is_read_and_not_written(tmp_path: Path) -> None:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     finally:
         tmp_path.chmod(0o755)
+        for level, mode in above.items():
+            level.chmod(mode)
     assert done.stderr == ""
     assert done.stdout.splitlines()[0] == "['status'] 41"
     assert "cannot be written to" in done.stdout.splitlines()[1]
