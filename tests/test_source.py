@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from datahub.configuration.common import ConfigurationError
+from datahub.configuration.config_loader import load_config_file
 from datahub.ingestion.run.pipeline import Pipeline, PipelineInitError, PipelineStatus
 
 from datahub_llmops.catalog.local import LocalCatalog
@@ -240,3 +241,12 @@ def test_test_connection_tells_the_cases_apart(
     assert found is not None
     assert found.capable is capable
     assert said in f"{found.failure_reason} {found.mitigation_message}"
+
+
+def test_a_variable_that_is_not_set_is_named_before_anything_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("CHROMA_URL", "CHROMA_TOKEN", "DATAHUB_GMS_URL", "DATAHUB_GMS_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    recipe = Path(__file__).parent.parent / "recipes" / "chroma.rest.dhub.yaml"
+    with pytest.raises(Exception, match="CHROMA_URL") as caught:
+        load_config_file(recipe, resolve_env_vars=True)
+    assert "unbound" in str(caught.value).lower()
