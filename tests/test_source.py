@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -194,6 +195,8 @@ def test_a_second_run_changes_nothing(run: Run, catalog: Path) -> None:
         ({"embedding_jobs": [{"name": "a", "index": "b"}, {"name": "a", "index": "c"}]}, "Rename one"),
         ({"provenance": {"rules": [{"match": "(", "urn": "x"}]}}, "("),
         ({"env": "NOWHERE"}, "env"),
+        ({"collection_pattern": {"allow": ["["]}}, "collection_pattern: '['"),
+        ({"domain": {"urn:li:domain:a": {"deny": ["("]}}}, "domain: '('"),
     ],
 )
 def test_a_wrong_recipe_says_what_is_wrong(
@@ -250,3 +253,13 @@ def test_a_variable_that_is_not_set_is_named_before_anything_runs(monkeypatch: p
     with pytest.raises(Exception, match="CHROMA_URL") as caught:
         load_config_file(recipe, resolve_env_vars=True)
     assert "unbound" in str(caught.value).lower()
+
+
+def test_what_a_run_that_died_left_behind_is_no_catalog_yet(run: Run, catalog: Path) -> None:
+    connection = sqlite3.connect(catalog)
+    connection.execute("pragma journal_mode = wal")
+    connection.close()
+    assert catalog.stat().st_size > 0
+    fill("docs")
+    run().raise_from_status()
+    assert live(catalog) == {"docs"}
