@@ -42,6 +42,7 @@ from datahub.metadata.schema_classes import (
     UpstreamLineageClass,
     _Aspect,
 )
+from typing_extensions import override
 
 ASPECTS = 6
 SINKS = ("blackhole", "llm-local", "rerun", "datahub-lite")
@@ -53,10 +54,11 @@ def urn(number: int) -> str:
 
 def aspects(number: int) -> list[_Aspect]:
     stamp = AuditStampClass(time=1_700_000_000_000, actor="urn:li:corpuser:datahub")
+    text = StringTypeClass()  # type: ignore[no-untyped-call]  # DataHub's classes without fields have no annotations
     fields = [
         SchemaFieldClass(
             fieldPath=f"column_{i}",
-            type=SchemaFieldDataTypeClass(type=StringTypeClass()),
+            type=SchemaFieldDataTypeClass(type=text),
             nativeDataType="varchar(255)",
             description=f"Column {i} of table {number}",
         )
@@ -75,12 +77,16 @@ def aspects(number: int) -> list[_Aspect]:
     )
     return [
         DatasetPropertiesClass(
-            name=f"table_{number}", description=f"Table {number} of the shop", customProperties={"rows": "many", "n": "1"}
+            name=f"table_{number}",
+            description=f"Table {number} of the shop",
+            customProperties={"rows": "many", "n": "1"},
         ),
         SubTypesClass(typeNames=["Table"]),
         schema,
         UpstreamLineageClass(upstreams=[upstream]),
-        OwnershipClass(owners=[OwnerClass(owner="urn:li:corpuser:ada", type="DATAOWNER")], lastModified=stamp),
+        OwnershipClass(
+            owners=[OwnerClass(owner="urn:li:corpuser:ada", type="DATAOWNER")], lastModified=stamp
+        ),
     ]
 
 
@@ -93,14 +99,17 @@ class Estate(Source):
         self.datasets = datasets
 
     @classmethod
+    @override
     def create(cls, config_dict: dict[str, Any], ctx: PipelineContext) -> Estate:
         return cls(int(config_dict["datasets"]), ctx)
 
+    @override
     def get_workunits_internal(self) -> Iterable[MetadataWorkUnit]:
         for number in range(self.datasets):
             for aspect in aspects(number):
                 yield MetadataChangeProposalWrapper(entityUrn=urn(number), aspect=aspect).as_workunit()
 
+    @override
     def get_report(self) -> SourceReport:
         return self.report
 
@@ -156,7 +165,9 @@ def measure(sinks: Iterable[str], events: int, repeat: int) -> dict[str, dict[st
         if failed:
             found[sink] = {"failed": failed}
             continue
-        found[sink] = {key: statistics.median(result[key] for result in results) for key in ("wall", "cpu", "peak")}
+        found[sink] = {
+            key: statistics.median(result[key] for result in results) for key in ("wall", "cpu", "peak")
+        }
         found[sink]["changed"] = results[-1]["changed"]
     return found
 
@@ -176,9 +187,13 @@ def table(found: dict[str, dict[str, Any]], events: int) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--events", type=int, default=6_000)
-    parser.add_argument("--flat", type=int, default=60_000, help="events of the run that memory is watched in; 0: none")
+    parser.add_argument(
+        "--flat", type=int, default=60_000, help="events of the run that memory is watched in; 0: none"
+    )
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--child", choices=SINKS, help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
@@ -190,11 +205,14 @@ def main() -> None:
     table(small, options.events)
     ours, lite = small["llm-local"], small["datahub-lite"]
     if "failed" not in lite:
-        print(f"DataHub Lite / llm-local: {lite['wall'] / ours['wall']:.1f} wall, {lite['cpu'] / ours['cpu']:.1f} CPU")
+        print(
+            f"DataHub Lite / llm-local: {lite['wall'] / ours['wall']:.1f} wall, {lite['cpu'] / ours['cpu']:.1f} CPU"
+        )
     if options.flat:
         large = measure(("blackhole", "llm-local"), options.flat, 1)
         table(large, options.flat)
-        print(f"peak memory, {options.flat} over {options.events} events: {large['llm-local']['peak'] / ours['peak']:.2f}")
+        growth = large["llm-local"]["peak"] / ours["peak"]
+        print(f"peak memory, {options.flat} over {options.events} events: {growth:.2f}")
 
 
 if __name__ == "__main__":

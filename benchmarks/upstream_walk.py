@@ -17,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeAlias
 
 from datahub_llmops.catalog import store
 from datahub_llmops.catalog.encode import json_text
@@ -43,15 +44,23 @@ def upstreams(layer: int, number: int, width: int) -> list[int]:
     spread = random.Random(layer * 1_000_003 + number)
     near = [(number + offset) % width for offset in range(FED_BY)]
     far = spread.randrange(width)
-    return sorted({*near[:-1], far if number % 4 == 0 else near[-1]})
+    return sorted({*near[:-1], far if number % 3 == 0 else near[-1]})
 
 
 def changes(layer: int, number: int, width: int) -> Iterator[Change]:
     table = urn(layer, number)
     stamp = {"time": 0, "actor": "urn:li:corpuser:datahub"}
+    owner = {"owner": f"urn:li:corpuser:{number % 50}", "type": "DATAOWNER"}
     written: dict[str, object] = {
-        "datasetProperties": {"name": f"table_{number}", "description": f"Table {number}", "customProperties": {}},
-        "ownership": {"owners": [{"owner": f"urn:li:corpuser:{number % 50}", "type": "DATAOWNER"}], "lastModified": stamp},
+        "datasetProperties": {
+            "name": f"table_{number}",
+            "description": f"Table {number}",
+            "customProperties": {},
+        },
+        "ownership": {
+            "owners": [owner],
+            "lastModified": stamp,
+        },
         "glossaryTerms": {"terms": [{"urn": f"urn:li:glossaryTerm:{number % 20}"}], "auditStamp": stamp},
     }
     if layer:
@@ -80,11 +89,15 @@ def build(path: Path, edges: int) -> None:
             for change in changes(layer, number, width):
                 writer.apply(change)
     writer.finish()
-    connection.execute("commit")
+    store.commit(connection)
     store.close(connection)
 
 
-def timed(walk: Callable[[str], tuple[int, int]], roots: list[str]) -> tuple[list[float], list[float], list[int], list[int]]:
+Timed: TypeAlias = tuple[list[float], list[float], list[int], list[int]]
+"""Of each walk: wall and CPU time in ms, assets, edges."""
+
+
+def timed(walk: Callable[[str], tuple[int, int]], roots: list[str]) -> Timed:
     walls, cpus, nodes, edges = [], [], [], []
     for root in roots:
         wall, cpu = time.perf_counter(), time.process_time()
@@ -96,11 +109,12 @@ def timed(walk: Callable[[str], tuple[int, int]], roots: list[str]) -> tuple[lis
     return walls, cpus, nodes, edges
 
 
-def show(what: str, measured: tuple[list[float], list[float], list[int], list[int]]) -> None:
+def show(what: str, measured: Timed) -> None:
     walls, cpus, nodes, edges = measured
     print(
         f"{what:28} {statistics.median(walls):7.2f} ms wall (slowest {max(walls):.2f}), "
-        f"{statistics.median(cpus):6.2f} ms CPU, {statistics.median(nodes):.0f} assets, {statistics.median(edges):.0f} edges"
+        f"{statistics.median(cpus):6.2f} ms CPU, "
+        f"{statistics.median(nodes):.0f} assets, {statistics.median(edges):.0f} edges"
     )
 
 
@@ -123,7 +137,9 @@ def walks(path: Path, roots: list[str]) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--edges", type=int, default=1_000_000)
     parser.add_argument("--catalog", type=Path, help="kept, and used again when it is there")
     parser.add_argument("--walks", type=int, default=200)

@@ -5,9 +5,12 @@ from __future__ import annotations
 import base64
 import logging
 import socket
+import socketserver
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
 from pathlib import Path
@@ -16,6 +19,7 @@ from typing import Any
 import pytest
 import urllib3.exceptions
 from pydantic import ValidationError
+from typing_extensions import override
 
 from datahub_llmops.errors import (
     ConnectorError,
@@ -222,6 +226,17 @@ def test_a_system_may_say_it_with_400() -> None:
             shelf.get("/wrong")
 
 
+@pytest.mark.parametrize(
+    ("body", "kind"), [(b"Sign in first", "text/html"), (b" <html>", "application/json")]
+)
+def test_a_web_page_is_told_by_its_kind_or_its_look(body: bytes, kind: str) -> None:
+    with (
+        Stub(lambda call: Reply(body=body, headers={"Content-Type": kind})) as server,
+        pytest.raises(UnreachableError, match="web page"),
+    ):
+        client(server.url).get("/items")
+
+
 @pytest.mark.parametrize("body", [b"[" * 200_000, b"\xff\xfe", b"1" * 10_000, b"NaN nonsense"])
 def test_hostile_json_is_unreadable(body: bytes) -> None:
     with Stub(lambda call: Reply(body=body)) as server, pytest.raises(UnreadableError):
@@ -352,6 +367,56 @@ def test_the_proxy_of_the_environment_is_used(stub: Stub, monkeypatch: pytest.Mo
         client("http://shelf.invalid:8000").get("/items")
 
 
+class TunnelProxy(socketserver.ThreadingTCPServer):
+    """Takes CONNECT and passes bytes both ways."""
+
+    daemon_threads = True
+    block_on_close = False
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        super().__init__(("127.0.0.1", 0), TunnelHandler)
+        threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+
+
+class TunnelHandler(socketserver.StreamRequestHandler):
+    server: TunnelProxy
+
+    @override
+    def handle(self) -> None:
+        target = self.rfile.readline().split()[1].decode()
+        while self.rfile.readline().strip():
+            pass
+        self.server.asked.append(target)
+        self.wfile.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        host, _, port = target.rpartition(":")
+        with socket.create_connection((host, int(port))) as far, suppress(OSError):
+            back = threading.Thread(target=self.pump, args=(far, self.connection), daemon=True)
+            back.start()
+            self.pump(self.connection, far)
+
+    def pump(self, source: socket.socket, target: socket.socket) -> None:
+        with suppress(OSError):
+            while content := source.recv(65536):
+                target.sendall(content)
+
+
+def test_https_goes_through_a_proxys_tunnel_with_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    with Stub(lambda call: answer_json({"path": call.path}), tls=True) as server, TunnelProxy() as proxy:
+        monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{proxy.server_address[1]}")
+        shelf = client(server.url.replace("127.0.0.1", "localhost"), verify=CERTIFICATE, deadline=2.0)
+        assert shelf.get("/items") == {"path": "/items"}
+        assert proxy.asked == [f"localhost:{server.port}"]
+        server.fail("drip_headers")
+        with pytest.raises(UnreadableError, match="no answer within 2 s"):
+            shelf.get("/items")
+        with pytest.raises(UnreachableError, match="ca_certificate_path"):
+            client(server.url).get("/items")
+        proxy.shutdown()
+
+
 def test_a_proxy_that_is_down_or_of_another_kind_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("no_proxy", raising=False)
     monkeypatch.delenv("NO_PROXY", raising=False)
@@ -409,7 +474,7 @@ def test_a_pool_that_stays_busy_ends_at_the_deadline(stub: Stub) -> None:
 
 
 def test_connections_are_used_again_after_faults(stub: Stub) -> None:
-    shelf = client(stub.url, pool_size=1, retries=0)
+    shelf = client(stub.url, pool_size=1, retries=0, deadline=2.0, max_answer_bytes=100_000)
     faults: tuple[Fault, ...] = ("500", "garbage", "half", "reset", "login_page", "404", "empty")
     for fault in faults:
         stub.fail(fault)
@@ -417,6 +482,12 @@ def test_connections_are_used_again_after_faults(stub: Stub) -> None:
             shelf.get("/items")
         stub.heal()
         assert shelf.get("/items")
+    whole = stub.answer
+    stub.answer = lambda call: Reply(body=b"[" + b"1," * 500_000)
+    with pytest.raises(UnreadableError, match="more than"):
+        shelf.get("/items")
+    stub.answer = whole
+    assert shelf.get("/items")
 
 
 def test_closes_twice(stub: Stub) -> None:

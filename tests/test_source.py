@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 from datahub.configuration.common import ConfigurationError
+from datahub.configuration.config_loader import load_config_file
 from datahub.ingestion.run.pipeline import Pipeline, PipelineInitError, PipelineStatus
 
 from datahub_llmops.catalog.local import LocalCatalog
@@ -193,6 +195,8 @@ def test_a_second_run_changes_nothing(run: Run, catalog: Path) -> None:
         ({"embedding_jobs": [{"name": "a", "index": "b"}, {"name": "a", "index": "c"}]}, "Rename one"),
         ({"provenance": {"rules": [{"match": "(", "urn": "x"}]}}, "("),
         ({"env": "NOWHERE"}, "env"),
+        ({"collection_pattern": {"allow": ["["]}}, "collection_pattern: '['"),
+        ({"domain": {"urn:li:domain:a": {"deny": ["("]}}}, "domain: '('"),
     ],
 )
 def test_a_wrong_recipe_says_what_is_wrong(
@@ -240,3 +244,22 @@ def test_test_connection_tells_the_cases_apart(
     assert found is not None
     assert found.capable is capable
     assert said in f"{found.failure_reason} {found.mitigation_message}"
+
+
+def test_a_variable_that_is_not_set_is_named_before_anything_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("CHROMA_URL", "CHROMA_TOKEN", "DATAHUB_GMS_URL", "DATAHUB_GMS_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    recipe = Path(__file__).parent.parent / "recipes" / "chroma.rest.dhub.yaml"
+    with pytest.raises(Exception, match="CHROMA_URL") as caught:
+        load_config_file(recipe, resolve_env_vars=True)
+    assert "unbound" in str(caught.value).lower()
+
+
+def test_what_a_run_that_died_left_behind_is_no_catalog_yet(run: Run, catalog: Path) -> None:
+    connection = sqlite3.connect(catalog)
+    connection.execute("pragma journal_mode = wal")
+    connection.close()
+    assert catalog.stat().st_size > 0
+    fill("docs")
+    run().raise_from_status()
+    assert live(catalog) == {"docs"}

@@ -7,6 +7,7 @@ failure, never a warning.
 
 from __future__ import annotations
 
+import re
 from abc import abstractmethod
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
@@ -30,7 +31,7 @@ from datahub.ingestion.source.state.stateful_ingestion_base import (
     StatefulIngestionSourceBase,
 )
 from datahub.utilities.lossy_collections import LossyList
-from pydantic import Field
+from pydantic import BaseModel, Field, model_validator
 from typing_extensions import Self, override
 
 from datahub_llmops import urns
@@ -78,6 +79,11 @@ class CatalogConfig(
         description="Removes what is gone since the last run; needs `pipeline_name`. Without a server add "
         "`state_provider: {type: llm-local, config: {path: ./catalog.db}}`.",
     )
+
+    @model_validator(mode="after")
+    def _patterns_compile(self) -> Self:
+        check_patterns(self)
+        return self
 
 
 @dataclass
@@ -248,6 +254,25 @@ class CatalogSource(StatefulIngestionSourceBase, TestableSource, Generic[ConfigT
         return TestConnectionReport(
             basic_connectivity=CapabilityReport(capable=True, mitigation_message=seen)
         )
+
+
+def check_patterns(config: BaseModel) -> None:
+    """DataHub compiles a pattern at its first use, in the middle of a run.
+
+    Raises:
+        ValueError: an ``allow`` or ``deny`` of one of the config's own fields is no regular expression.
+    """
+    for option in type(config).model_fields:
+        value = getattr(config, option)
+        for pattern in value.values() if isinstance(value, dict) else [value]:
+            if isinstance(pattern, AllowDenyPattern):
+                for text in (*pattern.allow, *pattern.deny):
+                    try:
+                        re.compile(text)
+                    except re.error as error:
+                        raise ValueError(
+                            f"{option}: {text!r} is not a regular expression: {error}"
+                        ) from error
 
 
 def workunit(proposal: Proposal, *, primary: bool = True) -> MetadataWorkUnit:

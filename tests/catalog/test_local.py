@@ -364,6 +364,11 @@ def test_search_wants_every_word_and_puts_names_first(tmp_path: Path) -> None:
         assert catalog.search("orders nothing") == []
         assert catalog.search("  ") == []
         assert catalog.search("100%_") == []
+        assert catalog.search("cust ord")[0].urn == by_name
+    run(path, raw(by_name, "datasetProperties", {"name": "invoiceLines", "customProperties": {}}))
+    with LocalCatalog(path) as catalog:
+        assert [node.urn for node in catalog.search("lines")] == [by_name]
+        assert by_name not in [node.urn for node in catalog.search("customer")]
 
 
 def test_an_edited_name_is_the_name(tmp_path: Path) -> None:

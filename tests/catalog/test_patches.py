@@ -34,8 +34,9 @@ from datahub.specific.status import StatusPatchBuilder
 from datahub.specific.structured_property import StructuredPropertyPatchBuilder
 
 from catalog.local_runs import WIRE, new_sink, raw, run, write
+from datahub_llmops.catalog.json_patch import PatchError
 from datahub_llmops.catalog.local import LocalCatalog
-from datahub_llmops.catalog.patches import PatchError, apply_patch, parse_patch
+from datahub_llmops.catalog.patches import apply_patch, parse_patch
 
 SEQUENCES: list[dict[str, Any]] = json.loads((WIRE / "patches.json").read_text())
 TABLE = "urn:li:dataset:(urn:li:dataPlatform:postgres,shop.public.orders,PROD)"

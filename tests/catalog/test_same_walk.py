@@ -38,7 +38,7 @@ from hypothesis import strategies as st
 
 from catalog.recorded import write_local
 from datahub_llmops.catalog.names import asset_of, entity_type
-from datahub_llmops.catalog.protocol import Direction
+from datahub_llmops.catalog.protocol import Catalog, Direction, Lineage
 from datahub_llmops.catalog.server import ServerCatalog
 from datahub_llmops.errors import UnknownAssetError
 from stub import Call, Reply, Stub, answer_json
@@ -215,22 +215,49 @@ def stand_in(estate: Estate) -> Stub:
 def test_both_walk_alike(estate: Estate, direction: Direction, hops: int, data: st.DataObject) -> None:
     table = data.draw(st.sampled_from(TABLES))
     root = data.draw(st.sampled_from([table, column(table, "a")]))
+    assert_alike(estate, root, direction, hops)
+
+
+def test_behind_assets_that_were_never_emitted() -> None:
+    """t0 <- j0 <- ? <- j1 <- t2, and t0 <- j0 <- ?: what leads on is an end of edges, what leads nowhere is not."""
+    states = dict.fromkeys(TABLES + JOBS, "live") | {TABLES[1]: "unknown", TABLES[3]: "unknown"}
+    feeds: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = dict.fromkeys(states, ((), ()))
+    feeds[JOBS[0]] = ((TABLES[1], TABLES[3]), (TABLES[0],))
+    feeds[JOBS[1]] = ((TABLES[2],), (TABLES[1],))
+    estate = Estate(states=states, feeds=feeds, columns=dict.fromkeys(states, ()), labelled=())
+    walk = assert_alike(estate, TABLES[0], "up", 5)
+    assert walk
+    assert [(node.urn, node.hops) for node in walk.nodes] == [
+        (TABLES[0], 0),
+        (JOBS[0], 1),
+        (JOBS[1], 3),
+        (TABLES[2], 4),
+    ]
+    ends = {end for edge in walk.edges for end in (edge.upstream, edge.downstream)}
+    assert TABLES[1] in ends
+    assert TABLES[3] not in ends
+
+
+def assert_alike(estate: Estate, root: str, direction: Direction, hops: int) -> Lineage | None:
+    """The walk that both catalogs agree on; ``None`` where both say that they do not know the root."""
     with (
         tempfile.TemporaryDirectory() as folder,
         write_local(Path(folder) / "catalog.db", estate.written()) as local,
         stand_in(estate) as stub,
     ):
         server = ServerCatalog(DataHubGraph(DatahubClientConfig(server=stub.url, retry_max_times=0)))
-        try:
-            expected = local.lineage(root, direction, hops)
-        except UnknownAssetError:
-            expected = None
-        try:
-            found = server.lineage(root, direction, hops)
-        except UnknownAssetError:
-            found = None
+        expected = walk_or_none(local, root, direction, hops)
+        found = walk_or_none(server, root, direction, hops)
         if found is None and expected is not None and len(expected.nodes) == 1:
             # A file knows what its assets only mention; a server says nothing of it where it leads nowhere.
             assert not local.nodes([root])
-            return
+            return found
         assert found == expected
+        return found
+
+
+def walk_or_none(catalog: Catalog, root: str, direction: Direction, hops: int) -> Lineage | None:
+    try:
+        return catalog.lineage(root, direction, hops)
+    except UnknownAssetError:
+        return None

@@ -262,7 +262,9 @@ def test_what_was_changed_and_changed_back_is_as_before_audit_times_too(tmp_path
 
     def fed(by: str, time: int) -> MetadataChangeProposalClass:
         stamp = {"time": time, "actor": "urn:li:corpuser:a"}
-        return raw(A, "upstreamLineage", {"upstreams": [{"dataset": by, "type": "COPY", "auditStamp": stamp}]})
+        return raw(
+            A, "upstreamLineage", {"upstreams": [{"dataset": by, "type": "COPY", "auditStamp": stamp}]}
+        )
 
     run(path, fed(B, 1))
     before = contents(path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -210,22 +211,23 @@ except CatalogError as error:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="folders are read-only by other means there")
-def test_a_read_only_disk_is_read_and_not_written(tmp_path: Path) -> None:
-    path = tmp_path / "catalog.db"
-    good(path)
-    for level in (tmp_path, *tmp_path.parents[:2]):
-        level.chmod(level.stat().st_mode | 0o055)
-    path.chmod(0o444)
-    tmp_path.chmod(0o555)
-    try:
-        command = [sys.executable, "-c", AS_NOBODY, str(path), TABLE]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-    finally:
-        tmp_path.chmod(0o755)
-    assert done.stderr == ""
-    assert done.stdout.splitlines()[0] == "['status'] 41"
-    assert "cannot be written to" in done.stdout.splitlines()[1]
-    assert [entry.name for entry in tmp_path.iterdir()] == ["catalog.db"]
+def test_a_read_only_disk_is_read_and_not_written() -> None:
+    # Not tmp_path: the folders above it are closed to others, and shared with tests that run beside.
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
+        path = folder / "catalog.db"
+        good(path)
+        path.chmod(0o444)
+        folder.chmod(0o555)
+        try:
+            command = [sys.executable, "-c", AS_NOBODY, str(path), TABLE]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+        finally:
+            folder.chmod(0o755)
+        assert done.stderr == ""
+        assert done.stdout.splitlines()[0] == "['status'] 41"
+        assert "cannot be written to" in done.stdout.splitlines()[1]
+        assert [entry.name for entry in folder.iterdir()] == ["catalog.db"]
 
 
 def test_a_full_disk_is_named(tmp_path: Path) -> None:

@@ -10,10 +10,11 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from datahub_llmops.errors import AccessError, DeniedError, UnreachableError, UnreadableError
+from datahub_llmops.errors import AccessError, DeniedError, UnreachableError, UnreadableError, VanishedError
 from datahub_llmops.model import Collection
 from datahub_llmops.vectors.chroma_file import ChromaFileReader
 from vectors.chroma_stores import PLANTED
@@ -185,6 +186,15 @@ def test_what_a_crashed_writer_left_is_not_repaired_by_us(chroma_folder: Path) -
     assert state(chroma_folder) == before
 
 
+def test_what_a_crashed_writer_committed_to_its_log_is_read_without_a_trace(chroma_folder: Path) -> None:
+    crash(chroma_folder, "wal")
+    before = state(chroma_folder)
+    assert {"chroma.sqlite3-wal", "chroma.sqlite3-shm"} <= set(before)
+    mixed = next(item for item in read_all(chroma_folder) if item.name[1] == "mixed")
+    assert len(next(iter(mixed.provenance[0].values))) > 4000
+    assert state(chroma_folder) == before
+
+
 def test_a_log_without_its_index_is_not_repaired_by_us(chroma_folder: Path) -> None:
     crash(chroma_folder, "wal")
     (chroma_folder / "chroma.sqlite3-shm").unlink()
@@ -307,6 +317,21 @@ class TestOtherVersions:
         with closing(sqlite3.connect(file_of(tmp_path))) as file:
             file.executescript((WIRE / "store-0.4.24.sql").read_text())
         assert read_all(tmp_path)[1].vectors[0].metric is None
+
+
+def test_deleted_while_it_is_read(chroma_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scan = ChromaFileReader._scan
+
+    def scan_and_lose_it(reader: ChromaFileReader, *arguments: Any) -> Any:
+        with closing(sqlite3.connect(file_of(chroma_folder))) as file:
+            file.execute("DELETE FROM collections WHERE name = 'mixed'")
+            file.commit()
+        return scan(reader, *arguments)
+
+    with closing(ChromaFileReader(chroma_folder, tenant="default_tenant")) as reader:
+        monkeypatch.setattr(ChromaFileReader, "_scan", scan_and_lose_it)
+        with pytest.raises(VanishedError, match="mixed"):
+            reader.read(("default_database", "mixed"))
 
 
 def test_text_that_is_no_utf8_is_read_and_not_quoted(chroma_folder: Path) -> None:

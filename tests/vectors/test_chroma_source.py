@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 import pytest
+import yaml
 from datahub.ingestion.run.pipeline import Pipeline
 from pydantic import ValidationError
 
@@ -20,7 +22,6 @@ from stub import CERTIFICATE, FAULTS, Call, Fault, Stub, forward, refused_url
 from vectors.chroma_stores import ODD_DATABASE, PLANTED, ChromaServer
 
 SECRET = "planted-token-5ec7e7"
-DENIED: tuple[Fault, ...] = ("401", "403")
 
 COLLECTIONS = {
     f"default_database.{name}" for name in ("empty", "house", "llama", "mixed", "notes", "shadows")
@@ -229,6 +230,27 @@ def test_no_secret_and_no_payload_in_logs_report_or_events(
     for text in (*shown, caplog.text):
         assert SECRET not in text
         assert PLANTED not in text
+
+
+def test_the_transformer_on_the_page_attaches_the_term(chroma_written: Path, tmp_path: Path) -> None:
+    page = (Path(__file__).parent.parent.parent / "docs" / "connectors" / "chroma.md").read_text()
+    blocks = [yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)]
+    (recipe,) = (block for block in blocks if "transformers" in block)
+    recipe["source"]["config"]["path"] = str(chroma_written)
+    recipe["sink"]["config"]["path"] = str(tmp_path / "catalog.db")
+    rules = recipe["transformers"][0]["config"]["term_pattern"]["rules"]
+    recipe["transformers"][0]["config"]["term_pattern"]["rules"] = {
+        pattern.replace("docs", "notes"): terms for pattern, terms in rules.items()
+    }
+    pipeline = Pipeline.create(recipe, no_progress=True, report_to=None)
+    pipeline.run()
+    pipeline.raise_from_status()
+    with closing(LocalCatalog(tmp_path / "catalog.db")) as catalog:
+        terms = {
+            node.name: node.terms for node in catalog.search("chroma", limit=100) if node.type == "dataset"
+        }
+    assert {name for name, found in terms.items() if found} == {"notes"}
+    assert terms["notes"] == ("urn:li:glossaryTerm:public-documentation",)
 
 
 @pytest.mark.parametrize(

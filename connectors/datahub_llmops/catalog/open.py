@@ -7,10 +7,8 @@ from typing import Final
 
 from datahub_llmops.catalog import names
 from datahub_llmops.catalog.protocol import Catalog, FullCatalog
+from datahub_llmops.catalog.store import ENVIRONMENT, default_path
 from datahub_llmops.errors import CatalogError, UnknownAssetError
-
-ENVIRONMENT: Final = "DATAHUB_LLMOPS_CATALOG"
-"""The variable that says which catalog is meant where nobody says so otherwise."""
 
 _SHOWN_CANDIDATES: Final = 20
 
@@ -36,7 +34,6 @@ def open_catalog(where: str | None = None) -> FullCatalog:
     if where and "://" in where:
         raise CatalogError(f"{where}: a catalog is a file's path, or a server's URL with http:// or https://")
     from datahub_llmops.catalog.local import LocalCatalog
-    from datahub_llmops.catalog.store import default_path
 
     return LocalCatalog(where or default_path())
 

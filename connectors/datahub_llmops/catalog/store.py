@@ -40,6 +40,7 @@ create table asset (
     edited_name text,
     description text,
     edited_description text,
+    words text not null default '',
     owners text not null default '',
     terms text not null default '',
     tags text not null default ''
@@ -98,6 +99,11 @@ create table label (
 ) without rowid;
 create index label_holder on label (holder);
 create index label_target on label (target);
+create table word (
+    word text not null,
+    asset integer not null,
+    primary key (word, asset)
+) without rowid;
 create table checkpoint (
     pipeline text not null,
     job text not null,

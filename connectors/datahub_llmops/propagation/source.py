@@ -33,15 +33,15 @@ from datahub.metadata.schema_classes import (
 from datahub.specific.aspect_helpers.tags import HasTagsPatch
 from datahub.specific.aspect_helpers.terms import HasTermsPatch
 from datahub.utilities.lossy_collections import LossyDict
-from pydantic import Field
-from typing_extensions import override
+from pydantic import Field, model_validator
+from typing_extensions import Self, override
 
 from datahub_llmops.catalog.open import open_catalog
 from datahub_llmops.catalog.recipe import recipe_catalog
 from datahub_llmops.errors import CatalogError
 from datahub_llmops.propagation.labels import Label, source_detail
 from datahub_llmops.propagation.plan import Change, Plan, plan
-from datahub_llmops.source import workunit
+from datahub_llmops.source import check_patterns, workunit
 from datahub_llmops.urns import ACTOR, ATTRIBUTION_SOURCE
 
 
@@ -76,6 +76,11 @@ class PropagationConfig(ConfigModel):
         description="How far a term or tag is carried from where it was set; a job is a hop of its own, for "
         "example `4` for two jobs in a row.",
     )
+
+    @model_validator(mode="after")
+    def _patterns_compile(self) -> Self:
+        check_patterns(self)
+        return self
 
     def allows(self, label: Label) -> bool:
         """Whether the label is to follow the data."""
