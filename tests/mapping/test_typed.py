@@ -16,7 +16,7 @@ from datahub_llmops.aspects import (
 from datahub_llmops.lineage.config import EmbeddingJobConfig
 from datahub_llmops.lineage.jobs import JobLineage
 from datahub_llmops.mapping.jobs import declared_properties
-from datahub_llmops.mapping.typed import index_aspects, job_aspect
+from datahub_llmops.mapping.typed import index_aspects, job_aspect, says_something
 from datahub_llmops.model import Collection, Container, Vector
 
 MODEL = "urn:li:mlModel:(urn:li:dataPlatform:openai,text-embedding-3-small,PROD)"
@@ -42,6 +42,7 @@ FULL = Collection(
     ),
     text_field="document",
     aliases=("current", "best"),
+    count_is_estimate=True,
 )
 JOB = EmbeddingJobConfig.model_validate(
     {
@@ -71,6 +72,7 @@ def test_everything_that_a_store_says() -> None:
             region="eu-west-1",
             indexType="inverted, hnsw",
             vectorFields=2,
+            countIsEstimate=True,
             aliases="current, best",
         ),
         "vectorIndexVectors": VectorIndexVectorsClass(
@@ -134,14 +136,17 @@ def test_no_edge_to_a_model_that_is_not_in_the_catalog() -> None:
 
 
 def test_what_is_not_said_is_absent() -> None:
-    assert typed(Collection(name=("db", "empty"))) == {
-        "vectorIndexInfo": VectorIndexInfoClass(engine="chroma", vectorFields=0)
+    found = typed(Collection(name=("db", "empty")))
+    assert found == {
+        "vectorIndexInfo": VectorIndexInfoClass(engine="chroma", vectorFields=0),
+        "embeddingInfo": EmbeddingInfoClass(),
     }
+    assert not says_something(found["embeddingInfo"])
+    assert says_something(found["vectorIndexInfo"])
 
 
 def test_what_a_job_declares() -> None:
     aspect = job_aspect(LINEAGE, MODEL)
-    assert aspect is not None
     aspect.check()
     assert aspect.sqlDigest is not None
     assert aspect.sqlDigest.startswith("sha256:")
@@ -156,13 +161,13 @@ def test_what_a_job_declares() -> None:
         schedule="@daily",
     )
     changed = job_aspect(JobLineage(job=JOB, index_urn=INDEX, sql=("select body from docs",)), MODEL)
-    assert changed is not None
     assert changed.sqlDigest != aspect.sqlDigest
 
 
-def test_a_job_that_declares_nothing_has_no_aspect() -> None:
+def test_a_job_that_declares_nothing_says_nothing() -> None:
     bare = EmbeddingJobConfig(name="embed", index="docs")
-    assert job_aspect(JobLineage(job=bare, index_urn=INDEX), None) is None
+    assert not says_something(job_aspect(JobLineage(job=bare, index_urn=INDEX), None))
+    assert says_something(job_aspect(LINEAGE, MODEL))
 
 
 HOOKS = "the hooks in LangChain and LlamaIndex, through llm-runs"
@@ -186,7 +191,6 @@ NOT_YET: dict[str, str] = {
 
 def test_every_field_of_every_aspect_is_filled_by_somebody() -> None:
     job = job_aspect(LINEAGE, MODEL)
-    assert job is not None
     filled = {
         f"{aspect.ASPECT_NAME}.{name}"
         for aspect in (*typed(FULL, declared_properties(JOB)).values(), job)

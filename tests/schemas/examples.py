@@ -55,6 +55,7 @@ def examples() -> list[tuple[str, LlmopsAspect]]:
                 region="eu-west-1",
                 indexType="hnsw",
                 vectorFields=2,
+                countIsEstimate=True,
                 aliases="current, best",
             ),
         ),
