@@ -198,7 +198,8 @@ def _column_table(columns: Sequence[_Column], labels: Labels) -> Table:
 
 
 def _tab_table(tab: Tab) -> Table:
-    table = Table(box=None, padding=(0, 1, 0, 2), pad_edge=True, header_style="dim")
+    named = tab.columns == ("Name", "Value")
+    table = Table(box=None, padding=(0, 1, 0, 2), header_style="dim", show_header=not named)
     for title in tab.columns:
         table.add_column(clean(title), overflow="fold")
     for row in tab.rows:
