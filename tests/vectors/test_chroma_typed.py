@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -206,3 +208,31 @@ def test_an_export_leaves_them_out_unless_told(filled: Path, tmp_path: Path) -> 
         closing(LocalCatalog(again / "catalog.db")) as two,
     ):
         assert list(one.records()) == list(two.records())
+
+
+def test_a_process_without_any_source_of_ours_reads_their_lineage_too(filled: Path, tmp_path: Path) -> None:
+    """A file that DataHub's own source replays; in a process of its own, since registering cannot be undone."""
+    whole = tmp_path / "whole.json"
+    command = ["--catalog", str(filled / "catalog.db"), "export", str(whole), "--custom-aspects"]
+    assert CliRunner().invoke(main, command).exit_code == 0
+    again = tmp_path / "again"
+    again.mkdir()
+    recipe = {"source": {"type": "file", "config": {"path": str(whole)}}, "sink": local(again)}
+    code = (
+        "import json, sys; from datahub.ingestion.run.pipeline import Pipeline\n"
+        "done = Pipeline.create(json.loads(sys.argv[1]), no_progress=True, report_to=None)\n"
+        "done.run(); done.raise_from_status()"
+    )
+    subprocess.run([sys.executable, "-c", code, json.dumps(recipe)], check=True, capture_output=True)
+    assert lineage(again, HOUSE) == {HOUSE: 0, RECORDED: 1}
+
+
+def test_a_catalog_on_a_server_is_read_with_their_lineage() -> None:
+    code = (
+        "from datahub_llmops.catalog.edges import carries_lineage\n"
+        "assert not carries_lineage('embeddingInfo')\n"
+        "from datahub_llmops.catalog.server import ServerCatalog\n"
+        "ServerCatalog.at('http://127.0.0.1:9').close()\n"
+        "assert carries_lineage('embeddingInfo')"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
