@@ -177,8 +177,8 @@ def _custom_properties(collection: Collection) -> dict[str, str]:
     for vector in collection.vectors:
         # One vector needs no prefix; with several, each one's parameters are told apart by its name.
         prefix = f"{vector.name}." if len(collection.vectors) > 1 else ""
-        facts = {"index_type": vector.index_type, "element_type": vector.element_type}
-        properties.update({f"{prefix}{key}": value for key, value in facts.items() if value})
+        if vector.element_type:
+            properties[f"{prefix}element_type"] = vector.element_type
         properties.update({f"{prefix}{key}": value for key, value in vector.index_parameters.items()})
     return properties
 
