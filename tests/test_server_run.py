@@ -139,3 +139,21 @@ def test_the_servers_models_and_assets_are_extended_not_replaced(server: tuple[S
     assert other in stored["downstreamJobs"]
     assert len(stored["downstreamJobs"]) == 2
     assert by_hand in stand_in.held[INDEX]["structuredProperties"]["properties"]
+
+
+def test_a_platform_that_the_server_does_not_know_gets_a_logo_and_one_that_it_ships_keeps_its_own(
+    server: tuple[Stub, StandIn],
+) -> None:
+    stub, stand_in = server
+    shipped = {
+        "name": "airflow",
+        "type": "OTHERS",
+        "datasetNameDelimiter": ".",
+        "logoUrl": "assets/airflow.png",
+    }
+    stand_in.held["urn:li:dataPlatform:openai"] = {"dataPlatformInfo": {**shipped, "name": "openai"}}
+    run(stub)
+    logo = stand_in.held["urn:li:dataPlatform:custom"]["dataPlatformInfo"]["logoUrl"]
+    assert logo.startswith("data:image/svg+xml;base64,")
+    assert stand_in.held["urn:li:dataPlatform:scripted"]["dataPlatformInfo"]["logoUrl"] == logo
+    assert stand_in.held["urn:li:dataPlatform:openai"]["dataPlatformInfo"]["logoUrl"] == "assets/airflow.png"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
@@ -30,6 +31,7 @@ from datahub.specific.datajob import DataJobPatchBuilder
 from datahub.specific.dataset import DatasetPatchBuilder
 
 from datahub_llmops import urns
+from datahub_llmops.catalog.encode import same_but_for_audit
 from datahub_llmops.catalog.local import LocalCatalog
 from datahub_llmops.catalog.sink import LocalSink
 from datahub_llmops.model import Collection, PayloadField, ProvenanceCount
@@ -435,3 +437,30 @@ def test_edges_carry_no_clock(run: Run, catalog: Path) -> None:
     stamp = aspect(catalog, INDEX, "upstreamLineage")["upstreams"][0]["auditStamp"]
     assert AuditStampClass.from_obj(stamp).time == 0
     assert EdgeClass.from_obj(edges[0]).created is None
+
+
+def test_datahubs_file_sink_and_source_carry_the_whole_run(run: Run, catalog: Path, tmp_path: Path) -> None:
+    STORE["db", "docs"] = docs(a=2)
+    out, again = tmp_path / "out.json", tmp_path / "again.db"
+    run(
+        DECLARED,
+        sink={"type": "file", "config": {"filename": str(out)}},
+        catalog=str(catalog),
+        custom_aspects="on",
+    )
+    replay = Pipeline.create(
+        {
+            "source": {"type": "file", "config": {"path": str(out)}},
+            "sink": {"type": "llm-local", "config": {"path": str(again)}},
+        },
+        no_progress=True,
+    )
+    replay.run()
+    replay.raise_from_status()
+    run(DECLARED)
+    for urn in (INDEX, JOB, FLOW, MODEL):
+        with LocalCatalog(catalog) as direct, LocalCatalog(again) as carried:
+            there, here = carried.aspects(urn), direct.aspects(urn)
+        assert there.keys() == here.keys()
+        for name in here:
+            assert same_but_for_audit(name, json.dumps(there[name]), json.dumps(here[name])), (urn, name)

@@ -140,8 +140,13 @@ class VectorStoreSource(CatalogSource[VectorStoreConfigT, Collection]):
 
     @override
     def opening_proposals(self) -> Iterator[Proposal | MetadataWorkUnit]:
-        for proposal in platform_info(self.platform):
-            yield workunit(proposal, primary=False)
+        try:
+            yield from self._platform(self.platform)
+            yield from self._definitions()
+        except CatalogError as error:
+            self._catalog_failed(error)
+
+    def _definitions(self) -> Iterator[MetadataWorkUnit]:
         for urn, proposals in definitions():
             if self._present(urn, "propertyDefinition"):
                 continue
@@ -268,7 +273,8 @@ class VectorStoreSource(CatalogSource[VectorStoreConfigT, Collection]):
             return
         flow = jobs.flow_urn(job, env)
         if self._first_time(flow) and not self._present(flow, "dataFlowInfo"):
-            for proposal in (*platform_info(job.orchestrator_name), *jobs.flow_proposals(job, env)):
+            yield from self._platform(job.orchestrator_name)
+            for proposal in jobs.flow_proposals(job, env):
                 yield workunit(proposal, primary=False)
         yield from jobs.job_proposals(lineage, env)
         yield from self._typed_job(lineage)
@@ -309,20 +315,27 @@ class VectorStoreSource(CatalogSource[VectorStoreConfigT, Collection]):
             if self._first_time(urn) and not self._present(urn, "mlModelProperties"):
                 for key in jobs.model_key_proposals(name, self.config.env):
                     yield from self._first(key)
-                for proposal in self._model_platform(urn):
-                    yield workunit(proposal, primary=False)
+                yield from self._model_platform(urn)
 
     def _model_urn(self, name: str) -> str:
         return urns.model(name, env=self.config.env)
 
-    def _model_platform(self, model: str) -> Iterator[Proposal]:
-        platform = DataPlatformUrn.from_string(MlModelUrn.from_string(model).platform).platform_name
-        if self._first_time(urns.platform(platform)):
-            yield from platform_info(platform)
+    def _model_platform(self, model: str) -> Iterator[MetadataWorkUnit]:
+        provider = DataPlatformUrn.from_string(MlModelUrn.from_string(model).platform)
+        yield from self._platform(provider.platform_name)
+
+    def _platform(self, name: str) -> Iterator[MetadataWorkUnit]:
+        """The platform with its logo; one that DataHub ships, or a steward chose, stays."""
+        urn = urns.platform(name)
+        if self._first_time(urn) and not self._present(urn, "dataPlatformInfo").get("logoUrl"):
+            # Only a server can say that a platform is none of those that it ships.
+            for proposal in platform_info(name, any_logo=self.ctx.graph is not None):
+                yield workunit(proposal, primary=False)
 
     def _model(self, name: str, users: set[str]) -> Iterator[MetadataWorkUnit]:
         env, urn = self.config.env, self._model_urn(name)
-        proposals: list[Proposal] = [*self._model_platform(urn)]
+        yield from self._model_platform(urn)
+        proposals: list[Proposal] = []
         if self._catalog is None:
             self.report.warning(
                 title="Embedding model without its jobs",

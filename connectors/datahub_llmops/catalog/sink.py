@@ -228,9 +228,10 @@ def _of_proposal(record: MetadataChangeProposalWrapper | MetadataChangeProposalC
     if not isinstance(aspect, GenericAspectClass):
         return _of_aspect(_op(change_type), urn, aspect, quietly=quietly)
     _check_entity(urn, name)
-    wanted = JSON_PATCH_CONTENT_TYPE if change_type == "PATCH" else JSON_CONTENT_TYPE
-    if aspect.contentType != wanted:
-        raise RefusedError(f"{change_type} with content type {aspect.contentType}; it takes {wanted}")
+    # DataHub's file sink writes every aspect as plain JSON, patches too.
+    wanted = [JSON_PATCH_CONTENT_TYPE, JSON_CONTENT_TYPE] if change_type == "PATCH" else [JSON_CONTENT_TYPE]
+    if aspect.contentType not in wanted:
+        raise RefusedError(f"{change_type} with content type {aspect.contentType}; it takes {wanted[0]}")
     if change_type == "PATCH":
         if name in TIMESERIES_ASPECT_MAP:
             raise RefusedError("a time series takes no PATCH")
