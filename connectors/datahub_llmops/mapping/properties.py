@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -54,6 +54,21 @@ PROPERTIES: Final[tuple[Property, ...]] = (
         description="Kind of the vector index: hnsw, ivfflat, flat ...",
     ),
     Property(
+        name="index_parameters",
+        display_name="Index parameters",
+        description="How the vector index was built, in the store's own words: m=16, ef_construction=64 ...",
+        summary=False,
+        search_filter=False,
+    ),
+    Property(
+        name="count_is_estimate",
+        display_name="Count is an estimate",
+        description="Set to true where the row count of the profile is the store's estimate and not a count.",
+        entity_types=("dataset",),
+        summary=False,
+        search_filter=False,
+    ),
+    Property(
         name="quantization",
         display_name="Quantization",
         description="How the stored vectors are compressed, in the store's own word.",
@@ -101,6 +116,12 @@ class AssetPatch(HasOwnershipPatch, HasStructuredPropertiesPatch, HasDomainsPatc
         for name, value in values.items():
             if value is not None:
                 self.set_structured_property(urns.structured_property(name), value)
+        return self
+
+    def take_back(self, names: Iterable[str]) -> AssetPatch:
+        """Remove what an earlier run assigned."""
+        for name in names:
+            self.remove_structured_property(urns.structured_property(name))
         return self
 
 
