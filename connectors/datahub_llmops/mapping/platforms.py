@@ -17,7 +17,12 @@ from datahub.metadata.schema_classes import DataPlatformInfoClass, PlatformTypeC
 
 from datahub_llmops import urns
 
-_DISPLAY_NAMES: Final = {"chroma": "Chroma", "langchain": "LangChain", "llama-index": "LlamaIndex"}
+_DISPLAY_NAMES: Final = {
+    "chroma": "Chroma",
+    "langchain": "LangChain",
+    "llama-index": "LlamaIndex",
+    "qdrant": "Qdrant",
+}
 
 
 def platform_info(platform: str) -> Iterator[MetadataChangeProposalWrapper]:
