@@ -10,6 +10,7 @@ import pytest
 
 from stub import Stub
 from vectors.chroma_stores import ChromaServer, copy_of, fill
+from vectors.pgvector_stores import SHOP, Postgres, langchain_collections, langchain_table, llama_table, start
 from vectors.qdrant_engine import VERSION, QdrantEngine, served
 from vectors.qdrant_stores import fill as fill_qdrant
 
@@ -61,3 +62,16 @@ def qdrant_server(qdrant_engine: QdrantEngine) -> Iterator[Stub]:
     """The engine behind Qdrant's REST paths, for one test."""
     with served(qdrant_engine) as stub:
         yield stub
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    """A real server with two databases that are not to be changed: ``shop`` (plain SQL) and ``frames`` (frameworks)."""
+    server = start(tmp_path_factory.mktemp("postgres") / "data")
+    server.create("shop", SHOP)
+    server.create("frames")
+    for write in (langchain_collections, langchain_table, llama_table):
+        write(server, "frames")
+    server.execute("frames", "ANALYZE")
+    yield server
+    server.server.stop()
