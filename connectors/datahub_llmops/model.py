@@ -16,7 +16,17 @@ Name: TypeAlias = tuple[str, ...]
 """Path of an item in its system, outermost first: ``("default_database", "docs")``."""
 
 FieldType: TypeAlias = Literal[
-    "string", "integer", "float", "boolean", "array", "object", "date", "datetime", "bytes", "vector", "unknown"
+    "string",
+    "integer",
+    "float",
+    "boolean",
+    "array",
+    "object",
+    "date",
+    "datetime",
+    "bytes",
+    "vector",
+    "unknown",
 ]
 
 
@@ -111,6 +121,8 @@ class Collection:
     aliases: tuple[str, ...] = ()
     partitions: tuple[str, ...] = ()
     description: str | None = None
+    region: str | None = None
+    """Where a hosted store keeps it, in the store's own word: ``us-east-1``."""
     properties: Mapping[str, str] = field(default_factory=dict)
     """Facts without a place of their own that do not change from run to run, in the store's words."""
     provenance: tuple[ProvenanceCount, ...] = ()

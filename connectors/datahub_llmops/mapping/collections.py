@@ -128,6 +128,12 @@ def shared_proposals(
     yield from _dataset_facts(collection, place, declared)
 
 
+def schema_proposal(collection: Collection, place: Place) -> Proposal:
+    """The payload and its vectors as ``schemaMetadata``, for a dataset whose other source writes none."""
+    urn = urns.collection(place, collection.name)
+    return MetadataChangeProposalWrapper(entityUrn=urn, aspect=_schema(collection, place))
+
+
 def vector_proposals(collection: Collection, place: Place) -> Iterator[Proposal]:
     """The facts of each vector on its ``schemaField``."""
     for urn, values in assignments(collection, place, {}).items():
@@ -145,7 +151,8 @@ def assignments(
     urn = urns.collection(place, collection.name)
     own = collection.vectors[0] if len(collection.vectors) == 1 else None
     estimate = {"count_is_estimate": "true"} if collection.count_is_estimate else {}
-    found = {urn: {**(vector_facts(own) if own else {}), **estimate, **_known(declared)}}
+    region = {"region": collection.region}
+    found = {urn: {**(vector_facts(own) if own else {}), **estimate, **region, **_known(declared)}}
     for vector in collection.vectors:
         found[urns.schema_field(urn, vector.name)] = vector_facts(vector)
     known = {asset: _known(values) for asset, values in found.items()}

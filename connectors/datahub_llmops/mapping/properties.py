@@ -75,6 +75,12 @@ PROPERTIES: Final[tuple[Property, ...]] = (
         summary=False,
     ),
     Property(
+        name="region",
+        display_name="Region",
+        description="Region of the cloud that holds the data, in the store's own word: us-east-1 ...",
+        entity_types=("dataset",),
+    ),
+    Property(
         name="embedding_model",
         display_name="Embedding model",
         description="Model that made the vectors, as provider/model: declared by a job or recorded by the store.",
