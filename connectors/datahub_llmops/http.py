@@ -159,6 +159,11 @@ class HttpClient:
         other._aim(base_url)
         return other
 
+    @property
+    def is_plain(self) -> bool:
+        """Does it speak HTTP without TLS, so that headers can be read on the way?"""
+        return self._origin.startswith("http:")
+
     def _aim(self, base_url: str) -> None:
         origin, self._prefix, login = _parsed(self.system, base_url)
         self.server = urlsplit(origin).netloc
