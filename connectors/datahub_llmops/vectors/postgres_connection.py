@@ -30,7 +30,7 @@ Row: TypeAlias = tuple[Any, ...]
 MAX_CONNECTIONS: Final = 4
 """To one server at the same time, whatever the number of threads: slots are scarce on a busy one."""
 
-_GRACE: Final = 5.0
+_GRACE: Final = 2.0
 """Seconds that the server has to report its own timeout before the connection is cut off."""
 
 _LIMITS: Final = (
@@ -46,7 +46,7 @@ _REFUSALS: Final[Sequence[tuple[str, type[ConnectorError], str]]] = (
         "user or password is wrong. Check user and password of `connection`",
     ),
     (
-        r"no pg_hba\.conf entry",
+        r"pg_hba\.conf",
         DeniedError,
         "its pg_hba.conf lets this user and host not in. Add a line, or set sslmode in `connection`",
     ),
@@ -75,6 +75,11 @@ _REFUSALS: Final[Sequence[tuple[str, type[ConnectorError], str]]] = (
         r"starting up|shutting down|recovery mode",
         UnreachableError,
         "it is starting or stopping. Try again later",
+    ),
+    (
+        r"server closed the connection|terminating connection|reset by peer",
+        UnreachableError,
+        "it closed the connection. Try again later",
     ),
     (r"certificate|SSL|GSSAPI", UnreachableError, "no TLS with it. Check sslmode and sslrootcert"),
     (
