@@ -10,6 +10,7 @@ import pytest
 
 from stub import Stub
 from vectors.chroma_stores import ChromaServer, copy_of, fill
+from vectors.lancedb_stores import fill as fill_lancedb
 from vectors.pgvector_stores import SHOP, Postgres, langchain_collections, langchain_table, llama_table, start
 from vectors.qdrant_engine import VERSION, QdrantEngine, served
 from vectors.qdrant_stores import fill as fill_qdrant
@@ -76,3 +77,15 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
     server.execute("frames", "ANALYZE")
     yield server
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def lancedb_written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database that nobody writes to; not to be changed."""
+    return fill_lancedb(tmp_path_factory.mktemp("lancedb") / "kb")
+
+
+@pytest.fixture
+def lancedb_folder(lancedb_written: Path, tmp_path: Path) -> Path:
+    """A copy of it for one test."""
+    return copy_of(lancedb_written, tmp_path / "kb")

@@ -19,6 +19,7 @@ from datahub_llmops import urns
 
 _DISPLAY_NAMES: Final = {
     "chroma": "Chroma",
+    "lancedb": "LanceDB",
     "langchain": "LangChain",
     "llama-index": "LlamaIndex",
     "qdrant": "Qdrant",
