@@ -83,6 +83,7 @@ class PineconeService(Stub):
     def _as_before(self, item: FakeIndex, host: str) -> dict[str, Any]:
         answer = documented("2026-04", "GET /indexes")["indexes"][1]
         answer |= {"name": item.name, "host": host, "status": {"ready": True, "state": "Ready"}}
+        answer["deletion_protection"] = item.more.get("deletion_protection", "disabled")
         for spec in item.fields.values():
             answer |= {key: spec[key] for key in ("dimension", "metric") if key in spec}
         return dict(answer)

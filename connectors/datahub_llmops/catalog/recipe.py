@@ -24,13 +24,18 @@ def recipe_catalog(ctx: PipelineContext, where: str | None) -> FullCatalog | Non
     Raises:
         CatalogError: there is a catalog and it cannot be opened.
     """
-    if where is None:
-        if ctx.graph is not None:
-            return ServerCatalog(ctx.graph)
-        where = _sink_path(ctx)
-    if where is None or not (_is_url(where) or Path(where).exists()):
-        return None
-    return open_catalog(where)
+    if where is None and ctx.graph is not None:
+        return ServerCatalog(ctx.graph)
+    place = where or _sink_path(ctx)
+    return None if place is None or is_unwritten(ctx, where) else open_catalog(place)
+
+
+def is_unwritten(ctx: PipelineContext, where: str | None) -> bool:
+    """Is the recipe's catalog a local file that its first run has yet to write? Then nothing is in it for certain."""
+    if where is None and ctx.graph is not None:
+        return False
+    place = where or _sink_path(ctx)
+    return place is not None and not _is_url(place) and not Path(place).exists()
 
 
 def _sink_path(ctx: PipelineContext) -> str | None:

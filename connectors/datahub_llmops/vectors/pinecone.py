@@ -20,10 +20,14 @@ from datahub.ingestion.api.decorators import (
     support_status,
 )
 from datahub.ingestion.api.workunit import MetadataWorkUnit
+from datahub.ingestion.source.state.entity_removal_state import GenericCheckpointState
+from datahub.ingestion.source.state.stale_entity_removal_handler import StaleEntityRemovalHandler
+from datahub.utilities.urns.urn import guess_entity_type
 from pydantic import Field, field_validator
 from typing_extensions import override
 
 from datahub_llmops import urns
+from datahub_llmops.catalog.recipe import is_unwritten
 from datahub_llmops.errors import CatalogError
 from datahub_llmops.http import HttpClient, HttpOptions
 from datahub_llmops.mapping.collections import Proposal, schema_proposal, shared_proposals
@@ -119,6 +123,7 @@ class PineconeSource(VectorStoreSource[PineconeConfig]):
 
     def __init__(self, config: PineconeConfig, ctx: PipelineContext) -> None:
         super().__init__(config, ctx)
+        self._nothing_there = is_unwritten(ctx, config.catalog)
         self._known: tuple[str, Mapping[str, Mapping[str, Any]]] = ("", {})
 
     @classmethod
@@ -150,24 +155,28 @@ class PineconeSource(VectorStoreSource[PineconeConfig]):
 
     @override
     def owned_elsewhere(self, name: Name) -> bool:
-        """Has somebody else described this namespace, and not removed it since?"""
+        return self._described_elsewhere(urns.collection(self.place, name))
+
+    def _described_elsewhere(self, urn: str) -> bool:
+        """Has somebody else described this dataset, and not removed it since?"""
         if self.config.described_elsewhere is not None:
             return self.config.described_elsewhere
         if self._catalog is None:
-            return True
+            return not self._nothing_there
         try:
-            there = self._in_catalog(name)
+            there = self._in_catalog(urn)
         except CatalogError as error:
             self._catalog_failed(error)
             return True
         described, status = there.get("datasetProperties"), there.get("status") or {}
+        if described is None or status.get("removed"):
+            return False
         # DataHub's source gives no qualified name.
-        ours = described is not None and described.get("qualifiedName") == ".".join(name)
-        return described is not None and not ours and not status.get("removed")
+        name = described.get("qualifiedName")
+        return not name or urns.collection(self.place, (name,)) != urn
 
-    def _in_catalog(self, name: Name) -> Mapping[str, Mapping[str, Any]]:
-        """What the catalog has of a namespace; the last one asked for is remembered."""
-        urn = urns.collection(self.place, name)
+    def _in_catalog(self, urn: str) -> Mapping[str, Mapping[str, Any]]:
+        """What the catalog has of a dataset; the last one asked for is remembered."""
         if self._known[0] != urn:
             wanted = ["datasetProperties", "schemaMetadata", "status"]
             self._known = (urn, self._catalog.aspects(urn, wanted) if self._catalog else {})
@@ -177,7 +186,7 @@ class PineconeSource(VectorStoreSource[PineconeConfig]):
     def _shared(self, item: Collection, declared: PropertyValues) -> Iterator[Proposal]:
         # DataHub's source writes no profile: the newest one is ours, or one of a time before it described this.
         yield from shared_proposals(item, self.place, now=self._now, declared=declared, present_profile=None)
-        schema = self._in_catalog(item.name).get("schemaMetadata")
+        schema = self._in_catalog(urns.collection(self.place, item.name)).get("schemaMetadata")
         # It finds no fields on serverless indexes, and never the vectors. What it did find is left alone.
         if self._catalog is not None and (schema is None or _is_ours(schema)):
             yield schema_proposal(item, self.place)
@@ -186,11 +195,21 @@ class PineconeSource(VectorStoreSource[PineconeConfig]):
     def concluding_proposals(self, reader: Reader[Collection]) -> Iterator[Proposal | MetadataWorkUnit]:
         if isinstance(reader, PineconeReader):
             self.report.read_units = reader.read_units
-        # What DataHub's source describes by now is its to retire, also where an earlier run of ours was the first.
-        for urn, old in self._assigned.before().items():
-            if urn not in self._assigned.now and self.owned_elsewhere(tuple(old.name)):
-                yield workunit(key_proposal(urn), primary=False)
+        yield from self._handed_over()
         yield from super().concluding_proposals(reader)
+
+    def _handed_over(self) -> Iterator[MetadataWorkUnit]:
+        """Datasets that were ours until DataHub's source described them: they are not ours to retire any more.
+
+        They stay in the state of stale removal, which would take it for a failure when most of what it knew is not
+        mentioned, and are named as somebody else's, which it never removes.
+        """
+        job = StaleEntityRemovalHandler.compute_job_id(self.platform)
+        last = self.state_provider.get_last_checkpoint(job, GenericCheckpointState)
+        for urn in last.state.urns if last is not None else ():
+            if guess_entity_type(urn) == "dataset" and self._described_elsewhere(urn):
+                yield workunit(key_proposal(urn), primary=True)
+                yield workunit(key_proposal(urn), primary=False)
 
 
 def _is_ours(schema: Mapping[str, Any]) -> bool:
