@@ -215,7 +215,7 @@ def test_no_table_is_scanned_unless_the_recipe_names_it(postgres: Postgres) -> N
         "s3://kb/b0": 30_000,
         "s3://kb/b1": 30_000,
     }
-    assert scans(postgres, database, "wide")[0] == sampled[0] + 1
+    assert scans(postgres, database, "wide")[0] > sampled[0]
 
 
 def test_queries_for_a_database(postgres: Postgres) -> None:

@@ -95,7 +95,7 @@ class PgvectorReader:
         self._max_values = max_values
         self._scan = scan
         self._lock = threading.Lock()
-        self._shared: dict[Name, tuple[threading.Lock, list[_Shared]]] = {}
+        self._shared: dict[Name, tuple[threading.Lock, list[_Shared | ConnectorError]]] = {}
 
     def names(self) -> Iterator[Name | Unlisted]:
         """Tables by database, schema and name; of LangChain's shared table its collections too."""
@@ -264,7 +264,13 @@ class PgvectorReader:
                 table = self._table(name, "collection_id")
                 if not {"collection_id", "cmetadata", "document"} <= table.names:
                     return None
-                known.append(self._read_shared(name, table))
+                try:
+                    known.append(self._read_shared(name, table))
+                except ConnectorError as error:
+                    # What failed for one collection is not tried again for each of the others.
+                    known.append(error)
+            if isinstance(known[0], ConnectorError):
+                raise type(known[0])(*known[0].args)
             return known[0]
 
     def _read_shared(self, name: Name, table: Table) -> _Shared:

@@ -102,6 +102,9 @@ WHERE n.nspname = %s AND c.relname = %s AND c.relkind IN ('r', 'p', 'm')"""
 """Takes the columns whose statistics are wanted, schema and table."""
 
 
+_ROWS_FOR_KEYS: Final = 10_000
+
+
 def collections(schema: str) -> sql.Composed:
     """Name and id of the collections that LangChain's ``PGVector`` keeps in one table."""
     return sql.SQL("SELECT name, uuid::text FROM {} WHERE name IS NOT NULL ORDER BY 1, 2").format(
@@ -134,24 +137,22 @@ def sample(
         else sql.SQL(" TABLESAMPLE SYSTEM ({}) REPEATABLE (1)").format(sql.Literal(share))
     )
     limit = sql.SQL("") if rows is None else sql.SQL(" LIMIT {}").format(sql.Literal(rows))
-    columns = [sql.SQL("t.{0}::text AS {0}").format(sql.Identifier(name)) for name in texts]
+    columns: list[sql.Composable] = [
+        sql.SQL("t.{0}::text AS {0}").format(sql.Identifier(name)) for name in texts
+    ]
     columns += [sql.SQL("t.{0}::jsonb AS {0}").format(sql.Identifier(name)) for name in documents]
     whose = sql.SQL(", t.collection_id AS c") if by_collection else sql.SQL(", NULL::uuid AS c")
-    parts = [
+    parts: list[sql.Composable] = [
         sql.SQL(
             "SELECT c, 'rows' AS what, NULL::text AS name, NULL::text AS value, count(*) AS n FROM s GROUP BY 1"
         )
     ]
-    parts += [
-        sql.SQL(
-            "SELECT c, 'key', {label} || '.' || k.key, jsonb_typeof(k.value), count(*) FROM s,"
-            " jsonb_each(CASE jsonb_typeof(s.{column}) WHEN 'object' THEN s.{column} END) k GROUP BY 1, 3, 4"
-        ).format(label=sql.Literal(name), column=sql.Identifier(name))
-        for name in documents
-    ]
+    parts += [_keys(name) for name in documents]
     parts += [_values(name, column, key, values) for name, column, key in fields]
     joined = sql.SQL(" UNION ALL ").join(parts)
-    head = sql.SQL("WITH s AS MATERIALIZED (SELECT {columns}{whose} FROM {table} t{part}{limit}) ").format(
+    head = sql.SQL("WITH s AS {once} (SELECT {columns}{whose} FROM {table} t{part}{limit}) ").format(
+        # A sample is taken once. A whole table is cheaper to read again, by several workers, than to write aside.
+        once=sql.SQL("NOT MATERIALIZED" if share is None else "MATERIALIZED"),
         columns=sql.SQL(", ").join(columns or [sql.SQL("1 AS one")]),
         whose=whose,
         table=sql.Identifier(schema, table),
@@ -161,17 +162,26 @@ def sample(
     if not by_collection:
         return head + joined
     names = sql.SQL(
-        "SELECT l.name, 'collection', l.uuid::text, NULL, 0 FROM {collections} l UNION ALL"
+        "SELECT l.name, 'collection', l.uuid::text, NULL, 0 FROM {collections} l WHERE l.name IS NOT NULL UNION ALL"
         " SELECT l.name, p.what, p.name, p.value, p.n FROM ({parts}) p JOIN {collections} l ON l.uuid = p.c"
+        " WHERE l.name IS NOT NULL"
     ).format(parts=joined, collections=sql.Identifier(schema, "langchain_pg_collection"))
     return head + names
+
+
+def _keys(column: str) -> sql.Composed:
+    return sql.SQL(
+        "SELECT c, 'key', {label} || '.' || k.key, jsonb_typeof(k.value), count(*)"
+        " FROM (SELECT * FROM s LIMIT {most}) s,"
+        " jsonb_each(CASE jsonb_typeof(s.{column}) WHEN 'object' THEN s.{column} END) k GROUP BY 1, 3, 4"
+    ).format(label=sql.Literal(column), column=sql.Identifier(column), most=sql.Literal(_ROWS_FOR_KEYS))
 
 
 def _values(name: str, column: str, key: str | None, most: int) -> sql.Composed:
     taken = sql.Identifier(column)
     if key is not None:
         taken_json = sql.SQL("s.{column} -> {key}").format(column=taken, key=sql.Literal(key))
-        # An array names several sources; an object or a number with a fraction names none.
+        # An array names several sources, an object none.
         source = sql.SQL(
             "s, jsonb_path_query({json}, '$[*]') v(j), LATERAL (SELECT v.j #>> '{{}}' AS value) w"
             " WHERE jsonb_typeof(v.j) IN ('string', 'number')"

@@ -16,6 +16,7 @@ from typing import Any, Final, TypeAlias
 
 import psycopg
 from psycopg import sql
+from psycopg.conninfo import make_conninfo
 
 from datahub_llmops.errors import (
     ConnectorError,
@@ -108,6 +109,7 @@ class Connections:
         self._lock = threading.Lock()
         self._slots = threading.BoundedSemaphore(MAX_CONNECTIONS)
         self._idle: list[tuple[str, psycopg.Connection[Row]]] = []
+        self._busy = 0
         self._closed = False
         self.queries = 0
         """Statements sent so far."""
@@ -136,7 +138,7 @@ class Connections:
             UnreadableError: timeout, lock, or anything that is wrong with this statement alone.
             AccessError: the server is gone, or refuses.
         """
-        with self._slots:
+        with self._slot():
             connection, fresh = self._take(database)
             try:
                 return self._run(connection, database, statement, parameters, what)
@@ -158,13 +160,25 @@ class Connections:
         for _, connection in idle:
             connection.close()
 
+    @contextmanager
+    def _slot(self) -> Iterator[None]:
+        with self._slots:
+            with self._lock:
+                self._busy += 1
+            try:
+                yield
+            finally:
+                with self._lock:
+                    self._busy -= 1
+
     def _take(self, database: str) -> tuple[psycopg.Connection[Row], bool]:
         with self._lock:
             for position, (name, connection) in reversed(list(enumerate(self._idle))):
                 if name == database:
                     del self._idle[position]
                     return connection, False
-            surplus = self._idle.pop(0)[1] if len(self._idle) >= MAX_CONNECTIONS else None
+            full = self._idle and len(self._idle) + self._busy > MAX_CONNECTIONS
+            surplus = self._idle.pop(0)[1] if full else None
         if surplus is not None:
             surplus.close()
         return self._open(database), True
@@ -187,7 +201,10 @@ class Connections:
         }
         try:
             return psycopg.connect(
-                autocommit=True, prepare_threshold=None, cursor_factory=psycopg.ClientCursor, **parameters
+                make_conninfo(**parameters),
+                autocommit=True,
+                prepare_threshold=None,
+                cursor_factory=psycopg.ClientCursor,
             )
         except (psycopg.Error, UnicodeError, ValueError) as error:
             raise self._refusal(database, str(error)) from None
