@@ -20,7 +20,7 @@ from typing import Any, Literal, TypeAlias, get_args
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import urllib3
-from typing_extensions import override
+from typing_extensions import Self, override
 
 Fault: TypeAlias = Literal[
     "401",
@@ -146,7 +146,7 @@ class Stub:
         )
         self._thread.start()
 
-    def __enter__(self) -> Stub:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:

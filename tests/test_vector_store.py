@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from datahub.configuration.common import PipelineExecutionError
 from datahub.emitter.mcp import MetadataChangeProposalWrapper
 from datahub.ingestion.api.common import PipelineContext, RecordEnvelope
 from datahub.ingestion.api.sink import NoopWriteCallback
@@ -34,7 +35,8 @@ from datahub_llmops import urns
 from datahub_llmops.catalog.encode import same_but_for_audit
 from datahub_llmops.catalog.local import LocalCatalog
 from datahub_llmops.catalog.sink import LocalSink
-from datahub_llmops.model import Collection, PayloadField, ProvenanceCount
+from datahub_llmops.errors import UnreadableError
+from datahub_llmops.model import Collection, PayloadField, ProvenanceCount, Vector
 from datahub_llmops.urns import Place
 from scripted import SOURCE, STORE, collection
 
@@ -371,6 +373,56 @@ def test_what_stewards_edit_is_theirs(run: Run, catalog: Path, emit: Emit) -> No
     assert GlobalTagsClass.from_obj(aspect(catalog, INDEX, "globalTags")).tags[0].tag == "urn:li:tag:reviewed"
     owners = {owner["owner"] for owner in aspect(catalog, JOB, "ownership")["owners"]}
     assert owners == {"urn:li:corpuser:ada", "urn:li:corpuser:grace"}
+
+
+def properties(catalog: Path, urn: str) -> set[str]:
+    stored = aspect(catalog, urn, "structuredProperties") or {"properties": []}
+    return {item["propertyUrn"].rpartition(".")[2] for item in stored["properties"]}
+
+
+def test_facts_that_do_not_hold_any_more_are_taken_back(run: Run, catalog: Path) -> None:
+    field = urns.schema_field(INDEX, "embedding")
+    indexed = replace(
+        docs(), vectors=(Vector(name="embedding", dimension=3, metric="l2", index_type="hnsw"),)
+    )
+    STORE["db", "docs"] = indexed
+    run(DECLARED)
+    assert properties(catalog, field) == {"dimension", "metric", "index_type"}
+    assert {"metric", "chunk_size"} <= properties(catalog, INDEX)
+    STORE["db", "docs"] = docs()
+    run({key: value for key, value in DECLARED.items() if key != "chunking"})
+    assert properties(catalog, field) == {"dimension"}
+    assert properties(catalog, INDEX) == {"dimension", "embedding_model"}
+    # A second vector: the dataset cannot speak for one of them.
+    two = (Vector(name="embedding", dimension=3), Vector(name="title", dimension=2))
+    STORE["db", "docs"] = replace(docs(), vectors=two)
+    run(DECLARED)
+    assert "dimension" not in properties(catalog, INDEX)
+    assert properties(catalog, urns.schema_field(INDEX, "title")) == {"dimension"}
+
+
+def test_a_run_with_a_failure_takes_nothing_back_and_the_next_one_does(run: Run, catalog: Path) -> None:
+    field = urns.schema_field(INDEX, "embedding")
+    STORE["db", "docs"] = replace(docs(), vectors=(Vector(name="embedding", dimension=3, metric="l2"),))
+    run()
+    STORE["db", "docs"] = docs()
+    STORE["db", "other"] = UnreadableError("not today")
+    with pytest.raises(PipelineExecutionError):
+        run()
+    assert properties(catalog, field) == {"dimension", "metric"}
+    STORE["db", "other"] = collection("db", "other")
+    run()
+    assert properties(catalog, field) == {"dimension"}
+
+
+def test_a_retired_collection_keeps_its_facts(run: Run, catalog: Path) -> None:
+    STORE["db", "faq"] = collection("db", "faq")
+    run()
+    del STORE["db", "faq"]
+    run()
+    faq = urns.collection(PLACE, ("db", "faq"))
+    assert aspect(catalog, faq, "status") == {"removed": True}
+    assert properties(catalog, faq) == {"dimension"}
 
 
 def test_a_second_run_changes_nothing(run: Run) -> None:

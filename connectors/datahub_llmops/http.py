@@ -7,13 +7,14 @@ a body, so that no secret and no payload can be in them.
 
 from __future__ import annotations
 
+import copy
 import json
 import logging
 import random
 import ssl
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
@@ -32,12 +33,15 @@ from datahub_llmops.errors import (
     UnreadableError,
     VanishedError,
 )
-from datahub_llmops.transport import checked_headers, deadline, parsed_url, pools
+from datahub_llmops.transport import Connections, checked_headers, deadline, parsed_url
 
 logger = logging.getLogger(__name__)
 
 Json: TypeAlias = Any
 """What ``json.loads`` returns: the reader checks the shape of what it uses."""
+
+Query: TypeAlias = Mapping[str, "str | int | Sequence[str]"]
+"""What stands behind the question mark; a name with several values is written once for each."""
 
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 BREAK_AFTER = 10
@@ -114,20 +118,15 @@ class HttpClient:
             status in (404, 410) and isinstance(answer, dict)
         ),
     ) -> None:
-        origin, self._prefix, login = parsed_url(system, base_url)
         self.system = system
-        self.server = urlsplit(origin).netloc
-        """Host and port, without credentials: for messages and names."""
-        self._origin = origin
-        self._headers = checked_headers(system, headers or {}, login)
+        self._given = headers or {}
+        self._connections = Connections(system, pool_size, verify)
+        self._aim(base_url)
         self._seconds = deadline
         self._retries = retries
         self._backoff = backoff
         self._max_bytes = max_answer_bytes
         self._absent = absent
-        self._failed = 0
-        self._lock = threading.Lock()
-        self._pools = pools(system, origin, pool_size, verify)
 
     @classmethod
     def of(
@@ -145,7 +144,35 @@ class HttpClient:
             **more,
         )
 
-    def get(self, path: str, params: Mapping[str, str | int] | None = None) -> Json:
+    def at(self, base_url: str) -> HttpClient:
+        """The same system at another of its hosts: with the same headers and limits, over the same connections.
+
+        A ``user:password`` in the URL of this client stays with it. Closing one of them closes the idle connections
+        of all.
+
+        Raises:
+            UnreachableError: the address cannot be used.
+        """
+        other = copy.copy(self)
+        other._aim(base_url)
+        return other
+
+    @property
+    def is_plain(self) -> bool:
+        """Does it speak HTTP without TLS, so that headers can be read on the way?"""
+        return self._origin.startswith("http:")
+
+    def _aim(self, base_url: str) -> None:
+        origin, self._prefix, login = parsed_url(self.system, base_url)
+        self.server = urlsplit(origin).netloc
+        """Host and port, without credentials: for messages and names."""
+        self._origin = origin
+        self._headers = checked_headers(self.system, self._given, login)
+        self._failed = 0
+        self._lock = threading.Lock()
+        self._pools = self._connections.to(origin)
+
+    def get(self, path: str, params: Query | None = None) -> Json:
         """The JSON at ``path`` (quoted by the caller, below the base URL).
 
         Raises:
@@ -162,26 +189,26 @@ class HttpClient:
         body: Json,
         *,
         reads: bool,
-        params: Mapping[str, str | int] | None = None,
+        params: Query | None = None,
     ) -> Json:
         """As ``get``. ``reads`` declares that the call changes nothing, so that it may be repeated."""
         return self._call("POST", path, params, body, repeatable=reads)
 
     def close(self) -> None:
         """Give back the connections. May be called twice."""
-        self._pools.clear()
+        self._connections.clear()
 
     def _call(
         self,
         method: str,
         path: str,
-        params: Mapping[str, str | int] | None,
+        params: Query | None,
         body: Json,
         *,
         repeatable: bool,
     ) -> Json:
         place = self._prefix + path
-        url = f"{place}?{urlencode(params)}" if params else place
+        url = f"{place}?{urlencode(params, doseq=True)}" if params else place
         data = None if body is None else json.dumps(body).encode()
         end = time.monotonic() + self._seconds
         tries = 0

@@ -122,6 +122,8 @@ class Collection:
     aliases: tuple[str, ...] = ()
     partitions: tuple[str, ...] = ()
     description: str | None = None
+    region: str | None = None
+    """Where a hosted store keeps it, in the store's own word: ``us-east-1``."""
     properties: Mapping[str, str] = field(default_factory=dict)
     """Facts without a place of their own that do not change from run to run, in the store's words."""
     provenance: tuple[ProvenanceCount, ...] = ()

@@ -81,6 +81,37 @@ def described(fields: tuple[PayloadField, ...]) -> tuple[PayloadField, ...]:
     )
 
 
+def provenance_paths(
+    wanted: Iterable[str], paths: Iterable[str], *, nested_in: Sequence[str] = ("metadata",)
+) -> tuple[str, ...]:
+    """Which of a payload's ``paths`` carry the ``wanted`` fields: as they are, or nested where a framework puts them.
+
+    LangChain and LlamaIndex keep what a loader wrote in an object of its own: ``source`` is ``metadata.source``.
+
+    >>> provenance_paths(["source", "url"], ["page_content", "metadata", "metadata.source", "url"])
+    ('metadata.source', 'url')
+    """
+    known = set(paths)
+    spelled = (path for name in wanted for path in (name, *(f"{outer}.{name}" for outer in nested_in)))
+    return tuple(dict.fromkeys(path for path in spelled if path in known))
+
+
+def text_path(paths: Iterable[str]) -> str | None:
+    """The payload field that holds the embedded text, told by the shapes that LangChain and LlamaIndex write.
+
+    >>> text_path(["page_content", "metadata"]), text_path(["_node_content", "file_path"]), text_path(["body"])
+    ('page_content', '_node_content', None)
+    """
+    known = set(paths)
+    if {"page_content", "metadata"} <= known:
+        return "page_content"
+    nodes = sorted(path for path in known if path.rpartition(".")[2] == "_node_content")
+    if not nodes:
+        return None
+    # Where LlamaIndex has a column for it, the node's JSON holds no text.
+    return "text" if "text" in known else nodes[0]
+
+
 def values_at(row: Mapping[str, Any], path: str) -> Iterator[str]:
     """What a row carries at a dotted path, as text: strings and integers, those in lists too.
 

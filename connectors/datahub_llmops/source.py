@@ -144,6 +144,10 @@ class CatalogSource(StatefulIngestionSourceBase, TestableSource, Generic[ConfigT
         """What has to be in the catalog before the first item."""
         yield from ()
 
+    def concluding_proposals(self, reader: Reader[ItemT]) -> Iterator[Proposal | MetadataWorkUnit]:
+        """What follows from having read every item; the reader is still open."""
+        yield from ()
+
     def closing_proposals(self) -> Iterator[Proposal | MetadataWorkUnit]:
         """What is known only after the last item."""
         yield from ()
@@ -169,6 +173,7 @@ class CatalogSource(StatefulIngestionSourceBase, TestableSource, Generic[ConfigT
             yield from self.opening_proposals()
             for item in self._items(reader, names):
                 yield from self.item_proposals(item)
+            yield from self.concluding_proposals(reader)
         yield from self.closing_proposals()
 
     def _refused(self, error: ConnectorError) -> None:
@@ -184,9 +189,9 @@ class CatalogSource(StatefulIngestionSourceBase, TestableSource, Generic[ConfigT
         try:
             for entry in reader.names():
                 if isinstance(entry, Unlisted):
-                    if self._allowed(entry.name):
+                    if self.allowed(entry.name):
                         self._unreadable(entry.name, entry.error)
-                elif not self._allowed(entry):
+                elif not self.allowed(entry):
                     self.report.items_filtered += 1
                     self.report.filtered.append(".".join(entry))
                 else:
@@ -206,7 +211,8 @@ class CatalogSource(StatefulIngestionSourceBase, TestableSource, Generic[ConfigT
             context=f"{list(first)} and {list(second)} are both {urn}",
         )
 
-    def _allowed(self, name: Name) -> bool:
+    def allowed(self, name: Name) -> bool:
+        """Do the recipe's filters let this item, or the scope that it names, be read?"""
         patterns: Sequence[AllowDenyPattern] = [getattr(self.config, option) for option in self.name_filters]
         return all(pattern.allowed(part) for pattern, part in zip(patterns, name, strict=False))
 

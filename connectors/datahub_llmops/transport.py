@@ -108,12 +108,42 @@ class _TlsPool(urllib3.connectionpool.HTTPSConnectionPool):
     ConnectionCls = _TlsConnection
 
 
-def pools(system: str, origin: str, pool_size: int, verify: bool | Path) -> urllib3.PoolManager:
-    """Connections to ``origin`` (``https://host:port``), at most ``pool_size`` at a time.
+class Connections:
+    """Connections to the hosts of one system, at most ``pool_size`` at a time to each of them.
 
-    Raises:
-        UnreachableError: certificates that cannot be read, a proxy that cannot be used.
+    Hosts that are reached in the same way share what is dear to make: authorities are loaded once, not once a host.
     """
+
+    def __init__(self, system: str, pool_size: int, verify: bool | Path) -> None:
+        self._system = system
+        self._size = pool_size
+        self._verify = verify
+        self._managers: dict[tuple[bool, str | None], urllib3.PoolManager] = {}
+        self._lock = threading.Lock()
+
+    def to(self, origin: str) -> urllib3.PoolManager:
+        """For requests to ``origin`` (``https://host:port``).
+
+        Raises:
+            UnreachableError: certificates that cannot be read, a proxy that cannot be used.
+        """
+        proxies: Mapping[str, str] = requests.utils.get_environ_proxies(origin)
+        proxy = requests.utils.select_proxy(origin, proxies)
+        way = (origin.startswith("https:"), proxy)
+        with self._lock:
+            if way not in self._managers:
+                self._managers[way] = _manager(self._system, origin, self._size, self._verify, proxy)
+            return self._managers[way]
+
+    def clear(self) -> None:
+        """Close what is idle. May be called twice, and what is asked for after it connects anew."""
+        for manager in list(self._managers.values()):
+            manager.clear()
+
+
+def _manager(
+    system: str, origin: str, pool_size: int, verify: bool | Path, proxy: str | None
+) -> urllib3.PoolManager:
     tls: dict[str, Any] = {}
     if origin.startswith("https:"):
         context = urllib3.util.create_urllib3_context()
@@ -126,9 +156,8 @@ def pools(system: str, origin: str, pool_size: int, verify: bool | Path) -> urll
         else:
             _load_authorities(system, context, verify)
             tls = {"ssl_context": context, "cert_reqs": "CERT_REQUIRED"}
-    size: dict[str, Any] = {"maxsize": pool_size, "block": True}
-    proxies: Mapping[str, str] = requests.utils.get_environ_proxies(origin)
-    proxy = requests.utils.select_proxy(origin, proxies)
+    # As many hosts are kept connected as may be talked to at the same time.
+    size: dict[str, Any] = {"maxsize": pool_size, "block": True, "num_pools": max(10, 2 * pool_size)}
     options = {**size, **tls}
     manager = urllib3.PoolManager(**options) if proxy is None else _proxied(system, proxy, options)
     manager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}

@@ -20,9 +20,10 @@ from typing_extensions import override
 
 from datahub_llmops import urns
 from datahub_llmops.aspect_base import LlmopsAspect
-from datahub_llmops.catalog.protocol import Catalog
+from datahub_llmops.assigned import Assigned, AssignedDataset
+from datahub_llmops.catalog.protocol import FullCatalog
 from datahub_llmops.catalog.recipe import recipe_catalog
-from datahub_llmops.errors import CatalogError
+from datahub_llmops.errors import CatalogError, ConnectorError, VanishedError
 from datahub_llmops.lineage import jobs as declared
 from datahub_llmops.lineage import rules
 from datahub_llmops.lineage.config import EmbeddingJobConfig
@@ -33,14 +34,17 @@ from datahub_llmops.lineage.schemas import NoCatalog, SchemaLookup
 from datahub_llmops.mapping import jobs, typed
 from datahub_llmops.mapping.collections import (
     Proposal,
+    assignments,
     collection_proposals,
     container_proposals,
+    shared_proposals,
     vector_proposals,
 )
 from datahub_llmops.mapping.edges import key_proposal, payload_upstreams
 from datahub_llmops.mapping.platforms import platform_info
 from datahub_llmops.mapping.properties import AssetPatch, PropertyValues, definitions
 from datahub_llmops.model import Collection, Name
+from datahub_llmops.reader import Reader
 from datahub_llmops.source import CatalogConfig, CatalogReport, CatalogSource, workunit
 
 
@@ -89,6 +93,7 @@ class VectorStoreReport(CatalogReport):
     provenance_rows_total: int = 0
     provenance_values_unmatched: int = 0
     provenance_chunks_unmatched: int = 0
+    facts_taken_back: int = 0
     catalog: str = "none"
     jobs_without_index: list[str] = field(default_factory=list)
 
@@ -109,6 +114,7 @@ class VectorStoreSource(CatalogSource[VectorStoreConfigT, Collection]):
         self._emitted: set[str] = set()
         self._jobs: dict[Name, list[EmbeddingJobConfig]] = {}
         self._models: dict[str, set[str]] = {}
+        self._assigned = Assigned(self.state_provider, config.stateful_ingestion, ctx, self.platform)
 
     @classmethod
     @override
@@ -117,10 +123,20 @@ class VectorStoreSource(CatalogSource[VectorStoreConfigT, Collection]):
 
     @override
     def close(self) -> None:
+        # A run that broke off has taken nothing back, and must not forget what there is to be taken back.
+        self._assigned.carry_over()
         self._resources.close()
         super().close()
 
-    def _open_catalog(self) -> Catalog | None:
+    def owned_elsewhere(self, name: Name) -> bool:
+        """Does another DataHub source describe this dataset?
+
+        Then only facts that it has no place for are added, nothing of it is retired, and what does not hold any more
+        is taken back one by one.
+        """
+        return False
+
+    def _open_catalog(self) -> FullCatalog | None:
         try:
             catalog = recipe_catalog(self.ctx, self.config.catalog)
         except CatalogError as error:
@@ -181,21 +197,92 @@ class VectorStoreSource(CatalogSource[VectorStoreConfigT, Collection]):
 
     @override
     def item_proposals(self, item: Collection) -> Iterator[Proposal | MetadataWorkUnit]:
-        for level in range(1, len(item.containers) + 1):
-            path = item.containers[:level]
-            if self._first_time(urns.container(self.place, path)):
-                yield from container_proposals(path, self.place)
+        shared = self.owned_elsewhere(item.name)
         mine = self._jobs.get(item.name, [])
-        agreed = self._agreed(item, mine)
-        yield from collection_proposals(item, self.place, now=self._now, declared=agreed)
-        for proposal in vector_proposals(item, self.place):
-            yield workunit(proposal, primary=False)
-        yield from self._domain_of(item)
-        for part in (self._lineage_of(item, mine), self._typed_of(item, agreed)):
+        declared = self._agreed(item, mine)
+        self._assigned.note(
+            urns.collection(self.place, item.name), item.name, assignments(item, self.place, declared)
+        )
+        for part in (
+            self._facts_of(item, declared, shared=shared),
+            self._lineage_of(item, mine),
+            self._typed_of(item, declared, shared=shared),
+        ):
             try:
                 yield from part
             except CatalogError as error:
                 self._catalog_failed(error)
+
+    def _facts_of(
+        self, item: Collection, declared: PropertyValues, *, shared: bool
+    ) -> Iterator[MetadataWorkUnit]:
+        for proposal in self._shared(item, declared) if shared else self._own(item, declared):
+            yield workunit(proposal, primary=not shared)
+        for proposal in vector_proposals(item, self.place):
+            yield workunit(proposal, primary=False)
+        for proposal in self._domain_of(item):
+            yield workunit(proposal, primary=not shared)
+
+    def _own(self, item: Collection, declared: PropertyValues) -> Iterator[Proposal]:
+        for level in range(1, len(item.containers) + 1):
+            path = item.containers[:level]
+            if self._first_time(urns.container(self.place, path)):
+                yield from container_proposals(path, self.place)
+        yield from collection_proposals(item, self.place, now=self._now, declared=declared)
+
+    def _shared(self, item: Collection, declared: PropertyValues) -> Iterator[Proposal]:
+        present = self._catalog.latest(urns.collection(self.place, item.name)) if self._catalog else {}
+        profile = present.get("datasetProfile")
+        yield from shared_proposals(
+            item, self.place, now=self._now, declared=declared, present_profile=profile
+        )
+
+    @override
+    def concluding_proposals(self, reader: Reader[Collection]) -> Iterator[Proposal | MetadataWorkUnit]:
+        vanished = self._look_again(reader) if not self.report.failures else []
+        if self.report.failures:
+            self._assigned.carry_over()
+            return
+        for asset, names in self._assigned.taken_back(vanished):
+            for proposal in AssetPatch(asset).take_back(names).build():
+                self.report.facts_taken_back += len(names)
+                yield workunit(proposal, primary=False)
+
+    def _look_again(self, reader: Reader[Collection]) -> list[str]:
+        """Ask the store about every dataset of another source that an earlier run described and this one did not.
+
+        Returns the URNs of those that are gone. A collection of our own is retired by stale removal, with its facts.
+        """
+        vanished: list[str] = []
+        for urn, old in self._assigned.before().items():
+            name = tuple(old.name)
+            if urn in self._assigned.now or not self.owned_elsewhere(name):
+                continue
+            try:
+                self._still_there(urn, old, reader.read(name))
+            except VanishedError:
+                vanished.append(urn)
+            except ConnectorError as error:
+                self.report.failure(
+                    title="Could not be read",
+                    message="Whether what earlier runs wrote about it still holds is not known, so it was kept.",
+                    context=f"{'.'.join(name)}: {error}",
+                )
+        if self._assigned.too_many(len(vanished)):
+            self.report.failure(
+                title="Too much is gone at once",
+                message="Facts about it were kept. If it is meant, raise stateful_ingestion.fail_safe_threshold.",
+                context=", ".join(vanished[:10]),
+            )
+        return vanished
+
+    def _still_there(self, urn: str, old: AssignedDataset, item: Collection) -> None:
+        """Filtered out, or without its vectors: keep the facts of those vectors that it has."""
+        assets = {urns.schema_field(urn, vector.name) for vector in item.vectors}
+        if item.vectors:
+            assets.add(urn)
+        kept = {asset: names for asset, names in old.properties.items() if asset in assets}
+        self._assigned.note(urn, item.name, kept)
 
     @override
     def closing_proposals(self) -> Iterator[Proposal | MetadataWorkUnit]:
@@ -254,7 +341,8 @@ class VectorStoreSource(CatalogSource[VectorStoreConfigT, Collection]):
         for source in joined.rest:
             if not self._lookup.schemas(source.urn) and self._first_time(source.urn):
                 yield workunit(key_proposal(source.urn), primary=False)
-        yield from payload_upstreams(index, joined.rest, self._present(index, "upstreamLineage"))
+        for proposal in payload_upstreams(index, joined.rest, self._present(index, "upstreamLineage")):
+            yield workunit(proposal, primary=not self.owned_elsewhere(item.name))
         self.report.payload_upstreams += len(joined.rest)
 
     def _job(self, lineage: JobLineage) -> Iterator[Proposal | MetadataWorkUnit]:
@@ -279,7 +367,9 @@ class VectorStoreSource(CatalogSource[VectorStoreConfigT, Collection]):
         yield from jobs.job_proposals(lineage, env)
         yield from self._typed_job(lineage)
 
-    def _typed_of(self, item: Collection, agreed: PropertyValues) -> Iterator[Proposal | MetadataWorkUnit]:
+    def _typed_of(
+        self, item: Collection, agreed: PropertyValues, *, shared: bool
+    ) -> Iterator[MetadataWorkUnit]:
         if not self.target.decision.enabled:
             return
         models = typed.embedding_models(item, agreed)
@@ -291,7 +381,8 @@ class VectorStoreSource(CatalogSource[VectorStoreConfigT, Collection]):
             models={name: self._model_urn(name) for name in models},
         )
         index = urns.collection(self.place, item.name)
-        yield from self.target.admitted(index, self._worth_writing(index, aspects))
+        for proposal in self.target.admitted(index, self._worth_writing(index, aspects)):
+            yield workunit(proposal, primary=not shared)
 
     def _typed_job(self, lineage: JobLineage) -> Iterator[Proposal | MetadataWorkUnit]:
         if not self.target.decision.enabled:

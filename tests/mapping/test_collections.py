@@ -120,6 +120,7 @@ def test_every_fact_has_its_place() -> None:
         "dimension": [{"double": 768.0}],
         "metric": [{"string": "cosine"}],
         "index_type": [{"string": "hnsw"}],
+        "index_parameters": [{"string": "hnsw.ef_search=100"}],
         "embedding_model": [{"string": "openai/text-embedding-3-small"}],
         "chunk_size": [{"double": 512.0}],
     }

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import deepcopy
 from pathlib import Path
 
 import pytest
 
+from stub import Stub
 from vectors.chroma_stores import ChromaServer, copy_of, fill
+from vectors.lancedb_stores import fill as fill_lancedb
+from vectors.pgvector_stores import SHOP, Postgres, langchain_collections, langchain_table, llama_table, start
+from vectors.qdrant_engine import VERSION, QdrantEngine, served
+from vectors.qdrant_stores import fill as fill_qdrant
 
 
 @pytest.fixture(scope="session")
@@ -30,3 +36,56 @@ def chroma_server(chroma_written: Path, tmp_path_factory: pytest.TempPathFactory
     """A real server over a copy of it; tests that change it take another name for what they make."""
     with ChromaServer(copy_of(chroma_written, tmp_path_factory.mktemp("served") / "chroma")) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def qdrant_written(tmp_path_factory: pytest.TempPathFactory) -> Iterator[QdrantEngine]:
+    engine = fill_qdrant(tmp_path_factory.mktemp("qdrant"))
+    yield engine
+    engine.close()
+
+
+@pytest.fixture
+def qdrant_engine(qdrant_written: QdrantEngine) -> Iterator[QdrantEngine]:
+    """The engine of the session; what a test says of its server or makes in it is taken back."""
+    names = set(qdrant_written.held)
+    extras = {name: deepcopy(held.extra) for name, held in qdrant_written.held.items()}
+    yield qdrant_written
+    qdrant_written.version = VERSION
+    for name in set(qdrant_written.held) - names:
+        qdrant_written.held.pop(name).shard.close()
+    for name, extra in extras.items():
+        qdrant_written.held[name].extra = extra
+
+
+@pytest.fixture
+def qdrant_server(qdrant_engine: QdrantEngine) -> Iterator[Stub]:
+    """The engine behind Qdrant's REST paths, for one test."""
+    with served(qdrant_engine) as stub:
+        yield stub
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    """A real server with two databases that are not to be changed: ``shop`` (plain SQL) and ``frames`` (frameworks)."""
+    server = start(tmp_path_factory.mktemp("postgres") / "data")
+    server.let_in()
+    server.create("shop", SHOP)
+    server.create("frames")
+    for write in (langchain_collections, langchain_table, llama_table):
+        write(server, "frames")
+    server.execute("frames", "ANALYZE")
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def lancedb_written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database that nobody writes to; not to be changed."""
+    return fill_lancedb(tmp_path_factory.mktemp("lancedb") / "kb")
+
+
+@pytest.fixture
+def lancedb_folder(lancedb_written: Path, tmp_path: Path) -> Path:
+    """A copy of it for one test."""
+    return copy_of(lancedb_written, tmp_path / "kb")

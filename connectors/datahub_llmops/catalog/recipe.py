@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datahub.ingestion.api.common import PipelineContext
 
-from datahub_llmops.catalog.open import open_catalog
+from datahub_llmops.catalog.open import is_url, open_catalog
 from datahub_llmops.catalog.protocol import FullCatalog
 from datahub_llmops.catalog.server import ServerCatalog
 from datahub_llmops.catalog.store import default_path
@@ -23,16 +23,33 @@ def recipe_catalog(ctx: PipelineContext, where: str | None) -> FullCatalog | Non
     Raises:
         CatalogError: there is a catalog and it cannot be opened.
     """
-    if where is None:
-        if ctx.graph is not None:
-            return ServerCatalog(ctx.graph)
-        where = _sink_path(ctx)
-    if where is None:
+    if where is None and ctx.graph is not None:
+        return ServerCatalog(ctx.graph)
+    place = where or _sink_path(ctx)
+    if place is None:
         return None
     try:
-        return open_catalog(where)
+        return open_catalog(place)
     except NoCatalogError:
         return None
+
+
+def is_unwritten(ctx: PipelineContext, where: str | None) -> bool:
+    """Is the recipe's catalog a local file that its first run has yet to write? Then nothing is in it for certain.
+
+    Raises:
+        CatalogError: there is a catalog and it cannot be opened.
+    """
+    if where is None and ctx.graph is not None:
+        return False
+    place = where or _sink_path(ctx)
+    if place is None or is_url(place):
+        return False
+    try:
+        open_catalog(place).close()
+    except NoCatalogError:
+        return True
+    return False
 
 
 def _sink_path(ctx: PipelineContext) -> str | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from datahub.emitter.mcp import MetadataChangeProposalWrapper
 from datahub.metadata.schema_classes import (
@@ -44,6 +44,9 @@ from datahub_llmops.urns import Place
 Proposal: TypeAlias = MetadataChangeProposalWrapper | MetadataChangeProposalClass
 
 SUBTYPE: Final = "Vector Collection"
+
+OWN_PROFILE: Final = "datahub-llmops"
+"""``messageId`` of a profile that we wrote on a dataset of another source: by it the next run knows it again."""
 
 _DataType: TypeAlias = (
     type[ArrayTypeClass]
@@ -92,11 +95,97 @@ def container_proposals(path: tuple[Container, ...], place: Place) -> Iterator[P
 def collection_proposals(
     collection: Collection, place: Place, *, now: datetime, declared: PropertyValues
 ) -> Iterator[Proposal]:
-    """Everything about the dataset itself; lineage comes apart.
+    """Everything about a dataset that is this recipe's own; lineage comes apart.
 
     ``declared`` are structured properties that the store does not record: the declared model and chunking. ``now``
     dates the profile.
     """
+    yield from _description(collection, place)
+    if collection.count is not None:
+        urn = urns.collection(place, collection.name)
+        yield MetadataChangeProposalWrapper(entityUrn=urn, aspect=_profile(collection, collection.count, now))
+    yield from _dataset_facts(collection, place, declared)
+
+
+def shared_proposals(
+    collection: Collection,
+    place: Place,
+    *,
+    now: datetime,
+    declared: PropertyValues,
+    present_profile: Mapping[str, Any] | None,
+) -> Iterator[Proposal]:
+    """What is added to a dataset that another source describes: facts that it has no place for.
+
+    ``present_profile`` is the newest ``datasetProfile`` in the catalog: one that the other source wrote says more
+    than ours, so ours is written only where there is none, or where the newest is ours.
+    """
+    mine = present_profile is None or present_profile.get("messageId") == OWN_PROFILE
+    if collection.count is not None and mine:
+        profile = _profile(collection, collection.count, now)
+        profile.messageId = OWN_PROFILE
+        # Its owner counts columns, not fields of a payload.
+        profile.columnCount = None
+        yield MetadataChangeProposalWrapper(entityUrn=urns.collection(place, collection.name), aspect=profile)
+    yield from _dataset_facts(collection, place, declared)
+
+
+def schema_proposal(collection: Collection, place: Place) -> Proposal:
+    """The payload and its vectors as ``schemaMetadata``, for a dataset whose other source writes none."""
+    urn = urns.collection(place, collection.name)
+    return MetadataChangeProposalWrapper(entityUrn=urn, aspect=_schema(collection, place))
+
+
+def vector_proposals(collection: Collection, place: Place) -> Iterator[Proposal]:
+    """The facts of each vector on its ``schemaField``."""
+    for urn, values in assignments(collection, place, {}).items():
+        if urn != urns.collection(place, collection.name):
+            yield from AssetPatch(urn).set_properties(values).build()
+
+
+def assignments(
+    collection: Collection, place: Place, declared: PropertyValues
+) -> dict[str, dict[str, str | float]]:
+    """Every structured property that is assigned for a collection: asset -> property name -> value.
+
+    The facts of a vector sit on its ``schemaField``, and on the dataset too when it has one vector only.
+    """
+    urn = urns.collection(place, collection.name)
+    own = collection.vectors[0] if len(collection.vectors) == 1 else None
+    estimate = {"count_is_estimate": "true"} if collection.count_is_estimate else {}
+    region = {"region": region_of(collection)}
+    found = {urn: {**(vector_facts(own) if own else {}), **estimate, **region, **_known(declared)}}
+    for vector in collection.vectors:
+        found[urns.schema_field(urn, vector.name)] = vector_facts(vector)
+    known = {asset: _known(values) for asset, values in found.items()}
+    return {asset: values for asset, values in known.items() if values}
+
+
+def region_of(collection: Collection) -> str | None:
+    """The region as the collection says it, else the nearest container that does."""
+    return collection.region or container_fact(collection, "region")
+
+
+def container_fact(collection: Collection, name: str) -> str | None:
+    """A property of the collection itself, else of the nearest container that has it."""
+    levels = (collection.properties, *(level.properties for level in reversed(collection.containers)))
+    return next((properties[name] for properties in levels if properties.get(name)), None)
+
+
+def vector_facts(vector: Vector) -> dict[str, str | float | None]:
+    """What one vector says of itself, as structured properties."""
+    parameters = ", ".join(f"{key}={value}" for key, value in sorted(vector.index_parameters.items()))
+    return {
+        "dimension": float(vector.dimension) if vector.dimension is not None else None,
+        "metric": vector.metric,
+        "index_type": vector.index_type,
+        "index_parameters": parameters or None,
+        "quantization": vector.quantization,
+        "embedding_model": vector.embedding_model,
+    }
+
+
+def _description(collection: Collection, place: Place) -> Iterator[Proposal]:
     urn = urns.collection(place, collection.name)
 
     def proposal(aspect: object) -> Proposal:
@@ -108,41 +197,13 @@ def collection_proposals(
     yield proposal(SubTypesClass(typeNames=[SUBTYPE]))
     yield proposal(_properties(collection))
     yield proposal(_schema(collection, place))
-    if collection.count is not None:
-        yield proposal(_profile(collection, collection.count, now))
-    if collection.modified is not None:
-        yield proposal(_operation(collection.modified))
-    own = collection.vectors[0] if len(collection.vectors) == 1 else None
-    region = {"region": container_fact(collection, "region")}
-    yield from _structured(urn, {**(vector_facts(own) if own else {}), **region, **_known(declared)})
 
 
-def vector_proposals(collection: Collection, place: Place) -> Iterator[Proposal]:
-    """The facts of each vector on its ``schemaField``."""
+def _dataset_facts(collection: Collection, place: Place, declared: PropertyValues) -> Iterator[Proposal]:
     urn = urns.collection(place, collection.name)
-    for vector in collection.vectors:
-        yield from _structured(urns.schema_field(urn, vector.name), vector_facts(vector))
-
-
-def container_fact(collection: Collection, name: str) -> str | None:
-    """A property of the collection itself, else of the nearest container that has it."""
-    levels = (collection.properties, *(level.properties for level in reversed(collection.containers)))
-    return next((properties[name] for properties in levels if properties.get(name)), None)
-
-
-def vector_facts(vector: Vector) -> dict[str, str | float | None]:
-    """What one vector says of itself, as structured properties."""
-    return {
-        "dimension": float(vector.dimension) if vector.dimension is not None else None,
-        "metric": vector.metric,
-        "index_type": vector.index_type,
-        "quantization": vector.quantization,
-        "embedding_model": vector.embedding_model,
-    }
-
-
-def _structured(urn: str, values: PropertyValues) -> Iterator[Proposal]:
-    if _known(values):
+    if collection.modified is not None:
+        yield MetadataChangeProposalWrapper(entityUrn=urn, aspect=_operation(collection.modified))
+    if values := assignments(collection, place, declared).get(urn):
         yield from AssetPatch(urn).set_properties(values).build()
 
 

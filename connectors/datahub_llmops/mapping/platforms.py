@@ -18,7 +18,13 @@ from datahub.metadata.schema_classes import DataPlatformInfoClass, PlatformTypeC
 from datahub_llmops import urns
 
 _ANY: Final = "custom"
-_DISPLAY_NAMES: Final = {"chroma": "Chroma", "langchain": "LangChain", "llama-index": "LlamaIndex"}
+_DISPLAY_NAMES: Final = {
+    "chroma": "Chroma",
+    "lancedb": "LanceDB",
+    "langchain": "LangChain",
+    "llama-index": "LlamaIndex",
+    "qdrant": "Qdrant",
+}
 
 
 def platform_info(platform: str, *, any_logo: bool = False) -> Iterator[MetadataChangeProposalWrapper]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -50,6 +50,12 @@ class AssetPatch(HasOwnershipPatch, HasStructuredPropertiesPatch, HasDomainsPatc
         for name, value in values.items():
             if value is not None:
                 self.set_structured_property(urns.structured_property(name), value)
+        return self
+
+    def take_back(self, names: Iterable[str]) -> AssetPatch:
+        """Remove what an earlier run assigned."""
+        for name in names:
+            self.remove_structured_property(urns.structured_property(name))
         return self
 
 

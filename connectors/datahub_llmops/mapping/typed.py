@@ -19,7 +19,7 @@ from datahub_llmops.aspects import (
     VectorRowClass,
 )
 from datahub_llmops.lineage.jobs import JobLineage
-from datahub_llmops.mapping.collections import container_fact
+from datahub_llmops.mapping.collections import container_fact, region_of
 from datahub_llmops.mapping.properties import PropertyValues
 from datahub_llmops.model import Collection, Vector
 
@@ -49,7 +49,7 @@ def index_aspects(
     yield VectorIndexInfoClass(
         engine=engine,
         engineVersion=container_fact(collection, "version"),
-        region=container_fact(collection, "region"),
+        region=region_of(collection),
         indexType=joined(vector.index_type for vector in collection.vectors),
         vectorFields=len(collection.vectors),
         countIsEstimate=True if collection.count_is_estimate else None,

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+from datahub_llmops.answers import mapping
 from datahub_llmops.model import Container, FieldType, Name, PayloadField, Vector
 from datahub_llmops.sampling import described, merged
 
@@ -160,11 +161,6 @@ def model(function: object) -> str | None:
     if spec.get("type") != "known" or not isinstance(name, str) or not isinstance(chosen, str):
         return None
     return f"{name}/{chosen}"
-
-
-def mapping(value: object) -> Mapping[str, Any]:
-    """``value`` if it is a JSON object, else an empty one."""
-    return value if isinstance(value, Mapping) else {}
 
 
 def _in_words_of_chroma(item: PayloadField) -> PayloadField:

@@ -16,10 +16,11 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Final
 
+from datahub_llmops.answers import mapping
 from datahub_llmops.errors import AccessError, UnreachableError, VanishedError
 from datahub_llmops.model import Collection, Container, Name, PayloadField
 from datahub_llmops.sampling import ValueCounter, infer
-from datahub_llmops.vectors.chroma_facts import Stored, containers, mapping
+from datahub_llmops.vectors.chroma_facts import Stored, containers
 from datahub_llmops.vectors.readonly_sqlite import ReadOnlyFile
 
 KNOWN_SCHEMA: Final[Mapping[str, int]] = {"sysdb": 10, "metadb": 6, "embeddings_queue": 2}

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import quote
 
+from datahub_llmops.answers import mapping
 from datahub_llmops.errors import (
     AccessError,
     DeniedError,
@@ -20,7 +21,7 @@ from datahub_llmops.errors import (
 from datahub_llmops.http import HttpClient
 from datahub_llmops.model import Collection, Container, Name, PayloadField, ProvenanceCount, Unlisted
 from datahub_llmops.sampling import ValueCounter, infer
-from datahub_llmops.vectors.chroma_facts import Stored, containers, mapping
+from datahub_llmops.vectors.chroma_facts import Stored, containers
 
 _API: Final = "/api/v2"
 _NAMES_A_PAGE: Final = 100

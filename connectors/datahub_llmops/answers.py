@@ -1,0 +1,54 @@
+"""JSON that somebody else's server answered, read without trust: what has another shape than expected is absent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from typing import Any
+
+
+def mapping(value: object) -> Mapping[str, Any]:
+    """``value`` if it is a JSON object, else an empty one."""
+    return value if isinstance(value, Mapping) else {}
+
+
+def text(value: object) -> str | None:
+    """``value`` if it is a string with something in it."""
+    return value if isinstance(value, str) and value else None
+
+
+def whole(value: object) -> int | None:
+    """``value`` if it is a whole number; JSON's booleans are none."""
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def plain(value: object) -> str | None:
+    """A number, string or boolean as a property's text, in JSON's spelling; ``None`` for everything else.
+
+    >>> plain(True), plain(0.99), plain(16), plain(None), plain({"a": 1})
+    ('true', '0.99', '16', None, None)
+    """
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value) if isinstance(value, (int, float)) else text(value)
+
+
+def moment(value: object) -> datetime | None:
+    """A point in time in ISO 8601 as UTC, which is also meant where no zone is written.
+
+    >>> moment("2026-11-02T08:30:00.123456789Z")
+    datetime.datetime(2026, 11, 2, 8, 30, 0, 123456, tzinfo=datetime.timezone.utc)
+    """
+    written = text(value)
+    if written is None:
+        return None
+    head, dot, tail = written.partition(".")
+    # Python 3.10 reads neither Z nor other than three or six digits of a second.
+    digits = tail[: len(tail) - len(tail.lstrip("0123456789"))]
+    zone = tail[len(digits) :] if dot else ""
+    cleaned = f"{head}.{digits[:6]:0<6}{zone}" if dot else head
+    try:
+        found = datetime.fromisoformat(cleaned.replace("Z", "+00:00").replace("z", "+00:00"))
+    except ValueError:
+        return None
+    return found.astimezone(timezone.utc) if found.tzinfo is not None else found.replace(tzinfo=timezone.utc)

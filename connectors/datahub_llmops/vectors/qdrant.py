@@ -1,0 +1,87 @@
+"""`llm-qdrant`: collections of a Qdrant server.
+
+https://qdrant.tech/documentation/
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from datahub.configuration.common import AllowDenyPattern, TransparentSecretStr
+from datahub.ingestion.api.decorators import (
+    SourceCapability,
+    SupportStatus,
+    capability,
+    config_class,
+    platform_name,
+    support_status,
+)
+from pydantic import Field
+from typing_extensions import override
+
+from datahub_llmops.http import HttpClient, HttpOptions
+from datahub_llmops.model import Collection
+from datahub_llmops.reader import Reader
+from datahub_llmops.vector_store import VectorStoreConfig, VectorStoreSource
+from datahub_llmops.vectors.qdrant_rest import QdrantReader, absent
+
+
+class QdrantConfig(VectorStoreConfig, HttpOptions):
+    """Recipe options of `llm-qdrant`."""
+
+    url: str = Field(
+        description="Root of the server's REST API, for example `http://localhost:6333` or "
+        "`https://<cluster>.cloud.qdrant.io:6333`."
+    )
+    api_key: TransparentSecretStr | None = Field(
+        default=None,
+        description="API key or token (JWT) for a server that asks for one; one that may only read is enough, for "
+        "example `${QDRANT_API_KEY}`.",
+    )
+    exact_count: bool = Field(
+        default=True,
+        description="Have the server count every point. `false` takes its estimate, which is marked as one: for "
+        "collections so large that counting takes longer than `timeout_sec`.",
+    )
+    collection_pattern: AllowDenyPattern = Field(
+        default_factory=AllowDenyPattern.allow_all,
+        description="Collections to read, for example `{deny: ['test_.*']}`.",
+    )
+
+    def headers(self) -> dict[str, str]:
+        """What a request carries to be let in."""
+        return {} if self.api_key is None else {"api-key": self.api_key.get_secret_value().strip()}
+
+
+@platform_name("Qdrant", id="qdrant")
+@config_class(QdrantConfig)
+@support_status(SupportStatus.ALPHA)
+@capability(SourceCapability.CONTAINERS, "Server")
+@capability(SourceCapability.SCHEMA_METADATA, "Payload fields and the vectors")
+@capability(SourceCapability.LINEAGE_COARSE, "By declared embedding jobs and by payload provenance")
+@capability(SourceCapability.LINEAGE_FINE, "By the SQL of declared embedding jobs")
+@capability(SourceCapability.DELETION_DETECTION, "By stateful ingestion")
+@capability(SourceCapability.DOMAINS, "By the option `domain`")
+@capability(SourceCapability.PLATFORM_INSTANCE, "By the option `platform_instance`")
+@capability(SourceCapability.TEST_CONNECTION, "Tells apart what cannot be reached and what is not allowed")
+@capability(SourceCapability.DESCRIPTIONS, "The key `description` of a collection's metadata")
+class QdrantSource(VectorStoreSource[QdrantConfig]):
+    """Reads vector collections of Qdrant."""
+
+    platform: ClassVar[str] = "qdrant"
+    config_type: ClassVar[type[QdrantConfig]] = QdrantConfig
+    name_filters: ClassVar[tuple[str, ...]] = ("collection_pattern",)
+
+    @classmethod
+    @override
+    def open(cls, config: QdrantConfig) -> Reader[Collection]:
+        client = HttpClient.of(
+            config, system="Qdrant", base_url=config.url, headers=config.headers(), absent=absent
+        )
+        return QdrantReader(
+            client,
+            provenance_fields=config.provenance.fields,
+            max_rows=config.provenance.max_rows,
+            max_values=config.provenance.max_values,
+            exact_count=config.exact_count,
+        )

@@ -1,0 +1,67 @@
+"""One run of a vector store's recipe through DataHub's pipeline into a catalog file, and what came of it."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from datahub.ingestion.run.pipeline import Pipeline
+
+from datahub_llmops.catalog.local import LocalCatalog
+
+
+def ingest(folder: Path, system: str, **config: Any) -> Pipeline:
+    """One run of ``llm-<system>``, with stale removal, into the catalog of ``folder``."""
+    catalog = str(folder / "catalog.db")
+    state = {"type": "llm-local", "config": {"path": catalog}}
+    stateful = {"enabled": True, "state_provider": state}
+    recipe = {
+        "pipeline_name": system,
+        "source": {"type": f"llm-{system}", "config": {"stateful_ingestion": stateful, **config}},
+        "sink": {"type": "llm-local", "config": {"path": catalog}},
+    }
+    pipeline = Pipeline.create(recipe, no_progress=True, report_to=None)
+    pipeline.run()
+    return pipeline
+
+
+def live(folder: Path, system: str) -> set[str]:
+    """Collections in the catalog that are not soft-deleted, by their full names."""
+    with closing(LocalCatalog(folder / "catalog.db")) as catalog:
+        found = [node.urn for node in catalog.search(system, limit=1000) if node.type == "dataset"]
+        urns = [urn for urn in found if f"dataPlatform:{system}," in urn]
+        return {
+            catalog.aspects(urn, ["datasetProperties"])["datasetProperties"]["qualifiedName"] for urn in urns
+        }
+
+
+def aspect(folder: Path, urn: str, name: str) -> dict[str, Any]:
+    """One aspect as the catalog has it now, empty where there is none."""
+    with closing(LocalCatalog(folder / "catalog.db")) as catalog:
+        return dict(catalog.aspects(urn, [name]).get(name, {}))
+
+
+def report(pipeline: Pipeline) -> Any:
+    return pipeline.source.get_report()
+
+
+def failures(pipeline: Pipeline) -> list[str]:
+    return [str(context) for entry in report(pipeline).failures for context in entry.context]
+
+
+def outputs(folder: Path, system: str, config: dict[str, Any]) -> list[str]:
+    """Everything that a run writes, with either sink: reports and files, as text."""
+    shown: list[str] = []
+    for sink in ("llm-local", "file"):
+        target = folder / f"{sink}-{len(list(folder.iterdir()))}"
+        option = {"path": str(target)} if sink == "llm-local" else {"filename": str(target)}
+        recipe = {
+            "source": {"type": f"llm-{system}", "config": config},
+            "sink": {"type": sink, "config": option},
+        }
+        pipeline = Pipeline.create(recipe, no_progress=True, report_to=None)
+        pipeline.run()
+        shown.append(pipeline.source.get_report().as_string() + pipeline.sink.get_report().as_string())
+        shown.append(target.read_bytes().decode("utf-8", "replace"))
+    return shown

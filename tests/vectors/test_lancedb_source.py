@@ -1,0 +1,192 @@
+"""`llm-lancedb` through DataHub's pipeline, twice, over damaged databases: nothing that exists is ever deleted."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import lancedb
+import pytest
+from pydantic import ValidationError
+
+from datahub_llmops import urns
+from datahub_llmops.urns import Place
+from datahub_llmops.vectors.lancedb import LanceConfig, LanceSource
+from vectors.lancedb_stores import PLANTED, TABLES
+from vectors.runs import aspect, failures, ingest, live, outputs, report
+from vectors.test_lancedb import broken_in_every_way, state
+
+SECRET = "planted-key-5ec7e7"
+LANCEDB = "lancedb"
+
+
+def urn(*name: str) -> str:
+    return urns.collection(Place(platform=LANCEDB), name)
+
+
+@pytest.fixture(scope="module")
+def read_once(lancedb_written: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The catalog after one good run."""
+    folder = tmp_path_factory.mktemp("catalog")
+    assert failures(ingest(folder, LANCEDB, path=str(lancedb_written))) == []
+    assert live(folder, LANCEDB) == TABLES
+    return folder
+
+
+@pytest.fixture
+def known(read_once: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(read_once, tmp_path / "known"))
+
+
+def test_no_damage_deletes_what_exists(known: Path, lancedb_folder: Path) -> None:
+    for way in broken_in_every_way(lancedb_folder):
+        pipeline = ingest(known, LANCEDB, path=str(lancedb_folder))
+        (message,) = failures(pipeline)
+        assert message.startswith(f"bare: LanceDB at {lancedb_folder}"), way
+        assert "Run again" in message
+        assert live(known, LANCEDB) == TABLES, way
+        assert report(pipeline).items_scanned == len(TABLES) - 1, way
+
+
+@pytest.mark.parametrize("what", ["gone", "empty", "unmounted"])
+def test_a_database_that_is_not_there_deletes_nothing(what: str, known: Path, lancedb_folder: Path) -> None:
+    shutil.rmtree(lancedb_folder)
+    if what != "gone":
+        lancedb_folder.mkdir()
+    if what == "unmounted":
+        (lancedb_folder / "lost+found").mkdir()
+    pipeline = ingest(known, LANCEDB, path=str(lancedb_folder))
+    assert "Set path" in failures(pipeline)[0]
+    assert live(known, LANCEDB) == TABLES
+
+
+def test_namespaces_that_cannot_be_listed_delete_nothing(known: Path, lancedb_folder: Path) -> None:
+    for part in (lancedb_folder / "__manifest" / "_versions").glob("*.manifest"):
+        part.write_bytes(part.read_bytes()[:-10])
+    pipeline = ingest(known, LANCEDB, path=str(lancedb_folder))
+    assert failures(pipeline)
+    assert live(known, LANCEDB) == TABLES
+
+
+def test_what_is_dropped_in_the_store_goes_and_the_rest_stays(known: Path, lancedb_folder: Path) -> None:
+    db = lancedb.connect(lancedb_folder)
+    db.drop_table("notes")
+    db.drop_table("inner", namespace_path=["team", "kb"])
+    assert failures(ingest(known, LANCEDB, path=str(lancedb_folder))) == []
+    assert live(known, LANCEDB) == TABLES - {"notes", "team.kb.inner"}
+
+
+def test_a_second_run_changes_nothing(lancedb_folder: Path, tmp_path: Path) -> None:
+    before = state(lancedb_folder)
+    ingest(tmp_path, LANCEDB, path=str(lancedb_folder))
+    second: Any = ingest(tmp_path, LANCEDB, path=str(lancedb_folder)).sink.get_report()
+    assert (second.changed, second.removed) == (0, 0)
+    assert state(lancedb_folder) == before
+
+
+def test_what_arrives_in_the_catalog(read_once: Path) -> None:
+    properties = aspect(read_once, urn("articles"), "datasetProperties")
+    assert properties["name"] == "articles"
+    assert properties["created"]["time"] <= properties["lastModified"]["time"]
+    assert properties["customProperties"]["dense.max_connections"] == "24"
+    inner = aspect(read_once, urn("team", "kb", "inner"), "datasetProperties")
+    assert (inner["name"], inner["qualifiedName"]) == ("inner", "team.kb.inner")
+    fields = {
+        field["fieldPath"]: field["nativeDataType"]
+        for field in aspect(read_once, urn("articles"), "schemaMetadata")["fields"]
+    }
+    assert (fields["dense"], fields["late"]) == ("vector(16)", "multivector(2)")
+    assert (fields["uri"], fields["metadata.page"]) == ("list<string>", "int64")
+    upstreams = aspect(read_once, urn("team", "kb", "inner"), "upstreamLineage")["upstreams"]
+    assert {edge["dataset"] for edge in upstreams} == {
+        urns.dataset("s3", f"b/{n}", env="PROD") for n in (1, 2)
+    }
+
+
+def test_the_filter_is_the_dotted_name(lancedb_written: Path, tmp_path: Path) -> None:
+    pattern = {"allow": ["team\\..*", "[a-h].*"], "deny": [".*INNER", "house"]}
+    pipeline = ingest(tmp_path, LANCEDB, path=str(lancedb_written), table_pattern=pattern)
+    assert live(tmp_path, LANCEDB) == {"articles", "bare", "empty", "team.top"}
+    assert report(pipeline).items_filtered == len(TABLES) - 4
+
+
+def test_no_payload_in_logs_report_or_events(
+    lancedb_folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    rules = [{"match": "kb:[^:]+:0", "urn": "urn:li:dataset:(urn:li:dataPlatform:s3,known,PROD)"}]
+    config = {
+        "path": str(lancedb_folder),
+        "provenance": {"fields": ["source", "kind", "owner", "raw"], "rules": rules},
+    }
+    next((lancedb_folder / "bare.lance" / "data").iterdir()).unlink()
+    (tmp_path / "out").mkdir()
+    shown = outputs(tmp_path / "out", LANCEDB, config)
+    # The value that a rule matches became an edge to the dataset that the rule names.
+    assert all("s3,known" in events for events in shown[1::2])
+    said = capfd.readouterr()
+    for text in (*shown, caplog.text, said.out, said.err):
+        assert PLANTED not in text
+
+
+def test_credentials_of_an_object_store_are_shown_nowhere(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    options = {
+        "aws_access_key_id": "someone",
+        "aws_secret_access_key": SECRET,
+        "region": "eu-west-1",
+        # Nobody listens there.
+        "aws_endpoint": "http://127.0.0.1:9",
+        "allow_http": "true",
+    }
+    config = {"uri": "s3://bucket/kb", "storage_options": options, "timeout_sec": 2}
+    assert SECRET not in str(LanceConfig.model_validate(config))
+    pipeline = ingest(tmp_path, LANCEDB, **config)
+    (message,) = failures(pipeline)
+    assert "LanceDB at s3://bucket/kb cannot be listed" in message
+    assert "storage_options" in message
+    for text in (pipeline.source.get_report().as_string(), caplog.text, message):
+        assert SECRET not in text
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({}, "give either path"),
+        ({"path": "a", "uri": "s3://b"}, "give either path"),
+        ({"path": "a", "storage_options": {"key": SECRET}}, "belong to a uri"),
+        ({"uri": "s3://b", "storage_optoins": {"key": SECRET}}, "storage_optoins"),
+        ({"uri": "s3://b", "timeout_sec": 0}, "timeout_sec"),
+    ],
+)
+def test_a_wrong_recipe_says_what_is_wrong(config: Mapping[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message) as caught:
+        LanceConfig.model_validate(config)
+    assert SECRET not in str(caught.value)
+
+
+def test_test_connection_tells_the_cases_apart(lancedb_written: Path, tmp_path: Path) -> None:
+    def verdict(**config: Any) -> str:
+        found = LanceSource.test_connection(config).basic_connectivity
+        assert found is not None
+        return f"{found.capable}: {found.mitigation_message or found.failure_reason}"
+
+    assert verdict(path=str(lancedb_written)) == f"True: Works, sees {len(TABLES)} tables."
+    assert verdict(path=str(tmp_path / "nowhere")).startswith("False: Cannot reach: ")
+
+
+def test_without_its_package_the_recipe_says_what_to_install() -> None:
+    program = (
+        "import sys; sys.modules['lancedb'] = None\n"
+        "from datahub_llmops.vectors.lancedb import LanceSource\n"
+        "print(LanceSource.test_connection({'path': '.'}).basic_connectivity.failure_reason)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert "pip install 'datahub-llmops[lancedb]'" in done.stdout

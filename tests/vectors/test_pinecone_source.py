@@ -1,0 +1,431 @@
+"""`llm-pinecone` through DataHub's pipeline: over hosts that fail, and beside DataHub's own `pinecone` source."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+import pytest
+from datahub.ingestion.run.pipeline import Pipeline
+from datahub.ingestion.source.pinecone.pinecone_source import PineconeSource as DataHubsPineconeSource
+from pydantic import ValidationError
+
+from datahub_llmops.catalog.local import LocalCatalog
+from datahub_llmops.vectors.pinecone import PineconeConfig, PineconeSource
+from stub import CERTIFICATE, FAULTS, Call, Fault, refused_url
+from vectors.pinecone_estate import NAMES, ODD_NAMESPACE, estate
+from vectors.pinecone_service import KEY, PLANTED, FakeIndex, PineconeService
+
+DATASETS = {".".join(name) for name in NAMES}
+FACTS = {"structuredProperties", "datasetProfile", "schemaMetadata", "upstreamLineage", "datasetKey"}
+"""What may be written on a dataset that somebody else describes."""
+
+
+def run(folder: Path, source: str, config: Mapping[str, Any]) -> Pipeline:
+    """One run of a source into the catalog of ``folder``."""
+    catalog = str(folder / "catalog.db")
+    state = {"enabled": True, "state_provider": {"type": "llm-local", "config": {"path": catalog}}}
+    recipe = {
+        "pipeline_name": source,
+        "source": {"type": source, "config": {"stateful_ingestion": state, "api_key": KEY, **config}},
+        "sink": {"type": "llm-local", "config": {"path": catalog}},
+    }
+    pipeline = Pipeline.create(recipe, no_progress=True, report_to=None)
+    pipeline.run()
+    return pipeline
+
+
+def ingest(folder: Path, **config: Any) -> Pipeline:
+    return run(folder, "llm-pinecone", {"retry_max_times": 1, **config})
+
+
+def live(folder: Path) -> set[str]:
+    """Datasets that are not soft-deleted, by their name in the URN."""
+    graph = live_graph(folder)
+    prefix = "urn:li:dataset:(urn:li:dataPlatform:pinecone,"
+    names = {urn.removeprefix(prefix) for urn, _ in graph if urn.startswith(prefix)}
+    return {_decoded(name.rpartition(",")[0]) for name in names}
+
+
+def _decoded(name: str) -> str:
+    for coded, plain in (("%2C", ","), ("%28", "("), ("%29", ")")):
+        name = name.replace(coded, plain)
+    return name
+
+
+def live_graph(folder: Path) -> dict[tuple[str, str], Any]:
+    """Every aspect of what is not soft-deleted, without the times of the runs.
+
+    And without keys: they say again what the URN says, and a server adds them to every entity.
+    """
+    with closing(LocalCatalog(folder / "catalog.db")) as catalog:
+        records = {
+            (record.urn, record.name): json.loads(json.dumps(record.aspect)) for record in catalog.records()
+        }
+    removed = {urn for (urn, name), aspect in records.items() if name == "status" and aspect.get("removed")}
+    return {
+        key: _timeless(aspect)
+        for key, aspect in records.items()
+        if key[0] not in removed and key[1] != "datasetKey"
+    }
+
+
+def _timeless(value: Any) -> Any:
+    clocks = ("timestampMillis", "lastUpdatedTimestamp", "auditStamp", "time", "created", "lastModified")
+    if isinstance(value, dict):
+        return {key: _timeless(inner) for key, inner in value.items() if key not in clocks}
+    return [_timeless(inner) for inner in value] if isinstance(value, list) else value
+
+
+def report(pipeline: Pipeline) -> Any:
+    return pipeline.source.get_report()
+
+
+def failures(pipeline: Pipeline) -> list[str]:
+    return [str(context) for entry in report(pipeline).failures for context in entry.context]
+
+
+@pytest.fixture
+def service() -> Iterator[PineconeService]:
+    with PineconeService(*estate()) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def read_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The catalog after one good run."""
+    folder = tmp_path_factory.mktemp("catalog")
+    with PineconeService(*estate()) as server:
+        assert failures(ingest(folder, url=server.url, sample_rows=500)) == []
+    assert live(folder) == DATASETS
+    return folder
+
+
+@pytest.fixture
+def known(read_once: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(read_once, tmp_path / "known"))
+
+
+Place: TypeAlias = Literal["listing", "reading", "counting"]
+PLACES: Mapping[Place, str] = {
+    "listing": "/indexes",
+    "reading": "/hosts/docs/describe_index_stats",
+    "counting": "/hosts/docs/vectors/fetch",
+}
+OTHERS: Mapping[Place, int] = {"listing": 0, "reading": len(NAMES) - 2, "counting": len(NAMES) - 1}
+"""How many namespaces are read all the same; of the two of `docs` one is picked for counting."""
+
+
+def at(place: Place) -> Callable[[Call], bool]:
+    """Picks the requests of one place; of those that count provenance, one namespace's."""
+
+    def picks(call: Call) -> bool:
+        return call.path == PLACES[place] and call.query.get("namespace", [ODD_NAMESPACE]) == [ODD_NAMESPACE]
+
+    return picks
+
+
+@pytest.mark.parametrize("place", list(PLACES))
+@pytest.mark.parametrize("fault", FAULTS)
+def test_no_fault_deletes_what_exists(
+    fault: Fault, place: Place, service: PineconeService, known: Path
+) -> None:
+    service.fail(fault, when=at(place))
+    pipeline = ingest(known, url=service.url, timeout_sec=2.0, sample_rows=500, max_workers=2)
+    assert live(known) == DATASETS
+    messages = failures(pipeline)
+    assert messages
+    for message in messages:
+        assert f"Pinecone at 127.0.0.1:{service.port}" in message
+        assert KEY not in message
+    if fault != "killed":
+        assert any(PLACES[place] in message for message in messages)
+        # One host is one index: what fails there stops nothing else.
+        assert report(pipeline).items_scanned == OTHERS[place]
+
+
+@pytest.mark.parametrize("place", list(PLACES))
+def test_a_certificate_of_unknown_origin_stops_the_run(place: Place, known: Path) -> None:
+    with PineconeService(*estate(), tls=True) as server:
+        pipeline = ingest(known, url=server.url)
+        assert "ca_certificate_path" in failures(pipeline)[0]
+        assert live(known) == DATASETS
+        assert server.count() == 0
+        trusted = ingest(known, url=server.url, ca_certificate_path=str(CERTIFICATE), sample_rows=500)
+        assert failures(trusted) == []
+
+
+def test_a_control_plane_that_is_away_deletes_nothing(known: Path) -> None:
+    with refused_url() as url:
+        pipeline = ingest(known, url=url)
+    assert "refused" in failures(pipeline)[0]
+    assert live(known) == DATASETS
+
+
+def test_hosts_that_are_away_delete_nothing(service: PineconeService, known: Path) -> None:
+    with refused_url() as url:
+        service.indexes["docs"].more = {"host": url}
+        pipeline = ingest(known, url=service.url)
+    assert [message.partition(":")[0] for message in failures(pipeline)] == ["docs"]
+    assert live(known) == DATASETS
+
+
+def test_what_is_deleted_in_pinecone_goes_and_the_rest_stays(service: PineconeService, known: Path) -> None:
+    del service.indexes["docs"].namespaces[ODD_NAMESPACE]
+    del service.indexes["sparse"]
+    assert failures(ingest(known, url=service.url)) == []
+    assert live(known) == DATASETS - {f"docs.{ODD_NAMESPACE}", "sparse.terms"}
+
+
+def test_a_project_that_became_empty_fails_the_run(service: PineconeService, known: Path) -> None:
+    service.indexes.clear()
+    pipeline = ingest(known, url=service.url)
+    assert report(pipeline).failures
+    assert live(known) == DATASETS
+
+
+def test_a_second_run_changes_nothing(service: PineconeService, tmp_path: Path) -> None:
+    ingest(tmp_path, url=service.url, sample_rows=500)
+    second: Any = ingest(tmp_path, url=service.url, sample_rows=500).sink.get_report()
+    assert (second.changed, second.removed) == (0, 0)
+
+
+def test_the_filters_are_indexes_and_namespaces(service: PineconeService, tmp_path: Path) -> None:
+    pipeline = ingest(
+        tmp_path,
+        url=service.url,
+        index_pattern={"allow": ["docs", "written"]},
+        namespace_pattern={"deny": ["__default__", "lla.*"]},
+    )
+    assert live(tmp_path) == {f"docs.{ODD_NAMESPACE}", "written.langchain"}
+    # Of an index that is filtered out not even the counts are asked for.
+    assert {call.path.split("/")[2] for call in service.calls if call.path.startswith("/hosts/")} == {
+        "docs",
+        "written",
+    }
+    assert report(pipeline).items_filtered == 6 + 2
+
+
+def test_names_that_share_a_urn_are_a_failure(tmp_path: Path) -> None:
+    clash = FakeIndex(name="docs", counts={"a,b": 1, "a%2Cb": 2, "c": 3})
+    with PineconeService(clash) as server:
+        pipeline = ingest(tmp_path, url=server.url)
+    assert "a%2Cb" in failures(pipeline)[0]
+    assert live(tmp_path) == {"docs.c"}
+
+
+def test_facts_are_where_they_are_for_every_store(known: Path) -> None:
+    graph = live_graph(known)
+    urn = "urn:li:dataset:(urn:li:dataPlatform:pinecone,docs.__default__,PROD)"
+    properties = assigned(graph, urn)
+    assert properties == {"dimension": 4.0, "metric": "cosine", "region": "us-east-1"}
+    assert graph[urn, "datasetProfile"]["rowCount"] == 250
+    fields = {field["fieldPath"] for field in graph[urn, "schemaMetadata"]["fields"]}
+    assert fields == {"_values", "page", "ready", "score", "source", "tags", "text"}
+    assert graph[urn, "subTypes"] == {"typeNames": ["Vector Collection"]}
+    assert "vector_count" not in graph[urn, "datasetProperties"]["customProperties"]
+    index = graph[urn, "container"]["container"]
+    assert graph[index, "containerProperties"]["name"] == "docs"
+    articles = "urn:li:dataset:(urn:li:dataPlatform:pinecone,articles.news,PROD)"
+    # Facts of one of several vectors are on its field alone.
+    assert assigned(graph, articles) == {"region": "us-east-1"}
+    dense = f"urn:li:schemaField:({articles},body.embed)"
+    assert assigned(graph, dense)["embedding_model"] == "pinecone/llama-text-embed-v2"
+
+
+def assigned(graph: Mapping[tuple[str, str], Any], urn: str) -> dict[str, Any]:
+    """Our structured properties on one asset."""
+    found = graph.get((urn, "structuredProperties"), {}).get("properties", [])
+    return {
+        entry["propertyUrn"].rpartition(".")[2]: next(iter(next(iter(entry["values"])).values()))
+        for entry in found
+    }
+
+
+def test_payload_becomes_lineage_and_its_coverage_is_reported(
+    service: PineconeService, tmp_path: Path
+) -> None:
+    pipeline = ingest(
+        tmp_path,
+        url=service.url,
+        index_pattern={"allow": ["docs", "podded"]},
+        namespace_pattern={"allow": ["__default__"]},
+        sample_rows=100,
+    )
+    seen = report(pipeline)
+    assert (seen.provenance_rows_scanned, seen.provenance_rows_total) == (100, 257)
+    assert seen.payload_upstreams > 0
+    assert seen.read_units == 1 + 10
+
+
+def test_events_of_a_collection_are_few(service: PineconeService, tmp_path: Path) -> None:
+    pipeline = ingest(tmp_path, url=service.url, index_pattern={"allow": ["integrated"]})
+    with closing(LocalCatalog(tmp_path / "catalog.db")) as catalog:
+        urn = "urn:li:dataset:(urn:li:dataPlatform:pinecone,integrated.__default__,PROD)"
+        mine = [record for record in catalog.records() if urn in record.urn and record.name != "datasetKey"]
+    assert failures(pipeline) == []
+    assert len(mine) <= 9 + 1
+
+
+class TestConnection:
+    def report(self, **config: Any) -> Any:
+        return PineconeSource.test_connection({"api_key": KEY, **config}).basic_connectivity
+
+    def test_it_works(self, service: PineconeService) -> None:
+        assert self.report(url=service.url).mitigation_message == f"Works, sees {len(NAMES)} namespaces."
+
+    def test_not_allowed(self, service: PineconeService) -> None:
+        found = PineconeSource.test_connection({"url": service.url, "api_key": "another"}).basic_connectivity
+        assert found is not None
+        assert (found.failure_reason or "").startswith("Not allowed")
+
+    def test_not_allowed_at_one_host(self, service: PineconeService) -> None:
+        service.fail("403", when=lambda call: call.path.startswith("/hosts/docs"))
+        assert self.report(url=service.url).failure_reason.startswith("Not allowed: docs")
+
+    def test_not_reached(self) -> None:
+        with refused_url() as url:
+            assert self.report(url=url).failure_reason.startswith("Cannot reach")
+
+
+@pytest.mark.parametrize("config", [{}, {"api_key": ""}, {"api_key": "x", "host": "y"}], ids=str)
+def test_recipes_that_cannot_be_meant_are_refused(config: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        PineconeConfig.model_validate(config)
+
+
+def test_the_control_plane_is_the_vendors_by_default() -> None:
+    assert PineconeConfig.model_validate({"api_key": KEY}).url == "https://api.pinecone.io"
+
+
+@pytest.mark.parametrize("fault", [None, "500", "403", "garbage"])
+def test_neither_key_nor_payload_is_told(
+    fault: Fault | None, service: PineconeService, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    if fault:
+        service.fail(fault, when=lambda call: call.path.startswith("/hosts/docs"))
+    pipeline = ingest(tmp_path, url=service.url, sample_rows=500)
+    told = caplog.text + report(pipeline).as_string() + str(live_graph(tmp_path))
+    assert KEY not in told
+    assert PLANTED not in told
+
+
+class Together:
+    """Both sources over one project into one catalog."""
+
+    def __init__(self, service: PineconeService, folder: Path) -> None:
+        self.service = service
+        self.folder = folder
+        folder.mkdir()
+
+    def ours(self, **config: Any) -> Pipeline:
+        pipeline = ingest(self.folder, url=self.service.url, **config)
+        assert failures(pipeline) == []
+        return pipeline
+
+    def theirs(self, **config: Any) -> Pipeline:
+        pipeline = run(self.folder, "pinecone", config)
+        assert isinstance(pipeline.source, DataHubsPineconeSource)
+        assert not report(pipeline).failures
+        return pipeline
+
+
+@pytest.fixture
+def both(service: PineconeService, monkeypatch: pytest.MonkeyPatch) -> PineconeService:
+    """What DataHub's source can read, too: its client fails for all indexes when one has no dimension."""
+    for name in ("articles", "integrated", "sparse"):
+        del service.indexes[name]
+    monkeypatch.setenv("PINECONE_CONTROLLER_HOST", service.url)
+    return service
+
+
+@pytest.mark.parametrize("described_elsewhere", [None, True])
+def test_either_order_twice_gives_the_same_graph(
+    described_elsewhere: bool | None, both: PineconeService, tmp_path: Path
+) -> None:
+    graphs = []
+    for order in ("ours first", "theirs first"):
+        together = Together(both, tmp_path / order)
+        for _ in range(2):
+            first, second = (
+                (together.ours, together.theirs)
+                if order == "ours first"
+                else (together.theirs, together.ours)
+            )
+            first(**({"described_elsewhere": described_elsewhere} if first == together.ours else {}))
+            second(**({"described_elsewhere": described_elsewhere} if second == together.ours else {}))
+        graphs.append(live_graph(together.folder))
+    assert graphs[0].keys() == graphs[1].keys()
+    assert graphs[0] == graphs[1]
+    docs = "urn:li:dataset:(urn:li:dataPlatform:pinecone,docs.__default__,PROD)"
+    assert graphs[0][docs, "datasetProperties"]["customProperties"]["vector_count"] == "250"
+    assert assigned(graphs[0], docs)["region"] == "us-east-1"
+    assert graphs[0][docs, "datasetProfile"]["rowCount"] == 250
+
+
+def test_only_facts_are_added_to_what_datahubs_source_describes(
+    both: PineconeService, tmp_path: Path
+) -> None:
+    together = Together(both, tmp_path / "both")
+    together.theirs()
+    before = live_graph(together.folder)
+    together.ours()
+    after = live_graph(together.folder)
+    assert {key: after[key] for key in before} == before
+    added = {key for key in after.keys() - before.keys() if key[0].startswith("urn:li:dataset:")}
+    assert {name for _, name in added} <= FACTS
+    assert not [key for key in after.keys() - before.keys() if key[0].startswith("urn:li:container:")]
+
+
+def test_what_datahubs_source_describes_is_not_ours_to_retire(both: PineconeService, tmp_path: Path) -> None:
+    together = Together(both, tmp_path / "both")
+    together.ours()
+    together.theirs()
+    there = live(together.folder)
+    # Filtered out after the other source took over: its facts stay, and the dataset is the other source's.
+    together.ours(index_pattern={"deny": ["docs"]})
+    assert live(together.folder) == there
+    together.ours(index_pattern={"deny": ["docs"]})
+    assert live(together.folder) == there
+
+
+def test_facts_of_a_namespace_that_is_gone_are_taken_back(both: PineconeService, tmp_path: Path) -> None:
+    together = Together(both, tmp_path / "both")
+    together.theirs()
+    together.ours()
+    docs = "urn:li:dataset:(urn:li:dataPlatform:pinecone,docs.__default__,PROD)"
+    assert assigned(live_graph(together.folder), docs)
+    del both.indexes["docs"].namespaces[""]
+    together.ours()
+    graph = live_graph(together.folder)
+    assert assigned(graph, docs) == {}
+    # The dataset itself is the other source's to retire.
+    assert (docs, "datasetProperties") in graph
+
+
+def test_without_datahubs_source_the_page_is_whole(service: PineconeService, tmp_path: Path) -> None:
+    ingest(tmp_path, url=service.url)
+    names = {name for urn, name in live_graph(tmp_path) if "pinecone,docs.__default__" in urn}
+    assert {"datasetProperties", "schemaMetadata", "subTypes", "container", "datasetProfile"} <= names
+
+
+def test_without_a_catalog_only_facts_are_written(service: PineconeService, tmp_path: Path) -> None:
+    out = tmp_path / "out.json"
+    recipe = {
+        "source": {"type": "llm-pinecone", "config": {"url": service.url, "api_key": KEY}},
+        "sink": {"type": "file", "config": {"filename": str(out)}},
+    }
+    pipeline = Pipeline.create(recipe, no_progress=True, report_to=None)
+    pipeline.run()
+    written = {
+        item["aspectName"]
+        for item in json.loads(out.read_text())
+        if item["entityUrn"].startswith("urn:li:dataset:")
+    }
+    assert written <= FACTS
