@@ -44,3 +44,7 @@ class UnknownAssetError(CatalogError):
 
 class SinkError(LlmopsError):
     """The local catalog could not take a run; nothing of it was stored."""
+
+
+class StoreError(LlmopsError):
+    """The local store of answers is missing, damaged, not writable, or of a newer version."""
