@@ -74,9 +74,6 @@ class Answer:
         """Whether everything that makes the answer has ended."""
         return self.ended is not None
 
-    def __repr__(self) -> str:
-        return f"<Answer {self.id} of {self.application}>"
-
 
 class Part:
     """Something that happens inside an answer and has a start, an end and a state."""

@@ -26,6 +26,9 @@ RUN_GAP: Final = 900.0
 """Seconds without a write after which the next one begins a run of its own."""
 
 
+_OF_SOURCE: Final = ("dh_source_urn", "datahub_urn", "dh_text_fields", *provenance.SOURCE_KEYS)
+
+
 class Encoder:
     """One per recorder and key; holds what it has digested already."""
 
@@ -33,6 +36,7 @@ class Encoder:
         self._key = key
         self._host = socket.gethostname()
         self._templates: dict[int, tuple[object, dict[str, Any]]] = {}
+        self._sources_seen: dict[tuple[Any, ...], dict[str, str]] = {}
         self._runs: dict[tuple[str, str, int], tuple[str, float]] = {}
 
     # Answers
@@ -86,15 +90,11 @@ class Encoder:
     def _retrieval(
         self, store: Store, one: Retrieval, all_of: list[Retrieval], settings: Settings, digest: Any
     ) -> dict[str, Any]:
-        row: dict[str, Any] = {
-            "ms": _ms(one.started, one.ended),
-            "t": store.intern("retriever", _plain(one.retriever)),
-        }
+        retriever = _plain({**one.retriever, **one.facts})
+        row: dict[str, Any] = {"ms": _ms(one.started, one.ended), "t": store.intern("retriever", retriever)}
         for key, kind, value in (("x", "index", one.index), ("e", "embedding", one.embedding)):
             if value:
                 row[key] = store.intern(kind, _plain(value))  # type: ignore[arg-type]  # the two literals above
-        if one.facts:
-            row["k"] = one.facts
         if one.composite:
             row["n"] = 1
         if one.within is not None and one.within in all_of:
@@ -119,22 +119,30 @@ class Encoder:
         name = identity[:MAX_ID] if isinstance(identity, str) and identity else None
         if name is None and isinstance(text, str):
             name = provenance.HMAC_PREFIX + digest(text)
-        origin = provenance.source(picked, digest, settings.source_keys)
-        row: list[Any] = [
-            name,
-            round(float(score), 6)
-            if isinstance(score, (int, float)) or hasattr(score, "__float__")
-            else None,
-            store.intern("source", origin) if origin else None,
-            provenance.row_key(picked, digest, settings.source_keys),
-            picked.get("dh_embed_run"),
-        ]
-        page = {key: value for key in ("page", "row") if isinstance(value := picked.get(key), int)}
-        if page:
-            row.append(page)
+        row: list[Any] = [name, round(float(score), 6) if hasattr(score, "__float__") else None]
+        if picked:
+            row += (
+                self._source(store, picked, settings),
+                provenance.row_key(picked, digest, settings.source_keys),
+                picked.get("dh_embed_run"),
+            )
+            page = {key: picked[key] for key in ("page", "row") if isinstance(picked.get(key), int)}
+            if page:
+                row.append(page)
         while row and row[-1] is None:
             row.pop()
         return row
+
+    def _source(self, store: Store, picked: Mapping[str, Any], settings: Settings) -> int | None:
+        """Number of the source of a chunk; the same few sources come again and again."""
+        key = (settings.source_keys, *(picked.get(name) for name in _OF_SOURCE))
+        origin = self._sources_seen.get(key)
+        if origin is None:
+            origin = provenance.source(picked, self._hex, settings.source_keys) or {}
+            if len(self._sources_seen) >= 5_000:
+                self._sources_seen.clear()
+            self._sources_seen[key] = origin
+        return store.intern("source", origin) if origin else None
 
     def _prompt(self, store: Store, one: Prompt, settings: Settings) -> int:
         identity: dict[str, Any] = dict(one.identity or {})
@@ -221,11 +229,11 @@ class Encoder:
     def _sources(self, store: Store, event: WriteEvent, body: dict[str, Any], settings: Settings) -> None:
         found: dict[str, int] = body.setdefault("s", {})
         for picked in event.sources:
-            origin = provenance.source(picked, self._hex, settings.source_keys)
-            if origin is None:
+            found_as = self._source(store, picked, settings)
+            if found_as is None:
                 body["s0"] = body.get("s0", 0) + 1
                 continue
-            number = str(store.intern("source", origin))
+            number = str(found_as)
             if number in found or len(found) < MAX_SOURCES:
                 found[number] = found.get(number, 0) + 1
             else:

@@ -54,7 +54,7 @@ def guarded(place: str) -> Callable[[Callable[P, R]], Callable[P, R | None]]:
         def run(*args: P.args, **kwargs: P.kwargs) -> R | None:
             try:
                 return function(*args, **kwargs)
-            except Exception as error:  # noqa: BLE001 - the purpose of this module
+            except Exception as error:
                 if reraise:
                     raise
                 caught(place, error)
@@ -67,7 +67,7 @@ def guarded(place: str) -> Callable[[Callable[P, R]], Callable[P, R | None]]:
 
 
 class shield:
-    """The same for a block: ``with shield("import")``. Errors of the kinds in ``passing`` are the caller's to handle."""
+    """The same for a block: ``with shield("import")``. Errors of kinds in ``passing`` are the caller's."""
 
     __slots__ = ("_passing", "_place")
 

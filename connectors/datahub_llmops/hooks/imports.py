@@ -6,18 +6,18 @@ module and calls back after it has been executed; nothing of ours stays on the m
 
 from __future__ import annotations
 
-import importlib.abc
-import importlib.machinery
-import importlib.util
 import sys
 from collections.abc import Callable, Sequence
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from datahub_llmops.hooks import guard
 
+if TYPE_CHECKING:
+    from importlib.machinery import ModuleSpec
 
-class Finder(importlib.abc.MetaPathFinder):
+
+class Finder:
     """Waits for modules by name."""
 
     def __init__(self) -> None:
@@ -25,14 +25,14 @@ class Finder(importlib.abc.MetaPathFinder):
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
-    ) -> importlib.machinery.ModuleSpec | None:
+    ) -> ModuleSpec | None:
         """The spec that the other finders give, its loader told to call back."""
         if fullname not in self.waiting:
             return None
         for finder in sys.meta_path:
             if finder is self or not hasattr(finder, "find_spec"):
                 continue
-            spec = finder.find_spec(fullname, path, target)
+            spec: ModuleSpec | None = finder.find_spec(fullname, path, target)
             if spec is not None:
                 with guard.shield("imports"):
                     self._listen(fullname, spec)
@@ -65,11 +65,10 @@ class Finder(importlib.abc.MetaPathFinder):
                 call()
             return
         self.waiting.setdefault(name, []).append(call)
-        if self not in sys.meta_path:
+        if not any(one is self for one in sys.meta_path):
             sys.meta_path.insert(0, self)
 
     def stop(self) -> None:
         """Wait for nothing any more."""
         self.waiting.clear()
-        if self in sys.meta_path:
-            sys.meta_path.remove(self)
+        sys.meta_path[:] = [one for one in sys.meta_path if one is not self]

@@ -117,7 +117,7 @@ def _run_of(
     docs: Any,
 ) -> Iterator[None]:
     with job(
-        name or _default_name(store),
+        name or _default_name(store) or "index",
         source=source,
         key_field=key_field,
         text_fields=text_fields,

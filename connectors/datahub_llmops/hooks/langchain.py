@@ -63,18 +63,19 @@ class Handler(BaseCallbackHandler):
     run_inline = True
     raise_error = False
     # Plain attributes, not the properties of the base class: they are looked up at every event.
-    ignore_llm = False  # type: ignore[assignment]  # a property in the base class
-    ignore_chain = False  # type: ignore[assignment]  # as above
-    ignore_agent = False  # type: ignore[assignment]  # as above
-    ignore_retriever = False  # type: ignore[assignment]  # as above
-    ignore_chat_model = False  # type: ignore[assignment]  # as above
-    ignore_retry = True  # type: ignore[assignment]  # as above
-    ignore_custom_event = True  # type: ignore[assignment]  # as above
+    ignore_llm = False
+    ignore_chain = False
+    ignore_agent = False
+    ignore_retriever = False
+    ignore_chat_model = False
+    ignore_retry = True
+    ignore_custom_event = True
 
     def __init__(self) -> None:
         self.runs: dict[Any, Any] = {}
         self._child_config: ContextVar[Any] | None = _child_config()
 
+    @override
     def __reduce__(self) -> Any:
         # In a config that is pickled or copied: the handler of the process where it arrives.
         return _the_handler, ()
@@ -87,8 +88,8 @@ class Handler(BaseCallbackHandler):
 
     def switch(self, on: bool) -> None:
         """See everything, or nothing. A hook of LangChain's cannot be unregistered."""
-        self.ignore_llm = self.ignore_chain = self.ignore_agent = not on  # type: ignore[assignment]  # as above
-        self.ignore_retriever = self.ignore_chat_model = not on  # type: ignore[assignment]  # as above
+        self.ignore_llm = self.ignore_chain = self.ignore_agent = not on
+        self.ignore_retriever = self.ignore_chat_model = not on
         if not on:
             self.runs.clear()
 
@@ -276,7 +277,7 @@ class Handler(BaseCallbackHandler):
         **kwargs: Any,
     ) -> None:
         call = self._model(run_id, parent_run_id, metadata, kwargs)
-        if call is None:
+        if call is None or isinstance(call.answer, Skipped):
             return
         answer = call.answer
         agent = metadata is not None and "lc_agent_name" in metadata
@@ -348,7 +349,12 @@ class Handler(BaseCallbackHandler):
             call.usage = tokens(output["token_usage"])
         if output and call.served is None:
             call.served = output.get("model_name")
-        if first is not None and isinstance(first.text, str) and first.text:
+        if (
+            first is not None
+            and isinstance(first.text, str)
+            and first.text
+            and isinstance(call.answer, Answer)
+        ):
             call.answer.text = first.text
         runtime.ended(call)
 
@@ -433,8 +439,10 @@ def chunks_of(
     return found
 
 
-def prompt_of(answer: Answer, parent: Any, *, beside_only: bool = False) -> Prompt | None:
+def prompt_of(answer: Answer | Skipped, parent: Any, *, beside_only: bool = False) -> Prompt | None:
     """The prompt that a model call was rendered from: the last one beside it, else the last of the answer."""
+    if isinstance(answer, Skipped):
+        return None
     prompts = answer.prompts
     for prompt in reversed(prompts):
         if prompt.parent == parent:
@@ -508,12 +516,23 @@ def attached() -> Handler | None:
     return _handler if _handler is not None and not _handler.ignore_chain else None
 
 
-def hook_retrievers(base: type) -> None:
+def hook_retrievers(base: Any) -> None:
     """Have every retriever hand itself over to the event of its start. Nothing is added to what others see."""
     if not patching.wrap(base, "_get_ls_params", _handing_over) and not patching.wrapped(
         getattr(base, "_get_ls_params", None)
     ):
-        runtime.unresolved["langchain: BaseRetriever._get_ls_params"] = 1
+        runtime.unresolved["langchain: BaseRetriever._get_ls_params (retrievers by class name only)"] = 1
+    for kind in patching.every_subclass(base):
+        if kind is not base:
+            _hook_retriever(kind)
+    patching.on_new_subclass(base, _hook_retriever)
+
+
+@guarded("langchain.hook_retriever")
+def _hook_retriever(kind: type) -> None:
+    # EnsembleRetriever has an invoke of its own, which asks nobody for parameters.
+    patching.wrap(kind, "invoke", _invoking)
+    patching.wrap(kind, "ainvoke", _ainvoking)
 
 
 def _handing_over(function: Any) -> Any:
@@ -523,6 +542,30 @@ def _handing_over(function: Any) -> Any:
         return function(self, **kwargs)
 
     return _get_ls_params
+
+
+def _invoking(function: Any) -> Any:
+    @functools.wraps(function)
+    def invoke(self: Any, *args: Any, **kwargs: Any) -> Any:
+        handed_over.set(self)
+        try:
+            return function(self, *args, **kwargs)
+        finally:
+            handed_over.set(None)
+
+    return invoke
+
+
+def _ainvoking(function: Any) -> Any:
+    @functools.wraps(function)
+    async def ainvoke(self: Any, *args: Any, **kwargs: Any) -> Any:
+        handed_over.set(self)
+        try:
+            return await function(self, *args, **kwargs)
+        finally:
+            handed_over.set(None)
+
+    return ainvoke
 
 
 def attach() -> Handler:

@@ -10,9 +10,10 @@ import functools
 import inspect
 import time
 from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Any, Final
 
-from llama_index.core.instrumentation import get_dispatcher
+from llama_index.core import instrumentation
 from llama_index.core.instrumentation.event_handlers import BaseEventHandler
 from llama_index.core.instrumentation.span_handlers import BaseSpanHandler
 from typing_extensions import override
@@ -34,7 +35,7 @@ from datahub_llmops.hooks.guard import guarded
 class Span:
     """An open span: its answer, and what it is besides a place in the tree."""
 
-    __slots__ = ("answer", "calls", "depth", "indexing", "part", "prompt", "retrieval", "root", "started")
+    __slots__ = ("answer", "calling", "inside_call", "part", "prompt", "retrieval", "root", "started")
 
     def __init__(self, answer: Answer | Skipped, parent: Span | None) -> None:
         self.answer = answer
@@ -42,9 +43,9 @@ class Span:
         self.started = time.time()
         self.retrieval: Retrieval | None = parent.retrieval if parent is not None else None
         self.prompt: Prompt | None = parent.prompt if parent is not None else None
-        self.indexing: bool = parent.indexing if parent is not None else False
+        self.calling = False
+        self.inside_call: bool = parent is not None and (parent.calling or parent.inside_call)
         self.part: Any = None
-        self.calls: list[ModelCall] | None = None
 
 
 _spans: dict[str, Span] = {}
@@ -74,8 +75,13 @@ def enter(id_: str, bound: Any, instance: Any, parent_id: str | None) -> None:
         name = id_.rpartition("-")[0] if id_.count("-") < 5 else id_[:-37]
         if name.startswith(_WRITES_ONLY) or _embeds_only(name):
             # An ingestion pipeline makes no answer; its writes are seen at the store.
-            span = Span(_NO_ANSWER, None)
-            span.indexing = True
+            _spans[id_] = Span(_NO_ANSWER, None)
+            return
+        late = _stream_of(name)
+        if late is not None:
+            span = Span(late, None)
+            span.root = False
+            span.prompt = late.prompts[-1] if late.prompts else None
             _spans[id_] = span
             return
         span = Span(runtime.enter("llama-index"), None)
@@ -95,9 +101,31 @@ def enter(id_: str, bound: Any, instance: Any, parent_id: str | None) -> None:
     if method in _RETRIEVES and hasattr(instance, "_retrieve"):
         _retrieval(span, span.answer, instance)
     elif method in _TOOLS and hasattr(instance, "metadata") and hasattr(instance, "call"):
-        name = getattr(instance.metadata, "name", None)
-        span.part = ToolCall(span.answer, id_, parent_id, name if isinstance(name, str) else "tool")
+        tool = getattr(instance.metadata, "name", None)
+        span.part = ToolCall(span.answer, id_, parent_id, tool if isinstance(tool, str) else "tool")
         keep(span.answer.tools, span.part)
+
+
+def _stream_of(name: str) -> Answer | None:
+    """The answer that a model's stream belongs to, where it is consumed after the query has returned."""
+    waiting = streaming.get()
+    if waiting is None or name.rpartition(".")[2] not in _STREAMS:
+        return None
+    return waiting if isinstance(waiting, Answer) and not waiting.models else None
+
+
+_STREAMS: Final = frozenset(
+    {"stream", "astream", "stream_chat", "astream_chat", "stream_complete", "astream_complete"}
+)
+streaming: Final[ContextVar[Answer | Skipped | None]] = ContextVar("datahub_llmops_stream", default=None)
+"""The answer of this context whose stream is not consumed yet; the stand-in where there are several."""
+
+
+def _awaits_stream(answer: Answer, result: Any) -> None:
+    if type(result).__name__ in ("StreamingResponse", "AsyncStreamingResponse") and not answer.models:
+        before = streaming.get()
+        alone = before is None or (isinstance(before, Answer) and bool(before.models))
+        streaming.set(answer if alone else _NO_ANSWER)
 
 
 def _embeds_only(name: str) -> bool:
@@ -173,6 +201,7 @@ def leave(id_: str, result: Any) -> None:
         text = said(result)
         if text is not None:
             answer.text = text
+        _awaits_stream(answer, result)
         if not answer.explicit:
             runtime.finish(answer)
         elif answer.ended is not None:
@@ -243,6 +272,9 @@ def _prompt(event: Any) -> None:
 def _model_start(event: Any) -> None:
     span = _spans.get(event.span_id)
     if span is not None:
+        if span.inside_call or span.calling:
+            return  # A chat that completes, an asynchronous call that calls the other: one call.
+        span.calling = True
         answer: Answer | Skipped = span.answer
     else:
         answer = runtime.enter("llama-index")
@@ -251,7 +283,8 @@ def _model_start(event: Any) -> None:
     described = event.model_dict
     call = ModelCall(answer, event.span_id, None)
     call.root = span is None
-    call.asked = described.get("model_name") or described.get("model")
+    asked = described.get("model_name") or described.get("model")
+    call.asked = asked if isinstance(asked, str) and asked != "unknown" else None
     call.provider = _provider(described.get("class_name"))
     call.prompt = span.prompt if span is not None else None
     if call.prompt is None:
@@ -290,6 +323,9 @@ def _model_end(event: Any) -> None:
     call = _open_calls.pop(event.span_id, None)
     if call is None:
         return
+    span = _spans.get(event.span_id)
+    if span is not None:
+        span.calling = False
     response = event.response
     if response is not None:
         raw = getattr(response, "raw", None)
@@ -413,12 +449,16 @@ class Spans(BaseSpanHandler):  # type: ignore[type-arg]  # the span class is a t
 _handlers: tuple[Events, Spans] | None = None
 
 
+def _dispatcher() -> Any:
+    return instrumentation.get_dispatcher()  # type: ignore[attr-defined]  # re-exported without saying so
+
+
 def attach() -> None:
     """Put both handlers on the root dispatcher, once."""
     global _handlers, _on
     if _handlers is None:
         _handlers = Events(), Spans()
-    root = get_dispatcher()
+    root = _dispatcher()
     events, spans = _handlers
     if not any(one is events for one in root.event_handlers):
         root.add_event_handler(events)
@@ -434,7 +474,7 @@ def detach() -> None:
     _spans.clear()
     _open_calls.clear()
     if _handlers is not None:
-        root = get_dispatcher()
+        root = _dispatcher()
         root.event_handlers[:] = [one for one in root.event_handlers if one is not _handlers[0]]
         root.span_handlers[:] = [one for one in root.span_handlers if one is not _handlers[1]]
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from typing_extensions import override
+
 from datahub_llmops.hooks import answers
 
 
@@ -23,9 +25,10 @@ def prompt_middleware(name: str, *, version: str | int | None = None, registry: 
     if version is not None:
         identity["version"] = str(version)
 
-    class PromptName(AgentMiddleware):  # type: ignore[misc, type-arg]  # a base class without types of its own here
+    class PromptName(AgentMiddleware[Any, Any]):
         """Sets the identity for the model call inside it."""
 
+        @override
         def wrap_model_call(self, request: Any, handler: Callable[[Any], Any]) -> Any:
             before = answers.prompt_named.get()
             answers.prompt_named.set(identity)
@@ -34,6 +37,7 @@ def prompt_middleware(name: str, *, version: str | int | None = None, registry: 
             finally:
                 answers.prompt_named.set(before)
 
+        @override
         async def awrap_model_call(self, request: Any, handler: Callable[[Any], Any]) -> Any:
             before = answers.prompt_named.get()
             answers.prompt_named.set(identity)

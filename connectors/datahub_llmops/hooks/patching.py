@@ -50,14 +50,15 @@ def every_subclass(base: type) -> list[type]:
     found: dict[type, None] = {base: None}
     waiting = [base]
     while waiting:
-        for below in type.__subclasses__(waiting.pop()):
+        subclasses: list[type] = type.__subclasses__(waiting.pop())
+        for below in subclasses:
             if below not in found:
                 found[below] = None
                 waiting.append(below)
     return list(found)
 
 
-def on_new_subclass(base: type, call: Callable[[type], None]) -> None:
+def on_new_subclass(base: Any, call: Callable[[type], None]) -> None:
     """Call ``call`` for every class that is derived from ``base`` from now on."""
     before = vars(base).get("__init_subclass__")
     inherited = base.__init_subclass__
@@ -72,8 +73,8 @@ def on_new_subclass(base: type, call: Callable[[type], None]) -> None:
     if wrapped(inherited):
         return
     setattr(__init_subclass__, MARK, True)
-    hook = classmethod(__init_subclass__)
-    base.__init_subclass__ = hook  # type: ignore[assignment, method-assign]  # that is how it is hooked
+    hook: Any = classmethod(__init_subclass__)  # type: ignore[arg-type]  # of a class that is not written here
+    base.__init_subclass__ = hook
     _new.append((base, hook, before))
 
 

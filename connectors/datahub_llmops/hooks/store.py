@@ -40,6 +40,14 @@ CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT RO
 """
 
 
+_dump: Final = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
+_dump_sorted: Final = json.JSONEncoder(separators=(",", ":"), sort_keys=True).encode
+
+
+def _today() -> int:
+    return int(time.time() // 86400)
+
+
 class AnswerRow(NamedTuple):
     """One answer as stored; ``body`` as ``encode`` writes it, with identities by number."""
 
@@ -92,7 +100,8 @@ class Store:
         self.path = path
         self.note = note
         self._db = connection
-        self._identities: dict[tuple[str, str], tuple[int, int]] = {}
+        self._identities: dict[tuple[Any, ...], int] = {}
+        self._day = 0
         self._pruned = 0.0
 
     @classmethod
@@ -197,20 +206,30 @@ class Store:
 
     def intern(self, kind: Kind, body: Mapping[str, Any]) -> int:
         """Number of an identity, given at its first sight."""
-        text = json.dumps(body, sort_keys=True, separators=(",", ":"))
-        today = int(time.time() // 86400)
-        held = self._identities.get((kind, text))
-        if held is not None and held[1] == today:
-            return held[0]
+        try:
+            key: tuple[Any, ...] = (kind, *body.items())
+            held = self._identities.get(key)
+        except TypeError:  # A list inside.
+            key = (kind, _dump(body))
+            held = self._identities.get(key)
+        if held is not None and self._day == _today():
+            return held
+        return self._intern(kind, body, key)
+
+    def _intern(self, kind: Kind, body: Mapping[str, Any], key: tuple[Any, ...]) -> int:
+        today = _today()
+        if self._day != today or len(self._identities) >= 20_000:
+            # Once a day everything in use is seen again, so that pruning spares it.
+            self._identities.clear()
+            self._day = today
         row = self._db.execute(
             "INSERT INTO identities (kind, body, seen) VALUES (?, ?, ?)"
             " ON CONFLICT (kind, body) DO UPDATE SET seen = excluded.seen RETURNING id",
-            (kind, text, today),
+            (kind, _dump_sorted(body), today),
         ).fetchone()
-        if len(self._identities) >= 20_000:
-            self._identities.clear()
-        self._identities[(kind, text)] = (int(row[0]), today)
-        return int(row[0])
+        number = int(row[0])
+        self._identities[key] = number
+        return number
 
     def put_answer(
         self,
@@ -222,7 +241,7 @@ class Store:
         digests: set[bytes],
     ) -> None:
         """Store an answer, in place of what was stored of it before."""
-        text = json.dumps(body, separators=(",", ":"))
+        text = _dump(body)
         self._db.execute(
             "INSERT OR REPLACE INTO answers (id, ended, application, status, body) VALUES (?, ?, ?, ?, ?)",
             (answer_id, ended, application, status, text),
@@ -241,7 +260,7 @@ class Store:
         """Store what a run wrote, in place of what was stored of it before."""
         self._db.execute(
             "INSERT OR REPLACE INTO writes (run, started, ended, application, target, body) VALUES (?, ?, ?, ?, ?, ?)",
-            (run, started, ended, application, target, json.dumps(body, separators=(",", ":"))),
+            (run, started, ended, application, target, _dump(body)),
         )
 
     def put_chunks(self, target: int, chunks: Iterable[bytes], run: int) -> None:

@@ -56,13 +56,10 @@ def identity(metadata: Mapping[str, Any] | None) -> dict[str, str] | None:
     if langfuse is not None:
         return _object("langfuse", langfuse)
     for key in ("mlflow_prompt", "mlflow.linkedPrompts", "mlflow_prompt_uri", "prompt_uri"):
-        said = metadata.get(key)
-        if said is not None:
-            return _mlflow(said)
-    name = metadata.get("prompt_name")
-    if isinstance(name, str):
-        return _named("custom", name, metadata.get("prompt_version"))
-    return None
+        linked = metadata.get(key)
+        if linked is not None:
+            return _mlflow(linked)
+    return _named("custom", metadata.get("prompt_name"), metadata.get("prompt_version"))
 
 
 def _named(registry: str, name: object, version: object) -> dict[str, str] | None:
