@@ -13,9 +13,19 @@ from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.runnables import Runnable, RunnablePassthrough
-from langchain_core.vectorstores import VectorStore
+from langchain_core.vectorstores import InMemoryVectorStore, VectorStore
 from typing_extensions import override
 
+__all__ = [
+    "DOCUMENTS",
+    "PROMPT",
+    "InMemoryVectorStore",
+    "Model",
+    "NamedEmbedding",
+    "Overloaded",
+    "joined",
+    "rag",
+]
 USAGE = {
     "input_tokens": 30,
     "output_tokens": 5,

@@ -111,16 +111,14 @@ def failure(error: object) -> tuple[str, str | None]:
     return "error", f"{name} {status}" if isinstance(status, int) else name
 
 
-def sweep(
-    runs: MutableMapping[Any, Any], started: Callable[[Any], float | None], *, limit: int = MAX_OPEN
-) -> None:
-    """Give up runs that never end: the oldest beyond ``limit``, and those older than an hour.
+def sweep(runs: MutableMapping[Any, Any], started: Callable[[Any], float | None]) -> None:
+    """Give up runs that never end: those older than an hour, and the oldest eighth where there are too many.
 
     Their answers are recorded as ``unfinished``.
     """
     global abandoned
     edge = time.time() - MAX_AGE
-    excess = len(runs) - limit
+    excess = len(runs) - MAX_OPEN + MAX_OPEN // 8 if len(runs) >= MAX_OPEN else 0
     for number, key in enumerate(list(runs)):
         held = runs.get(key)
         if held is None:

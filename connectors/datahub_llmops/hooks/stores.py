@@ -159,7 +159,7 @@ def _stamp(frame: Frame, function: Any, args: Any, kwargs: Any) -> Any:
     job = writing.job.get()
     if job is None or not job.stamp or not args:
         return None
-    return stamping.langchain(job, args[0], function.__name__.removeprefix("a"), args, kwargs)
+    return stamping.langchain(job, args[0], function.__name__.replace("aadd_", "add_"), args, kwargs)
 
 
 @guarded("stores.after_write")
