@@ -132,7 +132,7 @@ class TestStores:
                 ids.append(a.id)
         assert host.handle.stats()["dropped"] - before == 4
         lineage.attach("support-bot", store=host.path)
-        assert [one.id for one in host.answers()] == ids[4:]
+        assert {one.id for one in host.answers()} == set(ids[4:])
         store = Store.read(host.path)
         assert store.counters()["records_dropped"] >= 4
         store.close()
