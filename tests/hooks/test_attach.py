@@ -109,7 +109,7 @@ def test_detached_in_the_middle_of_an_answer(host: Host) -> None:
         Model().invoke("q")
         host.handle.detach()
         Model().invoke("q")
-    assert host.answers() == []
+    assert not host.path.exists()
 
 
 def test_a_key_that_hosts_share(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

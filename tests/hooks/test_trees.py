@@ -99,7 +99,7 @@ def test_each_root_is_an_answer_with_all_its_parts(tree: list[tuple[Run, ...]], 
             finish(handler, run)
         assert len(handler.runs) == sum(run.ending == "never" for run in runs)
         assert handle.flush(10)
-        stored = stored_answers(path)[1:]
+        stored = [one for one in stored_answers(path) if "gpt-test" not in str(one.models)]
         handle.detach()
 
     expected = []
