@@ -16,17 +16,7 @@ Name: TypeAlias = tuple[str, ...]
 """Path of an item in its system, outermost first: ``("default_database", "docs")``."""
 
 FieldType: TypeAlias = Literal[
-    "string",
-    "integer",
-    "float",
-    "boolean",
-    "array",
-    "object",
-    "date",
-    "datetime",
-    "bytes",
-    "vector",
-    "unknown",
+    "string", "integer", "float", "boolean", "array", "object", "date", "datetime", "bytes", "vector", "unknown"
 ]
 
 

@@ -55,15 +55,11 @@ def resolve(catalog: Catalog, typed: str) -> str:
     asset, hash_sign, column = typed.rpartition("#")
     if not found and hash_sign:
         return names.schema_field(resolve(catalog, asset), column)
-    exact = [
-        urn for urn in found if f"{names.platform(urn)}:{names.full_name(urn)}".casefold() == typed.casefold()
-    ]
+    exact = [urn for urn in found if f"{names.platform(urn)}:{names.full_name(urn)}".casefold() == typed.casefold()]
     if len(exact) == 1 or len(found) == 1:
         return (exact if len(exact) == 1 else found)[0]
     if not found:
-        raise UnknownAssetError(
-            f"nothing in the catalog is called {typed!r}; look for it: datahub-llmops search WORDS"
-        )
+        raise UnknownAssetError(f"nothing in the catalog is called {typed!r}; look for it: datahub-llmops search WORDS")
     listed = "\n".join(f"  {urn}" for urn in found[:_SHOWN_CANDIDATES])
     more = f"\n  and more than {_SHOWN_CANDIDATES} in all" if len(found) > _SHOWN_CANDIDATES else ""
     raise UnknownAssetError(f"{typed!r} may mean more than one asset; say which:\n{listed}{more}")

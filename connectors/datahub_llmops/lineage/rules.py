@@ -90,9 +90,7 @@ class ProvenanceConfig(ConfigModel):
     @classmethod
     def _named(cls, fields: list[str]) -> list[str]:
         if any(not name.strip() for name in fields):
-            raise ValueError(
-                "provenance.fields holds an empty name: name a payload field, or leave the line out"
-            )
+            raise ValueError("provenance.fields holds an empty name: name a payload field, or leave the line out")
         return list(dict.fromkeys(fields))
 
 
@@ -103,8 +101,7 @@ class _Rule:
 
     def fill(self, groups: Mapping[str, str | None]) -> str:
         return "".join(
-            text + (UrnEncoder.encode_string(groups[name] or "") if name else "")
-            for text, name in self.template
+            text + (UrnEncoder.encode_string(groups[name] or "") if name else "") for text, name in self.template
         )
 
 
@@ -205,9 +202,7 @@ def _compile(rule: RuleConfig) -> _Rule:
     try:
         parsed = tuple(Formatter().parse(rule.urn))
     except ValueError as error:
-        raise ValueError(
-            f"rule {rule.match!r}: the braces of urn {rule.urn!r} do not pair: {error}"
-        ) from error
+        raise ValueError(f"rule {rule.match!r}: the braces of urn {rule.urn!r} do not pair: {error}") from error
     for _, name, spec, conversion in parsed:
         if name is not None and (name not in pattern.groupindex or spec or conversion):
             known = ", ".join(sorted(pattern.groupindex)) or "none"

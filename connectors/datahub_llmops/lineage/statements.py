@@ -236,11 +236,7 @@ def _insert(tree: exp.Insert) -> tuple[Reading, ...]:
 
 def _create(tree: exp.Create) -> tuple[Reading, ...]:
     query = tree.expression
-    if (
-        tree.kind not in ("TABLE", "VIEW")
-        or not isinstance(query, exp.Query)
-        or isinstance(query, exp.Values)
-    ):
+    if tree.kind not in ("TABLE", "VIEW") or not isinstance(query, exp.Query) or isinstance(query, exp.Values):
         return ()
     return (Reading(query=query, names=_column_list(tree.this), target=_table(tree.this), creates=True),)
 
@@ -251,9 +247,7 @@ def _copy(tree: exp.Copy) -> tuple[Reading, ...]:
         if isinstance(source, exp.Subquery):
             return (Reading(query=source.unnest(), target=_table(tree.this) if loads else None),)
     if loads:
-        raise Refusal(
-            "It loads a file or stage, which no catalog knows as a table: name the source in tables."
-        )
+        raise Refusal("It loads a file or stage, which no catalog knows as a table: name the source in tables.")
     names = _column_list(tree.this)
     table = _table(tree.this)
     if table is None:
@@ -338,9 +332,7 @@ def _assignments(
         return None
     table = _table(target)
     reads_target = table is not None and any(
-        column.table.lower() == table.alias_or_name.lower()
-        for value in named
-        for column in value.find_all(exp.Column)
+        column.table.lower() == table.alias_or_name.lower() for value in named for column in value.find_all(exp.Column)
     )
     query = exp.select(*named)
     if source is not None:
@@ -371,6 +363,4 @@ def _table(node: exp.Expression | None) -> exp.Table | None:
 def _column_list(node: exp.Expression) -> tuple[str, ...] | None:
     if not isinstance(node, exp.Schema) or not node.expressions:
         return None
-    return tuple(
-        column.name for column in node.expressions if isinstance(column, exp.Identifier | exp.ColumnDef)
-    )
+    return tuple(column.name for column in node.expressions if isinstance(column, exp.Identifier | exp.ColumnDef))
