@@ -18,7 +18,7 @@ help:
 	@sed -n 's/^#   /  /p' $(firstword $(MAKEFILE_LIST))
 
 demo: $(VENV)/.demo
-	@PATH="$(BIN):$$PATH" $(BIN)/python examples/demo/run.py
+	@$(BIN)/python examples/demo/run.py
 
 test: $(VENV)/.test
 	$(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 8

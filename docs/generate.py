@@ -23,6 +23,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import click
 from click.testing import CliRunner
+from datahub.configuration.common import AllowDenyPattern
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
@@ -52,7 +53,16 @@ def type_words(annotation: Any) -> str:
     if origin is dict or getattr(origin, "__name__", "") == "Mapping":
         return f"map of {type_words(arguments[0])} to {type_words(arguments[1])}"
     name = getattr(annotation, "__name__", str(annotation))
-    words = {"str": "string", "int": "integer", "float": "number", "bool": "true or false", "Any": "anything"}
+    words = {
+        "str": "string",
+        "Path": "path",
+        "int": "integer",
+        "float": "number",
+        "bool": "true or false",
+        "Any": "anything",
+        "AllowDenyPattern": "`allow` and `deny`, lists of patterns",
+        "StatefulStaleMetadataRemovalConfig": "mapping",
+    }
     if (
         isinstance(annotation, type)
         and issubclass(annotation, BaseModel)
@@ -67,12 +77,13 @@ def default_words(field: FieldInfo) -> str:
     if field.is_required():
         return "required"
     value = field.get_default(call_default_factory=True, validated_data={})
-    if value is None:
+    if value is None or isinstance(value, Path):
+        # A path that a function makes is another one on every machine: the description says which.
         return ""
     if isinstance(value, BaseModel):
         value = value.model_dump(mode="json", exclude_defaults=True)
         if not value:
-            return ""
+            return "everything" if field.annotation is AllowDenyPattern else ""
     if isinstance(value, tuple | set | frozenset):
         value = sorted(value) if isinstance(value, set | frozenset) else list(value)
     return f"`{json.dumps(value, default=str, ensure_ascii=False)}`"
@@ -116,9 +127,13 @@ def command_help(arguments: str) -> str:
     """What a command prints when asked for help."""
     cli = importlib.import_module("datahub_llmops.cli")
     command: click.Command = cli.main
-    runner = CliRunner(env={"COLUMNS": "100", "TERM": "dumb", "NO_COLOR": "1"})
+    runner = CliRunner(env={"NO_COLOR": "1"})
     result = runner.invoke(
-        command, [*arguments.split(), "--help"], prog_name="datahub-llmops", catch_exceptions=False
+        command,
+        [*arguments.split(), "--help"],
+        prog_name="datahub-llmops",
+        catch_exceptions=False,
+        terminal_width=100,
     )
     return f"```text\n{result.output.strip()}\n```\n"
 

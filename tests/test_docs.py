@@ -8,7 +8,7 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,23 +56,30 @@ def estate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     return folder, run_demo(folder)
 
 
-def run_demo(folder: Path) -> str:
+def run(command: Sequence[str], folder: Path, **more: str) -> str:
+    """What a command printed, run in ``folder``; it must succeed."""
+    program = [sys.executable, *command[1:]] if command[0] == "python" else list(command)
     done = subprocess.run(
-        [sys.executable, "examples/demo/run.py"],
+        program,
         cwd=folder,
-        env=environment(HOME=str(folder)),
+        env=environment(**more),
         capture_output=True,
         text=True,
         timeout=240,
         check=False,
     )
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
     assert "Traceback" not in done.stderr, done.stderr
     return done.stdout
 
 
+def run_demo(folder: Path) -> str:
+    return run(["python", "examples/demo/run.py"], folder, HOME=str(folder))
+
+
 def by_language(*languages: str, mark: str | None = None) -> list[Any]:
-    found = [block for block in BLOCKS if block.language in languages and block.mark == mark]
+    # A block with a title is part of a file that is built and run as a whole.
+    found = [b for b in BLOCKS if b.language in languages and b.mark == mark and b.title is None]
     return [pytest.param(block, id=block.name) for block in found]
 
 
@@ -99,8 +106,8 @@ def test_a_second_demo_changes_nothing_and_says_so(estate: tuple[Path, str]) -> 
     folder, first = estate
     assert "Nothing changed" not in first
     second = run_demo(folder)
-    assert "Nothing changed" in second
-    assert second.count("unchanged)") == 2
+    assert "Nothing changed" in second, second
+    assert second.count("unchanged)") == 2, second
     # The walks are the same ones.
     assert (
         second.partition("== 4.")[2].partition("Done in")[0]
@@ -115,24 +122,13 @@ def test_the_demos_recipe_declares_the_query_that_its_job_runs() -> None:
 
 
 def test_no_block_is_of_a_kind_that_is_not_checked() -> None:
-    checked = {*SHELL, *INERT, "python", "yaml", "json", "toml"}
+    checked = {*SHELL, *INERT, "python", "yaml"}
     assert [block.name for block in BLOCKS if block.language not in checked] == []
 
 
 @pytest.mark.parametrize("block", by_language("python"))
 def test_python_runs(block: Block, estate: tuple[Path, str]) -> None:
-    if block.title is not None:
-        pytest.skip("part of a file that is built and run as a whole")
-    done = subprocess.run(
-        [sys.executable, "-c", block.text],
-        cwd=estate[0],
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    run(["python", "-c", block.text], estate[0])
 
 
 @pytest.mark.parametrize("block", by_language("python", mark="compile"))
@@ -164,19 +160,9 @@ def test_commands_work(block: Block, estate: tuple[Path, str]) -> None:
             check_unrun(command)
             continue
         assert command[0] in ("datahub-llmops", "python"), f"nothing checks {command[0]}"
-        program = [sys.executable, *command[1:]] if command[0] == "python" else command
-        done = subprocess.run(
-            program,
-            cwd=estate[0],
-            env=environment(),
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
+        printed = run(command, estate[0])
         if "--json" in command:
-            json.loads(done.stdout)
+            json.loads(printed)
 
 
 def check_unrun(command: list[str]) -> None:
@@ -194,14 +180,15 @@ def test_the_sample_is_what_the_demo_prints(block: Block, estate: tuple[Path, st
     assert [line for line in block.text.splitlines() if line.rstrip() not in printed] == []
 
 
-@pytest.mark.parametrize("block", by_language("json"))
-def test_json_parses(block: Block) -> None:
-    json.loads(block.text)
-
-
-@pytest.mark.parametrize("block", by_language("yaml", mark="yaml"))
-def test_yaml_parses(block: Block) -> None:
-    assert isinstance(yaml.safe_load(block.text), dict)
+@pytest.mark.parametrize("block", by_language("yaml", mark="workflow"))
+def test_a_workflow_names_what_there_is(block: Block) -> None:
+    jobs = yaml.safe_load(block.text)["jobs"]
+    steps = [step["run"] for job in jobs.values() for step in job["steps"] if "run" in step]
+    assert steps
+    for step in steps:
+        command = shlex.split(step)
+        assert command[0] in NOT_RUN
+        check_unrun(command)
 
 
 @pytest.mark.parametrize("block", by_language("yaml"))
@@ -260,6 +247,27 @@ def config_of(registry: Any, name: str) -> Any:
     return registry.get(name).get_config_class()
 
 
+def test_the_connector_that_the_page_builds_works(tmp_path: Path) -> None:
+    for block in blocks(ROOT / "docs" / "add-a-connector.md"):
+        if block.title is not None:
+            with (tmp_path / block.title).open("a") as file:
+                file.write(f"{block.text}\n\n")
+    folder = tmp_path / "vectors"
+    folder.mkdir()
+    for name in ("guides", "notes"):
+        point = {"vector": [0.1, 0.9], "payload": {"text": "Fold.", "source": "s3://kb/guides.pdf"}}
+        (folder / f"{name}.jsonl").write_text(f"{json.dumps(point)}\n")
+    path = os.pathsep.join(map(str, (tmp_path, ROOT / "tests")))
+    run(
+        ["python", "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_jsonlines.py"],
+        tmp_path,
+        PYTHONPATH=path,
+    )
+    run(["python", str(ROOT / "examples/demo/ingest.py"), "jsonlines.dhub.yaml"], tmp_path, PYTHONPATH=path)
+    walk = run(["datahub-llmops", "--catalog", "catalog.db", "lineage", "jsonlines:guides", "--up"], tmp_path)
+    assert "kb/guides.pdf" in walk
+
+
 @pytest.mark.parametrize("page", [pytest.param(page, id=str(page.relative_to(ROOT))) for page in PAGES])
 def test_links_lead_somewhere(page: Path) -> None:
     for target in links(page):
@@ -286,7 +294,4 @@ def test_every_page_can_be_reached_from_the_readme() -> None:
 
 
 def test_generated_parts_are_fresh() -> None:
-    done = subprocess.run(
-        [sys.executable, "docs/generate.py", "--check"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    run(["python", "docs/generate.py", "--check"], ROOT)

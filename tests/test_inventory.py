@@ -59,7 +59,7 @@ def test_no_slot_of_the_whole_environment_is_taken() -> None:
 
 
 def test_no_connector_is_left_unregistered() -> None:
-    written = set()
+    written: set[type] = set()
     for path in (file for folder in ("vectors", "prompts") for file in (PACKAGE / folder).glob("[!_]*.py")):
         module = importlib.import_module(f"datahub_llmops.{path.parent.name}.{path.stem}")
         own = (

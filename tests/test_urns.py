@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import doctest
 
-from datahub.metadata.urns import DatasetUrn, Urn
+from datahub.metadata.urns import DatasetUrn
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -32,8 +32,7 @@ def test_any_name_makes_a_urn_that_datahub_reads_back(database: str, collection:
 def test_platform_instance_is_a_prefix_and_env_is_kept() -> None:
     place = Place(platform="chroma", env="DEV", instance="eu")
     assert (
-        urns.collection(place, ("db", "docs"))
-        == "urn:li:dataset:(urn:li:dataPlatform:chroma,eu.db.docs,DEV)"
+        urns.collection(place, ("db", "docs")) == "urn:li:dataset:(urn:li:dataPlatform:chroma,eu.db.docs,DEV)"
     )
 
 

@@ -11,20 +11,18 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import asdict
+from io import TextIOWrapper
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, Final
 
 import click
 
 from datahub_llmops import __version__
 from datahub_llmops.catalog.open import open_catalog, resolve
-from datahub_llmops.catalog.protocol import Edge, FullCatalog, Lineage, Node
+from datahub_llmops.catalog.protocol import Direction, Edge, FullCatalog, Lineage, Node
 from datahub_llmops.errors import LlmopsError, UnknownAssetError
 
-if TYPE_CHECKING:
-    from rich.console import RenderableType
-
-F = TypeVar("F")
+_DIRECTIONS: Final[tuple[Direction, Direction]] = ("up", "down")
 
 _EXAMPLES = """
 \b
@@ -57,6 +55,9 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for pro
 @click.pass_context
 def main(context: click.Context, where: str | None) -> None:
     """See which tables, columns, owners and terms feed a vector index, and what depends on them."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        # A terminal that cannot show a letter shows a question mark.
+        sys.stdout.reconfigure(errors="replace")
     context.obj = where
 
 
@@ -81,11 +82,11 @@ def lineage(where: str | None, asset: str, up: bool, hops: int, columns: bool, a
         if as_json:
             _print_json(_walk_json(walk))
             return
-        from datahub_llmops.render import Labels, lineage_summary, lineage_tree
+        from datahub_llmops import render
 
-        labels = Labels(catalog)
+        labels = render.Labels(catalog)
         labels.learn_nodes(walk.nodes)
-        _print(lineage_tree(walk, labels, columns=columns), lineage_summary(walk, hops))
+        render.show(render.lineage_tree(walk, labels, columns=columns), render.lineage_summary(walk, hops))
 
 
 @main.command()
@@ -105,10 +106,11 @@ def show(where: str | None, asset: str, as_json: bool) -> None:
         if as_json:
             _print_json(_asset_json(catalog, node))
             return
+        from datahub_llmops import render
         from datahub_llmops.page import gather, page
-        from datahub_llmops.render import Labels
 
-        _print(page(gather(catalog, node), Labels(catalog)))
+        up, down = _neighbours(catalog, node)
+        render.show(page(gather(catalog, node, up, down), render.Labels(catalog)))
 
 
 @main.command()
@@ -127,14 +129,15 @@ def search(where: str | None, words: tuple[str, ...], limit: int, as_json: bool)
         found = list(catalog.search(query, limit))
         if as_json:
             _print_json({"query": query, "nodes": [_node_json(node, hops=False) for node in found]})
-            return
         if not found:
             raise UnknownAssetError(f"nothing in the catalog holds {query!r}")
-        from datahub_llmops.render import Labels, search_table
+        if as_json:
+            return
+        from datahub_llmops import render
 
-        labels = Labels(catalog)
+        labels = render.Labels(catalog)
         labels.learn_nodes(found)
-        _print(search_table(found, labels))
+        render.show(render.search_table(found, labels))
 
 
 @main.command()
@@ -199,27 +202,29 @@ def _edge_json(edge: Edge) -> dict[str, Any]:
     return asdict(edge)
 
 
+def _neighbours(catalog: FullCatalog, node: Node) -> tuple[list[Node], list[Node]]:
+    """What the asset depends on directly, and what uses it; a soft-deleted one has left the graph."""
+    try:
+        up, down = (catalog.lineage(node.urn, direction, 1).nodes for direction in _DIRECTIONS)
+    except UnknownAssetError:
+        return [], []
+    return [other for other in up if other.hops], [other for other in down if other.hops]
+
+
 def _asset_json(catalog: FullCatalog, node: Node) -> dict[str, object]:
+    up, down = _neighbours(catalog, node)
     return {
         **_node_json(node, hops=False),
         "aspects": dict(catalog.aspects(node.urn)),
         "latest": dict(catalog.latest(node.urn)),
-        "upstream": [other.urn for other in catalog.lineage(node.urn, "up", 1).nodes if other.hops],
-        "downstream": [other.urn for other in catalog.lineage(node.urn, "down", 1).nodes if other.hops],
+        "upstream": [other.urn for other in up],
+        "downstream": [other.urn for other in down],
     }
 
 
 def _print_json(value: object) -> None:
     """ASCII only: what would steer a terminal is escaped by JSON itself."""
     click.echo(json.dumps(value, indent=2))
-
-
-def _print(*parts: RenderableType) -> None:
-    from datahub_llmops.render import console
-
-    out = console()
-    for part in parts:
-        out.print(part)
 
 
 def _shown(message: str) -> str:

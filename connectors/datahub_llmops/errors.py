@@ -38,6 +38,10 @@ class CatalogError(LlmopsError):
     """A catalog could not be opened, read or written: locked, truncated, of a newer version, unreachable."""
 
 
+class NoCatalogError(CatalogError):
+    """There is no local catalog at the path yet: no file, or one that no run has ended in."""
+
+
 class UnknownAssetError(CatalogError):
     """No asset, or more than one, answers to the URN or short name that was asked for."""
 
@@ -48,3 +52,7 @@ class SinkError(LlmopsError):
 
 class StoreError(LlmopsError):
     """The local store of answers is missing, damaged, not writable, or of a newer version."""
+
+
+class StatementError(LlmopsError):
+    """A SQL statement out of which no lineage can be read; the message says why, in constant words."""

@@ -7,7 +7,6 @@ a body, so that no secret and no payload can be in them.
 
 from __future__ import annotations
 
-import base64
 import json
 import logging
 import random
@@ -20,13 +19,12 @@ from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, TypeAlias
-from urllib.parse import unquote, urlencode, urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import urllib3
 import urllib3.exceptions as trouble
 from pydantic import BaseModel, Field
 
-import datahub_llmops
 from datahub_llmops.errors import (
     ConnectorError,
     DeniedError,
@@ -34,7 +32,7 @@ from datahub_llmops.errors import (
     UnreadableError,
     VanishedError,
 )
-from datahub_llmops.transport import deadline, pools
+from datahub_llmops.transport import checked_headers, deadline, parsed_url, pools
 
 logger = logging.getLogger(__name__)
 
@@ -93,8 +91,8 @@ class HttpClient:
 
     ``deadline`` is in seconds, for a call as a whole; name look-ups are bounded by the machine's resolver only.
     ``retries`` is how often a call that changes nothing is repeated, ``backoff`` the seconds before the first time.
-    ``absent`` says of the JSON of a 404 whether the system itself means that the item is not there: a gateway's 404
-    must never pass for a deletion.
+    ``absent`` says of a status (4xx) and its JSON whether the system itself means that the item is not there: a
+    gateway's 404 must never pass for a deletion.
 
     Raises:
         UnreachableError: the address or a header cannot be used.
@@ -112,14 +110,16 @@ class HttpClient:
         verify: bool | Path = True,
         backoff: float = 0.5,
         max_answer_bytes: int = MAX_ANSWER_BYTES,
-        absent: Callable[[Json], bool] = lambda answer: isinstance(answer, dict),
+        absent: Callable[[int, Json], bool] = lambda status, answer: (
+            status in (404, 410) and isinstance(answer, dict)
+        ),
     ) -> None:
-        origin, self._prefix, login = _parsed(system, base_url)
+        origin, self._prefix, login = parsed_url(system, base_url)
         self.system = system
         self.server = urlsplit(origin).netloc
         """Host and port, without credentials: for messages and names."""
         self._origin = origin
-        self._headers = _checked_headers(system, headers or {}, login)
+        self._headers = checked_headers(system, headers or {}, login)
         self._seconds = deadline
         self._retries = retries
         self._backoff = backoff
@@ -272,8 +272,14 @@ class HttpClient:
         if isinstance(error, (trouble.NewConnectionError, ConnectionRefusedError)):
             return _Failure(
                 error=UnreachableError,
-                what="failed: the connection was refused. Check the url, and that the server runs",
+                what="failed: the connection was refused, or there is no way there. Check the url, and that the server "
+                "runs",
                 again=True,
+            )
+        if isinstance(error, trouble.ConnectTimeoutError):
+            return _Failure(
+                error=UnreachableError,
+                what=f"failed: no connection within {self._seconds:g} s. Check the url, and firewalls on the way",
             )
         if isinstance(error, (trouble.TimeoutError, trouble.EmptyPoolError, TimeoutError)):
             return _Failure(
@@ -299,8 +305,8 @@ class HttpClient:
             return _Failure(
                 error=DeniedError, what=f"was denied ({status}). Check the token or key and what it may read"
             )
-        if status in (404, 410):
-            return self._missing(status, content)
+        if status in (400, 404, 410) and (missing := self._missing(status, content)):
+            return missing
         if status == 429:
             wait = _seconds_to_wait(response.headers.get("Retry-After"))
             return _Failure(
@@ -320,13 +326,15 @@ class HttpClient:
             )
         return self._parsed_json(content, kind)
 
-    def _missing(self, status: int, content: bytes | None) -> _Failure:
+    def _missing(self, status: int, content: bytes | None) -> _Failure | None:
         try:
-            absent = self._absent(json.loads(content or b""))
+            absent = self._absent(status, json.loads(content or b""))
         except (ValueError, RecursionError):
             absent = False
         if absent:
             return _Failure(error=VanishedError, what=f"was answered {status}: it is not there (any more)")
+        if status == 400:
+            return None
         return _Failure(
             error=UnreachableError,
             what=f"was answered {status}, but not in the words of {self.system}: perhaps a gateway answered, or "
@@ -354,55 +362,6 @@ class HttpClient:
                 error=UnreadableError,
                 what=f"was answered with what is not JSON. Check that the url leads to {self.system}",
             )
-
-
-def _parsed(system: str, base_url: str) -> tuple[str, str, str | None]:
-    """Origin, path and ``user:password`` of a base URL; the URL is not shown, it may hold a password."""
-    problem: str | None = None
-    try:
-        parts = urlsplit(base_url.strip())
-        port = parts.port
-    except ValueError:
-        problem = "its host or port cannot be read"
-    else:
-        if parts.scheme not in ("http", "https"):
-            problem = "it must begin with http:// or https://"
-        elif not parts.hostname or any(c.isspace() for c in parts.netloc):
-            problem = "it names no host"
-        elif parts.query or parts.fragment:
-            problem = "it must not have a query (?) or a fragment (#)"
-    if problem is not None:
-        raise UnreachableError(
-            f"{system}: the url cannot be used: {problem}. Write it like https://host.example:8443"
-        )
-    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
-    origin = f"{parts.scheme}://{host}" + (f":{port}" if port else "")
-    login = f"{unquote(parts.username)}:{unquote(parts.password or '')}" if parts.username else None
-    return origin, parts.path.rstrip("/"), login
-
-
-def _checked_headers(system: str, headers: Mapping[str, str], login: str | None) -> dict[str, str]:
-    result = {
-        "Accept": "application/json",
-        "Accept-Encoding": "gzip",
-        "User-Agent": f"datahub-llmops/{datahub_llmops.__version__}",
-    }
-    for name, value in headers.items():
-        # A token out of a file or variable often ends in a line break.
-        text = value.strip()
-        if not text.isascii() or not text.isprintable():
-            raise UnreachableError(
-                f"{system}: the value for the header {name} holds characters that a header cannot carry (line "
-                "break, accent). Check the token or key in the recipe."
-            )
-        result[name] = text
-    if login is not None:
-        if any(name.lower() == "authorization" for name in headers):
-            raise UnreachableError(
-                f"{system}: both a token and a user in the url are given. Take one of them away."
-            )
-        result["Authorization"] = "Basic " + base64.b64encode(login.encode()).decode()
-    return result
 
 
 def _tls_failure(error: Exception) -> _Failure:

@@ -16,7 +16,17 @@ Name: TypeAlias = tuple[str, ...]
 """Path of an item in its system, outermost first: ``("default_database", "docs")``."""
 
 FieldType: TypeAlias = Literal[
-    "string", "integer", "float", "boolean", "array", "object", "date", "datetime", "bytes", "vector", "unknown"
+    "string",
+    "integer",
+    "float",
+    "boolean",
+    "array",
+    "object",
+    "date",
+    "datetime",
+    "bytes",
+    "vector",
+    "unknown",
 ]
 
 

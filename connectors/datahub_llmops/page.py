@@ -18,6 +18,7 @@ from datahub_llmops.render import Labels, clean, headline, kind
 
 _SQL: Final = (("viewProperties", "viewLogic"), ("dataTransformLogic", "transforms"))
 _MARKS: Final = (("glossaryTerms", "terms", "urn", "◆"), ("globalTags", "tags", "tag", "#"))
+_SCHEMA: Final = ("schemaMetadata", "editableSchemaMetadata")
 _SHOWN_NEIGHBOURS: Final = 8
 
 
@@ -27,6 +28,8 @@ class Facts:
 
     node: Node
     aspects: Mapping[str, Aspect]
+    schema: Mapping[str, Aspect]
+    """The two aspects that describe columns: the asset's, or of a column its asset's."""
     latest: Mapping[str, Aspect]
     fields: Mapping[str, Mapping[str, Aspect]]
     """Aspects of the ``schemaField`` entities, by URN."""
@@ -53,20 +56,24 @@ class _Column:
     """Structured properties: URN and value."""
 
 
-def gather(catalog: FullCatalog, node: Node) -> Facts:
-    """Ask ``catalog`` for all that the page of ``node`` shows.
+def gather(catalog: FullCatalog, node: Node, upstream: Sequence[Node], downstream: Sequence[Node]) -> Facts:
+    """Ask ``catalog`` for all that the page of ``node`` shows beside its direct neighbours.
 
     Raises:
         CatalogError: the catalog cannot answer.
     """
-    aspects = catalog.aspects(node.urn)
+    holder = names.asset_of(node.urn)
+    found = catalog.aspects_of({node.urn, holder})
+    aspects = found.get(node.urn, {})
+    schema = {name: aspect for name, aspect in found.get(holder, {}).items() if name in _SCHEMA}
     return Facts(
         node=node,
         aspects=aspects,
+        schema=schema,
         latest=catalog.latest(node.urn),
-        fields=catalog.aspects_of([urn for path in _paths(aspects) for urn in _field_urns(node.urn, path)]),
-        upstream=[other for other in catalog.lineage(node.urn, "up", 1).nodes if other.hops],
-        downstream=[other for other in catalog.lineage(node.urn, "down", 1).nodes if other.hops],
+        fields=catalog.aspects_of(urn for path in _paths(schema) for urn in _field_urns(holder, path)),
+        upstream=upstream,
+        downstream=downstream,
     )
 
 
@@ -75,15 +82,21 @@ def page(facts: Facts, labels: Labels) -> Group:
     columns = _columns(facts)
     marks = list(_marks(facts.aspects))
     _learn(facts, columns, marks, labels)
+    if facts.node.type == "schemaField":
+        path = names.simple_path(names.full_name(facts.node.urn))
+        columns = [column for column in columns if column.path == path]
     parts: list[RenderableType] = [headline(facts.node, labels), Text(clean(facts.node.urn), style="dim")]
     if _removed(facts.aspects):
         parts.append(Text("Soft-deleted: lineage and search leave it out.", style="red"))
-    if description := _description(facts.aspects):
+    description = _description(facts.aspects)
+    if description:
         parts += [Text(), Text(_paragraph(description))]
     parts += [Text(), _table(list(_rows(facts, marks, labels)))]
     if columns:
         parts += [Text(), _column_table(columns, labels)]
     for sql in _sql(facts.aspects):
+        if _one_line(sql) in _one_line(description):
+            continue
         parts += [
             Text(),
             Text("SQL", style="bold"),
@@ -131,7 +144,10 @@ def _rows(facts: Facts, marks: Sequence[_Mark], labels: Labels) -> Iterator[tupl
     for title, neighbours in (("Depends on", facts.upstream), ("Used by", facts.downstream)):
         if neighbours:
             yield title, _neighbours(neighbours)
+    shown_below = set(map(_one_line, _sql(aspects)))
     for key, value in _custom(aspects):
+        if _one_line(value) in shown_below:
+            continue
         yield clean(key), Text(clean(value))
 
 
@@ -202,18 +218,18 @@ def _neighbours(nodes: Sequence[Node]) -> Text:
 
 
 def _columns(facts: Facts) -> list[_Column]:
-    schema = _list(_dict(facts.aspects.get("schemaMetadata")).get("fields"))
+    schema = _list(_dict(facts.schema.get("schemaMetadata")).get("fields"))
     editable = {
         _text(entry.get("fieldPath")): entry
         for entry in map(
-            _dict, _list(_dict(facts.aspects.get("editableSchemaMetadata")).get("editableSchemaFieldInfo"))
+            _dict, _list(_dict(facts.schema.get("editableSchemaMetadata")).get("editableSchemaFieldInfo"))
         )
     }
     columns = []
     for entry in map(_dict, schema):
         path = _text(entry.get("fieldPath"))
         edited = editable.get(path, {})
-        own = [facts.fields.get(urn, {}) for urn in _field_urns(facts.node.urn, path)]
+        own = [facts.fields.get(urn, {}) for urn in _field_urns(names.asset_of(facts.node.urn), path)]
         marks = [mark for source in (entry, edited, *own) for mark in _marks(source)]
         columns.append(
             _Column(
@@ -357,8 +373,12 @@ def _bytes(value: int) -> str:
 
 
 def _paragraph(text: str) -> str:
-    """Text of several lines, each fit for a terminal."""
-    return "\n".join(clean(line) for line in text.splitlines())
+    """Text of several lines, each fit for a terminal; the fences of Markdown's code blocks are left out."""
+    return "\n".join(clean(line) for line in text.strip().splitlines() if not line.startswith("```"))
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _in_brackets(role: str) -> str:

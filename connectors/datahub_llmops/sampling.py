@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
+from itertools import islice
 from typing import Any, Final
 
 from datahub_llmops.model import FieldType, PayloadField, ProvenanceCount
@@ -142,7 +143,12 @@ class _Seen:
     nulls: bool = False
     types: set[FieldType] = field(default_factory=set)
     elements: set[FieldType] = field(default_factory=set)
-    is_map: bool = False
+    keys: set[str] = field(default_factory=set)
+    """Of an object, up to one more than a field's object may have."""
+
+    @property
+    def is_map(self) -> bool:
+        return len(self.keys) > MAX_KEYS_OF_OBJECT
 
     def as_field(self, path: str, all_rows: int | None) -> PayloadField:
         kind, native = merged(self.types)
@@ -171,6 +177,7 @@ def _observe(row: Mapping[str, Any], prefix: str, depth: int, seen: dict[str, _S
         kind = _kind(value)
         entry.types.add(kind)
         if isinstance(value, Mapping):
+            entry.keys.update(islice((str(inner) for inner in value), MAX_KEYS_OF_OBJECT + 1))
             paths |= _observe(value, f"{path}.", depth - 1, seen)
         elif kind == "array":
             entry.elements.update(_kind(element) for element in value if element is not None)
@@ -197,12 +204,9 @@ def _kind(value: object) -> FieldType:
 
 
 def _fold_maps(seen: dict[str, _Seen]) -> None:
-    children: Counter[str] = Counter(path.rpartition(".")[0] for path in seen if "." in path)
-    for path, count in children.items():
-        if count > MAX_KEYS_OF_OBJECT and path in seen:
-            seen[path].is_map = True
-            for inner in [other for other in seen if other.startswith(f"{path}.")]:
-                del seen[inner]
+    for path in [path for path, entry in seen.items() if entry.is_map]:
+        for inner in [other for other in seen if other.startswith(f"{path}.")]:
+            del seen[inner]
 
 
 def _texts(value: object) -> Iterator[str]:

@@ -7,6 +7,7 @@ failure, never a warning.
 
 from __future__ import annotations
 
+import re
 from abc import abstractmethod
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
@@ -30,7 +31,7 @@ from datahub.ingestion.source.state.stateful_ingestion_base import (
     StatefulIngestionSourceBase,
 )
 from datahub.utilities.lossy_collections import LossyList
-from pydantic import Field
+from pydantic import BaseModel, Field, model_validator
 from typing_extensions import Self, override
 
 from datahub_llmops import urns
@@ -71,6 +72,11 @@ class CatalogConfig(
         description="Removes what is gone since the last run; needs `pipeline_name`. Without a server add "
         "`state_provider: {type: llm-local, config: {path: ./catalog.db}}`.",
     )
+
+    @model_validator(mode="after")
+    def _patterns_compile(self) -> Self:
+        check_patterns(self)
+        return self
 
 
 @dataclass
@@ -120,6 +126,9 @@ class CatalogSource(StatefulIngestionSourceBase, TestableSource, Generic[ConfigT
     def item_proposals(self, item: ItemT) -> Iterator[Proposal | MetadataWorkUnit]:
         """Everything about one item; a work unit where it is not this recipe's own asset."""
 
+    def listed(self, names: Sequence[Name]) -> None:
+        """Told the names of all items that will be read, before the first of them is."""
+
     def opening_proposals(self) -> Iterator[Proposal | MetadataWorkUnit]:
         """What has to be in the catalog before the first item."""
         yield from ()
@@ -145,6 +154,7 @@ class CatalogSource(StatefulIngestionSourceBase, TestableSource, Generic[ConfigT
             return
         with closing(reader):
             names = self._names(reader)
+            self.listed(names)
             yield from self.opening_proposals()
             for item in self._items(reader, names):
                 yield from self.item_proposals(item)
@@ -233,6 +243,25 @@ class CatalogSource(StatefulIngestionSourceBase, TestableSource, Generic[ConfigT
         return TestConnectionReport(
             basic_connectivity=CapabilityReport(capable=True, mitigation_message=seen)
         )
+
+
+def check_patterns(config: BaseModel) -> None:
+    """DataHub compiles a pattern at its first use, in the middle of a run.
+
+    Raises:
+        ValueError: an ``allow`` or ``deny`` of one of the config's own fields is no regular expression.
+    """
+    for option in type(config).model_fields:
+        value = getattr(config, option)
+        for pattern in value.values() if isinstance(value, dict) else [value]:
+            if isinstance(pattern, AllowDenyPattern):
+                for text in (*pattern.allow, *pattern.deny):
+                    try:
+                        re.compile(text)
+                    except re.error as error:
+                        raise ValueError(
+                            f"{option}: {text!r} is not a regular expression: {error}"
+                        ) from error
 
 
 def workunit(proposal: Proposal, *, primary: bool = True) -> MetadataWorkUnit:

@@ -1,4 +1,4 @@
-"""Connections that keep a deadline: sockets, pools, proxies and certificates for `http`.
+"""Connections that keep a deadline: addresses, headers, sockets, pools, proxies and certificates for `http`.
 
 `requests` and urllib3 have time-outs for each read only, so a server that sends a byte a second keeps them busy for
 ever. Here every socket asks, before every read, what is left for the call as a whole.
@@ -8,6 +8,7 @@ https://urllib3.readthedocs.io/en/stable/advanced-usage.html
 
 from __future__ import annotations
 
+import base64
 import os
 import socket
 import ssl
@@ -17,6 +18,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import requests.utils
 import urllib3
@@ -25,6 +27,7 @@ import urllib3.connectionpool
 import urllib3.exceptions as trouble
 from typing_extensions import override
 
+import datahub_llmops
 from datahub_llmops.errors import UnreachableError
 
 
@@ -130,6 +133,59 @@ def pools(system: str, origin: str, pool_size: int, verify: bool | Path) -> urll
     manager = urllib3.PoolManager(**options) if proxy is None else _proxied(system, proxy, options)
     manager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
     return manager
+
+
+def parsed_url(system: str, base_url: str) -> tuple[str, str, str | None]:
+    """Origin, path and ``user:password`` of a base URL; the URL is not shown, it may hold a password.
+
+    Raises:
+        UnreachableError: not an address of HTTP.
+    """
+    problem: str | None = None
+    try:
+        parts = urlsplit(base_url.strip())
+        port = parts.port
+    except ValueError:
+        problem = "its host or port cannot be read"
+    else:
+        if parts.scheme not in ("http", "https"):
+            problem = "it must begin with http:// or https://"
+        elif not parts.hostname or any(c.isspace() for c in parts.netloc):
+            problem = "it names no host"
+        elif parts.query or parts.fragment:
+            problem = "it must not have a query (?) or a fragment (#)"
+    if problem is not None:
+        raise UnreachableError(
+            f"{system}: the url cannot be used: {problem}. Write it like https://host.example:8443"
+        )
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    origin = f"{parts.scheme}://{host}" + (f":{port}" if port else "")
+    login = f"{unquote(parts.username)}:{unquote(parts.password or '')}" if parts.username else None
+    return origin, parts.path.rstrip("/"), login
+
+
+def checked_headers(system: str, headers: Mapping[str, str], login: str | None) -> dict[str, str]:
+    result = {
+        "Accept": "application/json",
+        "Accept-Encoding": "gzip",
+        "User-Agent": f"datahub-llmops/{datahub_llmops.__version__}",
+    }
+    for name, value in headers.items():
+        # A token out of a file or variable often ends in a line break.
+        text = value.strip()
+        if not text.isascii() or not text.isprintable():
+            raise UnreachableError(
+                f"{system}: the value for the header {name} holds characters that a header cannot carry (line "
+                "break, accent). Check the token or key in the recipe."
+            )
+        result[name] = text
+    if login is not None:
+        if any(name.lower() == "authorization" for name in headers):
+            raise UnreachableError(
+                f"{system}: both a token and a user in the url are given. Take one of them away."
+            )
+        result["Authorization"] = "Basic " + base64.b64encode(login.encode()).decode()
+    return result
 
 
 def _proxied(system: str, proxy: str, options: dict[str, Any]) -> urllib3.PoolManager:

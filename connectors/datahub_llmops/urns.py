@@ -18,6 +18,7 @@ from datahub.metadata.urns import (
     DataPlatformInstanceUrn,
     DataPlatformUrn,
     DatasetUrn,
+    DomainUrn,
     MlModelUrn,
     StructuredPropertyUrn,
 )
@@ -121,3 +122,12 @@ def structured_property(name: str) -> str:
     'urn:li:structuredProperty:datahub_llmops.dimension'
     """
     return StructuredPropertyUrn(f"{PROPERTY_NAMESPACE}.{name}").urn()
+
+
+def domain(name: str) -> str:
+    """A domain, by its URN or id.
+
+    >>> domain("support")
+    'urn:li:domain:support'
+    """
+    return DomainUrn(name).urn()

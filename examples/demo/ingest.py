@@ -18,8 +18,11 @@ from typing import Any
 # Before DataHub is imported, which reads it then.
 os.environ.setdefault("DATAHUB_TELEMETRY_ENABLED", "false")
 
+from datahub.configuration.common import ConfigurationError
 from datahub.configuration.config_loader import load_config_file
-from datahub.ingestion.run.pipeline import Pipeline
+from datahub.ingestion.run.pipeline import Pipeline, PipelineInitError
+
+from datahub_llmops.errors import LlmopsError
 
 EXPECTED = {
     "Failed to get default db and schema names for view": (
@@ -74,7 +77,10 @@ def main() -> None:
     logging.disable(logging.WARNING)
     changes = 0
     for path in sys.argv[1:]:
-        whole, stored = run(path)
+        try:
+            whole, stored = run(path)
+        except (ConfigurationError, PipelineInitError, LlmopsError) as error:
+            sys.exit(f"{path} did not run: {error}")
         if not whole:
             sys.exit(f"{path} is not whole: see the failures above.")
         changes += stored.get("changed", 1) + stored.get("removed", 0)

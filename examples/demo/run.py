@@ -7,6 +7,7 @@ Every step is a command that it prints first, to be typed again by hand.
 
 from __future__ import annotations
 
+import os
 import shlex
 import subprocess
 import sys
@@ -25,26 +26,29 @@ RECIPES = (
 )
 COMMAND = ("datahub-llmops", "--catalog", CATALOG)
 
-NEXT = f"""\
-What to type next (put .venv/bin on your PATH, or write it in front):
+NEXT = """\
+== What to type next
 
-  datahub-llmops --catalog {CATALOG} show chroma:default_database.docs
-  datahub-llmops --catalog {CATALOG} lineage sqlite:main.maintainers --down --columns
-  datahub-llmops --catalog {CATALOG} lineage chroma:default_database.docs --up --json
-  datahub-llmops --catalog {CATALOG} search entry
-  datahub-llmops --catalog {CATALOG} export demo/metadata.json   # to replay into a DataHub server
+{command} --catalog {catalog} show chroma:default_database.docs
+{command} --catalog {catalog} lineage sqlite:main.entries --down --columns
+{command} --catalog {catalog} lineage chroma:default_database.docs --up --json
+{command} --catalog {catalog} search entry
+{command} --catalog {catalog} export demo/metadata.json
 
-The recipes that ran are recipes/chroma.dhub.yaml and recipes/propagation.dhub.yaml, and those of DataHub's own
-sources in examples/demo/recipes/. Against a server: recipes/chroma.rest.dhub.yaml; see docs/index.md.
-The recipe names openai/text-embedding-3-small as the model; here a local hashing embedding stood in for it."""
+The last one writes a file that DataHub's own `file` source replays into a server. Or run the recipes against the
+server themselves: docs/index.md says how. What was made here lies in demo/; delete it when you are done.
+
+The recipe names openai/text-embedding-3-small as its model, as yours would; here a local hashing embedding stood in
+for it, so that no key and no download was needed.
+"""
 
 
 def step(title: str, *command: str) -> None:
     """Say what comes, run it, stop where it fails."""
     print(f"\n== {title}\n$ {shlex.join(command)}", flush=True)
-    # The interpreter that runs this script, so that a `python` elsewhere on the PATH does not matter.
-    program = [sys.executable, *command[1:]] if command[0] == "python" else list(command)
-    finished = subprocess.run(program, cwd=ROOT, check=False)
+    # From the environment that this script runs in, whatever stands first on the PATH.
+    program = str(Path(sys.executable).with_name(command[0]))
+    finished = subprocess.run([program, *command[1:]], cwd=ROOT, check=False)
     if finished.returncode:
         sys.exit(f"That step failed (exit code {finished.returncode}); the steps before it stand.")
 
@@ -60,8 +64,10 @@ def main() -> None:
     step("4. Which tables and columns feed the index, who owns them, what their terms say",
          *COMMAND, "lineage", "chroma:default_database.docs", "--up", "--columns")  # fmt: skip
     step("5. Where the personal data of one column goes",
-         *COMMAND, "lineage", "sqlite:main.maintainers", "--down", "--columns")  # fmt: skip
-    print(f"\n{NEXT}\n\nDone in {time.monotonic() - started:.0f} s.")
+         *COMMAND, "lineage", "sqlite:main.maintainers#email", "--down", "--columns")  # fmt: skip
+    installed = os.path.relpath(Path(sys.executable).with_name("datahub-llmops"), ROOT)
+    print("\n" + NEXT.format(command=installed, catalog=CATALOG))
+    print(f"Done in {time.monotonic() - started:.0f} s.")
 
 
 if __name__ == "__main__":

@@ -178,10 +178,7 @@ def test_containers_nest() -> None:
     assert "container" not in outer
     assert outer["containerProperties"]["customProperties"] == {"version": "1.5.9"}
     assert inner["subTypes"] == {"typeNames": ["Database"]}
-    assert (
-        inner["container"]["container"]
-        == next(iter(container_proposals((SERVER,), PLACE))).entityUrn
-    )
+    assert inner["container"]["container"] == next(iter(container_proposals((SERVER,), PLACE))).entityUrn
 
 
 def test_datahubs_file_format_gives_back_what_was_emitted(tmp_path: Path) -> None:

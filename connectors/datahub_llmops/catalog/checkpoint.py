@@ -23,7 +23,7 @@ from typing_extensions import override
 
 from datahub_llmops.catalog import store
 from datahub_llmops.catalog.encode import aspect_text
-from datahub_llmops.errors import CatalogError
+from datahub_llmops.errors import CatalogError, NoCatalogError
 
 
 class LocalCheckpointConfig(IngestionCheckpointingProviderConfig):
@@ -80,9 +80,10 @@ class LocalCheckpointProvider(IngestionCheckpointingProviderBase):
             ) from error
 
     def _stored(self, pipeline: str, job: str) -> str | None:
-        if not store.has_catalog(self._path):
+        try:
+            connection = store.open_reader(self._path)
+        except NoCatalogError:
             return None
-        connection = store.open_reader(self._path)
         try:
             row = connection.execute(
                 "select body from checkpoint where pipeline = ? and job = ?", (pipeline, job)
@@ -109,7 +110,7 @@ class LocalCheckpointProvider(IngestionCheckpointingProviderBase):
                     "insert or replace into checkpoint values (?, ?, ?)",
                     (state.pipelineName, job, aspect_text(state)),
                 )
-            connection.execute("commit")
+            store.commit(connection)
         except sqlite3.Error as error:
             raise store.explain(error, self._path) from error
         finally:

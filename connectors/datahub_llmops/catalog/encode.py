@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
+from avro.errors import AvroException
 from avrogen.avrojson import get_global_json_converter
 from avrogen.dict_wrapper import DictWrapper
 from datahub.emitter.aspect import ASPECT_MAP
@@ -34,10 +35,13 @@ def aspect_text(aspect: DictWrapper) -> str:
     """
     try:
         return _ENCODER.encode(aspect)
-    except (TypeError, ValueError, AttributeError) as error:
-        if isinstance(error, InvalidAspectError):
-            raise
-        raise InvalidAspectError(f"{type(aspect).__name__} cannot be written as JSON") from error
+    except InvalidAspectError:
+        raise
+    except (TypeError, ValueError, AttributeError, KeyError, AvroException):
+        # What caused it may show a value, and DataHub logs causes too.
+        raise InvalidAspectError(
+            f"{type(aspect).__name__} cannot be written as JSON{_where(aspect)}"
+        ) from None
 
 
 def json_text(value: object) -> str:
@@ -58,12 +62,47 @@ def normal_text(name: str, value: object) -> str:
         return json_text(value)
     try:
         aspect = aspect_class.from_obj(post_json_transform(value))
-        valid = aspect.validate()
-    except (ValueError, TypeError, KeyError, AttributeError, AssertionError) as error:
-        raise InvalidAspectError(f"{name} does not fit its schema") from error
-    if not valid:
-        raise InvalidAspectError(f"{name} does not fit its schema")
+        if not aspect.validate():
+            raise InvalidAspectError(f"{name} does not fit its schema{_where(aspect)}")
+    except InvalidAspectError:
+        raise
+    except (TypeError, ValueError, AttributeError, KeyError, AssertionError, AvroException):
+        place = _misfit(aspect_class.RECORD_SCHEMA, post_json_transform(value))
+        raise InvalidAspectError(f"{name} does not fit its schema{_shown(place)}") from None
     return aspect_text(aspect)
+
+
+def _where(aspect: DictWrapper) -> str:
+    return _shown(_misfit(aspect.RECORD_SCHEMA, aspect))
+
+
+def _shown(place: tuple[str, ...] | None) -> str:
+    return f" at /{'/'.join(place)}" if place else ""
+
+
+def _misfit(schema: Any, value: Any) -> tuple[str, ...] | None:
+    """Where ``value`` first fails its schema, as field names (a map's keys may be a user's: not shown)."""
+    inner = value._inner_dict if isinstance(value, DictWrapper) else value
+    if schema.type == "record" and isinstance(inner, dict):
+        for field in schema.fields:
+            if field.name not in inner and field.has_default:
+                continue
+            place = _misfit(field.type, inner.get(field.name))
+            if place is not None:
+                return (field.name, *place)
+        return None
+    if schema.type == "array" and isinstance(inner, list):
+        for entry in inner:
+            place = _misfit(schema.items, entry)
+            if place is not None:
+                return ("*", *place)
+        return None
+    if schema.type == "union":
+        branches = [branch for branch in schema.schemas if branch.type != "null"]
+        if inner is not None and len(branches) == 1:
+            return _misfit(branches[0], value)
+    converter: Any = get_global_json_converter()
+    return None if converter.validate(schema, value) else ()
 
 
 def _default(value: object) -> object:

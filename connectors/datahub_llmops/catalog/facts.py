@@ -5,15 +5,13 @@ Pure functions over aspects in the metadata file format; they bear with any shap
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal, TypeAlias
 
+from datahub_llmops.catalog.names import schema_field, simple_path
+
 LabelKind: TypeAlias = Literal["term", "tag"]
 
-_V2 = "[version=2.0]"
-_RESERVED = {",": "%2C", "(": "%28", ")": "%29", "\u241f": "%E2%90%9F"}
-_V2_TOKEN = re.compile(r"\[[^\]]*\]\.?")
 
 _NAMES: Mapping[str, str] = {
     "applicationProperties": "name",
@@ -124,8 +122,8 @@ def labels(urn: str, aspect_name: str, aspect: Mapping[str, Any]) -> Iterator[tu
             path = _text(entry.get("fieldPath"))
             terms, tags = _terms(entry.get("glossaryTerms")), _tags(entry.get("globalTags"))
             if path and (terms or tags):
-                for form in dict.fromkeys((path, simple_field_path(path))):
-                    target = field_urn(urn, form)
+                for form in dict.fromkeys((path, simple_path(path))):
+                    target = schema_field(urn, form)
                     yield from ((target, "term", term) for term in terms)
                     yield from ((target, "tag", tag) for tag in tags)
 
@@ -148,33 +146,13 @@ def columns(schema: Mapping[str, Any]) -> dict[str, str]:
     for entry in map(_dict, _list(schema.get("fields"))):
         path = _text(entry.get("fieldPath"))
         if path:
-            found[simple_field_path(path)] = _text(entry.get("nativeDataType")) or ""
+            found[simple_path(path)] = _text(entry.get("nativeDataType")) or ""
     return found
-
-
-def simple_field_path(path: str) -> str:
-    """A field path without the type tokens of DataHub's v2 form.
-
-    >>> simple_field_path("[version=2.0].[type=struct].a.[type=int].b")
-    'a.b'
-    """
-    return _V2_TOKEN.sub("", path).rstrip(".") if path.startswith(_V2) else path
 
 
 def last_part(name: str) -> str:
     """What follows the last dot or slash of a name; by it an asset is found under a short name."""
     return name.replace("/", ".").rstrip(".").rpartition(".")[2]
-
-
-def field_urn(dataset: str, path: str) -> str:
-    """The ``schemaField`` URN of a column, encoded as DataHub's own builder does it."""
-    return f"urn:li:schemaField:({dataset},{_encoded(path)})"
-
-
-def _encoded(path: str) -> str:
-    for char, code in _RESERVED.items():
-        path = path.replace(char, code)
-    return path
 
 
 def _text(value: object) -> str | None:

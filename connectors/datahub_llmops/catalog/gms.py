@@ -33,7 +33,8 @@ TIMEOUT: Final = 60.0
 
 _BATCH: Final = 100
 _SCROLLED: Final = 1000
-_RETRIES: Final = 2
+_RETRIES: Final = 1
+"""Someone waits at a terminal: the client sleeps from its second retry on."""
 _HEADERS: Final = {"Accept": "application/json", "Content-Type": "application/json"}
 _SHOWN: Final = 300
 """Characters of a server's own message that are passed on."""
@@ -41,9 +42,13 @@ _SHOWN: Final = 300
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """Search results: URNs with their degree (0 where the query has none), and how many there are on all pages."""
+    """Search results: URNs with their degree (0 where the query has none), and how many there are on all pages.
+
+    ``passed`` are the URNs on the paths to them, where the query asks for paths.
+    """
 
     hits: tuple[tuple[str, int], ...]
+    passed: frozenset[str]
     total: int
 
 
@@ -72,6 +77,12 @@ class Gms:
             results = data[field]["searchResults"]
             return Page(
                 hits=tuple((result["entity"]["urn"], int(result.get("degree") or 0)) for result in results),
+                passed=frozenset(
+                    step["urn"]
+                    for result in results
+                    for path in result.get("paths") or ()
+                    for step in path["path"]
+                ),
                 total=int(data[field]["total"]),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -137,7 +148,7 @@ class Gms:
                 "is the server overloaded, or the address wrong?"
             ) from error
         except OperationalError as error:
-            raise self._refused(_status(error), str(error.info.get("message") or error.message)) from error
+            raise self._refused(_status(error), str(error.info.get("message") or "")) from error
         except GraphError as error:
             raise CatalogError(f"{self.place}: it refused the query: {_short(str(error))}") from error
         except requests.HTTPError as error:
@@ -162,6 +173,8 @@ class Gms:
             )
         if status == 404:
             return self._not_datahub()
+        if status in (429, 503):
+            return CatalogError(f"{self.place}: it is overloaded ({status}); try again later")
         what = f"it answered {status}" if status else "it refused"
         return CatalogError(
             f"{self.place}: {what}{': ' + _short(message) if message else ''}; see the server's log"

@@ -23,10 +23,10 @@ _Key: TypeAlias = tuple[str, str, str]
 
 @dataclass(frozen=True, slots=True)
 class Walked:
-    """Edges of a walk, and every asset that it reached, returned or not."""
+    """Edges of a walk, and the hop at which it reached each asset, known or on the way to a known one."""
 
     edges: tuple[Edge, ...]
-    reached: frozenset[str]
+    hops: Mapping[str, int]
 
 
 def walk_assets(
@@ -42,16 +42,19 @@ def walk_assets(
         if edge.upstream not in gone and edge.downstream not in gone:
             leaving.setdefault(here(edge), []).append(edge)
     walked: list[Edge] = []
-    seen = {root}
+    distance = {root: 0}
     frontier = [root]
-    for _ in range(hops):
+    for hop in range(1, hops + 1):
         steps = [edge for asset in frontier for edge in leaving.get(asset, ())]
         walked.extend(steps)
-        frontier = [end for end in dict.fromkeys(map(there, steps)) if end not in seen]
-        seen.update(frontier)
-    kept = _leading_on(seen & aspects.keys() | {root}, [(here(edge), there(edge)) for edge in walked])
+        frontier = [end for end in dict.fromkeys(map(there, steps)) if end not in distance]
+        distance.update(dict.fromkeys(frontier, hop))
+    kept = _leading_on(
+        distance.keys() & aspects.keys() | {root}, [(here(edge), there(edge)) for edge in walked]
+    )
     return Walked(
-        _sorted(edge for edge in walked if {edge.upstream, edge.downstream} <= kept), frozenset(kept)
+        _sorted(edge for edge in walked if {edge.upstream, edge.downstream} <= kept),
+        {asset: hop for asset, hop in distance.items() if asset in kept},
     )
 
 
@@ -66,17 +69,19 @@ def walk_columns(
         if not {asset_of(pair.upstream), asset_of(pair.downstream), column_edge.via} & set(gone):
             leaving.setdefault(here(pair), []).append(column_edge)
     steps: dict[ColumnEdge, None] = {}
+    distance: dict[str, int] = {}
     seen = {root}
     frontier = [root]
-    for _ in range(hops):
+    for hop in range(1, hops + 1):
         fresh = [step for column in frontier for step in leaving.get(column, ())]
         steps.update(dict.fromkeys(fresh))
+        for step in fresh:
+            for asset in (asset_of(there(step.pair)), step.via):
+                if asset:
+                    distance.setdefault(asset, hop)
         frontier = [end for end in dict.fromkeys(there(step.pair) for step in fresh) if end not in seen]
         seen.update(frontier)
-    edges = _joined(root, direction, steps, _edges(aspects))
-    return Walked(
-        _sorted(edges), frozenset(end for edge in edges for end in (edge.upstream, edge.downstream))
-    )
+    return Walked(_sorted(_joined(root, direction, steps, _edges(aspects))), distance)
 
 
 def _joined(

@@ -16,19 +16,24 @@ from typing import Any
 from typing_extensions import override
 
 from datahub_llmops.catalog import names, store
-from datahub_llmops.catalog.facts import columns, last_part, simple_field_path
-from datahub_llmops.catalog.protocol import Aspect, Direction, FullCatalog, Lineage, Node, Record
+from datahub_llmops.catalog.facts import columns, last_part
+from datahub_llmops.catalog.protocol import (
+    LABELLED_TYPES,
+    Aspect,
+    Direction,
+    FullCatalog,
+    Lineage,
+    Node,
+    Record,
+)
 from datahub_llmops.catalog.walk import NODE_COLUMNS, chunks, node_of, walk_assets, walk_columns
+from datahub_llmops.catalog.words import typed_words
 from datahub_llmops.errors import CatalogError, UnknownAssetError
 
 _FIRST = ("dataPlatform", "structuredProperty")
 _LAST = ("versionSet",)
-_LABELLED_TYPES = ("dataset", "dataJob")
-_SOUGHT = (
-    "coalesce(edited_name, name, '') || ' ' || urn || ' ' || coalesce(edited_description, '') "
-    "|| ' ' || coalesce(description, '')"
-)
-_NOT_SEARCHED = ("schemaField", "query", "dataPlatform", "dataPlatformInstance", "structuredProperty")
+_RANKED = 5000
+"""So many finds of a search are put in order; one that finds more says nothing."""
 _SEARCH_ORDER = ("dataset", "dataJob", "dataFlow", "mlModel", "container", "glossaryTerm")
 
 
@@ -41,7 +46,8 @@ class LocalCatalog(FullCatalog):
     def __init__(self, path: str | Path) -> None:
         """
         Raises:
-            CatalogError: there is no catalog at ``path``, or it cannot be read.
+            NoCatalogError: there is no catalog at ``path`` yet.
+            CatalogError: it cannot be read.
         """
         self.path = Path(path).expanduser()
         self._lock = threading.RLock()
@@ -121,7 +127,7 @@ class LocalCatalog(FullCatalog):
                 return Lineage(root=urn, direction=direction, nodes=(root,), edges=())
             if row is None:
                 raise self._unknown(urn)
-            if row[-1]:
+            if row[-1] or (is_column and _is_removed(connection, names.asset_of(urn))):
                 raise UnknownAssetError(f"local catalog {self.path}: {urn} was removed")
             walk = walk_columns if is_column else walk_assets
             nodes, edges = walk(connection, row[0], direction, hops)
@@ -176,26 +182,22 @@ class LocalCatalog(FullCatalog):
             "where asset.urn = ? and removed = 0 and aspect.name = 'schemaMetadata'",
             (names.asset_of(urn),),
         ).fetchone()
-        return schema is not None and simple_field_path(names.full_name(urn)) in columns(
+        return schema is not None and names.simple_path(names.full_name(urn)) in columns(
             json.loads(schema[0])
         )
 
     @override
     def search(self, words: str, limit: int = 20) -> Sequence[Node]:
-        wanted = [word for word in words.casefold().split() if word]
+        """As the protocol says; a word is found by its beginning, and parts of ``camelCase`` are words too."""
+        wanted = typed_words(words)
         if not wanted:
             return []
+        each = " intersect ".join(["select asset from word where word >= ? and word < ?"] * len(wanted))
         with self._reading() as connection:
-            # SQLite folds the case of ASCII letters only.
-            fold = "lower" if all(word.isascii() for word in wanted) else "casefold"
-            if fold == "casefold":
-                connection.create_function("casefold", 1, str.casefold, deterministic=True)
-            condition = " and ".join([f"instr({fold}({_SOUGHT}), ?) > 0"] * len(wanted))
-            skipped = ",".join(f"'{kind}'" for kind in _NOT_SEARCHED)
             rows = connection.execute(
-                f"select {NODE_COLUMNS} from asset where emitted > 0 and removed = 0 and type not in ({skipped}) "
-                f"and {condition}",
-                wanted,
+                f"select {NODE_COLUMNS} from asset where id in ({each}) and emitted > 0 and removed = 0 "
+                f"limit {_RANKED}",
+                [bound for word in wanted for bound in (word, word + "\U0010ffff")],
             )
             found = [node_of(row) for row in rows]
         return sorted(found, key=lambda node: _rank(node, words.casefold().strip(), wanted))[:limit]
@@ -237,10 +239,10 @@ class LocalCatalog(FullCatalog):
         with self._reading() as connection:
             rows = connection.execute(
                 "select urn from asset where (terms <> '' or tags <> '') and removed = 0 and ("
-                f"  emitted > 0 and type in ({','.join('?' * len(_LABELLED_TYPES))})"
+                f"  emitted > 0 and type <> 'schemaField' and type in ({','.join('?' * len(LABELLED_TYPES))})"
                 "  or type = 'schemaField' and exists (select 1 from asset as holder"
                 "     where holder.id = asset.parent and holder.emitted > 0 and holder.removed = 0)) order by urn",
-                _LABELLED_TYPES,
+                LABELLED_TYPES,
             ).fetchall()
         return [urn for (urn,) in rows]
 
@@ -267,6 +269,10 @@ def _has_edges(connection: sqlite3.Connection, asset: int) -> bool:
         connection.execute("select 1 from edge where up = ?1 or down = ?1 limit 1", (asset,)).fetchone()
         is not None
     )
+
+
+def _is_removed(connection: sqlite3.Connection, urn: str) -> bool:
+    return connection.execute("select 1 from asset where urn = ? and removed", (urn,)).fetchone() is not None
 
 
 def _records(connection: sqlite3.Connection, condition: str, values: Sequence[str]) -> Iterator[Record]:

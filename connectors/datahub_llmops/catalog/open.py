@@ -7,10 +7,8 @@ from typing import Final
 
 from datahub_llmops.catalog import names
 from datahub_llmops.catalog.protocol import Catalog, FullCatalog
+from datahub_llmops.catalog.store import ENVIRONMENT, default_path
 from datahub_llmops.errors import CatalogError, UnknownAssetError
-
-ENVIRONMENT: Final = "DATAHUB_LLMOPS_CATALOG"
-"""The variable that says which catalog is meant where nobody says so otherwise."""
 
 _SHOWN_CANDIDATES: Final = 20
 
@@ -36,7 +34,6 @@ def open_catalog(where: str | None = None) -> FullCatalog:
     if where and "://" in where:
         raise CatalogError(f"{where}: a catalog is a file's path, or a server's URL with http:// or https://")
     from datahub_llmops.catalog.local import LocalCatalog
-    from datahub_llmops.catalog.store import default_path
 
     return LocalCatalog(where or default_path())
 
@@ -51,15 +48,26 @@ def resolve(catalog: Catalog, typed: str) -> str:
     """
     if typed.startswith("urn:li:"):
         return typed
-    found = list(catalog.candidates(typed, _SHOWN_CANDIDATES + 1))
-    asset, hash_sign, column = typed.rpartition("#")
-    if not found and hash_sign:
-        return names.schema_field(resolve(catalog, asset), column)
-    exact = [urn for urn in found if f"{names.platform(urn)}:{names.full_name(urn)}".casefold() == typed.casefold()]
+    asset, _, column = typed.rpartition("#")
+    if asset and (holder := _one(catalog, asset)):
+        return names.schema_field(holder, column)
+    if found := _one(catalog, typed):
+        return found
+    raise UnknownAssetError(
+        f"nothing in the catalog is called {typed!r}; look for it: datahub-llmops search WORDS"
+    )
+
+
+def _one(catalog: Catalog, short: str) -> str | None:
+    """The asset of this short name, ``None`` where there is none."""
+    found = list(catalog.candidates(short, _SHOWN_CANDIDATES + 1))
+    exact = [
+        urn for urn in found if f"{names.platform(urn)}:{names.full_name(urn)}".casefold() == short.casefold()
+    ]
     if len(exact) == 1 or len(found) == 1:
         return (exact if len(exact) == 1 else found)[0]
     if not found:
-        raise UnknownAssetError(f"nothing in the catalog is called {typed!r}; look for it: datahub-llmops search WORDS")
+        return None
     listed = "\n".join(f"  {urn}" for urn in found[:_SHOWN_CANDIDATES])
     more = f"\n  and more than {_SHOWN_CANDIDATES} in all" if len(found) > _SHOWN_CANDIDATES else ""
-    raise UnknownAssetError(f"{typed!r} may mean more than one asset; say which:\n{listed}{more}")
+    raise UnknownAssetError(f"{short!r} may mean more than one asset; say which:\n{listed}{more}")

@@ -16,15 +16,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from datahub_llmops.catalog.json_patch import OPERATIONS, PatchError, apply_operation, make_way
+
 _Json: TypeAlias = "dict[str, Any]"
 
 _SEPARATOR = "\u241f"
 _SYSTEM_ACTOR = "urn:li:corpuser:__datahub_system"
-_OPERATIONS = ("add", "remove", "replace", "move", "copy", "test")
-
-
-class PatchError(ValueError):
-    """A patch cannot be applied. The message names the operation and path, never a value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,10 +155,21 @@ def apply_patch(aspect_name: str, current: Mapping[str, Any] | None, patch: obje
     node = copy.deepcopy(dict(current)) if current is not None else _default_of(aspect_name)
     keyed = _to_maps(aspect_name, node, template)
     for operation in operations:
-        _make_way(keyed, operation)
+        make_way(keyed, operation)
     for operation in operations:
-        _apply(keyed, operation)
+        apply_operation(keyed, operation)
     return _to_arrays(aspect_name, keyed, template)
+
+
+def parse_patch(text: str | bytes) -> object:
+    """
+    Raises:
+        PatchError: it is not JSON.
+    """
+    try:
+        return json.loads(text)
+    except ValueError:
+        raise PatchError("the patch is not JSON") from None
 
 
 def _read(aspect_name: str, patch: object) -> tuple[list[_Json], _Template]:
@@ -180,9 +188,9 @@ def _read(aspect_name: str, patch: object) -> tuple[list[_Json], _Template]:
     else:
         raise PatchError(f"the patch of {aspect_name} is no list of operations")
     for operation in operations:
-        if not isinstance(operation, dict) or operation.get("op") not in _OPERATIONS:
+        if not isinstance(operation, dict) or operation.get("op") not in OPERATIONS:
             raise PatchError(
-                f"the patch of {aspect_name} has an operation that is not {', '.join(_OPERATIONS)}"
+                f"the patch of {aspect_name} has an operation that is not {', '.join(OPERATIONS)}"
             )
         if not isinstance(operation.get("path"), str) or not operation["path"].startswith("/"):
             raise PatchError(f"the patch of {aspect_name} has an operation without a path")
@@ -393,101 +401,3 @@ def _items(value: object) -> list[tuple[str, Any]]:
 
 def _entries(value: object) -> list[_Json]:
     return [entry for _, entry in _items(value)]
-
-
-# The operations
-
-
-def _steps(path: str) -> list[str]:
-    return [step.replace("~1", "/").replace("~0", "~") for step in path.split("/")[1:]]
-
-
-def _make_way(node: _Json, operation: _Json) -> None:
-    """The maps that the path goes through, and for a removal what it removes: then it does no harm."""
-    steps = _steps(operation["path"])
-    removes = operation["op"] == "remove"
-    here: Any = node
-    for step in steps if removes else steps[:-1]:
-        if not isinstance(here, dict):
-            return
-        if here.get(step) is None:
-            here[step] = {}
-        here = here[step]
-
-
-def _apply(node: _Json, operation: _Json) -> None:
-    op, path = operation["op"], operation["path"]
-    if op in ("move", "copy"):
-        source = operation.get("from")
-        if not isinstance(source, str) or not source.startswith("/"):
-            raise PatchError(f"{op} {path}: no path to take from")
-        value = copy.deepcopy(_get(node, source, op))
-        if op == "move":
-            _remove(node, source)
-        _put(node, path, value, op)
-    elif op == "remove":
-        _remove(node, path)
-    elif "value" not in operation:
-        raise PatchError(f"{op} {path}: no value")
-    elif op == "test":
-        if _get(node, path, op) != operation["value"]:
-            raise PatchError(f"test {path}: it has another value")
-    else:
-        if op == "replace":
-            _get(node, path, op)
-        _put(node, path, copy.deepcopy(operation["value"]), op)
-
-
-def _holder(node: Any, path: str, op: str) -> tuple[Any, str]:
-    steps = _steps(path)
-    for step in steps[:-1]:
-        node = _below(node, step, path, op)
-    return node, steps[-1]
-
-
-def _below(node: Any, step: str, path: str, op: str) -> Any:
-    if isinstance(node, dict) and step in node:
-        return node[step]
-    if isinstance(node, list) and step.isdecimal() and int(step) < len(node):
-        return node[int(step)]
-    raise PatchError(f"{op} {path}: there is nothing at this path")
-
-
-def _get(node: Any, path: str, op: str) -> Any:
-    holder, last = _holder(node, path, op)
-    return _below(holder, last, path, op)
-
-
-def _put(node: Any, path: str, value: Any, op: str) -> None:
-    holder, last = _holder(node, path, op)
-    if isinstance(holder, dict):
-        holder[last] = value
-    elif isinstance(holder, list) and last == "-" and op != "replace":
-        holder.append(value)
-    elif isinstance(holder, list) and last.isdecimal() and int(last) < len(holder) + (op != "replace"):
-        if op == "replace":
-            holder[int(last)] = value
-        else:
-            holder.insert(int(last), value)
-    else:
-        raise PatchError(f"{op} {path}: nothing can be put there")
-
-
-def _remove(node: Any, path: str) -> None:
-    holder, last = _holder(node, path, "remove")
-    _below(holder, last, path, "remove")
-    if isinstance(holder, dict):
-        del holder[last]
-    else:
-        del holder[int(last)]
-
-
-def parse_patch(text: str | bytes) -> object:
-    """
-    Raises:
-        PatchError: it is not JSON.
-    """
-    try:
-        return json.loads(text)
-    except ValueError as error:
-        raise PatchError("the patch is not JSON") from error

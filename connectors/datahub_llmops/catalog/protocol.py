@@ -4,11 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Final, Literal, Protocol, TypeAlias
 
 Direction: TypeAlias = Literal["up", "down"]
 Aspect: TypeAlias = Mapping[str, Any]
 """An aspect as DataHub's metadata file format writes it (``to_obj``): plain JSON, unions by their short name."""
+
+LABELLED_TYPES: Final = (
+    "dataset",
+    "dataJob",
+    "chart",
+    "dashboard",
+    "mlModel",
+    "mlModelGroup",
+    "mlFeature",
+    "mlPrimaryKey",
+    "schemaField",
+)
+"""Entity types that lie in lineage and carry glossary terms and tags; ``labelled`` looks at these."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +122,10 @@ class Catalog(Protocol):
         ...
 
     def labelled(self) -> Iterable[str]:
-        """URNs of live datasets, jobs and columns that carry a glossary term or tag, of their own or on a field."""
+        """URNs of live assets and columns that carry a glossary term or tag, of their own or on a field.
+
+        Of the types in ``LABELLED_TYPES``.
+        """
         ...
 
     def close(self) -> None:

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from datahub.ingestion.api.common import PipelineContext
 
 from datahub_llmops.catalog.open import open_catalog
-from datahub_llmops.catalog.protocol import Catalog
+from datahub_llmops.catalog.protocol import FullCatalog
 from datahub_llmops.catalog.server import ServerCatalog
 from datahub_llmops.catalog.store import default_path
+from datahub_llmops.errors import NoCatalogError
 
 LOCAL_SINK = "llm-local"
 
 
-def recipe_catalog(ctx: PipelineContext, where: str | None) -> Catalog | None:
+def recipe_catalog(ctx: PipelineContext, where: str | None) -> FullCatalog | None:
     """Open the catalog that a recipe looks things up in.
 
     ``where`` is the recipe's own ``catalog`` option, a path or URL. Without it: the pipeline's graph (a
     ``datahub-rest`` sink or ``datahub_api``), else the file of an ``llm-local`` sink. ``None`` when there is
-    neither, or when the local file does not exist yet: it is written by the first run.
+    neither, or when no run has ended in the local file yet.
 
     Raises:
         CatalogError: there is a catalog and it cannot be opened.
@@ -28,9 +27,12 @@ def recipe_catalog(ctx: PipelineContext, where: str | None) -> Catalog | None:
         if ctx.graph is not None:
             return ServerCatalog(ctx.graph)
         where = _sink_path(ctx)
-    if where is None or not (_is_url(where) or Path(where).exists()):
+    if where is None:
         return None
-    return open_catalog(where)
+    try:
+        return open_catalog(where)
+    except NoCatalogError:
+        return None
 
 
 def _sink_path(ctx: PipelineContext) -> str | None:
@@ -39,7 +41,3 @@ def _sink_path(ctx: PipelineContext) -> str | None:
         return None
     config = sink.config if isinstance(sink.config, dict) else {}
     return str(config.get("path") or default_path())
-
-
-def _is_url(where: str) -> bool:
-    return where.startswith(("http://", "https://"))

@@ -13,7 +13,15 @@ from datahub_llmops.catalog import names
 from datahub_llmops.catalog.facts import columns, facts, labels
 from datahub_llmops.catalog.gms import TIMEOUT, Gms, connect
 from datahub_llmops.catalog.graph import walk_assets, walk_columns
-from datahub_llmops.catalog.protocol import Aspect, Direction, FullCatalog, Lineage, Node, Record
+from datahub_llmops.catalog.protocol import (
+    LABELLED_TYPES,
+    Aspect,
+    Direction,
+    FullCatalog,
+    Lineage,
+    Node,
+    Record,
+)
 from datahub_llmops.errors import UnknownAssetError
 
 if TYPE_CHECKING:
@@ -36,7 +44,6 @@ _FILTERED_HOPS: Final = 2
 _NOT_SEARCHED: Final = frozenset(
     {"schemaField", "query", "dataPlatform", "dataPlatformInstance", "structuredProperty"}
 )
-_LABELLED_TYPES: Final = ("dataset", "dataJob", "schemaField")
 _LABEL_FIELDS: Final = (
     "glossaryTerms",
     "tags",
@@ -111,23 +118,25 @@ class ServerCatalog(FullCatalog):
 
     @override
     def lineage(self, urn: str, direction: Direction, hops: int = 5) -> Lineage:
-        degrees = self._degrees(urn, direction, hops)
+        degrees, passed = self._degrees(urn, direction, hops)
         own = names.asset_of(urn)
         found = self.aspects_of([own, urn, *degrees])
         gone = {asset for asset, aspects in found.items() if _removed(aspects)}
         known = {asset: aspects for asset, aspects in found.items() if asset not in gone}
-        if own not in known or urn in gone:
-            raise self._unknown(urn, removed=bool(gone & {own, urn}))
+        if gone & {own, urn}:
+            raise self._unknown(urn, removed=True)
         walk = walk_assets if own == urn else walk_columns
         walked = walk(urn, direction, hops, known, gone)
-        if more := self._removed_among(walked.reached - known.keys() - {urn}):
+        more = self._removed_among({*map(names.asset_of, {*walked.hops, *passed})} - found.keys())
+        if gone or more:
+            # The server walks on behind what was removed, and counts so.
             walked = walk(urn, direction, hops, known, gone | more)
-            degrees = {asset: degree for asset, degree in degrees.items() if asset in walked.reached}
+            degrees = {asset: hop for asset, hop in walked.hops.items() if asset in degrees}
         return Lineage(
-            root=urn, direction=direction, nodes=self._passed(urn, known, degrees), edges=walked.edges
+            root=urn, direction=direction, nodes=self._walked(urn, known, degrees), edges=walked.edges
         )
 
-    def _passed(
+    def _walked(
         self, root: str, known: Mapping[str, Mapping[str, Aspect]], degrees: Mapping[str, int]
     ) -> tuple[Node, ...]:
         own = names.asset_of(root)
@@ -135,16 +144,19 @@ class ServerCatalog(FullCatalog):
             asset for asset in (own, *degrees) if asset in known and (asset in degrees or asset == root)
         ]
         nodes = self._nodes({asset: known[asset] for asset in assets}, degrees)
-        if own != root:
-            column = _column(root, known.get(root, {}), known[own])
-            if column is None:
-                raise self._unknown(root, removed=False)
+        if own != root and own in known and (column := _column(root, known.get(root, {}), known[own])):
             nodes.append(column)
+        elif own != root or root not in known:
+            if not degrees:
+                raise self._unknown(root, removed=False)
+            # Never emitted itself, and yet others say that they read or write it.
+            nodes.append(_node(root, {}, (), 0))
         return tuple(sorted(nodes, key=lambda node: (node.hops, node.urn)))
 
-    def _degrees(self, urn: str, direction: Direction, hops: int) -> dict[str, int]:
-        """Every asset within ``hops``, by the server's own count; the root is not among them."""
+    def _degrees(self, urn: str, direction: Direction, hops: int) -> tuple[dict[str, int], set[str]]:
+        """Every asset within ``hops``, by the server's own count, without the root; and all that it passed."""
         found: dict[str, int] = {}
+        passed: set[str] = set()
         start, total = 0, 1
         while start < total:
             query: dict[str, Any] = {
@@ -162,11 +174,12 @@ class ServerCatalog(FullCatalog):
             for asset, degree in page.hits:
                 if degree <= hops and asset != urn:
                     found[asset] = min(degree, found.get(asset, degree))
+            passed |= page.passed
             start, total = start + len(page.hits), page.total if page.hits else 0
-        return found
+        return found, passed
 
     def _removed_among(self, urns: Iterable[str]) -> set[str]:
-        """Ends of edges that the server did not return: never emitted, or soft-deleted, which ends the walk."""
+        """Of assets on the way that the server did not return: those soft-deleted, not those never emitted."""
         states = self._gms.batch_get(urns, ("status",))
         return {urn for urn, aspects in states.items() if _removed(aspects)}
 
@@ -268,7 +281,7 @@ class ServerCatalog(FullCatalog):
         either: RawSearchFilter = [
             {"and": [{"field": field, "condition": "EXISTS", "values": []}]} for field in _LABEL_FIELDS
         ]
-        found = sorted(set(self._gms.scroll(_LABELLED_TYPES, either=either)))
+        found = sorted(set(self._gms.scroll(LABELLED_TYPES, either=either)))
         holders = {names.asset_of(urn) for urn in found}
         live = {
             urn for urn, aspects in self._gms.batch_get(holders, ("status",)).items() if not _removed(aspects)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -90,12 +91,17 @@ class LocalSink(Sink[LocalSinkConfig, LocalSinkReport]):
     @override
     def write_record_async(self, record_envelope: RecordEnvelope[Any], write_callback: WriteCallback) -> None:
         try:
-            for change in _changes(record_envelope.record):
-                self._spool.add(change)
+            self._spool.add(*_changes(record_envelope.record))
         except (RefusedError, InvalidAspectError, UnicodeEncodeError) as error:
-            self._refuse(_name_of(record_envelope.record), error)
+            # A codec's error carries the whole text, and DataHub hands errors on to its logs.
+            shown = (
+                RefusedError("a text is not valid Unicode")
+                if isinstance(error, UnicodeEncodeError)
+                else error
+            )
+            self._refuse(_name_of(record_envelope.record), shown)
             if write_callback:
-                write_callback.on_failure(record_envelope, error, {})
+                write_callback.on_failure(record_envelope, shown, {})
             return
         except OSError as error:
             self._broken = error
@@ -110,9 +116,8 @@ class LocalSink(Sink[LocalSinkConfig, LocalSinkReport]):
             write_callback.on_success(record_envelope, {})
 
     def _refuse(self, what: str, error: Exception) -> None:
-        reason = "a text is not valid Unicode" if isinstance(error, UnicodeEncodeError) else str(error)
         self.report.refused += 1
-        self.report.report_failure(f"{what}: {reason}")
+        self.report.report_failure(f"{what}: {error}")
 
     @override
     def flush(self) -> None:
@@ -122,10 +127,7 @@ class LocalSink(Sink[LocalSinkConfig, LocalSinkReport]):
             SinkError: it cannot be stored; the catalog is as it was.
         """
         if self._broken is not None:
-            raise SinkError(
-                f"local catalog {self._path}: the run could not be gathered in a temporary file, nothing of it was "
-                "stored; make room for temporary files and run again"
-            ) from self._broken
+            raise self._not_gathered() from self._broken
         if self._spool.count:
             refused, outcome = self._store()
             for what, error in refused:
@@ -133,6 +135,12 @@ class LocalSink(Sink[LocalSinkConfig, LocalSinkReport]):
             self._count(outcome)
             self._spool.clear()
         self._flushed = True
+
+    def _not_gathered(self) -> SinkError:
+        return SinkError(
+            f"local catalog {self._path}: the run could not be gathered in a temporary file, nothing of it was stored; "
+            f"make room in {tempfile.gettempdir()} and run again"
+        )
 
     def _store(self) -> tuple[list[tuple[str, RefusedError]], Outcome]:
         refused: list[tuple[str, RefusedError]] = []
@@ -148,9 +156,11 @@ class LocalSink(Sink[LocalSinkConfig, LocalSinkReport]):
                 except RefusedError as error:
                     refused.append((f"{change.urn} {change.aspect}", error))
             outcome = writer.finish()
-            connection.execute("commit")
+            store.commit(connection)
         except sqlite3.Error as error:
             raise SinkError(f"{store.explain(error, self._path)}; nothing of the run was stored") from error
+        except OSError as error:
+            raise self._not_gathered() from error
         finally:
             store.close(connection)
         return refused, outcome
@@ -278,5 +288,5 @@ _CORE_ASPECTS: frozenset[str] = frozenset().union(*(_aspects_of(key) for key in 
 def _parsed(value: bytes | str) -> object:
     try:
         return json.loads(value)
-    except ValueError as error:
-        raise RefusedError("the aspect is not JSON") from error
+    except ValueError:
+        raise RefusedError("the aspect is not JSON") from None

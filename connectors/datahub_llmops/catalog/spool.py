@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import tempfile
 from collections.abc import Iterator
@@ -43,22 +44,26 @@ class Spool:
         self._file: tempfile.SpooledTemporaryFile[bytes] | None = None
         self.count = 0
 
-    def add(self, change: Change) -> None:
-        """
+    def add(self, *changes: Change) -> None:
+        """All of ``changes`` or none.
+
         Raises:
-            OSError: the disk for temporary files is full or cannot be written to.
             UnicodeEncodeError: a text is not valid Unicode.
+            OSError: the disk for temporary files is full or cannot be written to; the spool is of no more use.
         """
-        head = json.dumps((change.op.value, change.urn, change.aspect, change.quietly), ensure_ascii=False)
-        line = f"{head}\n{change.body}\n".encode()
+        lines = b"".join(_lines(change) for change in changes)
         if self._file is None:
             # Closed in clear(): it lives as long as the run.
             self._file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY, prefix="datahub-llmops-")  # noqa: SIM115
-        self._file.write(line)
-        self.count += 1
+        self._file.write(lines)
+        self.count += len(changes)
 
     def changes(self) -> Iterator[Change]:
-        """All changes, first to last; may be called again."""
+        """All changes, first to last; may be called again.
+
+        Raises:
+            OSError: what was added last could not be written to the disk for temporary files.
+        """
         if self._file is None:
             return
         self._file.seek(0)
@@ -70,6 +75,13 @@ class Spool:
     def clear(self) -> None:
         """Forget everything and give the disk space back. May be called twice."""
         if self._file is not None:
-            self._file.close()
+            # What a full disk did not take is of no more interest.
+            with contextlib.suppress(OSError):
+                self._file.close()
         self._file = None
         self.count = 0
+
+
+def _lines(change: Change) -> bytes:
+    head = json.dumps((change.op.value, change.urn, change.aspect, change.quietly), ensure_ascii=False)
+    return f"{head}\n{change.body}\n".encode()

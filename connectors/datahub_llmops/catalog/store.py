@@ -13,7 +13,7 @@ import sys
 import time
 from pathlib import Path
 
-from datahub_llmops.errors import CatalogError
+from datahub_llmops.errors import CatalogError, NoCatalogError
 
 ENVIRONMENT = "DATAHUB_LLMOPS_CATALOG"
 APPLICATION_ID = 0x6C6C6D6F  # "llmo"
@@ -40,6 +40,7 @@ create table asset (
     edited_name text,
     description text,
     edited_description text,
+    words text not null default '',
     owners text not null default '',
     terms text not null default '',
     tags text not null default ''
@@ -98,6 +99,11 @@ create table label (
 ) without rowid;
 create index label_holder on label (holder);
 create index label_target on label (target);
+create table word (
+    word text not null,
+    asset integer not null,
+    primary key (word, asset)
+) without rowid;
 create table checkpoint (
     pipeline text not null,
     job text not null,
@@ -128,31 +134,20 @@ def _data_folder() -> Path:
     return Path(named) if named and Path(named).is_absolute() else Path.home() / ".local" / "share"
 
 
-def has_catalog(path: Path) -> bool:
-    """Whether a run has ended in the file at ``path``; what else is wrong with it is for ``open_reader`` to say."""
-    try:
-        with path.open("rb") as file:
-            header = file.read(100)
-    except FileNotFoundError:
-        return False
-    except OSError:
-        return True
-    if not header:
-        return False
-    # A first run may be under way, or have died: pages only, and no application of ours in the header yet.
-    return not (header[:16] == _HEADER and header[68:72] == bytes(4) and not _write_ahead_log(path))
-
-
 def open_reader(path: Path) -> sqlite3.Connection:
-    """A read-only connection. Never creates the catalog, never waits for a writer, works on read-only media.
+    """A connection that only reads. Never creates the catalog, never waits for a writer, works on read-only media.
+
+    It may write to the files beside it that SQLite needs, and the last one to close tidies those away.
 
     Raises:
-        CatalogError: there is no catalog at ``path``, or it cannot be read; says which and what to do.
+        NoCatalogError: there is no catalog at ``path`` yet.
+        CatalogError: it cannot be read; says why and what to do.
     """
     _check_file(path, for_writing=False)
     connection: sqlite3.Connection | None = None
     try:
-        connection = _connect(path, "mode=ro")
+        connection = _connect(path, "mode=rw")
+        connection.execute("pragma query_only = on")
         _check_format(connection, path)
     except sqlite3.Error as error:
         if connection is not None:
@@ -204,9 +199,11 @@ def open_writer(path: Path, timeout: float = LOCK_TIMEOUT) -> sqlite3.Connection
     connection = None
     try:
         connection = _connect(path, "mode=rwc", timeout)
+        # Before anything is changed: the file may be somebody else's.
+        _check_format(connection, path, for_writing=True)
         _set_write_ahead(connection, timeout)
         connection.execute("pragma synchronous = full")
-        connection.execute("pragma cache_size = -16000")
+        connection.execute("pragma cache_size = -8000")
         connection.execute("begin immediate")
         if not _check_format(connection, path, for_writing=True):
             _create(connection)
@@ -256,13 +253,17 @@ def _check_file(path: Path, *, for_writing: bool) -> None:
     what = f"local catalog {path}"
     try:
         if not path.parent.is_dir():
+            if path == default_path():
+                raise NoCatalogError(
+                    f"{what}: no run has ended in it yet; run a recipe with the sink llm-local"
+                )
             raise CatalogError(
                 f"{what}: the folder {path.parent} does not exist; make it, or name another path"
             )
         if not path.exists():
             if for_writing:
                 return
-            raise CatalogError(
+            raise NoCatalogError(
                 f"{what}: there is no such file; run a recipe with the sink llm-local first, or name another path"
             )
         if path.is_dir():
@@ -313,7 +314,7 @@ def _check_format(connection: sqlite3.Connection, path: Path, *, for_writing: bo
     if application or connection.execute("select 1 from sqlite_master limit 1").fetchone():
         raise CatalogError(f"{what}: this SQLite file belongs to something else; name another path")
     if not for_writing:
-        raise CatalogError(f"{what}: no run has ended in it yet; run a recipe with the sink llm-local")
+        raise NoCatalogError(f"{what}: no run has ended in it yet; run a recipe with the sink llm-local")
     return False
 
 
@@ -346,6 +347,17 @@ def explain(error: sqlite3.Error, path: Path) -> CatalogError:
     if "no such table" in text or "no such column" in text:
         return _damaged(path)
     return CatalogError(f"{what}: {text}")
+
+
+def commit(connection: sqlite3.Connection) -> None:
+    """Commit, and move what was committed from the log into the file itself, as far as readers allow without waiting.
+
+    Raises:
+        sqlite3.Error: it could not be committed.
+    """
+    connection.execute("commit")
+    with contextlib.suppress(sqlite3.Error):
+        connection.execute("pragma wal_checkpoint(passive)")
 
 
 def close(connection: sqlite3.Connection) -> None:

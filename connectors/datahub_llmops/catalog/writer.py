@@ -13,17 +13,21 @@ from datahub_llmops.catalog import names
 from datahub_llmops.catalog.edges import carries_lineage, column_edges_of, edges_of
 from datahub_llmops.catalog.encode import InvalidAspectError, json_text, normal_text, same_but_for_audit
 from datahub_llmops.catalog.facts import FACT_ASPECTS, LABEL_ASPECTS, facts, labels, last_part
-from datahub_llmops.catalog.patches import PatchError, apply_patch, parse_patch
+from datahub_llmops.catalog.json_patch import PatchError
+from datahub_llmops.catalog.patches import apply_patch, parse_patch
 from datahub_llmops.catalog.spool import Change, Op
+from datahub_llmops.catalog.words import NOT_SEARCHED, words
 
+_WORDY = frozenset({"name", "edited_name", "description", "edited_description"})
 _STATES = frozenset({"datasetProfile", "operation"})
-_CACHED_IDS = 10_000
+_CACHED_IDS = 5_000
 _SAMPLE = 20
 
 _TEMPORARY = (
     "create temp table touched (asset integer, name text, body text, changed integer, primary key (asset, name))"
     " without rowid",
     "create temp table stale (asset integer primary key)",
+    "create temp table renamed (asset integer primary key)",
     "create temp table created (asset integer primary key)",
     "create temp table was_live (asset integer primary key)",
     "create temp table restored (asset integer, name text)",
@@ -76,6 +80,7 @@ class Writer:
     def finish(self) -> Outcome:
         """Bring derived facts up to date and say what changed."""
         self._refresh_labels()
+        self._refresh_words()
         outcome = Outcome(changed=Counter(self._series.changed), unchanged=self._series.unchanged)
         rows = self._db.execute(
             "select touched.asset, touched.name, touched.body, aspect.body, was_live.asset is not null"
@@ -129,6 +134,7 @@ class Writer:
         if before is None:
             self._db.execute("insert into aspect (asset, name, body) values (?, ?, ?)", (asset, name, body))
             self._db.execute("update asset set emitted = emitted + 1 where id = ?", (asset,))
+            self._db.execute("insert or ignore into renamed values (?)", (asset,))
         else:
             self._db.execute("update aspect set body = ? where asset = ? and name = ?", (body, asset, name))
         self._derive(asset, urn, name, body, is_new=before is None)
@@ -181,6 +187,7 @@ class Writer:
         ).fetchall():
             self._touch(asset, name, body)
         self._mark_stale("owner = ?", (asset,))
+        self._db.execute("insert or ignore into renamed values (?)", (asset,))
         for table, column in (
             ("aspect", "asset"),
             ("series", "asset"),
@@ -222,6 +229,8 @@ class Writer:
             self._note_live(asset)
             if names.entity_type(urn) == "schemaField":
                 self._mark_stale("owner = ?", (asset,))
+        if not found.keys().isdisjoint(_WORDY):
+            self._db.execute("insert or ignore into renamed values (?)", (asset,))
         assigned = [f"{column} = ?" for column in found]
         if "name" in found or "edited_name" in found:
             other = "edited_name" if "edited_name" in found else "name"
@@ -286,6 +295,29 @@ class Writer:
             )
             self._db.execute("update asset set terms = ?, tags = ? where id = ?", (terms, tags, asset))
         self._db.execute("delete from stale")
+
+    def _refresh_words(self) -> None:
+        rows = self._db.execute(
+            "select id, urn, type, words, emitted, coalesce(edited_name, ''), coalesce(name, ''), "
+            "coalesce(edited_description, ''), coalesce(description, '') from renamed join asset on id = asset"
+        )
+        for asset, urn, kind, known, emitted, *texts in rows:
+            if kind in NOT_SEARCHED:
+                continue
+            before = set(known.split())
+            now = (
+                words(" ".join((*texts, names.full_name(urn), names.platform(urn) or "")))
+                if emitted
+                else set()
+            )
+            if now != before:
+                gone = [(word, asset) for word in before - now]
+                self._db.executemany("delete from word where word = ? and asset = ?", gone)
+                self._db.executemany(
+                    "insert into word values (?, ?)", [(word, asset) for word in now - before]
+                )
+                self._db.execute("update asset set words = ? where id = ?", (" ".join(sorted(now)), asset))
+        self._db.execute("delete from renamed")
 
     # Time series
 

@@ -28,7 +28,9 @@ class UpstreamConfig(ConfigModel):
     platform: str = Field(
         description="Platform of the tables, by DataHub's name for it, for example `postgres`."
     )
-    env: str = Field(default="PROD", description="Environment of the tables in the catalog, for example `PROD`.")
+    env: str = Field(
+        default="PROD", description="Environment of the tables in the catalog, for example `PROD`."
+    )
     platform_instance: str | None = Field(
         default=None, description="Platform instance of the tables in the catalog, for example `eu-west`."
     )
@@ -77,7 +79,9 @@ class UpstreamConfig(ConfigModel):
             return self
         self._text = self.sql if self.sql is not None else _read(self.sql_file or "")
         if len(self._text) > MAX_SQL_LENGTH:
-            raise ValueError(f"upstream: the SQL is longer than {MAX_SQL_LENGTH} characters; name its tables instead")
+            raise ValueError(
+                f"upstream: the SQL is longer than {MAX_SQL_LENGTH} characters; name its tables instead"
+            )
         try:
             get_dialect(self.override_dialect or self.platform)
         except ValueError as error:
@@ -237,7 +241,9 @@ def _read(name: str) -> str:
     path = Path(name).expanduser()
     try:
         if path.stat().st_size > 4 * MAX_SQL_LENGTH:
-            raise ValueError(f"upstream.sql_file {name!r} is too large to be a query; name its tables instead")
+            raise ValueError(
+                f"upstream.sql_file {name!r} is too large to be a query; name its tables instead"
+            )
         return path.read_text(encoding="utf-8")
     except OSError as error:
         raise ValueError(

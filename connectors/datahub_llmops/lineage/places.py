@@ -128,13 +128,13 @@ def _warehouse(scheme: str, host: str, path: str, env: str) -> str | None:
     platform, size = _WAREHOUSES.get(scheme.partition("+")[0], (None, 0))
     if platform is None:
         return None
-    # bigquery://project.dataset.table has the name where other addresses have the host.
-    for text in (path, f"{host.rpartition('@')[2]}{path}"):
-        parts = tuple(part for piece in text.split("/") for part in piece.split(".") if part)
-        if len(parts) == size:
-            name = ".".join(parts)
-            return urns.dataset(platform, name.lower() if platform in _LOWER_CASE else name, env=env)
-    return None
+    # BigQuery has no server: where other addresses have the host it has the project.
+    text = f"{host.rpartition('@')[2]}{path}" if platform == "bigquery" else path
+    parts = [part for piece in text.split("/") for part in piece.split(".") if part]
+    if len(parts) != size:
+        return None
+    name = ".".join(parts)
+    return urns.dataset(platform, name.lower() if platform in _LOWER_CASE else name, env=env)
 
 
 _RULES: Final[tuple[Callable[[str, str, str, str], str | None], ...]] = (

@@ -90,7 +90,9 @@ class ProvenanceConfig(ConfigModel):
     @classmethod
     def _named(cls, fields: list[str]) -> list[str]:
         if any(not name.strip() for name in fields):
-            raise ValueError("provenance.fields holds an empty name: name a payload field, or leave the line out")
+            raise ValueError(
+                "provenance.fields holds an empty name: name a payload field, or leave the line out"
+            )
         return list(dict.fromkeys(fields))
 
 
@@ -101,7 +103,8 @@ class _Rule:
 
     def fill(self, groups: Mapping[str, str | None]) -> str:
         return "".join(
-            text + (UrnEncoder.encode_string(groups[name] or "") if name else "") for text, name in self.template
+            text + (UrnEncoder.encode_string(groups[name] or "") if name else "")
+            for text, name in self.template
         )
 
 
@@ -193,6 +196,11 @@ def upstreams(
     )
 
 
+def identity(urn: str) -> str:
+    """What two spellings of one dataset share: objects and files are told apart by case, tables are not."""
+    return urn if _is_path(DatasetUrn.from_string(urn)) else urn.lower()
+
+
 def _compile(rule: RuleConfig) -> _Rule:
     """Raises ``ValueError``, naming the rule, where it can never give a dataset URN."""
     try:
@@ -202,7 +210,9 @@ def _compile(rule: RuleConfig) -> _Rule:
     try:
         parsed = tuple(Formatter().parse(rule.urn))
     except ValueError as error:
-        raise ValueError(f"rule {rule.match!r}: the braces of urn {rule.urn!r} do not pair: {error}") from error
+        raise ValueError(
+            f"rule {rule.match!r}: the braces of urn {rule.urn!r} do not pair: {error}"
+        ) from error
     for _, name, spec, conversion in parsed:
         if name is not None and (name not in pattern.groupindex or spec or conversion):
             known = ", ".join(sorted(pattern.groupindex)) or "none"
@@ -267,7 +277,8 @@ def _as_cataloged(
     spelled: dict[str, int] = {}
     warnings: list[LineageWarning] = []
     for urn, rows in chunks.items():
-        names: Sequence[str] = sorted(lookup.schemas(urn))
+        path = _is_path(DatasetUrn.from_string(urn))
+        names: Sequence[str] = () if path else sorted(lookup.schemas(urn))
         if urn not in names and len(names) > 1:
             warnings.append(
                 LineageWarning(

@@ -9,17 +9,18 @@ from __future__ import annotations
 import logging
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
 import sqlglot
 from datahub.sql_parsing.sqlglot_utils import parse_statement
-from sqlglot import exp
+from sqlglot import Token, TokenType, exp
 from sqlglot.errors import SqlglotError
-from sqlglot.tokens import Token, TokenType
 from typing_extensions import override
+
+from datahub_llmops.errors import StatementError
 
 MAX_TOKENS: Final = 200_000
 """Of one statement. Beyond it sqlglot takes minutes, and its own time-out covers the last of its steps only."""
@@ -39,10 +40,6 @@ PARSE_ERRORS: Final = (SqlglotError, ValueError, TypeError, AttributeError, Look
 """What sqlglot raises on SQL that it does not understand: it has no single base for it."""
 
 
-class Refusal(Exception):
-    """A statement out of which no lineage can be read; the text says why, in constant words."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statement:
     """One statement of a script. ``label`` names it in warnings, without a literal out of it."""
@@ -50,32 +47,43 @@ class Statement:
     position: int
     text: str
     label: str
+    tokens: tuple[Token, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
     """A query that a statement reads data with.
 
-    ``names`` are the target's columns in the order of the query's output, ``None`` where the query names them.
-    ``target`` is the table that the statement writes; ``creates`` says that it makes it.
+    ``names`` are the target's columns in the order of the query's output, ``None`` where the query names them;
+    ``positional`` says that they go by the target's own order, which the statement does not tell. ``target`` is the
+    table that the statement writes; ``creates`` says that it makes it.
     """
 
     query: exp.Query
     names: tuple[str, ...] | None = None
+    positional: bool = False
     target: exp.Table | None = None
     creates: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Definition:
+    """A table that a statement makes empty, with the columns that it names."""
+
+    target: exp.Table
+    names: tuple[str, ...]
 
 
 def split(sql: str, dialect: sqlglot.Dialect) -> tuple[Statement, ...]:
     """The statements of a script, at its semicolons.
 
     Raises:
-        Refusal: the text cannot be cut into words.
+        StatementError: the text cannot be cut into words.
     """
     try:
         tokens = dialect.tokenize(sql)
     except PARSE_ERRORS as error:
-        raise Refusal("It cannot be read: a string, comment or quoted name does not end.") from error
+        raise StatementError("It cannot be read: a string, comment or quoted name does not end.") from error
     statements: list[Statement] = []
     run: list[Token] = []
     for token in (*tokens, None):
@@ -91,27 +99,29 @@ def parse(statement: Statement, dialect: sqlglot.Dialect) -> exp.Expression:
     """The syntax tree of one statement.
 
     Raises:
-        Refusal: it is a template, or does not parse.
+        StatementError: it is a template, or does not parse.
     """
-    tokens = dialect.tokenize(statement.text)
-    if _is_template(statement.text, tokens):
-        raise Refusal("It is a template (Jinja or braces): give the SQL as it runs, or name the tables.")
+    tokens = statement.tokens
+    if _is_template(tokens):
+        raise StatementError(
+            "It is a template (Jinja or braces): give the SQL as it runs, or name the tables."
+        )
     if len(tokens) > MAX_TOKENS:
-        raise Refusal("It is too large to be analysed: name its tables instead.")
+        raise StatementError("It is too large to be analysed: name its tables instead.")
     text = _CURSOR.sub("", statement.text, count=1) if _CURSOR.match(statement.text) else statement.text
     text = _REPLACE.sub(r"INSERT\1", text, count=1) if _REPLACE.match(text) else text
     try:
         with quiet():
             return parse_statement(text, dialect)
     except PARSE_ERRORS as error:
-        raise Refusal(f"It does not parse{_place(error)}: check it and override_dialect.") from error
+        raise StatementError(f"It does not parse{_place(error)}: check it and override_dialect.") from error
 
 
-def readings(tree: exp.Expression) -> tuple[Reading, ...]:
-    """The queries of a statement; none where it reads no data (DDL, transaction control, VALUES).
+def readings(tree: exp.Expression) -> tuple[Reading | Definition, ...]:
+    """The queries of a statement, or the table it defines; none where it does neither (DELETE, COMMIT, VALUES).
 
     Raises:
-        Refusal: what it does is not understood.
+        StatementError: what it does is not understood.
     """
     if isinstance(tree, exp.Query):
         return _query(tree)
@@ -126,10 +136,10 @@ def readings(tree: exp.Expression) -> tuple[Reading, ...]:
     if isinstance(tree, exp.Copy):
         return _copy(tree)
     if isinstance(tree, exp.Use) or (isinstance(tree, exp.Set) and _sets_schema(tree)):
-        raise Refusal("It changes how names are resolved: set default_db and default_schema instead.")
+        raise StatementError("It changes how names are resolved: set default_db and default_schema instead.")
     if isinstance(tree, _NO_DATA):
         return ()
-    raise Refusal("It is not a statement that reads data, or its syntax is not known in this dialect.")
+    raise StatementError("It is not a statement that reads data, or its syntax is not known in this dialect.")
 
 
 _NO_DATA: Final = (
@@ -182,10 +192,15 @@ def _statement(position: int, sql: str, tokens: list[Token]) -> Statement:
             break
         words.append(token.text)
     text = sql[tokens[0].start : tokens[-1].end + 1]
-    return Statement(position=position, text=text, label=f"statement {position} ({' '.join(words)} ...)")
+    return Statement(
+        position=position,
+        text=text,
+        label=f"statement {position} ({' '.join(words)} ...)",
+        tokens=tuple(tokens),
+    )
 
 
-def _is_template(text: str, tokens: list[Token]) -> bool:
+def _is_template(tokens: Sequence[Token]) -> bool:
     if any(token.token_type in (TokenType.BLOCK_START, TokenType.BLOCK_END) for token in tokens):
         return True
     kinds = [token.token_type for token in tokens]
@@ -194,7 +209,7 @@ def _is_template(text: str, tokens: list[Token]) -> bool:
             continue
         if kinds[i + 1 : i + 2] == [TokenType.L_BRACE] and tokens[i + 1].start == tokens[i].start + 1:
             return True
-        if kinds[i + 2 : i + 3] == [TokenType.R_BRACE] and kinds[i + 1] is TokenType.VAR:
+        if kinds[i + 2 : i + 3] == [TokenType.R_BRACE] and tokens[i + 1].text.isidentifier():
             return True
     return False
 
@@ -229,29 +244,34 @@ def _insert(tree: exp.Insert) -> tuple[Reading, ...]:
     if outer is not None:
         inner = query.args.get("with_")
         query.set("with_", exp.With(expressions=[*outer.expressions, *(inner.expressions if inner else ())]))
-    by_name = bool(tree.args.get("by_name"))
-    names = None if by_name else _column_list(tree.this)
-    return (Reading(query=query, names=names, target=_table(tree.this)),)
+    names = _column_list(tree.this)
+    positional = names is None and not tree.args.get("by_name")
+    return (Reading(query=query, names=names, positional=positional, target=_table(tree.this)),)
 
 
-def _create(tree: exp.Create) -> tuple[Reading, ...]:
-    query = tree.expression
-    if tree.kind not in ("TABLE", "VIEW") or not isinstance(query, exp.Query) or isinstance(query, exp.Values):
+def _create(tree: exp.Create) -> tuple[Reading | Definition, ...]:
+    query, target, names = tree.expression, _table(tree.this), _column_list(tree.this)
+    if tree.kind not in ("TABLE", "VIEW"):
         return ()
-    return (Reading(query=query, names=_column_list(tree.this), target=_table(tree.this), creates=True),)
+    if not isinstance(query, exp.Query) or isinstance(query, exp.Values):
+        return (Definition(target=target, names=names),) if target is not None and names else ()
+    return (Reading(query=query, names=names, target=target, creates=True),)
 
 
 def _copy(tree: exp.Copy) -> tuple[Reading, ...]:
     loads = tree.args.get("kind")
     for source in (tree.this, *tree.args.get("files", ())):
-        if isinstance(source, exp.Subquery):
-            return (Reading(query=source.unnest(), target=_table(tree.this) if loads else None),)
+        query = source.unnest() if isinstance(source, exp.Subquery) else None
+        if isinstance(query, exp.Query):
+            return (Reading(query=query, target=_table(tree.this) if loads else None),)
     if loads:
-        raise Refusal("It loads a file or stage, which no catalog knows as a table: name the source in tables.")
+        raise StatementError(
+            "It loads a file or stage, which no catalog knows as a table: name the source in tables."
+        )
     names = _column_list(tree.this)
     table = _table(tree.this)
     if table is None:
-        raise Refusal("What it copies is not understood.")
+        raise StatementError("What it copies is not understood.")
     return (Reading(query=exp.select(*(names or ("*",))).from_(table.copy())),)
 
 
@@ -260,17 +280,19 @@ def _merge(tree: exp.Merge) -> tuple[Reading, ...]:
     found: list[Reading] = []
     for when in tree.args["whens"].expressions:
         action = when.args.get("then")
+        positional = False
         if isinstance(action, exp.Update):
             query = _assignments(action.expressions, source, tree.this)
         elif isinstance(action, exp.Insert):
             query = _merge_insert(action, source)
+            positional = isinstance(action.expression, exp.Tuple) and not isinstance(action.this, exp.Tuple)
         else:
             continue
         if query is not None:
-            found.append(Reading(query=query, target=target))
-    outer = tree.args.get("with_")
-    for reading in found if outer is not None else ():
-        reading.query.set("with_", outer.copy())
+            found.append(Reading(query=query, positional=positional, target=target))
+    if outer := tree.args.get("with_"):
+        for reading in found:
+            reading.query.set("with_", outer.copy())
     return tuple(found)
 
 
@@ -280,7 +302,7 @@ def _merge_insert(action: exp.Insert, source: exp.Expression) -> exp.Select | No
     values = action.expression.expressions
     columns = action.this.expressions if isinstance(action.this, exp.Tuple) else ()
     if columns and len(columns) != len(values):
-        raise Refusal("Its INSERT names more or fewer columns than it gives values for.")
+        raise StatementError("Its INSERT names more or fewer columns than it gives values for.")
     if not columns:
         return exp.select(*(value.copy() for value in values)).from_(source.copy())
     named = [exp.alias_(value.copy(), column.name) for column, value in zip(columns, values, strict=True)]
@@ -314,7 +336,7 @@ def _assignments(
     """``SET a = x, b = y`` as ``SELECT x AS a, y AS b``; the target is read too where a value refers to it."""
     if any(isinstance(pair, exp.Star) for pair in pairs):  # UPDATE SET *
         return exp.select("*").from_(source.copy()) if source is not None else None
-    named: list[exp.Expression] = []
+    named: list[exp.Expr] = []
     for pair in pairs:
         if not isinstance(pair, exp.EQ):
             continue
@@ -323,7 +345,7 @@ def _assignments(
             inner = value.unnest() if isinstance(value, exp.Subquery) else value
             values = inner.selects if isinstance(inner, exp.Query) else inner.expressions
             if len(values) != len(pair.this.expressions):
-                raise Refusal("It sets more or fewer columns than it gives values for.")
+                raise StatementError("It sets more or fewer columns than it gives values for.")
             for i, column in enumerate(pair.this.expressions):
                 named.append(exp.alias_(_only(value, i), column.name))
         else:
@@ -332,7 +354,9 @@ def _assignments(
         return None
     table = _table(target)
     reads_target = table is not None and any(
-        column.table.lower() == table.alias_or_name.lower() for value in named for column in value.find_all(exp.Column)
+        column.table.lower() == table.alias_or_name.lower()
+        for value in named
+        for column in value.find_all(exp.Column)
     )
     query = exp.select(*named)
     if source is not None:
@@ -343,12 +367,12 @@ def _assignments(
     return query
 
 
-def _only(value: exp.Expression, index: int) -> exp.Expression:
+def _only(value: exp.Expr, index: int) -> exp.Expr:
     """The part of a row value that goes to the column at ``index``."""
     part = value.copy()
     inner = part.unnest() if isinstance(part, exp.Subquery) else part
     if not isinstance(inner, exp.Select):
-        found: exp.Expression = inner.expressions[index]
+        found: exp.Expr = inner.expressions[index]
         return found
     inner.set("expressions", [inner.selects[index]])
     return part
@@ -363,4 +387,6 @@ def _table(node: exp.Expression | None) -> exp.Table | None:
 def _column_list(node: exp.Expression) -> tuple[str, ...] | None:
     if not isinstance(node, exp.Schema) or not node.expressions:
         return None
-    return tuple(column.name for column in node.expressions if isinstance(column, exp.Identifier | exp.ColumnDef))
+    return tuple(
+        column.name for column in node.expressions if isinstance(column, exp.Identifier | exp.ColumnDef)
+    )

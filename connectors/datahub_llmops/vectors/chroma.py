@@ -51,6 +51,11 @@ class ChromaConfig(VectorStoreConfig, HttpOptions):
         default="Authorization",
         description="Header that carries the token: `Authorization` (as `Bearer`) or `X-Chroma-Token` (Chroma Cloud).",
     )
+    count_rows: bool = Field(
+        default=True,
+        description="Ask for the number of rows. With `url` the server opens each collection for it and keeps about "
+        "2.5 MB of memory for each: with thousands of collections say `false`, and `provenance: {fields: []}`.",
+    )
     database_pattern: AllowDenyPattern = Field(
         default_factory=AllowDenyPattern.allow_all,
         description="Databases to read, for example `{allow: ['prod_.*']}`.",
@@ -116,4 +121,5 @@ class ChromaSource(VectorStoreSource[ChromaConfig]):
             provenance_fields=fields,
             max_rows=config.provenance.max_rows,
             max_values=most,
+            count_rows=config.count_rows,
         )

@@ -113,7 +113,9 @@ class Stored:
 
     def _index(self) -> Mapping[str, Any]:
         spec = mapping(mapping(self._keys.get(EMBEDDING)).get("float_list"))
-        return mapping(mapping(spec.get("vector_index")).get("config")) or self.configuration
+        # Chroma 1.0 keeps in its file one level more than it answers.
+        flat = {**self.configuration, **mapping(self.configuration.get("vector_index"))}
+        return mapping(mapping(spec.get("vector_index")).get("config")) or flat
 
     def _segment_index(self) -> str | None:
         kind = (self.segment_type or "").rpartition("/")[2].partition("-")[0]

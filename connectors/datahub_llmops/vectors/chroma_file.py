@@ -67,8 +67,7 @@ class ChromaFileReader:
         self._fields = tuple(provenance_fields)
         self._max_values = max_values
         self._lock = threading.Lock()
-        self._segments: dict[str, dict[str, tuple[str, str]]] = {}
-        self._touched: dict[str, datetime] | None = None
+        self._prepared = False
         self._file = ReadOnlyFile(_sqlite_file(self._folder), system="Chroma", timeout=timeout)
         try:
             self._schema = self._checked_schema()
@@ -194,17 +193,45 @@ class ChromaFileReader:
         return {row[0]: next((v for v in row[1:] if v is not None), None) for row in rows}
 
     def _segments_of(self, identity: str) -> Mapping[str, tuple[str, str]]:
-        """Scope -> (id, type). Chroma has no index on a segment's collection: they are read all at once."""
+        """Scope -> (id, type). Chroma has no index on a segment's collection, and no reader may make one."""
+        self._prepare()
+        for table in ("temp.segment_of", "main.segments"):
+            rows = self._file.rows(f"SELECT scope, id, type FROM {table} WHERE collection = ?", (identity,))
+            if rows:
+                return {scope: (segment, kind) for scope, segment, kind in rows}
+        return {}
+
+    def _prepare(self) -> None:
+        """Temporary tables of segments by collection, and of the log's latest operation by collection."""
         with self._lock:
-            if identity not in self._segments:
-                found: dict[str, dict[str, tuple[str, str]]] = {}
-                rows = self._file.rows("SELECT collection, scope, id, type FROM segments")
-                kinds: dict[str, str] = {}
-                for collection, scope, segment, kind in rows:
-                    entry = found.setdefault(collection, {})
-                    entry[kinds.setdefault(scope, scope)] = (segment, kinds.setdefault(kind, kind))
-                self._segments = found
-            return self._segments.get(identity, {})
+            if self._prepared:
+                return
+            newest = self._file.rows("SELECT max(seq_id) FROM embeddings_queue")[0][0] or 0
+            self._file.remember(
+                (
+                    "CREATE TEMP TABLE IF NOT EXISTS segment_of (collection TEXT, scope TEXT, id TEXT, type TEXT, "
+                    "PRIMARY KEY (collection, scope)) WITHOUT ROWID",
+                    (),
+                ),
+                (
+                    "INSERT OR IGNORE INTO temp.segment_of SELECT collection, scope, id, type FROM main.segments",
+                    (),
+                ),
+                (
+                    "CREATE TEMP TABLE IF NOT EXISTS touched (topic TEXT PRIMARY KEY, moment TEXT) WITHOUT ROWID",
+                    (),
+                ),
+                *(
+                    (
+                        "INSERT INTO temp.touched SELECT substr(topic, -36), max(created_at) "
+                        "FROM main.embeddings_queue WHERE seq_id > ? AND seq_id <= ? GROUP BY 1 "
+                        "ON CONFLICT (topic) DO UPDATE SET moment = max(moment, excluded.moment)",
+                        (end - _ROWS_A_PAGE, end),
+                    )
+                    for end in range(newest, max(0, newest - _LATEST_OPERATIONS), -_ROWS_A_PAGE)
+                ),
+            )
+            self._prepared = True
 
     def _scan(self, segment: str | None, counter: ValueCounter) -> _Scan:
         count, first, last, after = 0, None, None, ""
@@ -269,22 +296,10 @@ class ChromaFileReader:
 
     def _last_operation(self, identity: str) -> datetime | None:
         """When the log last took a write for the collection: updates and deletions leave no other trace."""
-        with self._lock:
-            if self._touched is None:
-                self._touched = self._latest_operations()
-            return self._touched.get(identity)
-
-    def _latest_operations(self) -> dict[str, datetime]:
-        latest: dict[str, str] = {}
-        newest = self._file.rows("SELECT max(seq_id) FROM embeddings_queue")[0][0] or 0
-        for end in range(newest, max(0, newest - _LATEST_OPERATIONS), -_ROWS_A_PAGE):
-            for topic, moment in self._file.rows(
-                "SELECT topic, max(created_at) FROM embeddings_queue WHERE seq_id > ? AND seq_id <= ? GROUP BY topic",
-                (end - _ROWS_A_PAGE, end),
-            ):
-                identity = topic.rpartition("/")[2]
-                latest[identity] = max(latest.get(identity, ""), moment)
-        return {identity: moment for identity, text in latest.items() if (moment := _moment(text))}
+        self._prepare()
+        # The end of a topic is the collection's id.
+        rows = self._file.rows("SELECT moment FROM temp.touched WHERE topic = ?", (identity,))
+        return _moment(rows[0][0]) if rows else None
 
     def _size(self, identity: str) -> int | None:
         """Bytes of the index's own folder; what SQLite holds cannot be told apart by collection."""

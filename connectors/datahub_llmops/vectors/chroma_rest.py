@@ -31,16 +31,17 @@ _LISTINGS: Final = 5
 """How often a listing starts anew because something was created or deleted in the middle of it."""
 
 
-def absent(answer: object) -> bool:
-    """Is this 404 Chroma's own word that an item is not there?"""
-    return mapping(answer).get("error") in ("NotFoundError", "InvalidCollectionException")
+def absent(status: int, answer: object) -> bool:
+    """Is this Chroma's own word that an item is not there? Version 0.6 says it with 400."""
+    return (status, mapping(answer).get("error")) in ((404, "NotFoundError"), (400, "InvalidCollection"))
 
 
 class ChromaRestReader:
     """A ``Reader`` of one tenant of a server. ``client`` is closed with it.
 
     ``provenance_fields`` are counted by paging through at most ``max_rows`` rows of a collection, up to
-    ``max_values`` different values each: Chroma has no way to count values itself.
+    ``max_values`` different values each: Chroma has no way to count values itself. Without ``count_rows`` and
+    ``provenance_fields`` no collection is opened: a server keeps the index of each that it opened in memory.
     """
 
     def __init__(
@@ -51,8 +52,10 @@ class ChromaRestReader:
         provenance_fields: Sequence[str] = (),
         max_rows: int = 100_000,
         max_values: int = 10_000,
+        count_rows: bool = True,
     ) -> None:
         self._client = client
+        self._count_rows = count_rows
         self._tenant = tenant
         self._base = f"{_API}/tenants/{quote(tenant, safe='')}"
         self._fields = tuple(provenance_fields)
@@ -68,10 +71,9 @@ class ChromaRestReader:
             try:
                 for collection in self._listed(f"{self._database(database)}/collections"):
                     yield (database, collection)
-            except (DeniedError, UnreadableError) as error:
+            except (DeniedError, UnreadableError, VanishedError) as error:
+                # A database that is really gone is not listed by the next run.
                 yield Unlisted(name=(database,), error=error)
-            except VanishedError:
-                continue
 
     def read(self, name: Name) -> Collection:
         if len(name) != 2:
@@ -82,11 +84,7 @@ class ChromaRestReader:
             name, self._client.get(f"{self._database(database)}/collections/{quote(collection, safe='')}")
         )
         place = f"{self._database(database)}/collections/{quote(stored.identity, safe='')}"
-        count = self._client.get(f"{place}/count")
-        if not isinstance(count, int) or isinstance(count, bool):
-            raise UnreadableError(
-                f"Chroma at {self._client.server}: the count of {'.'.join(name)} is no number."
-            )
+        count = self._counted(place) if self._count_rows else None
         return Collection(
             name=name,
             containers=containers(server, self._tenant, database),
@@ -171,13 +169,20 @@ class ChromaRestReader:
             )
         return found
 
+    def _counted(self, place: str) -> int:
+        count = self._client.get(f"{place}/count")
+        if not isinstance(count, int) or isinstance(count, bool):
+            raise UnreadableError(f"Chroma at {self._client.server}: {place}/count is no number.")
+        return count
+
     def _sampled(self, place: str) -> tuple[PayloadField, ...]:
         """Servers below 1.1 keep no schema."""
         return infer(row for row in self._rows(place, 0, _SAMPLE) if row)
 
-    def _provenance(self, place: str, count: int) -> tuple[ProvenanceCount, ...]:
+    def _provenance(self, place: str, count: int | None) -> tuple[ProvenanceCount, ...]:
         counter = ValueCounter(self._fields, self._max_values)
-        wanted = min(count, self._max_rows) if self._fields else 0
+        most = self._max_rows if count is None else min(count, self._max_rows)
+        wanted = most if self._fields else 0
         while counter.rows < wanted:
             rows = self._rows(place, counter.rows, min(_ROWS_A_PAGE, wanted - counter.rows))
             if not rows:

@@ -35,6 +35,7 @@ class ReadOnlyFile:
         self._connection: sqlite3.Connection | None = None
         self._frozen: tuple[int, int] | None = None
         """Size and time of a file that is read as immutable: nobody had it open."""
+        self._remembered: list[tuple[str, tuple[object, ...]]] = []
         with self._lock:
             self._open()
 
@@ -67,6 +68,16 @@ class ReadOnlyFile:
                 self._open()
         raise problem
 
+    def remember(self, *statements: tuple[str, tuple[object, ...]]) -> None:
+        """Fill temporary tables, which live in memory, for what the file has no index for.
+
+        They are filled again whenever the file had to be opened anew. Raises as ``rows``.
+        """
+        for sql, parameters in statements:
+            self.rows(sql, parameters)
+        with self._lock:
+            self._remembered += statements
+
     def close(self) -> None:
         """May be called twice."""
         with self._lock:
@@ -91,6 +102,8 @@ class ReadOnlyFile:
             # Sorting must not spill payload into a temporary file.
             connection.execute("PRAGMA temp_store = MEMORY")
             connection.execute("SELECT count(*) FROM sqlite_master")
+            for sql, parameters in self._remembered:
+                connection.execute(sql, parameters)
         except sqlite3.Error as error:
             problem = self._translated(error)
         if problem is not None:

@@ -1,0 +1,7 @@
+"""``llm-propagation``: glossary terms and tags follow the data along lineage."""
+
+from __future__ import annotations
+
+from datahub_llmops.propagation.source import PropagationConfig, PropagationReport, PropagationSource
+
+__all__ = ["PropagationConfig", "PropagationReport", "PropagationSource"]

@@ -1,0 +1,173 @@
+"""Which label reaches which asset and column, and from where. Pure: a graph and origins in, a mapping out.
+
+A dataset's own labels follow every edge of data. A column's follow column edges only: to the next column, to that
+column's dataset, and to the job that carries them there. Hops are those of a DataHub server: a job is one.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+from datahub_llmops.catalog.names import asset_of, entity_type
+from datahub_llmops.catalog.protocol import LABELLED_TYPES, Edge, Lineage
+from datahub_llmops.propagation.labels import Label, canonical
+
+_PROCESSES: Final = frozenset({"dataJob", "dataProcessInstance"})
+_NEAREST: Final = 2
+"""Origins kept on the way: the nearest may be the target itself, then the second counts."""
+
+Wanted: TypeAlias = Mapping[str, Mapping[Label, str]]
+"""Label -> its one origin, by the asset or canonical column that should have it."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Arrival:
+    """An origin, and how far away it is."""
+
+    hops: int
+    origin: str
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Stop:
+    """A column label ends here: an edge joins the two assets, and nobody knows which columns it carries."""
+
+    upstream: str
+    downstream: str
+    label: Label
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flow:
+    """What ``flow`` found."""
+
+    wanted: Wanted
+    stops: tuple[Stop, ...]
+
+
+class Graph:
+    """Lineage of many walks, put together: what leaves each asset and each column."""
+
+    def __init__(self) -> None:
+        self.live: set[str] = set()
+        """Assets that a walk returned: they exist and are not soft-deleted."""
+        self.assets: dict[str, set[str]] = {}
+        self.columns: dict[str, set[tuple[str, str | None]]] = {}
+        """Next column, and the job in between if there is one; columns are canonical."""
+        self.joined: set[tuple[str, str]] = set()
+        """Pairs of assets with at least one column edge."""
+
+    def add(self, lineage: Lineage) -> None:
+        """Take in a walk; what is known already counts once."""
+        self.live.update(node.urn for node in lineage.nodes)
+        for edge in lineage.edges:
+            self._add_edge(edge)
+
+    def _add_edge(self, edge: Edge) -> None:
+        # One job that waits for another passes on its turn, not its data.
+        if not {entity_type(edge.upstream), entity_type(edge.downstream)} <= _PROCESSES:
+            self.assets.setdefault(edge.upstream, set()).add(edge.downstream)
+        for pair in edge.columns:
+            up, down = canonical(pair.upstream), canonical(pair.downstream)
+            via = None if asset_of(up) == edge.upstream else edge.upstream
+            self.columns.setdefault(up, set()).add((down, via))
+            self.joined.add((asset_of(up), asset_of(down)))
+
+    def asset_steps(self, asset: str) -> Iterable[tuple[str, int]]:
+        """Next assets, each a hop away."""
+        return ((down, 1) for down in self.assets.get(asset, ()))
+
+    def column_steps(self, column: str) -> Iterable[tuple[str, int]]:
+        """Next columns, and how many hops away: two where a job lies in between."""
+        return ((down, _hops(via)) for down, via in self.columns.get(column, ()))
+
+    def table_only(self, asset: str) -> Iterator[tuple[str, int]]:
+        """Next assets that no column edge reaches from ``asset``, with their hops; a job where nothing leaves it."""
+        for down in self.assets.get(asset, ()):
+            process = entity_type(down) in _PROCESSES
+            ends = self.assets.get(down) if process else None
+            for end in ends or {down}:
+                if end != asset and (asset, end) not in self.joined:
+                    yield end, 2 if process else 1
+
+
+def flow(graph: Graph, origins: Mapping[Label, Collection[str]], max_hops: int) -> Flow:
+    """What every asset and column below the origins should have, up to ``max_hops`` away.
+
+    ``origins`` are datasets and canonical columns. Of several origins of one label the nearest counts, of equally near
+    ones the first by URN; nothing is its own origin.
+    """
+    wanted: dict[str, dict[Label, str]] = {}
+    stops: set[Stop] = set()
+    for label in sorted(origins):
+        columns = {urn for urn in origins[label] if entity_type(urn) == "schemaField"}
+        reached = nearest(columns, graph.column_steps, max_hops)
+        offers = [*_own(graph, set(origins[label]) - columns, max_hops), *_carried(graph, reached, max_hops)]
+        best: dict[str, Arrival] = {}
+        for target, arrival in offers:
+            if asset_of(target) in graph.live and entity_type(target) in LABELLED_TYPES:
+                best[target] = min(best.get(target, arrival), arrival)
+        for target, arrival in best.items():
+            wanted.setdefault(target, {})[label] = arrival.origin
+        stops.update(_stops(graph, label, reached, max_hops))
+    return Flow(wanted=wanted, stops=tuple(sorted(stops)))
+
+
+def nearest(
+    starts: Iterable[str], steps: Callable[[str], Iterable[tuple[str, int]]], max_hops: int
+) -> dict[str, list[Arrival]]:
+    """The two nearest starts of everything that can be reached, nearest first, then by URN; a start is its own."""
+    found: dict[str, list[Arrival]] = {}
+    ahead = [(0, start, start) for start in starts]
+    heapq.heapify(ahead)
+    while ahead:
+        hops, origin, here = heapq.heappop(ahead)
+        arrivals = found.setdefault(here, [])
+        if len(arrivals) == _NEAREST or any(arrival.origin == origin for arrival in arrivals):
+            continue
+        arrivals.append(Arrival(hops, origin))
+        for there, length in steps(here):
+            if hops + length <= max_hops:
+                heapq.heappush(ahead, (hops + length, origin, there))
+    return found
+
+
+def _own(graph: Graph, datasets: Iterable[str], max_hops: int) -> Iterator[tuple[str, Arrival]]:
+    for asset, arrivals in nearest(datasets, graph.asset_steps, max_hops).items():
+        if arrival := _other(asset, arrivals):
+            yield asset, arrival
+
+
+def _carried(
+    graph: Graph, reached: Mapping[str, list[Arrival]], max_hops: int
+) -> Iterator[tuple[str, Arrival]]:
+    for column, arrivals in reached.items():
+        if arrival := _other(column, arrivals):
+            yield column, arrival
+            yield asset_of(column), arrival
+        start = arrivals[0]
+        for _, via in graph.columns.get(column, ()):
+            if via is not None and start.hops + 2 <= max_hops:
+                yield via, Arrival(start.hops + 1, start.origin)
+
+
+def _stops(graph: Graph, label: Label, reached: Mapping[str, list[Arrival]], max_hops: int) -> Iterator[Stop]:
+    distance: dict[str, int] = {}
+    for column, arrivals in reached.items():
+        asset = asset_of(column)
+        distance[asset] = min(distance.get(asset, max_hops), arrivals[0].hops)
+    for asset, hops in distance.items():
+        for end, length in graph.table_only(asset):
+            if hops + length <= max_hops:
+                yield Stop(asset, end, label)
+
+
+def _other(target: str, arrivals: Iterable[Arrival]) -> Arrival | None:
+    return next((arrival for arrival in arrivals if arrival.origin != target), None)
+
+
+def _hops(via: str | None) -> int:
+    return 1 if via is None else 2

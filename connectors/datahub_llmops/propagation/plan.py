@@ -1,0 +1,149 @@
+"""What has to change in a catalog, so that every asset has the labels that its upstream gives it, and no others.
+
+Everything is read before anything is decided: a catalog that cannot be read whole gives no plan at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from datahub_llmops.catalog.names import asset_of, entity_type
+from datahub_llmops.catalog.protocol import Aspect, Direction, Lineage
+from datahub_llmops.propagation.flow import Graph, Stop, Wanted, flow
+from datahub_llmops.propagation.labels import Attached, Holder, Label, canonical, holder, is_origin
+
+_BATCH: Final = 500
+
+
+class Readable(Protocol):
+    """The part of a catalog that a plan is made from. Every method raises ``CatalogError``."""
+
+    def labelled(self) -> Iterable[str]: ...
+
+    def aspects_of(self, urns: Iterable[str]) -> Mapping[str, Mapping[str, Aspect]]: ...
+
+    def lineage(self, urn: str, direction: Direction, hops: int = 5) -> Lineage: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One label of ours to attach to an entity, or to take away where ``origin`` is ``None``.
+
+    ``moved``: it is attached already, and its origin is another one now.
+    """
+
+    urn: str
+    label: Label
+    origin: str | None = None
+    moved: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What to change, by URN and label, and what was seen on the way."""
+
+    changes: tuple[Change, ...]
+    kept: tuple[tuple[str, Label], ...]
+    """What is attached already as it should be."""
+    scanned: int
+    """Assets and columns that carry a label."""
+    origins: int
+    """Datasets and columns that a label is carried from."""
+    stops: tuple[Stop, ...]
+
+
+def plan(catalog: Readable, *, allowed: Callable[[Label], bool], max_hops: int) -> Plan:
+    """Read the catalog, and say what has to change.
+
+    Raises:
+        CatalogError: something could not be read.
+    """
+    labelled = sorted(set(catalog.labelled()))
+    estate = _Estate(catalog)
+    estate.read(labelled)
+    # What a search index lacks is not gone: before anything is taken away, its origin itself is looked at.
+    estate.read(sorted({at.origin for _, at in estate.ours() if at.origin and is_origin(at.origin)}))
+    origins = estate.origins(allowed)
+    sources = {urn for urns in origins.values() for urn in urns}
+    graph = Graph()
+    for asset in sorted({asset_of(urn) for urn in sources}):
+        graph.add(catalog.lineage(asset, "down", max_hops))
+    found = flow(graph, origins, max_hops)
+    estate.read(sorted(found.wanted))
+    changes, kept = _reconcile(estate, found.wanted)
+    return Plan(changes=changes, kept=kept, scanned=len(labelled), origins=len(sources), stops=found.stops)
+
+
+class _Estate:
+    """Every entity that was read, once."""
+
+    def __init__(self, catalog: Readable) -> None:
+        self._catalog = catalog
+        self._holders: dict[str, Holder] = {}
+
+    def read(self, urns: Iterable[str]) -> None:
+        """Take in assets and columns, and the asset of each column; a column by all its spellings."""
+        wanted = list(dict.fromkeys(part for urn in urns for part in (asset_of(urn), urn)))
+        self._read(wanted)
+        self._read([urn for column in wanted for urn in self.spellings(column)])
+
+    def _read(self, urns: Iterable[str]) -> None:
+        missing = [urn for urn in dict.fromkeys(urns) if urn not in self._holders]
+        for start in range(0, len(missing), _BATCH):
+            part = missing[start : start + _BATCH]
+            found = self._catalog.aspects_of(part)
+            self._holders.update((urn, holder(urn, found.get(urn, {}))) for urn in part)
+
+    def spellings(self, urn: str) -> tuple[str, ...]:
+        """An asset itself; a column as its schema spells it, and not at all where that has no such column."""
+        if entity_type(urn) != "schemaField":
+            return (urn,)
+        columns = self._holders[asset_of(urn)].columns
+        return (urn,) if columns is None else columns.get(canonical(urn), ())
+
+    def ours(self) -> Iterator[tuple[str, Attached]]:
+        """What propagation attached, wherever it may be taken away: not on what is soft-deleted."""
+        for urn, found in self._holders.items():
+            if self._live(urn):
+                yield from ((urn, attached) for attached in found.own if attached.ours)
+
+    def origins(self, allowed: Callable[[Label], bool]) -> dict[Label, set[str]]:
+        """Datasets and canonical columns that somebody else labelled, by label."""
+        found: dict[Label, set[str]] = {}
+        for urn, read in self._holders.items():
+            if self._live(urn) and is_origin(urn):
+                for at, attached in (*((urn, attached) for attached in read.own), *read.fields):
+                    if not attached.ours and allowed(attached.label):
+                        found.setdefault(attached.label, set()).add(canonical(at))
+        return found
+
+    def _live(self, urn: str) -> bool:
+        asset = self._holders[asset_of(urn)]
+        return asset.exists and not asset.removed and not self._holders[urn].removed
+
+    def targets(self, wanted: Wanted) -> Iterator[tuple[str, Label, str]]:
+        """Entity, label and origin, columns as their schemas spell them."""
+        for target, labels in wanted.items():
+            for urn in self.spellings(target):
+                if self._live(urn):
+                    yield from ((urn, label, self._shown(origin)) for label, origin in labels.items())
+
+    def _shown(self, origin: str) -> str:
+        return next(iter(self.spellings(origin)), origin)
+
+
+def _reconcile(estate: _Estate, wanted: Wanted) -> tuple[tuple[Change, ...], tuple[tuple[str, Label], ...]]:
+    present = {(urn, attached.label): attached for urn, attached in estate.ours()}
+    changes: list[Change] = []
+    kept: list[tuple[str, Label]] = []
+    for urn, label, origin in estate.targets(wanted):
+        attached = present.pop((urn, label), None)
+        if attached is not None and attached.carried_from(origin):
+            kept.append((urn, label))
+        else:
+            changes.append(Change(urn=urn, label=label, origin=origin, moved=attached is not None))
+    changes.extend(Change(urn=urn, label=label) for urn, label in present)
+    changes.sort(key=lambda change: (change.urn, change.label))
+    return tuple(changes), tuple(sorted(kept))

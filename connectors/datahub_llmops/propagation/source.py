@@ -1,0 +1,250 @@
+"""The source ``llm-propagation``: it reads a catalog, and sends patches that make labels follow the data.
+
+It needs no stateful ingestion: every label that it attached carries its attribution in the catalog itself, so each run
+compares what should be there with what is, and takes away what should not. Whatever anybody else attached is neither
+changed nor removed, the same term on the same column included: DataHub keeps both apart by their attribution source.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Any
+
+from datahub.configuration.common import AllowDenyPattern, ConfigModel
+from datahub.ingestion.api.common import PipelineContext
+from datahub.ingestion.api.decorators import SupportStatus, config_class, platform_name, support_status
+from datahub.ingestion.api.source import (
+    CapabilityReport,
+    SourceReport,
+    TestableSource,
+    TestConnectionReport,
+)
+from datahub.ingestion.api.workunit import MetadataWorkUnit
+from datahub.ingestion.api.workunit_processor import WorkunitProcessor
+from datahub.metadata.schema_classes import (
+    GlossaryTermAssociationClass,
+    MetadataAttributionClass,
+    TagAssociationClass,
+)
+from datahub.specific.aspect_helpers.tags import HasTagsPatch
+from datahub.specific.aspect_helpers.terms import HasTermsPatch
+from datahub.utilities.lossy_collections import LossyDict
+from pydantic import Field, model_validator
+from typing_extensions import Self, override
+
+from datahub_llmops.catalog.open import open_catalog
+from datahub_llmops.catalog.recipe import recipe_catalog
+from datahub_llmops.errors import CatalogError
+from datahub_llmops.propagation.labels import Label, source_detail
+from datahub_llmops.propagation.plan import Change, Plan, plan
+from datahub_llmops.source import check_patterns, workunit
+from datahub_llmops.urns import ACTOR, ATTRIBUTION_SOURCE
+
+
+class PropagationConfig(ConfigModel):
+    """Recipe options of `llm-propagation`."""
+
+    catalog: str | None = Field(
+        default=None,
+        description="Catalog to read: a local file such as `./catalog.db`, or a server's URL. Default: the server of "
+        "the recipe's sink, else the file of its `llm-local` sink. The patches go to the sink, so both must be one.",
+    )
+    propagate_terms: bool = Field(
+        default=True,
+        description="Whether glossary terms follow the data. `false` takes the propagated ones away.",
+    )
+    propagate_tags: bool = Field(
+        default=True, description="Whether tags follow the data. `false` takes the propagated ones away."
+    )
+    term_pattern: AllowDenyPattern = Field(
+        default_factory=AllowDenyPattern.allow_all,
+        description="Terms that follow, by what stands behind `urn:li:glossaryTerm:`, for example "
+        "`{allow: ['Classification\\..*']}`. Propagated ones that are no longer allowed are taken away.",
+    )
+    tag_pattern: AllowDenyPattern = Field(
+        default_factory=AllowDenyPattern.allow_all,
+        description="Tags that follow, by what stands behind `urn:li:tag:`, for example `{deny: ['Legacy']}`.",
+    )
+    max_hops: int = Field(
+        default=20,
+        ge=1,
+        le=1000,
+        description="How far a term or tag is carried from where it was set; a job is a hop of its own, for "
+        "example `4` for two jobs in a row.",
+    )
+
+    @model_validator(mode="after")
+    def _patterns_compile(self) -> Self:
+        check_patterns(self)
+        return self
+
+    def allows(self, label: Label) -> bool:
+        """Whether the label is to follow the data."""
+        if label.kind == "term":
+            return self.propagate_terms and self.term_pattern.allowed(label.name)
+        return self.propagate_tags and self.tag_pattern.allowed(label.name)
+
+
+@dataclass
+class PropagationReport(SourceReport):
+    """What a run did; a label is one term or tag on one asset or column."""
+
+    # A catalog that needs no change is the rule, not a reason to check the recipe.
+    event_not_produced_warn: bool = False
+    assets_scanned: int = 0
+    origins: int = 0
+    labels_added: int = 0
+    labels_moved: int = 0
+    labels_removed: int = 0
+    labels_kept: int = 0
+    labels_by_urn: LossyDict[str, int] = field(default_factory=LossyDict)
+    stopped_at_table_edges: int = 0
+    table_edges: LossyDict[str, int] = field(default_factory=LossyDict)
+
+    def count(self, found: Plan) -> None:
+        """Take in everything of a plan."""
+        self.assets_scanned, self.origins, self.labels_kept = found.scanned, found.origins, len(found.kept)
+        self.labels_removed = sum(change.origin is None for change in found.changes)
+        self.labels_moved = sum(change.moved for change in found.changes)
+        self.labels_added = len(found.changes) - self.labels_removed - self.labels_moved
+        there = [label for _, label in found.kept]
+        there += [change.label for change in found.changes if change.origin is not None]
+        for label in there:
+            self.labels_by_urn[label.urn] = self.labels_by_urn.get(label.urn, 0) + 1
+        self.stopped_at_table_edges = len(found.stops)
+        for stop in found.stops:
+            edge = f"{stop.upstream} -> {stop.downstream}"
+            self.table_edges[edge] = self.table_edges.get(edge, 0) + 1
+
+
+class _LabelPatch(HasTermsPatch, HasTagsPatch):
+    """DataHub's own patches of terms and tags, for an entity of any type."""
+
+
+@platform_name("Term and tag propagation", id="datahub")
+@config_class(PropagationConfig)
+@support_status(SupportStatus.ALPHA)
+class PropagationSource(TestableSource):
+    """Carries glossary terms and tags downstream, column by column, and takes them away again."""
+
+    def __init__(
+        self,
+        config: PropagationConfig,
+        ctx: PipelineContext,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        """``now`` is the time in seconds that attributions get."""
+        super().__init__(ctx)
+        self.config = config
+        self.report = PropagationReport()
+        self._now = now
+
+    @classmethod
+    @override
+    def create(cls, config_dict: dict[str, Any], ctx: PipelineContext) -> PropagationSource:
+        return cls(PropagationConfig.model_validate(config_dict), ctx)
+
+    @override
+    def get_report(self) -> PropagationReport:
+        return self.report
+
+    @override
+    def get_allowed_workunit_processors(self) -> list[str | type[WorkunitProcessor[Any]]]:
+        # The assets belong to others: no status, no browse path, no key of a term may be added to a patch of ours.
+        return ["AutoWorkunitsReporterProcessor"]
+
+    @override
+    def get_workunits_internal(self) -> Iterable[MetadataWorkUnit]:
+        found = self._plan()
+        if found is not None:
+            self.report.count(found)
+            self._explain(found)
+            yield from self._patches(found.changes)
+
+    def _plan(self) -> Plan | None:
+        """The whole plan before the first patch: a catalog that is read in part would lose labels."""
+        try:
+            catalog = recipe_catalog(self.ctx, self.config.catalog)
+            if catalog is not None:
+                with closing(catalog):
+                    return plan(catalog, allowed=self.config.allows, max_hops=self.config.max_hops)
+        except CatalogError as error:
+            self.report.failure(
+                title="Cannot read the catalog",
+                message="Nothing was propagated and nothing taken away.",
+                context=str(error),
+            )
+            return None
+        self.report.failure(
+            title="No catalog to read",
+            message="Name an existing one with the option `catalog`, or run this recipe after those that fill it, "
+            "with a `datahub-rest` or `llm-local` sink.",
+            context=self.config.catalog,
+        )
+        return None
+
+    def _explain(self, found: Plan) -> None:
+        if found.stops:
+            self.report.info(
+                title="Terms of columns stop where lineage knows tables only",
+                message="See `table_edges` in the report. Give those edges column lineage, or set the terms on the "
+                "dataset itself: a dataset's own terms follow every edge.",
+            )
+        if not found.changes:
+            self.report.info(title="Nothing changed", message="Every label is where it should be.")
+
+    def _patches(self, changes: Iterable[Change]) -> Iterator[MetadataWorkUnit]:
+        now = int(self._now() * 1000)
+        for urn, group in groupby(changes, key=lambda change: change.urn):
+            patch = _LabelPatch(urn)
+            for change in group:
+                _apply(patch, change, now)
+            for proposal in patch.build():
+                yield workunit(proposal, primary=False)
+
+    @classmethod
+    @override
+    def test_connection(cls, config_dict: dict[str, Any]) -> TestConnectionReport:
+        """Whether the catalog named by the option can be read, and how much in it carries a label."""
+        try:
+            config = PropagationConfig.model_validate(config_dict)
+            if config.catalog is None:
+                return _no_connection("name the catalog to test with the option `catalog`")
+            with closing(open_catalog(config.catalog)) as catalog:
+                seen = sum(1 for _ in catalog.labelled())
+        except CatalogError as error:
+            return _no_connection(str(error))
+        except ValueError as error:  # pydantic's ValidationError is one
+            return TestConnectionReport(
+                internal_failure=True, internal_failure_reason=f"The recipe is not valid: {error}"
+            )
+        message = f"Works, sees {seen} assets and columns with terms or tags."
+        return TestConnectionReport(
+            basic_connectivity=CapabilityReport(capable=True, mitigation_message=message)
+        )
+
+
+def _apply(patch: _LabelPatch, change: Change, now: int) -> None:
+    label = change.label
+    if change.origin is None:
+        # Never without the source: that would take away what a person attached as well.
+        if label.kind == "term":
+            patch.remove_term(label.urn, attribution_source=ATTRIBUTION_SOURCE)
+        else:
+            patch.remove_tag(label.urn, attribution_source=ATTRIBUTION_SOURCE)
+        return
+    attribution = MetadataAttributionClass(
+        time=now, actor=ACTOR, source=ATTRIBUTION_SOURCE, sourceDetail=source_detail(change.origin)
+    )
+    if label.kind == "term":
+        patch.add_term(GlossaryTermAssociationClass(urn=label.urn, attribution=attribution))
+    else:
+        patch.add_tag(TagAssociationClass(tag=label.urn, attribution=attribution))
+
+
+def _no_connection(reason: str) -> TestConnectionReport:
+    return TestConnectionReport(basic_connectivity=CapabilityReport(capable=False, failure_reason=reason))

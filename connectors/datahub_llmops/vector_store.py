@@ -1,0 +1,310 @@
+"""The source of every vector store: collections, the jobs that fill them, and where their data comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import Any, ClassVar, TypeVar
+
+from datahub.configuration.common import AllowDenyPattern
+from datahub.ingestion.api.common import PipelineContext
+from datahub.ingestion.api.workunit import MetadataWorkUnit
+from datahub.metadata.schema_classes import DomainAssociationClass
+from datahub.metadata.urns import DataPlatformUrn, MlModelUrn
+from datahub.utilities.registries.domain_registry import DomainRegistry
+from pydantic import Field, field_validator
+from typing_extensions import override
+
+from datahub_llmops import urns
+from datahub_llmops.catalog.protocol import Catalog
+from datahub_llmops.catalog.recipe import recipe_catalog
+from datahub_llmops.errors import CatalogError
+from datahub_llmops.lineage import jobs as declared
+from datahub_llmops.lineage import rules
+from datahub_llmops.lineage.config import EmbeddingJobConfig
+from datahub_llmops.lineage.jobs import JobLineage
+from datahub_llmops.lineage.notices import LineageWarning
+from datahub_llmops.lineage.rules import ProvenanceConfig
+from datahub_llmops.lineage.schemas import NoCatalog, SchemaLookup
+from datahub_llmops.mapping import jobs
+from datahub_llmops.mapping.collections import (
+    Proposal,
+    collection_proposals,
+    container_proposals,
+    vector_proposals,
+)
+from datahub_llmops.mapping.edges import key_proposal, payload_upstreams
+from datahub_llmops.mapping.platforms import platform_info
+from datahub_llmops.mapping.properties import AssetPatch, PropertyValues, definitions
+from datahub_llmops.model import Collection, Name
+from datahub_llmops.source import CatalogConfig, CatalogReport, CatalogSource, workunit
+
+
+class VectorStoreConfig(CatalogConfig):
+    """Options that every vector store shares; a connector adds where the store is and its filters."""
+
+    domain: dict[str, AllowDenyPattern] = Field(
+        default_factory=dict,
+        description="Domain (URN, id, or name on a server) -> which collections belong to it, by their dotted name, "
+        "for example `{'urn:li:domain:support': {allow: ['.*docs']}}`.",
+    )
+    embedding_jobs: list[EmbeddingJobConfig] = Field(
+        default_factory=list, description="The jobs that fill the collections, and what they read."
+    )
+    provenance: ProvenanceConfig = Field(
+        default_factory=ProvenanceConfig, description="How upstream datasets are found in the payload."
+    )
+
+    @field_validator("embedding_jobs")
+    @classmethod
+    def _told_apart(cls, value: list[EmbeddingJobConfig]) -> list[EmbeddingJobConfig]:
+        seen: set[str] = set()
+        for job in value:
+            urn = jobs.job_urn(job, "PROD")
+            if urn in seen:
+                raise ValueError(
+                    f"embedding_jobs: two jobs are called {job.name!r} in the same flow; the catalog could not tell "
+                    "them apart. Rename one"
+                )
+            seen.add(urn)
+        return value
+
+
+VectorStoreConfigT = TypeVar("VectorStoreConfigT", bound=VectorStoreConfig)
+
+
+@dataclass
+class VectorStoreReport(CatalogReport):
+    """Counts of what was found; no value of a payload is ever among them."""
+
+    embedding_jobs: int = 0
+    declared_upstreams: int = 0
+    payload_upstreams: int = 0
+    column_edges: int = 0
+    provenance_rows_scanned: int = 0
+    provenance_rows_total: int = 0
+    provenance_values_unmatched: int = 0
+    provenance_chunks_unmatched: int = 0
+    catalog: str = "none"
+    jobs_without_index: list[str] = field(default_factory=list)
+
+
+class VectorStoreSource(CatalogSource[VectorStoreConfigT, Collection]):
+    """What a connector of a vector store extends: ``platform``, ``config_type``, ``name_filters``, ``open``."""
+
+    noun: ClassVar[str] = "collection"
+    report: VectorStoreReport
+
+    def __init__(self, config: VectorStoreConfigT, ctx: PipelineContext) -> None:
+        super().__init__(config, ctx)
+        self._now = datetime.now(timezone.utc)
+        self._resources = ExitStack()
+        self._rules = rules.compile(config.provenance, env=config.env)
+        self._domains = DomainRegistry(list(config.domain), ctx.graph) if config.domain else None
+        self._catalog = self._open_catalog()
+        self._emitted: set[str] = set()
+        self._jobs: dict[Name, list[EmbeddingJobConfig]] = {}
+        self._models: dict[str, set[str]] = {}
+
+    @classmethod
+    @override
+    def new_report(cls) -> VectorStoreReport:
+        return VectorStoreReport()
+
+    @override
+    def close(self) -> None:
+        self._resources.close()
+        super().close()
+
+    def _open_catalog(self) -> Catalog | None:
+        try:
+            catalog = recipe_catalog(self.ctx, self.config.catalog)
+        except CatalogError as error:
+            self._catalog_failed(error)
+            return None
+        if catalog is not None:
+            self._resources.callback(catalog.close)
+            self.report.catalog = type(catalog).__name__
+        return catalog
+
+    @property
+    def _lookup(self) -> SchemaLookup:
+        return self._catalog or NoCatalog()
+
+    def _present(self, urn: str, aspect: str) -> Mapping[str, Any]:
+        return self._catalog.aspects(urn, [aspect]).get(aspect, {}) if self._catalog else {}
+
+    @override
+    def opening_proposals(self) -> Iterator[Proposal | MetadataWorkUnit]:
+        for proposal in platform_info(self.platform):
+            yield workunit(proposal, primary=False)
+        for urn, proposals in definitions():
+            if self._present(urn, "propertyDefinition"):
+                continue
+            for proposal in proposals:
+                # A server shows no assignment whose definition came after it, and the sink may send in any order.
+                if self.ctx.graph is not None and not self.ctx.dry_run_mode:
+                    self.ctx.graph.emit_mcp(proposal)
+                else:
+                    yield workunit(proposal, primary=False)
+
+    @override
+    def listed(self, names: Sequence[Name]) -> None:
+        for job in self.config.embedding_jobs:
+            whole = [name for name in names if ".".join(name) == job.index]
+            meant = whole or [name for name in names if name[-1] == job.index]
+            if len(meant) == 1:
+                self._jobs.setdefault(meant[0], []).append(job)
+            else:
+                self._no_index(job, meant)
+
+    def _no_index(self, job: EmbeddingJobConfig, meant: Sequence[Name]) -> None:
+        self.report.jobs_without_index.append(job.name)
+        if meant:
+            self.report.warning(
+                title="Index of an embedding job is ambiguous",
+                message="Several collections are called so; the job was left out. Write the whole name in `index`.",
+                context=f"{job.name}: {job.index} may be {', '.join('.'.join(name) for name in meant)}",
+            )
+        else:
+            self.report.warning(
+                title="Index of an embedding job was not found",
+                message="The job was left out. Check `index` and the filters of the recipe.",
+                context=f"{job.name}: {job.index}",
+            )
+
+    @override
+    def item_proposals(self, item: Collection) -> Iterator[Proposal | MetadataWorkUnit]:
+        for level in range(1, len(item.containers) + 1):
+            path = item.containers[:level]
+            if self._first_time(urns.container(self.place, path)):
+                yield from container_proposals(path, self.place)
+        mine = self._jobs.get(item.name, [])
+        yield from collection_proposals(item, self.place, now=self._now, declared=self._agreed(item, mine))
+        for proposal in vector_proposals(item, self.place):
+            yield workunit(proposal, primary=False)
+        yield from self._domain_of(item)
+        try:
+            yield from self._lineage_of(item, mine)
+        except CatalogError as error:
+            self._catalog_failed(error)
+
+    @override
+    def closing_proposals(self) -> Iterator[Proposal | MetadataWorkUnit]:
+        for name, users in sorted(self._models.items()):
+            try:
+                yield from self._model(name, users)
+            except CatalogError as error:
+                self._catalog_failed(error)
+
+    def _first_time(self, key: str) -> bool:
+        first = key not in self._emitted
+        self._emitted.add(key)
+        return first
+
+    def _agreed(self, item: Collection, mine: Sequence[EmbeddingJobConfig]) -> PropertyValues:
+        """What the jobs of one index declare, where they do not contradict each other."""
+        agreed: dict[str, str | float | None] = {}
+        for job in mine:
+            for name, value in jobs.declared_properties(job).items():
+                if value is not None and agreed.setdefault(name, value) != value:
+                    self.report.warning(
+                        title="Embedding jobs contradict each other",
+                        message="They fill one collection and declare different values; the first one's was taken.",
+                        context=f"{'.'.join(item.name)}: {name}",
+                    )
+        return agreed
+
+    def _domain_of(self, item: Collection) -> Iterator[Proposal]:
+        name = ".".join(item.name)
+        for domain, pattern in self.config.domain.items():
+            if self._domains is not None and pattern.allowed(name):
+                urn = urns.domain(self._domains.get_domain_urn(domain))
+                patch = AssetPatch(urns.collection(self.place, item.name))
+                yield from patch.add_domain(DomainAssociationClass(domain=urn)).build()
+                return
+
+    def _lineage_of(
+        self, item: Collection, mine: Sequence[EmbeddingJobConfig]
+    ) -> Iterator[Proposal | MetadataWorkUnit]:
+        index = urns.collection(self.place, item.name)
+        found = rules.upstreams(
+            self._rules,
+            item.provenance,
+            max_upstreams=self.config.provenance.max_upstreams,
+            lookup=self._lookup,
+        )
+        self._count_provenance(item, found)
+        resolved = [declared.resolve(job, item, index, self._lookup, self._rules) for job in mine]
+        joined = declared.join(resolved, found.sources)
+        for lineage in joined.jobs:
+            yield from self._job(lineage)
+        for source in joined.rest:
+            if not self._lookup.schemas(source.urn) and self._first_time(source.urn):
+                yield workunit(key_proposal(source.urn), primary=False)
+        yield from payload_upstreams(index, joined.rest, self._present(index, "upstreamLineage"))
+        self.report.payload_upstreams += len(joined.rest)
+
+    def _job(self, lineage: JobLineage) -> Iterator[Proposal | MetadataWorkUnit]:
+        job, env = lineage.job, self.config.env
+        self._warn(lineage.warnings)
+        self.report.embedding_jobs += 1
+        self.report.declared_upstreams += len(lineage.inputs)
+        self.report.column_edges += len(lineage.columns)
+        if job.embedding_model:
+            self._models.setdefault(job.embedding_model, set()).add(jobs.job_urn(job, env))
+        if job.job_urn is not None:
+            present = self._present(job.job_urn, "dataJobInputOutput")
+            for proposal in jobs.foreign_job_proposals(lineage, present):
+                yield workunit(proposal, primary=False)
+            return
+        flow = jobs.flow_urn(job, env)
+        if self._first_time(flow) and not self._present(flow, "dataFlowInfo"):
+            for proposal in (*platform_info(job.orchestrator_name), *jobs.flow_proposals(job, env)):
+                yield workunit(proposal, primary=False)
+        yield from jobs.job_proposals(lineage, env)
+
+    def _model(self, name: str, users: set[str]) -> Iterator[MetadataWorkUnit]:
+        env = self.config.env
+        urn = urns.model(name, env=env)
+        provider = MlModelUrn.from_string(urn).platform
+        proposals: list[Proposal] = [*platform_info(DataPlatformUrn.from_string(provider).platform_name)]
+        if self._catalog is None:
+            self.report.warning(
+                title="Embedding model without its jobs",
+                message="No catalog says which jobs the model is used by already, so it was not joined to its job. Set "
+                "`catalog`.",
+                context=name,
+            )
+            proposals += jobs.model_key_proposals(name, env)
+        else:
+            proposals += jobs.model_proposals(name, env, users, self._present(urn, "mlModelProperties"))
+        for proposal in proposals:
+            yield workunit(proposal, primary=False)
+
+    def _count_provenance(self, item: Collection, found: rules.Provenance) -> None:
+        self._warn(found.warnings)
+        for count in item.provenance:
+            self.report.provenance_rows_scanned += count.rows_scanned
+            self.report.provenance_rows_total += count.rows_total or count.rows_scanned
+        self.report.provenance_values_unmatched += found.unmatched_values
+        self.report.provenance_chunks_unmatched += found.unmatched_chunks
+        if found.left_out:
+            self.report.warning(
+                title="More sources than max_upstreams",
+                message="Sources without a folder in common were left out. Raise `provenance.max_upstreams`.",
+                context=f"{'.'.join(item.name)}: {found.left_out} left out",
+            )
+
+    def _warn(self, warnings: Iterable[LineageWarning]) -> None:
+        for warning in warnings:
+            self.report.warning(title=warning.title, message=warning.message, context=warning.context)
+
+    def _catalog_failed(self, error: CatalogError) -> None:
+        self.report.failure(
+            title="Cannot read the catalog",
+            message="Lineage went without what it holds, and nothing is deleted in this run.",
+            context=str(error),
+        )
