@@ -1,7 +1,7 @@
-"""What the hooks stored, as plain facts: an answer with its parts, a run of writes. Read by ``llm-runs`` and ``explain``.
+"""What the hooks stored, as plain facts: an answer with its parts, a run of writes.
 
 Raw identities are mappings as the hooks saw them (``platform``, ``host`` or ``path``, ``tenant``, ``database``,
-``schema``, ``collection``, or ``urn``); ``instances`` turns them into URNs.
+``schema``, ``collection``, or ``urn``); ``instances`` turns them into URNs. ``llm-runs`` and ``explain`` read them.
 """
 
 from __future__ import annotations

@@ -7,7 +7,6 @@ its way into the store, after hashing and deduplication; stores whose schema is 
 
 from __future__ import annotations
 
-
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 

@@ -76,6 +76,13 @@ class WriteRow(NamedTuple):
     body: dict[str, Any]
 
 
+def default_path() -> str:
+    """The store of this host and user, or the one of ``DATAHUB_LLMOPS_STORE``: the same as in ``attach``."""
+    from datahub_llmops.hooks.settings import Settings
+
+    return Settings("any").store
+
+
 def network_file_system(path: str) -> str | None:
     """Kind of the network file system that ``path`` lies on; ``None`` for local ones and where nobody says."""
     try:
@@ -102,6 +109,8 @@ class Store:
         self._db = connection
         self._identities: dict[tuple[Any, ...], int] = {}
         self._day = 0
+        self._answers: dict[str, tuple[Any, ...]] = {}
+        self._texts: dict[tuple[bytes, str], tuple[Any, ...]] = {}
         self._pruned = 0.0
 
     @classmethod
@@ -196,13 +205,27 @@ class Store:
         self._db.execute("BEGIN IMMEDIATE")
         try:
             yield
+            self._put_rows(
+                "INSERT OR REPLACE INTO answers (id, ended, application, status, body)", self._answers
+            )
+            self._put_rows("INSERT OR IGNORE INTO texts", self._texts)
         except BaseException:
             # Identities that were given out inside do not exist then.
             self._identities.clear()
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
             raise
+        finally:
+            self._answers, self._texts = {}, {}
         self._db.execute("COMMIT")
+
+    def _put_rows(self, insert: str, rows: Mapping[Any, tuple[Any, ...]]) -> None:
+        # Many rows a statement: each one hands the interpreter over twice, and the application waits for it.
+        waiting = list(rows.values())
+        for first in range(0, len(waiting), 200):
+            group = waiting[first : first + 200]
+            marks = ",".join(["(" + ",".join("?" * len(group[0])) + ")"] * len(group))
+            self._db.execute(f"{insert} VALUES {marks}", [value for row in group for value in row])
 
     def intern(self, kind: Kind, body: Mapping[str, Any]) -> int:
         """Number of an identity, given at its first sight."""
@@ -240,14 +263,10 @@ class Store:
         body: Mapping[str, Any],
         digests: set[bytes],
     ) -> None:
-        """Store an answer, in place of what was stored of it before."""
-        text = _dump(body)
-        self._db.execute(
-            "INSERT OR REPLACE INTO answers (id, ended, application, status, body) VALUES (?, ?, ?, ?, ?)",
-            (answer_id, ended, application, status, text),
-        )
+        """Store an answer with the transaction, in place of what was stored of it before."""
+        self._answers[answer_id] = (answer_id, ended, application, status, _dump(body))
         for digest in digests:
-            self._db.execute("INSERT OR IGNORE INTO texts VALUES (?, ?)", (digest, answer_id))
+            self._texts[digest, answer_id] = (digest, answer_id)
 
     def write_body(self, run: int) -> tuple[float, dict[str, Any]] | None:
         """Start and contents of what is stored of a run so far."""
@@ -265,9 +284,7 @@ class Store:
 
     def put_chunks(self, target: int, chunks: Iterable[bytes], run: int) -> None:
         """Say which run wrote the chunks last."""
-        self._db.executemany(
-            "INSERT OR REPLACE INTO chunks VALUES (?, ?, ?)", ((target, c, run) for c in chunks)
-        )
+        self._put_rows("INSERT OR REPLACE INTO chunks", {chunk: (target, chunk, run) for chunk in chunks})
 
     def forget_chunks(self, target: int, chunks: Iterable[bytes]) -> None:
         """Chunks that were deleted from the index."""
