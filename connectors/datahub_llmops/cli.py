@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import click
 
-from datahub_llmops import __version__
+from datahub_llmops import __version__, answers_cli
 from datahub_llmops.catalog.open import open_catalog, resolve
 from datahub_llmops.catalog.protocol import Direction, Edge, FullCatalog, Lineage, Node
 from datahub_llmops.errors import LlmopsError, UnknownAssetError
@@ -233,6 +233,9 @@ def _shown(message: str) -> str:
 
     return "\n".join(clean(line) for line in message.splitlines())
 
+
+main.add_command(answers_cli.answers)
+main.add_command(answers_cli.explain)
 
 if __name__ == "__main__":
     sys.exit(main())

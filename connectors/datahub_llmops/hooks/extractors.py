@@ -49,11 +49,18 @@ def identity(store: object) -> Raw:
     for name in _class_names(store):
         own = _registered.get(name)
         if own is not None:
-            return {"class": class_name(store), **_clean(own(store))}
+            return _told_apart({"class": class_name(store), **_clean(own(store))})
         known = _KNOWN.get(name)
         if known is not None:
-            return _known(store, *known)
+            return _told_apart(_known(store, *known))
     return {"class": class_name(store)}
+
+
+def _told_apart(raw: Raw) -> Raw:
+    """Without the class where the rest names an index: both frameworks then say the same of it."""
+    if "collection" in raw and "platform" in raw:
+        del raw["class"]
+    return raw
 
 
 def _known(store: object, platform: str, static: Extractor, moving: Extractor) -> Raw:

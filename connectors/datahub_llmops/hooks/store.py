@@ -422,6 +422,20 @@ class Store:
             return None
         return WriteRow(row[0], json.loads(row[1])["run"], row[2], row[3], row[4], row[5], json.loads(row[6]))
 
+    def run(self, run: str) -> WriteRow | None:
+        """A run by its id."""
+        identity = self._db.execute(
+            "SELECT id FROM identities WHERE kind = 'run' AND body = ?", (_dump_sorted({"run": run}),)
+        ).fetchone()
+        if identity is None:
+            return None
+        row = self._db.execute(
+            "SELECT seq, started, ended, application, target, body FROM writes WHERE run = ?", identity
+        ).fetchone()
+        if row is None:
+            return None
+        return WriteRow(row[0], run, row[1], row[2], row[3], row[4], json.loads(row[5]))
+
     def identity(self, number: int) -> dict[str, Any]:
         """What a number in a body stands for; empty for one that was pruned."""
         row = self._db.execute("SELECT body FROM identities WHERE id = ?", (number,)).fetchone()

@@ -324,7 +324,7 @@ def _before_search(function: Any, args: Any, kwargs: Any) -> Frame | None:
     if current is not None and current.ended is None:
         if not isinstance(current.answer, Answer):
             return None
-        if current.index is None or set(current.index) <= {"class", "urn"}:
+        if current.index is None or "collection" not in current.index:
             urn = (current.index or {}).get("urn")
             langchain.at_store(current, args[0])
             if urn is not None:

@@ -94,7 +94,7 @@ def dataset_proposals(
                 fields=[
                     SchemaFieldClass(
                         fieldPath=path,
-                        type=SchemaFieldDataTypeClass(type=StringTypeClass())  # type: ignore[no-untyped-call]  # of DataHub's generator,
+                        type=_text_type(),
                         nativeDataType="string",
                         description=text,
                         nullable=True,
@@ -103,6 +103,10 @@ def dataset_proposals(
                 ],
             ),
         )
+
+
+def _text_type() -> SchemaFieldDataTypeClass:
+    return SchemaFieldDataTypeClass(type=StringTypeClass())  # type: ignore[no-untyped-call]  # of DataHub's generator
 
 
 def retriever_proposals(urn: str, name: str, platform: str) -> Iterator[Proposal]:
