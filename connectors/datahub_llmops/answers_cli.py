@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -137,7 +138,7 @@ def explain(
     from datahub_llmops.explain import find
 
     if text == "-":
-        text = click.get_text_stream("stdin").read()
+        text = sys.stdin.read()
     with _store(path) as store, _catalog(where) as catalog:
         found = walk_back(store, find(store, answer, text=text), catalog, env=env)
         if as_json:

@@ -81,7 +81,6 @@ class TestOneAnswer:
             "tenant": "default_tenant",
             "database": "default_database",
             "collection": "docs",
-            "class": "langchain_chroma.Chroma",
         }
         assert retrieval.retriever == {
             "class": "langchain_core.VectorStoreRetriever",

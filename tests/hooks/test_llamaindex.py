@@ -109,14 +109,13 @@ def index(host: Host, store: ChromaVectorStore) -> VectorStoreIndex:
 
 
 def chroma_identity(tmp_path: Path) -> dict[str, str]:
-    """The same raw identity as LangChain's class of the same collection, but for the class."""
+    """The same raw identity as LangChain's class of the same collection."""
     return {
         "platform": "chroma",
         "path": str(tmp_path / "chroma"),
         "tenant": "default_tenant",
         "database": "default_database",
         "collection": "docs",
-        "class": "llama_index.ChromaVectorStore",
     }
 
 
