@@ -1,4 +1,4 @@
-"""What the hooks add to a LangChain or LlamaIndex call, beside a no-op handler, OpenInference, OpenLLMetry and Langfuse.
+"""What the hooks add to a LangChain or LlamaIndex call, beside a no-op, OpenInference, OpenLLMetry and Langfuse.
 
 ``python benchmarks/hooks/overhead.py {langchain,langchain-async,llama-index} [--rounds 60] [--calls 20]``
 
@@ -27,6 +27,8 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+
+from typing_extensions import override
 
 CONFIGURATIONS = ("none", "no-op", "ours", "ours-unwritable", "openllmetry", "openinference", "langfuse")
 
@@ -59,7 +61,9 @@ def llamaindex_engine() -> Any:
     from llama_index.core.llms import MockLLM
 
     Settings.llm, Settings.embed_model = MockLLM(), MockEmbedding(64)
-    documents = [Document(text=f"text {n} " * 40, metadata={"source": f"s3://papers/{n}.pdf"}) for n in range(50)]
+    documents = [
+        Document(text=f"text {n} " * 40, metadata={"source": f"s3://papers/{n}.pdf"}) for n in range(50)
+    ]
     return VectorStoreIndex.from_documents(documents).as_query_engine(similarity_top_k=4)
 
 
@@ -76,7 +80,7 @@ def set_up(configuration: str, work: str, collector: str, folder: str) -> None:
     elif configuration == "no-op":
         no_op(work)
     elif configuration in ("openinference", "openllmetry"):
-        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # type: ignore[import-not-found]  # a peer, installed by hand
         from opentelemetry.sdk.trace import TracerProvider
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
@@ -84,7 +88,9 @@ def set_up(configuration: str, work: str, collector: str, folder: str) -> None:
         provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=f"{collector}/v1/traces")))
         instrument(configuration, work, provider)
     elif configuration == "langfuse":
-        os.environ.update(LANGFUSE_PUBLIC_KEY="pk-lf-1", LANGFUSE_SECRET_KEY="sk-lf-1", LANGFUSE_HOST=collector)
+        os.environ.update(
+            LANGFUSE_PUBLIC_KEY="pk-lf-1", LANGFUSE_SECRET_KEY="sk-lf-1", LANGFUSE_HOST=collector
+        )
 
 
 def no_op(work: str) -> None:
@@ -98,10 +104,12 @@ def no_op(work: str) -> None:
         class Nothing(BaseCallbackHandler):
             run_inline = True
 
+            @override
             def on_chat_model_start(self, *args: Any, **kwargs: Any) -> None:
                 return None
 
-        register_configure_hook(ContextVar("nothing", default=Nothing()), inheritable=True)
+        nothing = Nothing()
+        register_configure_hook(ContextVar("nothing", default=nothing), inheritable=True)
         return
     from llama_index.core.instrumentation import get_dispatcher  # type: ignore[attr-defined]  # re-exported
     from llama_index.core.instrumentation.event_handlers import NullEventHandler
@@ -128,10 +136,10 @@ def caller(configuration: str, work: str) -> Callable[[], Any]:
     if work == "llama-index":
         if configuration == "langfuse":
             # Langfuse's own documentation instruments LlamaIndex by OpenInference, into its client.
-            from langfuse import Langfuse
+            from langfuse import Langfuse  # type: ignore[import-not-found]  # a peer, installed by hand
 
             Langfuse()
-            from openinference.instrumentation.llama_index import LlamaIndexInstrumentor
+            from openinference.instrumentation.llama_index import LlamaIndexInstrumentor  # type: ignore[import-not-found]  # a peer, installed by hand
 
             LlamaIndexInstrumentor().instrument()
         engine = llamaindex_engine()
@@ -139,7 +147,7 @@ def caller(configuration: str, work: str) -> Callable[[], Any]:
     chain = langchain_chain()
     config: Any = {}
     if configuration == "langfuse":
-        from langfuse.langchain import CallbackHandler
+        from langfuse.langchain import CallbackHandler  # type: ignore[import-not-found]  # a peer, installed by hand
 
         config = {"callbacks": [CallbackHandler()]}
     if work == "langchain":
@@ -203,6 +211,7 @@ class Collector(BaseHTTPRequestHandler):
 
     do_GET = do_POST
 
+    @override
     def log_message(self, *args: Any) -> None:
         """Say nothing."""
 
@@ -255,7 +264,9 @@ def main() -> None:
     parser.add_argument("work", choices=["langchain", "langchain-async", "llama-index"])
     parser.add_argument("--rounds", type=int, default=60)
     parser.add_argument("--calls", type=int, default=20)
-    parser.add_argument("--memory", type=int, default=0, help="calls for the memory figures; 0 leaves them out")
+    parser.add_argument(
+        "--memory", type=int, default=0, help="calls for the memory figures; 0 leaves them out"
+    )
     parser.add_argument("--worker")
     parser.add_argument("--collector", default="")
     options = parser.parse_args()
@@ -273,7 +284,9 @@ def main() -> None:
     report(options.work, blocks, options.calls)
     if options.memory:
         for name, process in workers.items():
-            print(f"{name:16} keeps {ask(process, f'memory {options.memory}') * 1000 / 1024:8.1f} KiB for 1,000 calls")
+            print(
+                f"{name:16} keeps {ask(process, f'memory {options.memory}') * 1000 / 1024:8.1f} KiB for 1,000 calls"
+            )
     for process in workers.values():
         process.kill()
     server.shutdown()
@@ -284,7 +297,9 @@ def report(work: str, blocks: dict[str, list[dict[str, Any]]], calls: int) -> No
     base = blocks["none"]
     everything = [time / 1_000 for block in base for time in block["times"]]
     p50 = statistics.median(everything)
-    print(f"{work}: baseline p50 {p50:,.0f} us, p99 {quantile(everything, 0.99):,.0f} us, {len(base)} rounds of {calls}")
+    print(
+        f"{work}: baseline p50 {p50:,.0f} us, p99 {quantile(everything, 0.99):,.0f} us, {len(base)} rounds of {calls}"
+    )
     print(f"{'':16} {'added p50 us':>26} {'ratio':>7} {'added p99 us':>28} {'added CPU us':>13}")
     for name, found in blocks.items():
         if name == "none":

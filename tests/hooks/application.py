@@ -13,7 +13,7 @@ import time
 from typing import Any
 
 if __name__ == "__main__" and sys.argv[2] == "gevent":
-    from gevent import monkey
+    from gevent import monkey  # type: ignore[import-untyped]  # has no stubs
 
     monkey.patch_all()
 
@@ -38,10 +38,11 @@ def answer() -> str:
 _chain: Any = None
 
 
-def alone() -> None:
+def alone(delay: float) -> None:
     """An answer without LangChain's thread pool, which is closed when the main thread has ended."""
     from hooks.parts import Model
 
+    time.sleep(delay)
     with lineage.answer() as a:
         Model().invoke("q")
     say(a.id)
@@ -73,7 +74,7 @@ def main(mode: str, argument: str) -> None:
             say(answer())
     elif mode == "thread-at-exit":
         answer()
-        threading.Thread(target=lambda: (time.sleep(0.2), alone())).start()
+        threading.Thread(target=alone, args=(0.2,)).start()
     elif mode == "fork":
         say(answer())
         children = []

@@ -20,7 +20,7 @@ def _own_mistakes_raise() -> Iterator[None]:
     guard.reraise = False
 
 
-@pytest.fixture()
+@pytest.fixture
 def host(tmp_path: Path) -> Iterator[Host]:
     """An application with the hooks attached."""
     answers.last.set(None)

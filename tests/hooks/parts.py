@@ -73,7 +73,7 @@ class Model(BaseChatModel):
             raise Overloaded("planted secret in a message")
         message = AIMessage(
             self.text,
-            usage_metadata=USAGE,  # type: ignore[arg-type]  # a dict with the keys of the TypedDict
+            usage_metadata=USAGE,
             response_metadata={"model_name": f"{self.model_name}-2026-01"},
         )
         return ChatResult(generations=[ChatGeneration(message=message)])
@@ -87,11 +87,12 @@ class Model(BaseChatModel):
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
         for word in self.text.split(" "):
-            chunk = ChatGenerationChunk(message=AIMessageChunk(word + " "))
+            chunk = ChatGenerationChunk(message=AIMessageChunk(content=word + " "))
             if run_manager is not None:
                 run_manager.on_llm_new_token(word, chunk=chunk)
             yield chunk
 
+    @override
     def bind_tools(self, tools: Any, **kwargs: Any) -> Any:
         return self
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from langchain_core.vectorstores import InMemoryVectorStore
+from typing_extensions import override
 
 import datahub_llmops.hooks as lineage
 from datahub_llmops.errors import StoreError
@@ -264,9 +265,11 @@ def everything() -> list[object]:
         return text.upper()
 
     class Fails(BaseRetriever):
+        @override
         def _get_relevant_documents(self, query: str, **kwargs: Any) -> Any:
             raise KeyError(query)
 
+        @override
         def invoke(self, *args: Any, **kwargs: Any) -> Any:
             return super().invoke(*args, **kwargs)
 
@@ -285,7 +288,8 @@ def everything() -> list[object]:
     results.append(store.add_documents(DOCUMENTS[:1]))
     with lineage.answer():
         results.append(rag(store).invoke("q").content)
-    tried(lambda: RunnableLambda(lambda x: 1 // 0).invoke("q"))
+    failing: RunnableLambda[str, Any] = RunnableLambda(lambda x: 1 // 0)
+    tried(lambda: failing.invoke("q"))
     tried(lambda: Fails().invoke("q"))
     tried(lambda: Model(fail=True).invoke("q"))
     results.append(FakeListLLM(responses=["a"]).invoke("q"))
@@ -309,10 +313,12 @@ def everything_of_llamaindex() -> list[object]:
     class Derived(SimpleVectorStore):
         """A class that is wrapped anew."""
 
+        @override
         def add(self, nodes: Any, **kwargs: Any) -> list[str]:
             return super().add(nodes, **kwargs)
 
     class Broken(LlamaModel):
+        @override
         def chat(self, messages: Any, **kwargs: Any) -> Any:
             raise KeyError("x")
 
@@ -431,6 +437,7 @@ class TestWithoutEnd:
         cyclic["self"] = cyclic
 
         class Hostile:
+            @override
             def __str__(self) -> str:
                 raise RuntimeError("never called")
 

@@ -14,10 +14,10 @@ import pytest
 from langchain_chroma import Chroma
 from langchain_classic.retrievers import ContextualCompressionRetriever, EnsembleRetriever
 from langchain_classic.retrievers.document_compressors import DocumentCompressorPipeline
+from langchain_core.caches import InMemoryCache
 from langchain_core.callbacks import CallbackManagerForRetrieverRun
 from langchain_core.documents import Document
 from langchain_core.globals import set_llm_cache
-from langchain_core.caches import InMemoryCache
 from langchain_core.prompts import ChatPromptTemplate, PromptTemplate
 from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import RunnableLambda
@@ -32,12 +32,12 @@ from hooks.parts import DOCUMENTS, PROMPT, Model, NamedEmbedding, joined, rag
 from hooks.seen import Host
 
 
-@pytest.fixture()
+@pytest.fixture
 def store() -> InMemoryVectorStore:
     return InMemoryVectorStore.from_documents(DOCUMENTS, NamedEmbedding(size=8))
 
 
-@pytest.fixture()
+@pytest.fixture
 def chroma(tmp_path: Path) -> Chroma:
     return Chroma.from_documents(
         DOCUMENTS, NamedEmbedding(size=8), collection_name="docs", persist_directory=str(tmp_path / "chroma")
@@ -357,7 +357,9 @@ class TestRetrievers:
         assert retrieval.chunks[0].score is not None
 
     def test_a_search_without_a_retriever(self, host: Host, chroma: Chroma) -> None:
-        chain = RunnableLambda(lambda question: chroma.similarity_search_with_score(question, k=2))
+        chain: RunnableLambda[str, Any] = RunnableLambda(
+            lambda question: chroma.similarity_search_with_score(question, k=2)
+        )
         chain.invoke("q")
         chroma.max_marginal_relevance_search("q", k=1)
         asyncio.run(chroma.asimilarity_search("q", k=3))
@@ -462,7 +464,7 @@ class TestAgents:
         from langchain.agents import create_agent
 
         named = lineage.prompt_middleware("support-system", version=3, registry="langfuse")
-        agent = create_agent(Model(), [], system_prompt="You are helpful.", middleware=[named])
+        agent: Any = create_agent(Model(), [], system_prompt="You are helpful.", middleware=[named])
         agent.invoke({"messages": [("user", "hello")]})
         [found] = host.answer().prompts
         assert (found["registry"], found["name"], found["version"]) == ("langfuse", "support-system", "3")
@@ -547,7 +549,7 @@ class TestNothingChanges:
 
         monkeypatch.setattr(InMemoryVectorStore, "add_documents", mock)
         host.handle.detach()
-        assert InMemoryVectorStore.add_documents is mock  # type: ignore[comparison-overlap]  # that is the question
+        assert InMemoryVectorStore.add_documents is mock
 
     def test_attached_twice_it_records_once_and_the_latest_name_wins(self, host: Host) -> None:
         assert lineage.attach("renamed", store=host.path) is host.handle

@@ -9,8 +9,8 @@ from typing import Any
 
 import chromadb
 import pytest
-from llama_index.core import MockEmbedding, PromptTemplate, Settings, StorageContext, VectorStoreIndex
 from llama_index.core import Document as LlamaDocument
+from llama_index.core import MockEmbedding, PromptTemplate, Settings, StorageContext, VectorStoreIndex
 from llama_index.core.agent.workflow import FunctionAgent
 from llama_index.core.base.llms.types import (
     ChatMessage,
@@ -28,6 +28,7 @@ from llama_index.core.storage.docstore import SimpleDocumentStore
 from llama_index.core.vector_stores import VectorStoreQuery
 from llama_index.core.vector_stores.types import MetadataFilter, MetadataFilters
 from llama_index.vector_stores.chroma import ChromaVectorStore
+from typing_extensions import override
 
 import datahub_llmops.hooks as lineage
 from datahub_llmops.hooks import templates
@@ -43,14 +44,17 @@ class Model(CustomLLM):
     """Says tokens and the model that served as OpenAI's does."""
 
     @property
+    @override
     def metadata(self) -> LLMMetadata:
         return LLMMetadata(model_name="gpt-test", is_chat_model=True, is_function_calling_model=False)
 
     @llm_completion_callback()
+    @override
     def complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
         return CompletionResponse(text="forty two", raw=RAW)
 
     @llm_completion_callback()
+    @override
     def stream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> Any:
         def steps() -> Iterator[CompletionResponse]:
             yield CompletionResponse(text="forty", delta="forty")
@@ -59,10 +63,12 @@ class Model(CustomLLM):
         return steps()
 
     @llm_chat_callback()
+    @override
     def chat(self, messages: Any, **kwargs: Any) -> ChatResponse:
         return ChatResponse(message=ChatMessage(role=MessageRole.ASSISTANT, content="forty two"), raw=RAW)
 
     @llm_chat_callback()
+    @override
     def stream_chat(self, messages: Any, **kwargs: Any) -> Any:
         def steps() -> Iterator[ChatResponse]:
             yield ChatResponse(
@@ -72,6 +78,7 @@ class Model(CustomLLM):
         return steps()
 
     @llm_chat_callback()
+    @override
     async def astream_chat(self, messages: Any, **kwargs: Any) -> Any:
         async def steps() -> AsyncIterator[ChatResponse]:
             yield ChatResponse(
@@ -95,13 +102,13 @@ def _models() -> None:
     Settings.llm = Model()
 
 
-@pytest.fixture()
+@pytest.fixture
 def store(tmp_path: Path) -> ChromaVectorStore:
     client = chromadb.PersistentClient(str(tmp_path / "chroma"))
     return ChromaVectorStore(chroma_collection=client.get_or_create_collection("docs"))
 
 
-@pytest.fixture()
+@pytest.fixture
 def index(host: Host, store: ChromaVectorStore) -> VectorStoreIndex:
     return VectorStoreIndex.from_documents(
         DOCUMENTS, storage_context=StorageContext.from_defaults(vector_store=store)
@@ -238,9 +245,11 @@ class TestDetails:
 
     def test_an_error(self, host: Host, index: VectorStoreIndex) -> None:
         class Broken(Model):
+            @override
             def complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
                 raise TimeoutError("planted")
 
+            @override
             def chat(self, messages: Any, **kwargs: Any) -> ChatResponse:
                 raise TimeoutError("planted")
 
@@ -317,6 +326,7 @@ class FunctionModel(Model):
     """A model that an agent accepts."""
 
     @property
+    @override
     def metadata(self) -> LLMMetadata:
         return LLMMetadata(model_name="gpt-test", is_function_calling_model=True)
 

@@ -11,6 +11,7 @@ from langchain_chroma import Chroma
 from langchain_core.documents import Document
 from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.prompts import ChatPromptTemplate
+from typing_extensions import override
 
 import datahub_llmops.hooks as lineage
 from datahub_llmops.hooks import extractors, guard, keys, provenance
@@ -58,6 +59,7 @@ def application(folder: Path) -> None:
     Model().invoke([HumanMessage("PLANTED-QUESTION"), AIMessage("PLANTED-ANSWER")])
 
     class Failing(Model):
+        @override
         def _generate(self, *args: Any, **kwargs: Any) -> Any:
             raise ValueError("PLANTED-ERROR")
 

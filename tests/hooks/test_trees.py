@@ -91,6 +91,7 @@ def test_each_root_is_an_answer_with_all_its_parts(tree: list[tuple[Run, ...]], 
         Model().invoke("first")
         handler = langchain.attached()
         assert handler is not None
+        handler.runs.clear()
         for run in runs:
             begin(handler, run, None if run.parent is None else runs[run.parent].id)
         ending = [run for run in runs if run.ending != "never"]

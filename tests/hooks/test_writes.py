@@ -14,6 +14,7 @@ from langchain_community.vectorstores import FAISS, LanceDB
 from langchain_core.documents import Document
 from langchain_core.indexing import InMemoryRecordManager, index
 from langchain_core.vectorstores import InMemoryVectorStore, VectorStore
+from typing_extensions import override
 
 import datahub_llmops.hooks as lineage
 from datahub_llmops.hooks import extractors, keys, stamping
@@ -46,7 +47,7 @@ KINDS = ["chroma", "memory", "faiss", "lancedb"]
 
 @pytest.mark.parametrize("kind", KINDS)
 class TestEveryStore:
-    @pytest.fixture()
+    @pytest.fixture
     def store(self, kind: str, tmp_path: Path) -> VectorStore:
         return empty(kind, tmp_path)
 
@@ -57,7 +58,7 @@ class TestEveryStore:
         method = getattr(store, how)
         ids = [str(one.id) for one in DOCUMENTS]
         done = method(DOCUMENTS, ids=ids) if how.endswith("documents") else method(texts, metadatas, ids=ids)
-        written = asyncio.run(done) if inspect.isawaitable(done) else done
+        written = asyncio.run(done) if inspect.iscoroutine(done) else done
         [found] = host.writes()
         assert found.counts == {"added": 4}
         assert sorted(found.sources, key=str) == sorted(SOURCES, key=str)
@@ -103,7 +104,7 @@ def test_constructors_are_one_write(host: Host, tmp_path: Path, kind: str, how: 
     else:
         texts = [one.page_content for one in DOCUMENTS]
         done = getattr(made, how)(texts, embedding, [one.metadata for one in DOCUMENTS], **options)
-    store = asyncio.run(done) if inspect.isawaitable(done) else done
+    store = asyncio.run(done) if inspect.iscoroutine(done) else done
     [found] = host.writes()
     assert found.counts == {"added": 4}
     assert sorted(found.sources, key=str) == sorted(SOURCES, key=str)
@@ -119,6 +120,7 @@ def test_embeddings_made_elsewhere(host: Host) -> None:
 
 def test_a_store_class_of_the_users_own_derived_later(host: Host) -> None:
     class Own(InMemoryVectorStore):
+        @override
         def add_documents(self, documents: list[Document], ids: Any = None, **kwargs: Any) -> list[str]:
             return super().add_documents(documents, ids, **kwargs)
 
@@ -138,6 +140,7 @@ def test_a_store_class_of_the_users_own_derived_later(host: Host) -> None:
 
 def test_a_failed_write_is_counted_as_failed_and_raises(host: Host) -> None:
     class Broken(NamedEmbedding):
+        @override
         def embed_documents(self, texts: list[str]) -> list[list[float]]:
             raise ConnectionError("planted")
 

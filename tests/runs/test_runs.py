@@ -108,7 +108,7 @@ class World:
         return {edge["destinationUrn"] for edge in found.get(field) or []}
 
 
-@pytest.fixture()
+@pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
     guard.reraise = True
     handle = lineage.attach("support-bot", version="7", store=tmp_path / "answers.db", source_keys="clear")

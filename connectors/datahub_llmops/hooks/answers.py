@@ -50,7 +50,10 @@ class Answer:
         self, application: str, version: str | None, *, framework: str | None, explicit: bool, weight: float
     ) -> None:
         self.started = time.time()
-        self.id = f"{int(self.started * 1000):012x}{os.urandom(8).hex()}"
+        stamp = int(
+            self.started * 65_536_000
+        )  # Milliseconds, and their fraction: ids of a process sort by time.
+        self.id = f"{stamp:016x}{os.urandom(6).hex()}"
         self.application = application
         self.version = version
         self.framework = framework
@@ -254,9 +257,23 @@ def said(value: object) -> str | None:
         texts = [part.get("text") for part in value if isinstance(part, Mapping)]
         return "".join(text for text in texts if isinstance(text, str)) or None
     for name in ("content", "text", "response", "query_str"):
-        found = getattr(value, name, None)
+        found = held(value, name)
         if isinstance(found, str) and found:
             return found
         if isinstance(found, list) and name == "content":
             return said(found)
     return None
+
+
+def held(thing: object, name: str) -> Any:
+    """``getattr(thing, name, None)``, without asking a pydantic model for what it lacks: that takes it 0.2 ms."""
+    own = getattr(thing, "__dict__", None)
+    if own is not None and name in own:
+        return own[name]
+    kinds = type(thing).__mro__
+    if any(name in kind.__dict__ for kind in kinds):
+        return getattr(thing, name, None)
+    if not any("__pydantic_private__" in kind.__dict__ for kind in kinds):
+        return getattr(thing, name, None)
+    private = getattr(thing, "__pydantic_private__", None)
+    return private.get(name) if private else None

@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, TypeAlias
 from urllib.parse import urlsplit
 
+from datahub_llmops.hooks.answers import held
+
 Raw: TypeAlias = dict[str, Any]
 Extractor: TypeAlias = Callable[[Any], Mapping[str, Any]]
 
@@ -95,7 +97,7 @@ def attribute(thing: object, *paths: str) -> Any:
         value: Any = thing
         for step in path.split("."):
             try:
-                value = getattr(value, step, None)
+                value = held(value, step)
             except (RuntimeError, ValueError, KeyError, TypeError):
                 value = None  # A property that wants a connection or an initialised object.
             if value is None:

@@ -28,7 +28,17 @@ from datahub_llmops.hooks import (
     templates,
     writing,
 )
-from datahub_llmops.hooks.answers import Answer, ModelCall, Prompt, Retrieval, Skipped, ToolCall, keep, said
+from datahub_llmops.hooks.answers import (
+    Answer,
+    ModelCall,
+    Prompt,
+    Retrieval,
+    Skipped,
+    ToolCall,
+    held,
+    keep,
+    said,
+)
 from datahub_llmops.hooks.guard import guarded
 
 
@@ -328,18 +338,18 @@ def _model_end(event: Any) -> None:
         span.calling = False
     response = event.response
     if response is not None:
-        raw = getattr(response, "raw", None)
-        call.usage = _usage(raw, getattr(response, "additional_kwargs", None))
+        raw = held(response, "raw")
+        call.usage = _usage(raw, held(response, "additional_kwargs"))
         served = _get(raw, "model") or _get(raw, "model_version")
         call.served = served if isinstance(served, str) else None
-        text = said(getattr(response, "message", None) or response)
+        text = said(held(response, "message") or response)
         if text is not None and isinstance(call.answer, Answer):
             call.answer.text = text
     runtime.ended(call)
 
 
 def _get(thing: Any, name: str) -> Any:
-    return thing.get(name) if isinstance(thing, dict) else getattr(thing, name, None)
+    return thing.get(name) if isinstance(thing, dict) else held(thing, name)
 
 
 def _usage(raw: Any, extra: Any) -> dict[str, int] | None:
@@ -481,9 +491,9 @@ def detach() -> None:
 
 def sweep() -> None:
     """Give up what never ends."""
-    for held in (_spans, _open_calls):
-        if held:
-            runtime.sweep(held, started)
+    for under_way in (_spans, _open_calls):
+        if under_way:
+            runtime.sweep(under_way, started)
 
 
 # Vector stores

@@ -183,9 +183,7 @@ class Store:
                 f"no answer store at {path}: has an application with lineage.attach() run on this host?"
             )
         try:
-            db = sqlite3.connect(
-                f"{Path(path).as_uri()}?mode=ro", uri=True, timeout=5.0, check_same_thread=False
-            )
+            db = _reading(path)
             version = db.execute("PRAGMA user_version").fetchone()[0]
             if version not in (0, VERSION):
                 db.close()
@@ -453,6 +451,18 @@ class Store:
     def close(self) -> None:
         """Give the file back. May be called twice."""
         self._db.close()
+
+
+def _reading(path: str) -> sqlite3.Connection:
+    """A connection that writes nothing of its own.
+
+    It may have to finish what a killed process left in the log, so it is opened for writing where that is allowed.
+    """
+    uri = Path(path).as_uri()
+    mode = "rw" if os.access(path, os.W_OK) else "ro"
+    db = sqlite3.connect(f"{uri}?mode={mode}", uri=True, timeout=5.0, check_same_thread=False)
+    db.execute("PRAGMA query_only=ON")
+    return db
 
 
 _ANSWER: Final = "SELECT seq, id, ended, application, status, body FROM answers"
