@@ -7,6 +7,7 @@ address only scheme-less host, port and path prefix are kept.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import weakref
 from collections.abc import Callable, Iterator, Mapping
@@ -393,6 +394,20 @@ def embedding(model: object) -> Raw | None:
     """Provider and name of an embedding model object, its class where it does not say them."""
     if model is None:
         return None
+    key = id(model)
+    known = _embeddings.get(key)
+    if known is not None and known[0]() is model:
+        return known[1]
+    raw = _embedding(model)
+    with contextlib.suppress(TypeError):
+        _embeddings[key] = (weakref.ref(model, lambda _gone: _embeddings.pop(key, None)), raw)
+    return raw
+
+
+_embeddings: dict[int, tuple[weakref.ref[Any], Raw]] = {}
+
+
+def _embedding(model: object) -> Raw:
     raw: Raw = {"class": class_name(model)}
     name = text(attribute(model, "model_name", "model", "model_id", "deployment", "deployment_name"))
     if name is not None and name != "unknown":

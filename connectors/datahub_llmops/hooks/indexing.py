@@ -63,6 +63,8 @@ def index(
     store: Any,
     *,
     job_name: str | None = None,
+    flow: str | None = None,
+    orchestrator: str | None = None,
     stamp: bool = False,
     source: Source | None = None,
     key_field: str | None = None,
@@ -71,12 +73,21 @@ def index(
 ) -> Any:
     """LangChain's ``index``, with the same arguments and result, as one run of a named job.
 
-    Only it knows how many documents were added, updated, skipped and deleted. ``stamp`` adds the ``dh_*`` keys after
+    Only it knows how many documents were added, updated, skipped and deleted. The rest is as for ``job``: ``stamp`` adds the ``dh_*`` keys after
     hashing and deduplication: a second run of the same documents skips all of them.
     """
     from langchain_core.indexing import index as langchain_index
 
-    with _run_of(record_manager, store, job_name, stamp, source, key_field, text_fields, docs):
+    current = job(
+        job_name or _default_name(store) or "index",
+        flow=flow,
+        orchestrator=orchestrator,
+        source=source,
+        key_field=key_field,
+        text_fields=text_fields,
+        stamp=stamp,
+    )
+    with current, _facts_of(record_manager, docs):
         started = time.time()
         result = langchain_index(docs, record_manager, store, **options)
         _counted(store, result, started)
@@ -89,6 +100,8 @@ async def aindex(
     store: Any,
     *,
     job_name: str | None = None,
+    flow: str | None = None,
+    orchestrator: str | None = None,
     stamp: bool = False,
     source: Source | None = None,
     key_field: str | None = None,
@@ -98,7 +111,16 @@ async def aindex(
     """``index`` for asynchronous code."""
     from langchain_core.indexing import aindex as langchain_index
 
-    with _run_of(record_manager, store, job_name, stamp, source, key_field, text_fields, docs):
+    current = job(
+        job_name or _default_name(store) or "index",
+        flow=flow,
+        orchestrator=orchestrator,
+        source=source,
+        key_field=key_field,
+        text_fields=text_fields,
+        stamp=stamp,
+    )
+    with current, _facts_of(record_manager, docs):
         started = time.time()
         result = await langchain_index(docs, record_manager, store, **options)
         _counted(store, result, started)
@@ -106,31 +128,16 @@ async def aindex(
 
 
 @contextlib.contextmanager
-def _run_of(
-    record_manager: Any,
-    store: Any,
-    name: str | None,
-    stamp: bool,
-    source: Source | None,
-    key_field: str | None,
-    text_fields: Sequence[str],
-    docs: Any,
-) -> Iterator[None]:
-    with job(
-        name or _default_name(store) or "index",
-        source=source,
-        key_field=key_field,
-        text_fields=text_fields,
-        stamp=stamp,
-    ):
-        current = writing.job.get()
-        namespace = getattr(record_manager, "namespace", None)
-        if current is not None:
-            if isinstance(namespace, str):
-                current.facts["namespace"] = namespace
-            if hasattr(docs, "lazy_load"):
-                current.facts["loader"] = extractors.class_name(docs)
-        yield
+def _facts_of(record_manager: Any, docs: Any) -> Iterator[None]:
+    """What only the arguments say of the job that runs."""
+    current = writing.job.get()
+    namespace = getattr(record_manager, "namespace", None)
+    if current is not None:
+        if isinstance(namespace, str):
+            current.facts["namespace"] = namespace
+        if hasattr(docs, "lazy_load"):
+            current.facts["loader"] = extractors.class_name(docs)
+    yield
 
 
 @guarded("index.name")
@@ -156,6 +163,8 @@ def pipeline(
     ingestion: Any,
     *,
     job_name: str | None = None,
+    flow: str | None = None,
+    orchestrator: str | None = None,
     stamp: bool = False,
     source: Source | None = None,
     key_field: str | None = None,
@@ -163,7 +172,7 @@ def pipeline(
     **options: Any,
 ) -> Any:
     """``ingestion.run(**options)`` of a LlamaIndex ``IngestionPipeline`` as one run of a named job."""
-    with _pipeline_job(ingestion, job_name, stamp, source, key_field, text_fields):
+    with _pipeline_job(ingestion, job_name, flow, orchestrator, stamp, source, key_field, text_fields):
         return ingestion.run(**options)
 
 
@@ -171,6 +180,8 @@ async def apipeline(
     ingestion: Any,
     *,
     job_name: str | None = None,
+    flow: str | None = None,
+    orchestrator: str | None = None,
     stamp: bool = False,
     source: Source | None = None,
     key_field: str | None = None,
@@ -178,13 +189,15 @@ async def apipeline(
     **options: Any,
 ) -> Any:
     """``pipeline`` for asynchronous code."""
-    with _pipeline_job(ingestion, job_name, stamp, source, key_field, text_fields):
+    with _pipeline_job(ingestion, job_name, flow, orchestrator, stamp, source, key_field, text_fields):
         return await ingestion.arun(**options)
 
 
 def _pipeline_job(
     ingestion: Any,
     name: str | None,
+    flow: str | None,
+    orchestrator: str | None,
     stamp: bool,
     source: Source | None,
     key_field: str | None,
@@ -193,6 +206,8 @@ def _pipeline_job(
     said = name or getattr(ingestion, "name", None)
     return job(
         said if isinstance(said, str) else "ingestion pipeline",
+        flow=flow,
+        orchestrator=orchestrator,
         source=source,
         key_field=key_field,
         text_fields=text_fields,

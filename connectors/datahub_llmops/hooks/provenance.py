@@ -28,18 +28,16 @@ _PLACE: Final = re.compile(
     r"[\w.+-]+://|[/\\~.]|[A-Za-z]:[/\\]|[\w .-]+[/\\]|[\w-]+\.[A-Za-z][\w]{0,7}$|[\w-]+(\.[\w-]+){1,3}$"
 )
 _SCALARS: Final = (str, int)
+_PICKED: Final = frozenset(PICKED)
 
 
 def pick(metadata: object) -> dict[str, Any]:
     """The allow-listed scalars of a chunk's metadata; runs on the application's thread and does no more."""
     if not isinstance(metadata, dict) or not metadata:
         return {}
-    found: dict[str, Any] = {}
-    for key in PICKED:
-        value = metadata.get(key)
-        if type(value) in _SCALARS:
-            found[key] = value
-    return found
+    if len(metadata) <= len(PICKED):
+        return {key: value for key, value in metadata.items() if key in _PICKED and type(value) in _SCALARS}
+    return {key: metadata[key] for key in PICKED if type(metadata.get(key)) in _SCALARS}
 
 
 def source(picked: Mapping[str, Any], digest: Callable[[str], str], mode: str) -> dict[str, str] | None:

@@ -50,7 +50,7 @@ def _run(recipe: str) -> None:
         return
     store = runtime.settings.store
     environment = {**os.environ, "DATAHUB_LLMOPS_DISABLED": "1", "DATAHUB_LLMOPS_STORE": store}
-    log = os.open(f"{store}.ship.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    log = os.open(f"{store}.ship.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     try:
         _child = subprocess.Popen(
             [sys.executable, "-m", "datahub_llmops.hooks.ship", recipe, f"{store}.ship.lock"],
@@ -66,7 +66,7 @@ def _run(recipe: str) -> None:
 
 def main(recipe: str, lock_path: str) -> int:
     """The child: take the lock or leave it to the worker that has it, then run the recipe."""
-    handle = os.open(lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    handle = os.open(lock_path, os.O_RDWR | os.O_CREAT, 0o600)
     with contextlib.suppress(ImportError):
         import fcntl
 

@@ -124,7 +124,7 @@ class Store:
         folder = os.path.dirname(path)
         try:
             os.makedirs(folder, mode=0o700, exist_ok=True)
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600))
             with contextlib.suppress(PermissionError):
                 if os.stat(path).st_mode & 0o077:
                     os.chmod(path, 0o600)
@@ -487,7 +487,7 @@ def open_or_replace(path: str) -> tuple[Store, str | None]:
     except sqlite3.DatabaseError:
         pass
     try:
-        lock = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        lock = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
         raise StoreError(f"answer store {path}: {os.strerror(error.errno or 0)}") from error
     try:

@@ -45,12 +45,15 @@ from datahub.specific.dataset import DatasetPatchBuilder
 
 from datahub_llmops import urns
 from datahub_llmops.mapping.collections import Proposal
+from datahub_llmops.mapping.edges import found_by
 
 APPLICATION: Final = "LLM Application"
 ANSWER_LOG: Final = "Answer Log"
 RETRIEVER: Final = "Retriever"
 PROMPT: Final = "Prompt"
 EMBEDDING_JOB: Final = "Embedding Job"
+NO_REGISTRY: Final = "custom"
+"""Platform of prompts whose name and version the application gave, and no registry."""
 RETIRED_DAYS: Final = 30
 """Days without use after which an edge that a hook found is taken away."""
 
@@ -121,11 +124,14 @@ def job_edges(
     present: Mapping[str, Any],
     now: float,
 ) -> Iterator[Proposal]:
-    """Patches that add what was seen and take away what a hook found long ago; the edges of others stay."""
+    """Patches that add what was seen and take away what a hook found long ago; the edges of others stay.
+
+    An edge that a recipe declared stays as declared: said twice, each run of either would change it back.
+    """
     patch = DataJobPatchBuilder(job)
-    for urn, seen in sorted(inputs.items()):
+    for urn, seen in _own(inputs, present.get("inputDatasetEdges")):
         patch.add_input_dataset(EdgeClass(destinationUrn=urn, properties=_seen(seen)))
-    for urn, seen in sorted(outputs.items()):
+    for urn, seen in _own(outputs, present.get("outputDatasetEdges")):
         patch.add_output_dataset(EdgeClass(destinationUrn=urn, properties=_seen(seen)))
     for field, kept, remove in (
         ("inputDatasetEdges", inputs, patch.remove_input_dataset),
@@ -135,6 +141,15 @@ def job_edges(
             if edge["destinationUrn"] not in kept and retired(edge.get("properties") or {}, now):
                 remove(edge["destinationUrn"])
     yield from patch.build()
+
+
+def _own(
+    seen: Mapping[str, float], present: Sequence[Mapping[str, Any]] | None
+) -> Iterator[tuple[str, float]]:
+    """Without the edges that others drew."""
+    drawn = {edge["destinationUrn"] for edge in present or () if "hook" not in found_by(edge)}
+    for urn in sorted(seen.keys() - drawn):
+        yield urn, seen[urn]
 
 
 def upstream_edges(

@@ -316,10 +316,15 @@ class RunsSource(StatefulIngestionSourceBase):
                 yield workunit(proposal, primary=False)
         prompts = prompts_drawn(application)
         for prompt in prompts:
-            if prompt in application.unnamed_prompts:
-                name = DatasetUrn.from_string(prompt).name.rpartition(".")[2]
+            own = DatasetUrn.from_string(prompt)
+            prompt_platform = own.get_data_platform_urn().platform_name
+            unnamed = prompt in application.unnamed_prompts
+            if unnamed or prompt_platform == mapping.NO_REGISTRY:
+                # No recipe of a registry catalogs these.
+                name = own.name.rpartition(".")[2] if unnamed else own.name
+                yield from self._once(platform_info(prompt_platform), primary=False)
                 yield from self._once(
-                    mapping.dataset_proposals(prompt, name, mapping.PROMPT, (), platform), primary=False
+                    mapping.dataset_proposals(prompt, name, mapping.PROMPT, (), prompt_platform), primary=False
                 )
         yield from self._ends(application.prompts, catalog)
         inputs = {**application.retrievers, **prompts}
@@ -354,7 +359,8 @@ class RunsSource(StatefulIngestionSourceBase):
                 self._job_properties(one),
             )
             yield from self._once(platform_info(orchestrator), primary=False)
-            yield from self._once(proposals, primary=False)
+            if not self._declared(catalog, job):
+                yield from self._once(proposals, primary=False)
             sources = self._sources(one)
             yield from self._ends([*sources, index], catalog)
             inputs, outputs = edges[job]
@@ -381,6 +387,11 @@ class RunsSource(StatefulIngestionSourceBase):
             present = self._present(catalog, job, "dataJobInputOutput")
             for proposal in mapping.job_edges(job, inputs, outputs, present, now):
                 yield workunit(proposal, primary=False)
+
+    def _declared(self, catalog: Catalog | None, job: str) -> bool:
+        """Whether a recipe or an orchestrator's plugin describes the job already, better than what was seen can."""
+        info = self._present(catalog, job, "dataJobInfo")
+        return bool(info) and "application" not in (info.get("customProperties") or {})
 
     def _job_properties(self, one: RecordedWrites) -> dict[str, str]:
         splitter = one.splitter or {}
