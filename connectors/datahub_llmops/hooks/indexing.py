@@ -73,8 +73,8 @@ def index(
 ) -> Any:
     """LangChain's ``index``, with the same arguments and result, as one run of a named job.
 
-    Only it knows how many documents were added, updated, skipped and deleted. The rest is as for ``job``: ``stamp`` adds the ``dh_*`` keys after
-    hashing and deduplication: a second run of the same documents skips all of them.
+    Only it knows how many documents were added, updated, skipped and deleted. The rest is as for ``job``: ``stamp``
+    adds the ``dh_*`` keys after hashing and deduplication, so a second run of the same documents skips all of them.
     """
     from langchain_core.indexing import index as langchain_index
 
