@@ -6,8 +6,8 @@ import json
 import re
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -144,12 +144,24 @@ def explain(
         if as_json:
             click.echo(json.dumps(asdict(found), indent=2, default=str))
         else:
-            for line in lines(found):
+            for line in lines(found, _names(catalog, found)):
                 _say(line)
 
 
-def lines(found: Any) -> Iterator[str]:
-    """An explanation in words, one question after the other."""
+def _names(catalog: Any, found: Any) -> Callable[[str], str]:
+    """Names of people, terms and tags, all looked up at once."""
+    if catalog is None:
+        return str
+    from datahub_llmops.render import Labels
+
+    labels = Labels(catalog)
+    origins = (*found.indexes, *found.origins)
+    labels.learn(urn for origin in origins for urn in (*origin.owners, *origin.terms, *origin.tags))
+    return labels.of
+
+
+def lines(found: Any, named: Callable[[str], str] = str) -> Iterator[str]:
+    """An explanation in words, one question after the other; ``named`` gives the name behind a URN."""
     answer = found.answer
     when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(answer.started))
     version = f" {answer.version}" if answer.version else ""
@@ -171,17 +183,19 @@ def lines(found: Any) -> Iterator[str]:
     for origin in (*found.indexes, *found.origins):
         if origin.type == "dataset":
             yield f"  {origin.subtype or 'Dataset'} {origin.urn} [{origin.rests_on}]"
-            yield from _labels(origin)
+            yield from _labels(origin, named)
             for upstream, downstream in origin.column_edges:
                 yield f"    {_column(upstream)} -> {_column(downstream)}"
     yield "4. Jobs, owners, freshness"
     for writer in found.writers:
         wrote = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(writer.ended))
         yield f"  {writer.orchestrator}: {writer.flow} / {writer.job}, run {writer.run}, wrote {wrote}"
+        for source in writer.sources:
+            yield f"    read {source}"
     for origin in found.origins:
-        if origin.type != "dataset":
+        if origin.type not in ("dataset", "dataProcessInstance"):  # Runs are told above, by what wrote.
             yield f"  {origin.subtype or origin.type} {origin.urn}"
-            yield from _labels(origin)
+            yield from _labels(origin, named)
     for stale in found.stale:
         yield f"  STALE: {stale.source} changed after {stale.index} was written"
     yield "5. Models"
@@ -193,10 +207,10 @@ def lines(found: Any) -> Iterator[str]:
         yield f"Not known: {gap}"
 
 
-def _labels(origin: Any) -> Iterator[str]:
+def _labels(origin: Any, named: Callable[[str], str]) -> Iterator[str]:
     for word, values in (("owners", origin.owners), ("terms", origin.terms), ("tags", origin.tags)):
         if values:
-            yield f"    {word}: {', '.join(values)}"
+            yield f"    {word}: {', '.join(map(named, values))}"
 
 
 def _column(field_urn: str) -> str:
@@ -243,14 +257,13 @@ def _catalog(where: str | None) -> Iterator[Any]:
 
     try:
         catalog = open_catalog(where)
-    except NoCatalogError:
+    except NoCatalogError as error:
         if where is not None:
-            raise
-        yield None
-        return
+            raise click.ClickException(_shown(str(error))) from error
+        catalog = None
     except CatalogError as error:
         raise click.ClickException(_shown(str(error))) from error
-    with closing(catalog):
+    with closing(catalog) if catalog is not None else nullcontext():
         yield catalog
 
 

@@ -56,6 +56,8 @@ class Writer:
     flow: str
     orchestrator: str
     embedding_model: str | None
+    sources: tuple[str, ...]
+    """Datasets that the run as a whole read, where it says so."""
     started: float
     ended: float
 
@@ -355,6 +357,7 @@ def _as_writer(found: RecordedWrites) -> Writer:
         flow=found.flow or found.application,
         orchestrator=found.orchestrator or found.framework,
         embedding_model=model_name(found.embedding),
+        sources=tuple(sorted(raw["urn"] for raw, _ in found.sources if isinstance(raw.get("urn"), str))),
         started=found.started,
         ended=found.ended,
     )

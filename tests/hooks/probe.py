@@ -1,6 +1,6 @@
 """Probe of a framework's private hooks, for the oldest and the newest supported version in environments of their own.
 
-``python tests/hooks/probe.py langchain`` or ``llama-index``: ends with 0, or says what is not seen. It needs nothing but
+``python tests/hooks/probe.py langchain`` or ``llama-index``: ends with 0, or says what is not seen. Needs nothing but
 the framework's core and this package.
 """
 
