@@ -84,6 +84,7 @@ def lineage(where: str | None, asset: str, up: bool, hops: int, columns: bool, a
             return
         from datahub_llmops import render
 
+        walk = render.without_runs(walk)
         labels = render.Labels(catalog)
         labels.learn_nodes(walk.nodes)
         render.show(render.lineage_tree(walk, labels, columns=columns), render.lineage_summary(walk, hops))
