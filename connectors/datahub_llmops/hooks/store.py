@@ -219,11 +219,15 @@ class Store:
 
     def _put_rows(self, insert: str, rows: Mapping[Any, tuple[Any, ...]]) -> None:
         # Many rows a statement: each one hands the interpreter over twice, and the application waits for it.
+        # Few sizes, or the cache of prepared statements would fill with one of each.
         waiting = list(rows.values())
-        for first in range(0, len(waiting), 200):
-            group = waiting[first : first + 200]
-            marks = ",".join(["(" + ",".join("?" * len(group[0])) + ")"] * len(group))
-            self._db.execute(f"{insert} VALUES {marks}", [value for row in group for value in row])
+        first = 0
+        for size in (64, 16, 4, 1):
+            while len(waiting) - first >= size:
+                group = waiting[first : first + size]
+                first += size
+                marks = ",".join(["(" + ",".join("?" * len(group[0])) + ")"] * size)
+                self._db.execute(f"{insert} VALUES {marks}", [value for row in group for value in row])
 
     def intern(self, kind: Kind, body: Mapping[str, Any]) -> int:
         """Number of an identity, given at its first sight."""
