@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import click
 
-from datahub_llmops import __version__
+from datahub_llmops import __version__, answers_cli
 from datahub_llmops.catalog.open import open_catalog, resolve
 from datahub_llmops.catalog.protocol import Direction, Edge, FullCatalog, Lineage, Node
 from datahub_llmops.errors import LlmopsError, UnknownAssetError
@@ -85,6 +85,7 @@ def lineage(where: str | None, asset: str, up: bool, hops: int, columns: bool, a
             return
         from datahub_llmops import render
 
+        walk = render.without_runs(walk)
         labels = render.Labels(catalog)
         labels.learn_nodes(walk.nodes)
         render.show(render.lineage_tree(walk, labels, columns=columns), render.lineage_summary(walk, hops))
@@ -247,6 +248,8 @@ def _shown(message: str) -> str:
 
 
 main.add_command(models)
+main.add_command(answers_cli.answers)
+main.add_command(answers_cli.explain)
 
 
 if __name__ == "__main__":

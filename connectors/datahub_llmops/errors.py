@@ -58,5 +58,9 @@ class ModelsError(LlmopsError):
     """The model plugin could not be installed; nothing was changed."""
 
 
+class StoreError(LlmopsError):
+    """The local store of answers is missing, damaged, not writable, or of a newer version."""
+
+
 class StatementError(LlmopsError):
     """A SQL statement out of which no lineage can be read; the message says why, in constant words."""

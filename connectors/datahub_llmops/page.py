@@ -222,9 +222,16 @@ def _neighbours(nodes: Sequence[Node]) -> Text:
     counts: dict[str, int] = {}
     for node in nodes:
         counts[kind(node)] = counts.get(kind(node), 0) + 1
-    listed = ", ".join(f"{count} {word.lower()}{'s' if count > 1 else ''}" for word, count in counts.items())
+    listed = ", ".join(
+        f"{count} {_lowered(word)}{'s' if count > 1 else ''}" for word, count in counts.items()
+    )
     shown = ", ".join(clean(node.name) for node in nodes[:_SHOWN_NEIGHBOURS])
     return Text(listed).append(f": {shown}{' ...' if len(nodes) > _SHOWN_NEIGHBOURS else ''}", style="dim")
+
+
+def _lowered(words: str) -> str:
+    """``LLM Application`` is an ``LLM application``."""
+    return " ".join(word if word.isupper() else word.lower() for word in words.split(" "))
 
 
 # What the aspects say

@@ -6,7 +6,7 @@ import re
 import sys
 import unicodedata
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import click
@@ -25,6 +25,7 @@ _TYPE_WORDS: Final = {
     "dataJob": "Job",
     "dataFlow": "Pipeline",
     "mlModel": "Model",
+    "dataProcessInstance": "Run",
     "schemaField": "Column",
     "glossaryTerm": "Term",
     "corpuser": "User",
@@ -116,6 +117,26 @@ def headline(node: Node, labels: Labels) -> Text:
         for mark in marks:
             line.append(f"  {sign} {labels.of(mark)}", style="not bold yellow")
     return line
+
+
+def without_runs(walk: Lineage) -> Lineage:
+    """The walk without runs of jobs, which say nothing that their job does not; with them where only they lead on."""
+    runs = {node.urn for node in walk.nodes if node.type == "dataProcessInstance"} - {walk.root}
+    edges = tuple(edge for edge in walk.edges if not {edge.upstream, edge.downstream} & runs)
+    up = walk.direction == "up"
+    onward: dict[str, list[str]] = {}
+    for edge in edges:
+        here, there = (edge.downstream, edge.upstream) if up else (edge.upstream, edge.downstream)
+        onward.setdefault(here, []).append(there)
+    reached, waiting = {walk.root}, [walk.root]
+    while waiting:
+        fresh = set(onward.get(waiting.pop(), ())) - reached
+        reached |= fresh
+        waiting += fresh
+    nodes = tuple(node for node in walk.nodes if node.urn not in runs)
+    if any(node.urn not in reached for node in nodes):
+        return walk
+    return replace(walk, nodes=nodes, edges=edges)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,5 @@
-"""The main job on one machine: a warehouse, an embedding job, recipes, and the way from the index to its columns.
+"""The main job on one machine: a warehouse, an embedding job, recipes, an application, and the way back from its
+answers to columns, owners and terms.
 
 Every step is a command that it prints first, to be typed again by hand.
 
@@ -12,6 +13,7 @@ import shlex
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -24,11 +26,17 @@ RECIPES = (
     "recipes/chroma.dhub.yaml",
     "recipes/propagation.dhub.yaml",
 )
+ANSWERS = "./demo/answers.db"
+AFTERWARDS = ("recipes/runs.dhub.yaml", "recipes/propagation.dhub.yaml")
+ASKED = 4
+"""Answers that examples/demo/ask.py gives."""
 COMMAND = ("datahub-llmops", "--catalog", CATALOG)
 
 NEXT = """\
 == What to type next
 
+{command} --catalog {catalog} explain {answer} --store {answers} --json
+{command} --catalog {catalog} show langchain:docs-bot.answers
 {command} --catalog {catalog} show chroma:default_database.docs
 {command} --catalog {catalog} lineage sqlite:main.entries --down --columns
 {command} --catalog {catalog} lineage chroma:default_database.docs --up --json
@@ -39,18 +47,30 @@ The last one writes a file that DataHub's own `file` source replays into a serve
 server themselves: docs/index.md says how. What was made here lies in demo/; delete it when you are done.
 
 The recipe names openai/text-embedding-3-small as its model, as yours would; here a local hashing embedding stood in
-for it, so that no key and no download was needed.
+for it, and a local model that only quotes answered, so that no key and no download was needed.
 """
 
 
 def step(title: str, *command: str) -> None:
     """Say what comes, run it, stop where it fails."""
+    _run(title, command, None)
+
+
+def step_read(title: str, *command: str) -> str:
+    """The same, and what it printed."""
+    printed = _run(title, command, subprocess.PIPE).stdout
+    print(printed, end="", flush=True)
+    return printed
+
+
+def _run(title: str, command: Sequence[str], output: int | None) -> subprocess.CompletedProcess[str]:
     print(f"\n== {title}\n$ {shlex.join(command)}", flush=True)
     # From the environment that this script runs in, whatever stands first on the PATH.
     program = str(Path(sys.executable).with_name(command[0]))
-    finished = subprocess.run([program, *command[1:]], cwd=ROOT, check=False)
+    finished = subprocess.run([program, *command[1:]], cwd=ROOT, check=False, stdout=output, text=True)
     if finished.returncode:
         sys.exit(f"That step failed (exit code {finished.returncode}); the steps before it stand.")
+    return finished
 
 
 def main() -> None:
@@ -58,15 +78,26 @@ def main() -> None:
     step("1. A warehouse: the docstrings of Python's standard library, with invented maintainers",
          "python", "examples/demo/warehouse.py", "demo/warehouse.db")  # fmt: skip
     step("2. An embedding job: a query over a view, chunks, vectors in a Chroma collection",
-         "python", "examples/demo/embed.py", "demo/warehouse.db", "demo/chroma")  # fmt: skip
+         "python", "examples/demo/embed.py", "demo/warehouse.db", "demo/chroma", ANSWERS)  # fmt: skip
     step("3. Five recipes into the catalog, as `datahub ingest -c RECIPE` would run them one by one",
          "python", "examples/demo/ingest.py", *RECIPES)  # fmt: skip
     step("4. Which tables and columns feed the index, who owns them, what their terms say",
          *COMMAND, "lineage", "chroma:default_database.docs", "--up", "--columns")  # fmt: skip
     step("5. Where the personal data of one column goes",
          *COMMAND, "lineage", "sqlite:main.maintainers#email", "--down", "--columns")  # fmt: skip
+    step("6. An application on the index: LangChain, and once LlamaIndex, with one line that records its answers",
+         "python", "examples/demo/ask.py", "demo/chroma", ANSWERS)  # fmt: skip
+    step("7. What was recorded, into the catalog, as a schedule would do it",
+         "python", "examples/demo/ingest.py", *AFTERWARDS)  # fmt: skip
+    answers = step_read("8. The answers, newest first",
+                        "datahub-llmops", "answers", "--limit", str(ASKED), "--store", ANSWERS)  # fmt: skip
+    answer = answers.splitlines()[-1].partition(" ")[0]
+    step("9. Why the first question got its answer: prompt, rows, tables, owners, terms, job, model",
+         *COMMAND, "explain", answer, "--store", ANSWERS)  # fmt: skip
+    step("10. The whole chain, from the application's answers to the tables",
+         *COMMAND, "lineage", "langchain:docs-bot.answers", "--up", "--hops", "10")  # fmt: skip
     installed = os.path.relpath(Path(sys.executable).with_name("datahub-llmops"), ROOT)
-    print("\n" + NEXT.format(command=installed, catalog=CATALOG))
+    print("\n" + NEXT.format(command=installed, catalog=CATALOG, answer=answer, answers=ANSWERS))
     print(f"Done in {time.monotonic() - started:.0f} s.")
 
 

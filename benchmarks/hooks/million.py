@@ -1,0 +1,130 @@
+"""``explain`` among many answers, and the size of the store that holds them.
+
+``python benchmarks/hooks/million.py [--answers 1000000]`` writes the answers by the recorder's own encoder, four chunks
+each, then explains some at random, warm, without a catalog and with a local one that holds their index and its table.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+from datahub.emitter.mcp import MetadataChangeProposalWrapper
+from datahub.ingestion.run.pipeline import Pipeline
+from datahub.metadata.schema_classes import DatasetPropertiesClass, UpstreamClass, UpstreamLineageClass
+
+from datahub_llmops import explain
+from datahub_llmops.catalog.local import LocalCatalog
+from datahub_llmops.hooks import keys
+from datahub_llmops.hooks.answers import Answer, ModelCall, Prompt, Retrieval
+from datahub_llmops.hooks.encode import Encoder
+from datahub_llmops.hooks.settings import Settings
+from datahub_llmops.hooks.store import Store
+
+INDEX = "urn:li:dataset:(urn:li:dataPlatform:chroma,default_database.docs,PROD)"
+TABLE = "urn:li:dataset:(urn:li:dataPlatform:postgres,shop.public.articles,PROD)"
+
+
+def made(number: int) -> Answer:
+    """One answer with four chunks, a prompt and a model call."""
+    answer = Answer("support-bot", "7", framework="langchain", explicit=True, weight=1.0)
+    answer.id = f"{int((time.time() - 2_000_000 + number) * 1000):012x}{number:016x}"
+    answer.ended = time.time()
+    answer.query, answer.text = f"question {number}", f"answer {number}"
+    retrieval = Retrieval(answer, None, None)
+    retrieval.retriever = {"class": "langchain_core.VectorStoreRetriever"}
+    retrieval.index = {"platform": "chroma", "database": "default_database", "collection": "docs"}
+    chosen = random.Random(number)
+    retrieval.chunks = [
+        (
+            f"{chosen.getrandbits(128):032x}",
+            chosen.random(),
+            None,
+            {"source": f"s3://kb/{chosen.randrange(500)}.md"},
+        )
+        for _ in range(4)
+    ]
+    retrieval.ended = time.time()
+    answer.retrievals.append(retrieval)
+    prompt = Prompt(
+        answer, None, None, identity={"registry": "langfuse", "name": "p"}, template="t", role="human"
+    )
+    answer.prompts.append(prompt)
+    call = ModelCall(answer, None, None)
+    call.asked, call.provider, call.prompt, call.usage = "gpt", "openai", prompt, {"in": 300, "out": 50}
+    call.ended = time.time()
+    answer.models.append(call)
+    return answer
+
+
+def catalog(folder: Path) -> LocalCatalog:
+    """A local catalog with the index and its table."""
+    upstream = UpstreamClass(dataset=TABLE, type="TRANSFORMED")
+    proposals = [
+        MetadataChangeProposalWrapper(entityUrn=TABLE, aspect=DatasetPropertiesClass(name="articles")),
+        MetadataChangeProposalWrapper(entityUrn=INDEX, aspect=DatasetPropertiesClass(name="docs")),
+        MetadataChangeProposalWrapper(entityUrn=INDEX, aspect=UpstreamLineageClass(upstreams=[upstream])),
+    ]
+    import json
+
+    (folder / "metadata.json").write_text(json.dumps([one.to_obj() for one in proposals]))
+    pipeline = Pipeline.create(
+        {
+            "source": {"type": "file", "config": {"path": str(folder / "metadata.json")}},
+            "sink": {"type": "llm-local", "config": {"path": str(folder / "catalog.db")}},
+        }
+    )
+    pipeline.run()
+    return LocalCatalog(folder / "catalog.db")
+
+
+def main() -> None:
+    """Run and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--answers", type=int, default=1_000_000)
+    count = parser.parse_args().answers
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        path = str(folder / "answers.db")
+        store = Store.open(path)
+        secret = keys.key(path)
+        assert secret is not None
+        encoder, settings = Encoder(secret), Settings("support-bot", store=path)
+        begun, cpu, ids = time.perf_counter(), time.process_time(), []
+        for first in range(0, count, 1_000):
+            with store.transaction():
+                for number in range(first, min(first + 1_000, count)):
+                    answer = made(number)
+                    ids.append(answer.id)
+                    encoder.answer(store, answer, settings)
+        spent = time.perf_counter() - begun
+        print(
+            f"{count:,} answers written in {spent:.0f} s ({time.process_time() - cpu:.0f} s CPU, making them included)"
+        )
+        print(
+            f"store: {store.used_bytes() / 2**20:,.0f} MiB, {store.used_bytes() / count:,.0f} bytes an answer"
+        )
+        store.close()
+        reading = Store.read(path)
+        for label, asked in (("store alone", None), ("with a local catalog", catalog(folder))):
+            times = []
+            for answer_id in random.Random(2).sample(ids, 60):
+                start = time.perf_counter()
+                explain.explain(reading, explain.find(reading, answer_id), asked)
+                times.append((time.perf_counter() - start) * 1000)
+            print(
+                f"explain, {label}: median {statistics.median(times[10:]):.1f} ms, worst {max(times[10:]):.1f} ms"
+            )
+        start = time.perf_counter()
+        found = explain.find(reading, None, text=f"answer {count // 2}")
+        print(
+            f"found by its text in {(time.perf_counter() - start) * 1000:.1f} ms: {found.id == ids[count // 2]}"
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,87 @@
+"""Where a chunk came from, out of its metadata: the allow-listed keys and no others.
+
+Keys that the plugin stamps (``dh_*``), then what loaders leave: 80 of 170 of LangChain's write ``source``. An address
+loses user, password, query and fragment. What does not look like a place (a sentence, a bare key, an e-mail address)
+is a value of the user's data and is digested.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+SOURCE_KEYS: Final = ("source", "file_path", "url", "doc_uri", "table", "path", "file_name")
+PICKED: Final = (
+    "datahub_urn",
+    "dh_source_urn",
+    "dh_source_key",
+    "dh_embed_run",
+    "dh_text_fields",
+    *SOURCE_KEYS,
+    "row",
+    "page",
+)
+MAX_VALUE: Final = 512
+HMAC_PREFIX: Final = "hmac:"
+_PLACE: Final = re.compile(
+    r"[\w.+-]+://|[/\\~.]|[A-Za-z]:[/\\]|[\w .-]+[/\\]|[\w-]+\.[A-Za-z][\w]{0,7}$|[\w-]+(\.[\w-]+){1,3}$"
+)
+_SCALARS: Final = (str, int)
+_PICKED: Final = frozenset(PICKED)
+
+
+def pick(metadata: object) -> dict[str, Any]:
+    """The allow-listed scalars of a chunk's metadata; runs on the application's thread and does no more."""
+    if not isinstance(metadata, dict) or not metadata:
+        return {}
+    if len(metadata) <= len(PICKED):
+        return {key: value for key, value in metadata.items() if key in _PICKED and type(value) in _SCALARS}
+    return {key: metadata[key] for key in PICKED if type(metadata.get(key)) in _SCALARS}
+
+
+def source(picked: Mapping[str, Any], digest: Callable[[str], str], mode: str) -> dict[str, str] | None:
+    """Identity of the source of a chunk: a URN, a place, or the digest of what is neither."""
+    urn = picked.get("dh_source_urn", picked.get("datahub_urn"))
+    if isinstance(urn, str) and urn.startswith("urn:li:"):
+        found = {"urn": urn[:MAX_VALUE]}
+        fields = picked.get("dh_text_fields")
+        if isinstance(fields, str):
+            found["fields"] = fields[:MAX_VALUE]
+        return found
+    for key in SOURCE_KEYS:
+        value = picked.get(key)
+        if isinstance(value, str) and value:
+            return {"key": key, "value": value[:MAX_VALUE] if mode == "clear" else place(value, digest)}
+    return None
+
+
+def row_key(picked: Mapping[str, Any], digest: Callable[[str], str], mode: str) -> str | None:
+    """Key of the row behind a chunk as the mode says: its HMAC, in clear, or not at all."""
+    value = picked.get("dh_source_key")
+    if value is None or mode == "off":
+        return None
+    said = str(value)[:MAX_VALUE]
+    return said if mode == "clear" or said.startswith(HMAC_PREFIX) else HMAC_PREFIX + digest(said)
+
+
+def place(value: str, digest: Callable[[str], str]) -> str:
+    """An address or path without credentials; the digest of anything else.
+
+    >>> place("s3://bucket/a.pdf?X-Amz-Signature=1", str.upper)
+    's3://bucket/a.pdf'
+    >>> place("https://user:secret@example.org/a", str.upper)
+    'https://example.org/a'
+    >>> place("jane@example.org", lambda text: "0")
+    'hmac:0'
+    """
+    said = value.strip()
+    if len(said) > MAX_VALUE or not _PLACE.match(said) or any(ord(letter) < 32 for letter in said):
+        return HMAC_PREFIX + digest(value)
+    said = re.split(r"[?#]", said, maxsplit=1)[0]
+    scheme, separator, rest = said.partition("://")
+    if separator:
+        authority, slash, path = rest.partition("/")
+        said = f"{scheme}://{authority.rpartition('@')[2]}{slash}{path}"
+    # An e-mail address in a path, or a sentence with a dot in it, is a value too.
+    return HMAC_PREFIX + digest(value) if "@" in said or said.count(" ") > 3 else said

@@ -1,0 +1,296 @@
+"""From the application's threads to the store: a bounded queue and one daemon thread.
+
+``record`` appends and returns; it takes no lock, opens nothing and starts the thread at the first record of a process
+(a thread that is alive at a fork is dead in the child). The thread writes what has gathered every ``flush_interval``
+seconds; while the store cannot be written it waits longer and longer, keeps the newest records and counts the rest.
+"""
+
+from __future__ import annotations
+
+import atexit
+import collections
+import contextlib
+import os
+import sys
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from datahub_llmops.hooks import guard
+from datahub_llmops.hooks.answers import Answer
+from datahub_llmops.hooks.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from datahub_llmops.hooks.encode import Encoder
+    from datahub_llmops.hooks.store import Store
+    from datahub_llmops.hooks.writing import WriteEvent
+
+FLUSH_INTERVAL: Final = 0.2
+"""Seconds: what a killed process may lose."""
+CAPACITY: Final = 10_000
+"""Records that wait for the store at most."""
+SLICE: Final = 8
+"""Records encoded in one go; between slices the thread gives the interpreter back."""
+BATCH: Final = 200
+RETRY_FIRST: Final = 1.0
+RETRY_LAST: Final = 30.0
+
+
+class Recorder:
+    """One per process; ``settings`` may be replaced at any time."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.dropped = 0
+        self.recorded = 0
+        self.written = 0
+        self.tick: list[Callable[[], None]] = []
+        """Called by the thread every few seconds: sweeps of open runs, shipping."""
+        self.leaving: list[Callable[[], None]] = []
+        """Called at the end of the process, after the last record is written."""
+        self._dropped_stored = 0
+        self._reset()
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(
+                before=self._forking, after_in_parent=self._fork_done, after_in_child=self._forked
+            )
+        atexit.register(self._exit)
+
+    def _reset(self) -> None:
+        self._queue: collections.deque[Answer | WriteEvent] = collections.deque()
+        self._pid: int | None = None
+        self._closing = False
+        self._store: Store | None = None
+        self._encoder: Encoder | None = None
+        self._opened: str | None = None
+        self._problem: str | None = None
+        self._retry = 0.0
+        self._wait = RETRY_FIRST
+        self._lock = _allocate_lock()
+        self._held = False
+        self._wake = _allocate_lock()
+        self._wake.acquire()
+
+    def _forking(self) -> None:
+        # A fork in the middle of a write would leave SQLite's own locks taken in the child for ever.
+        self._held = _acquire(self._lock, 0.5)
+
+    def _fork_done(self) -> None:
+        if self._held:
+            self._held = False
+            self._lock.release()
+
+    def _forked(self) -> None:
+        # What the parent had queued the parent writes. Its connection is left alone: closing it here would remove
+        # the log under the parent's hands.
+        _left_to_the_parent.append((self._store, self._encoder))
+        self.dropped = self.recorded = self.written = self._dropped_stored = 0
+        self._reset()
+
+    # The application's threads
+
+    def record(self, item: Answer | WriteEvent) -> None:
+        """Hand over; the oldest waiting record goes when there is no room."""
+        queue = self._queue
+        if len(queue) >= CAPACITY:
+            with contextlib.suppress(IndexError):
+                queue.popleft()
+                self.dropped += 1
+        queue.append(item)
+        self.recorded += 1
+        if self._pid != os.getpid():
+            self._start()
+        elif self._closing:
+            self._drain(patient=False)
+
+    def _start(self) -> None:
+        self._pid = os.getpid()
+        try:
+            _start_thread(self._work)
+        except RuntimeError:
+            # No more threads at interpreter shutdown; the exit handler, or the next record, writes.
+            self._closing = True
+            return
+        utilities = sys.modules.get("multiprocessing.util")
+        if utilities is not None:
+            # Children of multiprocessing leave by os._exit: no atexit.
+            utilities.Finalize(None, self._exit, exitpriority=0)
+
+    # The thread
+
+    def _work(self) -> None:
+        pid = os.getpid()
+        ticked = time.monotonic()
+        while self._pid == pid and not self._closing:
+            _acquire(self._wake, FLUSH_INTERVAL)
+            with guard.shield("recorder"):
+                if self._queue and time.monotonic() >= self._retry:
+                    self._drain(patient=True)
+                if time.monotonic() - ticked > 5.0:
+                    ticked = time.monotonic()
+                    for call in list(self.tick):
+                        with guard.shield("recorder.tick"):
+                            call()
+
+    def _drain(self, *, patient: bool) -> bool:
+        """Write what waits; true when nothing is left. ``patient`` yields to the application between slices."""
+        if not _acquire(self._lock, 10.0):
+            return False
+        try:
+            while self._queue:
+                if not self._batch(patient):
+                    return False
+            return True
+        finally:
+            self._lock.release()
+
+    def _batch(self, patient: bool) -> bool:
+        import sqlite3
+
+        from datahub_llmops.errors import StoreError
+
+        settings = self.settings
+        batch: list[Answer | WriteEvent] = []
+        while self._queue and len(batch) < BATCH:
+            batch.append(self._queue.popleft())
+        try:
+            store, encoder = self._target(settings)
+            self._put(store, encoder, batch, settings, patient)
+            with guard.shield("recorder.prune"):
+                store.prune(settings.max_bytes, settings.max_days)
+        except (StoreError, sqlite3.Error, OSError) as error:
+            self._failed(error, batch)
+            return False
+        self.written += len(batch)
+        self._problem, self._wait = None, RETRY_FIRST
+        return True
+
+    def _put(
+        self,
+        store: Store,
+        encoder: Encoder,
+        batch: list[Answer | WriteEvent],
+        settings: Settings,
+        patient: bool,
+    ) -> None:
+        import sqlite3
+
+        # One transaction, but never a long hold of the interpreter while requests are served.
+        with store.transaction():
+            for number, item in enumerate(batch, 1):
+                with guard.shield("recorder.encode", (sqlite3.Error,)):
+                    if isinstance(item, Answer):
+                        encoder.answer(store, item, settings)
+                    else:
+                        encoder.write(store, item, settings)
+                if patient and number % SLICE == 0:
+                    _sleep(0.001)
+            dropped = self.dropped
+            store.count("records_dropped", dropped - self._dropped_stored)
+        self._dropped_stored = dropped
+
+    def _target(self, settings: Settings) -> tuple[Store, Encoder]:
+        if self._store is not None and self._encoder is not None and self._opened == settings.store:
+            return self._store, self._encoder
+        from datahub_llmops.hooks import keys
+        from datahub_llmops.hooks.encode import Encoder
+        from datahub_llmops.hooks.store import open_or_replace
+
+        if self._store is not None:
+            self._store.close()
+            self._store = None
+        store, aside = open_or_replace(settings.store)
+        if aside is not None:
+            self._warn(f"the store was damaged and is now {aside}; a new one was begun")
+        secret = keys.key(settings.store)
+        assert secret is not None
+        self._store, self._encoder, self._opened = store, Encoder(secret), settings.store
+        return self._store, self._encoder
+
+    def _failed(self, error: Exception, batch: list[Answer | WriteEvent]) -> None:
+        """Put the batch back in front, within the bound, and try later."""
+        import sqlite3
+
+        room = CAPACITY - len(self._queue)
+        kept = batch[-room:] if room > 0 else []
+        self.dropped += len(batch) - len(kept)
+        self._queue.extendleft(reversed(kept))
+        problem = f"{type(error).__name__}: {error}"
+        if self._problem is None:
+            self._warn(f"the store cannot be written, records wait and the oldest are dropped: {problem}")
+        self._problem = problem
+        if self._store is not None and isinstance(error, sqlite3.DatabaseError):
+            with contextlib.suppress(sqlite3.Error):
+                self._store.close()
+            self._store = None
+        self._retry = time.monotonic() + self._wait
+        self._wait = min(self._wait * 2, RETRY_LAST)
+
+    def _warn(self, message: str) -> None:
+        import logging
+
+        logging.getLogger("datahub_llmops.hooks").warning("datahub-llmops: %s", message)
+
+    # Flushing and leaving
+
+    def flush(self, timeout: float) -> bool:
+        """Write what waits, here and now; true when all of it is in the store."""
+        deadline = time.monotonic() + timeout
+        self._retry = 0.0
+        while True:
+            if self._drain(patient=False):
+                return True
+            if self._problem is not None or time.monotonic() >= deadline:
+                return False
+
+    def _exit(self) -> None:
+        if self._pid == os.getpid() or (self._queue and self._pid is None):
+            with guard.shield("recorder.exit"):
+                self._drain(patient=False)
+                self._closing = True
+                for call in list(self.leaving):
+                    call()
+
+    def stats(self) -> dict[str, Any]:
+        """Counts of this process, and what is wrong with the store if anything is."""
+        found: dict[str, Any] = {
+            "recorded": self.recorded,
+            "written": self.written,
+            "waiting": len(self._queue),
+            "dropped": self.dropped,
+            "store": self.settings.store,
+        }
+        if self._problem is not None:
+            found["problem"] = self._problem
+        if self._store is not None and self._store.note:
+            found["note"] = self._store.note
+        return found
+
+
+_left_to_the_parent: list[Any] = []
+
+
+def _original(module: str, name: str) -> Any:
+    """The real thing where gevent has put its own in place: our thread must not run on the application's loop."""
+    monkey = sys.modules.get("gevent.monkey")
+    if monkey is not None:
+        return monkey.get_original(module, name)
+    return getattr(__import__(module), name)
+
+
+def _allocate_lock() -> Any:
+    return _original("_thread", "allocate_lock")()
+
+
+def _acquire(lock: Any, timeout: float) -> bool:
+    return bool(lock.acquire(timeout=timeout))
+
+
+def _sleep(seconds: float) -> None:
+    _original("time", "sleep")(seconds)
+
+
+def _start_thread(work: Callable[[], None]) -> None:
+    # Not threading.Thread: its start() waits for the thread, on the application's time.
+    _original("_thread", "start_new_thread")(work, ())

@@ -1,0 +1,86 @@
+"""A write to an index as the application's thread leaves it for the recorder, and the job that it belongs to."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from contextvars import ContextVar
+from typing import Any, Literal, TypeAlias
+
+Operation: TypeAlias = Literal["add", "delete", "count"]
+
+
+class Job:
+    """The job that writes belong to while ``lineage.index``, ``lineage.pipeline`` or ``lineage.job`` runs."""
+
+    __slots__ = ("facts", "fields", "key_field", "run", "source", "stamp")
+
+    def __init__(
+        self,
+        *,
+        facts: dict[str, Any],
+        stamp: bool = False,
+        source: Any = None,
+        key_field: str | None = None,
+        fields: Sequence[str] = (),
+    ) -> None:
+        self.run = new_run()
+        self.facts = facts
+        self.stamp = stamp
+        self.source = source
+        self.key_field = key_field
+        self.fields = tuple(fields)
+
+
+class WriteEvent:
+    """One call that wrote to an index or deleted from it; strings by reference, digested by the recorder."""
+
+    __slots__ = (
+        "application",
+        "count",
+        "counts",
+        "embedding",
+        "ended",
+        "error",
+        "facts",
+        "framework",
+        "ids",
+        "index",
+        "operation",
+        "run",
+        "sources",
+        "started",
+        "version",
+    )
+
+    def __init__(self, operation: Operation, framework: str, index: dict[str, Any], started: float) -> None:
+        self.operation = operation
+        self.framework = framework
+        self.index = index
+        self.started = started
+        self.ended = time.time()
+        self.application = ""
+        self.version: str | None = None
+        self.embedding: dict[str, Any] | None = None
+        self.count = 0
+        self.counts: dict[str, int] = {}
+        self.ids: list[str] = []
+        self.sources: list[dict[str, Any]] = []
+        self.facts: dict[str, Any] = {}
+        self.run: str | None = None
+        self.error: str | None = None
+
+
+job: ContextVar[Job | None] = ContextVar("datahub_llmops_job", default=None)
+
+
+def new_run() -> str:
+    """An id that sorts by time, like those of answers."""
+    return f"{int(time.time() * 1000):012x}{os.urandom(8).hex()}"
+
+
+indexing: ContextVar[tuple[dict[str, Any], dict[str, Any] | None] | None] = ContextVar(
+    "datahub_llmops_indexing", default=None
+)
+"""Facts and embedding model that only the caller of a store knows (LlamaIndex)."""

@@ -1,0 +1,196 @@
+"""From what an application saw (raw identities) to URNs: the knowledge of the recipe, in one place.
+
+The hooks store platform, host or path, tenant, database and collection. Which platform instance and environment that is
+says the recipe, else the catalog: one asset of that name is the one that is meant, several are told and none is taken.
+A corrected map can be replayed over everything that is stored.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from datahub.configuration.common import ConfigModel
+from datahub.metadata.urns import DatasetUrn
+from datahub.utilities.urns.error import InvalidUrnError
+from pydantic import Field, field_validator
+
+from datahub_llmops import urns
+from datahub_llmops.catalog.protocol import Catalog
+from datahub_llmops.model import Name
+
+_NAMES: Final[Mapping[str, tuple[str, ...]]] = {
+    "chroma": ("database", "collection"),
+    "milvus": ("database", "collection"),
+    "pinecone": ("database", "collection"),
+    "postgres": ("database", "schema", "collection"),
+}
+"""Which parts make an asset's name, outermost first; every other platform's is the collection alone."""
+
+_PLATFORMS: Final = {"opensearch": "elasticsearch"}
+
+
+class InstanceConfig(ConfigModel):
+    """One rule of `instances`: which stores it means, and where they are in the catalog."""
+
+    platform: str = Field(description="Platform of the store, for example `chroma`.")
+    at: str = Field(
+        default=".*",
+        description="Regular expression over the whole host with port, or path, for example `chroma\\.eu:8000`.",
+    )
+    tenant: str = Field(default=".*", description="Regular expression over the tenant, for example `acme`.")
+    platform_instance: str | None = Field(
+        default=None, description="Platform instance of the store's own recipe, for example `eu`."
+    )
+    env: str = Field(default="PROD", description="Environment of the store's own recipe, for example `DEV`.")
+    lowercase: bool = Field(
+        default=False, description="Whether the store's own recipe lowers names, for example `true`."
+    )
+
+    @field_validator("at", "tenant")
+    @classmethod
+    def _compiles(cls, value: str) -> str:
+        try:
+            re.compile(value)
+        except re.error as error:
+            raise ValueError(f"{value!r} is not a regular expression: {error}") from error
+        return value
+
+    def fits(self, raw: Mapping[str, Any], platform: str) -> bool:
+        """Whether a raw identity is meant."""
+        where = str(raw.get("host") or raw.get("path") or "")
+        return (
+            platform == self.platform
+            and re.fullmatch(self.at, where) is not None
+            and re.fullmatch(self.tenant, str(raw.get("tenant") or "")) is not None
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ambiguous:
+    """An index that several assets of the catalog may be; a rule of ``instances`` decides."""
+
+    shown: str
+    candidates: tuple[str, ...]
+
+
+class Resolver:
+    """Turns raw identities into URNs, each once."""
+
+    def __init__(
+        self,
+        rules: Sequence[InstanceConfig],
+        *,
+        env: str,
+        catalog: Catalog | None = None,
+        ambiguous: Callable[[Ambiguous], None] = lambda _: None,
+    ) -> None:
+        self._rules = rules
+        self._env = env
+        self._catalog = catalog
+        self._ambiguous = ambiguous
+        self._known: dict[str, str | None] = {}
+
+    def index(self, raw: Mapping[str, Any] | None) -> str | None:
+        """URN of an index; ``None`` where what is known does not name one, or names several.
+
+        Raises:
+            CatalogError: the catalog cannot answer.
+        """
+        if not raw:
+            return None
+        key = repr(sorted((name, value) for name, value in raw.items() if name != "class"))
+        if key not in self._known:
+            self._known[key] = self._index(raw)
+        return self._known[key]
+
+    def _index(self, raw: Mapping[str, Any]) -> str | None:
+        given = raw.get("urn")
+        if isinstance(given, str):
+            return given if is_dataset(given) else None
+        platform = _PLATFORMS.get(str(raw.get("platform")), raw.get("platform"))
+        name = asset_name(raw)
+        if not isinstance(platform, str) or name is None:
+            return None
+        for rule in self._rules:
+            if rule.fits(raw, platform):
+                place = urns.Place(platform=platform, env=rule.env, instance=rule.platform_instance)
+                return urns.collection(
+                    place, tuple(part.lower() for part in name) if rule.lowercase else name
+                )
+        default = urns.collection(urns.Place(platform=platform, env=self._env), name)
+        return self._in_catalog(platform, ".".join(name), default)
+
+    def _in_catalog(self, platform: str, name: str, default: str) -> str | None:
+        if self._catalog is None:
+            return default
+        found = []
+        for urn in self._catalog.candidates(f"{platform}:{name}"):
+            if is_dataset(urn):
+                dotted = DatasetUrn.from_string(urn).name
+                if dotted == name or dotted.endswith(f".{name}"):
+                    found.append(urn)
+        if len(found) > 1:
+            self._ambiguous(Ambiguous(shown=f"{platform}:{name}", candidates=tuple(sorted(found))))
+            return None
+        return found[0] if found else default
+
+    def prompt(self, raw: Mapping[str, Any], application: str, platform: str) -> str | None:
+        """URN of a prompt version; of one without a name, by the first twelve characters of its digest."""
+        given = raw.get("urn")
+        if isinstance(given, str):
+            return given if is_dataset(given) else None
+        registry, name, version = (raw.get(key) for key in ("registry", "name", "version"))
+        if registry and name and version:
+            return urns.dataset(str(registry), f"{name}.v{version}", env=self._env)
+        digest = raw.get("digest")
+        if not digest:
+            return None
+        return urns.dataset(platform, f"{application}.prompt-{str(digest)[:12]}", env=self._env)
+
+    def retriever(self, raw: Mapping[str, Any], application: str, framework: str) -> str:
+        """URN of a retriever of an application, by its own name or its class."""
+        name = str(raw.get("name") or str(raw.get("class", "retriever")).rpartition(".")[2])
+        return urns.dataset(framework, f"{application}.{name}", env=self._env)
+
+    def model(self, raw: Mapping[str, Any] | None) -> str | None:
+        """URN of a model that says its name."""
+        name = model_name(raw)
+        return None if name is None else urns.model(name, env=self._env)
+
+
+def asset_name(raw: Mapping[str, Any]) -> Name | None:
+    """The parts of an index's name in the catalog; ``None`` where a part is not known."""
+    parts = tuple(raw.get(part) for part in _NAMES.get(str(raw.get("platform")), ("collection",)))
+    return tuple(str(part) for part in parts) if all(parts) else None
+
+
+def model_name(raw: Mapping[str, Any] | None) -> str | None:
+    """``provider/model``, or the model alone, as recipes write it."""
+    if not raw:
+        return None
+    name, provider = raw.get("name") or raw.get("model"), raw.get("provider")
+    if not isinstance(name, str):
+        return None
+    return f"{provider}/{name}" if provider else name
+
+
+def shown(raw: Mapping[str, Any] | None) -> str:
+    """An index in words, for what could not be resolved."""
+    if not raw:
+        return "unknown"
+    where = raw.get("host") or raw.get("path")
+    parts = [str(raw[key]) for key in ("platform", "database", "schema", "collection") if raw.get(key)]
+    text = ".".join(parts) or str(raw.get("urn") or raw.get("class") or "unknown")
+    return f"{text} at {where}" if where else text
+
+
+def is_dataset(urn: str) -> bool:
+    """Whether ``urn`` is a dataset's."""
+    try:
+        DatasetUrn.from_string(urn)
+    except (InvalidUrnError, ValueError):
+        return False
+    return True

@@ -1,0 +1,1 @@
+"""``llm-runs``: what the hooks stored becomes lineage and usage in the catalog."""

@@ -1,0 +1,127 @@
+"""A small application in a process of its own, for the tests that kill, fork and starve it.
+
+``python application.py STORE MODE [ARGUMENT]``; prints one id an answer once it is made.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import sys
+import threading
+import time
+from typing import Any
+
+if __name__ == "__main__" and sys.argv[2] == "gevent":
+    from gevent import monkey  # type: ignore[import-untyped]  # has no stubs
+
+    monkey.patch_all()
+
+import datahub_llmops.hooks as lineage
+
+STORE = sys.argv[1] if len(sys.argv) > 1 else ""
+
+
+def answer() -> str:
+    """One retrieval and one model call."""
+    from hooks import parts
+
+    global _chain
+    if _chain is None:
+        store = parts.InMemoryVectorStore.from_documents(parts.DOCUMENTS, parts.NamedEmbedding(size=8))
+        _chain = parts.rag(store)
+    with lineage.answer() as a:
+        assert _chain.invoke("planted question").content == "forty two"
+    return a.id
+
+
+_chain: Any = None
+
+
+def alone(delay: float) -> None:
+    """An answer without LangChain's thread pool, which is closed when the main thread has ended."""
+    from hooks.parts import Model
+
+    time.sleep(delay)
+    with lineage.answer() as a:
+        Model().invoke("q")
+    say(a.id)
+
+
+def say(text: str) -> None:
+    """Past every buffer."""
+    os.write(1, f"{text}\n".encode())
+
+
+def initialise(store: str) -> None:
+    """What the documentation tells users of ``spawn`` to give as initializer."""
+    lineage.attach("support-bot", store=store)
+
+
+def in_child(_: int) -> str:
+    """Work of a pool."""
+    return answer()
+
+
+def main(mode: str, argument: str) -> None:
+    """Run one mode."""
+    handle = lineage.attach("support-bot", store=STORE)
+    if mode == "endless":
+        while True:
+            say(answer())
+    elif mode == "some":
+        for _ in range(int(argument)):
+            say(answer())
+    elif mode == "thread-at-exit":
+        answer()
+        threading.Thread(target=alone, args=(0.2,)).start()
+    elif mode == "fork":
+        say(answer())
+        children = []
+        for _ in range(int(argument)):
+            child = os.fork()
+            if child == 0:
+                say(answer())
+                handle.flush(5)
+                os._exit(0)
+            children.append(child)
+        for child in children:
+            os.waitpid(child, 0)
+        say(answer())
+    elif mode in ("pool-fork", "pool-spawn"):
+        context = multiprocessing.get_context(mode.removeprefix("pool-"))
+        with context.Pool(2, initializer=initialise, initargs=(STORE,)) as pool:
+            for found in pool.map(in_child, range(int(argument))):
+                say(found)
+            pool.close()
+            pool.join()
+    elif mode == "gevent":
+        import gevent
+
+        jobs = [gevent.spawn(answer) for _ in range(int(argument))]
+        gevent.joinall(jobs)
+        for job in jobs:
+            say(job.value)
+    elif mode == "frozen":
+        say(answer())
+        assert handle.flush(5)
+        os._exit(0)  # A serverless process is frozen and thrown away like this.
+    elif mode == "small-files":
+        import resource
+        import signal
+
+        answer()
+        handle.flush(5)
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (int(argument), resource.RLIM_INFINITY))
+        for _ in range(300):
+            answer()
+        handle.flush(2)
+        before = handle.stats()
+        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        assert handle.flush(10), handle.stats()
+        say(f"problem={'problem' in before} dropped={handle.stats()['dropped']}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[2], sys.argv[3] if len(sys.argv) > 3 else "")

@@ -1,0 +1,53 @@
+"""What a test's application left in its store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from datahub_llmops import recorded
+from datahub_llmops.hooks import Handle
+from datahub_llmops.hooks.store import Store
+from datahub_llmops.recorded import Identities, RecordedAnswer, RecordedWrites
+
+
+def stored_answers(path: Path) -> list[RecordedAnswer]:
+    """Oldest first."""
+    store = Store.read(path)
+    known = Identities(store)
+    found = [recorded.answer(row, known) for row in store.answers()]
+    store.close()
+    return found[::-1]
+
+
+def stored_writes(path: Path) -> list[RecordedWrites]:
+    """In the order of their last change."""
+    store = Store.read(path)
+    known = Identities(store)
+    found = [recorded.writes(row, known) for row in store.writes()]
+    store.close()
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """The application under test."""
+
+    handle: Handle
+    path: Path
+
+    def answers(self) -> list[RecordedAnswer]:
+        """All of them, oldest first, once everything is written."""
+        assert self.handle.flush(10)
+        return stored_answers(self.path)
+
+    def answer(self) -> RecordedAnswer:
+        """The only one there is."""
+        found = self.answers()
+        assert len(found) == 1, [one.root for one in found]
+        return found[0]
+
+    def writes(self) -> list[RecordedWrites]:
+        """All runs of writes, once everything is written."""
+        assert self.handle.flush(10)
+        return stored_writes(self.path)

@@ -1,0 +1,362 @@
+"""From an application to the catalog and back: ``llm-runs`` into the local catalog, then ``explain``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import chromadb
+import pytest
+from click.testing import CliRunner
+from datahub.ingestion.run.pipeline import Pipeline
+from langchain_chroma import Chroma
+from langchain_core.documents import Document
+from langchain_core.prompts import ChatPromptTemplate
+
+import datahub_llmops.hooks as lineage
+from datahub_llmops import cli, explain
+from datahub_llmops.catalog.local import LocalCatalog
+from datahub_llmops.errors import StoreError
+from datahub_llmops.hooks import guard
+from datahub_llmops.hooks.store import Store
+from hooks.parts import Model, NamedEmbedding
+
+TABLE = "urn:li:dataset:(urn:li:dataPlatform:postgres,shop.public.articles,PROD)"
+INDEX = "urn:li:dataset:(urn:li:dataPlatform:chroma,default_database.docs,PROD)"
+LOG = "urn:li:dataset:(urn:li:dataPlatform:langchain,support-bot.answers,PROD)"
+JOB = "urn:li:dataJob:(urn:li:dataFlow:(langchain,support-bot,PROD),support-bot)"
+RETRIEVER = "urn:li:dataset:(urn:li:dataPlatform:langchain,support-bot.VectorStoreRetriever,PROD)"
+PROMPT = "urn:li:dataset:(urn:li:dataPlatform:langfuse,support.v3,PROD)"
+
+
+@dataclass
+class World:
+    """An application, its store and its catalog."""
+
+    folder: Path
+    handle: lineage.Handle
+    ids: list[str]
+    embedding: NamedEmbedding
+
+    @property
+    def store(self) -> Path:
+        return self.folder / "answers.db"
+
+    @property
+    def catalog(self) -> Path:
+        return self.folder / "catalog.db"
+
+    def chroma(self) -> Chroma:
+        return Chroma("docs", self.embedding, persist_directory=str(self.folder / "chroma"))
+
+    def index(self) -> None:
+        """A job that stamps."""
+        documents = [
+            Document(f"text {n}", id=f"chunk-{n}", metadata={"row_id": f"row-{n}"}) for n in range(3)
+        ]
+        with lineage.job(
+            "embed articles", source=TABLE, key_field="row_id", text_fields=("body",), stamp=True
+        ):
+            self.chroma().add_documents(documents)
+
+    def ask(self, version: str = "1") -> str:
+        """One answer."""
+        prompt = ChatPromptTemplate.from_messages([("system", "Use {context}"), ("human", "{question}")])
+        prompt.metadata = {"langfuse_prompt": {"name": "support", "version": 3}}
+        with lineage.answer() as a:
+            found = self.chroma().as_retriever(search_kwargs={"k": 2}).invoke("q")
+            Model().invoke(prompt.invoke({"context": str(len(found)), "question": "q"}))
+        self.ids.append(a.id)
+        return a.id
+
+    def ingest(self, source: str, config: dict[str, Any], *, state: bool = True) -> Any:
+        """Run a recipe into the catalog; the source's report."""
+        assert self.handle.flush(10)
+        recipe: dict[str, Any] = {
+            "pipeline_name": source,
+            "source": {"type": source, "config": dict(config)},
+            "sink": {"type": "llm-local", "config": {"path": str(self.catalog)}},
+        }
+        if state:
+            recipe["source"]["config"]["stateful_ingestion"] = {
+                "enabled": True,
+                "state_provider": {"type": "llm-local", "config": {"path": str(self.catalog)}},
+            }
+        pipeline = Pipeline.create(recipe)
+        pipeline.run()
+        pipeline.raise_from_status()
+        return pipeline.source.get_report()
+
+    def runs(self, **config: Any) -> Any:
+        return self.ingest("llm-runs", {"store": str(self.store), **config})
+
+    def connector(self, **config: Any) -> Any:
+        return self.ingest("llm-chroma", {"path": str(self.folder / "chroma"), **config})
+
+    def aspect(self, urn: str, name: str) -> Any:
+        catalog = LocalCatalog(self.catalog)
+        try:
+            return catalog.aspects(urn, [name]).get(name) or catalog.latest(urn).get(name)
+        finally:
+            catalog.close()
+
+    def edges(self, urn: str, field: str = "inputDatasetEdges") -> set[str]:
+        found = self.aspect(urn, "dataJobInputOutput") or {}
+        return {edge["destinationUrn"] for edge in found.get(field) or []}
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    guard.reraise = True
+    handle = lineage.attach("support-bot", version="7", store=tmp_path / "answers.db", source_keys="clear")
+    yield World(tmp_path, handle, [], NamedEmbedding(size=8))
+    handle.detach()
+    guard.reraise = False
+
+
+class TestGraph:
+    def test_an_application_is_drawn_whole(self, world: World) -> None:
+        world.index()
+        world.ask()
+        report = world.runs()
+        assert (report.answers_read, report.applications, report.embedding_runs) == (1, 1, 1)
+        assert world.edges(JOB) == {RETRIEVER, PROMPT}
+        assert world.edges(JOB, "outputDatasetEdges") == {LOG}
+        [upstream] = world.aspect(RETRIEVER, "upstreamLineage")["upstreams"]
+        assert upstream["dataset"] == INDEX
+        assert upstream["properties"]["found_by"] == "hook"
+        embed = "urn:li:dataJob:(urn:li:dataFlow:(langchain,support-bot,PROD),embed articles)"
+        assert world.edges(embed) == {TABLE}
+        assert world.edges(embed, "outputDatasetEdges") == {INDEX}
+        catalog = LocalCatalog(world.catalog)
+        walk = catalog.lineage(LOG, "up", 10)
+        catalog.close()
+        assert {TABLE, INDEX, RETRIEVER, JOB, LOG} <= {node.urn for node in walk.nodes}
+        names = {node.urn: (node.name, node.subtype) for node in walk.nodes}
+        assert names[LOG] == ("support-bot answers", "Answer Log")
+        assert names[RETRIEVER][1] == "Retriever"
+
+    def test_usage_is_counted_by_hour_and_host(self, world: World) -> None:
+        for _ in range(3):
+            world.ask()
+        world.runs()
+        for urn in (INDEX, RETRIEVER, PROMPT, LOG):
+            usage = world.aspect(urn, "datasetUsageStatistics")
+            assert usage["totalSqlQueries"] == 3, urn
+            assert usage["partitionSpec"]["partition"].startswith("host=")
+
+    def test_a_repeat_is_harmless_and_a_late_answer_counts_its_bucket_again(self, world: World) -> None:
+        world.ask()
+        world.runs()
+        again = world.runs()
+        assert (again.answers_read, again.buckets) == (0, 0)
+        world.ask()
+        report = world.runs()
+        assert report.buckets == 1
+        assert report.answers_read == 2
+        assert world.aspect(LOG, "datasetUsageStatistics")["totalSqlQueries"] == 2
+
+    def test_without_state_everything_is_sent_each_time(self, world: World) -> None:
+        world.ask()
+        for _ in range(2):
+            report = world.ingest("llm-runs", {"store": str(world.store)}, state=False)
+            assert report.answers_read == 1
+
+    def test_edges_not_seen_for_long_are_retired_and_others_stay(self, world: World) -> None:
+        from datahub_llmops.mapping import runs as mapping
+
+        old = {"found_by": "hook", "last_seen": "2020-01-01"}
+        present = {
+            "inputDatasetEdges": [
+                {"destinationUrn": TABLE, "properties": old},
+                {"destinationUrn": INDEX, "properties": {**old, "found_by": "declared,hook"}},
+            ]
+        }
+        patches = list(mapping.job_edges(JOB, {}, {}, present, now=1_700_000_000.0))
+        text = json.dumps([patch.to_obj() for patch in patches])
+        assert "articles" in text
+        assert "default_database.docs" not in text
+
+    def test_no_store_is_a_failure_that_says_so(self, world: World) -> None:
+        world.handle.detach()
+        with pytest.raises(Exception, match="no answer store"):
+            world.runs(store=str(world.folder / "nowhere.db"))
+
+
+class TestSameUrn:
+    @pytest.mark.parametrize("instance", [None, "eu"])
+    def test_connector_and_runs_end_at_one_urn(self, world: World, instance: str | None) -> None:
+        world.index()
+        world.ask()
+        options: dict[str, Any] = {"env": "DEV"}
+        rule: dict[str, Any] = {"platform": "chroma", "env": "DEV"}
+        if instance:
+            options["platform_instance"] = rule["platform_instance"] = instance
+        world.connector(**options)
+        world.runs(instances=[rule])
+        name = f"{instance}.default_database.docs" if instance else "default_database.docs"
+        index = f"urn:li:dataset:(urn:li:dataPlatform:chroma,{name},DEV)"
+        assert world.aspect(index, "schemaMetadata")
+        assert [one["dataset"] for one in world.aspect(RETRIEVER, "upstreamLineage")["upstreams"]] == [index]
+
+    def test_the_catalog_is_asked_where_no_rule_says(self, world: World) -> None:
+        world.index()
+        world.ask()
+        world.connector(env="DEV", platform_instance="eu")
+        world.runs()
+        index = "urn:li:dataset:(urn:li:dataPlatform:chroma,eu.default_database.docs,DEV)"
+        assert [one["dataset"] for one in world.aspect(RETRIEVER, "upstreamLineage")["upstreams"]] == [index]
+
+    def test_several_are_told_and_none_is_taken(self, world: World) -> None:
+        world.index()
+        world.ask()
+        for instance in ("eu", "us"):
+            world.ingest(
+                "llm-chroma",
+                {"path": str(world.folder / "chroma"), "platform_instance": instance},
+                state=False,
+            )
+        report = world.runs()
+        assert "Several indexes of this name" in str(report.warnings)
+        assert world.aspect(RETRIEVER, "upstreamLineage") is None
+
+
+class TestIncidents:
+    def test_another_model_for_queries_and_back(self, world: World) -> None:
+        from datahub_llmops.mapping.runs import mismatch_urn
+
+        world.index()
+        world.embedding = NamedEmbedding(size=8, model="another")
+        world.ask()
+        world.runs()
+        info = world.aspect(mismatch_urn(INDEX), "incidentInfo")
+        assert info["status"]["state"] == "ACTIVE"
+        assert info["entities"] == [INDEX]
+        assert "another" in info["description"]
+
+
+class TestExplain:
+    def test_from_an_answer_to_the_row(self, world: World) -> None:
+        world.index()
+        answer = world.ask()
+        world.connector()
+        world.runs()
+        store = Store.read(world.store)
+        catalog = LocalCatalog(world.catalog)
+        found = explain.explain(store, explain.find(store, answer), catalog)
+        by_text = explain.find(store, None, text="forty two")
+        store.close()
+        catalog.close()
+        assert by_text.id == answer
+        [prompt] = found.prompts
+        assert (prompt.urn, prompt.version, prompt.in_catalog) == (PROMPT, "3", True)
+        assert len(found.documents) == 2
+        for document in found.documents:
+            assert (document.index, document.source, document.rests_on) == (INDEX, TABLE, "row")
+            assert document.key == (document.chunk or "").replace("chunk", "row")
+            assert document.text_fields == ("body",)
+        [writer] = found.writers
+        assert (writer.job, writer.flow) == ("embed articles", "support-bot")
+        assert {origin.urn: origin.rests_on for origin in found.origins}[TABLE] == "row"
+        [model] = found.models
+        assert (model.asked, model.served) == ("openai/gpt-test", "openai/gpt-test-2026-01")
+        assert found.gaps == ()
+
+    def test_documents_say_what_they_rest_on(self, world: World) -> None:
+        documents = [
+            Document("a", id="1", metadata={"source": "s3://papers/a.pdf"}),
+            Document("b", id="2", metadata={}),
+        ]
+        world.chroma().add_documents(documents)
+        world.handle.flush(5)
+        answer = world.ask()
+        assert world.handle.flush(5)
+        store = Store.read(world.store)
+        found = explain.explain(store, explain.find(store, answer), None)
+        store.close()
+        assert {one.chunk: one.rests_on for one in found.documents} == {"1": "source", "2": "index"}
+        assert {one.run for one in found.documents} == {found.writers[0].run}
+
+    def test_unknown_answers(self, world: World) -> None:
+        world.ask()
+        assert world.handle.flush(5)
+        store = Store.read(world.store)
+        with pytest.raises(StoreError, match="no answer"):
+            explain.find(store, "ffff")
+        with pytest.raises(StoreError, match="this text"):
+            explain.find(store, None, text="never said")
+        assert explain.find(store, world.ids[0][:20]).id == world.ids[0]
+        store.close()
+
+    def test_an_index_of_llamaindex_read_by_langchain(self, world: World) -> None:
+        from llama_index.core import Document as LlamaDocument
+        from llama_index.core import MockEmbedding, StorageContext, VectorStoreIndex
+        from llama_index.vector_stores.chroma import ChromaVectorStore
+
+        client = chromadb.PersistentClient(str(world.folder / "chroma"))
+        kept = ChromaVectorStore(chroma_collection=client.get_or_create_collection("docs"))
+        with lineage.job("embed with llama", source=TABLE):
+            VectorStoreIndex.from_documents(
+                [LlamaDocument(text=f"t{n}", id_=f"d{n}") for n in range(3)],
+                storage_context=StorageContext.from_defaults(vector_store=kept),
+                embed_model=MockEmbedding(8),
+            )
+        answer = world.ask()
+        assert world.handle.flush(5)
+        store = Store.read(world.store)
+        found = explain.explain(store, explain.find(store, answer), None)
+        store.close()
+        assert [one.job for one in found.writers] == ["embed with llama"]
+
+
+class TestCommand:
+    def run(self, world: World, *arguments: str) -> str:
+        assert world.handle.flush(5)
+        done = CliRunner().invoke(
+            cli.main, ["--catalog", str(world.catalog), *arguments, "--store", str(world.store)]
+        )
+        assert done.exit_code == 0, done.output
+        return str(done.output)
+
+    def test_answers(self, world: World) -> None:
+        world.index()
+        first, second = world.ask(), world.ask()
+        shown = self.run(world, "answers", "--since", "1h").splitlines()
+        assert {line.split()[0] for line in shown} == {first, second}
+        found = json.loads(
+            self.run(world, "answers", "--application", "support-bot", "--limit", "1", "--json")
+        )
+        assert found[0]["documents"] == 2
+        assert json.loads(self.run(world, "answers", "--application", "other", "--json")) == []
+
+    def test_export(self, world: World) -> None:
+        answer = world.ask()
+        out = world.folder / "out.jsonl"
+        assert "1 answers" in self.run(world, "answers", "export", str(out))
+        assert json.loads(out.read_text())["id"] == answer
+
+    def test_explain(self, world: World) -> None:
+        world.index()
+        answer = world.ask()
+        world.connector()
+        world.runs()
+        shown = self.run(world, "explain", answer)
+        for expected in (
+            "support version 3",
+            "shop.public.articles",
+            "[row]",
+            "embed articles",
+            "gpt-test-2026-01",
+        ):
+            assert expected in shown
+        found = json.loads(self.run(world, "explain", "--text", "forty two", "--json"))
+        assert found["answer"]["id"] == answer
+        assert {one["rests_on"] for one in found["documents"]} == {"row"}
+
+    def test_no_store(self, tmp_path: Path) -> None:
+        done = CliRunner().invoke(cli.main, ["answers", "--store", str(tmp_path / "none.db")])
+        assert done.exit_code == 1
+        assert "no answer store" in done.output
