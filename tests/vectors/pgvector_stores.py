@@ -122,6 +122,12 @@ class Postgres:
             f"CREATE ROLE locked LOGIN PASSWORD '{PASSWORD}'; CREATE ROLE barred LOGIN; SELECT pg_reload_conf()",
         )
 
+    def guest(self) -> str:
+        """A new user who may nothing yet."""
+        name = f"guest{next(self.serial)}"
+        self.execute("postgres", f"CREATE ROLE {name} LOGIN")
+        return name
+
     def create(self, name: str, statements: str = "CREATE EXTENSION vector") -> str:
         """A new database, filled; an old one of that name goes."""
         with self.connected() as connection:
