@@ -17,6 +17,7 @@ import pytest
 from pydantic import ValidationError
 
 from datahub_llmops import urns
+from datahub_llmops.errors import UnreachableError
 from datahub_llmops.urns import Place
 from datahub_llmops.vectors.lancedb import LanceConfig, LanceSource
 from stub import Fault, Stub
@@ -224,6 +225,17 @@ def test_no_fault_of_an_object_store_deletes_what_exists(
     assert live(tmp_path, LANCEDB) == TABLES
     if place == "reading" and fault != "killed":
         assert report(pipeline).items_scanned == len(TABLES) - 1
+
+
+def test_a_login_page_in_the_stores_place_is_no_dropped_table(bucket: Stub) -> None:
+    # It parses as a listing of nothing.
+    with closing(LanceSource.open(LanceConfig.model_validate(in_bucket(bucket)))) as reader:
+        names = list(reader.names())
+        bucket.fail("login_page")
+        for name in names[:2]:
+            assert isinstance(name, tuple)
+            with pytest.raises(UnreachableError, match="holds no table"):
+                reader.read(name)
 
 
 def test_a_refusal_of_an_object_store_is_told_from_a_failure(bucket: Stub) -> None:
