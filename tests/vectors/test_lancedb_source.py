@@ -234,7 +234,7 @@ def test_a_login_page_in_the_stores_place_is_no_dropped_table(bucket: Stub) -> N
         bucket.fail("login_page")
         for name in names[:2]:
             assert isinstance(name, tuple)
-            with pytest.raises(UnreachableError, match="holds no table"):
+            with pytest.raises(UnreachableError, match="s3://bucket/kb"):
                 reader.read(name)
 
 
