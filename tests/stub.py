@@ -231,7 +231,7 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._break(fault, call)
 
-    do_GET = do_POST = do_PUT = do_DELETE = serve
+    do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = serve
 
     def _send(self, reply: Reply, *, length: int | None = None) -> None:
         self.send_response(reply.status)
@@ -239,7 +239,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(reply.body) if length is None else length))
         self.end_headers()
-        self.wfile.write(reply.body)
+        if self.command != "HEAD":
+            self.wfile.write(reply.body)
         self.wfile.flush()
 
     def _break(self, fault: Fault, call: Call) -> None:

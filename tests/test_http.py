@@ -28,7 +28,7 @@ from datahub_llmops.errors import (
     UnreadableError,
     VanishedError,
 )
-from datahub_llmops.http import BREAK_AFTER, HttpClient, HttpOptions
+from datahub_llmops.http import BREAK_AFTER, HttpClient, HttpOptions, Query
 from stub import CERTIFICATE, FAULTS, Call, Fault, Reply, Stub, answer_json, refused_url
 
 SECRET = "planted-5ec7e7"
@@ -510,3 +510,46 @@ def test_options_make_a_client(stub: Stub) -> None:
     for wrong in ({"timeout_sec": 0}, {"retry_max_times": -1}):
         with pytest.raises(ValidationError):
             HttpOptions.model_validate(wrong)
+
+
+class TestSeveralHosts:
+    """One system at several addresses."""
+
+    def test_headers_and_limits_go_along_and_credentials_of_the_url_do_not(self) -> None:
+        with Stub(lambda call: answer_json(call.path)) as first, Stub(lambda call: answer_json(1)) as second:
+            login = first.url.replace("://", "://user:secret@")
+            client = HttpClient(system="Shop", base_url=login, headers={"X-Key": "k"})
+            other = client.at(f"{second.url}/below")
+            assert (client.get("/a"), other.get("/b")) == ("/a", 1)
+            assert (other.server, client.server) == (f"127.0.0.1:{second.port}", f"127.0.0.1:{first.port}")
+            assert second.calls[0].path == "/below/b"
+            assert [call.headers.get("X-Key") for call in (*first.calls, *second.calls)] == ["k", "k"]
+            assert "Authorization" in first.calls[0].headers
+            assert "Authorization" not in second.calls[0].headers
+            client.close()
+
+    def test_one_host_that_is_ill_does_not_stop_the_others(self) -> None:
+        with Stub(lambda call: answer_json(1)) as ill, Stub(lambda call: answer_json(2)) as well:
+            ill.fail("503")
+            client = HttpClient(system="Shop", base_url=well.url, retries=0)
+            other = client.at(ill.url)
+            for _ in range(12):
+                with pytest.raises((UnreadableError, UnreachableError)):
+                    other.get("/")
+            # After ten failures in a row a host is asked no more.
+            assert len(ill.calls) == 10
+            assert client.get("/") == 2
+            client.close()
+
+    def test_authorities_are_loaded_once_for_all_hosts(self) -> None:
+        client = HttpClient(system="Shop", base_url="https://a.invalid")
+        pools = {id(client.at(f"https://{name}.invalid")._pools) for name in "bcd"}
+        assert pools == {id(client._pools)}
+        assert client.at("http://e.invalid")._pools is not client._pools
+
+    def test_a_query_may_name_several_values(self) -> None:
+        with Stub(lambda call: answer_json(call.query)) as server:
+            client = HttpClient(system="Shop", base_url=server.url)
+            asked: Query = {"ids": ["a&b", "c"], "limit": 3, "name": "x y"}
+            assert client.get("/", asked) == {"ids": ["a&b", "c"], "limit": ["3"], "name": ["x y"]}
+            client.close()

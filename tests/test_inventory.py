@@ -96,4 +96,4 @@ def test_the_platform_of_every_connector_has_a_logo() -> None:
     platforms = {resolve(SOURCES[plugin]).platform for plugin in CONNECTORS}
     logos = {path.stem for path in (PACKAGE / "mapping" / "logos").glob("*.svg")}
     # DataHub ships these itself.
-    assert platforms - {"postgres", "elasticsearch"} <= logos
+    assert platforms - {"postgres", "elasticsearch", "pinecone"} <= logos

@@ -84,7 +84,12 @@ class Assigned(StatefulIngestionUsecaseHandlerBase[AssignedState]):
         """What the last run assigned, by dataset URN."""
         if not self.is_checkpointing_enabled():
             return {}
-        last = self._provider.get_last_checkpoint(self._job, AssignedState)
+        try:
+            last = self._provider.get_last_checkpoint(self._job, AssignedState)
+        except BaseException:
+            # What cannot be read is not overwritten either.
+            self._settled = True
+            raise
         return last.state.datasets if last else {}
 
     def note(self, dataset: str, name: Name, assigned: Mapping[str, Iterable[str]]) -> None:

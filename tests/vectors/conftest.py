@@ -11,7 +11,14 @@ import pytest
 from stub import Stub
 from vectors.chroma_stores import ChromaServer, copy_of, fill
 from vectors.lancedb_stores import fill as fill_lancedb
-from vectors.pgvector_stores import SHOP, Postgres, langchain_collections, langchain_table, llama_table, start
+from vectors.pgvector_stores import (
+    SHOP,
+    Postgres,
+    langchain_collections,
+    langchain_table,
+    llama_table,
+    running,
+)
 from vectors.qdrant_engine import VERSION, QdrantEngine, served
 from vectors.qdrant_stores import fill as fill_qdrant
 
@@ -66,17 +73,16 @@ def qdrant_server(qdrant_engine: QdrantEngine) -> Iterator[Stub]:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+def postgres() -> Iterator[Postgres]:
     """A real server with two databases that are not to be changed: ``shop`` (plain SQL) and ``frames`` (frameworks)."""
-    server = start(tmp_path_factory.mktemp("postgres") / "data")
-    server.let_in()
-    server.create("shop", SHOP)
-    server.create("frames")
-    for write in (langchain_collections, langchain_table, llama_table):
-        write(server, "frames")
-    server.execute("frames", "ANALYZE")
-    yield server
-    server.stop()
+    with running() as server:
+        server.let_in()
+        server.create("shop", SHOP)
+        server.create("frames")
+        for write in (langchain_collections, langchain_table, llama_table):
+            write(server, "frames")
+        server.execute("frames", "ANALYZE")
+        yield server
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import psycopg
@@ -122,6 +123,12 @@ class Postgres:
             f"CREATE ROLE locked LOGIN PASSWORD '{PASSWORD}'; CREATE ROLE barred LOGIN; SELECT pg_reload_conf()",
         )
 
+    def guest(self) -> str:
+        """A new user who may nothing yet."""
+        name = f"guest{next(self.serial)}"
+        self.execute("postgres", f"CREATE ROLE {name} LOGIN")
+        return name
+
     def create(self, name: str, statements: str = "CREATE EXTENSION vector") -> str:
         """A new database, filled; an old one of that name goes."""
         with self.connected() as connection:
@@ -153,9 +160,15 @@ class Postgres:
         process.wait(10)
 
 
-def start(folder: Path) -> Postgres:
-    """A server in ``folder``; it stops with the process."""
-    return Postgres(get_server(folder))
+@contextmanager
+def running() -> Iterator[Postgres]:
+    """A server of its own, not below pytest's folder: that is closed to the user whom Postgres runs as under root."""
+    with TemporaryDirectory(prefix="pg-", ignore_cleanup_errors=True) as folder:
+        server = Postgres(get_server(Path(folder) / "data"))
+        try:
+            yield server
+        finally:
+            server.stop()
 
 
 def documents(count: int, source: str) -> list[Document]:

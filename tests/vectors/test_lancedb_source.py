@@ -6,7 +6,9 @@ import logging
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +17,12 @@ import pytest
 from pydantic import ValidationError
 
 from datahub_llmops import urns
+from datahub_llmops.errors import UnreachableError
 from datahub_llmops.urns import Place
 from datahub_llmops.vectors.lancedb import LanceConfig, LanceSource
+from stub import Fault, Stub
 from vectors.lancedb_stores import PLANTED, TABLES
+from vectors.objects import bucket_of
 from vectors.runs import aspect, failures, ingest, live, outputs, report
 from vectors.test_lancedb import broken_in_every_way, state
 
@@ -154,6 +159,92 @@ def test_credentials_of_an_object_store_are_shown_nowhere(
     assert "storage_options" in message
     for text in (pipeline.source.get_report().as_string(), caplog.text, message):
         assert SECRET not in text
+
+
+@pytest.fixture
+def bucket(lancedb_folder: Path) -> Iterator[Stub]:
+    """The database as the folder ``kb`` of a bucket."""
+    with Stub(bucket_of(lancedb_folder.parent)) as server:
+        yield server
+
+
+def in_bucket(server: Stub) -> dict[str, Any]:
+    options = {
+        "aws_access_key_id": "someone",
+        "aws_secret_access_key": SECRET,
+        "region": "eu-west-1",
+        "aws_endpoint": server.url,
+        "allow_http": "true",
+    }
+    return {"uri": "s3://bucket/kb", "storage_options": options, "timeout_sec": 1, "max_workers": 1}
+
+
+def test_an_object_store_says_what_the_folder_says(bucket: Stub, lancedb_folder: Path) -> None:
+    by_uri = LanceConfig.model_validate(in_bucket(bucket))
+    by_path = LanceConfig.model_validate({"path": str(lancedb_folder)})
+    with closing(LanceSource.open(by_uri)) as uri, closing(LanceSource.open(by_path)) as path:
+        assert list(uri.names()) == list(path.names())
+        for name in path.names():
+            assert isinstance(name, tuple)
+            assert replace(uri.read(name), containers=()) == replace(path.read(name), containers=())
+        assert uri.read(("notes",)).containers[0].name == "bucket/kb"
+    assert {call.method for call in bucket.calls} <= {"GET", "HEAD"}
+    assert not any(SECRET in str(call) for call in bucket.calls)
+
+
+OBJECT_FAULTS: tuple[Fault, ...] = (
+    "401",
+    "403",
+    "404",
+    "429",
+    "500",
+    "503",
+    "killed",
+    "reset",
+    "silence",
+    "half",
+    "garbage",
+    "empty",
+    "login_page",
+    "redirect",
+)
+OBJECT_PLACES = {"listing": "", "reading": "/articles.lance/"}
+
+
+@pytest.mark.parametrize("place", list(OBJECT_PLACES))
+@pytest.mark.parametrize("fault", OBJECT_FAULTS)
+def test_no_fault_of_an_object_store_deletes_what_exists(
+    fault: Fault, place: str, bucket: Stub, tmp_path: Path
+) -> None:
+    part = OBJECT_PLACES[place]
+    assert failures(ingest(tmp_path, LANCEDB, **in_bucket(bucket))) == []
+    bucket.fail(fault, when=lambda call: part in f"{call.path}{call.query.get('prefix', [''])[0]}")
+    pipeline = ingest(tmp_path, LANCEDB, **in_bucket(bucket))
+    (message,) = failures(pipeline)
+    assert "LanceDB at s3://bucket/kb" in message
+    assert live(tmp_path, LANCEDB) == TABLES
+    if place == "reading" and fault != "killed":
+        assert report(pipeline).items_scanned == len(TABLES) - 1
+
+
+def test_a_login_page_in_the_stores_place_is_no_dropped_table(bucket: Stub) -> None:
+    # It parses as a listing of nothing.
+    with closing(LanceSource.open(LanceConfig.model_validate(in_bucket(bucket)))) as reader:
+        names = list(reader.names())
+        bucket.fail("login_page")
+        for name in names[:2]:
+            assert isinstance(name, tuple)
+            with pytest.raises(UnreachableError, match="s3://bucket/kb"):
+                reader.read(name)
+
+
+def test_a_refusal_of_an_object_store_is_told_from_a_failure(bucket: Stub) -> None:
+    for fault, verdict in (("403", "Not allowed"), ("401", "Not allowed"), ("500", "Cannot reach")):
+        bucket.fail(fault)  # type: ignore[arg-type]  # mypy widens the literals of a tuple
+        found = LanceSource.test_connection(in_bucket(bucket)).basic_connectivity
+        assert found is not None
+        assert str(found.failure_reason).startswith(verdict)
+        bucket.heal()
 
 
 @pytest.mark.parametrize(

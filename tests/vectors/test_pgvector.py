@@ -340,12 +340,13 @@ def test_the_model_in_a_comment_must_say_that_it_is_one(postgres: Postgres) -> N
 
 
 def test_no_permission_names_the_table_and_what_to_grant(postgres: Postgres) -> None:
+    guest = postgres.guest()
     database = postgres.fresh(
         "CREATE EXTENSION vector; CREATE TABLE open (source text, v vector(3));"
-        "CREATE TABLE closed (source text, v vector(3)); DROP ROLE IF EXISTS guest; CREATE ROLE guest LOGIN;"
-        "GRANT SELECT ON open TO guest"
+        "CREATE TABLE closed (source text, v vector(3)); "
+        f"GRANT SELECT ON open TO {guest}"
     )
-    options = {"user": "guest"}
+    options = {"user": guest}
     with closing(
         PgvectorReader(
             Connections({**postgres.parameters(), **options}, timeout=5),
@@ -363,3 +364,47 @@ def test_no_permission_names_the_table_and_what_to_grant(postgres: Postgres) -> 
         # What the catalog says needs no permission, when nothing else is asked.
         found = reader.read((database, "public", "closed"))
         assert replace(found.vectors[0], element_type=None) == Vector(name="v", dimension=3)
+
+
+def test_a_schema_that_may_not_be_looked_into_is_said_to_be_one(postgres: Postgres) -> None:
+    guest = postgres.guest()
+    database = postgres.fresh(
+        "CREATE EXTENSION vector; CREATE SCHEMA hidden; CREATE TABLE hidden.t (source text, v vector(3));"
+        f"GRANT SELECT ON hidden.t TO {guest}"
+    )
+    connections = Connections(postgres.parameters(user=guest), timeout=5)
+    reader = PgvectorReader(connections, database=database, provenance_fields=["source"])
+    with closing(reader), pytest.raises(DeniedError, match=r"hidden\.t.*USAGE on the schema"):
+        reader.read((database, "hidden", "t"))
+
+
+def test_rows_that_a_policy_hides_are_not_counted(postgres: Postgres) -> None:
+    guest = postgres.guest()
+    database = postgres.fresh(
+        "CREATE EXTENSION vector; CREATE TABLE t (source text, v vector(3));"
+        "INSERT INTO t SELECT 's3://kb/' || i % 2, '[1,2,3]' FROM generate_series(1, 10) i; ANALYZE t;"
+        "ALTER TABLE t ENABLE ROW LEVEL SECURITY; CREATE POLICY half ON t USING (source = 's3://kb/1');"
+        f"GRANT SELECT ON t TO {guest}"
+    )
+    connections = Connections(postgres.parameters(user=guest), timeout=5)
+    with closing(PgvectorReader(connections, database=database, provenance_fields=["source"])) as reader:
+        (source,) = reader.read((database, "public", "t")).provenance
+    assert source.values == {"s3://kb/1": 5}
+
+
+def test_what_fails_for_a_shared_table_is_tried_once(postgres: Postgres) -> None:
+    guest = postgres.guest()
+    database = postgres.fresh(
+        "CREATE EXTENSION vector; CREATE TABLE langchain_pg_collection (uuid uuid, name text, cmetadata json);"
+        "CREATE TABLE langchain_pg_embedding (collection_id uuid, document text, cmetadata jsonb, embedding vector);"
+        "INSERT INTO langchain_pg_collection SELECT gen_random_uuid(), 'c' || i FROM generate_series(1, 20) i;"
+        f"GRANT SELECT ON langchain_pg_collection TO {guest}"
+    )
+    connections = Connections(postgres.parameters(user=guest), timeout=5)
+    with closing(PgvectorReader(connections, database=database, provenance_fields=["source"])) as reader:
+        names = [name for name in reader.names() if isinstance(name, tuple)]
+        assert len(names) == 21
+        for name in names:
+            with pytest.raises(DeniedError, match="cmetadata"):
+                reader.read(name)
+    assert connections.queries == 3

@@ -660,10 +660,9 @@ def test_a_server_that_freezes_ends_the_run_in_time(known: Runs) -> None:
 
 
 def test_a_server_that_is_killed_in_the_middle_loses_nothing(tmp_path: Path) -> None:
-    from vectors.pgvector_stores import langchain_collections, start
+    from vectors.pgvector_stores import langchain_collections, running
 
-    server = start(tmp_path / "server")
-    try:
+    with running() as server:
         runs = Runs(server, server.fresh(KB), tmp_path / "catalog.db")
         langchain_collections(server, runs.database)
         assert failures(runs.vectors()) == []
@@ -681,8 +680,6 @@ def test_a_server_that_is_killed_in_the_middle_loses_nothing(tmp_path: Path) -> 
         # What is said depends on how far it has come with dying.
         assert any(words in message for words in ("closed the connection", "starting or stopping", "refused"))
         check_nothing_is_lost(runs, before)
-    finally:
-        server.stop()
 
 
 # Privacy and options.

@@ -7,6 +7,7 @@ https://lance.org/format/table/
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -35,6 +36,10 @@ _TROUBLE: Final = (ValueError, RuntimeError, OSError, LookupError, TypeError, pa
 _THEIR_MODULES: Final = frozenset({"lance", "lance_namespace", "pyo3_async_runtimes", "pyo3_runtime"})
 """Where their own exceptions come from; among them what a panic of their Rust code on a damaged file becomes, which
 cannot be imported and is not always an ``Exception``."""
+_REFUSED: Final = re.compile(
+    r"\bstatus: 40[13]\b|\b40[13] (Unauthorized|Forbidden)|Unauthenticated|PermissionDenied"
+)
+"""How an object store's refusal is told from its failures: Lance has one exception for both."""
 _CACHE_BYTES: Final = 16 * 1024 * 1024
 
 
@@ -66,17 +71,18 @@ class LanceReader:
         self._folder = path.expanduser().absolute() if path is not None else None
         if self._folder is not None:
             _check_folder(self._folder)
-            self._shown, address, options = str(self._folder), str(self._folder), {}
+            self._shown, address = str(self._folder), str(self._folder)
+            self._options: dict[str, str] | None = None
         else:
             self._shown, address = _checked_uri(uri or "")
-            options = {**_bounded(timeout), **(storage_options or {})}
+            self._options = {**_bounded(timeout), **(storage_options or {})}
         name = self._folder.name if self._folder is not None else self._shown.partition("://")[2].rstrip("/")
         self._server = Container(kind="Database", name=name)
         problem: ConnectorError
         try:
             # Small caches: tables are read once each, and thousands of them must not pile up.
             session = lancedb.Session(_CACHE_BYTES, _CACHE_BYTES)
-            self._db: Any = lancedb.connect(address, storage_options=options or None, session=session)
+            self._db: Any = lancedb.connect(address, storage_options=self._options, session=session)
         except _TROUBLE as error:
             problem = self._unreachable(error)
         else:
@@ -118,6 +124,8 @@ class LanceReader:
                 raise
             broken.append(self._unlisted(space, error) if space else self._unreachable(error))
             return
+        if not (space or tables or spaces):
+            broken.append(self._bare())
         yield from ((*space, table) for table in tables)
         for inner in spaces:
             yield from self._names_in((*space, inner), broken)
@@ -137,7 +145,10 @@ class LanceReader:
     def _open(self, name: Name) -> Any:
         if not name or not all(name):
             raise VanishedError(f"LanceDB at {self._shown}: no table {'.'.join(name)!r}.")
-        return self._db.open_table(name[-1], namespace_path=list(name[:-1]) or None)
+        # Lance opens a table of a namespace without what the connection was given.
+        return self._db.open_table(
+            name[-1], namespace_path=list(name[:-1]) or None, storage_options=self._options
+        )
 
     def _collection(self, name: Name, opened: Any) -> Collection:
         table = Table(schema=opened.schema, indexes=tuple(_indexes(opened)))
@@ -173,7 +184,11 @@ class LanceReader:
             )
         try:
             listed = name[-1] in self._listed("tables", name[:-1])
-        except _TROUBLE as listing:
+            if not listed and self._is_bare():
+                return self._bare()
+        except BaseException as listing:
+            if not _is_trouble(listing):
+                raise
             # A namespace that is not there any more cannot be listed: neither can its tables be.
             if name[:-1] and self._lacks(name[:-1]):
                 return VanishedError(
@@ -196,7 +211,9 @@ class LanceReader:
     def _lacks(self, space: tuple[str, ...]) -> bool:
         try:
             return space[-1] not in self._listed("namespaces", space[:-1])
-        except _TROUBLE:
+        except BaseException as error:
+            if not _is_trouble(error):
+                raise
             return len(space) > 1 and self._lacks(space[:-1])
 
     def _is_denied(self, name: Name) -> bool:
@@ -213,8 +230,21 @@ class LanceReader:
             "again; look at its files if it stays."
         )
 
+    def _is_bare(self) -> bool:
+        return not self._listed("tables", ()) and not self._listed("namespaces", ())
+
+    def _bare(self) -> ConnectorError:
+        """A wrong address, or a proxy that answers in the store's place, looks like an empty database."""
+        return UnreachableError(
+            f"LanceDB at {self._shown} holds no table. Check that it was given to lancedb.connect so, and whether a "
+            "proxy answers in its place."
+        )
+
     def _unreachable(self, error: BaseException) -> ConnectorError:
         hint = "Check uri, storage_options and what they may read" if self._folder is None else "Check path"
+        # Read for this alone, and not shown.
+        if _REFUSED.search(str(error)):
+            return DeniedError(f"LanceDB at {self._shown} may not be listed. {hint}.")
         return UnreachableError(
             f"LanceDB at {self._shown} cannot be listed ({type(error).__name__}). {hint}."
         )

@@ -27,6 +27,7 @@ from pydantic import ConfigDict, Field, model_validator
 from typing_extensions import Self, override
 
 from datahub_llmops import urns
+from datahub_llmops.errors import CatalogError
 from datahub_llmops.mapping.collections import Proposal
 from datahub_llmops.mapping.edges import key_proposal
 from datahub_llmops.model import Collection, Name
@@ -190,11 +191,15 @@ class PgvectorSource(VectorStoreSource[PgvectorConfig]):
     @override
     def item_proposals(self, item: Collection) -> Iterator[Proposal | MetadataWorkUnit]:
         yield from super().item_proposals(item)
-        if self.owned_elsewhere(item.name):
-            return
-        urn = urns.collection(self.place, item.name)
-        table = urns.collection(self.place, item.name[:3])
-        # A collection is a view of its table, and lies where that lies.
+        if not self.owned_elsewhere(item.name):
+            try:
+                yield from self._within_its_table(item.name)
+            except CatalogError as error:
+                self._catalog_failed(error)
+
+    def _within_its_table(self, name: Name) -> Iterator[Proposal | MetadataWorkUnit]:
+        """A collection is a view of its table, and lies where that lies."""
+        urn, table = urns.collection(self.place, name), urns.collection(self.place, name[:3])
         patch = DatasetPatchBuilder(urn)
         patch.add_upstream_lineage(UpstreamClass(dataset=table, type=DatasetLineageTypeClass.VIEW))
         yield from patch.build()

@@ -16,17 +16,18 @@ DATABASES: Final = sql.SQL(
 
 # Told by the extension that brought them, not by name: anybody may call a type "vector". Arrays of vectors and domains
 # over them hold vectors too.
-_KINDS: Final = """
+_BASE: Final = """
 WITH base AS (
-  SELECT t.oid, t.typarray, t.typname FROM pg_extension e
+  SELECT t.oid, t.typarray, t.typname::text AS kind FROM pg_extension e
   JOIN pg_depend d ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid AND d.deptype = 'e'
     AND d.classid = 'pg_type'::regclass
   JOIN pg_type t ON t.oid = d.objid
   WHERE e.extname = 'vector' AND t.typname IN ('vector', 'halfvec', 'sparsevec')
-), kinds AS (
-  SELECT oid, typname::text AS kind, false AS multi, -1 AS typmod FROM base
-  UNION ALL SELECT typarray, typname::text, true, -1 FROM base
-  UNION ALL SELECT t.oid, b.typname::text, false, t.typtypmod FROM pg_type t JOIN base b ON t.typbasetype = b.oid
+)"""
+
+_TYPES: Final = """, types AS (
+  SELECT oid FROM base UNION ALL SELECT typarray FROM base
+  UNION ALL SELECT t.oid FROM pg_type t JOIN base b ON t.typbasetype = b.oid
 )"""
 
 # A bit column is a vector when an index of pgvector says so.
@@ -35,7 +36,8 @@ _INDEXED: Final = """EXISTS (
   WHERE x.indrelid = c.oid AND am.amname IN ('hnsw', 'ivfflat'))"""
 
 TABLES: Final = sql.SQL(
-    _KINDS
+    _BASE
+    + _TYPES
     + """
 SELECT n.nspname, c.relname,
   c.relname = 'langchain_pg_embedding' AND EXISTS (SELECT FROM pg_class l
@@ -43,7 +45,7 @@ SELECT n.nspname, c.relname,
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p', 'm') AND NOT c.relispartition AND c.relpersistence <> 't'
   AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')
-  AND (EXISTS (SELECT FROM pg_attribute a JOIN kinds k ON k.oid = a.atttypid
+  AND (EXISTS (SELECT FROM pg_attribute a JOIN types k ON k.oid = a.atttypid
     WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped) OR """
     + _INDEXED
     + ") ORDER BY 1, 2"
@@ -53,11 +55,12 @@ WHERE c.relkind IN ('r', 'p', 'm') AND NOT c.relispartition AND c.relpersistence
 _COLUMNS: Final = """
   SELECT json_agg(json_build_object(
     'name', a.attname, 'type', format_type(a.atttypid, a.atttypmod), 'category', t.typcategory,
-    'base', format_type(coalesce(nullif(t.typbasetype, 0), t.oid), NULL), 'kind', k.kind, 'multi', k.multi,
-    'dimension', CASE WHEN a.atttypmod > 0 THEN a.atttypmod WHEN k.typmod > 0 THEN k.typmod END,
+    'base', format_type(coalesce(nullif(t.typbasetype, 0), t.oid), NULL), 'kind', k.kind, 'multi', k.typarray = t.oid,
+    'dimension', CASE WHEN a.atttypmod > 0 THEN a.atttypmod WHEN t.typtypmod > 0 THEN t.typtypmod END,
     'not_null', a.attnotnull, 'comment', col_description(c.oid, a.attnum),
     'readable', has_column_privilege(c.oid, a.attnum, 'SELECT')) ORDER BY a.attnum)
-  FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN kinds k ON k.oid = a.atttypid
+  FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+  LEFT JOIN base k ON k.oid IN (t.oid, t.typbasetype) OR k.typarray = t.oid
   WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped"""
 
 # indclass and indkey are numbered alike; only the first column of a vector index is a vector.
@@ -79,7 +82,7 @@ _STATISTICS: Final = """
     AND s.attname = ANY(%s)"""
 
 TABLE: Final = sql.SQL(
-    _KINDS
+    _BASE
     + """
 SELECT c.relkind::text, c.reltuples, c.relpages, obj_description(c.oid, 'pg_class'),
   has_schema_privilege(n.oid, 'USAGE'),

@@ -225,7 +225,7 @@ class Index:
             )
         for name, spec in self._fields.items():
             kind = text(spec.get("type"))
-            if kind in _TYPES:
+            if kind is not None and kind in _TYPES:
                 found[name] = PayloadField(
                     path=name, type=_TYPES[kind], native_type=kind, description=text(spec.get("description"))
                 )
