@@ -324,7 +324,8 @@ class RunsSource(StatefulIngestionSourceBase):
                 name = own.name.rpartition(".")[2] if unnamed else own.name
                 yield from self._once(platform_info(prompt_platform), primary=False)
                 yield from self._once(
-                    mapping.dataset_proposals(prompt, name, mapping.PROMPT, (), prompt_platform), primary=False
+                    mapping.dataset_proposals(prompt, name, mapping.PROMPT, (), prompt_platform),
+                    primary=False,
                 )
         yield from self._ends(application.prompts, catalog)
         inputs = {**application.retrievers, **prompts}
