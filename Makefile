@@ -1,6 +1,7 @@
 # Needs Python 3.10 or newer and make. Every target makes its own virtual environment first; pip's own settings apply.
 #   make demo    the main job on this machine, without a server       make test    the test suite
 #   make check   everything that CI asks for                          make docs    write generated parts of docs/ anew
+#   make schemas rebuild the model plugin from its PDL (needs Maven and JDK 17)
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -23,7 +24,7 @@ demo: $(VENV)/.demo
 test: $(VENV)/.test
 	$(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 8
 
-check: format lint types imports test docs-check
+check: format lint types imports test docs-check schemas-check
 
 format: $(VENV)/.check
 	$(BIN)/ruff format --check .
@@ -60,3 +61,5 @@ $(VENV)/.demo $(VENV)/.test $(VENV)/.check: pyproject.toml | $(VENV)/bin/python
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo "Python 3.10 or newer is needed; name one with: make $(MAKECMDGOALS) PYTHON=python3.11" >&2; exit 1; }
 	@$(PYTHON) -m venv $(VENV)
+
+include schemas/schemas.mk

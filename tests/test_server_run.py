@@ -17,12 +17,19 @@ import pytest
 from datahub.ingestion.run.pipeline import Pipeline
 
 from datahub_llmops.catalog.patches import apply_patch, parse_patch
+from datahub_llmops.mapping.properties import PROPERTIES
 from scripted import SOURCE, STORE, collection
 from stub import Call, Reply, Stub, answer_json
 
-CONFIG = json.loads((Path(__file__).parent / "wire" / "gms" / "config.json").read_text())[0]["response"][
-    "body"
-]
+WIRE = Path(__file__).parent / "wire" / "gms"
+
+
+def recorded(name: str) -> Any:
+    """The response of a recorded exchange."""
+    (exchange,) = json.loads((WIRE / f"{name}.json").read_text(encoding="utf-8"))
+    return exchange["response"]
+
+
 INDEX = "urn:li:dataset:(urn:li:dataPlatform:scripted,db.docs,PROD)"
 JOB = {"name": "embed", "index": "docs", "embedding_model": "openai/small"}
 
@@ -34,13 +41,21 @@ class StandIn:
     held: dict[str, dict[str, Any]] = field(default_factory=dict)
     written: list[tuple[str, str]] = field(default_factory=list)
     """URN and aspect of every proposal, in the order they came in."""
+    config: dict[str, Any] = field(default_factory=lambda: recorded("config")["body"])
+    refuses: frozenset[str] = frozenset()
+    """Aspects that it does not know: one of them costs the whole request."""
 
     def answer(self, call: Call) -> Reply:
         if call.path == "/config":
-            return answer_json(CONFIG)
+            return answer_json(self.config)
         if call.path == "/aspects":
             body = call.json
-            for proposal in body.get("proposals") or [body["proposal"]]:
+            proposals = body.get("proposals") or [body["proposal"]]
+            if self.refuses & {proposal["aspectName"] for proposal in proposals}:
+                kind = "batch" if "proposals" in body else "single"
+                refusal = recorded(f"unknown_aspect_{kind}")
+                return answer_json(refusal["body"], refusal["status"])
+            for proposal in proposals:
                 self._take(proposal)
             return answer_json({"value": "ok"})
         if match := re.fullmatch(r"/openapi/v3/entity/(\w+)/batchGet", call.path):
@@ -98,7 +113,7 @@ def test_definitions_are_stored_before_the_first_assignment(server: tuple[Stub, 
     names = [name for _, name in stand_in.written]
     last_definition = max(i for i, name in enumerate(names) if name == "propertyDefinition")
     assert last_definition < names.index("structuredProperties")
-    assert names.count("propertyDefinition") == names.count("structuredPropertySettings") == 8
+    assert names.count("propertyDefinition") == names.count("structuredPropertySettings") == len(PROPERTIES)
 
 
 def test_definitions_that_are_there_are_left_as_stewards_set_them(server: tuple[Stub, StandIn]) -> None:
@@ -124,3 +139,21 @@ def test_the_servers_models_and_assets_are_extended_not_replaced(server: tuple[S
     assert other in stored["downstreamJobs"]
     assert len(stored["downstreamJobs"]) == 2
     assert by_hand in stand_in.held[INDEX]["structuredProperties"]["properties"]
+
+
+def test_a_platform_that_the_server_does_not_know_gets_a_logo_and_one_that_it_ships_keeps_its_own(
+    server: tuple[Stub, StandIn],
+) -> None:
+    stub, stand_in = server
+    shipped = {
+        "name": "airflow",
+        "type": "OTHERS",
+        "datasetNameDelimiter": ".",
+        "logoUrl": "assets/airflow.png",
+    }
+    stand_in.held["urn:li:dataPlatform:openai"] = {"dataPlatformInfo": {**shipped, "name": "openai"}}
+    run(stub)
+    logo = stand_in.held["urn:li:dataPlatform:custom"]["dataPlatformInfo"]["logoUrl"]
+    assert logo.startswith("data:image/svg+xml;base64,")
+    assert stand_in.held["urn:li:dataPlatform:scripted"]["dataPlatformInfo"]["logoUrl"] == logo
+    assert stand_in.held["urn:li:dataPlatform:openai"]["dataPlatformInfo"]["logoUrl"] == "assets/airflow.png"

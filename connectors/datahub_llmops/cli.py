@@ -21,6 +21,7 @@ from datahub_llmops import __version__, answers_cli
 from datahub_llmops.catalog.open import open_catalog, resolve
 from datahub_llmops.catalog.protocol import Direction, Edge, FullCatalog, Lineage, Node
 from datahub_llmops.errors import LlmopsError, UnknownAssetError
+from datahub_llmops.models_cli import models
 
 _DIRECTIONS: Final[tuple[Direction, Direction]] = ("up", "down")
 
@@ -144,8 +145,14 @@ def search(where: str | None, words: tuple[str, ...], limit: int, as_json: bool)
 @main.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--force", is_flag=True, help="Overwrite FILE when it is there.")
+@click.option(
+    "--custom-aspects",
+    is_flag=True,
+    help="With our typed aspects: only for a server that has loaded the model plugin. Another one refuses whole "
+    "batches of such a file.",
+)
 @click.pass_obj
-def export(where: str | None, file: Path, force: bool) -> None:
+def export(where: str | None, file: Path, force: bool, custom_aspects: bool) -> None:
     """Write the whole catalog to FILE in DataHub's metadata file format.
 
     DataHub's `file` source replays it into a server:
@@ -157,8 +164,13 @@ def export(where: str | None, file: Path, force: bool) -> None:
     from datahub_llmops.catalog.export import export_catalog
 
     with _opened(where) as catalog:
-        count = export_catalog(catalog, file, overwrite=force)
-    click.echo(f"{count:,} records in {_shown(str(file))}")
+        written, left_out = export_catalog(catalog, file, overwrite=force, custom_aspects=custom_aspects)
+    click.echo(f"{written:,} records in {_shown(str(file))}")
+    if left_out:
+        click.echo(
+            f"{left_out:,} typed aspects were left out, since a server refuses them without the model plugin; "
+            "--custom-aspects takes them in."
+        )
 
 
 @contextmanager
@@ -237,6 +249,8 @@ def _shown(message: str) -> str:
 
 main.add_command(answers_cli.answers)
 main.add_command(answers_cli.explain)
+main.add_command(models)
+
 
 if __name__ == "__main__":
     sys.exit(main())

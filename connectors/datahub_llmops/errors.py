@@ -54,5 +54,13 @@ class StoreError(LlmopsError):
     """The local store of answers is missing, damaged, not writable, or of a newer version."""
 
 
+class AspectValueError(LlmopsError):
+    """An aspect of ours holds what its schema does not allow; the message names each field and no value."""
+
+
+class ModelsError(LlmopsError):
+    """The model plugin could not be installed; nothing was changed."""
+
+
 class StatementError(LlmopsError):
     """A SQL statement out of which no lineage can be read; the message says why, in constant words."""

@@ -45,7 +45,8 @@ class Unlisted:
 class Container:
     """One level above a collection, outermost first in ``Collection.containers``.
 
-    ``kind`` is the store's own word and becomes the subtype: ``Server``, ``Tenant``, ``Database``.
+    ``kind`` is the store's own word and becomes the subtype: ``Server``, ``Tenant``, ``Database``. Of its properties
+    ``version`` and ``region`` say by which engine, and where, the collections below are served.
     """
 
     kind: str

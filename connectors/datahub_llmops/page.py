@@ -15,6 +15,7 @@ from rich.text import Text
 from datahub_llmops.catalog import names
 from datahub_llmops.catalog.protocol import Aspect, FullCatalog, Node
 from datahub_llmops.render import Labels, clean, headline, kind
+from datahub_llmops.schema_data import Tab, tabs
 
 _SQL: Final = (("viewProperties", "viewLogic"), ("dataTransformLogic", "transforms"))
 _MARKS: Final = (("glossaryTerms", "terms", "urn", "◆"), ("globalTags", "tags", "tag", "#"))
@@ -94,6 +95,8 @@ def page(facts: Facts, labels: Labels) -> Group:
     parts += [Text(), _table(list(_rows(facts, marks, labels)))]
     if columns:
         parts += [Text(), _column_table(columns, labels)]
+    for tab in tabs(facts.aspects):
+        parts += [Text(), Text(tab.title, style="bold"), _tab_table(tab)]
     for sql in _sql(facts.aspects):
         if _one_line(sql) in _one_line(description):
             continue
@@ -191,6 +194,16 @@ def _column_table(columns: Sequence[_Column], labels: Labels) -> Table:
             "Properties": Text(", ".join(f"{labels.of(urn)}: {value}" for urn, value in column.properties)),
         }
         table.add_row(*(cells[title] for title in shown))
+    return table
+
+
+def _tab_table(tab: Tab) -> Table:
+    named = tab.columns == ("Name", "Value")
+    table = Table(box=None, padding=(0, 1, 0, 2), header_style="dim", show_header=not named)
+    for title in tab.columns:
+        table.add_column(clean(title), overflow="fold")
+    for row in tab.rows:
+        table.add_row(*(Text(clean(cell)) for cell in row))
     return table
 
 

@@ -35,6 +35,8 @@ from pydantic import BaseModel, Field, model_validator
 from typing_extensions import Self, override
 
 from datahub_llmops import urns
+from datahub_llmops.catalog.target import RunTarget
+from datahub_llmops.custom_aspects import Mode
 from datahub_llmops.errors import (
     AccessError,
     ConnectorError,
@@ -64,6 +66,11 @@ class CatalogConfig(
         description="Catalog to look up schemas and models in: a local file such as `./catalog.db`, or a server's "
         "URL. Default: the server of the recipe's sink, else the file of its `llm-local` sink.",
     )
+    custom_aspects: Mode = Field(
+        default="auto",
+        description="Whether typed aspects are written, which a server takes only with the model plugin. `auto`: into "
+        "a local catalog, and to a server as far as it has loaded the plugin; not into a file.",
+    )
     max_workers: int = Field(
         default=8, ge=1, le=64, description="How many items are read at the same time, for example `8`."
     )
@@ -87,6 +94,8 @@ class CatalogReport(StaleEntityRemovalSourceReport):
     items_filtered: int = 0
     items_unreadable: int = 0
     items_vanished: int = 0
+    custom_aspects: str = ""
+    """What was decided about typed aspects, and why."""
     filtered: LossyList[str] = field(default_factory=LossyList)
 
 
@@ -107,6 +116,8 @@ class CatalogSource(StatefulIngestionSourceBase, TestableSource, Generic[ConfigT
         self.config = config
         self.report = self.new_report()
         self.place = Place(platform=self.platform, env=config.env, instance=config.platform_instance)
+        self.target = RunTarget(ctx, config.custom_aspects, self.report)
+        self.report.custom_aspects = self.target.decision.message
 
     @classmethod
     @override

@@ -9,6 +9,7 @@ from datetime import datetime, timezone
 from typing import Any, ClassVar, TypeVar
 
 from datahub.configuration.common import AllowDenyPattern
+from datahub.emitter.mcp import MetadataChangeProposalWrapper
 from datahub.ingestion.api.common import PipelineContext
 from datahub.ingestion.api.workunit import MetadataWorkUnit
 from datahub.metadata.schema_classes import DomainAssociationClass
@@ -18,6 +19,7 @@ from pydantic import Field, field_validator
 from typing_extensions import override
 
 from datahub_llmops import urns
+from datahub_llmops.aspect_base import LlmopsAspect
 from datahub_llmops.catalog.protocol import Catalog
 from datahub_llmops.catalog.recipe import recipe_catalog
 from datahub_llmops.errors import CatalogError
@@ -28,7 +30,7 @@ from datahub_llmops.lineage.jobs import JobLineage
 from datahub_llmops.lineage.notices import LineageWarning
 from datahub_llmops.lineage.rules import ProvenanceConfig
 from datahub_llmops.lineage.schemas import NoCatalog, SchemaLookup
-from datahub_llmops.mapping import jobs
+from datahub_llmops.mapping import jobs, typed
 from datahub_llmops.mapping.collections import (
     Proposal,
     collection_proposals,
@@ -138,17 +140,19 @@ class VectorStoreSource(CatalogSource[VectorStoreConfigT, Collection]):
 
     @override
     def opening_proposals(self) -> Iterator[Proposal | MetadataWorkUnit]:
-        for proposal in platform_info(self.platform):
-            yield workunit(proposal, primary=False)
+        try:
+            yield from self._platform(self.platform)
+            yield from self._definitions()
+        except CatalogError as error:
+            self._catalog_failed(error)
+
+    def _definitions(self) -> Iterator[MetadataWorkUnit]:
         for urn, proposals in definitions():
             if self._present(urn, "propertyDefinition"):
                 continue
             for proposal in proposals:
-                # A server shows no assignment whose definition came after it, and the sink may send in any order.
-                if self.ctx.graph is not None and not self.ctx.dry_run_mode:
-                    self.ctx.graph.emit_mcp(proposal)
-                else:
-                    yield workunit(proposal, primary=False)
+                # A server shows no assignment whose definition came after it.
+                yield from self._first(proposal)
 
     @override
     def listed(self, names: Sequence[Name]) -> None:
@@ -182,14 +186,16 @@ class VectorStoreSource(CatalogSource[VectorStoreConfigT, Collection]):
             if self._first_time(urns.container(self.place, path)):
                 yield from container_proposals(path, self.place)
         mine = self._jobs.get(item.name, [])
-        yield from collection_proposals(item, self.place, now=self._now, declared=self._agreed(item, mine))
+        agreed = self._agreed(item, mine)
+        yield from collection_proposals(item, self.place, now=self._now, declared=agreed)
         for proposal in vector_proposals(item, self.place):
             yield workunit(proposal, primary=False)
         yield from self._domain_of(item)
-        try:
-            yield from self._lineage_of(item, mine)
-        except CatalogError as error:
-            self._catalog_failed(error)
+        for part in (self._lineage_of(item, mine), self._typed_of(item, agreed)):
+            try:
+                yield from part
+            except CatalogError as error:
+                self._catalog_failed(error)
 
     @override
     def closing_proposals(self) -> Iterator[Proposal | MetadataWorkUnit]:
@@ -198,6 +204,10 @@ class VectorStoreSource(CatalogSource[VectorStoreConfigT, Collection]):
                 yield from self._model(name, users)
             except CatalogError as error:
                 self._catalog_failed(error)
+
+    def _first(self, proposal: MetadataChangeProposalWrapper) -> Iterator[MetadataWorkUnit]:
+        if not self.target.store_first(proposal):
+            yield workunit(proposal, primary=False)
 
     def _first_time(self, key: str) -> bool:
         first = key not in self._emitted
@@ -259,18 +269,73 @@ class VectorStoreSource(CatalogSource[VectorStoreConfigT, Collection]):
             present = self._present(job.job_urn, "dataJobInputOutput")
             for proposal in jobs.foreign_job_proposals(lineage, present):
                 yield workunit(proposal, primary=False)
+            yield from self._typed_job(lineage)
             return
         flow = jobs.flow_urn(job, env)
         if self._first_time(flow) and not self._present(flow, "dataFlowInfo"):
-            for proposal in (*platform_info(job.orchestrator_name), *jobs.flow_proposals(job, env)):
+            yield from self._platform(job.orchestrator_name)
+            for proposal in jobs.flow_proposals(job, env):
                 yield workunit(proposal, primary=False)
         yield from jobs.job_proposals(lineage, env)
+        yield from self._typed_job(lineage)
+
+    def _typed_of(self, item: Collection, agreed: PropertyValues) -> Iterator[Proposal | MetadataWorkUnit]:
+        if not self.target.decision.enabled:
+            return
+        models = typed.embedding_models(item, agreed)
+        yield from self._models_known(models)
+        aspects = typed.index_aspects(
+            item,
+            engine=self.platform,
+            declared=agreed,
+            models={name: self._model_urn(name) for name in models},
+        )
+        index = urns.collection(self.place, item.name)
+        yield from self.target.admitted(index, self._worth_writing(index, aspects))
+
+    def _typed_job(self, lineage: JobLineage) -> Iterator[Proposal | MetadataWorkUnit]:
+        if not self.target.decision.enabled:
+            return
+        job, model = jobs.job_urn(lineage.job, self.config.env), lineage.job.embedding_model
+        yield from self._models_known([model] if model else [])
+        aspect = typed.job_aspect(lineage, self._model_urn(model) if model else None)
+        for proposal in self.target.admitted(job, self._worth_writing(job, [aspect])):
+            yield workunit(proposal, primary=lineage.job.job_urn is None)
+
+    def _worth_writing(self, urn: str, aspects: Iterable[LlmopsAspect]) -> Iterator[LlmopsAspect]:
+        """All but those that say nothing, and did not say anything in an earlier run either."""
+        for aspect in aspects:
+            if typed.says_something(aspect) or self._present(urn, aspect.ASPECT_NAME):
+                yield aspect
+
+    def _models_known(self, names: Iterable[str]) -> Iterator[MetadataWorkUnit]:
+        """Bare models for a catalog that does not have them yet: no edge ends at an asset that is not there."""
+        for name in names:
+            urn = self._model_urn(name)
+            if self._first_time(urn) and not self._present(urn, "mlModelProperties"):
+                for key in jobs.model_key_proposals(name, self.config.env):
+                    yield from self._first(key)
+                yield from self._model_platform(urn)
+
+    def _model_urn(self, name: str) -> str:
+        return urns.model(name, env=self.config.env)
+
+    def _model_platform(self, model: str) -> Iterator[MetadataWorkUnit]:
+        provider = DataPlatformUrn.from_string(MlModelUrn.from_string(model).platform)
+        yield from self._platform(provider.platform_name)
+
+    def _platform(self, name: str) -> Iterator[MetadataWorkUnit]:
+        """The platform with its logo; one that DataHub ships, or a steward chose, stays."""
+        urn = urns.platform(name)
+        if self._first_time(urn) and not self._present(urn, "dataPlatformInfo").get("logoUrl"):
+            # Only a server can say that a platform is none of those that it ships.
+            for proposal in platform_info(name, any_logo=self.ctx.graph is not None):
+                yield workunit(proposal, primary=False)
 
     def _model(self, name: str, users: set[str]) -> Iterator[MetadataWorkUnit]:
-        env = self.config.env
-        urn = urns.model(name, env=env)
-        provider = MlModelUrn.from_string(urn).platform
-        proposals: list[Proposal] = [*platform_info(DataPlatformUrn.from_string(provider).platform_name)]
+        env, urn = self.config.env, self._model_urn(name)
+        yield from self._model_platform(urn)
+        proposals: list[Proposal] = []
         if self._catalog is None:
             self.report.warning(
                 title="Embedding model without its jobs",
@@ -278,7 +343,8 @@ class VectorStoreSource(CatalogSource[VectorStoreConfigT, Collection]):
                 "`catalog`.",
                 context=name,
             )
-            proposals += jobs.model_key_proposals(name, env)
+            if self._first_time(urn):
+                proposals += jobs.model_key_proposals(name, env)
         else:
             proposals += jobs.model_proposals(name, env, users, self._present(urn, "mlModelProperties"))
         for proposal in proposals:

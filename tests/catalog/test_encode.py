@@ -117,7 +117,7 @@ def test_a_raw_aspect_that_does_not_fit_says_where_and_shows_no_value(
 
 
 def test_an_unknown_aspect_is_kept_as_it_is() -> None:
-    assert json.loads(normal_text("vectorIndexInfo", {"b": None, "a": [1]})) == {"b": None, "a": [1]}
+    assert json.loads(normal_text("acmeIndexInfo", {"b": None, "a": [1]})) == {"b": None, "a": [1]}
 
 
 def stamped(time: int, actor: str = "urn:li:corpuser:a", **more: Any) -> str:

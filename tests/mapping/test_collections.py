@@ -91,7 +91,6 @@ def test_every_fact_has_its_place() -> None:
         "customProperties": {
             "shards": "2",
             "aliases": "current",
-            "index_type": "hnsw",
             "element_type": "float32",
             "hnsw.ef_search": "100",
         },

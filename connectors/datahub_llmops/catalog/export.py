@@ -8,16 +8,29 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from collections.abc import Collection
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
 from datahub_llmops.catalog import names
 from datahub_llmops.catalog.protocol import FullCatalog, Record
 from datahub_llmops.errors import CatalogError
+from datahub_llmops.schema_data import aspect_names
 
 
-def export_catalog(catalog: FullCatalog, path: Path, *, overwrite: bool = False) -> int:
-    """Write every record of ``catalog`` to ``path``, one at a time, and return how many there were.
+class Exported(NamedTuple):
+    """How many records were written, and how many typed aspects were left out."""
+
+    written: int
+    left_out: int
+
+
+def export_catalog(
+    catalog: FullCatalog, path: Path, *, overwrite: bool = False, custom_aspects: bool = False
+) -> Exported:
+    """Write the records of ``catalog`` to ``path``, one at a time.
+
+    ``custom_aspects`` takes our own ones in: a server without the model plugin refuses a batch that holds one.
 
     The file appears under its name when it is whole, not before.
 
@@ -30,19 +43,19 @@ def export_catalog(catalog: FullCatalog, path: Path, *, overwrite: bool = False)
     if path.exists() and not overwrite:
         raise CatalogError(f"{path} is there already; --force overwrites it")
     try:
-        return _write(catalog, path)
+        return _write(catalog, path, frozenset() if custom_aspects else aspect_names())
     except OSError as error:
         raise CatalogError(
             f"{path} could not be written ({error.strerror}); what was there is as before"
         ) from error
 
 
-def _write(catalog: FullCatalog, path: Path) -> int:
+def _write(catalog: FullCatalog, path: Path, without: Collection[str]) -> Exported:
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
     part = Path(name)
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as out:
-            count = _write_records(catalog, out)
+            count = _write_records(catalog, out, without)
             out.flush()
             os.fsync(out.fileno())
         part.chmod(_mode(path))
@@ -62,15 +75,18 @@ def _mode(path: Path) -> int:
     return 0o666 & ~mask
 
 
-def _write_records(catalog: FullCatalog, out: IO[str]) -> int:
-    count = 0
+def _write_records(catalog: FullCatalog, out: IO[str], without: Collection[str]) -> Exported:
+    written = left_out = 0
     out.write("[")
     for record in catalog.records():
-        out.write(",\n" if count else "\n")
+        if record.name in without:
+            left_out += 1
+            continue
+        out.write(",\n" if written else "\n")
         json.dump(_proposal(record), out)
-        count += 1
+        written += 1
     out.write("\n]\n")
-    return count
+    return Exported(written, left_out)
 
 
 def _proposal(record: Record) -> dict[str, object]:

@@ -16,10 +16,13 @@ from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 import requests
+from datahub._codegen.aspect import _Aspect
 from datahub.cli.cli_utils import fixup_gms_url
 from datahub.cli.config_utils import MissingConfigError, load_client_config
 from datahub.configuration.common import GraphError, MetaError, OperationalError
 from datahub.configuration.env_vars import get_gms_token
+from datahub.emitter.mcp import MetadataChangeProposalWrapper
+from datahub.emitter.rest_emitter import EmitMode
 from datahub.ingestion.graph.client import DataHubGraph
 from datahub.ingestion.graph.config import ClientMode, DatahubClientConfig
 from datahub.ingestion.graph.filters import RawSearchFilter, RemovedStatusFilter
@@ -137,6 +140,32 @@ class Gms:
         )
         while part := self._exchange(lambda: list(islice(urns, _SCROLLED))):
             yield from part
+
+    def config(self) -> Mapping[str, Any]:
+        """What the server says of itself, the model plugins it has loaded included.
+
+        Raises:
+            CatalogError: nobody answers, or what answers is no DataHub server.
+        """
+
+        def ask() -> Any:
+            response = self._graph.session.get(f"{self._url}/config")
+            response.raise_for_status()
+            return response.json()
+
+        answer = self._exchange(ask)
+        if not isinstance(answer, dict) or answer.get("noCode") != "true":
+            raise self._not_datahub()
+        return answer
+
+    def write(self, urn: str, aspect: _Aspect) -> None:
+        """Write one aspect by itself, and wait until it is stored.
+
+        Raises:
+            CatalogError: the server refuses it, or fails.
+        """
+        proposal = MetadataChangeProposalWrapper(entityUrn=urn, aspect=aspect)
+        self._exchange(lambda: self._graph.emit_mcp(proposal, emit_mode=EmitMode.SYNC_PRIMARY))
 
     def _exchange(self, ask: Callable[[], T]) -> T:
         """``ask``'s answer, in time; what can go wrong on the way says what to do about it."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from typing_extensions import override
 
+from datahub_llmops.aspects import register
 from datahub_llmops.catalog import names
 from datahub_llmops.catalog.facts import columns, facts, labels
 from datahub_llmops.catalog.gms import TIMEOUT, Gms, connect
@@ -81,6 +82,8 @@ class ServerCatalog(FullCatalog):
 
     def __init__(self, graph: DataHubGraph, *, timeout: float = TIMEOUT) -> None:
         """``timeout`` is in seconds and for one exchange, retries and all. A source passes ``ctx.graph``."""
+        # Edges are read by the annotations of registered aspects.
+        register()
         self._gms = Gms(graph, timeout=timeout)
         self._on_platform: dict[str, list[str]] = {}
         self._owned = False

@@ -31,6 +31,7 @@ from datahub.utilities.lossy_collections import LossyList
 from pydantic import Field
 from typing_extensions import override
 
+from datahub_llmops.aspects import register
 from datahub_llmops.catalog import names, store
 from datahub_llmops.catalog.encode import InvalidAspectError, aspect_text, json_text, normal_text
 from datahub_llmops.catalog.spool import Change, Op, Spool
@@ -78,6 +79,8 @@ class LocalSink(Sink[LocalSinkConfig, LocalSinkReport]):
 
     @override
     def __post_init__(self) -> None:
+        # Lineage is read by the annotations of registered aspects when it is written.
+        register()
         self._path = self.config.path.expanduser()
         self._spool = Spool()
         self._broken: Exception | None = None
@@ -225,9 +228,10 @@ def _of_proposal(record: MetadataChangeProposalWrapper | MetadataChangeProposalC
     if not isinstance(aspect, GenericAspectClass):
         return _of_aspect(_op(change_type), urn, aspect, quietly=quietly)
     _check_entity(urn, name)
-    wanted = JSON_PATCH_CONTENT_TYPE if change_type == "PATCH" else JSON_CONTENT_TYPE
-    if aspect.contentType != wanted:
-        raise RefusedError(f"{change_type} with content type {aspect.contentType}; it takes {wanted}")
+    # DataHub's file sink writes every aspect as plain JSON, patches too.
+    wanted = [JSON_PATCH_CONTENT_TYPE, JSON_CONTENT_TYPE] if change_type == "PATCH" else [JSON_CONTENT_TYPE]
+    if aspect.contentType not in wanted:
+        raise RefusedError(f"{change_type} with content type {aspect.contentType}; it takes {wanted[0]}")
     if change_type == "PATCH":
         if name in TIMESERIES_ASPECT_MAP:
             raise RefusedError("a time series takes no PATCH")

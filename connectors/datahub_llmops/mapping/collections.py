@@ -113,7 +113,8 @@ def collection_proposals(
     if collection.modified is not None:
         yield proposal(_operation(collection.modified))
     own = collection.vectors[0] if len(collection.vectors) == 1 else None
-    yield from _structured(urn, {**(vector_facts(own) if own else {}), **_known(declared)})
+    region = {"region": container_fact(collection, "region")}
+    yield from _structured(urn, {**(vector_facts(own) if own else {}), **region, **_known(declared)})
 
 
 def vector_proposals(collection: Collection, place: Place) -> Iterator[Proposal]:
@@ -121,6 +122,12 @@ def vector_proposals(collection: Collection, place: Place) -> Iterator[Proposal]
     urn = urns.collection(place, collection.name)
     for vector in collection.vectors:
         yield from _structured(urns.schema_field(urn, vector.name), vector_facts(vector))
+
+
+def container_fact(collection: Collection, name: str) -> str | None:
+    """A property of the collection itself, else of the nearest container that has it."""
+    levels = (collection.properties, *(level.properties for level in reversed(collection.containers)))
+    return next((properties[name] for properties in levels if properties.get(name)), None)
 
 
 def vector_facts(vector: Vector) -> dict[str, str | float | None]:
@@ -170,8 +177,8 @@ def _custom_properties(collection: Collection) -> dict[str, str]:
     for vector in collection.vectors:
         # One vector needs no prefix; with several, each one's parameters are told apart by its name.
         prefix = f"{vector.name}." if len(collection.vectors) > 1 else ""
-        facts = {"index_type": vector.index_type, "element_type": vector.element_type}
-        properties.update({f"{prefix}{key}": value for key, value in facts.items() if value})
+        if vector.element_type:
+            properties[f"{prefix}element_type"] = vector.element_type
         properties.update({f"{prefix}{key}": value for key, value in vector.index_parameters.items()})
     return properties
 

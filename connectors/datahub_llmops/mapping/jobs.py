@@ -110,8 +110,8 @@ def model_proposals(
     yield MetadataChangeProposalWrapper(entityUrn=urn, aspect=properties)
 
 
-def model_key_proposals(name: str, env: str) -> Iterator[Proposal]:
-    """The bare model, where no catalog can say which jobs it is used by already."""
+def model_key_proposals(name: str, env: str) -> Iterator[MetadataChangeProposalWrapper]:
+    """The bare model: for an edge to end at, and where no catalog can say which jobs it is used by already."""
     urn = MlModelUrn.from_string(urns.model(name, env=env))
     key = MLModelKeyClass(name=urn.name, platform=urn.platform, origin=urn.env)
     yield MetadataChangeProposalWrapper(entityUrn=urn.urn(), aspect=key)

@@ -17,12 +17,16 @@ from datahub.metadata.schema_classes import DataPlatformInfoClass, PlatformTypeC
 
 from datahub_llmops import urns
 
+_ANY: Final = "custom"
 _DISPLAY_NAMES: Final = {"chroma": "Chroma", "langchain": "LangChain", "llama-index": "LlamaIndex"}
 
 
-def platform_info(platform: str) -> Iterator[MetadataChangeProposalWrapper]:
-    """``dataPlatformInfo`` of a platform that we draw the logo of; nothing for every other one."""
-    logo = logo_url(platform)
+def platform_info(platform: str, *, any_logo: bool = False) -> Iterator[MetadataChangeProposalWrapper]:
+    """``dataPlatformInfo`` of a platform that we draw the logo of; nothing for every other one.
+
+    ``any_logo`` gives the others the one of ``custom``: for a platform that DataHub is known not to ship.
+    """
+    logo = logo_url(platform) or (logo_url(_ANY) if any_logo else None)
     if logo is None:
         return
     info = DataPlatformInfoClass(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -17,6 +17,7 @@ from datahub.specific.aspect_helpers.ownership import HasOwnershipPatch
 from datahub.specific.aspect_helpers.structured_properties import HasStructuredPropertiesPatch
 
 from datahub_llmops import urns
+from datahub_llmops.schema_data import package_data
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,68 +27,16 @@ class Property:
     name: str
     display_name: str
     description: str
-    value_type: Literal["string", "number"] = "string"
-    entity_types: tuple[str, ...] = ("dataset", "schemaField")
-    badge: bool = False
-    summary: bool = True
-    search_filter: bool = True
-    columns_table: bool = False
+    value_type: Literal["string", "number"]
+    entity_types: Sequence[str]
+    badge: bool
+    summary: bool
+    search_filter: bool
+    columns_table: bool
 
 
-PROPERTIES: Final[tuple[Property, ...]] = (
-    Property(
-        name="dimension",
-        display_name="Dimension",
-        description="Number of dimensions of the vector.",
-        value_type="number",
-        columns_table=True,
-    ),
-    Property(
-        name="metric",
-        display_name="Metric",
-        description="Distance metric of the vector index, in the store's own word.",
-        columns_table=True,
-    ),
-    Property(
-        name="index_type",
-        display_name="Index type",
-        description="Kind of the vector index: hnsw, ivfflat, flat ...",
-    ),
-    Property(
-        name="quantization",
-        display_name="Quantization",
-        description="How the stored vectors are compressed, in the store's own word.",
-        summary=False,
-    ),
-    Property(
-        name="embedding_model",
-        display_name="Embedding model",
-        description="Model that made the vectors, as provider/model: declared by a job or recorded by the store.",
-        entity_types=("dataset", "schemaField", "dataJob"),
-        badge=True,
-    ),
-    Property(
-        name="chunking_method",
-        display_name="Chunking",
-        description="How documents are split before they are embedded.",
-        entity_types=("dataset", "dataJob"),
-    ),
-    Property(
-        name="chunk_size",
-        display_name="Chunk size",
-        description="Largest size of a chunk, in the unit of the splitter.",
-        value_type="number",
-        entity_types=("dataset", "dataJob"),
-    ),
-    Property(
-        name="chunk_overlap",
-        display_name="Chunk overlap",
-        description="Overlap of neighbouring chunks, in the unit of the splitter.",
-        value_type="number",
-        entity_types=("dataset", "dataJob"),
-        search_filter=False,
-    ),
-)
+PROPERTIES: Final[tuple[Property, ...]] = tuple(Property(**spec) for spec in package_data()["properties"])
+"""Generated from the PDL, as the aspects are: ``@LlmopsProperty`` of a field there is where one is defined."""
 
 PropertyValues = Mapping[str, str | float | None]
 """Property name without the namespace -> value; ``None`` is a fact that is not known and is not written."""

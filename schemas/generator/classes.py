@@ -1,0 +1,132 @@
+"""``aspects.py``: a typed class for every record."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+
+from generator.source import Field, Record, Schemas, SourceError
+
+SCALARS = {"string": "str", "int": "int", "long": "int", "double": "float", "boolean": "bool"}
+
+HEAD = '''\
+"""Typed classes of the aspects of datahub-llmops, generated from the PDL in ``schemas/``: do not edit.
+
+Change the PDL and run ``make schemas``. What each field means and where it is shown: ``docs/schemas.md``.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Final
+
+from datahub_llmops.aspect_base import LlmopsAspect, LlmopsRecord, register_classes, schema_of
+
+SCHEMAS_VERSION: Final = "{version}"
+"""Version of the schemas, and of the model plugin in this package."""
+'''
+
+TAIL = '''
+
+ASPECTS: Final[tuple[type[LlmopsAspect], ...]] = (
+{aspects}
+)
+"""Every aspect, in the order of the registry."""
+
+RECORDS: Final[tuple[type[LlmopsRecord], ...]] = (
+{records}
+)
+"""Every record that an aspect holds."""
+
+
+def register() -> None:
+    """Let DataHub read our aspects back as these classes, from files and servers. May be called again."""
+    register_classes(ASPECTS, RECORDS)
+'''
+
+
+def class_name(record: str) -> str:
+    """As DataHub names its own generated classes."""
+    return f"{record}Class"
+
+
+def python_type(field: Field) -> str:
+    record = field.record
+    if field.is_array:
+        inner = class_name(record["name"]) if record else scalar(field, field.item)
+        base = f"list[{inner}]"
+    else:
+        base = class_name(record["name"]) if record else scalar(field, field.avro_type)
+    return f"{base} | None" if field.optional else base
+
+
+def scalar(field: Field, avro_type: object) -> str:
+    if not isinstance(avro_type, str) or avro_type not in SCALARS:
+        raise SourceError(f"Field {field.name} has the type {avro_type!r}: use a flat one or a list.")
+    return SCALARS[avro_type]
+
+
+def docstring(text: str, indent: str) -> str:
+    lines = textwrap.wrap(text, width=110 - len(indent) - 6)
+    if len(lines) == 1:
+        return f'{indent}"""{lines[0]}"""'
+    return "\n".join([f'{indent}"""{lines[0]}', *(f"{indent}{line}" for line in lines[1:]), f'{indent}"""'])
+
+
+def field_doc(field: Field) -> str:
+    values = field.annotations.get("LlmopsValues")
+    return f"{field.doc} One of: {', '.join(values)}." if values else field.doc
+
+
+def ordered(record: Record) -> list[Field]:
+    """Required fields first, as a signature wants them."""
+    return sorted(record.fields, key=lambda field: field.optional)
+
+
+def render_class(record: Record) -> Iterator[str]:
+    base = "LlmopsAspect" if record.aspect else "LlmopsRecord"
+    yield f"\n\nclass {class_name(record.name)}({base}):"
+    yield docstring(record.doc, "    ")
+    yield ""
+    if record.aspect:
+        kind = record.aspect.get("type", "default")
+        yield f'    ASPECT_NAME: ClassVar[str] = "{record.aspect_name}"'
+        yield f'    ASPECT_TYPE: ClassVar[str] = "{kind}"'
+        yield "    ASPECT_INFO: ClassVar[dict[str, object]] = {}"
+    yield f'    RECORD_SCHEMA = schema_of("{record.namespace}.{record.name}")'
+    yield ""
+    yield "    def __init__("
+    yield "        self,"
+    yield "        *,"
+    for field in ordered(record):
+        yield f"        {field.name}: {python_type(field)}{' = None' if field.optional else ''},"
+    yield "    ) -> None:"
+    yield "        super().__init__()"
+    for field in record.fields:
+        yield f"        self.{field.name} = {field.name}"
+    for field in record.fields:
+        yield from render_property(field)
+
+
+def render_property(field: Field) -> Iterator[str]:
+    kind = python_type(field)
+    yield ""
+    yield "    @property"
+    yield f"    def {field.name}(self) -> {kind}:"
+    yield docstring(field_doc(field), "        ")
+    yield f'        value: {kind} = self._inner_dict["{field.name}"]'
+    yield "        return value"
+    yield ""
+    yield f"    @{field.name}.setter"
+    yield f"    def {field.name}(self, value: {kind}) -> None:"
+    yield f'        self._inner_dict["{field.name}"] = value'
+
+
+def render(schemas: Schemas) -> str:
+    """The text of ``aspects.py``, before the formatter."""
+    lines = [HEAD.format(version=schemas.version)]
+    for record in (*schemas.nested, *schemas.aspects):
+        lines.extend(render_class(record))
+    aspects = "\n".join(f"    {class_name(record.name)}," for record in schemas.aspects)
+    nested = "\n".join(f"    {class_name(record.name)}," for record in schemas.nested)
+    lines.append(TAIL.format(aspects=aspects, records=nested))
+    return "\n".join(lines)

@@ -1,0 +1,111 @@
+"""``docs/schemas.md``: a table for every aspect."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from generator.properties import NAMESPACE
+from generator.source import Field, Record, Schemas
+
+HEAD = """\
+# Schemas
+
+Generated from the PDL in `schemas/` by `make schemas`: do not edit. Version of the schemas: **{version}**.
+
+Typed aspects on entities that DataHub has already. A server stores them once it has loaded the
+[model plugin](install-on-server.md); the local catalog always does. Facts that people filter by are
+[structured properties](#structured-properties) too, which need no plugin.
+[Why aspects and not entity types](decisions/0010-aspects-on-existing-entities.md).
+
+| Aspect | On | Tab | Shown as |
+|---|---|---|---|
+{overview}
+"""
+
+
+def cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def type_words(field: Field) -> str:
+    record = field.record
+    inner = record["name"] if record else field.item if field.is_array else field.avro_type
+    words = f"list of {inner}" if field.is_array else str(inner)
+    return words if field.optional else f"{words}, required"
+
+
+def shown_where(record: Record, field: Field) -> str:
+    """Where a person meets the value of the field."""
+    places = []
+    if record.aspect and record.shown_as == "properties":
+        places.append(f"tab, as {field.annotations['LlmopsJoined']}" if field.is_array else "tab")
+    elif record.aspect and record.shown_as == "tabular":
+        places.append("tab, a row each")
+    searchable = field.annotations.get("Searchable")
+    if searchable:
+        facet = searchable.get("filterNameOverride")
+        name = searchable["fieldName"]
+        places.append(f"search `{name}`" + (f", filter {facet}" if facet else ""))
+    annotation = field.annotations.get("LlmopsProperty")
+    if annotation:
+        places.append(f"property `{NAMESPACE}.{annotation['name']}`")
+    relationship = field.annotations.get("Relationship")
+    if relationship:
+        inner = relationship.get("/*", relationship)
+        kind = "lineage" if inner.get("isLineage") else "relationship"
+        places.append(f"{kind} {inner['name']} to {', '.join(inner['entityTypes'])}")
+    if "TimeseriesField" in field.annotations:
+        places.append("aggregated")
+    return "; ".join(places) or "-"
+
+
+def meaning(field: Field) -> str:
+    values = field.annotations.get("LlmopsValues")
+    return f"{field.doc} One of {', '.join(f'`{value}`' for value in values)}." if values else field.doc
+
+
+def table(record: Record) -> Iterator[str]:
+    yield "| Field | Type | Meaning | Where shown |"
+    yield "|---|---|---|---|"
+    for field in record.fields:
+        cells = (f"`{field.name}`", type_words(field), meaning(field), shown_where(record, field))
+        yield "| " + " | ".join(cell(text) for text in cells) + " |"
+
+
+def overview(schemas: Schemas) -> Iterator[str]:
+    for record in schemas.aspects:
+        aspect = record.aspect or {}
+        tab = aspect.get("renderSpec", {}).get("displayName", "-")
+        on = ", ".join(schemas.carriers(record.aspect_name))
+        name = record.aspect_name
+        yield f"| [`{name}`](#{name.lower()}) | {on} | {tab} | {record.shown_as} |"
+
+
+def property_table(schemas: Schemas) -> Iterator[str]:
+    yield "| Property | Name | Type | On | Filled from |"
+    yield "|---|---|---|---|---|"
+    rows = []
+    for record in (*schemas.nested, *schemas.aspects):
+        for field in record.fields:
+            annotation = field.annotations.get("LlmopsProperty")
+            if annotation:
+                kind = annotation.get("type", "string")
+                on = ", ".join(annotation["entityTypes"])
+                name = f"`{NAMESPACE}.{annotation['name']}`"
+                title = annotation["displayName"]
+                rows.append(f"| {name} | {title} | {kind} | {on} | {record.name}.{field.name} |")
+    yield from sorted(rows)
+
+
+def render(schemas: Schemas) -> str:
+    """The text of the page."""
+    lines = [HEAD.format(version=schemas.version, overview="\n".join(overview(schemas)))]
+    for record in schemas.aspects:
+        lines += [f"## {record.aspect_name}", "", record.doc, "", *table(record), ""]
+    lines += ["## Records inside aspects", ""]
+    for record in schemas.nested:
+        lines += [f"### {record.name}", "", record.doc, "", *table(record), ""]
+    lines += ["## Structured properties", ""]
+    lines += ["Defined in `schemas/structured-properties.yaml`; the sources define them by themselves.", ""]
+    lines += [*property_table(schemas), ""]
+    return "\n".join(lines)

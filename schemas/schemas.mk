@@ -1,0 +1,27 @@
+# Included by the Makefile at the top, after it has set BIN and VENV.
+# Only who changes the schemas needs Maven and a JDK: everything that is generated is committed.
+#   make schemas          rebuild the model plugin and all that is generated from the PDL
+#   make schemas-check    the same, compared with what is committed; part of `make check`
+#   make schemas-release  keep today's schemas as released, once for every version that is published
+.PHONY: schemas schemas-build schemas-check schemas-release
+
+MVN ?= mvn
+
+schemas: schemas-build $(VENV)/.check
+	$(BIN)/python schemas/generate.py
+
+# The Java tests run in the same build, on the zip that it has made.
+schemas-build:
+	@command -v $(MVN) >/dev/null 2>&1 || { echo "Maven is missing: install Maven 3.8 or newer and JDK 17 (Debian: apt install maven openjdk-17-jdk-headless). Only changing schemas/ needs them." >&2; exit 1; }
+	@command -v "$${JAVA_HOME:+$$JAVA_HOME/bin/}javac" >/dev/null 2>&1 || { echo "A JDK is missing: install JDK 17 (Debian: apt install openjdk-17-jdk-headless) and set JAVA_HOME to it. Only changing schemas/ needs it." >&2; exit 1; }
+	$(MVN) -q -B -ntp -f schemas/pom.xml clean verify
+
+schemas-check: $(VENV)/.check
+	@if command -v $(MVN) >/dev/null 2>&1; then \
+	  $(MAKE) --no-print-directory schemas-build && $(BIN)/python schemas/generate.py --check && echo "schemas: rebuilt, tested, nothing is stale"; \
+	else \
+	  echo "schemas: Maven is missing, so the model plugin was not rebuilt and compared"; \
+	fi
+
+schemas-release: schemas-build $(VENV)/.check
+	$(BIN)/python schemas/generate.py --release

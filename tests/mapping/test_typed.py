@@ -1,0 +1,216 @@
+"""A collection and its jobs as typed aspects, and who fills which field of the schemas."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from datahub_llmops.aspect_base import LlmopsAspect
+from datahub_llmops.aspects import (
+    ASPECTS,
+    EmbeddingInfoClass,
+    EmbeddingJobInfoClass,
+    VectorIndexInfoClass,
+    VectorIndexVectorsClass,
+    VectorRowClass,
+)
+from datahub_llmops.lineage.config import EmbeddingJobConfig
+from datahub_llmops.lineage.jobs import JobLineage
+from datahub_llmops.mapping.jobs import declared_properties
+from datahub_llmops.mapping.typed import index_aspects, job_aspect, says_something
+from datahub_llmops.model import Collection, Container, Vector
+
+MODEL = "urn:li:mlModel:(urn:li:dataPlatform:openai,text-embedding-3-small,PROD)"
+MODELS = {"openai/text-embedding-3-small": MODEL}
+INDEX = "urn:li:dataset:(urn:li:dataPlatform:chroma,db.docs,PROD)"
+
+FULL = Collection(
+    name=("db", "docs"),
+    containers=(Container(kind="Server", name="s", properties={"version": "1.5.9", "region": "eu-west-1"}),),
+    vectors=(
+        Vector(name="words", sparse=True, index_type="inverted"),
+        Vector(
+            name="embedding",
+            dimension=768,
+            metric="cosine",
+            index_type="hnsw",
+            index_parameters={"m": "16", "ef": "100"},
+            element_type="float32",
+            quantization="int8",
+            multivector=True,
+            embedding_model="openai/text-embedding-3-small",
+        ),
+    ),
+    text_field="document",
+    aliases=("current", "best"),
+    count_is_estimate=True,
+)
+JOB = EmbeddingJobConfig.model_validate(
+    {
+        "name": "embed-docs",
+        "index": "docs",
+        "schedule": "@daily",
+        "text_columns": ["title", "body"],
+        "embedding_model": "openai/text-embedding-3-small",
+        "chunking": {"method": "recursive", "size": 512, "overlap": 64},
+    }
+)
+LINEAGE = JobLineage(job=JOB, index_urn=INDEX, sql=("select title, body from docs",))
+
+
+def typed(collection: Collection, declared: Any = None) -> dict[str, LlmopsAspect]:
+    found = list(index_aspects(collection, engine="chroma", declared=declared or {}, models=MODELS))
+    for aspect in found:
+        aspect.check()
+    return {aspect.ASPECT_NAME: aspect for aspect in found}
+
+
+def test_everything_that_a_store_says() -> None:
+    assert typed(FULL) == {
+        "vectorIndexInfo": VectorIndexInfoClass(
+            engine="chroma",
+            engineVersion="1.5.9",
+            region="eu-west-1",
+            indexType="inverted, hnsw",
+            vectorFields=2,
+            countIsEstimate=True,
+            aliases="current, best",
+        ),
+        "vectorIndexVectors": VectorIndexVectorsClass(
+            vectors=[
+                VectorRowClass(
+                    name="embedding",
+                    dimension=768,
+                    metric="cosine",
+                    indexType="hnsw",
+                    parameters="ef=100, m=16",
+                    quantization="int8",
+                    elementType="float32",
+                    sparse=False,
+                    multivector=True,
+                ),
+                VectorRowClass(
+                    name="words",
+                    metric="",
+                    indexType="inverted",
+                    parameters="",
+                    quantization="",
+                    elementType="",
+                    sparse=True,
+                    multivector=False,
+                ),
+            ]
+        ),
+        "embeddingInfo": EmbeddingInfoClass(
+            embeddingModel="openai/text-embedding-3-small",
+            embeddingModels=[MODEL],
+            embeddingModelKnownFrom="recorded",
+            textFields="document",
+            textFieldsKnownFrom="recorded",
+        ),
+    }
+
+
+def test_what_a_job_declares_goes_before_what_the_store_records() -> None:
+    other = JOB.model_copy(update={"embedding_model": "openai/another"})
+    embedding = typed(FULL, declared_properties(other))["embeddingInfo"]
+    assert embedding == EmbeddingInfoClass(
+        embeddingModel="openai/another",
+        embeddingModels=None,
+        embeddingModelKnownFrom="declared",
+        chunkingMethod="recursive",
+        chunkSize=512,
+        chunkOverlap=64,
+        chunkingKnownFrom="declared",
+        textFields="document",
+        textFieldsKnownFrom="recorded",
+    )
+
+
+def test_no_edge_to_a_model_that_is_not_in_the_catalog() -> None:
+    (embedding,) = (
+        aspect
+        for aspect in index_aspects(FULL, engine="chroma", declared={}, models={})
+        if isinstance(aspect, EmbeddingInfoClass)
+    )
+    assert (embedding.embeddingModel, embedding.embeddingModels) == ("openai/text-embedding-3-small", None)
+
+
+def test_what_is_not_said_is_absent() -> None:
+    found = typed(Collection(name=("db", "empty")))
+    assert found == {
+        "vectorIndexInfo": VectorIndexInfoClass(engine="chroma", vectorFields=0),
+        "embeddingInfo": EmbeddingInfoClass(),
+    }
+    assert not says_something(found["embeddingInfo"])
+    assert says_something(found["vectorIndexInfo"])
+
+
+def test_what_a_job_declares() -> None:
+    aspect = job_aspect(LINEAGE, MODEL)
+    aspect.check()
+    assert aspect.sqlDigest is not None
+    assert aspect.sqlDigest.startswith("sha256:")
+    assert aspect == EmbeddingJobInfoClass(
+        embeddingModel="openai/text-embedding-3-small",
+        embeddingModelUrn=MODEL,
+        chunkingMethod="recursive",
+        chunkSize=512,
+        chunkOverlap=64,
+        textColumns="title, body",
+        sqlDigest=aspect.sqlDigest,
+        schedule="@daily",
+    )
+    changed = job_aspect(JobLineage(job=JOB, index_urn=INDEX, sql=("select body from docs",)), MODEL)
+    assert changed.sqlDigest != aspect.sqlDigest
+
+
+def test_a_job_that_declares_nothing_says_nothing() -> None:
+    bare = EmbeddingJobConfig(name="embed", index="docs")
+    assert not says_something(job_aspect(JobLineage(job=bare, index_urn=INDEX), None))
+    assert says_something(job_aspect(LINEAGE, MODEL))
+
+
+HOOKS = "the hooks in LangChain and LlamaIndex, once they report retrievers, applications and usage"
+PROMPTS = "the sources of prompt registries, once there are some"
+NOT_YET = {
+    "promptInfo": PROMPTS,
+    "retrieverInfo": HOOKS,
+    "llmApplicationInfo": HOOKS,
+    "llmUsage": HOOKS,
+    "embeddingJobInfo.batchSize": HOOKS,
+}
+"""Aspects, and single fields, that no code fills today -> what will."""
+
+FILLED = {
+    "vectorIndexInfo": index_aspects,
+    "vectorIndexVectors": index_aspects,
+    "embeddingInfo": index_aspects,
+    "embeddingJobInfo": job_aspect,
+}
+"""Aspects -> the code that fills every field of theirs that is not in ``NOT_YET``."""
+
+
+@pytest.mark.parametrize(
+    ("aspect", "field"),
+    [
+        pytest.param(kind.ASPECT_NAME, field.name, id=f"{kind.ASPECT_NAME}.{field.name}")
+        for kind in ASPECTS
+        for field in kind.RECORD_SCHEMA.fields
+    ],
+)
+def test_every_field_is_filled_or_says_what_will_fill_it(aspect: str, field: str) -> None:
+    made: dict[Any, list[LlmopsAspect]] = {
+        index_aspects: list(typed(FULL, declared_properties(JOB)).values()),
+        job_aspect: [job_aspect(LINEAGE, MODEL)],
+    }
+    filler = FILLED.get(aspect)
+    values = [one._inner_dict[field] for one in made.get(filler, []) if aspect == one.ASPECT_NAME]
+    waits = aspect in NOT_YET or f"{aspect}.{field}" in NOT_YET
+    assert (values != [] and values[0] is not None) != waits
+
+
+def test_every_column_of_a_vector_is_filled() -> None:
+    (vectors,) = (one for one in typed(FULL).values() if isinstance(one, VectorIndexVectorsClass))
+    assert all(value not in (None, "") for value in vectors.vectors[0]._inner_dict.values())
