@@ -247,9 +247,9 @@ def _shown(message: str) -> str:
     return "\n".join(clean(line) for line in message.splitlines())
 
 
-main.add_command(models)
 main.add_command(answers_cli.answers)
 main.add_command(answers_cli.explain)
+main.add_command(models)
 
 
 if __name__ == "__main__":

@@ -50,16 +50,16 @@ class SinkError(LlmopsError):
     """The local catalog could not take a run; nothing of it was stored."""
 
 
+class StoreError(LlmopsError):
+    """The local store of answers is missing, damaged, not writable, or of a newer version."""
+
+
 class AspectValueError(LlmopsError):
     """An aspect of ours holds what its schema does not allow; the message names each field and no value."""
 
 
 class ModelsError(LlmopsError):
     """The model plugin could not be installed; nothing was changed."""
-
-
-class StoreError(LlmopsError):
-    """The local store of answers is missing, damaged, not writable, or of a newer version."""
 
 
 class StatementError(LlmopsError):

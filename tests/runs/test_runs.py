@@ -14,6 +14,7 @@ from click.testing import CliRunner
 from datahub.ingestion.run.pipeline import Pipeline
 from langchain_chroma import Chroma
 from langchain_core.documents import Document
+from langchain_core.indexing import InMemoryRecordManager
 from langchain_core.prompts import ChatPromptTemplate
 
 import datahub_llmops.hooks as lineage
@@ -360,3 +361,117 @@ class TestCommand:
         done = CliRunner().invoke(cli.main, ["answers", "--store", str(tmp_path / "none.db")])
         assert done.exit_code == 1
         assert "no answer store" in done.output
+
+
+class TestDeclaredJobs:
+    """A job that a recipe declares and that was seen at work is one job, and no run of either changes it back."""
+
+    DECLARED = "urn:li:dataJob:(urn:li:dataFlow:(airflow,kb,PROD),embed articles)"
+    OTHER = "urn:li:dataset:(urn:li:dataPlatform:postgres,shop.public.authors,PROD)"
+
+    def declare(self, world: World) -> None:
+        world.connector(
+            embedding_jobs=[
+                {
+                    "name": "embed articles",
+                    "flow": "kb",
+                    "orchestrator": "airflow",
+                    "schedule": "@daily",
+                    "index": "docs",
+                    "upstream": {
+                        "platform": "postgres",
+                        "tables": ["shop.public.articles", "shop.public.authors"],
+                    },
+                    "text_columns": ["body"],
+                }
+            ]
+        )
+
+    def write(self, world: World, source: str) -> None:
+        documents = [Document(f"of {source}", metadata={"row_id": "1"})]
+        with lineage.job("embed articles", flow="kb", orchestrator="airflow", source=source):
+            world.chroma().add_documents(documents)
+
+    def state(self, world: World) -> Any:
+        return [world.aspect(self.DECLARED, name) for name in ("dataJobInfo", "dataJobInputOutput")]
+
+    def test_what_is_declared_stays(self, world: World) -> None:
+        self.write(world, TABLE)
+        self.declare(world)
+        declared = self.state(world)
+        assert declared[0]["customProperties"]["schedule"] == "@daily"
+        report = world.runs()
+        assert report.embedding_runs == 1
+        assert self.state(world) == declared
+
+    def test_what_nobody_declared_is_added(self, world: World) -> None:
+        elsewhere = "urn:li:dataset:(urn:li:dataPlatform:postgres,shop.public.notes,PROD)"
+        self.write(world, elsewhere)
+        self.declare(world)
+        world.runs()
+        found = world.aspect(self.DECLARED, "dataJobInputOutput")["inputDatasetEdges"]
+        ways = {edge["destinationUrn"]: edge["properties"]["found_by"] for edge in found}
+        assert ways == {TABLE: "declared", self.OTHER: "declared", elsewhere: "hook"}
+
+    def test_a_job_that_only_the_hooks_know_follows_what_they_see(self, world: World) -> None:
+        self.write(world, TABLE)
+        world.runs()
+        with lineage.application("another-bot"):
+            self.write(world, TABLE)
+        world.runs()
+        info = world.aspect(self.DECLARED, "dataJobInfo")
+        assert info["customProperties"]["application"] == "another-bot"
+
+    @pytest.mark.parametrize("name", ["embed articles", None])
+    def test_indexing_says_its_flow_too(self, world: World, name: str | None) -> None:
+        lineage.index(
+            [Document("text", metadata={"row_id": "1"})],
+            InMemoryRecordManager(namespace="kb"),
+            world.chroma(),
+            key_encoder="sha256",
+            job_name=name,
+            flow="kb",
+            orchestrator="airflow",
+        )
+        world.runs()
+        job = f"urn:li:dataJob:(urn:li:dataFlow:(airflow,kb,PROD),{name or 'index docs'})"
+        assert world.edges(job, "outputDatasetEdges") == {INDEX}
+
+
+def test_a_prompt_that_no_registry_has_is_a_prompt_in_the_catalog(world: World) -> None:
+    prompt = ChatPromptTemplate.from_template("{question}")
+    prompt.metadata = {"prompt_name": "answer", "prompt_version": "2"}
+    with lineage.answer():
+        Model().invoke(prompt.invoke({"question": "q"}))
+    world.runs()
+    urn = "urn:li:dataset:(urn:li:dataPlatform:custom,answer.v2,PROD)"
+    assert world.edges(JOB) == {urn}
+    assert world.aspect(urn, "subTypes")["typeNames"] == ["Prompt"]
+
+
+def test_people_see_no_runs_in_lineage_and_programs_do(world: World) -> None:
+    world.index()
+    world.ask()
+    world.runs()
+    command = ["--catalog", str(world.catalog), "lineage", LOG, "--up", "--hops", "10"]
+    shown = CliRunner().invoke(cli.main, command).output
+    assert "embed articles  Embedding Job" in shown
+    assert "Run" not in shown
+    nodes = json.loads(CliRunner().invoke(cli.main, [*command, "--json"]).output)["nodes"]
+    runs = [node["urn"] for node in nodes if node["type"] == "dataProcessInstance"]
+    assert len(runs) == 2
+    own = CliRunner().invoke(cli.main, ["--catalog", str(world.catalog), "lineage", runs[0], "--down"]).output
+    assert "  Run" in own
+    page = CliRunner().invoke(cli.main, ["--catalog", str(world.catalog), "show", LOG]).output
+    assert "1 LLM application, 1 run: support-bot" in page
+
+
+def test_explain_tells_runs_once(world: World) -> None:
+    world.index()
+    answer = world.ask()
+    world.connector()
+    world.runs()
+    shown = CliRunner().invoke(
+        cli.main, ["--catalog", str(world.catalog), "explain", answer, "--store", str(world.store)]
+    )
+    assert "dataProcessInstance" not in shown.output
