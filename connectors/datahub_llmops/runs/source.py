@@ -423,7 +423,7 @@ class RunsSource(StatefulIngestionSourceBase):
         for name, users in sorted(self._models.items()):
             proposals: Iterator[Proposal]
             if catalog is None:
-                proposals = job_mapping.model_key_proposals(name, env)
+                proposals: Iterable[Proposal] = job_mapping.model_key_proposals(name, env)
             else:
                 present = self._present(catalog, urns.model(name, env=env), "mlModelProperties")
                 proposals = job_mapping.model_proposals(name, env, users, present)
