@@ -421,7 +421,6 @@ class RunsSource(StatefulIngestionSourceBase):
     def _model_units(self, catalog: Catalog | None) -> Iterator[MetadataWorkUnit]:
         env = self.config.env
         for name, users in sorted(self._models.items()):
-            proposals: Iterator[Proposal]
             if catalog is None:
                 proposals: Iterable[Proposal] = job_mapping.model_key_proposals(name, env)
             else:
