@@ -8,6 +8,7 @@ import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -19,7 +20,9 @@ from pydantic import ValidationError
 from datahub_llmops.catalog.local import LocalCatalog
 from datahub_llmops.vectors.chroma import ChromaConfig, ChromaSource
 from stub import CERTIFICATE, FAULTS, Call, Fault, Stub, forward, refused_url
+from vectors import runs
 from vectors.chroma_stores import ODD_DATABASE, PLANTED, ChromaServer
+from vectors.runs import failures, report
 
 SECRET = "planted-token-5ec7e7"
 
@@ -28,38 +31,8 @@ COLLECTIONS = {
 } | {f"{ODD_DATABASE}.odd.one-1_2"}
 
 
-def ingest(folder: Path, **config: Any) -> Pipeline:
-    """One run of the recipe into the catalog of ``folder``."""
-    catalog = str(folder / "catalog.db")
-    state = {"type": "llm-local", "config": {"path": catalog}}
-    recipe = {
-        "pipeline_name": "chroma",
-        "source": {
-            "type": "llm-chroma",
-            "config": {"stateful_ingestion": {"enabled": True, "state_provider": state}, **config},
-        },
-        "sink": {"type": "llm-local", "config": {"path": catalog}},
-    }
-    pipeline = Pipeline.create(recipe, no_progress=True, report_to=None)
-    pipeline.run()
-    return pipeline
-
-
-def live(folder: Path) -> set[str]:
-    """Collections in the catalog that are not soft-deleted, by their full names."""
-    with closing(LocalCatalog(folder / "catalog.db")) as catalog:
-        urns = [node.urn for node in catalog.search("chroma", limit=1000) if node.type == "dataset"]
-        return {
-            catalog.aspects(urn, ["datasetProperties"])["datasetProperties"]["qualifiedName"] for urn in urns
-        }
-
-
-def report(pipeline: Pipeline) -> Any:
-    return pipeline.source.get_report()
-
-
-def failures(pipeline: Pipeline) -> list[str]:
-    return [str(context) for entry in report(pipeline).failures for context in entry.context]
+ingest = partial(runs.ingest, system="chroma")
+live = partial(runs.live, system="chroma")
 
 
 @pytest.fixture(scope="session")
