@@ -11,12 +11,13 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
-import pytest
+import engines
 
 HERE = Path(__file__).parent
 ENGINES = Path(sys.prefix) / "engines"
@@ -24,6 +25,8 @@ SERVER = ENGINES / "milvus" / "bin" / "python"
 """With the server, pymilvus 3 and LangChain's package."""
 OLDEST = ENGINES / "pymilvus-2.6" / "bin" / "python"
 """With the oldest pymilvus that the connector takes, and LlamaIndex's package, which needs one before 3."""
+
+NAME = "Milvus server"
 
 ROOT = "root:Milvus"
 """The user that a server has from the start."""
@@ -46,23 +49,34 @@ class MilvusEngine:
 def needs(python: Path) -> None:
     """Skip where an environment is not there: not every platform has its packages."""
     if not python.is_file():
-        pytest.skip(f"{python.parent.parent.name} is not installed: `make {sys.prefix}/.engines` does it")
+        cannot_run(
+            f"{python.parent.parent} is not installed, `make {Path(sys.prefix).name}/.engines` does it"
+        )
+
+
+def cannot_run(reason: str) -> NoReturn:
+    engines.cannot_run(NAME, reason)
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[MilvusEngine]:
-    """The server of ``folder``, started by the first who asks for it; it ends after the last one, however that ends."""
+def running(folder: Path, fill: Callable[[MilvusEngine], None]) -> Iterator[MilvusEngine]:
+    """The server of ``folder``, started and filled by the first who asks for it; it ends after the last one ended."""
     needs(SERVER)
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "users").open("w") as users, (folder / "start").open("w") as start:
         fcntl.flock(start, fcntl.LOCK_EX)
         fcntl.flock(users, fcntl.LOCK_SH)
         ready = folder / "ready"
-        if not ready.is_file():
+        fresh = not ready.is_file()
+        if fresh:
             _start(folder)
         port, pid = ready.read_text().split()
+        engine = MilvusEngine(port=int(port), pid=int(pid))
+        if fresh:
+            fill(engine)
         fcntl.flock(start, fcntl.LOCK_UN)
-        yield MilvusEngine(port=int(port), pid=int(pid))
+        engines.ran(NAME, "2.3.5, with packages that write into it")
+        yield engine
 
 
 def _start(folder: Path) -> None:
@@ -78,7 +92,7 @@ def _start(folder: Path) -> None:
     while not (folder / "ready").is_file():
         if process.poll() is not None or time.monotonic() > end:
             process.terminate()
-            pytest.skip(f"the Milvus server does not start here: {(folder / 'log').read_text()[-500:]}")
+            cannot_run(f"it does not start: {(folder / 'log').read_text()[-500:]}")
         time.sleep(0.2)
 
 

@@ -1,7 +1,7 @@
 """A Milvus server for as long as somebody uses it: run by the Python of the engine's own environment.
 
-``python milvus_serve.py FOLDER``: ``FOLDER/ready`` holds port and process id once it serves. Everybody who uses it holds a
-shared lock on ``FOLDER/users``; when nobody does any more, however they ended, it stops.
+``python milvus_serve.py FOLDER``: ``FOLDER/ready`` holds port and process id once it serves. Everybody who uses it
+holds a shared lock on ``FOLDER/users``; when nobody does any more, however they ended, it stops.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ https://milvus.io/docs
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
 
@@ -21,6 +22,7 @@ from pydantic import Field
 from typing_extensions import override
 
 from datahub_llmops.errors import AccessError
+from datahub_llmops.facts import Fact, yes
 from datahub_llmops.model import Collection
 from datahub_llmops.reader import Reader
 from datahub_llmops.vector_store import VectorStoreConfig, VectorStoreSource
@@ -90,6 +92,19 @@ class MilvusSource(VectorStoreSource[MilvusConfig]):
 
     platform: ClassVar[str] = "milvus"
     config_type: ClassVar[type[MilvusConfig]] = MilvusConfig
+    tells: ClassVar[Mapping[Fact, str]] = {
+        **yes("dimension", "index parameters", "element type", "quantization"),
+        **yes("several vectors", "sparse vectors", "multivectors", "created", "aliases", "description"),
+        "metric": "where there is an index",
+        "index type": "where there is an index",
+        "embedding model": "of a function that embeds texts",
+        "payload fields": "columns; dynamic fields and keys of JSON by a sample, where loaded",
+        "text field": "input of a function, or by a framework's layout",
+        "count": "exact where loaded",
+        "estimated count": "the statistics, where not loaded",
+        "partitions": "where there is no partition key",
+        "sources of chunks": "a scan, where loaded",
+    }
     name_filters: ClassVar[tuple[str, ...]] = ("database_pattern", "collection_pattern")
 
     @classmethod

@@ -40,10 +40,11 @@ _NOT_THERE: Final = frozenset({100, 800})
 """Collection and database."""
 _NOT_LOADED: Final = frozenset({101, 103, 201, 202})
 _NO_INDEX: Final = 700
+_INVALID: Final = frozenset({802, 1100})
 _DENIED: Final = frozenset({1400, 1401})
 
 # What servers before 2.3 say: https://github.com/milvus-io/milvus-proto/blob/master/proto/common.proto
-_OLD: Final[Mapping[int, int]] = {3: 1401, 4: 100, 25: 700, 49: 8}
+_OLD: Final[Mapping[int, int]] = {3: 1401, 4: 100, 5: 1100, 9: 1100, 25: 700, 49: 8}
 
 # The text of a failed channel is the only place that tells its kinds apart; the text itself is never shown.
 _CHANNEL: Final = (
@@ -67,6 +68,10 @@ class TooLargeError(UnreadableError):
     """The answer has more bytes than are taken: ask for less."""
 
 
+class InvalidError(UnreadableError):
+    """The server does not take what it was asked with."""
+
+
 class NoIndexError(UnreadableError):
     """The collection has no index."""
 
@@ -82,11 +87,17 @@ class _Failure:
     """The server as a whole may be ill: counts towards the breaker."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Link:
+    channel: Any
+    stub: Any
+
+
 class MilvusCalls:
     """One channel to one server, safe for several threads.
 
-    ``timeout`` is in seconds, for a call as a whole: connecting, waiting and its repetitions. ``retries`` is how often a
-    call is repeated. ``token`` is an API key, or ``user:password``.
+    ``timeout`` is in seconds, for a call as a whole: connecting, waiting and its repetitions. ``retries`` is how often
+    a call is repeated. ``token`` is an API key, or ``user:password``.
 
     Raises:
         UnreachableError: the address, the token or the certificate file cannot be used.
@@ -117,16 +128,37 @@ class MilvusCalls:
         self._retries = retries
         self._failed = 0
         self._lock = threading.Lock()
-        # A proxy in the environment is taken by gRPC itself, and so is NO_PROXY.
-        options = [("grpc.max_receive_message_length", MAX_ANSWER_BYTES)]
-        self._channel = (
-            grpc.secure_channel(self.server, self._credentials(authorities), options)
-            if secure
+        self._credentials = self._trusting(authorities) if secure else None
+        self._link = self._connected()
+        self._retired: _Link | None = None
+
+    def _connected(self) -> _Link:
+        """A channel; gRPC takes a proxy from the environment by itself, and minds NO_PROXY."""
+        options = [
+            ("grpc.max_receive_message_length", MAX_ANSWER_BYTES),
+            # Else another channel to the same server gets the same connection, broken or not.
+            ("grpc.use_local_subchannel_pool", 1),
+        ]
+        channel = (
+            grpc.secure_channel(self.server, self._credentials, options)
+            if self._credentials
             else grpc.insecure_channel(self.server, options)
         )
-        self._stub = milvus_pb2_grpc.MilvusServiceStub(self._channel)
+        return _Link(channel=channel, stub=milvus_pb2_grpc.MilvusServiceStub(channel))
 
-    def _credentials(self, authorities: Path | None) -> Any:
+    def _renew(self, silent: _Link) -> None:
+        """Connect anew after a call had no answer: all calls share one connection, and it may be dead.
+
+        Calls of other threads may still be under way on the one before, so it is closed at the next change.
+        """
+        with self._lock:
+            if self._link is not silent:
+                return
+            if self._retired is not None:
+                self._retired.channel.close()
+            self._retired, self._link = silent, self._connected()
+
+    def _trusting(self, authorities: Path | None) -> Any:
         if authorities is None:
             return grpc.ssl_channel_credentials()
         try:
@@ -154,6 +186,7 @@ class MilvusCalls:
             DeniedError: the token is wrong, or has not this privilege.
             VanishedError: no such collection or database.
             NotLoadedError: its rows cannot be asked for.
+            InvalidError: the server does not take the request.
             TooLargeError: the answer is too large to be taken.
             NoIndexError: it has no index.
             UnreadableError: no usable answer in time.
@@ -182,7 +215,10 @@ class MilvusCalls:
 
     def close(self) -> None:
         """Give back the connection. May be called twice."""
-        self._channel.close()
+        with self._lock:
+            for link in (self._link, self._retired):
+                if link is not None:
+                    link.channel.close()
 
     def _note(self, *, broken: bool) -> None:
         with self._lock:
@@ -190,9 +226,12 @@ class MilvusCalls:
 
     def _attempt(self, method: str, request: Message, left: float) -> Any:
         """One call. gRPC's exceptions end here: what they hold may be secret."""
+        link = self._link
         try:
-            answer = getattr(self._stub, method)(request, timeout=max(left, 0.001), metadata=self._metadata)
+            answer = getattr(link.stub, method)(request, timeout=max(left, 0.001), metadata=self._metadata)
         except grpc.RpcError as error:
+            if error.code() == grpc.StatusCode.DEADLINE_EXCEEDED:
+                self._renew(link)
             return self._translated(error)
         except ValueError:
             return _Failure(error=UnreachableError, what="the connection was closed before")
@@ -231,7 +270,7 @@ class MilvusCalls:
         return _Failure(
             error=UnreadableError,
             what=f"it broke off ({code.name}). Run again; look at the server's log if it stays",
-            again=code == grpc.StatusCode.UNAVAILABLE,
+            again=code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED),
             broken=True,
         )
 
@@ -250,6 +289,8 @@ def _judged(status: Any) -> _Failure | None:
         return _Failure(error=NotLoadedError, what="it is not loaded")
     if code == _NO_INDEX:
         return _Failure(error=NoIndexError, what="it has no index")
+    if code in _INVALID:
+        return _Failure(error=InvalidError, what=f"the server does not take it (error {code})")
     if code in _DENIED:
         return _denied(f"error {code}")
     return _Failure(

@@ -45,7 +45,9 @@ _TYPES: Final[Mapping[str, FieldType]] = {
     "Struct": "object",
     "ArrayOfStruct": "array",
 }
-_READABLE: Final = frozenset({"Int8", "Int16", "Int32", "Int64", "String", "VarChar", "Text", "Array", "JSON"})
+_READABLE: Final = frozenset(
+    {"Int8", "Int16", "Int32", "Int64", "String", "VarChar", "Text", "Array", "JSON"}
+)
 """Types of columns whose values can name a source."""
 
 _COMPRESSED: Final = frozenset({"SQ8", "SQ", "PQ", "PRQ", "RABITQ"})

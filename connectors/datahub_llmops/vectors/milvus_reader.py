@@ -5,6 +5,7 @@ https://milvus.io/docs
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,11 +19,12 @@ from datahub_llmops.answers import mapping
 from datahub_llmops.errors import DeniedError, UnreachableError, UnreadableError, VanishedError
 from datahub_llmops.model import Collection, Container, Name, PayloadField, ProvenanceCount, Unlisted
 from datahub_llmops.sampling import ValueCounter, described, infer, provenance_paths, text_path
-from datahub_llmops.vectors.milvus_calls import MilvusCalls, NoIndexError, NotLoadedError
+from datahub_llmops.vectors.milvus_calls import InvalidError, MilvusCalls, NoIndexError, NotLoadedError
 from datahub_llmops.vectors.milvus_facts import DYNAMIC, Described, row_count
 from datahub_llmops.vectors.milvus_rows import Rows
 
 _SAMPLE: Final = 100
+_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}")
 _ONLY_PARTITION: Final = "_default"
 _LOADED: Final = "LoadStateLoaded"
 
@@ -34,6 +36,11 @@ _Loaded: TypeAlias = Literal["whole", "part", "no"]
 class _Place:
     database: str
     collection: str
+
+    @property
+    def is_possible(self) -> bool:
+        """Does Milvus let anybody call them so?"""
+        return all(_NAME.fullmatch(name) for name in (self.database, self.collection))
 
     @property
     def words(self) -> str:
@@ -111,7 +118,14 @@ class MilvusReader:
             listed = self._calls.ask("ListDatabases", milvus_pb2.ListDatabasesRequest(), "its databases")
         except DeniedError as error:
             raise DeniedError(f"{error} Or name one by the option `database`.") from error
-        return sorted({name for name in listed.db_names if name})
+        names = sorted({name for name in listed.db_names if name})
+        if not names:
+            # There is always one, `default`.
+            raise UnreadableError(
+                f"Milvus at {self._calls.server}: it lists no database. Name one by the option `database`, or give its "
+                "user the privilege ListDatabases."
+            )
+        return names
 
     def read(self, name: Name) -> Collection:
         if len(name) != 2 or not all(name):
@@ -163,7 +177,12 @@ class MilvusReader:
         return mapping(MessageToDict(answer, preserving_proto_field_name=True))
 
     def _describe(self, place: _Place) -> Described:
-        info = self._ask("DescribeCollection", milvus_pb2.DescribeCollectionRequest(**place.names), place)
+        try:
+            info = self._ask("DescribeCollection", milvus_pb2.DescribeCollectionRequest(**place.names), place)
+        except InvalidError as error:
+            if place.is_possible:
+                raise
+            raise VanishedError(str(error)) from error
         try:
             indexes = self._ask("DescribeIndex", milvus_pb2.DescribeIndexRequest(**place.names), place)
         except NoIndexError:
@@ -171,8 +190,8 @@ class MilvusReader:
         found = Described(info=info, indexes=indexes.get("index_descriptions") or ())
         if found.name is None or found.primary_key is None:
             raise UnreadableError(
-                f"Milvus at {self._calls.server}: {place.words}: the answer has no schema. Look for a proxy in between, "
-                "and at the server's version."
+                f"Milvus at {self._calls.server}: {place.words}: the answer has no schema. Look for a proxy in "
+                "between, and at the server's version."
             )
         if found.name != place.collection:
             # Dropped since, and its name became an alias of another one.
