@@ -50,10 +50,11 @@ def fill(engine: MilvusEngine) -> None:
     run(OLDEST, "milvus_write_llama.py", engine.url, ROOT, DATABASE, PLANTED)
 
 
-def settle(engine: MilvusEngine, name: str) -> None:
-    """Wait until readers that take what is a few seconds old see the last write."""
-    with closing(client(engine, DATABASE)) as kb:
-        kb.query(name, filter="", output_fields=["count(*)"], consistency_level="Strong")
+def fill_small(engine: MilvusEngine) -> None:
+    """Two collections, for a server that does not live long."""
+    with closing(client(engine)) as first:
+        for name in ("docs", "other"):
+            first.create_collection(name, dimension=2)
 
 
 def _schema(kb: MilvusClient, *, key: DataType, **options: Any) -> Any:

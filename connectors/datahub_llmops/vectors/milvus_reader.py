@@ -204,15 +204,27 @@ class MilvusReader:
 
     def _loaded(self, place: _Place, found: Described, partitions: Sequence[str]) -> _Loaded:
         """A collection counts as loaded for Milvus as soon as one of its partitions is."""
+        try:
+            if not self._is_loaded(place, ()):
+                return "no"
+            whole = found.partition_key is not None or len(partitions) < 2
+            return "whole" if whole or self._is_loaded(place, partitions) else "part"
+        except DeniedError:
+            # Before 2.4 the state was shown to those alone who may change it.
+            in_memory = self._in_memory(place)
+            return "no" if not in_memory else "whole" if in_memory >= set(partitions) else "part"
 
-        def loaded(names: Sequence[str]) -> bool:
-            request = milvus_pb2.GetLoadStateRequest(**place.names, partition_names=names)
-            return bool(self._ask("GetLoadState", request, place).get("state") == _LOADED)
+    def _is_loaded(self, place: _Place, partitions: Sequence[str]) -> bool:
+        request = milvus_pb2.GetLoadStateRequest(**place.names, partition_names=partitions)
+        return bool(self._ask("GetLoadState", request, place).get("state") == _LOADED)
 
-        if not loaded(()):
-            return "no"
-        whole = found.partition_key is not None or len(partitions) < 2 or loaded(partitions)
-        return "whole" if whole else "part"
+    def _in_memory(self, place: _Place) -> set[str]:
+        request = milvus_pb2.ShowPartitionsRequest(**place.names, type="InMemory")
+        answer = self._ask("ShowPartitions", request, place)
+        shares = zip(
+            answer.get("partition_names") or (), answer.get("inMemory_percentages") or (), strict=False
+        )
+        return {name for name, share in shares if share == "100"}
 
     def _seen(self, place: _Place, found: Described, loaded: _Loaded) -> _Seen:
         """What counting, a sample and a scan show, as far as the rows can be asked for."""
