@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import Any
 
@@ -37,6 +38,19 @@ def fill(engine: MilvusEngine) -> None:
     with closing(client(engine)) as first:
         first.create_database(DATABASE)
         first.create_database(OTHER)
+    # Two of three spend their time with importing.
+    with ThreadPoolExecutor() as pool:
+        arguments = (engine.url, ROOT, DATABASE, PLANTED)
+        written = [
+            pool.submit(run, SERVER, "milvus_write_langchain.py", *arguments),
+            pool.submit(run, OLDEST, "milvus_write_llama.py", *arguments),
+            pool.submit(_by_hand, engine),
+        ]
+        for one in written:
+            one.result()
+
+
+def _by_hand(engine: MilvusEngine) -> None:
     with closing(client(engine, OTHER)) as other:
         other.create_collection("notes", dimension=2)
     with closing(client(engine, DATABASE)) as kb:
@@ -46,8 +60,6 @@ def fill(engine: MilvusEngine) -> None:
         schema = _schema(kb, key=DataType.INT64)
         schema.add_field("vector", DataType.FLOAT_VECTOR, dim=2)
         kb.create_collection("bare", schema=schema)
-    run(SERVER, "milvus_write_langchain.py", engine.url, ROOT, DATABASE, PLANTED)
-    run(OLDEST, "milvus_write_llama.py", engine.url, ROOT, DATABASE, PLANTED)
 
 
 def fill_small(engine: MilvusEngine) -> None:

@@ -7,14 +7,16 @@ import os
 import shutil
 import signal
 import socket
+import time
 import uuid
 from collections.abc import Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, get_args
 
 import pytest
 from pydantic import ValidationError
+from pymilvus import MilvusClient, MilvusException
 
 from datahub_llmops import urns
 from datahub_llmops.urns import Place
@@ -176,6 +178,15 @@ def test_a_collection_dropped_in_between_goes_and_the_rest_stays(
         last.drop_database(database)
 
 
+def wait_until_granted(url: str, token: object) -> None:
+    """A server takes a moment to hear of a privilege, and hears of them in order."""
+    for _ in range(100):
+        with closing(MilvusClient(url, token=str(token))) as asking, suppress(MilvusException):
+            asking.list_databases()
+            return
+        time.sleep(0.1)
+
+
 def test_a_user_without_the_privilege_to_read_rows(known: Path, milvus: MilvusEngine) -> None:
     token = f"reader_{uuid.uuid4().hex[:8]}"
     password = "planted-Passw0rd"
@@ -196,6 +207,7 @@ def test_a_user_without_the_privilege_to_read_rows(known: Path, milvus: MilvusEn
             for privilege in ("DescribeCollection", "ShowCollections"):
                 root.grant_privilege(role, "Global", privilege, "*", db_name=database)
         root.grant_privilege(role, "Global", "ListDatabases", "*", db_name="*")
+        wait_until_granted(milvus.url, asking["token"])
         pipeline = ingest(known, MILVUS, url=milvus.url, **asking)
         assert failures(pipeline) == []
         assert report(pipeline).items_scanned == len(COLLECTIONS)
