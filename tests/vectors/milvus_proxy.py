@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, get_args
 
-import grpc  # type: ignore[import-untyped]  # ships no types
+import grpc
 from pymilvus.grpc_gen import common_pb2, milvus_pb2
 from typing_extensions import Self, override
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import grpc  # type: ignore[import-untyped]  # ships no types
+import grpc
 from google.protobuf.json_format import ParseDict
 from pymilvus.grpc_gen import milvus_pb2, milvus_pb2_grpc
 

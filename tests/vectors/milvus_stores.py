@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from typing import Any
 
@@ -41,7 +41,7 @@ def fill(engine: MilvusEngine) -> None:
     # Two of three spend their time with importing.
     with ThreadPoolExecutor() as pool:
         arguments = (engine.url, ROOT, DATABASE, PLANTED)
-        written = [
+        written: list[Future[Any]] = [
             pool.submit(run, SERVER, "milvus_write_langchain.py", *arguments),
             pool.submit(run, OLDEST, "milvus_write_llama.py", *arguments),
             pool.submit(_by_hand, engine),
