@@ -4,6 +4,7 @@ A page asks for a part by a comment; what stands up to the closing comment is re
 
     <!-- options: datahub_llmops.vectors.chroma:ChromaConfig -->     the options of a recipe, from the config class
     <!-- help: lineage -->                                           what ``datahub-llmops lineage --help`` prints
+    <!-- faults: all -->                                             what the fault matrix of the tests saw
 
     python docs/generate.py            write
     python docs/generate.py --check    exit code 1 when something is stale
@@ -17,7 +18,7 @@ import json
 import re
 import sys
 import types
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -28,7 +29,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 ROOT = Path(__file__).resolve().parent.parent
-BLOCK = re.compile(r"(<!-- (options|help): *(.*?) *-->\n).*?(<!-- /\2 -->)", re.DOTALL)
+BLOCK = re.compile(r"(<!-- (options|help|faults): *(.*?) *-->\n).*?(<!-- /\2 -->)", re.DOTALL)
 OWN = "datahub_llmops"
 
 
@@ -138,12 +139,46 @@ def command_help(arguments: str) -> str:
     return f"```text\n{result.output.strip()}\n```\n"
 
 
+PLACES = {
+    "listing": "while listing",
+    "reading": "while reading one item",
+    "counting": "while counting sources",
+}
+
+
+def faults(_: str) -> str:
+    """Tables of what the tests saw of every fault, as ``docs/faults`` keeps it."""
+    parts: list[str] = []
+    for path in sorted((ROOT / "docs" / "faults").glob("*.json")):
+        seen = json.loads(path.read_text(encoding="utf-8"))
+        found = {(cell["fault"], cell["place"]): fault_words(cell) for cell in seen["cells"]}
+        lines = [
+            f"### {seen['title']}",
+            "",
+            f"| What goes wrong | {' | '.join(PLACES.values())} |",
+            "|---|---|---|---|",
+        ]
+        for fault in dict.fromkeys(fault for fault, _ in found):
+            lines.append(f"| {fault} | {' | '.join(found.get((fault, place), '') for place in PLACES)} |")
+        parts.append("\n".join(lines))
+    return "\n\n".join(parts) + "\n"
+
+
+def fault_words(cell: Mapping[str, Any]) -> str:
+    """One cell as the table says it."""
+    others = {"read": "; others read", "not read": "; the rest is not tried", "none": ""}[cell["others"]]
+    if cell["ends"] == "gone":
+        return f"gone, counted{others}"
+    return f"{'tried again, then failure' if cell['tries'] else 'failure'}{others}"
+
+
 def rendered(text: str) -> str:
     """The page with every generated part as it should be."""
 
     def block(match: re.Match[str]) -> str:
         opening, kind, argument, closing = match.groups()
-        return opening + (options(argument) if kind == "options" else command_help(argument)) + closing
+        part = {"options": options, "help": command_help, "faults": faults}[kind]
+        return opening + part(argument) + closing
 
     return BLOCK.sub(block, text)
 
