@@ -75,7 +75,9 @@ def arena_of(faults: Faults, cell: Cell, arenas: Arenas, folder: Path) -> Iterat
 @pytest.fixture
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Requests are tried again without a pause."""
-    monkeypatch.setitem(HttpClient.__init__.__kwdefaults__, "backoff", 0.0)
+    defaults = HttpClient.__init__.__kwdefaults__
+    assert defaults is not None
+    monkeypatch.setitem(defaults, "backoff", 0.0)
 
 
 @pytest.fixture
@@ -124,21 +126,19 @@ def test_nothing_that_goes_wrong_deletes_hangs_or_tells_secrets(
 
 def keep_or_compare(faults: Faults, seen: dict[str, Any]) -> None:
     path = SHOWN / f"{faults.key}.json"
-    shown = json.loads(path.read_text()) if path.exists() else {"title": faults.title, "cells": []}
-    place = [(cell["fault"], cell["place"]) for cell in shown["cells"]]
+    shown: list[dict[str, Any]] = json.loads(path.read_text())["cells"] if path.exists() else []
+    place = [(cell["fault"], cell["place"]) for cell in shown]
     here = (seen["fault"], seen["place"])
     if WRITE:
-        kept = [cell for cell in shown["cells"] if (cell["fault"], cell["place"]) != here]
-        order = [(cell.fault, cell.place) for cell in faults.cells]
+        kept = [cell for cell in shown if (cell["fault"], cell["place"]) != here]
+        order: list[tuple[str, str]] = [(cell.fault, cell.place) for cell in faults.cells]
         cells = sorted([*kept, seen], key=lambda cell: order.index((cell["fault"], cell["place"])))
         lines = ",\n".join(f"  {json.dumps(cell)}" for cell in cells)
         path.parent.mkdir(exist_ok=True)
         path.write_text(f'{{"title": {json.dumps(faults.title)}, "cells": [\n{lines}\n]}}\n')
         return
     assert here in place, "not in docs/faults: run `make faults`"
-    assert shown["cells"][place.index(here)] == seen, (
-        "docs/faults says otherwise: look, then run `make faults`"
-    )
+    assert shown[place.index(here)] == seen, "docs/faults says otherwise: look, then run `make faults`"
 
 
 def test_every_connector_is_in_the_matrix() -> None:
