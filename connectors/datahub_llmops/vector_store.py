@@ -200,7 +200,10 @@ class VectorStoreSource(CatalogSource[VectorStoreConfigT, Collection]):
         mine = self._jobs.get(item.name, [])
         declared = self._agreed(item, mine)
         self._assigned.note(
-            urns.collection(self.place, item.name), item.name, assignments(item, self.place, declared)
+            urns.collection(self.place, item.name),
+            item.name,
+            assignments(item, self.place, declared),
+            typed=self.target.decision.enabled,
         )
         for part in (
             self._facts_of(item, declared, shared=shared),
@@ -243,6 +246,10 @@ class VectorStoreSource(CatalogSource[VectorStoreConfigT, Collection]):
         if self.report.failures:
             self._assigned.carry_over()
             return
+        for urn in self._assigned.emptied(vanished):
+            for proposal in self.target.admitted(urn, typed.emptied(self.platform)):
+                self.report.facts_taken_back += 1
+                yield workunit(proposal, primary=False)
         for asset, names in self._assigned.taken_back(vanished):
             for proposal in AssetPatch(asset).take_back(names).build():
                 self.report.facts_taken_back += len(names)
@@ -282,7 +289,7 @@ class VectorStoreSource(CatalogSource[VectorStoreConfigT, Collection]):
         if item.vectors:
             assets.add(urn)
         kept = {asset: names for asset, names in old.properties.items() if asset in assets}
-        self._assigned.note(urn, item.name, kept)
+        self._assigned.note(urn, item.name, kept, typed=old.typed and bool(item.vectors))
 
     @override
     def closing_proposals(self) -> Iterator[Proposal | MetadataWorkUnit]:

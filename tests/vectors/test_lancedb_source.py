@@ -124,7 +124,7 @@ def in_bucket(server: Stub) -> dict[str, Any]:
         "aws_endpoint": server.url,
         "allow_http": "true",
     }
-    return {"uri": "s3://bucket/kb", "storage_options": options, "timeout_sec": 1, "max_workers": 1}
+    return {"uri": "s3://bucket/kb", "storage_options": options, "timeout_sec": 20, "max_workers": 1}
 
 
 def test_an_object_store_says_what_the_folder_says(bucket: Stub, lancedb_folder: Path) -> None:

@@ -262,13 +262,50 @@ def test_a_dropped_vector_column_loses_what_was_written_about_it(runs: Runs) -> 
     runs.postgres.execute(runs.database, "ALTER TABLE docs DROP COLUMN embedding CASCADE")
     pipeline = runs.vectors()
     assert failures(pipeline) == []
-    assert report(pipeline).facts_taken_back == 9
+    assert report(pipeline).facts_taken_back == 9 + 3
     assert runs.facts(urn(docs)) == {}
     assert runs.facts(column(docs, "embedding")) == {}
     # The table itself is there, and the postgres source's.
     assert runs.aspects(urn(docs))["status"] == {"removed": False}
     assert runs.facts(column(f"{runs.database}.public.Two", "title")) == {"dimension": 4.0}
     assert report(runs.vectors()).facts_taken_back == 0
+
+
+def test_a_dropped_vector_column_loses_its_typed_aspects_too(runs: Runs) -> None:
+    docs, two = (urn(f"{runs.database}.public.{table}") for table in ("docs", "Two"))
+    runs.tables()
+    runs.vectors()
+    before = runs.aspects(docs)
+    assert before["vectorIndexInfo"]["vectorFields"] == 1
+    assert before["vectorIndexVectors"]["vectors"][0]["dimension"] == 8
+    runs.postgres.execute(runs.database, "ALTER TABLE docs DROP COLUMN embedding CASCADE")
+    # Filtered out it is still known, and what is switched off is not touched.
+    for kept in ({"table_pattern": {"deny": [".*Two"]}}, {}):
+        assert failures(runs.vectors(**kept)) == []
+    after = runs.aspects(docs)
+    assert after["vectorIndexInfo"] == {"engine": "postgres", "vectorFields": 0}
+    (row,) = after["vectorIndexVectors"]["vectors"]
+    assert {name: value for name, value in row.items() if value} == {"name": "(none)"}
+    assert after.get("embeddingInfo", {}) == {}
+    assert runs.aspects(two)["vectorIndexInfo"]["vectorFields"] == 2
+    assert report(runs.vectors()).facts_taken_back == 0
+
+
+def test_a_domain_that_the_recipe_names_is_added_and_a_stewards_stays(runs: Runs) -> None:
+    docs = urn(f"{runs.database}.public.docs")
+    runs.tables(domain={"urn:li:domain:shop": {"allow": [".*"]}})
+    # The database `db1` and the schema are part of the name.
+    runs.vectors(domain={"urn:li:domain:search": {"allow": [r".*\.public\.docs"]}})
+
+    def domains(asset: str) -> set[str]:
+        found = runs.aspects(asset)["domains"]
+        return {*found["domains"], *(entry["domain"] for entry in found.get("domainAssociations") or ())}
+
+    assert domains(docs) == {"urn:li:domain:shop", "urn:li:domain:search"}
+    assert domains(urn(f"{runs.database}.public.Two")) == {"urn:li:domain:shop"}
+    # It is a person's from then on: a recipe that does not name it takes nothing back.
+    runs.vectors()
+    assert "urn:li:domain:search" in domains(docs)
 
 
 def test_the_only_vector_column_of_a_database_too(postgres: Postgres, tmp_path: Path) -> None:
