@@ -57,6 +57,8 @@ class MilvusProxy:
 
     def __init__(self, upstream: str) -> None:
         self.calls: list[str] = []
+        self.met = 0
+        """How many calls were picked to be broken."""
         self.tokens: set[object] = set()
         self.closing = threading.Event()
         self._upstream = grpc.insecure_channel(upstream, [("grpc.max_receive_message_length", -1)])
@@ -71,6 +73,10 @@ class MilvusProxy:
         return self
 
     def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Answer nobody any more. May be called twice."""
         self.closing.set()
         self._relay.close()
         self._server.stop(None)
@@ -78,7 +84,13 @@ class MilvusProxy:
 
     def fail(self, fault: Fault, *, when: When = lambda method, request: True) -> None:
         """Break every call that ``when`` picks."""
+        self.met = 0
         self._injected = _Injected(fault, when)
+
+    def heal(self) -> None:
+        """Break no more of them."""
+        self._injected = None
+        self._relay.mode("pass")
 
     def answered(self, method: str, request: bytes, context: Any) -> bytes:
         """One call, as raw bytes."""
@@ -89,6 +101,7 @@ class MilvusProxy:
         self.tokens.add(token)
         injected = self._injected
         if injected is not None and injected.when(name, request):
+            self.met += 1
             broken = self._broken(injected.fault, context)
             if broken is not None:
                 return broken
@@ -146,8 +159,7 @@ class _Relay:
         """Do ``fault`` to all connections that there are."""
         if fault == "killed":
             self._stop_listening()
-        if fault == "login_page":
-            self._new = fault
+        self._new = fault if fault == "login_page" else "pass"
         for pair in self._connections:
             pair.broken(fault)
 

@@ -234,7 +234,7 @@ class MilvusCalls:
                 self._renew(link)
             return self._translated(error)
         except ValueError:
-            return _Failure(error=UnreachableError, what="the connection was closed before")
+            return _Failure(error=UnreachableError, what="the connection was closed before. Run again")
         if not answer.HasField("status"):
             return _Failure(
                 error=UnreadableError,
@@ -262,7 +262,10 @@ class MilvusCalls:
                 what="the server does not know this call. Set url to the gRPC port of a Milvus 2.2.9 or newer",
             )
         if code == grpc.StatusCode.RESOURCE_EXHAUSTED and "larger than max" in details:
-            return _Failure(error=TooLargeError, what=f"the answer is larger than {MAX_ANSWER_BYTES} bytes")
+            return _Failure(
+                error=TooLargeError,
+                what=f"the answer is larger than {MAX_ANSWER_BYTES} bytes. Look at what is so large",
+            )
         if code == grpc.StatusCode.RESOURCE_EXHAUSTED:
             return _Failure(
                 error=UnreadableError, what="the server is asked too often. Lower max_workers", again=True
@@ -284,13 +287,15 @@ def _judged(status: Any) -> _Failure | None:
     if code == 0:
         return None
     if code in _NOT_THERE:
-        return _Failure(error=VanishedError, what="it is not there")
+        return _Failure(error=VanishedError, what="it is not there (any more). Run again")
     if code in _NOT_LOADED:
-        return _Failure(error=NotLoadedError, what="it is not loaded")
+        return _Failure(error=NotLoadedError, what="it is not loaded. Run again")
     if code == _NO_INDEX:
-        return _Failure(error=NoIndexError, what="it has no index")
+        return _Failure(error=NoIndexError, what="it has no index. Run again")
     if code in _INVALID:
-        return _Failure(error=InvalidError, what=f"the server does not take it (error {code})")
+        return _Failure(
+            error=InvalidError, what=f"the server does not take it (error {code}). Check the name"
+        )
     if code in _DENIED:
         return _denied(f"error {code}")
     return _Failure(
