@@ -16,11 +16,13 @@ from typing import Any, get_args
 
 import pytest
 from pydantic import ValidationError
-from pymilvus import MilvusClient, MilvusException
 
 from datahub_llmops import urns
+from datahub_llmops.errors import DeniedError
 from datahub_llmops.urns import Place
 from datahub_llmops.vectors.milvus import MilvusConfig, MilvusSource
+from datahub_llmops.vectors.milvus_calls import MilvusCalls
+from datahub_llmops.vectors.milvus_reader import MilvusReader
 from stub import CERTIFICATE, Stub, answer_json, refused_url
 from vectors.faults import NEXT_STEP
 from vectors.milvus_engine import ROOT, MilvusEngine, running
@@ -166,8 +168,8 @@ def test_a_collection_dropped_in_between_goes_and_the_rest_stays(
 def wait_until_granted(url: str, token: object) -> None:
     """A server takes a moment to hear of a privilege, and hears of them in order."""
     for _ in range(100):
-        with closing(MilvusClient(url, token=str(token))) as asking, suppress(MilvusException):
-            asking.list_databases()
+        with closing(MilvusReader(MilvusCalls(url, token=str(token)))) as reader, suppress(DeniedError):
+            list(reader.names())
             return
         time.sleep(0.1)
 
