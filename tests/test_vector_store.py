@@ -255,7 +255,7 @@ def test_rows_that_cannot_be_asked_for_take_no_edge_away(run: Run, catalog: Path
     run()
     unseen = ProvenanceCount(field="source", values={}, rows_scanned=0, rows_total=2)
     STORE["db", "docs"] = replace(docs(), provenance=(unseen,))
-    report = run().source.get_report()
+    report: Any = run().source.get_report()
     assert (report.provenance_rows_scanned, report.provenance_rows_total) == (0, 2)
     assert upstreams(catalog) == {S3.format("a"): {"found_by": "payload", "chunks": "2"}}
     # Looked at, and no row says where it came from.

@@ -7,6 +7,8 @@ import os
 import shutil
 import signal
 import socket
+import subprocess
+import sys
 import time
 import uuid
 from collections.abc import Mapping
@@ -318,12 +320,17 @@ def test_a_wrong_token_is_shown_nowhere(
         assert SECRET not in text
 
 
-def test_reading_does_not_change_how_the_process_logs(milvus: MilvusEngine) -> None:
-    before = (logging.root.level, list(logging.root.handlers))
-    config = MilvusConfig.model_validate({"url": milvus.url, "token": ROOT, "database": DATABASE})
-    with closing(MilvusSource.open(config)) as reader:
-        assert reader.read((DATABASE, "notes")).count == 30
-    assert (logging.root.level, list(logging.root.handlers)) == before
+def test_pymilvus_itself_is_not_loaded() -> None:
+    """It would read ``.env``, set up logging, and fail over this variable."""
+    code = (
+        "import logging, sys, datahub_llmops.vectors.milvus_reader as r; "
+        "print('pymilvus' in sys.modules, 'pandas' in sys.modules, 'pymilvus' in logging.root.manager.loggerDict)"
+    )
+    environment = {**os.environ, "MILVUS_URI": "what is this"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["False"] * 3
 
 
 @pytest.mark.parametrize(

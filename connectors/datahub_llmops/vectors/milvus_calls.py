@@ -1,8 +1,8 @@
 """Calls to a Milvus server over its own gRPC service, each with one deadline, and what their errors mean.
 
-Of pymilvus only the generated messages and stub are used, over a channel of our own: its client logs errors with what a
-server answered, keeps connections for the whole process, and repeats a call for as long as a channel is broken.
-https://milvus.io/docs/pymilvus.md
+Over a channel of our own, without pymilvus' client: that logs errors with what a server answered, keeps connections for
+the whole process, and repeats a call for as long as a channel is broken.
+https://github.com/milvus-io/milvus-proto/blob/master/proto/milvus.proto
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from urllib.parse import urlsplit
 
 import grpc
 from google.protobuf.message import Message
-from pymilvus.grpc_gen import common_pb2, milvus_pb2, milvus_pb2_grpc
 
 from datahub_llmops.errors import (
     ConnectorError,
@@ -30,6 +29,7 @@ from datahub_llmops.errors import (
 )
 from datahub_llmops.http import BREAK_AFTER, MAX_ANSWER_BYTES
 from datahub_llmops.transport import parsed_url
+from datahub_llmops.vectors.milvus_messages import common_pb2, milvus_pb2, milvus_pb2_grpc
 
 PORT: Final = 19530
 _TLS_PORT: Final = 443

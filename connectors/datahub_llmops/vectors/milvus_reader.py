@@ -13,7 +13,6 @@ from typing import Any, Final, Literal, TypeAlias
 
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
-from pymilvus.grpc_gen import milvus_pb2
 
 from datahub_llmops.answers import mapping
 from datahub_llmops.errors import DeniedError, UnreachableError, UnreadableError, VanishedError
@@ -21,6 +20,7 @@ from datahub_llmops.model import Collection, Container, Name, PayloadField, Prov
 from datahub_llmops.sampling import ValueCounter, described, infer, provenance_paths, text_path
 from datahub_llmops.vectors.milvus_calls import InvalidError, MilvusCalls, NoIndexError, NotLoadedError
 from datahub_llmops.vectors.milvus_facts import DYNAMIC, Described, row_count
+from datahub_llmops.vectors.milvus_messages import milvus_pb2
 from datahub_llmops.vectors.milvus_rows import Rows
 
 _SAMPLE: Final = 100

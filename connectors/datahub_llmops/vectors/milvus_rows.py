@@ -10,9 +10,8 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
-from pymilvus.grpc_gen import common_pb2, milvus_pb2
-
 from datahub_llmops.vectors.milvus_calls import MilvusCalls, TooLargeError
+from datahub_llmops.vectors.milvus_messages import common_pb2, milvus_pb2
 
 Row: TypeAlias = dict[str, Any]
 
