@@ -14,14 +14,16 @@ import json
 import shutil
 import sys
 import tempfile
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path += [str(ROOT / "benchmarks"), str(ROOT / "tests")]
+from chroma_10000 import LOADS, ask, free_port, process, run, show
+from typing_extensions import override
 
-from chroma_10000 import LOADS, ask, free_port, process, run, show  # noqa: E402  # found by the line above
+sys.path.append(str(Path(__file__).resolve().parent.parent / "tests"))
 
 ROWS = 3
 
@@ -55,7 +57,7 @@ def qdrant_stand_in(port: int, collections: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         engine = QdrantEngine(Path(folder))
         engine.create("one", {"vectors": {"size": 4, "distance": "Cosine"}})
-        points = [
+        points: list[Mapping[str, Any]] = [
             {"id": n, "vector": [1.0, 2.0, 3.0, float(n)], "payload": {"source": f"s3://kb/{n}", "page": n}}
             for n in range(ROWS)
         ]
@@ -66,6 +68,7 @@ def qdrant_stand_in(port: int, collections: int) -> None:
             protocol_version = "HTTP/1.1"
             disable_nagle_algorithm = True
 
+            @override
             def log_message(self, format: str, *args: object) -> None:
                 """Keeps quiet."""
 

@@ -37,6 +37,7 @@ EXPECTED: dict[Fault, type[ConnectorError]] = {
     "401": DeniedError,
     "403": DeniedError,
     "404": VanishedError,
+    "gateway_404": UnreachableError,
     "429": UnreadableError,
     "500": UnreadableError,
     "503": UnreadableError,

@@ -46,6 +46,7 @@ HANGS = 90.0
 
 WORDS: Mapping[Fault, str] = {
     "404": "404 in the store's own words",
+    "gateway_404": "404 of a gateway",
     "429": "429 with Retry-After",
     "killed": "killed in the middle, then refused",
     "reset": "reset in the middle",

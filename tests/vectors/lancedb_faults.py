@@ -26,7 +26,8 @@ def _in_bucket(url: str) -> Config:
         "client_max_retries": "1",
         "download_retry_count": "0",
     }
-    return {"uri": "s3://bucket/kb", "storage_options": options, "timeout_sec": 10.0}
+    few = {"allow": ["articles", "bare", "notes", "top"]}
+    return {"uri": "s3://bucket/kb", "storage_options": options, "timeout_sec": 10.0, "table_pattern": few}
 
 
 def _asks_for(part: str, call: Call) -> bool:
