@@ -332,7 +332,7 @@ class HttpClient:
             return _Failure(
                 error=DeniedError, what=f"was denied ({status}). Check the token or key and what it may read"
             )
-        if status in (400, 404, 410) and (missing := self._missing(status, content)):
+        if status in (400, 404, 410, 422) and (missing := self._missing(status, content)):
             return missing
         if status == 429:
             wait = _seconds_to_wait(response.headers.get("Retry-After"))
@@ -360,7 +360,7 @@ class HttpClient:
             absent = False
         if absent:
             return _Failure(error=VanishedError, what=f"was answered {status}: it is not there (any more)")
-        if status == 400:
+        if status in (400, 422):
             return None
         return _Failure(
             error=UnreachableError,
