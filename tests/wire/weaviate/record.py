@@ -142,7 +142,8 @@ def of_an_open_server(url: str) -> list[dict[str, Any]]:
         ):
             ask(here, "GET", path)
         ask(here, "POST", "/v1/graphql", query("{Aggregate{a0:Gone{meta{count}}}}"))
-        for options in ({}, {"max_values": 2}, {"max_rows": 120}):
+        variants: list[dict[str, Any]] = [{}, {"max_values": 2}, {"max_rows": 120}]
+        for options in variants:
             client = HttpClient(system="Weaviate", base_url=here, absent=absent)
             reader = WeaviateReader(WeaviateServer(client), provenance_fields=FIELDS, **options)
             with closing(reader):
