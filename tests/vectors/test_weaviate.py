@@ -14,11 +14,12 @@ import weaviate
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contract import OpenReader, ReaderContract
+from contract import OpenReader, StoreContract
 from datahub_llmops.errors import DeniedError, UnreachableError, UnreadableError, VanishedError
 from datahub_llmops.http import HttpClient
 from datahub_llmops.model import Collection, Container, PayloadField, ProvenanceCount, Vector
 from datahub_llmops.vectors import weaviate_facts, weaviate_queries
+from datahub_llmops.vectors.weaviate import WeaviateSource
 from datahub_llmops.vectors.weaviate_facts import Described
 from datahub_llmops.vectors.weaviate_queries import Ask, query_of, results_of
 from datahub_llmops.vectors.weaviate_reader import WeaviateReader
@@ -50,7 +51,9 @@ def service() -> Iterator[WeaviateService]:
         yield server
 
 
-class TestContract(ReaderContract):
+class TestContract(StoreContract):
+    source = WeaviateSource
+
     @pytest.fixture
     def open_reader(self, service: WeaviateService) -> OpenReader:
         return lambda: reader_of(service.url)

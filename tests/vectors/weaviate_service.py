@@ -37,7 +37,7 @@ def answered(path: str, query: str = "") -> Any:
 class WeaviateService(Stub):
     """One server. Tests change what it holds, take a key, or switch GraphQL off."""
 
-    def __init__(self, *, tls: bool = False) -> None:
+    def __init__(self, **options: Any) -> None:
         self.meta = answered("/v1/meta")
         self.classes: list[dict[str, Any]] = answered("/v1/schema")["classes"]
         self.aliases: list[dict[str, str]] = answered("/v1/aliases")["aliases"]
@@ -48,7 +48,8 @@ class WeaviateService(Stub):
         self.graphql: Literal["on", "off", "refused"] = "on"
         for call in RECORDED["calls"]:
             self._hold(call["path"].split("/")[2:], parse_qs(call["query"]), call)
-        super().__init__(self._answered, missing={"code": 404, "message": "path was not found"}, tls=tls)
+        missing = {"code": 404, "message": "path was not found"}
+        super().__init__(self._answered, missing=missing, **options)
 
     @property
     def names(self) -> set[str]:

@@ -5,6 +5,7 @@ https://docs.weaviate.io/weaviate
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from datahub.configuration.common import AllowDenyPattern, TransparentSecretStr
@@ -19,6 +20,7 @@ from datahub.ingestion.api.decorators import (
 from pydantic import Field
 from typing_extensions import override
 
+from datahub_llmops.facts import Fact, yes
 from datahub_llmops.http import HttpClient, HttpOptions
 from datahub_llmops.model import Collection
 from datahub_llmops.reader import Reader
@@ -79,6 +81,16 @@ class WeaviateSource(VectorStoreSource[WeaviateConfig]):
 
     platform: ClassVar[str] = "weaviate"
     config_type: ClassVar[type[WeaviateConfig]] = WeaviateConfig
+    tells: ClassVar[Mapping[Fact, str]] = {
+        **yes("metric", "index type", "index parameters", "quantization", "several vectors", "multivectors"),
+        **yes("payload fields", "aliases", "description"),
+        "dimension": "of the first object's vectors, or of the vectorizer",
+        "embedding model": "where the vectorizer's configuration names it",
+        "text field": "that the vectorizers embed, or a framework writes",
+        "count": "exact, or an estimate where the key may not use GraphQL; not where a tenant sleeps",
+        "partitions": "tenants",
+        "sources of chunks": "grouped by the server, else a scan",
+    }
     name_filters: ClassVar[tuple[str, ...]] = ("collection_pattern",)
 
     @classmethod
