@@ -34,7 +34,8 @@ def edge_properties(
     properties["found_by"] = ",".join(way for way in WAYS if way in named)
     if chunks is not None:
         properties["chunks"] = str(chunks)
-    return properties
+    # By name: whoever writes an edge after another one writes the same.
+    return dict(sorted(properties.items()))
 
 
 def without(way: FoundBy, edge: Mapping[str, Any]) -> dict[str, str] | None:

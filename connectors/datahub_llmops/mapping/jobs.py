@@ -38,6 +38,8 @@ from datahub_llmops.mapping.properties import AssetPatch, PropertyValues
 
 SUBTYPE: Final = "Embedding Job"
 _TYPE: Final = "EMBEDDING"
+_NO_OPERATION: Final = "NONE"
+"""As a DataHub server writes a column edge without one when it applies a patch."""
 
 
 def flow_urn(job: EmbeddingJobConfig, env: str) -> str:
@@ -197,6 +199,10 @@ def _input_output(lineage: JobLineage, present: Mapping[str, Any]) -> DataJobInp
             for edge in lineage.inputs
         ],
         outputDatasetEdges=[EdgeClass(destinationUrn=lineage.index_urn)],
+        # What a patch of somebody else would leave there: else the two would change it to and fro.
+        inputDatajobEdges=[],
+        inputDatasetFields=[],
+        outputDatasetFields=[],
         fineGrainedLineages=[_fine_grained(field, upstreams) for field, upstreams in by_field.items()],
     )
 
@@ -207,6 +213,7 @@ def _fine_grained(downstream: str, upstreams: list[str]) -> FineGrainedLineageCl
         upstreams=upstreams,
         downstreamType=FineGrainedLineageDownstreamTypeClass.FIELD,
         downstreams=[downstream],
+        transformOperation=_NO_OPERATION,
     )
 
 

@@ -130,11 +130,10 @@ def _reconcile(
         properties = (edge or {}).get("properties") or {}
         if not _long_ago(last, now):
             # A day, not a second: what changes every run makes a new version of the aspect every run.
-            wanted = {**edge_properties((*ways, "hook"), None, properties), LAST_SEEN: day(last)}
-            if "chunks" in properties:
-                wanted["chunks"] = properties["chunks"]
             if urn in seen:
-                put(urn, wanted)
+                counted = properties.get("chunks", "")
+                chunks = int(counted) if counted.isdecimal() else None
+                put(urn, edge_properties((*ways, "hook"), chunks, {**properties, LAST_SEEN: day(last)}))
         elif edge is not None:
             rest = without("hook", edge)
             if rest is None:
