@@ -362,7 +362,8 @@ class VectorStoreSource(CatalogSource[VectorStoreConfigT, Collection]):
             yield from self._writer.platform(job.orchestrator_name)
             for proposal in jobs.flow_proposals(job, env):
                 yield workunit(proposal, primary=False)
-        yield from jobs.job_proposals(lineage, env)
+        urn = jobs.job_urn(job, env)
+        yield from jobs.job_proposals(lineage, env, self._present(urn, "dataJobInputOutput"))
         yield from self._typed_job(lineage)
 
     def _typed_of(
