@@ -247,9 +247,9 @@ class VectorStoreSource(CatalogSource[VectorStoreConfigT, Collection]):
             self._assigned.carry_over()
             return
         for urn in self._assigned.emptied(vanished):
-            for proposal in self.target.admitted(urn, typed.emptied(self.platform)):
+            for empty in self.target.admitted(urn, typed.emptied(self.platform)):
                 self.report.facts_taken_back += 1
-                yield workunit(proposal, primary=False)
+                yield workunit(empty, primary=False)
         for asset, names in self._assigned.taken_back(vanished):
             for proposal in AssetPatch(asset).take_back(names).build():
                 self.report.facts_taken_back += len(names)
@@ -363,7 +363,8 @@ class VectorStoreSource(CatalogSource[VectorStoreConfigT, Collection]):
             yield from self._writer.platform(job.orchestrator_name)
             for proposal in jobs.flow_proposals(job, env):
                 yield workunit(proposal, primary=False)
-        yield from jobs.job_proposals(lineage, env)
+        urn = jobs.job_urn(job, env)
+        yield from jobs.job_proposals(lineage, env, self._present(urn, "dataJobInputOutput"))
         yield from self._typed_job(lineage)
 
     def _typed_of(

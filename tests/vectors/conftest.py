@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,6 +31,7 @@ from vectors.pinecone_estate import estate
 from vectors.pinecone_service import FakeIndex
 from vectors.qdrant_engine import VERSION, QdrantEngine, served
 from vectors.qdrant_stores import fill as fill_qdrant
+from vectors.weaviate_service import RECORDED
 
 
 @pytest.fixture(scope="session")
@@ -89,6 +91,12 @@ def qdrant_server(qdrant_engine: QdrantEngine) -> Iterator[Stub]:
 def pinecone_written() -> list[FakeIndex]:
     """The indexes of a project; not to be changed."""
     return estate()
+
+
+@pytest.fixture(scope="session")
+def weaviate_recorded() -> Mapping[str, Any]:
+    """What a real server answered; a stand-in that answers alike is made anew for each test."""
+    return RECORDED
 
 
 @pytest.fixture(scope="session")

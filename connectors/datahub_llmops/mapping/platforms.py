@@ -25,6 +25,7 @@ _DISPLAY_NAMES: Final = {
     "llama-index": "LlamaIndex",
     "milvus": "Milvus",
     "qdrant": "Qdrant",
+    "weaviate": "Weaviate",
 }
 
 
