@@ -13,20 +13,27 @@ import grpc
 from google.protobuf.json_format import ParseDict
 from pymilvus.grpc_gen import milvus_pb2, milvus_pb2_grpc
 
+from stub import CERTIFICATE, TLS
+
 WIRE = Path(__file__).parents[1] / "wire" / "milvus"
 _NOT_FOUND = {"error_code": "UnexpectedError", "code": 100, "reason": "collection not found"}
 
 
 @contextmanager
-def replayed(version: str, odd: Mapping[str, Any] | None = None) -> Iterator[str]:
+def replayed(version: str, odd: Mapping[str, Any] | None = None, *, tls: bool = False) -> Iterator[str]:
     """Address of a server that answers what ``<version>.json`` holds; ``odd`` are other answers of some methods."""
     held = json.loads((WIRE / f"{version}.json").read_text())
     server = grpc.server(ThreadPoolExecutor(16))
     milvus_pb2_grpc.add_MilvusServiceServicer_to_server(_Service(held, odd or {}), server)
-    port = server.add_insecure_port("127.0.0.1:0")
+    pair = ((TLS / "key.pem").read_bytes(), CERTIFICATE.read_bytes())
+    port = (
+        server.add_secure_port("127.0.0.1:0", grpc.ssl_server_credentials([pair]))
+        if tls
+        else server.add_insecure_port("127.0.0.1:0")
+    )
     server.start()
     try:
-        yield f"http://127.0.0.1:{port}"
+        yield f"http{'s' if tls else ''}://127.0.0.1:{port}"
     finally:
         server.stop(None)
 

@@ -104,17 +104,24 @@ def test_a_web_server_is_not_taken_for_milvus(known: Path) -> None:
     assert live(known, MILVUS) == COLLECTIONS
 
 
-@pytest.mark.parametrize("authorities", [None, CERTIFICATE])
-def test_tls_where_there_is_none_of_ours(known: Path, milvus: MilvusEngine, authorities: Path | None) -> None:
-    options = {"ca_certificate_path": str(authorities)} if authorities else {}
-    # A server without TLS, and one whose certificate nobody vouches for.
-    with Stub(lambda call: answer_json({}), tls=True) as web:
-        for url in (milvus.url.replace("http:", "https:"), web.url):
-            pipeline = ingest(known, MILVUS, url=url, **OURS, retry_max_times=0, timeout_sec=5.0, **options)
-            (message,) = failures(pipeline)
-            assert "Milvus at 127.0.0.1" in message
-            assert live(known, MILVUS) == COLLECTIONS
-        assert web.count() == 0
+def test_a_certificate_of_unknown_origin_stops_the_run(tmp_path: Path) -> None:
+    with replayed("2.6", tls=True) as url:
+        trusted = ingest(tmp_path, MILVUS, url=url, ca_certificate_path=str(CERTIFICATE))
+        assert failures(trusted) == []
+        assert live(tmp_path, MILVUS) == {"default.kinds", "default.texts"}
+        (message,) = failures(ingest(tmp_path, MILVUS, url=url, retry_max_times=0))
+        assert "ca_certificate_path" in message
+        # Neither is the other one's protocol spoken.
+        (message,) = failures(ingest(tmp_path, MILVUS, url=url.replace("https", "http"), retry_max_times=0))
+        assert NEXT_STEP.search(message)
+        assert live(tmp_path, MILVUS) == {"default.kinds", "default.texts"}
+
+
+def test_tls_where_there_is_none(known: Path, milvus: MilvusEngine) -> None:
+    url = milvus.url.replace("http:", "https:")
+    (message,) = failures(ingest(known, MILVUS, url=url, **OURS, retry_max_times=0))
+    assert "Check http or https in the url" in message
+    assert live(known, MILVUS) == COLLECTIONS
 
 
 def test_a_server_killed_in_the_middle_deletes_nothing(tmp_path: Path) -> None:
