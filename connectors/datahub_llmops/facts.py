@@ -34,6 +34,11 @@ Fact: TypeAlias = Literal[
 FACTS: Final[tuple[Fact, ...]] = get_args(Fact)
 
 
+def yes(*facts: Fact) -> dict[Fact, str]:
+    """A declaration of facts about which there is nothing more to say."""
+    return dict.fromkeys(facts, "yes")
+
+
 def _vector(tells: Callable[[Vector], object]) -> Callable[[Collection], object]:
     return lambda item: any(tells(vector) for vector in item.vectors)
 

@@ -23,6 +23,7 @@ from pydantic import Field, field_validator
 from typing_extensions import override
 
 from datahub_llmops import urns
+from datahub_llmops.facts import Fact, yes
 from datahub_llmops.http import HttpClient, HttpOptions
 from datahub_llmops.mapping.collections import Proposal, schema_proposal, shared_proposals
 from datahub_llmops.mapping.properties import PropertyValues
@@ -104,6 +105,14 @@ class PineconeSource(SharedStoreSource[PineconeConfig]):
 
     platform: ClassVar[str] = "pinecone"
     config_type: ClassVar[type[PineconeConfig]] = PineconeConfig
+    tells: ClassVar[Mapping[Fact, str]] = {
+        **yes("dimension", "metric", "several vectors", "sparse vectors", "text field", "region"),
+        "embedding model": "of indexes that embed",
+        "payload fields": "declared ones, others by `sample_rows`",
+        "count": "as Pinecone has counted, which may lag",
+        "size": "with `describe_namespaces`",
+        "sources of chunks": "by `sample_rows`",
+    }
     name_filters: ClassVar[tuple[str, ...]] = ("index_pattern", "namespace_pattern")
     noun: ClassVar[str] = "namespace"
     report: PineconeReport
