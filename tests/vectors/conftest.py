@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from copy import deepcopy
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from osmem_server import OsmemServer
 
 import engines
-from stub import Stub
+from stub import Stub, forward
 from vectors.chroma_stores import ChromaServer, copy_of, fill
+from vectors.elastic_service import ElasticService, filled
 from vectors.lancedb_stores import fill as fill_lancedb
 from vectors.pgvector_stores import (
     SHOP,
@@ -23,6 +26,8 @@ from vectors.pgvector_stores import (
 )
 from vectors.qdrant_engine import VERSION, QdrantEngine, served
 from vectors.qdrant_stores import fill as fill_qdrant
+from vectors.search_stores import NO_INDEX
+from vectors.search_stores import fill as fill_opensearch
 
 
 @pytest.fixture(scope="session")
@@ -103,3 +108,43 @@ def lancedb_written(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def lancedb_folder(lancedb_written: Path, tmp_path: Path) -> Path:
     """A copy of it for one test."""
     return copy_of(lancedb_written, tmp_path / "kb")
+
+
+@pytest.fixture(scope="session")
+def osmem() -> Iterator[OsmemServer]:
+    """OpenSearch's emulator, filled and not to be changed."""
+    with OsmemServer.start() as server:
+        fill_opensearch(server.url)
+        server.freeze()
+        yield server
+
+
+@pytest.fixture
+def opensearch(osmem: OsmemServer) -> Iterator[Stub]:
+    """A copy of it for one test, behind a server that can fail."""
+    with osmem.clone() as clone, Stub(forward(clone.url), missing=NO_INDEX) as stub:
+        yield stub
+
+
+@pytest.fixture(scope="session")
+def elastic_filled() -> Iterator[tuple[OsmemServer, ElasticService]]:
+    """A stand-in for Elasticsearch and the emulator behind it, not to be changed."""
+    with OsmemServer.start() as server:
+        service = filled(server.url)
+        server.freeze()
+        yield server, service
+
+
+@pytest.fixture
+def elastic(elastic_filled: tuple[OsmemServer, ElasticService]) -> Iterator[ElasticService]:
+    """A copy of it for one test."""
+    server, service = elastic_filled
+    with server.clone() as clone:
+        yield replace(deepcopy(service), engine=clone.url)
+
+
+@pytest.fixture
+def elasticsearch(elastic: ElasticService) -> Iterator[Stub]:
+    """The same behind a server that can fail."""
+    with elastic.served() as stub:
+        yield stub

@@ -6,6 +6,7 @@ https://www.elastic.co/docs/solutions/search/vector
 from __future__ import annotations
 
 import base64
+from collections.abc import Mapping
 from typing import ClassVar
 
 from datahub.configuration.common import TransparentSecretStr
@@ -20,6 +21,7 @@ from datahub.ingestion.api.decorators import (
 from pydantic import Field
 from typing_extensions import override
 
+from datahub_llmops.facts import Fact, yes
 from datahub_llmops.model import Collection
 from datahub_llmops.reader import Reader
 from datahub_llmops.shared_store import SharedStoreSource
@@ -71,6 +73,16 @@ class ElasticsearchSource(SharedStoreSource[ElasticsearchConfig]):
 
     platform: ClassVar[str] = "elasticsearch"
     config_type: ClassVar[type[ElasticsearchConfig]] = ElasticsearchConfig
+    tells: ClassVar[Mapping[Fact, str]] = {
+        **yes("dimension", "metric", "index type", "index parameters", "element type", "quantization"),
+        **yes("several vectors", "sparse vectors", "multivectors", "payload fields", "count", "aliases"),
+        "embedding model": "of `semantic_text`, else where the mapping's `_meta` names one",
+        "text field": "as LangChain and LlamaIndex call it",
+        "size": "not on Serverless",
+        "created": "not of data streams",
+        "description": "of the mapping's `_meta`",
+        "sources of chunks": "by an aggregation where the mapping allows it, else by a page of documents",
+    }
     name_filters: ClassVar[tuple[str, ...]] = ("index_pattern",)
 
     @classmethod

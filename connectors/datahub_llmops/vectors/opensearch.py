@@ -5,6 +5,7 @@ https://docs.opensearch.org/latest/vector-search/
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from datahub.ingestion.api.decorators import (
@@ -17,6 +18,7 @@ from datahub.ingestion.api.decorators import (
 )
 from typing_extensions import override
 
+from datahub_llmops.facts import Fact, yes
 from datahub_llmops.model import Collection
 from datahub_llmops.reader import Reader
 from datahub_llmops.shared_store import SharedStoreSource
@@ -44,6 +46,14 @@ class OpenSearchSource(SharedStoreSource[OpenSearchConfig]):
 
     platform: ClassVar[str] = "elasticsearch"
     config_type: ClassVar[type[OpenSearchConfig]] = OpenSearchConfig
+    tells: ClassVar[Mapping[Fact, str]] = {
+        **yes("dimension", "metric", "index type", "index parameters", "element type", "quantization"),
+        **yes("several vectors", "sparse vectors", "payload fields", "count", "size", "created", "aliases"),
+        "embedding model": "where the mapping's `_meta` names one",
+        "text field": "as LangChain and LlamaIndex call it",
+        "description": "of the mapping's `_meta`",
+        "sources of chunks": "by an aggregation where the mapping allows it, else by a page of documents",
+    }
     name_filters: ClassVar[tuple[str, ...]] = ("index_pattern",)
 
     @classmethod

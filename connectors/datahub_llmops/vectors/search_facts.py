@@ -136,8 +136,9 @@ class Index:
         kind = plain(encoding.pop("type", None))
         words = [word for word in (text(encoder.get("name")), kind) if word]
         level = text(spec.get("compression_level"))
-        legacy = mapping(self._settings.get("knn"))
-        space = spec.get("space_type") or method.get("space_type") or legacy.get("space_type")
+        # Before 2.17 the index may say it for all; "knn" is a setting itself, so that its parts keep their dots.
+        legacy = self._settings.get("knn.space_type")
+        space = spec.get("space_type") or method.get("space_type") or legacy
         return Vector(
             name=item.path,
             schema_path=item.schema_path,
@@ -147,7 +148,8 @@ class Index:
             index_parameters=_flat(
                 {"engine": method.get("engine"), **parameters, "encoder": encoding, **given}
             ),
-            element_type=text(spec.get("data_type")),
+            # Answered in capitals, though it is written ``byte`` in a mapping.
+            element_type=(text(spec.get("data_type")) or "").lower() or None,
             quantization=_not_flat(" ".join(words)) or (level if level != "1x" else None),
         )
 
