@@ -9,7 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
-from osmem_server import OsmemServer
+from osmem_server import OsmemServer  # type: ignore[import-untyped]  # it has no types
 
 import engines
 from stub import Stub, forward

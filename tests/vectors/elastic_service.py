@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote, unquote
 
-from elasticsearch import Elasticsearch
+from elasticsearch import AsyncElasticsearch, Elasticsearch
 from langchain_core.documents import Document
 from langchain_core.embeddings import DeterministicFakeEmbedding
 from langchain_elasticsearch import DenseVectorStrategy, ElasticsearchStore
@@ -233,7 +233,7 @@ def _langchain(url: str) -> None:
     store = ElasticsearchStore(
         index_name="langchain",
         embedding=DeterministicFakeEmbedding(size=8),
-        client=Elasticsearch(url),
+        client=Elasticsearch(url, request_timeout=60),
         strategy=DenseVectorStrategy(),
     )
     store.add_documents(
@@ -255,7 +255,7 @@ def _llama(url: str) -> None:
 
 def write_with_llamaindex(url: str) -> None:
     """For ``_llama``."""
-    LlamaStore(index_name="llama", es_url=url).add(nodes())
+    LlamaStore(index_name="llama", es_client=AsyncElasticsearch(url, request_timeout=60)).add(nodes())
 
 
 def answering(service: ElasticService, changes: Mapping[str, object]) -> Answer:

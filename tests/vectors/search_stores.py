@@ -87,7 +87,8 @@ ARTICLES: Final[dict[str, Any]] = {
 
 def call(url: str, method: str, path: str, body: object = None) -> Any:
     """One request to a cluster."""
-    response = urllib3.request(method, f"{url}{path}", json=body, retries=False)
+    # Its own limit of three seconds is too near on a busy machine.
+    response = urllib3.request(method, f"{url}{path}", json=body, retries=False, timeout=60)
     assert response.status < 300, (method, path, response.status, response.data)
     return response.json()
 
@@ -162,12 +163,13 @@ def langchain(url: str, name: str) -> None:
         opensearch_url=url,
         index_name=name,
         engine="faiss",
+        timeout=60,
     )
 
 
 def llama(url: str, name: str) -> None:
     """Through its own package and OpenSearch's own client."""
-    OpensearchVectorStore(OpensearchVectorClient(url, name, 3)).add(nodes())
+    OpensearchVectorStore(OpensearchVectorClient(url, name, 3, timeout=60)).add(nodes())
     call(url, "POST", f"/{name}/_refresh")
 
 

@@ -26,7 +26,7 @@ FIELDS = ("source", "url", "path", "file_path")
 
 
 def reader_of(url: str, **options: Any) -> SearchReader:
-    client = HttpClient(system="Elasticsearch", base_url=url, deadline=5.0, retries=0, absent=absent)
+    client = HttpClient(system="Elasticsearch", base_url=url, deadline=20.0, retries=0, absent=absent)
     return SearchReader(
         client, ELASTICSEARCH, **{"provenance_fields": FIELDS, "ask_endpoints": True, **options}
     )
@@ -309,6 +309,6 @@ def test_opensearch_has_no_api_keys() -> None:
 
 
 def test_a_missing_index_has_vanished_however_the_cluster_says_it(elastic: ElasticService) -> None:
-    nothing = {"indices": [], "aliases": [], "data_streams": []}
+    nothing: dict[str, Any] = {"indices": [], "aliases": [], "data_streams": []}
     with Stub(answering(elastic, {"/_resolve/index/gone": nothing})) as server, pytest.raises(VanishedError):
         read(server.url, "gone")

@@ -54,7 +54,7 @@ def test_no_fault_of_an_inference_endpoint_deletes_what_exists(
 ) -> None:
     """The other requests are the same as OpenSearch's: its tests have every fault at each of them."""
     elasticsearch.fail(fault, when=lambda call: call.path == "/_inference/openai-embeddings")
-    options = {"timeout_sec": 1.0, "retry_max_times": 1, "max_workers": 1}
+    options = {"timeout_sec": 2.0, "retry_max_times": 1, "max_workers": 1}
     pipeline = ingest(known, ELASTICSEARCH, url=elasticsearch.url, **options)
     assert live(known, ELASTICSEARCH) == COLLECTIONS
     messages = failures(pipeline)

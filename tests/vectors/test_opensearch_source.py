@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 import pytest
-from osmem_server import OsmemServer
+from osmem_server import OsmemServer  # type: ignore[import-untyped]  # it has no types
 
 from datahub_llmops import urns
 from datahub_llmops.catalog.local import LocalCatalog
@@ -71,7 +71,7 @@ def test_no_fault_deletes_what_exists(fault: Fault, place: Place, opensearch: St
         fault,
         when=lambda call: call.path == PLACES[place] or (place == "mappings" and "_mapping" in call.path),
     )
-    options = {"timeout_sec": 1.0, "retry_max_times": 1, "max_workers": 1}
+    options = {"timeout_sec": 2.0, "retry_max_times": 1, "max_workers": 1}
     pipeline = ingest(known, OPENSEARCH, url=opensearch.url, **options)
     # A 404 in OpenSearch's own words means that the index was deleted since it was listed.
     vanished = int(fault == "404" and place not in OF_ALL)
