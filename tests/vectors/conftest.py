@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import pytest
 from osmem_server import OsmemServer  # type: ignore[import-untyped]  # it has no types
@@ -24,10 +25,13 @@ from vectors.pgvector_stores import (
     llama_table,
     running,
 )
+from vectors.pinecone_estate import estate
+from vectors.pinecone_service import FakeIndex
 from vectors.qdrant_engine import VERSION, QdrantEngine, served
 from vectors.qdrant_stores import fill as fill_qdrant
 from vectors.search_stores import NO_INDEX
 from vectors.search_stores import fill as fill_opensearch
+from vectors.weaviate_service import RECORDED
 
 
 @pytest.fixture(scope="session")
@@ -81,6 +85,18 @@ def qdrant_server(qdrant_engine: QdrantEngine) -> Iterator[Stub]:
     """The engine behind Qdrant's REST paths, for one test."""
     with served(qdrant_engine) as stub:
         yield stub
+
+
+@pytest.fixture(scope="session")
+def pinecone_written() -> list[FakeIndex]:
+    """The indexes of a project; not to be changed."""
+    return estate()
+
+
+@pytest.fixture(scope="session")
+def weaviate_recorded() -> Mapping[str, Any]:
+    """What a real server answered; a stand-in that answers alike is made anew for each test."""
+    return RECORDED
 
 
 @pytest.fixture(scope="session")

@@ -446,9 +446,9 @@ ROOTS: Mapping[str, Any] = {
         (
             OPENSEARCH,
             "elasticsearch",
-            "what answers is Elasticsearch. Read it by the source llm-elasticsearch",
+            "what answers is Elasticsearch. Take the source llm-elasticsearch",
         ),
-        (ELASTICSEARCH, "opensearch", "what answers is OpenSearch. Read it by the source llm-opensearch"),
+        (ELASTICSEARCH, "opensearch", "what answers is OpenSearch. Take the source llm-opensearch"),
         (OPENSEARCH, "something", "what answers is not OpenSearch. Set url"),
         (ELASTICSEARCH, "something", "what answers is not Elasticsearch. Set url"),
     ],

@@ -24,6 +24,7 @@ _DISPLAY_NAMES: Final = {
     "langchain": "LangChain",
     "llama-index": "LlamaIndex",
     "qdrant": "Qdrant",
+    "weaviate": "Weaviate",
 }
 
 

@@ -173,7 +173,7 @@ class SearchReader:
         for other in (OPENSEARCH, ELASTICSEARCH):
             if distribution == other.distribution:
                 raise UnreachableError(
-                    f"{self._where}: what answers is {other.name}. Read it by the source {other.source}."
+                    f"{self._where}: what answers is {other.name}. Take the source {other.source}."
                 )
         raise UnreachableError(
             f"{self._where}: what answers is not {self._product.name}. Set url to the root of its REST API, as in "
@@ -209,7 +209,9 @@ class SearchReader:
     def _listed_as(self, name: Name) -> _Listed:
         """As it was listed, else asked for now."""
         if len(name) != 1 or not _may_be_a_name(name[0]):
-            raise UnreadableError(f"{self._where}: {'.'.join(name)!r} cannot be the name of an index.")
+            raise UnreadableError(
+                f"{self._where}: {'.'.join(name)!r} cannot be asked for by its name. Leave it out by index_pattern."
+            )
         with self._lock:
             known = self._listed.get(name[0])
         if known is None:
