@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from dataclasses import replace
@@ -17,6 +18,10 @@ from stub import Stub, forward
 from vectors.chroma_stores import ChromaServer, copy_of, fill
 from vectors.elastic_service import ElasticService, filled
 from vectors.lancedb_stores import fill as fill_lancedb
+from vectors.milvus_engine import MilvusEngine
+from vectors.milvus_engine import running as running_milvus
+from vectors.milvus_proxy import MilvusProxy
+from vectors.milvus_stores import fill as fill_milvus
 from vectors.pgvector_stores import (
     SHOP,
     Postgres,
@@ -124,6 +129,23 @@ def lancedb_written(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def lancedb_folder(lancedb_written: Path, tmp_path: Path) -> Path:
     """A copy of it for one test."""
     return copy_of(lancedb_written, tmp_path / "kb")
+
+
+@pytest.fixture(scope="session")
+def milvus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MilvusEngine]:
+    """A real server, one for all workers. What ``fill`` wrote is not to be changed: a test that writes makes a database
+    of its own."""
+    root = tmp_path_factory.getbasetemp()
+    shared = root.parent if "PYTEST_XDIST_WORKER" in os.environ else root
+    with running_milvus(shared / "milvus", fill_milvus) as engine:
+        yield engine
+
+
+@pytest.fixture
+def milvus_proxy(milvus: MilvusEngine) -> Iterator[MilvusProxy]:
+    """Before the server, for one test."""
+    with MilvusProxy(f"127.0.0.1:{milvus.port}") as proxy:
+        yield proxy
 
 
 @pytest.fixture(scope="session")
