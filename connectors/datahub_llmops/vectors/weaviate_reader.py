@@ -44,9 +44,8 @@ class _Counted:
     found: tuple[ProvenanceCount, ...] = ()
 
     def of(self, count: int | None) -> Iterator[ProvenanceCount]:
-        """``count`` objects there are, where they were not all looked at."""
-        total = self.rows if self.whole else count
-        return (replace(item, rows_scanned=self.rows, rows_total=total) for item in self.found)
+        """``count`` objects there are."""
+        return (replace(item, rows_scanned=self.rows, rows_total=count) for item in self.found)
 
 
 class WeaviateReader:
