@@ -21,7 +21,7 @@ RECORDED: Final[Mapping[str, Any]] = json.loads(
 PLANTED: Final = "planted-payload-c0ffee"
 """In payload values: it must turn up nowhere."""
 
-_ASK: Final = re.compile(r"(a\d+):(\w+)(?:\((.*?)\))?\{(\w+)\{count\}( groupedBy\{value\})?\}")
+_ASK: Final = re.compile(r"(a\d+):(\w+)(?:\((.*?)\))?\{meta\{count\}( groupedBy\{value\})?\}")
 _ARGUMENT: Final = re.compile(r'(\w+):(\[?"(?:[^"\\]|\\.)*"\]?|\d+)')
 
 
@@ -133,17 +133,15 @@ class WeaviateService(Stub):
         if self.graphql == "refused":
             return said("one-key POST /v1/graphql")
         results: dict[str, Any] = {}
-        for alias, name, given, counted, groups in _ASK.findall(query):
+        for alias, name, given, groups in _ASK.findall(query):
             if name not in self.names:
                 return self._unknown(name, query)
             arguments = {key: json.loads(value) for key, value in _ARGUMENT.findall(given)}
             held = self.objects[name, arguments.get("tenant")]
             if groups:
                 results[alias] = _grouped(held, arguments["groupBy"][0], arguments["limit"])
-            elif counted == "meta":
-                results[alias] = [{"meta": {"count": len(held)}}]
             else:
-                results[alias] = [{counted: {"count": sum(len(_values(item, counted)) for item in held)}}]
+                results[alias] = [{"meta": {"count": len(held)}}]
         return answer_json({"data": {"Aggregate": results}})
 
     def _unknown(self, name: str, query: str) -> Reply:

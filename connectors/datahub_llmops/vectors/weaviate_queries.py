@@ -16,19 +16,14 @@ from datahub_llmops.answers import mapping, whole
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ask:
-    """Of one tenant, or of all: how many objects there are; or, of a property, how many values; or which ones.
+    """Of one tenant, or of all: how many objects there are; or which values of ``path`` how many of them carry.
 
-    ``limit`` is how many different values are told at most, the most frequent ones of each shard; without it they are
-    only counted.
+    ``limit`` is how many different values are told at most, the most frequent ones of each shard.
     """
 
     tenant: str | None = None
     path: str | None = None
-    limit: int | None = None
-
-    @property
-    def groups(self) -> bool:
-        return self.path is not None and self.limit is not None
+    limit: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +52,7 @@ def results_of(answer: object, asks: Sequence[Ask]) -> list[list[Group]] | None:
         entries = found.get(f"a{at}")
         groups = list(_groups(entries, ask)) if isinstance(entries, list) else []
         counted = [group for group in groups if group is not None]
-        wrong = len(counted) < len(groups) or (not ask.groups and len(counted) != 1)
+        wrong = len(counted) < len(groups) or (ask.path is None and len(counted) != 1)
         if not isinstance(entries, list) or wrong:
             return None
         results.append(counted)
@@ -67,8 +62,8 @@ def results_of(answer: object, asks: Sequence[Ask]) -> list[list[Group]] | None:
 def _field(collection: str, at: int, ask: Ask) -> str:
     # GraphQL writes strings as JSON does. Collections and properties are named as GraphQL allows.
     given = [] if ask.tenant is None else [f"tenant:{json.dumps(ask.tenant)}"]
-    selection = f"{{{ask.path or 'meta'}{{count}}}}"
-    if ask.groups:
+    selection = "{meta{count}}"
+    if ask.path is not None:
         given += [f"groupBy:[{json.dumps(ask.path)}]", f"limit:{ask.limit}"]
         selection = "{meta{count} groupedBy{value}}"
     return f"a{at}:{collection}{'(' + ','.join(given) + ')' if given else ''}{selection}"
@@ -76,13 +71,12 @@ def _field(collection: str, at: int, ask: Ask) -> str:
 
 def _groups(entries: Sequence[Any], ask: Ask) -> Iterator[Group | None]:
     for entry in map(mapping, entries):
-        counted = entry.get("meta" if ask.groups else ask.path or "meta")
-        count = whole(mapping(counted).get("count"))
+        count = whole(mapping(entry.get("meta")).get("count"))
         value = mapping(entry.get("groupedBy")).get("value")
-        if count is None or count < 0 or (ask.groups and not isinstance(value, str)):
+        if count is None or count < 0 or (ask.path is not None and not isinstance(value, str)):
             yield None
         else:
-            yield Group(count=count, value=value if ask.groups else None)
+            yield Group(count=count, value=value if ask.path is not None else None)
 
 
 def value_of(group: Group, data_type: str) -> str:

@@ -127,13 +127,14 @@ def articles(client: weaviate.WeaviateClient) -> None:
 
 
 def plain(client: weaviate.WeaviateClient) -> None:
-    """One vector called default, two shards, more objects than a page."""
+    """One vector called default, two shards, more objects than a page, and a property that tells all of them apart."""
     client.collections.create(
         "Plain",
         properties=[
             Property(name="default", data_type=DataType.TEXT),
             Property(name="source", data_type=DataType.TEXT),
             Property(name="path", data_type=DataType.INT),
+            Property(name="file_name", data_type=DataType.TEXT),
         ],
         vector_config=Configure.Vectors.self_provided(
             vector_index_config=Configure.VectorIndex.hnsw(distance_metric=VectorDistances.L2_SQUARED)
@@ -145,7 +146,7 @@ def plain(client: weaviate.WeaviateClient) -> None:
             source = {"source": f"s3://b/{n % 3}"} if n % 5 else {}
             batch.add_object(
                 uuid=uid(3, n),
-                properties={"default": PLANTED, "path": n % 2, **source},
+                properties={"default": PLANTED, "path": n % 2, "file_name": f"{n}.md", **source},
                 vector=[1.0, 2.0, float(n)],
             )
     assert not client.collections.get("Plain").batch.failed_objects

@@ -27,7 +27,7 @@ from datahub_llmops.vectors.weaviate_reader import WeaviateReader
 from datahub_llmops.vectors.weaviate_rest import WeaviateServer, absent
 from stub import Call, Reply, Stub, forward
 
-FIELDS: Final = ("source", "uri", "page", "table", "dataset", "path", "file_path", "ref_doc_id")
+FIELDS: Final = ("source", "uri", "page", "table", "dataset", "path", "file_path", "file_name", "ref_doc_id")
 _OPEN: Final = {
     "AUTHENTICATION_ANONYMOUS_ACCESS_ENABLED": "true",
     "ASYNC_INDEXING": "true",
@@ -142,7 +142,7 @@ def of_an_open_server(url: str) -> list[dict[str, Any]]:
         ):
             ask(here, "GET", path)
         ask(here, "POST", "/v1/graphql", query("{Aggregate{a0:Gone{meta{count}}}}"))
-        variants: list[dict[str, Any]] = [{}, {"max_values": 2}, {"max_rows": 120}]
+        variants: list[dict[str, Any]] = [{}, {"max_rows": 120}]
         for options in variants:
             client = HttpClient(system="Weaviate", base_url=here, absent=absent)
             reader = WeaviateReader(WeaviateServer(client), provenance_fields=FIELDS, **options)
