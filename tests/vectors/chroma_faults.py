@@ -66,7 +66,12 @@ FAULTS = (
         store="Chroma at 127.0.0.1",
         fixture="chroma_server",
         stub=_stub,
-        recipe=lambda url: {"url": with_login(url), "token": SECRET, "token_header": "X-Chroma-Token"},
+        recipe=lambda url: {
+            "url": with_login(url),
+            "token": SECRET,
+            "token_header": "X-Chroma-Token",
+            "collection_pattern": {"allow": ["llama", "notes", "odd.*"]},
+        },
         listing=At(requests=lambda call: call.path.endswith(f"/{_SCOPE}/collections"), item=_SCOPE),
         reading=At(requests=lambda call: call.path.endswith("/collections/notes"), item=f"{_SCOPE}.notes"),
         counting=At(requests=_rows_of_notes, item=f"{_SCOPE}.notes"),

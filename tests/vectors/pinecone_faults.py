@@ -14,7 +14,12 @@ FAULTS = (
         store="Pinecone at 127.0.0.1",
         fixture="pinecone_written",
         stub=lambda indexes, **options: PineconeService(*indexes, **options),
-        recipe=lambda url: {"url": url, "api_key": KEY, "sample_rows": 100},
+        recipe=lambda url: {
+            "url": url,
+            "api_key": KEY,
+            "sample_rows": 10,
+            "index_pattern": {"allow": ["docs", "hybrid", "sparse"]},
+        },
         listing=At(requests=lambda call: call.path == "/indexes"),
         reading=At(requests=lambda call: call.path == "/hosts/docs/describe_index_stats", item="docs"),
         counting=At(

@@ -13,7 +13,11 @@ FAULTS = (
         store="Qdrant at 127.0.0.1",
         fixture="qdrant_written",
         stub=lambda engine, **options: Stub(engine.answer, missing=missing("articles"), **options),
-        recipe=lambda url: {"url": with_login(url), "api_key": SECRET},
+        recipe=lambda url: {
+            "url": with_login(url),
+            "api_key": SECRET,
+            "collection_pattern": {"allow": ["articles", "llama", "notes"]},
+        },
         listing=At(requests=lambda call: call.path == "/collections"),
         reading=At(requests=lambda call: call.path == "/collections/articles", item="articles"),
         counting=At(requests=lambda call: call.path == "/collections/articles/facet", item="articles"),

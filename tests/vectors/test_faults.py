@@ -88,20 +88,26 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(defaults, "backoff", 0.0)
 
 
-@pytest.fixture
-def everything_logged(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """All loggers say all they have to say."""
-    before = {
-        name: logger.level
-        for name, logger in logging.root.manager.loggerDict.items()
-        if isinstance(logger, logging.Logger)
-    }
-    for name in before:
-        logging.getLogger(name).setLevel(logging.NOTSET)
-    caplog.set_level(logging.DEBUG)
-    yield
+@pytest.fixture(scope="module")
+def levels() -> Iterator[dict[str, int]]:
+    """What loggers were set to before they had to say everything."""
+    before: dict[str, int] = {}
+    root = logging.root.level
+    logging.root.setLevel(logging.DEBUG)
+    yield before
+    logging.root.setLevel(root)
     for name, level in before.items():
         logging.getLogger(name).setLevel(level)
+
+
+@pytest.fixture
+def everything_logged(levels: dict[str, int]) -> None:
+    """All loggers say all they have to say."""
+    for name, logger in list(logging.root.manager.loggerDict.items()):
+        # Setting a level is slow even where it changes nothing.
+        if isinstance(logger, logging.Logger) and logger.level != logging.NOTSET:
+            levels[name] = logger.level
+            logger.setLevel(logging.NOTSET)
 
 
 @pytest.mark.usefixtures("at_once", "everything_logged")
