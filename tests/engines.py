@@ -10,7 +10,7 @@ from typing import Final, NoReturn
 
 import pytest
 
-ENGINES: Final = ("Chroma", "LanceDB", "Postgres with pgvector", "Qdrant's segment engine")
+ENGINES: Final = ("Chroma", "LanceDB", "Milvus server", "Postgres with pgvector", "Qdrant's segment engine")
 
 state: Final[dict[str, str]] = {}
 """Engine -> its version, or why it did not run in this process."""

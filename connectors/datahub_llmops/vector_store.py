@@ -36,6 +36,7 @@ from datahub_llmops.mapping.collections import (
     collection_proposals,
     container_proposals,
     shared_proposals,
+    vector_field,
     vector_proposals,
 )
 from datahub_llmops.mapping.edges import key_proposal, payload_upstreams
@@ -200,7 +201,10 @@ class VectorStoreSource(CatalogSource[VectorStoreConfigT, Collection]):
         mine = self._jobs.get(item.name, [])
         declared = self._agreed(item, mine)
         self._assigned.note(
-            urns.collection(self.place, item.name), item.name, assignments(item, self.place, declared)
+            urns.collection(self.place, item.name),
+            item.name,
+            assignments(item, self.place, declared),
+            typed=self.target.decision.enabled,
         )
         for part in (
             self._facts_of(item, declared, shared=shared),
@@ -243,6 +247,10 @@ class VectorStoreSource(CatalogSource[VectorStoreConfigT, Collection]):
         if self.report.failures:
             self._assigned.carry_over()
             return
+        for urn in self._assigned.emptied(vanished):
+            for empty in self.target.admitted(urn, typed.emptied(self.platform)):
+                self.report.facts_taken_back += 1
+                yield workunit(empty, primary=False)
         for asset, names in self._assigned.taken_back(vanished):
             for proposal in AssetPatch(asset).take_back(names).build():
                 self.report.facts_taken_back += len(names)
@@ -278,11 +286,11 @@ class VectorStoreSource(CatalogSource[VectorStoreConfigT, Collection]):
 
     def _still_there(self, urn: str, old: AssignedDataset, item: Collection) -> None:
         """Filtered out, or without its vectors: keep the facts of those vectors that it has."""
-        assets = {urns.schema_field(urn, vector.name) for vector in item.vectors}
+        assets = {vector_field(urn, vector) for vector in item.vectors}
         if item.vectors:
             assets.add(urn)
         kept = {asset: names for asset, names in old.properties.items() if asset in assets}
-        self._assigned.note(urn, item.name, kept)
+        self._assigned.note(urn, item.name, kept, typed=old.typed and bool(item.vectors))
 
     @override
     def closing_proposals(self) -> Iterator[Proposal | MetadataWorkUnit]:
@@ -332,8 +340,9 @@ class VectorStoreSource(CatalogSource[VectorStoreConfigT, Collection]):
         for source in joined.rest:
             if not self._lookup.schemas(source.urn) and self._writer.first_time(source.urn):
                 yield workunit(key_proposal(source.urn), primary=False)
-        for proposal in payload_upstreams(index, joined.rest, self._present(index, "upstreamLineage")):
-            yield workunit(proposal, primary=not self.owned_elsewhere(item.name))
+        if _was_looked_at(item):
+            for proposal in payload_upstreams(index, joined.rest, self._present(index, "upstreamLineage")):
+                yield workunit(proposal, primary=not self.owned_elsewhere(item.name))
         self.report.payload_upstreams += len(joined.rest)
 
     def _job(self, lineage: JobLineage) -> Iterator[Proposal | MetadataWorkUnit]:
@@ -410,3 +419,8 @@ class VectorStoreSource(CatalogSource[VectorStoreConfigT, Collection]):
             message="Lineage went without what it holds, and nothing is deleted in this run.",
             context=str(error),
         )
+
+
+def _was_looked_at(item: Collection) -> bool:
+    """Rows that could not be asked for this time say nothing about the edges that they showed before."""
+    return not item.provenance or any(count.rows_scanned or count.values for count in item.provenance)

@@ -28,6 +28,8 @@ _NAMES_A_PAGE: Final = 100
 _ROWS_A_PAGE: Final = 250
 """Chroma Cloud refuses more than 300 rows at once."""
 _SAMPLE: Final = 100
+_AWAY_AFTER: Final = 3
+"""So many databases one after the other could not be reached: the server is gone."""
 _LISTINGS: Final = 5
 """How often a listing starts anew because something was created or deleted in the middle of it."""
 
@@ -41,7 +43,7 @@ class ChromaRestReader:
     """A ``Reader`` of one tenant of a server. ``client`` is closed with it.
 
     ``provenance_fields`` are counted by paging through at most ``max_rows`` rows of a collection, up to
-    ``max_values`` different values each: Chroma has no way to count values itself. Without ``count_rows`` and
+    ``max_values`` different values each: Chroma has no way to count values itself. Without ``exact_count`` and
     ``provenance_fields`` no collection is opened: a server keeps the index of each that it opened in memory.
     """
 
@@ -53,10 +55,10 @@ class ChromaRestReader:
         provenance_fields: Sequence[str] = (),
         max_rows: int = 100_000,
         max_values: int = 10_000,
-        count_rows: bool = True,
+        exact_count: bool = True,
     ) -> None:
         self._client = client
-        self._count_rows = count_rows
+        self._exact_count = exact_count
         self._tenant = tenant
         self._base = f"{_API}/tenants/{quote(tenant, safe='')}"
         self._fields = tuple(provenance_fields)
@@ -68,13 +70,17 @@ class ChromaRestReader:
     def names(self) -> Iterator[Name | Unlisted]:
         """Collections of all databases of the tenant, in the order of the server's ids."""
         self._check_tenant()
+        away = 0
         for database in self._listed(f"{self._base}/databases"):
             try:
                 for collection in self._listed(f"{self._database(database)}/collections"):
                     yield (database, collection)
-            except (DeniedError, UnreadableError, VanishedError) as error:
+            except (DeniedError, UnreachableError, UnreadableError, VanishedError) as error:
                 # A database that is really gone is not listed by the next run.
                 yield Unlisted(name=(database,), error=error)
+                away = away + 1 if isinstance(error, UnreachableError) else 0
+                if away == _AWAY_AFTER:
+                    raise
 
     def read(self, name: Name) -> Collection:
         if len(name) != 2:
@@ -85,7 +91,7 @@ class ChromaRestReader:
             name, self._client.get(f"{self._database(database)}/collections/{quote(collection, safe='')}")
         )
         place = f"{self._database(database)}/collections/{quote(stored.identity, safe='')}"
-        count = self._counted(place) if self._count_rows else None
+        count = self._counted(place) if self._exact_count else None
         return Collection(
             name=name,
             containers=containers(server, self._tenant, database),
