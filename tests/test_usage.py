@@ -92,12 +92,31 @@ def test_what_cannot_fail_has_no_errors() -> None:
 
 
 @pytest.mark.parametrize(
-    ("chunks", "unknown", "expected"), [((), False, None), ((1, 2, 1), False, 2), ((1,), True, None)]
+    ("retrieved", "expected"),
+    [
+        pytest.param([], None, id="nothing"),
+        pytest.param([["a", "b"], ["b"]], 2, id="all-known"),
+        pytest.param([["a"], None], None, id="not-all-known"),
+    ],
 )
+@pytest.mark.parametrize("closed", [False, True])
 def test_different_chunks_are_counted_where_all_are_known(
-    chunks: tuple[int, ...], unknown: bool, expected: int | None
+    retrieved: list[list[str] | None], expected: int | None, closed: bool
 ) -> None:
-    assert Totals(chunks=set(chunks), chunks_unknown=unknown).distinct_chunks == expected
+    found = Totals()
+    for ids in retrieved:
+        found.add_chunks(ids)
+    if closed:
+        found.close()
+    assert found.distinct_chunks == expected
+
+
+def test_a_chunk_after_the_end_leaves_their_number_unknown() -> None:
+    found = Totals()
+    found.add_chunks(["a"])
+    found.close()
+    found.add_chunks(["a"])
+    assert found.distinct_chunks is None
 
 
 def test_the_examples_hold() -> None:

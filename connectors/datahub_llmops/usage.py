@@ -5,7 +5,7 @@ Answers that sampling left out are counted by the weight of those it kept.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
@@ -47,15 +47,14 @@ class Totals:
     last: float = 0.0
     tokens: dict[str, float] = field(default_factory=dict)
     """By kind, as in ``Tokens``; only kinds that a call reported."""
-    chunks: set[int] = field(default_factory=set)
-    """Hashes of the chunks that were retrieved."""
-    chunks_unknown: bool = False
-    """Not all of the chunks are known."""
     _milliseconds: float = 0.0
     _timed: float = 0.0
     _latencies: dict[int | None, float] = field(default_factory=dict)
     _cost: float | None = None
     _cost_unknown: bool = False
+    _chunks: set[int] = field(default_factory=set)
+    _chunks_counted: int | None = None
+    _chunks_unknown: bool = False
 
     def add(self, *, weight: float, started: float, ended: float) -> None:
         """One more."""
@@ -91,10 +90,23 @@ class Totals:
         """Sum of all latencies; ``None`` unless that of every call is known."""
         return self._milliseconds if self.calls and self._timed == self.calls else None
 
+    def add_chunks(self, ids: Iterable[str] | None) -> None:
+        """Chunks that were retrieved; ``None`` where not all of them are known."""
+        if ids is None or self._chunks_counted is not None:
+            self._chunks_unknown = True
+        else:
+            self._chunks.update(map(hash, ids))
+
+    def close(self) -> None:
+        """No more chunks will come: their number is kept, they are not."""
+        if self._chunks_counted is None:
+            self._chunks_counted, self._chunks = len(self._chunks), set()
+
     @property
     def distinct_chunks(self) -> int | None:
         """Different chunks that were retrieved; ``None`` where not all are known, or none was."""
-        return len(self.chunks) if self.chunks and not self.chunks_unknown else None
+        counted = len(self._chunks) if self._chunks_counted is None else self._chunks_counted
+        return counted if counted and not self._chunks_unknown else None
 
     @property
     def histogram(self) -> list[tuple[int | None, int]]:

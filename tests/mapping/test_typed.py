@@ -209,7 +209,7 @@ def used() -> Totals:
     total.add_tokens(
         weight=1, tokens=Tokens(input=5, cached=1, cache_write=1, output=4, reasoning=2), cost=0.5
     )
-    total.chunks.add(1)
+    total.add_chunks(["chunk"])
     return total
 
 

@@ -10,37 +10,20 @@ import pytest
 
 from datahub_llmops.mapping.runs import mismatch_urn
 from datahub_llmops.runs.rollup import SETTLED, Built, Mismatch, mismatch
-from hooks.parts import NamedEmbedding
 from runs.world import INDEX, World
-
-
-def embedded_with(world: World, model: str) -> None:
-    world.embedding = NamedEmbedding(size=8, model=model)
 
 
 def incident(world: World) -> Any:
     return world.aspect(mismatch_urn(INDEX), "incidentInfo")
 
 
-def long_ago(world: World, seconds: int = 2 * SETTLED) -> None:
-    """Everything that is stored happened earlier, the answers an hour after the writes."""
-    assert world.handle.flush(10)
-    with closing(sqlite3.connect(world.store)) as db:
-        for (name,) in db.execute("select id from answers").fetchall():
-            moved = f"{int(name[:12], 16) - seconds * 1000:012x}{name[12:]}"
-            db.execute("update answers set id = ?, ended = ended - ? where id = ?", (moved, seconds, name))
-        moved_writes = seconds + 3_600
-        db.execute("update writes set started = started - ?, ended = ended - ?", (moved_writes, moved_writes))
-        db.commit()
-
-
 @pytest.fixture
 def wrong(world: World) -> World:
     """An index whose queries are embedded with another model, which the catalog knows."""
     world.index()
-    embedded_with(world, "another")
+    world.embedded_with("another")
     world.ask()
-    long_ago(world)
+    world.long_ago(2 * SETTLED)
     world.runs()
     return world
 
@@ -61,13 +44,13 @@ def test_it_is_not_raised_again_while_it_is_open(wrong: World) -> None:
 
 
 def test_it_is_resolved_when_queries_use_the_model_of_the_index(wrong: World) -> None:
-    embedded_with(wrong, "text-embedding-3-small")
+    wrong.embedded_with("text-embedding-3-small")
     wrong.ask()
     wrong.runs()
     info = incident(wrong)
     assert info["status"]["state"] == "RESOLVED"
     assert info["entities"] == [INDEX]
-    embedded_with(wrong, "another")
+    wrong.embedded_with("another")
     wrong.ask()
     wrong.runs()
     assert incident(wrong)["status"]["state"] == "ACTIVE"
@@ -82,18 +65,20 @@ def test_it_is_resolved_when_the_index_is_built_anew_with_the_model_of_the_queri
 
 def test_right_and_wrong_queries_at_the_same_time_keep_it_open(wrong: World) -> None:
     wrong.ask()
-    embedded_with(wrong, "text-embedding-3-small")
+    wrong.embedded_with("text-embedding-3-small")
     wrong.ask()
     wrong.runs()
     assert incident(wrong)["status"]["state"] == "ACTIVE"
 
 
 def test_another_host_whose_queries_are_right_does_not_resolve_it(wrong: World) -> None:
-    embedded_with(wrong, "text-embedding-3-small")
+    wrong.embedded_with("text-embedding-3-small")
     wrong.ask()
     assert wrong.handle.flush(10)
     with closing(sqlite3.connect(wrong.store)) as db:
-        db.execute("update answers set body = json_set(body, '$.h', 'elsewhere') where seq > 1")
+        # A host keeps its own answers only.
+        db.execute("delete from answers where seq = 1")
+        db.execute("update answers set body = json_set(body, '$.h', 'elsewhere')")
         db.commit()
     wrong.runs()
     assert incident(wrong)["status"]["state"] == "ACTIVE"
@@ -101,7 +86,7 @@ def test_another_host_whose_queries_are_right_does_not_resolve_it(wrong: World) 
 
 def test_turned_off_there_is_none(world: World) -> None:
     world.index()
-    embedded_with(world, "another")
+    world.embedded_with("another")
     world.ask()
     world.runs(incidents=False)
     assert incident(world) is None

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 from datahub.ingestion.run.pipeline import Pipeline
 
+from datahub_llmops.mapping.runs import mismatch_urn
+from datahub_llmops.runs.rollup import SETTLED
 from datahub_llmops.schema_data import aspect_names
-from runs.world import JOB, LOG, PROMPT, RETRIEVER, World
+from runs.world import INDEX, JOB, LOG, PROMPT, RETRIEVER, World
 from stub import Stub
 from test_server_run import StandIn, recorded
 from test_server_typed import with_plugin
@@ -85,3 +87,21 @@ def test_a_logo_that_the_server_has_stays(world: World, logo: str | None) -> Non
     stored = json.dumps(stand_in.held[platform]["dataPlatformInfo"])
     assert ("Chains" in stored) == bool(logo)
     assert (logo or "data:image/svg") in stored
+
+
+def test_an_incident_is_raised_and_resolved(world: World) -> None:
+    stand_in = StandIn(config=recorded("config")["body"])
+    urn = mismatch_urn(INDEX)
+    world.index()
+    world.embedded_with("another")
+    world.ask()
+    world.long_ago(2 * SETTLED)
+    run(world, stand_in, incidents=False)
+    assert urn not in stand_in.held
+    run(world, stand_in)
+    assert stand_in.held[urn]["incidentInfo"]["status"]["state"] == "ACTIVE"
+    world.embedded_with("text-embedding-3-small")
+    world.ask()
+    run(world, stand_in)
+    assert stand_in.held[urn]["incidentInfo"]["status"]["state"] == "RESOLVED"
+    assert stand_in.written.count((urn, "incidentInfo")) == 2

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,6 +66,23 @@ class World:
             Model().invoke(prompt.invoke({"context": str(len(found)), "question": "q"}))
         self.ids.append(a.id)
         return a.id
+
+    def embedded_with(self, model: str) -> None:
+        """From now on texts and queries are embedded with another model."""
+        self.embedding = NamedEmbedding(size=8, model=model)
+
+    def long_ago(self, seconds: int) -> None:
+        """Everything that is stored happened earlier, the writes an hour before the answers."""
+        assert self.handle.flush(10)
+        with closing(sqlite3.connect(self.store)) as db:
+            for (name,) in db.execute("select id from answers").fetchall():
+                moved = f"{int(name[:12], 16) - seconds * 1000:012x}{name[12:]}"
+                db.execute(
+                    "update answers set id = ?, ended = ended - ? where id = ?", (moved, seconds, name)
+                )
+            writes = seconds + 3_600
+            db.execute("update writes set started = started - ?, ended = ended - ?", (writes, writes))
+            db.commit()
 
     def ingest(self, source: str, config: dict[str, Any], *, state: bool = True) -> Any:
         """Run a recipe into the catalog; the source's report."""

@@ -69,6 +69,12 @@ class Rollup:
     unresolved: dict[str, int] = field(default_factory=dict)
     answers: int = 0
 
+    def close_hour(self, hour: int) -> None:
+        """No more answers of that hour will come: a month of chunks would not fit into memory."""
+        for (_, at, _), total in self.usage.items():
+            if at == hour:
+                total.close()
+
     def keep_hours(self, hours: Collection[int]) -> None:
         """Forget the sums of all other hours: whole days were read, and not every hour of them has a new answer."""
         self.usage = {key: total for key, total in self.usage.items() if key[1] in hours}
@@ -105,8 +111,12 @@ def roll_up(
     answer_log: Mapping[str, str],
     prices: PricesConfig,
 ) -> Rollup:
-    """Count. ``answer_log`` gives the URN of an application's answer log; it is filled as applications are met."""
+    """Count answers, oldest first.
+
+    ``answer_log`` gives the URN of an application's answer log; it is filled as applications are met.
+    """
     found = Rollup()
+    hour = 0
     for answer in answers:
         found.answers += 1
         application = found.applications.setdefault(
@@ -131,6 +141,9 @@ def roll_up(
             whole.append(found.hours.setdefault((application.name, part, at.hour, at.host), Totals()))
         for total in whole:
             at.add(total)
+        if at.hour != hour:
+            found.close_hour(hour)
+            hour = at.hour
         spent = round((answer.ended - answer.started) * 1000)
         for total in (*whole, at.total(found.usage, answer_log[answer.application])):
             at.end(total, spent, answer.status == "error")
@@ -196,11 +209,9 @@ def _retrieval(
 
 def _chunks(total: Totals, answer: RecordedAnswer, retrieval: Retrieval) -> None:
     """Different chunks cannot be counted where some were left out."""
-    ids = [chunk.id for chunk in retrieval.chunks]
-    if retrieval.chunks_cut or answer.weight != 1.0 or None in ids:
-        total.chunks_unknown = True
-    else:
-        total.chunks.update(map(hash, ids))
+    ids = [chunk.id for chunk in retrieval.chunks if chunk.id is not None]
+    whole = len(ids) == len(retrieval.chunks) and not retrieval.chunks_cut and answer.weight == 1.0
+    total.add_chunks(ids if whole else None)
 
 
 def _keep(facts: dict[str, Newest], urn: str, answer: RecordedAnswer, raw: Raw) -> None:
