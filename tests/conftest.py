@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
 
 import engines
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_version_check() -> None:
+    """DataHub's pipeline asks the internet for its newest version, 2 s at most, where its thread has an event loop."""
+    asyncio.set_event_loop(None)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

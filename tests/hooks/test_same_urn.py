@@ -1,4 +1,4 @@
-"""What a hook saw of an index and what the connector of its store says of it end at one URN, for every store of both."""
+"""For every store of both, what a hook saw of an index and what the connector says of it end at one URN."""
 
 from __future__ import annotations
 
