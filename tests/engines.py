@@ -10,7 +10,17 @@ from typing import Final, NoReturn
 
 import pytest
 
-ENGINES: Final = ("Chroma", "LanceDB", "Postgres with pgvector", "Qdrant's segment engine")
+ENGINES: Final = (
+    "Chroma",
+    "LanceDB",
+    "Postgres with pgvector",
+    "Qdrant's segment engine",
+    "langchain-newest",
+    "langchain-oldest",
+    "llama-index-newest",
+    "llama-index-oldest",
+    "pinecone",
+)
 
 state: Final[dict[str, str]] = {}
 """Engine -> its version, or why it did not run in this process."""

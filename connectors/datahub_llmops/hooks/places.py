@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
 from urllib.parse import parse_qs, urlsplit
@@ -239,38 +240,48 @@ def _pinecone_namespace(store: Any) -> Raw:
 
 
 def _milvus_place(store: Any) -> Raw:
-    said = attribute(store, "_connection_args", "connection_args")
-    arguments: Mapping[str, Any] = said if isinstance(said, Mapping) else {}
-    uri = arguments.get("uri") or attribute(store, "uri", "client._config.uri", "_milvusclient._config.uri")
+    arguments = _milvus_arguments(store)
+    # LlamaIndex' class has a field ``uri`` too, which keeps its default whatever was given.
+    uri = arguments.get("uri") or attribute(store, "client._config.uri", "_milvusclient._config.uri")
     if uri is None and arguments.get("host"):
         uri = f"{arguments['host']}:{arguments.get('port', 19530)}"
     if not isinstance(uri, str):
         return {}
     if uri.endswith(".db"):
-        return {"path": _path(uri.removeprefix("file:"))}
-    host, _, _ = (address(uri) or "").partition("/")
+        return {"path": _path(uri)}
+    host = (address(uri) or "").partition("/")[0]
     if not host:
         return {}
     if ":" not in host.rpartition("]")[2]:
         host += ":443" if uri.startswith("https") else ":19530"
-    return {"host": host}
+    path = _milvus_lite(host)
+    return {"path": path} if path is not None else {"host": host}
+
+
+def _milvus_arguments(store: Any) -> Mapping[str, Any]:
+    said = attribute(store, "_connection_args", "connection_args")
+    return said if isinstance(said, Mapping) else {}
+
+
+def _milvus_lite(host: str) -> str | None:
+    """The file behind a server that Milvus Lite runs in this process, on a port that changes."""
+    servers = attribute(sys.modules.get("milvus_lite.server_manager"), "server_manager_instance._servers")
+    if isinstance(servers, Mapping):
+        for path, server in list(servers.items()):
+            if isinstance(server, tuple) and host == f"127.0.0.1:{server[-1]}":
+                return text(path)
+    return None
 
 
 def _milvus_collection(store: Any) -> Raw:
-    # The database can be changed on the client; the older ones keep what they were given.
-    said = attribute(store, "_connection_args", "connection_args")
-    given = said if isinstance(said, Mapping) else {}
-    named = attribute(store, "client._config.db_name", "_milvusclient._config.db_name") or given.get(
-        "db_name"
-    )
-    if not named:
-        uri = given.get("uri") or attribute(store, "uri")
-        parts = urlsplit(uri) if isinstance(uri, str) and "://" in uri else None
-        named = parts.path.strip("/").partition("/")[0] if parts is not None else None
-    return {
-        "database": text(named) or "default",
-        "collection": text(attribute(store, "collection_name")),
-    }
+    arguments = _milvus_arguments(store)
+    # The database can be changed on the client; clients before 2.6 do not say it.
+    database = attribute(store, "client._config.db_name", "_milvusclient._config.db_name")
+    if not database:
+        uri = arguments.get("uri")
+        in_uri = urlsplit(uri).path.strip("/").partition("/")[0] if "://" in str(uri) else None
+        database = arguments.get("db_name") or in_uri
+    return {"database": text(database) or "default", "collection": text(attribute(store, "collection_name"))}
 
 
 # OpenSearch, Elasticsearch: https://opensearch.org/docs/latest/clients/python-low-level/,
