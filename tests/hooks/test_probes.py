@@ -1,6 +1,6 @@
 """The oldest and the newest framework, and packages that clash with others, in environments of their own.
 
-``make probes`` makes them from ``tests/hooks/probes/*.txt``, below the virtual environment; ``make check`` does so first.
+``make probes`` makes them from ``tests/hooks/probes/*.txt``; ``make check`` does so before the tests.
 """
 
 from __future__ import annotations
