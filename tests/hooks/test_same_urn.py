@@ -114,4 +114,4 @@ def check_chunks_lead_to_their_writer(host: Host, retrieval: Any) -> None:
 
 def where(raw: Any) -> str:
     """A rule for this very place, as a user would write it."""
-    return re.escape(raw.get("host") or raw["path"])
+    return re.escape(str(raw.get("host") or raw["path"]))

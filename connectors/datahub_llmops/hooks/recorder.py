@@ -274,7 +274,8 @@ class Recorder:
     def _exit(self) -> None:
         if self._pid == os.getpid() or (self._queue and self._pid is None):
             with guard.shield("recorder.exit"):
-                self._drain(patient=False)
+                if not self._drain(patient=False) and "locked" in (self._problem or ""):
+                    self._drain(patient=False)  # Every worker leaves at once, and there is no later.
                 self._closing = True
                 for call in list(self.leaving):
                     call()
