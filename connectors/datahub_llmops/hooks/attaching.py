@@ -151,15 +151,15 @@ def _langchain_callbacks() -> None:
 
     handler = langchain.attach()
     if runtime.recorder is not None:
-        sweep = handler.sweep
+        sweep = handler.runs.sweep
         if sweep not in runtime.recorder.tick:
             runtime.recorder.tick.append(sweep)
 
 
 def _langchain_retrievers() -> None:
-    from datahub_llmops.hooks import langchain
+    from datahub_llmops.hooks import retrievers
 
-    langchain.hook_retrievers(sys.modules["langchain_core.retrievers"].BaseRetriever)
+    retrievers.hook_retrievers(sys.modules["langchain_core.retrievers"].BaseRetriever)
 
 
 def _langchain_stores() -> None:

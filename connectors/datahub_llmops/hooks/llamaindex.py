@@ -64,7 +64,7 @@ _open_calls: dict[str, ModelCall] = {}
 _on = False
 
 
-def started(held: Any) -> float | None:
+def started(_key: Any, held: Any) -> float | None:
     """When an open span or call began."""
     begun = held.started
     return begun if isinstance(begun, float) else None

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from typing import Any, Final
 
-from datahub_llmops.hooks import extractors, patching, runtime, stamping, writing
+from datahub_llmops.hooks import extractors, patching, retrievers, runtime, stamping, writing
 from datahub_llmops.hooks.answers import Answer, Retrieval, keep
 from datahub_llmops.hooks.guard import guarded
 from datahub_llmops.hooks.writing import WriteEvent
@@ -312,21 +312,19 @@ def _after_make(
 
 @guarded("stores.before_search")
 def _before_search(function: Any, args: Any, kwargs: Any) -> Frame | None:
-    from datahub_llmops.hooks import langchain
-
     outer = _frame.get()
     if outer is not None:
         # Part of a search or of a retriever: worth listening to for the scores only.
         return Frame("inner", outer.retrieval) if outer.retrieval is not None else None
     if not args:
         return None
-    current = langchain.searching.get()
+    current = retrievers.searching.get()
     if current is not None and current.ended is None:
         if not isinstance(current.answer, Answer):
             return None
         if current.index is None or "collection" not in current.index:
             urn = (current.index or {}).get("urn")
-            langchain.at_store(current, args[0])
+            retrievers.at_store(current, args[0])
             if urn is not None:
                 current.index = {**(current.index or {}), "urn": urn}
         return Frame("search", current)
@@ -348,7 +346,7 @@ def _direct(store: Any, kwargs: Mapping[str, Any]) -> Retrieval | None:
     if within is not None:
         within.composite = True
     retrieval.retriever = {"class": extractors.class_name(store), "direct": True}
-    langchain.at_store(retrieval, store)
+    retrievers.at_store(retrieval, store)
     k = kwargs.get("k")
     if isinstance(k, int):
         retrieval.facts["k"] = k
@@ -370,8 +368,6 @@ def _after_search(
     error: Any,
     started: float,
 ) -> None:
-    from datahub_llmops.hooks import langchain
-
     retrieval = frame.retrieval
     if retrieval is None:
         return
@@ -381,7 +377,7 @@ def _after_search(
             status, name = runtime.failure(error)
             runtime.ended(retrieval, status, name)
         else:
-            retrieval.chunks = langchain.chunks_of(documents, retrieval.scores)
+            retrieval.chunks = retrievers.chunks_of(documents, retrieval.scores)
             runtime.ended(retrieval)
 
 
