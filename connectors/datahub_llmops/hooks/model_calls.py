@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from datahub_llmops.hooks.answers import Answer, ModelCall, held
 
-_TOKENS: Final = (
+_Names: TypeAlias = tuple[str, ...]
+_TOKENS: Final[tuple[tuple[str, _Names], ...]] = (
     ("in", ("input_tokens", "prompt_tokens", "prompt_token_count")),
     ("out", ("output_tokens", "completion_tokens", "candidates_token_count")),
 )
-_DETAILS: Final = (
+_DETAILS: Final[tuple[tuple[str, _Names, _Names], ...]] = (
     ("cr", ("input_token_details", "prompt_tokens_details"), ("cache_read", "cached_tokens")),
     ("cw", ("input_token_details",), ("cache_creation",)),
     ("rs", ("output_token_details", "completion_tokens_details"), ("reasoning", "reasoning_tokens")),
@@ -37,7 +38,7 @@ def tokens(usage: object) -> dict[str, int]:
     return found
 
 
-def _first(thing: object, names: tuple[str, ...]) -> Any:
+def _first(thing: object, names: _Names) -> Any:
     for name in names:
         value = part(thing, name)
         if value is not None:

@@ -6,14 +6,13 @@ Nothing is added to what others see: the object travels in a context variable of
 from __future__ import annotations
 
 import functools
-import operator
-import weakref
 from collections.abc import Sequence
 from contextvars import ContextVar
 from typing import Any, Final
 
 from datahub_llmops.hooks import extractors, patching, provenance, runtime
 from datahub_llmops.hooks.answers import Metadata, Retrieval
+from datahub_llmops.hooks.described import Described, attributes, kept
 from datahub_llmops.hooks.guard import guarded
 
 handed_over: ContextVar[Any] = ContextVar("datahub_llmops_retriever", default=None)
@@ -22,52 +21,22 @@ searching: ContextVar[Retrieval | None] = ContextVar("datahub_llmops_retrieval",
 """The retrieval that runs in this context; searches of a store inside it belong to it."""
 
 
-class Described:
-    """What was found of a retriever, and the attributes that it was found from."""
-
-    __slots__ = ("facts", "named", "options", "ref", "store", "values")
-
-    def __init__(self, retriever: Any, own: dict[str, Any]) -> None:
-        facts, self.store = extractors.langchain_retriever(retriever)
-        self.named: Metadata = {key: facts.pop(key) for key in ("class", "name") if key in facts}
-        self.facts: Metadata = facts
-        self.values = list(own.values())
-        self.options: Metadata = dict(own.get("search_kwargs") or {})
-        self.ref: weakref.ref[Any] | None = None
-
-    def holds(self, retriever: Any, own: dict[str, Any]) -> bool:
-        """Whether nothing of the retriever has changed since."""
-        return (
-            self.ref is not None
-            and self.ref() is retriever
-            and len(self.values) == len(own)
-            and all(map(operator.is_, self.values, own.values()))
-            and self.options == (own.get("search_kwargs") or {})
-        )
-
-
-_described: Final[dict[int, Described]] = {}
 _PLAIN: Final = (str, int, float, bool, type(None))
 
 
 def _description(retriever: Any) -> Described:
-    own = getattr(retriever, "__dict__", None) or {}
-    key = id(retriever)
-    known = _described.get(key)
-    if known is not None and known.holds(retriever, own):
+    own = attributes(retriever)
+    options = own.get("search_kwargs")
+    known = kept(retriever, own, options)
+    if known is not None:
         return known
-    found = Described(retriever, own)
+    found = Described(*extractors.langchain_retriever(retriever))
     # Only where all of it can be compared: a filter can change inside, parts and rerankers have options of their own.
-    if (
-        "retrievers" not in own
-        and "base_compressor" not in own
-        and all(type(value) in _PLAIN for value in found.options.values())
-    ):
-        try:
-            found.ref = weakref.ref(retriever, lambda _gone: _described.pop(key, None))
-        except TypeError:
-            return found
-        _described[key] = found
+    plain = options is None or (
+        isinstance(options, dict) and all(type(value) in _PLAIN for value in options.values())
+    )
+    if plain and "retrievers" not in own and "base_compressor" not in own:
+        found.keep(retriever, options)
     return found
 
 
