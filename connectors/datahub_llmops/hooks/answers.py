@@ -280,6 +280,8 @@ def said(value: object) -> str | None:
     """The text of a query or an answer in any of the shapes that frameworks pass on; ``None`` where there is none."""
     if isinstance(value, str):
         return value or None
+    if value is None:
+        return None
     if isinstance(value, Mapping):
         for key in ("answer", "output", "result", "text", "input", "question", "query"):
             found = value.get(key)

@@ -6,6 +6,7 @@ one gives it an entry of its own.
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable
 from contextvars import ContextVar
@@ -90,7 +91,7 @@ def _root_entered(id_: str, bound: Any, instance: Any) -> None:
     if len(spans) >= runtime.MAX_OPEN:
         sweep()
     name = id_.rpartition("-")[0] if id_.count("-") < 5 else id_[:_NAME]
-    if name.startswith(_WRITES_ONLY) or _embeds_only(name):
+    if _makes_no_answer(name):
         # An ingestion pipeline makes no answer; its writes are seen at the store.
         spans[id_] = Span(id_, _NO_ANSWER, None, root=True)
         return
@@ -162,8 +163,11 @@ def _awaits_stream(answer: Answer, result: Any) -> None:
         streaming.set(answer if alone else _NO_ANSWER)
 
 
-def _embeds_only(name: str) -> bool:
+@functools.lru_cache(256)
+def _makes_no_answer(name: str) -> bool:
     # An embedding, a parser or a transformation run by itself is the work of an indexing job.
+    if name.startswith(_WRITES_ONLY):
+        return True
     kind, _, method = name.rpartition(".")
     return method in _NOT_AN_ANSWER or kind.endswith(("Embedding", "Splitter", "Parser", "Extractor"))
 
@@ -200,7 +204,7 @@ def _retrieval(span: Span, answer: Answer, retriever: Any) -> None:
         retrieval.index = extractors.identity(found.store)
         index_id = found.facts.get("index_id")
         if index_id and "collection" not in retrieval.index and "urn" not in retrieval.index:
-            retrieval.index["index_id"] = index_id
+            retrieval.index = {**retrieval.index, "index_id": index_id}
     given = held(retriever, "metadata")
     if isinstance(given, dict) and isinstance(given.get("datahub_urn"), str):
         retrieval.index = {**(retrieval.index or {}), "urn": given["datahub_urn"]}
@@ -358,6 +362,7 @@ def _system(answer: Answer, event: Any) -> Prompt | None:
     return system_prompt(answer, None, None, content)
 
 
+@functools.lru_cache(256)
 def _provider(name: object) -> str | None:
     if not isinstance(name, str):
         return None
@@ -376,8 +381,9 @@ def _model_end(event: Any) -> None:
     if response is not None:
         raw = held(response, "raw")
         call.usage = _usage(raw, held(response, "additional_kwargs"))
-        served = part(raw, "model") or part(raw, "model_version")
-        call.served = served if isinstance(served, str) else None
+        if raw is not None:
+            served = part(raw, "model") or part(raw, "model_version")
+            call.served = served if isinstance(served, str) else None
         text = said(held(response, "message") or response)
         if text is not None and isinstance(call.answer, Answer):
             call.answer.text = text
@@ -385,7 +391,7 @@ def _model_end(event: Any) -> None:
 
 
 def _usage(raw: Any, extra: Any) -> dict[str, int] | None:
-    usage = part(raw, "usage") or part(raw, "usage_metadata")
+    usage = (part(raw, "usage") or part(raw, "usage_metadata")) if raw is not None else None
     if usage is None and isinstance(extra, dict):
         usage = extra
     return (tokens(usage) or None) if usage else None

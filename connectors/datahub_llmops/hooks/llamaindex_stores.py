@@ -120,7 +120,7 @@ def _after_query(call: Done) -> None:
     nodes = held(call.result, "nodes") or []
     scores = held(call.result, "similarities") or []
     ids = held(call.result, "ids") or [node.node_id for node in nodes]
-    found = []
+    found: list[Any] = []
     for number, identity in enumerate(ids):
         picked = provenance.pick(nodes[number].metadata) if number < len(nodes) else {}
         found.append((identity, scores[number] if number < len(scores) else None, None, picked))

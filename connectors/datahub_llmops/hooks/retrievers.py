@@ -78,13 +78,14 @@ def chunks_of(
     found = []
     pick = provenance.pick
     for document in documents:
-        metadata = document.metadata
+        own = document.__dict__
+        metadata = own.get("metadata")
         score = scores.get(id(document)) if scores else None
         if score is None and metadata:
             score = metadata.get("relevance_score")
-        identity = getattr(document, "id", None)
+        identity = own.get("id")
         # The text is the name of a chunk that has no id.
-        text = document.page_content if identity is None else None
+        text = own.get("page_content") if identity is None else None
         found.append((identity, score, text, pick(metadata)))
     return found
 
