@@ -4,6 +4,7 @@ A page asks for a part by a comment; what stands up to the closing comment is re
 
     <!-- options: datahub_llmops.vectors.chroma:ChromaConfig -->     the options of a recipe, from the config class
     <!-- help: lineage -->                                           what ``datahub-llmops lineage --help`` prints
+    <!-- facts: all stores -->                                       which vector store tells what, as declared
 
     python docs/generate.py            write
     python docs/generate.py --check    exit code 1 when something is stale
@@ -17,7 +18,8 @@ import json
 import re
 import sys
 import types
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -27,8 +29,11 @@ from datahub.configuration.common import AllowDenyPattern
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from datahub_llmops.facts import FACTS
+from datahub_llmops.vector_store import VectorStoreSource
+
 ROOT = Path(__file__).resolve().parent.parent
-BLOCK = re.compile(r"(<!-- (options|help): *(.*?) *-->\n).*?(<!-- /\2 -->)", re.DOTALL)
+BLOCK = re.compile(r"(<!-- (options|help|facts): *(.*?) *-->\n).*?(<!-- /\2 -->)", re.DOTALL)
 OWN = "datahub_llmops"
 
 
@@ -138,12 +143,55 @@ def command_help(arguments: str) -> str:
     return f"```text\n{result.output.strip()}\n```\n"
 
 
+def stores() -> dict[str, type[VectorStoreSource[Any]]]:
+    """Every connector of a vector store, by its name in a recipe."""
+    found = {
+        point.name: point.load()
+        for point in entry_points(group="datahub.ingestion.source.plugins")
+        if point.value.startswith(f"{OWN}.vectors.")
+    }
+    return dict(sorted(found.items()))
+
+
+def facts(_: str) -> str:
+    """One table over all stores and facts, as each connector declares them; its tests hold it to that."""
+    sources = stores()
+    systems = [name.removeprefix("llm-") for name in sources]
+    owned = [source.owned_elsewhere is not VectorStoreSource.owned_elsewhere for source in sources.values()]
+    platforms = [f"`{source.platform}`" for source in sources.values()]
+    lines = [
+        table_row("", [f"[{system}](connectors/{system}.md)" for system in systems]),
+        table_row("---", ["---"] * len(systems)),
+        table_row("a dataset is a", [source.noun for source in sources.values()]),
+        table_row("on the datasets of DataHub's own source", _where(owned, platforms)),
+    ]
+    for fact in FACTS:
+        told = [source.tells.get(fact) for source in sources.values()]
+        lines.append(table_row(fact, ["yes" if note == "yes" else "yes *" if note else "" for note in told]))
+    lines += ["", "\\* as follows:", ""]
+    for system, source in zip(systems, sources.values(), strict=True):
+        notes = [f"*{fact}* {source.tells[fact]}" for fact in FACTS if source.tells.get(fact, "yes") != "yes"]
+        lines.append(f"- **{system}**: {'; '.join(notes)}.")
+    return "\n".join(lines) + "\n"
+
+
+def _where(wanted: Iterable[bool], words: Iterable[str]) -> list[str]:
+    return [word if want else "" for want, word in zip(wanted, words, strict=True)]
+
+
+def table_row(first: str, cells: Iterable[str]) -> str:
+    return f"| {' | '.join([first, *cells])} |"
+
+
+PARTS: Mapping[str, Callable[[str], str]] = {"options": options, "help": command_help, "facts": facts}
+
+
 def rendered(text: str) -> str:
     """The page with every generated part as it should be."""
 
     def block(match: re.Match[str]) -> str:
         opening, kind, argument, closing = match.groups()
-        return opening + (options(argument) if kind == "options" else command_help(argument)) + closing
+        return opening + PARTS[kind](argument) + closing
 
     return BLOCK.sub(block, text)
 

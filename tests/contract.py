@@ -1,7 +1,12 @@
 """What every reader keeps to: one class, to be inherited by the test of each connector with one fixture.
 
+``ReaderContract`` is for any reader, ``StoreContract`` for one of a vector store: what its source declares to tell is
+what it tells.
+
 ```python
-class TestContract(ReaderContract):
+class TestContract(StoreContract):
+    source = MyStoreSource
+
     @pytest.fixture
     def open_reader(self) -> OpenReader: ...   # a new reader of the same, populated system at every call
 ```
@@ -14,13 +19,15 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import fields, is_dataclass
 from datetime import datetime, timezone
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 import pytest
 
 from datahub_llmops.errors import ConnectorError, VanishedError
+from datahub_llmops.facts import Fact, told
 from datahub_llmops.model import Collection, Container, Name, Unlisted
 from datahub_llmops.reader import Reader
+from datahub_llmops.vector_store import VectorStoreSource
 
 OpenReader: TypeAlias = Callable[[], Reader[Any]]
 
@@ -129,6 +136,20 @@ class ReaderContract:
         # After that it may refuse, or open itself anew: but in the words of the contract.
         with suppress(ConnectorError):
             reader.read(names[0])
+
+
+class StoreContract(ReaderContract):
+    """The populated system has to hold an example of every fact that the connector tells."""
+
+    source: ClassVar[type[VectorStoreSource[Any]]]
+    untold: ClassVar[frozenset[Fact]] = frozenset()
+    """Facts that this way of reading does not tell, where another class of the same connector reads them."""
+
+    def test_tells_what_its_source_declares(self, open_reader: OpenReader) -> None:
+        with closing(open_reader()) as reader:
+            seen = {fact for item in _collections(reader) for fact in told(item)}
+        declared = set(self.source.tells) - self.untold
+        assert seen == declared, f"undeclared: {sorted(seen - declared)}; not told: {sorted(declared - seen)}"
 
 
 CHECKS = frozenset(name for name in vars(ReaderContract) if name.startswith("test_"))

@@ -74,7 +74,9 @@ def test_a_connector_has_recipe_page_extra_test_and_logo(plugin: str, system: st
     assert plugin == f"llm-{system}"
     assert (ROOT / "recipes" / f"{system}.dhub.yaml").is_file()
     assert (ROOT / "docs" / "connectors" / f"{system}.md").is_file()
-    assert list((ROOT / "tests").glob(f"*/test_{system}*.py"))
+    tests = list((ROOT / "tests").glob(f"*/test_{system}*.py"))
+    # Of the contract: without it, what the connector declares to tell is only a claim.
+    assert any(f"    source = {resolve(SOURCES[plugin]).__name__}\n" in path.read_text() for path in tests)
     assert system in PROJECT["optional-dependencies"]
     assert system in str(PROJECT["optional-dependencies"]["all"])
     assert f"connectors/{system}.md" in (ROOT / "docs" / "index.md").read_text()

@@ -24,6 +24,7 @@ from datahub_llmops.assigned import Assigned, AssignedDataset
 from datahub_llmops.catalog.protocol import FullCatalog
 from datahub_llmops.catalog.recipe import recipe_catalog
 from datahub_llmops.errors import CatalogError, ConnectorError, VanishedError
+from datahub_llmops.facts import Fact
 from datahub_llmops.lineage import jobs as declared
 from datahub_llmops.lineage import rules
 from datahub_llmops.lineage.config import EmbeddingJobConfig
@@ -102,6 +103,8 @@ class VectorStoreSource(CatalogSource[VectorStoreConfigT, Collection]):
     """What a connector of a vector store extends: ``platform``, ``config_type``, ``name_filters``, ``open``."""
 
     noun: ClassVar[str] = "collection"
+    tells: ClassVar[Mapping[Fact, str]]
+    """Which facts the store tells, and how where that wants saying; the reader's contract checks it."""
     report: VectorStoreReport
 
     def __init__(self, config: VectorStoreConfigT, ctx: PipelineContext) -> None:
@@ -216,7 +219,7 @@ class VectorStoreSource(CatalogSource[VectorStoreConfigT, Collection]):
     def _facts_of(
         self, item: Collection, declared: PropertyValues, *, shared: bool
     ) -> Iterator[MetadataWorkUnit]:
-        for proposal in self._shared(item, declared) if shared else self._own(item, declared):
+        for proposal in self.shared_facts(item, declared) if shared else self._own(item, declared):
             yield workunit(proposal, primary=not shared)
         for proposal in vector_proposals(item, self.place):
             yield workunit(proposal, primary=False)
@@ -230,7 +233,8 @@ class VectorStoreSource(CatalogSource[VectorStoreConfigT, Collection]):
                 yield from container_proposals(path, self.place)
         yield from collection_proposals(item, self.place, now=self._now, declared=declared)
 
-    def _shared(self, item: Collection, declared: PropertyValues) -> Iterator[Proposal]:
+    def shared_facts(self, item: Collection, declared: PropertyValues) -> Iterator[Proposal]:
+        """What is added to a dataset that another source describes."""
         present = self._catalog.latest(urns.collection(self.place, item.name)) if self._catalog else {}
         profile = present.get("datasetProfile")
         yield from shared_proposals(

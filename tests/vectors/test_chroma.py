@@ -13,11 +13,12 @@ from typing import Any
 
 import pytest
 
-from contract import OpenReader, ReaderContract
+from contract import OpenReader, StoreContract
 from datahub_llmops.errors import AccessError, VanishedError
 from datahub_llmops.http import HttpClient
 from datahub_llmops.model import Collection, Container, Name, PayloadField, ProvenanceCount, Vector
 from datahub_llmops.reader import Reader
+from datahub_llmops.vectors.chroma import ChromaSource
 from datahub_llmops.vectors.chroma_file import ChromaFileReader
 from datahub_llmops.vectors.chroma_rest import ChromaRestReader, absent
 from stub import Call, Reply, Stub, answer_json, forward
@@ -58,10 +59,21 @@ def open_either(
     return lambda: rest_reader(chroma_server.url)
 
 
-class TestContract(ReaderContract):
+class TestFolder(StoreContract):
+    source = ChromaSource
+
     @pytest.fixture
-    def open_reader(self, open_either: OpenReader) -> OpenReader:
-        return open_either
+    def open_reader(self, chroma_written: Path) -> OpenReader:
+        return lambda: file_reader(chroma_written)
+
+
+class TestServer(StoreContract):
+    source = ChromaSource
+    untold = frozenset({"size", "created", "modified"})
+
+    @pytest.fixture
+    def open_reader(self, chroma_server: ChromaServer) -> OpenReader:
+        return lambda: rest_reader(chroma_server.url)
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contract import OpenReader, ReaderContract
+from contract import OpenReader, StoreContract
 from datahub_llmops.errors import (
     ConnectorError,
     DeniedError,
@@ -32,6 +32,7 @@ from datahub_llmops.errors import (
     VanishedError,
 )
 from datahub_llmops.model import Collection, Container, PayloadField, ProvenanceCount, Vector
+from datahub_llmops.vectors.lancedb import LanceSource
 from datahub_llmops.vectors.lancedb_facts import Index, Table, countable
 from datahub_llmops.vectors.lancedb_files import LanceReader
 from vectors.lancedb_stores import PLANTED, TABLES, vectors
@@ -44,7 +45,9 @@ def reader_of(folder: Path, **options: Any) -> LanceReader:
     return LanceReader(path=folder, **{"provenance_fields": FIELDS, **options})
 
 
-class TestContract(ReaderContract):
+class TestContract(StoreContract):
+    source = LanceSource
+
     @pytest.fixture
     def open_reader(self, lancedb_written: Path) -> OpenReader:
         return lambda: reader_of(lancedb_written)

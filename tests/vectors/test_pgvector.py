@@ -10,9 +10,10 @@ from dataclasses import replace
 import pytest
 from psycopg import sql
 
-from contract import OpenReader, ReaderContract
+from contract import OpenReader, ReaderContract, StoreContract
 from datahub_llmops.errors import DeniedError, UnreadableError, VanishedError
 from datahub_llmops.model import Collection, Vector
+from datahub_llmops.vectors.pgvector import PgvectorSource
 from datahub_llmops.vectors.pgvector_reader import PgvectorReader
 from datahub_llmops.vectors.postgres_connection import Connections
 from vectors.pgvector_stores import SHOP_TABLES, Postgres
@@ -32,7 +33,9 @@ class TestFrameworks(ReaderContract):
         return lambda: postgres.reader("frames")
 
 
-class TestAllDatabases(ReaderContract):
+class TestAllDatabases(StoreContract):
+    source = PgvectorSource
+
     @pytest.fixture
     def open_reader(self, postgres: Postgres) -> OpenReader:
         return lambda: postgres.reader(None)

@@ -13,12 +13,13 @@ from datahub.metadata.urns import DatasetUrn
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contract import OpenReader, ReaderContract
+from contract import OpenReader, StoreContract
 from datahub_llmops import urns
 from datahub_llmops.errors import DeniedError, UnreachableError, UnreadableError, VanishedError
 from datahub_llmops.http import HttpClient
 from datahub_llmops.model import Container, PayloadField, ProvenanceCount, Unlisted, Vector
 from datahub_llmops.urns import Place
+from datahub_llmops.vectors.pinecone import PineconeSource
 from datahub_llmops.vectors.pinecone_facts import Index, index, stats
 from datahub_llmops.vectors.pinecone_rest import API_VERSION, PineconeReader, absent
 from stub import Call, Reply, Stub, answer_json
@@ -50,7 +51,9 @@ def reader(service: PineconeService) -> Iterator[PineconeReader]:
         yield opened
 
 
-class TestContract(ReaderContract):
+class TestContract(StoreContract):
+    source = PineconeSource
+
     @pytest.fixture
     def open_reader(self, service: PineconeService) -> OpenReader:
         return lambda: open_at(service.url)

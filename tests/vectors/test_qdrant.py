@@ -15,10 +15,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from qdrant_client import QdrantClient
 
-from contract import OpenReader, ReaderContract
+from contract import OpenReader, StoreContract
 from datahub_llmops.errors import UnreachableError, UnreadableError, VanishedError
 from datahub_llmops.http import HttpClient
 from datahub_llmops.model import Collection, Container, PayloadField, ProvenanceCount, Vector
+from datahub_llmops.vectors.qdrant import QdrantSource
 from datahub_llmops.vectors.qdrant_facts import Described, json_path
 from datahub_llmops.vectors.qdrant_rest import QdrantReader, absent
 from stub import Call, Reply, Stub, answer_json
@@ -33,7 +34,9 @@ def reader_of(url: str, **options: Any) -> QdrantReader:
     return QdrantReader(client, **{"provenance_fields": FIELDS, **options})
 
 
-class TestContract(ReaderContract):
+class TestContract(StoreContract):
+    source = QdrantSource
+
     @pytest.fixture
     def open_reader(self, qdrant_server: Stub) -> OpenReader:
         return lambda: reader_of(qdrant_server.url)

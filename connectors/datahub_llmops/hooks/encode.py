@@ -116,6 +116,8 @@ class Encoder:
         digest: Any,
     ) -> list[Any]:
         identity, score, text, picked = chunk
+        if isinstance(identity, int):
+            identity = str(identity)
         name = identity[:MAX_ID] if isinstance(identity, str) and identity else None
         if name is None and isinstance(text, str):
             name = provenance.HMAC_PREFIX + digest(text)

@@ -28,6 +28,7 @@ from datahub_llmops.hooks.answers import (
 from datahub_llmops.hooks.described import Described, attributes, kept
 from datahub_llmops.hooks.guard import guarded
 from datahub_llmops.hooks.model_calls import part, tokens
+from datahub_llmops.hooks.places import attribute
 
 
 class Span:
@@ -215,7 +216,7 @@ def _retrieval(span: Span, answer: Answer, retriever: Any) -> None:
 
 def _description(retriever: Any) -> Described:
     own = attributes(retriever)
-    index_id = extractors.attribute(own.get("_index"), "index_id")
+    index_id = attribute(own.get("_index"), "index_id")
     known = kept(retriever, own, index_id)
     if known is not None:
         return known

@@ -33,6 +33,8 @@ CAPACITY: Final = 10_000
 SLICE: Final = 8
 """Records encoded in one go; between slices the thread gives the interpreter back."""
 BATCH: Final = 200
+TICK: Final = 5.0
+"""Seconds between two sweeps of what never ends."""
 RETRY_FIRST: Final = 1.0
 RETRY_LAST: Final = 30.0
 
@@ -127,7 +129,7 @@ class Recorder:
             with guard.shield("recorder"):
                 if self._queue and time.monotonic() >= self._retry:
                     self._drain(patient=True)
-                if time.monotonic() - ticked > 5.0:
+                if time.monotonic() - ticked > TICK:
                     ticked = time.monotonic()
                     for call in list(self.tick):
                         with guard.shield("recorder.tick"):

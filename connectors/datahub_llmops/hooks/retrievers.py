@@ -65,10 +65,7 @@ def describe(retrieval: Retrieval, retriever: Any, metadata: Metadata, name: str
 def at_store(retrieval: Retrieval, store: Any) -> None:
     """Index and embedding model of a retrieval, from the store object."""
     retrieval.index = extractors.identity(store)
-    model = getattr(store, "embeddings", None)
-    if model is None:
-        model = getattr(store, "embedding_function", None)
-    retrieval.embedding = extractors.embedding(model)
+    retrieval.embedding = extractors.embedding(extractors.model_of(store))
 
 
 def chunks_of(
@@ -84,6 +81,9 @@ def chunks_of(
         if score is None and metadata:
             score = metadata.get("relevance_score")
         identity = own.get("id")
+        if identity is None and metadata:
+            # Where Qdrant's and Milvus' packages put it.
+            identity = metadata.get("_id", metadata.get("pk"))
         # The text is the name of a chunk that has no id.
         text = own.get("page_content") if identity is None else None
         found.append((identity, score, text, pick(metadata)))

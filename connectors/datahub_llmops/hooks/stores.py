@@ -115,11 +115,11 @@ def record(
     """One write or delete, to the recorder."""
     event = WriteEvent(operation, framework, extractors.identity(store), call.started)
     event.application, event.version = runtime.application()
-    model = getattr(store, "embeddings", None) if framework == "langchain" else None
-    if model is None and framework == "langchain":
-        model = getattr(store, "embedding_function", None)
+    model = extractors.model_of(store) if framework == "langchain" else None
     event.embedding = embedding or extractors.embedding(model)
-    event.ids = [one for one in ids if isinstance(one, str)] if isinstance(ids, (list, tuple)) else []
+    event.ids = (
+        [str(one) for one in ids if isinstance(one, (str, int))] if isinstance(ids, (list, tuple)) else []
+    )
     event.count = count or len(event.ids)
     event.sources = list(sources)
     job = writing.job.get()

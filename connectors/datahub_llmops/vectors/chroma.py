@@ -5,6 +5,7 @@ https://docs.trychroma.com/
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -20,6 +21,7 @@ from datahub.ingestion.api.decorators import (
 from pydantic import Field, model_validator
 from typing_extensions import Self, override
 
+from datahub_llmops.facts import Fact, yes
 from datahub_llmops.http import HttpClient, HttpOptions
 from datahub_llmops.model import Collection
 from datahub_llmops.reader import Reader
@@ -98,6 +100,23 @@ class ChromaSource(VectorStoreSource[ChromaConfig]):
 
     platform: ClassVar[str] = "chroma"
     config_type: ClassVar[type[ChromaConfig]] = ChromaConfig
+    tells: ClassVar[Mapping[Fact, str]] = {
+        **yes(
+            "dimension",
+            "metric",
+            "index type",
+            "index parameters",
+            "payload fields",
+            "text field",
+            "description",
+        ),
+        "embedding model": "where the embedding function names one",
+        "count": "exact",
+        "size": "of the vector index, by `path`",
+        "created": "first insert, by `path`",
+        "modified": "by `path`",
+        "sources of chunks": "by `path` all rows, by `url` a scan",
+    }
     name_filters: ClassVar[tuple[str, ...]] = ("database_pattern", "collection_pattern")
 
     @classmethod

@@ -5,6 +5,7 @@ https://lancedb.github.io/lancedb/
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
 
@@ -21,6 +22,7 @@ from pydantic import Field, model_validator
 from typing_extensions import Self, override
 
 from datahub_llmops.errors import AccessError
+from datahub_llmops.facts import Fact, yes
 from datahub_llmops.model import Collection, Name
 from datahub_llmops.reader import Reader
 from datahub_llmops.vector_store import VectorStoreConfig, VectorStoreSource
@@ -83,6 +85,18 @@ class LanceSource(VectorStoreSource[LanceConfig]):
 
     platform: ClassVar[str] = "lancedb"
     config_type: ClassVar[type[LanceConfig]] = LanceConfig
+    tells: ClassVar[Mapping[Fact, str]] = {
+        **yes(
+            "dimension", "index parameters", "element type", "quantization", "several vectors", "multivectors"
+        ),
+        **yes("payload fields", "text field", "size", "modified", "description"),
+        "metric": "where there is an index",
+        "index type": "where there is an index",
+        "embedding model": "of the recorded embedding function",
+        "count": "exact",
+        "created": "the oldest version that is kept",
+        "sources of chunks": "by SQL in the engine, all rows",
+    }
     name_filters: ClassVar[tuple[str, ...]] = ("table_pattern",)
     noun: ClassVar[str] = "table"
 

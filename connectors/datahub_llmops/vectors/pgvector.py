@@ -5,7 +5,7 @@ https://github.com/pgvector/pgvector
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import ClassVar, Literal
 
 import psycopg
@@ -28,6 +28,7 @@ from typing_extensions import Self, override
 
 from datahub_llmops import urns
 from datahub_llmops.errors import CatalogError
+from datahub_llmops.facts import Fact, yes
 from datahub_llmops.mapping.collections import Proposal
 from datahub_llmops.mapping.edges import key_proposal
 from datahub_llmops.model import Collection, Name
@@ -156,6 +157,19 @@ class PgvectorSource(VectorStoreSource[PgvectorConfig]):
 
     platform: ClassVar[str] = "postgres"
     config_type: ClassVar[type[PgvectorConfig]] = PgvectorConfig
+    tells: ClassVar[Mapping[Fact, str]] = {
+        **yes(
+            "dimension", "index type", "index parameters", "element type", "quantization", "several vectors"
+        ),
+        **yes("sparse vectors", "multivectors", "text field", "size", "partitions"),
+        "metric": "where there is an index",
+        "embedding model": "where a comment names one",
+        "payload fields": "columns, and keys of JSON by a sample",
+        "count": "where `scan_pattern` names the table, or the sample saw all of it",
+        "estimated count": "the planner's",
+        "description": "the comment",
+        "sources of chunks": "by statistics, else a sample, or in whole where `scan_pattern` names the table",
+    }
     name_filters: ClassVar[tuple[str, ...]] = ("database_pattern", "schema_pattern")
     noun: ClassVar[str] = "table"
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from datahub.configuration.common import AllowDenyPattern, TransparentSecretStr
-from datahub.ingestion.api.common import PipelineContext
 from datahub.ingestion.api.decorators import (
     SourceCapability,
     SupportStatus,
@@ -20,27 +19,22 @@ from datahub.ingestion.api.decorators import (
     support_status,
 )
 from datahub.ingestion.api.workunit import MetadataWorkUnit
-from datahub.ingestion.source.state.entity_removal_state import GenericCheckpointState
-from datahub.ingestion.source.state.stale_entity_removal_handler import StaleEntityRemovalHandler
-from datahub.utilities.urns.urn import guess_entity_type
 from pydantic import Field, field_validator
 from typing_extensions import override
 
 from datahub_llmops import urns
-from datahub_llmops.catalog.recipe import is_unwritten
-from datahub_llmops.errors import CatalogError
+from datahub_llmops.facts import Fact, yes
 from datahub_llmops.http import HttpClient, HttpOptions
 from datahub_llmops.mapping.collections import Proposal, schema_proposal, shared_proposals
-from datahub_llmops.mapping.edges import key_proposal
 from datahub_llmops.mapping.properties import PropertyValues
-from datahub_llmops.model import Collection, Name
+from datahub_llmops.model import Collection
 from datahub_llmops.reader import Reader
-from datahub_llmops.source import workunit
-from datahub_llmops.vector_store import VectorStoreConfig, VectorStoreReport, VectorStoreSource
+from datahub_llmops.shared_store import SharedStoreConfig, SharedStoreSource
+from datahub_llmops.vector_store import VectorStoreReport
 from datahub_llmops.vectors.pinecone_rest import API_VERSION, PineconeReader, absent
 
 
-class PineconeConfig(VectorStoreConfig, HttpOptions):
+class PineconeConfig(SharedStoreConfig, HttpOptions):
     """Recipe options of `llm-pinecone`."""
 
     url: str = Field(
@@ -72,12 +66,6 @@ class PineconeConfig(VectorStoreConfig, HttpOptions):
         ge=0,
         description="Records of each namespace whose metadata is read, for payload fields and provenance, for "
         "example `1000`. Reading costs read units; at `0` no record is read.",
-    )
-    described_elsewhere: bool | None = Field(
-        default=None,
-        description="Does DataHub's own `pinecone` source describe the same namespaces? `true`: only facts that it "
-        "has no place for are added. `false`: all is written. Default: as the catalog says of each; `true` without "
-        "a catalog.",
     )
 
     @field_validator("api_key")
@@ -112,19 +100,22 @@ class PineconeReport(VectorStoreReport):
 @capability(SourceCapability.DOMAINS, "By the option `domain`")
 @capability(SourceCapability.PLATFORM_INSTANCE, "By the option `platform_instance`")
 @capability(SourceCapability.TEST_CONNECTION, "Tells apart what cannot be reached and what is not allowed")
-class PineconeSource(VectorStoreSource[PineconeConfig]):
+class PineconeSource(SharedStoreSource[PineconeConfig]):
     """Reads namespaces of Pinecone's indexes."""
 
     platform: ClassVar[str] = "pinecone"
     config_type: ClassVar[type[PineconeConfig]] = PineconeConfig
+    tells: ClassVar[Mapping[Fact, str]] = {
+        **yes("dimension", "metric", "several vectors", "sparse vectors", "text field", "region"),
+        "embedding model": "of indexes that embed",
+        "payload fields": "declared ones, others by `sample_rows`",
+        "count": "as Pinecone has counted, which may lag",
+        "size": "with `describe_namespaces`",
+        "sources of chunks": "by `sample_rows`",
+    }
     name_filters: ClassVar[tuple[str, ...]] = ("index_pattern", "namespace_pattern")
     noun: ClassVar[str] = "namespace"
     report: PineconeReport
-
-    def __init__(self, config: PineconeConfig, ctx: PipelineContext) -> None:
-        super().__init__(config, ctx)
-        self._nothing_there = is_unwritten(ctx, config.catalog)
-        self._known: tuple[str, Mapping[str, Mapping[str, Any]]] = ("", {})
 
     @classmethod
     @override
@@ -154,39 +145,10 @@ class PineconeSource(VectorStoreSource[PineconeConfig]):
         return PineconeReport()
 
     @override
-    def owned_elsewhere(self, name: Name) -> bool:
-        return self._described_elsewhere(urns.collection(self.place, name))
-
-    def _described_elsewhere(self, urn: str) -> bool:
-        """Has somebody else described this dataset, and not removed it since?"""
-        if self.config.described_elsewhere is not None:
-            return self.config.described_elsewhere
-        if self._catalog is None:
-            return not self._nothing_there
-        try:
-            there = self._in_catalog(urn)
-        except CatalogError as error:
-            self._catalog_failed(error)
-            return True
-        described, status = there.get("datasetProperties"), there.get("status") or {}
-        if described is None or status.get("removed"):
-            return False
-        # DataHub's source gives no qualified name.
-        name = described.get("qualifiedName")
-        return not name or urns.collection(self.place, (name,)) != urn
-
-    def _in_catalog(self, urn: str) -> Mapping[str, Mapping[str, Any]]:
-        """What the catalog has of a dataset; the last one asked for is remembered."""
-        if self._known[0] != urn:
-            wanted = ["datasetProperties", "schemaMetadata", "status"]
-            self._known = (urn, self._catalog.aspects(urn, wanted) if self._catalog else {})
-        return self._known[1]
-
-    @override
-    def _shared(self, item: Collection, declared: PropertyValues) -> Iterator[Proposal]:
+    def shared_facts(self, item: Collection, declared: PropertyValues) -> Iterator[Proposal]:
         # DataHub's source writes no profile: the newest one is ours, or one of a time before it described this.
         yield from shared_proposals(item, self.place, now=self._now, declared=declared, present_profile=None)
-        schema = self._in_catalog(urns.collection(self.place, item.name)).get("schemaMetadata")
+        schema = self.in_catalog(urns.collection(self.place, item.name)).get("schemaMetadata")
         # It finds no fields on serverless indexes, and never the vectors. What it did find is left alone.
         if self._catalog is not None and (schema is None or _is_ours(schema)):
             yield schema_proposal(item, self.place)
@@ -195,21 +157,7 @@ class PineconeSource(VectorStoreSource[PineconeConfig]):
     def concluding_proposals(self, reader: Reader[Collection]) -> Iterator[Proposal | MetadataWorkUnit]:
         if isinstance(reader, PineconeReader):
             self.report.read_units = reader.read_units
-        yield from self._handed_over()
         yield from super().concluding_proposals(reader)
-
-    def _handed_over(self) -> Iterator[MetadataWorkUnit]:
-        """Datasets that were ours until DataHub's source described them: they are not ours to retire any more.
-
-        They stay in the state of stale removal, which would take it for a failure when most of what it knew is not
-        mentioned, and are named as somebody else's, which it never removes.
-        """
-        job = StaleEntityRemovalHandler.compute_job_id(self.platform)
-        last = self.state_provider.get_last_checkpoint(job, GenericCheckpointState)
-        for urn in last.state.urns if last is not None else ():
-            if guess_entity_type(urn) == "dataset" and self._described_elsewhere(urn):
-                yield workunit(key_proposal(urn), primary=True)
-                yield workunit(key_proposal(urn), primary=False)
 
 
 def _is_ours(schema: Mapping[str, Any]) -> bool:

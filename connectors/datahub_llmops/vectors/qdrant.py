@@ -5,6 +5,7 @@ https://qdrant.tech/documentation/
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from datahub.configuration.common import AllowDenyPattern, TransparentSecretStr
@@ -19,6 +20,7 @@ from datahub.ingestion.api.decorators import (
 from pydantic import Field
 from typing_extensions import override
 
+from datahub_llmops.facts import Fact, yes
 from datahub_llmops.http import HttpClient, HttpOptions
 from datahub_llmops.model import Collection
 from datahub_llmops.reader import Reader
@@ -70,6 +72,16 @@ class QdrantSource(VectorStoreSource[QdrantConfig]):
 
     platform: ClassVar[str] = "qdrant"
     config_type: ClassVar[type[QdrantConfig]] = QdrantConfig
+    tells: ClassVar[Mapping[Fact, str]] = {
+        **yes("dimension", "metric", "index type", "index parameters", "element type", "quantization"),
+        **yes("several vectors", "sparse vectors", "multivectors", "text field", "created", "aliases"),
+        "embedding model": "where the metadata names one",
+        "payload fields": "indexed ones, others by a sample",
+        "count": "exact, or an estimate with `exact_count: false`",
+        "partitions": "shard keys",
+        "description": "of the metadata",
+        "sources of chunks": "facets where an index allows it, else a scan",
+    }
     name_filters: ClassVar[tuple[str, ...]] = ("collection_pattern",)
 
     @classmethod
