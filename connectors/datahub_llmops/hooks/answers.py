@@ -260,7 +260,7 @@ def prompt_of(answer: Answer, parent: object, *, beside_only: bool = False) -> P
     """The prompt that a model call was rendered from: the last one beside it, else the last of the answer."""
     prompts = answer.prompts
     for prompt in reversed(prompts):
-        if prompt.parent == parent:
+        if prompt.parent is parent or prompt.parent == parent:
             return prompt
     return prompts[-1] if prompts and not beside_only else None
 

@@ -1,6 +1,6 @@
 """Searches of LangChain's vector stores: those that bypass a retriever, and the scores of those behind one.
 
-The outermost wrapped call of a context is the search; calls inside it are listened to for scores only.
+The outermost wrapped call of a context is the search; calls inside it, or inside a retriever, give scores only.
 """
 
 from __future__ import annotations
@@ -33,56 +33,72 @@ SEARCHES: Final = (
 
 
 def watched(function: Any) -> Any:
-    """A wrapper of a search."""
-    outermost = calls.watched(_before_search, _after_search)(function)
-    if "score" not in function.__name__:
-        return outermost
+    """A wrapper of a search. Behind a retriever it takes down scores and no more."""
+    bypassing = calls.watched(_before_search, _after_search)(function)
+    scored = "score" in function.__name__
     if inspect.iscoroutinefunction(function):
 
         @functools.wraps(function)
         async def later(*args: Any, **kwargs: Any) -> Any:
-            outer = calls.frame()
-            if outer is None:
-                return await outermost(*args, **kwargs)
+            retrieval = _around(args)
+            if retrieval is None:
+                return await bypassing(*args, **kwargs)
             result = await function(*args, **kwargs)
-            _inside(outer, result)
+            if scored:
+                _inside(retrieval, result)
             return result
 
         return later
 
     @functools.wraps(function)
     def now(*args: Any, **kwargs: Any) -> Any:
-        outer = calls.frame()
-        if outer is None:
-            return outermost(*args, **kwargs)
+        retrieval = _around(args)
+        if retrieval is None:
+            return bypassing(*args, **kwargs)
         result = function(*args, **kwargs)
-        _inside(outer, result)
+        if scored:
+            _inside(retrieval, result)
         return result
 
     return now
 
 
+def _around(args: Any) -> Retrieval | None:
+    """The retriever or search that this one is a part of."""
+    frame = calls.frame()
+    if frame is not None:
+        return frame.retrieval
+    current = retrievers.searching.get()
+    if current is None or current.ended is not None or not runtime.enabled:
+        return None
+    index = current.index
+    if index is None or ("platform" not in index and "collection" not in index):
+        _found_at(current, args)
+    return current
+
+
+@guarded("stores.found_at")
+def _found_at(retrieval: Retrieval, args: Any) -> None:
+    """The store of a retriever that does not say it."""
+    if not args or not isinstance(retrieval.answer, Answer):
+        return
+    urn = (retrieval.index or {}).get("urn")
+    retrievers.at_store(retrieval, args[0])
+    if urn is not None:
+        retrieval.index = {**(retrieval.index or {}), "urn": urn}
+
+
 @guarded("stores.inside_search")
-def _inside(outer: Frame, result: Any) -> None:
-    if outer.retrieval is not None:
-        _scored(outer.retrieval, result)
+def _inside(retrieval: Retrieval, result: Any) -> None:
+    if isinstance(retrieval.answer, Answer):
+        _scored(retrieval, result)
 
 
 @guarded("stores.before_search")
 def _before_search(function: Any, args: Any, kwargs: Any) -> Frame | None:
     if calls.frame() is not None or not args:
         return None
-    current = retrievers.searching.get()
-    if current is None or current.ended is not None:
-        return Frame("search", _direct(args[0], kwargs))
-    if not isinstance(current.answer, Answer):
-        return None
-    if current.index is None or ("collection" not in current.index and "platform" not in current.index):
-        urn = (current.index or {}).get("urn")
-        retrievers.at_store(current, args[0])
-        if urn is not None:
-            current.index = {**(current.index or {}), "urn": urn}
-    return Frame("search", current)
+    return Frame("search", _direct(args[0], kwargs))
 
 
 def _direct(store: Any, kwargs: Mapping[str, Any]) -> Retrieval | None:
@@ -117,8 +133,6 @@ def _after_search(call: Done) -> None:
     if retrieval is None:
         return
     documents = _scored(retrieval, call.result)
-    if retrieval.key is not None:
-        return  # Behind a retriever: its own end says what it gave.
     if call.error is not None:
         status, name = runtime.failure(call.error)
         runtime.ended(retrieval, status, name)
