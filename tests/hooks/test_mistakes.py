@@ -6,6 +6,7 @@ The places are found, not listed: every guarded function of the package, and eve
 from __future__ import annotations
 
 import ast
+import asyncio
 import logging
 import pkgutil
 import sys
@@ -81,6 +82,13 @@ def everything() -> list[object]:
         def invoke(self, *args: Any, **kwargs: Any) -> Any:
             return super().invoke(*args, **kwargs)
 
+    class Hides(BaseRetriever):
+        """Says nothing of its store."""
+
+        @override
+        def _get_relevant_documents(self, query: str, **kwargs: Any) -> Any:
+            return store.similarity_search(query, k=1)
+
     class Derived(InMemoryVectorStore):
         """A class that is wrapped anew."""
 
@@ -96,6 +104,8 @@ def everything() -> list[object]:
     results.append(store.add_documents(DOCUMENTS[:1]))
     with lineage.answer():
         results.append(rag(store).invoke("q").content)
+    results.append(asyncio.run(rag(store).ainvoke("q")).content)
+    results.append(len(Hides().invoke("q")))
     failing: RunnableLambda[str, Any] = RunnableLambda(lambda x: 1 // 0)
     tried(lambda: failing.invoke("q"))
     tried(lambda: Fails().invoke("q"))

@@ -16,7 +16,7 @@ from datahub_llmops.hooks.places import KNOWN, MAX_TEXT, Extractor, Raw, attribu
 
 _registered: dict[str, Extractor] = {}
 _named: dict[int, tuple[weakref.ref[Any] | Any, str]] = {}
-_static: dict[int, tuple[weakref.ref[Any], Raw]] = {}
+_static: dict[int, _Known] = {}
 
 
 def register(store_class: type | str, extractor: Extractor) -> None:
@@ -26,6 +26,7 @@ def register(store_class: type | str, extractor: Extractor) -> None:
     ``collection``, or ``urn`` where it knows better. ``store_class`` is the class or its name.
     """
     _registered[store_class if isinstance(store_class, str) else store_class.__name__] = extractor
+    _static.clear()
 
 
 def name_index(store: object, urn: str) -> None:
@@ -39,17 +40,20 @@ def name_index(store: object, urn: str) -> None:
 
 
 def identity(store: object) -> Raw:
-    """The raw identity of a vector store object of LangChain or LlamaIndex; at least its class."""
-    given = _named.get(id(store))
+    """The raw identity of a vector store object of LangChain or LlamaIndex; at least its class. Not to be changed."""
+    key = id(store)
+    given = _named.get(key)
     if given is not None:
         return {"urn": given[1], "class": class_name(store)}
+    known = _static.get(key)
+    if known is not None and known.ref() is store:
+        return known.identity(store)
     for name in _class_names(store):
         own = _registered.get(name)
         if own is not None:
             return _told_apart({"class": class_name(store), **_clean(own(store))})
-        known = KNOWN.get(name)
-        if known is not None:
-            return _told_apart(_known(store, *known))
+        if name in KNOWN:
+            return _known(store, *KNOWN[name])
     return {"class": class_name(store)}
 
 
@@ -60,19 +64,35 @@ def _told_apart(raw: Raw) -> Raw:
     return raw
 
 
+class _Known:
+    """Place of a store, read once (it parses addresses); the collection's name is read every time (it can change)."""
+
+    __slots__ = ("_found", "_moved", "_moving", "_place", "ref")
+
+    def __init__(self, ref: weakref.ref[Any], place: Raw, moving: Extractor) -> None:
+        self.ref = ref
+        self._place = place
+        self._moving = moving
+        self._moved: Mapping[str, Any] | None = None
+        self._found: Raw = {}
+
+    def identity(self, store: object) -> Raw:
+        """The same dictionary as long as nothing changes."""
+        moved = self._moving(store)
+        if moved != self._moved:
+            self._found = _told_apart({**self._place, **_clean(moved)})
+            self._moved = moved
+        return self._found
+
+
 def _known(store: object, platform: str, static: Extractor, moving: Extractor) -> Raw:
-    """Place once per object (it parses addresses), the collection's name every time (it can change)."""
     key = id(store)
-    held = _static.get(key)
-    if held is None or held[0]() is not store:
-        raw = {"platform": platform, **_clean(static(store)), "class": class_name(store)}
-        try:
-            _static[key] = (weakref.ref(store, lambda _gone: _static.pop(key, None)), raw)
-        except TypeError:
-            return {**raw, **_clean(moving(store))}
-    else:
-        raw = held[1]
-    return {**raw, **_clean(moving(store))}
+    place = {"platform": platform, **_clean(static(store)), "class": class_name(store)}
+    try:
+        found = _static[key] = _Known(weakref.ref(store, lambda _gone: _static.pop(key, None)), place, moving)
+    except TypeError:
+        return _told_apart({**place, **_clean(moving(store))})
+    return found.identity(store)
 
 
 def class_name(thing: object) -> str:

@@ -102,7 +102,7 @@ class Recorder:
                 self.dropped += 1
         queue.append(item)
         self.recorded += 1
-        if self._pid != os.getpid():
+        if self._pid is None:  # The first of this process: a fork begins anew.
             self._start()
         elif self._closing:
             self._drain(patient=False)
