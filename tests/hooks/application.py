@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import atexit
 import multiprocessing
 import os
 import random
@@ -131,6 +132,11 @@ def main(mode: str, argument: str) -> None:
     if mode == "kills":
         kills(int(argument))
         return
+    if mode == "first-at-exit":
+        import hooks.parts  # noqa: F401  # later nothing of LangChain can be imported
+
+        # Registered before the hooks': it runs after theirs, when no thread may be started any more.
+        atexit.register(alone, 0.0)
     handle = lineage.attach("support-bot", store=STORE)
     if mode == "endless":
         while True:
@@ -168,6 +174,11 @@ def main(mode: str, argument: str) -> None:
         gevent.joinall(jobs)
         for job in jobs:
             say(job.value)
+    elif mode == "exit-inside":
+        with lineage.answer() as a:
+            say(a.id)
+            answer()
+            sys.exit(0)
     elif mode == "frozen":
         say(answer())
         assert handle.flush(5)

@@ -85,6 +85,8 @@ class TestProcesses:
             ("gevent", "5", 5),
             ("frozen", "", 1),
             ("thread-at-exit", "", 2),
+            ("first-at-exit", "", 1),
+            ("exit-inside", "", 1),
         ],
     )
     def test_every_answer_is_kept(self, tmp_path: Path, mode: str, argument: str, expected: int) -> None:

@@ -112,8 +112,9 @@ class Recorder:
         try:
             _start_thread(self._work)
         except RuntimeError:
-            # No more threads at interpreter shutdown; the exit handler, or the next record, writes.
+            # No more threads at interpreter shutdown: written here, as everything from now on.
             self._closing = True
+            self._drain(patient=False)
             return
         utilities = sys.modules.get("multiprocessing.util")
         if utilities is not None:
@@ -272,13 +273,13 @@ class Recorder:
                 return False
 
     def _exit(self) -> None:
-        if self._pid == os.getpid() or (self._queue and self._pid is None):
-            with guard.shield("recorder.exit"):
-                if not self._drain(patient=False) and "locked" in (self._problem or ""):
-                    self._drain(patient=False)  # Every worker leaves at once, and there is no later.
-                self._closing = True
-                for call in list(self.leaving):
-                    call()
+        with guard.shield("recorder.exit"):
+            if not self._drain(patient=False) and "locked" in (self._problem or ""):
+                self._drain(patient=False)  # Every worker leaves at once, and there is no later.
+            # What later exit handlers record is written as it comes: a thread would not live to do it.
+            self._closing, self._pid = True, os.getpid()
+            for call in list(self.leaving):
+                call()
 
     def stats(self) -> dict[str, Any]:
         """Counts of this process, and what is wrong with the store if anything is."""
