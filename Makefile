@@ -1,6 +1,7 @@
 # Needs Python 3.10 or newer and make. Every target makes its own virtual environment first; pip's own settings apply.
 #   make demo    the main job on this machine, without a server       make test    the test suite
 #   make check   everything that CI asks for                          make docs    write generated parts of docs/ anew
+#   make faults  run the fault matrix and write what it saw into docs/faults
 #   make schemas rebuild the model plugin from its PDL (needs Maven and JDK 17)
 
 PYTHON ?= python3
@@ -12,7 +13,7 @@ BIN := $(abspath $(VENV))/bin
 export DATAHUB_TELEMETRY_ENABLED := false
 export ANONYMIZED_TELEMETRY := False
 
-.PHONY: help demo test check probes format lint types imports docs docs-check clean
+.PHONY: help demo test check probes format lint types imports docs docs-check faults clean
 .DEFAULT_GOAL := help
 
 help:
@@ -51,6 +52,10 @@ imports: $(VENV)/.check
 	$(BIN)/lint-imports
 
 docs: $(VENV)/.test
+	$(BIN)/python docs/generate.py
+
+faults: $(VENV)/.test
+	WRITE_FAULTS=1 $(BIN)/python -m pytest -q tests/vectors/test_faults.py
 	$(BIN)/python docs/generate.py
 
 docs-check: $(VENV)/.test

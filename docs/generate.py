@@ -5,6 +5,7 @@ A page asks for a part by a comment; what stands up to the closing comment is re
     <!-- options: datahub_llmops.vectors.chroma:ChromaConfig -->     the options of a recipe, from the config class
     <!-- help: lineage -->                                           what ``datahub-llmops lineage --help`` prints
     <!-- facts: all stores -->                                       which vector store tells what, as declared
+    <!-- faults: all -->                                             what the fault matrix of the tests saw
 
     python docs/generate.py            write
     python docs/generate.py --check    exit code 1 when something is stale
@@ -33,7 +34,7 @@ from datahub_llmops.facts import FACTS
 from datahub_llmops.vector_store import VectorStoreSource
 
 ROOT = Path(__file__).resolve().parent.parent
-BLOCK = re.compile(r"(<!-- (options|help|facts): *(.*?) *-->\n).*?(<!-- /\2 -->)", re.DOTALL)
+BLOCK = re.compile(r"(<!-- (options|help|facts|faults): *(.*?) *-->\n).*?(<!-- /\2 -->)", re.DOTALL)
 OWN = "datahub_llmops"
 
 
@@ -183,7 +184,45 @@ def table_row(first: str, cells: Iterable[str]) -> str:
     return f"| {' | '.join([first, *cells])} |"
 
 
-PARTS: Mapping[str, Callable[[str], str]] = {"options": options, "help": command_help, "facts": facts}
+PLACES = {
+    "listing": "while listing",
+    "reading": "while reading one item",
+    "counting": "while counting sources",
+}
+
+
+def faults(_: str) -> str:
+    """Tables of what the tests saw of every fault, as ``docs/faults`` keeps it."""
+    parts: list[str] = []
+    for path in sorted((ROOT / "docs" / "faults").glob("*.json")):
+        seen = json.loads(path.read_text(encoding="utf-8"))
+        found = {(cell["fault"], cell["place"]): fault_words(cell) for cell in seen["cells"]}
+        lines = [
+            f"### {seen['title']}",
+            "",
+            f"| What goes wrong | {' | '.join(PLACES.values())} |",
+            "|---|---|---|---|",
+        ]
+        for fault in dict.fromkeys(fault for fault, _ in found):
+            lines.append(f"| {fault} | {' | '.join(found.get((fault, place), '') for place in PLACES)} |")
+        parts.append("\n".join(lines))
+    return "\n\n".join(parts) + "\n"
+
+
+def fault_words(cell: Mapping[str, Any]) -> str:
+    """One cell as the table says it."""
+    others = {"read": "; others read", "not read": "; the rest is not tried", "none": ""}[cell["others"]]
+    if cell["ends"] == "gone":
+        return f"gone, counted{others}"
+    return f"{'tried again, then failure' if cell['tries'] else 'failure'}{others}"
+
+
+PARTS: Mapping[str, Callable[[str], str]] = {
+    "options": options,
+    "help": command_help,
+    "facts": facts,
+    "faults": faults,
+}
 
 
 def rendered(text: str) -> str:

@@ -128,9 +128,22 @@ def test_a_listing_that_breaks_off_keeps_what_came_before(run: Run, catalog: Pat
 def test_a_store_that_goes_away_stops_the_run(run: Run, catalog: Path) -> None:
     fill("a", "b", "c", "d", "e", "f")
     run().raise_from_status()
-    STORE["db", "c"] = UnreachableError("connection refused")
+    for name in ("b", "c", "d"):
+        STORE["db", name] = UnreachableError("connection refused")
     second = run(max_workers=1)
-    assert failures(second) == ["connection refused"]
+    named = [f"db.{name}: connection refused" for name in ("b", "c", "d")]
+    assert failures(second) == [*named, "connection refused"]
+    assert report(second).items_scanned == 1
+    assert live(catalog) == {"a", "b", "c", "d", "e", "f"}
+
+
+def test_items_that_alone_cannot_be_reached_do_not_stop_the_run(run: Run, catalog: Path) -> None:
+    fill("a", "b", "c", "d", "e", "f")
+    run().raise_from_status()
+    for name in ("a", "b", "d", "e"):
+        STORE["db", name] = UnreachableError("a login page")
+    second = run(max_workers=1)
+    assert failures(second) == [f"db.{name}: a login page" for name in ("a", "b", "d", "e")]
     assert report(second).items_scanned == 2
     assert live(catalog) == {"a", "b", "c", "d", "e", "f"}
 

@@ -313,7 +313,7 @@ def test_a_model_keeps_the_jobs_of_others(run: Run, catalog: Path, emit: Emit) -
 def test_without_a_catalog_the_model_stands_alone_and_says_so(run: Run, tmp_path: Path) -> None:
     out = tmp_path / "out.json"
     pipeline = run(DECLARED, sink={"type": "file", "config": {"filename": str(out)}})
-    assert warnings(pipeline)["Embedding model without its jobs"] == ["openai/small"]
+    assert warnings(pipeline)["Model without its jobs"] == ["openai/small"]
     assert "downstreamJobs" not in out.read_text()
     assert "mlModelKey" in out.read_text()
 

@@ -1,4 +1,4 @@
-"""Which structured properties earlier runs assigned, so that what does not hold any more is taken back.
+"""Which structured properties and typed aspects earlier runs wrote, so that what does not hold any more is taken back.
 
 A vector column is dropped, an index goes and its metric with it, a second vector makes the dataset's own facts
 ambiguous: a patch that only adds would leave the old facts for ever. The memory is a checkpoint of its own beside that
@@ -30,6 +30,8 @@ class AssignedDataset(ConfigModel):
 
     name: list[str]
     properties: dict[str, list[str]] = Field(default_factory=dict)
+    typed: bool = False
+    """Typed aspects were written, too."""
 
 
 class AssignedState(CheckpointStateBase):
@@ -92,10 +94,12 @@ class Assigned(StatefulIngestionUsecaseHandlerBase[AssignedState]):
             raise
         return last.state.datasets if last else {}
 
-    def note(self, dataset: str, name: Name, assigned: Mapping[str, Iterable[str]]) -> None:
-        """This run assigns these properties."""
+    def note(
+        self, dataset: str, name: Name, assigned: Mapping[str, Iterable[str]], *, typed: bool = False
+    ) -> None:
+        """This run assigns these properties, and writes typed aspects or none."""
         properties = {asset: sorted(names) for asset, names in assigned.items()}
-        self.now[dataset] = AssignedDataset(name=list(name), properties=properties)
+        self.now[dataset] = AssignedDataset(name=list(name), properties=properties, typed=typed)
 
     def too_many(self, vanished: int) -> bool:
         """Is that more of what the last run knew than stale removal would believe to be gone at once?"""
@@ -119,12 +123,25 @@ class Assigned(StatefulIngestionUsecaseHandlerBase[AssignedState]):
                     yield asset, stale
         self._settle()
 
+    def emptied(self, vanished: Iterable[str]) -> list[str]:
+        """Datasets whose typed aspects, of the last run, do not hold any more.
+
+        To be asked before ``taken_back``, which forgets the last run.
+        """
+        gone = set(vanished)
+        return [
+            dataset
+            for dataset, old in self.before().items()
+            if old.typed and (dataset in gone if dataset not in self.now else not self.now[dataset].typed)
+        ]
+
     def carry_over(self) -> None:
         """Remember what this run assigned and all of before: nothing was taken back, the next good run does it."""
         if self._settled:
             return
         for dataset, old in self.before().items():
             now = self.now.setdefault(dataset, old)
+            now.typed = now.typed or old.typed
             for asset, names in old.properties.items():
                 now.properties[asset] = sorted({*names, *now.properties.get(asset, ())})
         self._settle()
@@ -133,5 +150,5 @@ class Assigned(StatefulIngestionUsecaseHandlerBase[AssignedState]):
         self._settled = True
         checkpoint = self._provider.get_current_checkpoint(self._job)
         if checkpoint is not None:
-            known = {dataset: entry for dataset, entry in self.now.items() if entry.properties}
+            known = {dataset: entry for dataset, entry in self.now.items() if entry.properties or entry.typed}
             checkpoint.state.datasets = dict(sorted(known.items()))

@@ -248,7 +248,11 @@ class HttpClient:
         deadline.at = end
         left = deadline.left()
         if left <= 0:
-            return _Failure(error=UnreadableError, what="ran out of time", broken=True)
+            return _Failure(
+                error=UnreadableError,
+                what=f"had no answer within {self._seconds:g} s. Raise timeout_sec, or look at the server",
+                broken=True,
+            )
         headers = self._headers if data is None else {**self._headers, "Content-Type": "application/json"}
         response: urllib3.BaseHTTPResponse | None = None
         try:
@@ -346,7 +350,7 @@ class HttpClient:
         if status >= 400:
             return _Failure(
                 error=UnreadableError,
-                what=f"was answered {status}. The server's log says why",
+                what=f"was answered {status}. Look into the server's log, then run again",
                 again=status in (500, 502, 503, 504),
                 wait=_seconds_to_wait(response.headers.get("Retry-After")) if status == 503 else None,
                 broken=status in (502, 503, 504),
@@ -359,19 +363,25 @@ class HttpClient:
         except (ValueError, RecursionError):
             absent = False
         if absent:
-            return _Failure(error=VanishedError, what=f"was answered {status}: it is not there (any more)")
+            return _Failure(
+                error=VanishedError,
+                what=f"was answered {status}: it is not there (any more). Run again; check the url if it stays",
+            )
         if status == 400:
             return None
         return _Failure(
             error=UnreachableError,
-            what=f"was answered {status}, but not in the words of {self.system}: perhaps a gateway answered, or "
-            "the path of the url is wrong",
+            what=f"was answered {status}, but not in the words of {self.system}: perhaps a gateway answered. "
+            "Check the url and its path",
         )
 
     def _parsed_json(self, content: bytes | None, kind: str) -> _Answer | _Failure:
         if content is None:
             size = self._max_bytes // (1024 * 1024)
-            return _Failure(error=UnreadableError, what=f"was answered with more than {size} MB")
+            return _Failure(
+                error=UnreadableError,
+                what=f"was answered with more than {size} MB. Look at what is so large",
+            )
         if "html" in kind or content.lstrip()[:1] == b"<":
             return _Failure(
                 error=UnreachableError,
@@ -380,7 +390,8 @@ class HttpClient:
             )
         if not content.strip():
             return _Failure(
-                error=UnreadableError, what="was answered with nothing. The server's log may say why"
+                error=UnreadableError,
+                what="was answered with nothing. Look into the server's log, then run again",
             )
         try:
             return _Answer(json.loads(content))

@@ -50,6 +50,9 @@ from datahub_llmops.model import Name, Unlisted
 from datahub_llmops.reader import Reader
 from datahub_llmops.urns import Place
 
+_AWAY_AFTER = 3
+"""So many items one after the other could not be reached: the rest is not tried."""
+
 ItemT = TypeVar("ItemT")
 ConfigT = TypeVar("ConfigT", bound="CatalogConfig")
 
@@ -217,16 +220,18 @@ class CatalogSource(StatefulIngestionSourceBase, TestableSource, Generic[ConfigT
         return all(pattern.allowed(part) for pattern, part in zip(patterns, name, strict=False))
 
     def _items(self, reader: Reader[ItemT], names: Sequence[Name]) -> Iterator[ItemT]:
+        away = 0
         with closing(_read_in_order(reader, names, self.config.max_workers)) as results:
             for name, result in results:
+                # One item may be behind a gateway of its own; several in a row are the system.
+                away = away + 1 if isinstance(result, UnreachableError) else 0
                 if isinstance(result, VanishedError):
                     self.report.items_vanished += 1
-                elif isinstance(result, UnreachableError):
-                    self.report.items_unreadable += 1
-                    self._refused(result)
-                    return
                 elif isinstance(result, ConnectorError):
                     self._unreadable(name, result)
+                    if away == _AWAY_AFTER:
+                        self._refused(result)
+                        return
                 else:
                     self.report.items_scanned += 1
                     yield result

@@ -9,17 +9,14 @@ from datetime import datetime, timezone
 from typing import Any, ClassVar, TypeVar
 
 from datahub.configuration.common import AllowDenyPattern
-from datahub.emitter.mcp import MetadataChangeProposalWrapper
 from datahub.ingestion.api.common import PipelineContext
 from datahub.ingestion.api.workunit import MetadataWorkUnit
 from datahub.metadata.schema_classes import DomainAssociationClass
-from datahub.metadata.urns import DataPlatformUrn, MlModelUrn
 from datahub.utilities.registries.domain_registry import DomainRegistry
 from pydantic import Field, field_validator
 from typing_extensions import override
 
 from datahub_llmops import urns
-from datahub_llmops.aspect_base import LlmopsAspect
 from datahub_llmops.assigned import Assigned, AssignedDataset
 from datahub_llmops.catalog.protocol import FullCatalog
 from datahub_llmops.catalog.recipe import recipe_catalog
@@ -42,11 +39,11 @@ from datahub_llmops.mapping.collections import (
     vector_proposals,
 )
 from datahub_llmops.mapping.edges import key_proposal, payload_upstreams
-from datahub_llmops.mapping.platforms import platform_info
 from datahub_llmops.mapping.properties import AssetPatch, PropertyValues, definitions
 from datahub_llmops.model import Collection, Name
 from datahub_llmops.reader import Reader
 from datahub_llmops.source import CatalogConfig, CatalogReport, CatalogSource, workunit
+from datahub_llmops.writer import RunWriter
 
 
 class VectorStoreConfig(CatalogConfig):
@@ -114,9 +111,8 @@ class VectorStoreSource(CatalogSource[VectorStoreConfigT, Collection]):
         self._rules = rules.compile(config.provenance, env=config.env)
         self._domains = DomainRegistry(list(config.domain), ctx.graph) if config.domain else None
         self._catalog = self._open_catalog()
-        self._emitted: set[str] = set()
+        self._writer = RunWriter(ctx, self._catalog, self.target, self.report, env=config.env)
         self._jobs: dict[Name, list[EmbeddingJobConfig]] = {}
-        self._models: dict[str, set[str]] = {}
         self._assigned = Assigned(self.state_provider, config.stateful_ingestion, ctx, self.platform)
 
     @classmethod
@@ -155,12 +151,12 @@ class VectorStoreSource(CatalogSource[VectorStoreConfigT, Collection]):
         return self._catalog or NoCatalog()
 
     def _present(self, urn: str, aspect: str) -> Mapping[str, Any]:
-        return self._catalog.aspects(urn, [aspect]).get(aspect, {}) if self._catalog else {}
+        return self._writer.present(urn, aspect)
 
     @override
     def opening_proposals(self) -> Iterator[Proposal | MetadataWorkUnit]:
         try:
-            yield from self._platform(self.platform)
+            yield from self._writer.platform(self.platform)
             yield from self._definitions()
         except CatalogError as error:
             self._catalog_failed(error)
@@ -171,7 +167,7 @@ class VectorStoreSource(CatalogSource[VectorStoreConfigT, Collection]):
                 continue
             for proposal in proposals:
                 # A server shows no assignment whose definition came after it.
-                yield from self._first(proposal)
+                yield from self._writer.first(proposal)
 
     @override
     def listed(self, names: Sequence[Name]) -> None:
@@ -204,7 +200,10 @@ class VectorStoreSource(CatalogSource[VectorStoreConfigT, Collection]):
         mine = self._jobs.get(item.name, [])
         declared = self._agreed(item, mine)
         self._assigned.note(
-            urns.collection(self.place, item.name), item.name, assignments(item, self.place, declared)
+            urns.collection(self.place, item.name),
+            item.name,
+            assignments(item, self.place, declared),
+            typed=self.target.decision.enabled,
         )
         for part in (
             self._facts_of(item, declared, shared=shared),
@@ -229,7 +228,7 @@ class VectorStoreSource(CatalogSource[VectorStoreConfigT, Collection]):
     def _own(self, item: Collection, declared: PropertyValues) -> Iterator[Proposal]:
         for level in range(1, len(item.containers) + 1):
             path = item.containers[:level]
-            if self._first_time(urns.container(self.place, path)):
+            if self._writer.first_time(urns.container(self.place, path)):
                 yield from container_proposals(path, self.place)
         yield from collection_proposals(item, self.place, now=self._now, declared=declared)
 
@@ -247,6 +246,10 @@ class VectorStoreSource(CatalogSource[VectorStoreConfigT, Collection]):
         if self.report.failures:
             self._assigned.carry_over()
             return
+        for urn in self._assigned.emptied(vanished):
+            for proposal in self.target.admitted(urn, typed.emptied(self.platform)):
+                self.report.facts_taken_back += 1
+                yield workunit(proposal, primary=False)
         for asset, names in self._assigned.taken_back(vanished):
             for proposal in AssetPatch(asset).take_back(names).build():
                 self.report.facts_taken_back += len(names)
@@ -286,24 +289,15 @@ class VectorStoreSource(CatalogSource[VectorStoreConfigT, Collection]):
         if item.vectors:
             assets.add(urn)
         kept = {asset: names for asset, names in old.properties.items() if asset in assets}
-        self._assigned.note(urn, item.name, kept)
+        self._assigned.note(urn, item.name, kept, typed=old.typed and bool(item.vectors))
 
     @override
     def closing_proposals(self) -> Iterator[Proposal | MetadataWorkUnit]:
-        for name, users in sorted(self._models.items()):
+        for name in self._writer.models:
             try:
-                yield from self._model(name, users)
+                yield from self._writer.model(name)
             except CatalogError as error:
                 self._catalog_failed(error)
-
-    def _first(self, proposal: MetadataChangeProposalWrapper) -> Iterator[MetadataWorkUnit]:
-        if not self.target.store_first(proposal):
-            yield workunit(proposal, primary=False)
-
-    def _first_time(self, key: str) -> bool:
-        first = key not in self._emitted
-        self._emitted.add(key)
-        return first
 
     def _agreed(self, item: Collection, mine: Sequence[EmbeddingJobConfig]) -> PropertyValues:
         """What the jobs of one index declare, where they do not contradict each other."""
@@ -343,7 +337,7 @@ class VectorStoreSource(CatalogSource[VectorStoreConfigT, Collection]):
         for lineage in joined.jobs:
             yield from self._job(lineage)
         for source in joined.rest:
-            if not self._lookup.schemas(source.urn) and self._first_time(source.urn):
+            if not self._lookup.schemas(source.urn) and self._writer.first_time(source.urn):
                 yield workunit(key_proposal(source.urn), primary=False)
         for proposal in payload_upstreams(index, joined.rest, self._present(index, "upstreamLineage")):
             yield workunit(proposal, primary=not self.owned_elsewhere(item.name))
@@ -356,7 +350,7 @@ class VectorStoreSource(CatalogSource[VectorStoreConfigT, Collection]):
         self.report.declared_upstreams += len(lineage.inputs)
         self.report.column_edges += len(lineage.columns)
         if job.embedding_model:
-            self._models.setdefault(job.embedding_model, set()).add(jobs.job_urn(job, env))
+            self._writer.uses(job.embedding_model, jobs.job_urn(job, env))
         if job.job_urn is not None:
             present = self._present(job.job_urn, "dataJobInputOutput")
             for proposal in jobs.foreign_job_proposals(lineage, present):
@@ -364,8 +358,8 @@ class VectorStoreSource(CatalogSource[VectorStoreConfigT, Collection]):
             yield from self._typed_job(lineage)
             return
         flow = jobs.flow_urn(job, env)
-        if self._first_time(flow) and not self._present(flow, "dataFlowInfo"):
-            yield from self._platform(job.orchestrator_name)
+        if self._writer.first_time(flow) and not self._present(flow, "dataFlowInfo"):
+            yield from self._writer.platform(job.orchestrator_name)
             for proposal in jobs.flow_proposals(job, env):
                 yield workunit(proposal, primary=False)
         yield from jobs.job_proposals(lineage, env)
@@ -377,7 +371,7 @@ class VectorStoreSource(CatalogSource[VectorStoreConfigT, Collection]):
         if not self.target.decision.enabled:
             return
         models = typed.embedding_models(item, agreed)
-        yield from self._models_known(models)
+        yield from self._writer.models_known(models)
         aspects = typed.index_aspects(
             item,
             engine=self.platform,
@@ -385,65 +379,18 @@ class VectorStoreSource(CatalogSource[VectorStoreConfigT, Collection]):
             models={name: self._model_urn(name) for name in models},
         )
         index = urns.collection(self.place, item.name)
-        for proposal in self.target.admitted(index, self._worth_writing(index, aspects)):
-            yield workunit(proposal, primary=not shared)
+        yield from self._writer.typed(index, aspects, primary=not shared)
 
     def _typed_job(self, lineage: JobLineage) -> Iterator[Proposal | MetadataWorkUnit]:
         if not self.target.decision.enabled:
             return
         job, model = jobs.job_urn(lineage.job, self.config.env), lineage.job.embedding_model
-        yield from self._models_known([model] if model else [])
+        yield from self._writer.models_known([model] if model else [])
         aspect = typed.job_aspect(lineage, self._model_urn(model) if model else None)
-        for proposal in self.target.admitted(job, self._worth_writing(job, [aspect])):
-            yield workunit(proposal, primary=lineage.job.job_urn is None)
-
-    def _worth_writing(self, urn: str, aspects: Iterable[LlmopsAspect]) -> Iterator[LlmopsAspect]:
-        """All but those that say nothing, and did not say anything in an earlier run either."""
-        for aspect in aspects:
-            if typed.says_something(aspect) or self._present(urn, aspect.ASPECT_NAME):
-                yield aspect
-
-    def _models_known(self, names: Iterable[str]) -> Iterator[MetadataWorkUnit]:
-        """Bare models for a catalog that does not have them yet: no edge ends at an asset that is not there."""
-        for name in names:
-            urn = self._model_urn(name)
-            if self._first_time(urn) and not self._present(urn, "mlModelProperties"):
-                for key in jobs.model_key_proposals(name, self.config.env):
-                    yield from self._first(key)
-                yield from self._model_platform(urn)
+        yield from self._writer.typed(job, [aspect], primary=lineage.job.job_urn is None)
 
     def _model_urn(self, name: str) -> str:
         return urns.model(name, env=self.config.env)
-
-    def _model_platform(self, model: str) -> Iterator[MetadataWorkUnit]:
-        provider = DataPlatformUrn.from_string(MlModelUrn.from_string(model).platform)
-        yield from self._platform(provider.platform_name)
-
-    def _platform(self, name: str) -> Iterator[MetadataWorkUnit]:
-        """The platform with its logo; one that DataHub ships, or a steward chose, stays."""
-        urn = urns.platform(name)
-        if self._first_time(urn) and not self._present(urn, "dataPlatformInfo").get("logoUrl"):
-            # Only a server can say that a platform is none of those that it ships.
-            for proposal in platform_info(name, any_logo=self.ctx.graph is not None):
-                yield workunit(proposal, primary=False)
-
-    def _model(self, name: str, users: set[str]) -> Iterator[MetadataWorkUnit]:
-        env, urn = self.config.env, self._model_urn(name)
-        yield from self._model_platform(urn)
-        proposals: list[Proposal] = []
-        if self._catalog is None:
-            self.report.warning(
-                title="Embedding model without its jobs",
-                message="No catalog says which jobs the model is used by already, so it was not joined to its job. Set "
-                "`catalog`.",
-                context=name,
-            )
-            if self._first_time(urn):
-                proposals += jobs.model_key_proposals(name, env)
-        else:
-            proposals += jobs.model_proposals(name, env, users, self._present(urn, "mlModelProperties"))
-        for proposal in proposals:
-            yield workunit(proposal, primary=False)
 
     def _count_provenance(self, item: Collection, found: rules.Provenance) -> None:
         self._warn(found.warnings)

@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+import atexit
 import multiprocessing
 import os
 import random
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 if __name__ == "__main__" and sys.argv[2] == "gevent":
@@ -130,6 +132,11 @@ def main(mode: str, argument: str) -> None:
     if mode == "kills":
         kills(int(argument))
         return
+    if mode == "first-at-exit":
+        import hooks.parts  # noqa: F401  # later nothing of LangChain can be imported
+
+        # Registered before the hooks': it runs after theirs, when no thread may be started any more.
+        atexit.register(alone, 0.0)
     handle = lineage.attach("support-bot", store=STORE)
     if mode == "endless":
         while True:
@@ -167,6 +174,11 @@ def main(mode: str, argument: str) -> None:
         gevent.joinall(jobs)
         for job in jobs:
             say(job.value)
+    elif mode == "exit-inside":
+        with lineage.answer() as a:
+            say(a.id)
+            answer()
+            sys.exit(0)
     elif mode == "frozen":
         say(answer())
         assert handle.flush(5)
@@ -175,17 +187,32 @@ def main(mode: str, argument: str) -> None:
         import resource
         import signal
 
-        answer()
+        say(answer())
         handle.flush(5)
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (int(argument), resource.RLIM_INFINITY))
         for _ in range(300):
-            answer()
-        handle.flush(2)
-        before = handle.stats()
+            say(answer())
+        assert not handle.flush(2)
+        assert "full" in handle.stats()["problem"] or "I/O" in handle.stats()["problem"], handle.stats()
         resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
         assert handle.flush(10), handle.stats()
-        say(f"problem={'problem' in before} dropped={handle.stats()['dropped']}")
+    elif mode == "read-only":
+        answer()
+        assert handle.flush(5)  # Everything is imported while that is allowed.
+        folder = f"{STORE}.d"
+        Path(folder).mkdir(0o555)
+        mine = os.geteuid()
+        if mine == 0:
+            os.seteuid(65534)  # Root may write everywhere.
+        lineage.attach("support-bot", store=f"{folder}/answers.db")
+        for _ in range(int(argument)):
+            say(answer())
+        assert not handle.flush(1)
+        assert "Permission denied" in handle.stats()["problem"]
+        os.seteuid(mine)
+        Path(folder).chmod(0o777)
+        assert handle.flush(10), handle.stats()
 
 
 if __name__ == "__main__":

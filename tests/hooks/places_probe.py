@@ -18,11 +18,11 @@ PINECONE = "https://my-docs-abc1234.svc.us-east-1-aws.pinecone.io"
 def pinecone() -> dict[str, Any]:
     """Both frameworks, by host and by client."""
     from langchain_core.embeddings import DeterministicFakeEmbedding
-    from langchain_pinecone import PineconeVectorStore  # type: ignore[import-not-found]  # in an environment of its own
+    from langchain_pinecone import PineconeVectorStore  # type: ignore[import-not-found]  # in its own environment
     from llama_index.vector_stores.pinecone import (  # type: ignore[import-not-found]  # as above
         PineconeVectorStore as LlamaStore,
     )
-    from pinecone import Pinecone  # type: ignore[import-not-found]  # as above
+    from pinecone import Pinecone  # type: ignore[import-untyped]  # ships no types
 
     embedding = DeterministicFakeEmbedding(size=8)
     index = Pinecone(api_key=SECRET).Index(host=PINECONE)

@@ -154,7 +154,7 @@ def _qdrant(engines: Engines) -> Any:
 
 
 def _lancedb(engines: Engines) -> Any:
-    from langchain_lancedb import LanceDB
+    from langchain_lancedb import LanceDB  # type: ignore[import-untyped]  # ships no types
 
     return LanceDB(EMBEDDING, uri=str(engines.folder / "lance"), table_name="docs")
 

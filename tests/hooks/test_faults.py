@@ -9,7 +9,9 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -21,8 +23,8 @@ from datahub_llmops.errors import StoreError
 from datahub_llmops.hooks import recorder as recording
 from datahub_llmops.hooks import runtime
 from datahub_llmops.hooks.store import Store, network_file_system
-from hooks.parts import DOCUMENTS, Model, NamedEmbedding
-from hooks.seen import Host, stored_answers
+from hooks.parts import DOCUMENTS, Model, NamedEmbedding, rag
+from hooks.seen import Host, explained, stored_answers
 
 HERE = Path(__file__).parent
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join([str(HERE.parent), *sys.path])}
@@ -83,6 +85,8 @@ class TestProcesses:
             ("gevent", "5", 5),
             ("frozen", "", 1),
             ("thread-at-exit", "", 2),
+            ("first-at-exit", "", 1),
+            ("exit-inside", "", 1),
         ],
     )
     def test_every_answer_is_kept(self, tmp_path: Path, mode: str, argument: str, expected: int) -> None:
@@ -105,9 +109,78 @@ class TestProcesses:
         run(path, "some", "1")
         size = (path.stat().st_size // 4096 + 2) * 4096
         said, err = run(path, "small-files", str(size))
-        assert said == ["problem=True", "dropped=0"]
-        assert len(stored_answers(path)) == 1 + 1 + 300
+        assert len(said) == 301
+        assert set(said) <= explained(path)
         assert err.count("the store cannot be written") == 1
+
+    def test_a_folder_that_may_not_be_written_then_it_may(self) -> None:
+        with TemporaryDirectory() as folder:
+            Path(folder).chmod(0o755)
+            path = Path(folder) / "answers.db"
+            said, err = run(path, "read-only", "20")
+            assert len(said) == 20
+            assert set(said) == explained(Path(f"{path}.d") / "answers.db")
+            assert err.count("the store cannot be written") == 1
+
+
+def in_the_way(path: Path) -> Callable[[], None]:
+    """A file where the folder of the store should be."""
+    path.parent.write_text("in the way")
+    return path.parent.unlink
+
+
+def a_folder_itself(path: Path) -> Callable[[], None]:
+    path.mkdir(parents=True)
+    return path.rmdir
+
+
+def of_a_newer_version(path: Path) -> Callable[[], None]:
+    path.parent.mkdir()
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA user_version=99")
+    connection.execute("CREATE TABLE theirs (x)")
+    connection.close()
+    return path.unlink
+
+
+def locked(path: Path) -> Callable[[], None]:
+    """By a process that holds on to it."""
+    Store.open(str(path)).close()
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("BEGIN EXCLUSIVE")
+    return connection.close
+
+
+FAULTS = {
+    "a file in the way": in_the_way,
+    "a folder itself": a_folder_itself,
+    "of a newer version": of_a_newer_version,
+    "locked": locked,
+}
+
+
+def cut_off(path: Path) -> None:
+    os.truncate(path, 5_000)
+
+
+def deleted_with_its_log(path: Path) -> None:
+    for one in path.parent.glob(f"{path.name}*"):
+        one.unlink()
+
+
+def replaced(path: Path) -> None:
+    """By another process that found none."""
+    deleted_with_its_log(path)
+    subprocess.run([sys.executable, "-c", MAKE, str(path)], check=True, env=ENVIRONMENT)
+
+
+MAKE = "import sys; from datahub_llmops.hooks.store import Store; Store.open(sys.argv[1])"
+CHANGES: dict[str, Callable[[Path], None]] = {
+    "deleted": Path.unlink,
+    "deleted with its log": deleted_with_its_log,
+    "replaced": replaced,
+    "cut off": cut_off,
+}
 
 
 class TestStores:
@@ -144,6 +217,49 @@ class TestStores:
         store = Store.read(host.path)
         assert store.counters()["records_dropped"] >= 4
         store.close()
+
+    @pytest.mark.parametrize("fault", FAULTS)
+    def test_as_many_are_explained_as_were_sent(
+        self, host: Host, tmp_path: Path, fault: str, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        path = tmp_path / "broken" / "answers.db"
+        chain = rag(InMemoryVectorStore.from_documents(DOCUMENTS, NamedEmbedding(size=8)))
+        assert host.handle.flush(5)
+        dropped = host.handle.stats()["dropped"]
+        mend = FAULTS[fault](path)
+        lineage.attach("support-bot", store=path)
+        sent = set()
+        with caplog.at_level(logging.WARNING):
+            for _ in range(20):
+                with lineage.answer() as a:
+                    assert chain.invoke("q").content == "forty two"
+                sent.add(a.id)
+            assert not host.handle.flush(0.5)
+        assert host.handle.stats()["waiting"] == 20
+        mend()
+        assert host.handle.flush(10)
+        assert explained(path) == sent
+        assert host.handle.stats()["dropped"] == dropped
+        assert len([one for one in caplog.records if "cannot be written" in one.message]) == 1
+        lineage.attach("support-bot", store=host.path)
+
+    @pytest.mark.parametrize("change", CHANGES)
+    def test_a_store_that_is_changed_under_its_writer(self, host: Host, tmp_path: Path, change: str) -> None:
+        path = tmp_path / "changed.db"
+        lineage.attach("support-bot", store=path)
+        chain = rag(InMemoryVectorStore.from_documents(DOCUMENTS, NamedEmbedding(size=8)))
+        for _ in range(200):
+            chain.invoke("q")
+        assert host.handle.flush(5)
+        CHANGES[change](path)
+        sent = set()
+        for _ in range(20):
+            with lineage.answer() as a:
+                chain.invoke("q")
+            sent.add(a.id)
+        assert host.handle.flush(10) or host.handle.flush(10)
+        assert sent <= explained(path)
+        lineage.attach("support-bot", store=host.path)
 
     @pytest.mark.parametrize("damage", ["truncated", "garbage"])
     def test_a_damaged_store_is_set_aside(self, host: Host, tmp_path: Path, damage: str) -> None:

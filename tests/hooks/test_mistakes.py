@@ -92,6 +92,9 @@ def everything() -> list[object]:
     class Derived(InMemoryVectorStore):
         """A class that is wrapped anew."""
 
+        def update_document(self, document_id: str, document: Any) -> None:
+            self.add_documents([document], ids=[document_id])
+
     results: list[object] = [Derived(NamedEmbedding(size=8)).add_texts(["a"], ids=["1"])]
 
     def tried(call: Callable[[], object]) -> None:
@@ -115,6 +118,7 @@ def everything() -> list[object]:
     results.append(shout.invoke("a"))
     results.append([one.page_content for one in store.similarity_search("q", k=2)])
     results.append(store.delete(["chunk-0"]))
+    Derived(NamedEmbedding(size=8)).update_document("1", DOCUMENTS[0])
     manager = InMemoryRecordManager("n")
     results.append(lineage.index(DOCUMENTS, manager, store, key_encoder="sha256", stamp=True))
     return results

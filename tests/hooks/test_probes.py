@@ -9,11 +9,16 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 import engines
+from datahub_llmops.catalog.local import LocalCatalog
+from datahub_llmops.instances import InstanceConfig, Resolver
+from vectors.pinecone_service import KEY, FakeIndex, PineconeService, records
+from vectors.runs import failures, ingest
 
 HERE = Path(__file__).parent
 PLACES = [str(HERE.parents[1] / "connectors"), str(HERE.parent)]
@@ -59,7 +64,7 @@ def test_the_oldest_is_not_the_newest() -> None:
         assert version(f"{framework}-oldest", package) != version(f"{framework}-newest", package)
 
 
-def test_pinecones_own_packages_say_index_and_namespace() -> None:
+def test_pinecones_own_packages_and_our_connector_end_at_one_urn(tmp_path: Path) -> None:
     found = json.loads(run("pinecone", str(HERE / "places_probe.py"), "pinecone"))
     place = {"platform": "pinecone", "host": "my-docs-abc1234.svc.us-east-1-aws.pinecone.io"}
     assert found == {
@@ -68,3 +73,15 @@ def test_pinecones_own_packages_say_index_and_namespace() -> None:
         "llama-index": {**place, "database": "my-docs", "collection": "ns"},
     }
     engines.ran("pinecone", version("pinecone", "pinecone"))
+    rule = {"platform": "pinecone", "at": r".*\.pinecone\.io", "platform_instance": "eu", "env": "DEV"}
+    resolver = Resolver([InstanceConfig.model_validate(rule)], env="PROD")
+    index = FakeIndex(name="my-docs", namespaces={"ns": records(2), "": records(2)})
+    with PineconeService(index) as service:
+        place_of_both = {"env": "DEV", "platform_instance": "eu"}
+        done = ingest(tmp_path, "pinecone", url=service.url, api_key=KEY, **place_of_both)
+    assert failures(done) == []
+    with closing(LocalCatalog(tmp_path / "catalog.db")) as catalog:
+        for raw in found.values():
+            urn = resolver.index(raw)
+            assert urn is not None
+            assert catalog.nodes([urn]), urn

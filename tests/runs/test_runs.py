@@ -475,3 +475,20 @@ def test_explain_tells_runs_once(world: World) -> None:
         cli.main, ["--catalog", str(world.catalog), "explain", answer, "--store", str(world.store)]
     )
     assert "dataProcessInstance" not in shown.output
+
+
+def test_a_logo_that_somebody_chose_stays(world: World) -> None:
+    from datahub.emitter.mcp import MetadataChangeProposalWrapper
+    from datahub.ingestion.sink.file import write_metadata_file
+    from datahub.metadata.schema_classes import DataPlatformInfoClass
+
+    platform = "urn:li:dataPlatform:langchain"
+    chosen = DataPlatformInfoClass(
+        name="langchain", type="OTHERS", datasetNameDelimiter=".", logoUrl="https://wiki.example/chain.png"
+    )
+    written = world.folder / "platform.json"
+    write_metadata_file(written, [MetadataChangeProposalWrapper(entityUrn=platform, aspect=chosen)])
+    world.ingest("file", {"path": str(written)}, state=False)
+    world.ask()
+    world.runs()
+    assert world.aspect(platform, "dataPlatformInfo")["logoUrl"] == "https://wiki.example/chain.png"

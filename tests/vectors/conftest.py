@@ -21,6 +21,8 @@ from vectors.pgvector_stores import (
     llama_table,
     running,
 )
+from vectors.pinecone_estate import estate
+from vectors.pinecone_service import FakeIndex
 from vectors.qdrant_engine import VERSION, QdrantEngine, served
 from vectors.qdrant_stores import fill as fill_qdrant
 
@@ -76,6 +78,12 @@ def qdrant_server(qdrant_engine: QdrantEngine) -> Iterator[Stub]:
     """The engine behind Qdrant's REST paths, for one test."""
     with served(qdrant_engine) as stub:
         yield stub
+
+
+@pytest.fixture(scope="session")
+def pinecone_written() -> list[FakeIndex]:
+    """The indexes of a project; not to be changed."""
+    return estate()
 
 
 @pytest.fixture(scope="session")

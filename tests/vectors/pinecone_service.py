@@ -65,11 +65,11 @@ def records(count: int, **values: Any) -> dict[str, Any]:
 class PineconeService(Stub):
     """Answers as the control plane at its root and as the host of an index below ``/hosts/<index>``."""
 
-    def __init__(self, *indexes: FakeIndex, tls: bool = False) -> None:
+    def __init__(self, *indexes: FakeIndex, **options: Any) -> None:
         self.indexes = {item.name: item for item in indexes}
         self.page = 100
         not_found = documented("2026-04", "GET /indexes/example-index 404")
-        super().__init__(self._answered, missing=not_found, tls=tls)
+        super().__init__(self._answered, missing=not_found, **options)
 
     def described(self, item: FakeIndex, version: str) -> dict[str, Any]:
         """As the API version says it."""

@@ -6,11 +6,11 @@ import json
 import logging
 import re
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 import pytest
 import yaml
@@ -19,7 +19,7 @@ from pydantic import ValidationError
 
 from datahub_llmops.catalog.local import LocalCatalog
 from datahub_llmops.vectors.chroma import ChromaConfig, ChromaSource
-from stub import CERTIFICATE, FAULTS, Call, Fault, Stub, forward, refused_url
+from stub import Call, Stub, forward, refused_url
 from vectors import runs
 from vectors.chroma_stores import ODD_DATABASE, PLANTED, ChromaServer
 from vectors.runs import failures, report
@@ -56,66 +56,6 @@ def stub(chroma_server: ChromaServer) -> Iterator[Stub]:
     missing = {"error": "NotFoundError", "message": "not there"}
     with Stub(forward(chroma_server.url), missing=missing) as server:
         yield server
-
-
-Place: TypeAlias = Literal["listing", "reading", "counting"]
-PLACES: Mapping[Place, str] = {
-    "listing": "/databases/default_database/collections",
-    "reading": "/collections/notes",
-    "counting": "/get",
-}
-
-
-def at(place: Place, stub: Stub) -> Callable[[Call], bool]:
-    """Picks the requests of one place; of those that count provenance, one collection's."""
-    chosen: list[str] = []
-
-    def picks(call: Call) -> bool:
-        if not call.path.endswith(PLACES[place]):
-            return False
-        if place == "counting":
-            chosen.append(call.path)
-        return place != "counting" or call.path == chosen[0]
-
-    return picks
-
-
-@pytest.mark.parametrize("place", list(PLACES))
-@pytest.mark.parametrize("fault", FAULTS)
-def test_no_fault_deletes_what_exists(fault: Fault, place: Place, stub: Stub, known: Path) -> None:
-    stub.fail(fault, when=at(place, stub))
-    pipeline = ingest(known, url=stub.url, timeout_sec=2.0, retry_max_times=1, max_workers=1)
-    vanished = {"reading": 1, "counting": 1}.get(place, 0) if fault == "404" else 0
-    assert len(live(known)) == len(COLLECTIONS) - vanished
-    messages = failures(pipeline)
-    # A 404 in Chroma's own words means that the item was deleted since it was listed.
-    assert (messages == []) == bool(vanished)
-    for message in messages:
-        assert f"Chroma at 127.0.0.1:{stub.port}" in message
-        assert PLACES[place] in message or fault == "killed"
-    if fault not in ("killed", "login_page", "redirect"):
-        # Those are about the server as a whole and stop the run; after the others the rest is read.
-        expected = {"listing": 1, "reading": 6, "counting": 6}[place]
-        assert report(pipeline).items_scanned == expected
-
-
-@pytest.mark.parametrize("place", list(PLACES))
-def test_a_certificate_of_unknown_origin_stops_the_run(
-    place: Place, chroma_server: ChromaServer, known: Path
-) -> None:
-    with Stub(forward(chroma_server.url), tls=True) as server:
-        pipeline = ingest(known, url=server.url)
-        assert "ca_certificate_path" in failures(pipeline)[0]
-        assert live(known) == COLLECTIONS
-        assert server.count() == 0
-        assert failures(ingest(known, url=server.url, ca_certificate_path=str(CERTIFICATE))) == []
-
-
-def test_a_server_that_is_away_deletes_nothing(known: Path) -> None:
-    with refused_url() as url:
-        pipeline = ingest(known, url=url)
-    assert "refused" in failures(pipeline)[0]
-    assert live(known) == COLLECTIONS
 
 
 def test_what_is_deleted_in_the_store_goes_and_the_rest_stays(known: Path, stub: Stub) -> None:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import logging
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 import pytest
 from datahub.ingestion.run.pipeline import Pipeline
@@ -18,9 +17,9 @@ from pydantic import ValidationError
 from datahub_llmops.catalog.local import LocalCatalog
 from datahub_llmops.schema_data import aspect_names
 from datahub_llmops.vectors.pinecone import PineconeConfig, PineconeSource
-from stub import CERTIFICATE, FAULTS, Call, Fault, refused_url
+from stub import refused_url
 from vectors.pinecone_estate import NAMES, ODD_NAMESPACE, estate
-from vectors.pinecone_service import KEY, PLANTED, FakeIndex, PineconeService
+from vectors.pinecone_service import KEY, FakeIndex, PineconeService
 
 DATASETS = {".".join(name) for name in NAMES}
 FACTS = {"structuredProperties", "datasetProfile", "schemaMetadata", "upstreamLineage", "datasetKey"}
@@ -112,60 +111,7 @@ def known(read_once: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(read_once, tmp_path / "known"))
 
 
-Place: TypeAlias = Literal["listing", "reading", "counting"]
-PLACES: Mapping[Place, str] = {
-    "listing": "/indexes",
-    "reading": "/hosts/docs/describe_index_stats",
-    "counting": "/hosts/docs/vectors/fetch",
-}
-OTHERS: Mapping[Place, int] = {"listing": 0, "reading": len(NAMES) - 2, "counting": len(NAMES) - 1}
 """How many namespaces are read all the same; of the two of `docs` one is picked for counting."""
-
-
-def at(place: Place) -> Callable[[Call], bool]:
-    """Picks the requests of one place; of those that count provenance, one namespace's."""
-
-    def picks(call: Call) -> bool:
-        return call.path == PLACES[place] and call.query.get("namespace", [ODD_NAMESPACE]) == [ODD_NAMESPACE]
-
-    return picks
-
-
-@pytest.mark.parametrize("place", list(PLACES))
-@pytest.mark.parametrize("fault", FAULTS)
-def test_no_fault_deletes_what_exists(
-    fault: Fault, place: Place, service: PineconeService, known: Path
-) -> None:
-    service.fail(fault, when=at(place))
-    pipeline = ingest(known, url=service.url, timeout_sec=2.0, sample_rows=500, max_workers=2)
-    assert live(known) == DATASETS
-    messages = failures(pipeline)
-    assert messages
-    for message in messages:
-        assert f"Pinecone at 127.0.0.1:{service.port}" in message
-        assert KEY not in message
-    if fault != "killed":
-        assert any(PLACES[place] in message for message in messages)
-        # One host is one index: what fails there stops nothing else.
-        assert report(pipeline).items_scanned == OTHERS[place]
-
-
-@pytest.mark.parametrize("place", list(PLACES))
-def test_a_certificate_of_unknown_origin_stops_the_run(place: Place, known: Path) -> None:
-    with PineconeService(*estate(), tls=True) as server:
-        pipeline = ingest(known, url=server.url)
-        assert "ca_certificate_path" in failures(pipeline)[0]
-        assert live(known) == DATASETS
-        assert server.count() == 0
-        trusted = ingest(known, url=server.url, ca_certificate_path=str(CERTIFICATE), sample_rows=500)
-        assert failures(trusted) == []
-
-
-def test_a_control_plane_that_is_away_deletes_nothing(known: Path) -> None:
-    with refused_url() as url:
-        pipeline = ingest(known, url=url)
-    assert "refused" in failures(pipeline)[0]
-    assert live(known) == DATASETS
 
 
 def test_hosts_that_are_away_delete_nothing(service: PineconeService, known: Path) -> None:
@@ -304,19 +250,6 @@ def test_recipes_that_cannot_be_meant_are_refused(config: dict[str, Any]) -> Non
 
 def test_the_control_plane_is_the_vendors_by_default() -> None:
     assert PineconeConfig.model_validate({"api_key": KEY}).url == "https://api.pinecone.io"
-
-
-@pytest.mark.parametrize("fault", [None, "500", "403", "garbage"])
-def test_neither_key_nor_payload_is_told(
-    fault: Fault | None, service: PineconeService, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level(logging.DEBUG)
-    if fault:
-        service.fail(fault, when=lambda call: call.path.startswith("/hosts/docs"))
-    pipeline = ingest(tmp_path, url=service.url, sample_rows=500)
-    told = caplog.text + report(pipeline).as_string() + str(live_graph(tmp_path))
-    assert KEY not in told
-    assert PLANTED not in told
 
 
 class Together:

@@ -47,6 +47,9 @@ class Handle:
         found: dict[str, Any] = {"enabled": runtime.enabled, "application": runtime.settings.application}
         if runtime.recorder is not None:
             found.update(runtime.recorder.stats())
+        shipping: Any = sys.modules.get("datahub_llmops.hooks.ship")
+        if shipping is not None:
+            found.update(shipping.stats())
         found["abandoned"] = runtime.abandoned
         found["errors"] = dict(guard.errors)
         found["degraded"] = sorted(runtime.unresolved)

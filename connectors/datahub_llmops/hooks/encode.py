@@ -26,6 +26,7 @@ RUN_GAP: Final = 900.0
 """Seconds without a write after which the next one begins a run of its own."""
 
 
+_COUNTED: Final = {"add": "added", "update": "updated", "delete": "deleted"}
 _OF_SOURCE: Final = ("dh_source_urn", "datahub_urn", "dh_text_fields", *provenance.SOURCE_KEYS)
 
 
@@ -217,11 +218,11 @@ class Encoder:
         for key, value in event.counts.items():
             counts[key] = counts.get(key, 0) + value
         if event.operation != "count":
-            key = "failed" if event.error else {"add": "added", "delete": "deleted"}[event.operation]
+            key = "failed" if event.error else _COUNTED[event.operation]
             counts[key] = counts.get(key, 0) + event.count
         if event.error:
             body["er"] = event.error
-        elif event.operation == "add":
+        elif event.operation in ("add", "update"):
             self._sources(store, event, body, settings)
             store.put_chunks(target, (self._short(one) for one in event.ids), run)
         elif event.operation == "delete":

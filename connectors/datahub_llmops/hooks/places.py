@@ -278,8 +278,8 @@ def _milvus_collection(store: Any) -> Raw:
     # The database can be changed on the client; clients before 2.6 do not say it.
     database = attribute(store, "client._config.db_name", "_milvusclient._config.db_name")
     if not database:
-        uri = arguments.get("uri")
-        in_uri = urlsplit(uri).path.strip("/").partition("/")[0] if "://" in str(uri) else None
+        uri = text(arguments.get("uri")) or ""
+        in_uri = urlsplit(uri).path.strip("/").partition("/")[0] if "://" in uri else None
         database = arguments.get("db_name") or in_uri
     return {"database": text(database) or "default", "collection": text(attribute(store, "collection_name"))}
 

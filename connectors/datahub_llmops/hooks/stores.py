@@ -22,6 +22,7 @@ WRITES: Final = (
     "aadd_documents",
     "aadd_embeddings",
 )
+UPDATES: Final = ("update_document", "update_documents")
 DELETES: Final = ("delete", "adelete")
 MAKERS: Final = (
     "from_texts",
@@ -45,6 +46,7 @@ def wrap_langchain(kind: type) -> None:
     """Wrap what ``kind`` itself defines."""
     for names, make in (
         (WRITES, _write),
+        (UPDATES, _update),
         (DELETES, _delete),
         (MAKERS, _maker),
         (searches.SEARCHES, searches.watched),
@@ -133,6 +135,18 @@ def record(
     runtime.send(event)
 
 
+@guarded("stores.after_update")
+def _after_update(call: Done) -> None:
+    """Of Chroma: one id and document, or lists of both."""
+    if not call.args:
+        return
+    ids, documents = call.argument(1, "document_id", "ids"), call.argument(2, "document", "documents")
+    if isinstance(ids, str):
+        ids, documents = [ids], [documents]
+    sources, count = _written("documents", documents, None)
+    record(call, call.args[0], "langchain", "update", count, ids, sources)
+
+
 # Deletes
 
 
@@ -173,5 +187,6 @@ def _after_make(call: Done) -> None:
 
 
 _write: Final = calls.watched(_before_write, _after_write, _stamp)
+_update: Final = calls.watched(_before_write, _after_update)
 _delete: Final = calls.watched(_before_delete, _after_delete)
 _maker: Final = calls.watched(_before_make, _after_make)

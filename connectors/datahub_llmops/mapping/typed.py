@@ -25,6 +25,8 @@ from datahub_llmops.model import Collection, Vector
 
 DECLARED: Final = "declared"
 RECORDED: Final = "recorded"
+NO_VECTOR: Final = "(none)"
+"""The only row in the table of vectors of what is no index any more."""
 
 
 def embedding_models(collection: Collection, declared: PropertyValues) -> list[str]:
@@ -60,6 +62,18 @@ def index_aspects(
         ordered = sorted(collection.vectors, key=lambda vector: vector.dimension is None)
         yield VectorIndexVectorsClass(vectors=[_row(vector) for vector in ordered])
     yield _embedding(collection, declared, models)
+
+
+def emptied(engine: str) -> list[LlmopsAspect]:
+    """What is written over the typed aspects of a dataset that is no index any more.
+
+    A server takes no proposal that deletes a single aspect, and its UI no table without a row.
+    """
+    return [
+        VectorIndexInfoClass(engine=engine, vectorFields=0),
+        VectorIndexVectorsClass(vectors=[_row(Vector(name=NO_VECTOR))]),
+        EmbeddingInfoClass(),
+    ]
 
 
 def job_aspect(lineage: JobLineage, model: str | None) -> EmbeddingJobInfoClass:

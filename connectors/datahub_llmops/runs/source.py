@@ -34,22 +34,21 @@ from datahub.utilities.lossy_collections import LossyDict
 from pydantic import Field
 from typing_extensions import override
 
-from datahub_llmops import recorded, urns
+from datahub_llmops import recorded
 from datahub_llmops.catalog.protocol import Catalog
 from datahub_llmops.catalog.recipe import recipe_catalog
+from datahub_llmops.catalog.target import RunTarget
+from datahub_llmops.custom_aspects import Mode
 from datahub_llmops.errors import CatalogError, StoreError
 from datahub_llmops.hooks.store import Store, default_path
 from datahub_llmops.instances import Ambiguous, InstanceConfig, Resolver, model_name
 from datahub_llmops.lineage import rules
 from datahub_llmops.lineage.rules import RuleConfig
-from datahub_llmops.mapping import jobs as job_mapping
 from datahub_llmops.mapping import runs as mapping
-from datahub_llmops.mapping.collections import Proposal
-from datahub_llmops.mapping.edges import key_proposal
-from datahub_llmops.mapping.platforms import platform_info
 from datahub_llmops.recorded import Identities, RecordedAnswer, RecordedWrites
 from datahub_llmops.runs.rollup import HOUR, Application, Rollup, built_with, prompts_drawn, roll_up
 from datahub_llmops.source import workunit
+from datahub_llmops.writer import RunWriter
 
 
 class RunsConfig(StatefulIngestionConfigBase[StatefulIngestionConfig], EnvConfigMixin):
@@ -79,6 +78,11 @@ class RunsConfig(StatefulIngestionConfigBase[StatefulIngestionConfig], EnvConfig
         description="Catalog to look indexes and models up in: a local file such as `./catalog.db`, or a server's "
         "URL. Default: the server of the recipe's sink, else the file of its `llm-local` sink.",
     )
+    custom_aspects: Mode = Field(
+        default="auto",
+        description="Whether typed aspects are written, which a server takes only with the model plugin. `auto`: into "
+        "a local catalog, and to a server as far as it has loaded the plugin; not into a file.",
+    )
     incidents: bool = Field(
         default=True,
         description="Whether an index whose queries are embedded with another model than it was built with gets an "
@@ -102,6 +106,8 @@ class RunsReport(StatefulIngestionReport):
     applications: int = 0
     unresolved_indexes: LossyDict[str, int] = field(default_factory=LossyDict)
     unmatched_sources: int = 0
+    custom_aspects: str = ""
+    """What was decided about typed aspects, and why."""
     store_counters: dict[str, int] = field(default_factory=dict)
 
 
@@ -172,8 +178,8 @@ class RunsSource(StatefulIngestionSourceBase):
         self._now = now
         self._watermark = _Watermark(self, config, ctx)
         self._rules = rules.compile(rules.ProvenanceConfig(rules=config.source_rules), env=config.env)
-        self._done: set[str] = set()
-        self._models: dict[str, set[str]] = {}
+        self._target = RunTarget(ctx, config.custom_aspects, self.report)
+        self.report.custom_aspects = self._target.decision.message
 
     @classmethod
     @override
@@ -196,6 +202,7 @@ class RunsSource(StatefulIngestionSourceBase):
                 catalog = recipe_catalog(self.ctx, self.config.catalog)
                 if catalog is not None:
                     resources.callback(catalog.close)
+                self._writer = RunWriter(self.ctx, catalog, self._target, self.report, env=self.config.env)
                 store = Store.read(self.config.store)
                 resources.callback(store.close)
                 yield from self._read(store, catalog)
@@ -225,13 +232,14 @@ class RunsSource(StatefulIngestionSourceBase):
         self.report.answers_read = found.answers
         for key, count in found.unresolved.items():
             self.report.unresolved_indexes[key] = count
-        yield from self._emit(found, catalog, resolver, logs)
+        yield from self._emit(found, logs)
         writes = [recorded.writes(row, known) for row in store.writes()]
         fresh = [recorded.writes(row, known) for row in store.writes(writes_from)]
-        yield from self._embedding(fresh, catalog, resolver)
-        yield from self._model_units(catalog)
+        yield from self._embedding(fresh, resolver)
+        for model in self._writer.models:
+            yield from self._writer.model(model)
         if self.config.incidents:
-            yield from self._incidents(found, built_with(writes, resolver), catalog)
+            yield from self._incidents(found, built_with(writes, resolver))
         self._watermark.reached(
             RunsState(
                 answers={**state.answers, name: answers_upto}, writes={**state.writes, name: writes_upto}
@@ -248,22 +256,10 @@ class RunsSource(StatefulIngestionSourceBase):
                 logs.met(answer.application, answer.framework)
                 yield answer
 
-    def _present(self, catalog: Catalog | None, urn: str, aspect: str) -> Any:
-        return catalog.aspects(urn, [aspect]).get(aspect, {}) if catalog is not None else {}
-
-    def _once(self, proposals: Iterable[Proposal], *, primary: bool = True) -> Iterator[MetadataWorkUnit]:
-        for proposal in proposals:
-            key = f"{proposal.entityUrn} {proposal.aspectName}"
-            if key not in self._done:
-                self._done.add(key)
-                yield workunit(proposal, primary=primary)
-
-    def _emit(
-        self, found: Rollup, catalog: Catalog | None, resolver: Resolver, logs: _Logs
-    ) -> Iterator[MetadataWorkUnit]:
+    def _emit(self, found: Rollup, logs: _Logs) -> Iterator[MetadataWorkUnit]:
         self.report.applications = len(found.applications)
         for application in found.applications.values():
-            yield from self._application(application, catalog, logs)
+            yield from self._application(application, logs)
         for (urn, hour, host), total in sorted(found.usage.items()):
             yield workunit(mapping.usage_proposal(urn, hour, host, round(total.calls)), primary=False)
         for (name, version, day, host), total in sorted(found.days.items()):
@@ -294,24 +290,20 @@ class RunsSource(StatefulIngestionSourceBase):
             ):
                 yield workunit(proposal, primary=False)
 
-    def _application(
-        self, application: Application, catalog: Catalog | None, logs: _Logs
-    ) -> Iterator[MetadataWorkUnit]:
+    def _application(self, application: Application, logs: _Logs) -> Iterator[MetadataWorkUnit]:
         env, now, platform = self.config.env, self._now(), logs.platform(application.name)
         _, job, log = mapping.application_urns(application.name, platform, env)
-        yield from self._once(platform_info(platform), primary=False)
-        yield from self._once(mapping.application_proposals(application.name, platform, env), primary=False)
+        yield from self._writer.platform(platform)
+        yield from self._writer.once(mapping.application_proposals(application.name, platform, env))
         for retriever in application.retrievers:
             own = DatasetUrn.from_string(retriever)
             short = own.name.removeprefix(f"{application.name}.")
             retriever_platform = own.get_data_platform_urn().platform_name
-            yield from self._once(platform_info(retriever_platform), primary=False)
-            yield from self._once(
-                mapping.retriever_proposals(retriever, short, retriever_platform), primary=False
-            )
+            yield from self._writer.platform(retriever_platform)
+            yield from self._writer.once(mapping.retriever_proposals(retriever, short, retriever_platform))
             indexes = application.indexes_of.get(retriever, {})
-            yield from self._ends(indexes, catalog)
-            present = self._present(catalog, retriever, "upstreamLineage")
+            yield from self._writer.datasets_known(indexes)
+            present = self._writer.present(retriever, "upstreamLineage")
             for proposal in mapping.upstream_edges(retriever, indexes, present, now):
                 yield workunit(proposal, primary=False)
         prompts = prompts_drawn(application)
@@ -322,28 +314,19 @@ class RunsSource(StatefulIngestionSourceBase):
             if unnamed or prompt_platform == mapping.NO_REGISTRY:
                 # No recipe of a registry catalogs these.
                 name = own.name.rpartition(".")[2] if unnamed else own.name
-                yield from self._once(platform_info(prompt_platform), primary=False)
-                yield from self._once(
-                    mapping.dataset_proposals(prompt, name, mapping.PROMPT, (), prompt_platform),
-                    primary=False,
+                yield from self._writer.platform(prompt_platform)
+                yield from self._writer.once(
+                    mapping.dataset_proposals(prompt, name, mapping.PROMPT, (), prompt_platform)
                 )
-        yield from self._ends(application.prompts, catalog)
+        yield from self._writer.datasets_known(application.prompts)
         inputs = {**application.retrievers, **prompts}
-        present = self._present(catalog, job, "dataJobInputOutput")
+        present = self._writer.present(job, "dataJobInputOutput")
         for proposal in mapping.job_edges(job, inputs, {log: application.last}, present, now):
             yield workunit(proposal, primary=False)
         for model in application.models:
-            self._models.setdefault(model, set()).add(job)
+            self._writer.uses(model, job)
 
-    def _ends(self, datasets: Iterable[str], catalog: Catalog | None) -> Iterator[MetadataWorkUnit]:
-        """No edge may end at nothing: the bare dataset where no recipe has cataloged it yet."""
-        for urn in datasets:
-            if catalog is None or not catalog.nodes([urn]):
-                yield from self._once([key_proposal(urn)], primary=False)
-
-    def _embedding(
-        self, runs: list[RecordedWrites], catalog: Catalog | None, resolver: Resolver
-    ) -> Iterator[MetadataWorkUnit]:
+    def _embedding(self, runs: list[RecordedWrites], resolver: Resolver) -> Iterator[MetadataWorkUnit]:
         now = self._now()
         edges: dict[str, tuple[dict[str, float], dict[str, float]]] = defaultdict(lambda: ({}, {}))
         newest = sorted(runs, key=lambda one: one.ended)[-self.config.max_embedding_runs :]
@@ -359,17 +342,17 @@ class RunsSource(StatefulIngestionSourceBase):
                 self.config.env,
                 self._job_properties(one),
             )
-            yield from self._once(platform_info(orchestrator), primary=False)
-            if not self._declared(catalog, job):
-                yield from self._once(proposals, primary=False)
+            yield from self._writer.platform(orchestrator)
+            if not self._declared(job):
+                yield from self._writer.once(proposals)
             sources = self._sources(one)
-            yield from self._ends([*sources, index], catalog)
+            yield from self._writer.datasets_known([*sources, index])
             inputs, outputs = edges[job]
             inputs.update(dict.fromkeys(sources, one.ended))
             outputs[index] = one.ended
             model = model_name(one.embedding)
             if model is not None:
-                self._models.setdefault(model, set()).add(job)
+                self._writer.uses(model, job)
             if one in newest:
                 self.report.embedding_runs += 1
                 for proposal in mapping.instance_proposals(
@@ -385,13 +368,13 @@ class RunsSource(StatefulIngestionSourceBase):
                 ):
                     yield workunit(proposal, primary=False)
         for job, (inputs, outputs) in edges.items():
-            present = self._present(catalog, job, "dataJobInputOutput")
+            present = self._writer.present(job, "dataJobInputOutput")
             for proposal in mapping.job_edges(job, inputs, outputs, present, now):
                 yield workunit(proposal, primary=False)
 
-    def _declared(self, catalog: Catalog | None, job: str) -> bool:
+    def _declared(self, job: str) -> bool:
         """Whether a recipe or an orchestrator's plugin describes the job already, better than what was seen can."""
-        info = self._present(catalog, job, "dataJobInfo")
+        info = self._writer.present(job, "dataJobInfo")
         return bool(info) and "application" not in (info.get("customProperties") or {})
 
     def _job_properties(self, one: RecordedWrites) -> dict[str, str]:
@@ -418,20 +401,7 @@ class RunsSource(StatefulIngestionSourceBase):
                 found.add(urn)
         return sorted(found)
 
-    def _model_units(self, catalog: Catalog | None) -> Iterator[MetadataWorkUnit]:
-        env = self.config.env
-        for name, users in sorted(self._models.items()):
-            if catalog is None:
-                proposals: Iterable[Proposal] = job_mapping.model_key_proposals(name, env)
-            else:
-                present = self._present(catalog, urns.model(name, env=env), "mlModelProperties")
-                proposals = job_mapping.model_proposals(name, env, users, present)
-            for proposal in proposals:
-                yield workunit(proposal, primary=False)
-
-    def _incidents(
-        self, found: Rollup, built: dict[str, str], catalog: Catalog | None
-    ) -> Iterator[MetadataWorkUnit]:
+    def _incidents(self, found: Rollup, built: dict[str, str]) -> Iterator[MetadataWorkUnit]:
         now = self._now()
         for index, queried in sorted(found.query_models.items()):
             model = built.get(index)
@@ -439,7 +409,7 @@ class RunsSource(StatefulIngestionSourceBase):
                 continue
             others = sorted(one for one in queried if one != model)
             urn = mapping.mismatch_urn(index)
-            info = self._present(catalog, urn, "incidentInfo")
+            info = self._writer.present(urn, "incidentInfo")
             active = (info.get("status") or {}).get("state") == "ACTIVE"
             if others and not active:
                 yield workunit(

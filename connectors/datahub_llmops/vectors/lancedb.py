@@ -47,9 +47,10 @@ class LanceConfig(VectorStoreConfig):
         "environment's are taken.",
     )
     timeout_sec: float = Field(
-        default=30.0,
+        default=300.0,
         gt=0,
-        description="Seconds that one request to an object store may take with its retries.",
+        description="Seconds that listing all tables, or reading one of them and counting its sources, may take in "
+        "all from an object store: with every request and its retries, of which each has 30 seconds at most.",
     )
     table_pattern: AllowDenyPattern = Field(
         default_factory=AllowDenyPattern.allow_all,

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 import lancedb
@@ -41,14 +42,21 @@ _REFUSED: Final = re.compile(
 )
 """How an object store's refusal is told from its failures: Lance has one exception for both."""
 _CACHE_BYTES: Final = 16 * 1024 * 1024
+_REQUEST_SECONDS: Final = 30.0
+"""The longest that a single request to an object store is waited for."""
+_LATE: Final = 3
+"""So many calls one after the other were not done in time: the store is taken for gone."""
+
+T = TypeVar("T")
 
 
 class LanceReader:
     """A ``Reader`` of one database.
 
     ``provenance_fields`` are counted by Lance's own SQL engine over all rows, those in JSON text in at most
-    ``max_rows``; up to ``max_values`` different values each. ``timeout`` is in seconds, for each request to an object
-    store; files on this machine need none.
+    ``max_rows``; up to ``max_values`` different values each. ``timeout`` is in seconds, for opening an object
+    store, for listing all tables and for reading each, with all requests and their retries; files on this machine need
+    none.
 
     Raises:
         AccessError: no such folder, no LanceDB in it, an address that cannot be used.
@@ -75,19 +83,15 @@ class LanceReader:
             self._options: dict[str, str] | None = None
         else:
             self._shown, address = _checked_uri(uri or "")
-            self._options = {**_bounded(timeout), **(storage_options or {})}
+            self._options = {**_bounded(min(timeout, _REQUEST_SECONDS)), **(storage_options or {})}
+        self._timeout = timeout
+        self._late = 0
         name = self._folder.name if self._folder is not None else self._shown.partition("://")[2].rstrip("/")
         self._server = Container(kind="Database", name=name)
-        problem: ConnectorError
-        try:
-            # Small caches: tables are read once each, and thousands of them must not pile up.
-            session = lancedb.Session(_CACHE_BYTES, _CACHE_BYTES)
-            self._db: Any = lancedb.connect(address, storage_options=self._options, session=session)
-        except _TROUBLE as error:
-            problem = self._unreachable(error)
-        else:
-            return
-        raise problem
+        db = self._in_time(lambda: self._connected(address), "it was not opened")
+        if isinstance(db, ConnectorError):
+            raise db
+        self._db = db
 
     def names(self) -> Iterator[Name]:
         """Tables of all namespaces, by name, each after those of the namespace around it.
@@ -97,22 +101,62 @@ class LanceReader:
         if self._folder is not None:
             _check_folder(self._folder)
         broken: list[ConnectorError] = []
-        yield from self._names_in((), broken)
+        listed = self._in_time(lambda: list(self._names_in((), broken)), "the tables were not listed")
+        if isinstance(listed, ConnectorError):
+            raise listed
+        yield from listed
         if broken:
             raise broken[0]
 
     def read(self, name: Name) -> Collection:
-        problem: ConnectorError
+        shown = ".".join(name)
+        if not name or not all(name):
+            raise VanishedError(f"LanceDB at {self._shown}: no table {shown!r}.")
+        found = self._in_time(lambda: self._read(name), f"the table {shown} was not read")
+        if isinstance(found, ConnectorError):
+            raise found
+        return found
+
+    def close(self) -> None:
+        """Nothing is held between calls but a connection that needs no closing."""
+
+    def _in_time(self, call: Callable[[], T | ConnectorError], what: str) -> T | ConnectorError:
+        """What ``call`` returns, or that it took too long; the engine cannot be stopped, so its thread is left.
+
+        ``call`` raises nothing that is expected.
+        """
+        if self._folder is not None:
+            return call()
+        answers: list[T | ConnectorError] = []
+        thread = threading.Thread(target=lambda: answers.append(call()), name="lancedb", daemon=True)
+        thread.start()
+        thread.join(self._timeout)
+        if answers:
+            self._late = 0
+            return answers[0]
+        if not thread.is_alive():
+            raise AssertionError("reading LanceDB raised what it must not; its thread said what")
+        self._late += 1
+        error = UnreachableError if self._late >= _LATE else UnreadableError
+        return error(
+            f"LanceDB at {self._shown}: {what} within {self._timeout:g} s. Raise timeout_sec, or look at the store."
+        )
+
+    def _connected(self, address: str) -> Any:
+        try:
+            # Small caches: tables are read once each, and thousands of them must not pile up.
+            session = lancedb.Session(_CACHE_BYTES, _CACHE_BYTES)
+            return lancedb.connect(address, storage_options=self._options, session=session)
+        except _TROUBLE as error:
+            return self._unreachable(error)
+
+    def _read(self, name: Name) -> Collection | ConnectorError:
         try:
             return self._collection(name, self._open(name))
         except BaseException as error:
             if not _is_trouble(error):
                 raise
-            problem = self._missing_or_broken(name, error)
-        raise problem
-
-    def close(self) -> None:
-        """Nothing is held between calls but a connection that needs no closing."""
+            return self._missing_or_broken(name, error)
 
     def _names_in(self, space: tuple[str, ...], broken: list[ConnectorError]) -> Iterator[Name]:
         """Tables of one namespace and of those within it."""
@@ -143,8 +187,6 @@ class LanceReader:
             token = page.page_token
 
     def _open(self, name: Name) -> Any:
-        if not name or not all(name):
-            raise VanishedError(f"LanceDB at {self._shown}: no table {'.'.join(name)!r}.")
         # Lance opens a table of a namespace without what the connection was given.
         return self._db.open_table(
             name[-1], namespace_path=list(name[:-1]) or None, storage_options=self._options

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 import re
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -15,7 +17,18 @@ from datahub_llmops.catalog.local import LocalCatalog
 from datahub_llmops.hooks import keys
 from datahub_llmops.hooks.encode import chunk_key
 from datahub_llmops.hooks.store import Store
-from hooks.real_stores import DATABASE, LANGCHAIN, LLAMAINDEX, Case, Engines, langchain, llamaindex
+from hooks.real_stores import (
+    DATABASE,
+    EMBEDDING,
+    IDS,
+    LANGCHAIN,
+    LLAMAINDEX,
+    Case,
+    Engines,
+    langchain,
+    langchain_documents,
+    llamaindex,
+)
 from hooks.seen import Host
 from vectors.chroma_stores import ChromaServer
 from vectors.pgvector_stores import running
@@ -114,4 +127,36 @@ def check_chunks_lead_to_their_writer(host: Host, retrieval: Any) -> None:
 
 def where(raw: Any) -> str:
     """A rule for this very place, as a user would write it."""
-    return re.escape(raw.get("host") or raw["path"])
+    return re.escape(str(raw.get("host") or raw["path"]))
+
+
+@pytest.mark.parametrize("how", ["", "a"], ids=["sync", "async"])
+@pytest.mark.parametrize("made_from", ["documents", "texts", "embeddings"])
+def test_constructors_of_pgvector_reach_no_method_of_its_own(
+    host: Host, engines: Engines, made_from: str, how: str
+) -> None:
+    from langchain_postgres import PGVector
+
+    texts = [one.page_content for one in langchain_documents()]
+    metadatas = [one.metadata for one in langchain_documents()]
+    options: dict[str, Any] = {
+        "connection": engines.postgres.sqlalchemy(DATABASE),
+        "collection_name": "handbook",
+        "ids": IDS,
+    }
+    if how:
+        options["create_extension"] = False
+    make = getattr(PGVector, f"{how}from_{made_from}")
+    if made_from == "documents":
+        done = make(langchain_documents(), EMBEDDING, **options)
+    elif made_from == "texts":
+        done = make(texts, EMBEDDING, metadatas, **options)
+    else:
+        pairs = list(zip(texts, EMBEDDING.embed_documents(texts), strict=True))
+        done = make(pairs, EMBEDDING, metadatas=metadatas, **options)
+    if inspect.iscoroutine(done):
+        asyncio.run(done)
+    [written] = host.writes()
+    assert written.counts == {"added": 3}
+    assert (written.index["collection"], written.index["partition"]) == ("langchain_pg_embedding", "handbook")
+    assert sorted(str(raw["value"]) for raw, _ in written.sources) == [f"s3://kb/{n}.md" for n in range(3)]
