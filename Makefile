@@ -22,7 +22,7 @@ help:
 demo: $(VENV)/.demo
 	@$(BIN)/python examples/demo/run.py
 
-test: $(VENV)/.test
+test: $(VENV)/.test $(VENV)/.engines
 	$(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 8
 
 check: format lint types imports probes test docs-check schemas-check
@@ -74,6 +74,21 @@ $(VENV)/.demo $(VENV)/.test $(VENV)/.check: pyproject.toml | $(VENV)/bin/python
 	@echo "Installing what 'make $(subst .,,$(@F))' needs into $(VENV) (once, a minute or two) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$(subst .,,$(@F))]'
 	@touch $@ $(addprefix $(VENV)/,$(INCLUDES))
+
+# Engines of tests whose packages, or those that write into them, need other versions than ours: each in a virtual
+# environment of its own. Where they cannot be installed the tests say so, and skip what needs them.
+ENGINE_milvus := 'milvus==2.3.5' 'pymilvus>=3,<4' 'langchain-milvus>=0.4,<1'
+ENGINE_pymilvus-2.6 := 'pymilvus==2.6.7' 'llama-index-vector-stores-milvus>=1.2,<2' 'pydantic>=2.4' 'requests>=2.31'
+
+$(VENV)/.engines: Makefile | $(VENV)/bin/python
+	@echo "Installing engines of tests into $(VENV)/engines (once, a minute or two) ..."
+	@{ $(MAKE) --no-print-directory VENV=$(VENV) engine-milvus engine-pymilvus-2.6 \
+		&& $(BIN)/../engines/milvus/bin/python -c "import milvus, sys; milvus._initialize_data_files(sys.prefix + '/server')" \
+		&& touch $@; } || echo "Not all could be installed: the tests that need them are skipped." >&2
+
+engine-%: | $(VENV)/bin/python
+	@$(BIN)/python -m venv $(VENV)/engines/$*
+	@$(VENV)/engines/$*/bin/python -m pip install --quiet --disable-pip-version-check $(ENGINE_$*)
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo "Python 3.10 or newer is needed; name one with: make $(MAKECMDGOALS) PYTHON=python3.11" >&2; exit 1; }

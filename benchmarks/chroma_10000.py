@@ -166,14 +166,14 @@ def stand_in(port: int, collections: int, recorded: dict[str, Any]) -> None:
     ThreadingHTTPServer(("127.0.0.1", port), Handler).serve_forever()
 
 
-def measure(where: dict[str, str], catalog: Path) -> None:
-    """One run in this process; prints what it took as JSON."""
+def measure(source: str, where: dict[str, str], catalog: Path) -> None:
+    """One run of a source in this process; prints what it took as JSON."""
     from datahub.ingestion.run.pipeline import Pipeline
 
     before = time.perf_counter(), time.process_time()
     recipe = {
         "pipeline_name": "benchmark",
-        "source": {"type": "llm-chroma", "config": where},
+        "source": {"type": source, "config": where},
         "sink": {"type": "llm-local", "config": {"path": str(catalog)}},
     }
     pipeline = Pipeline.create(recipe, no_progress=True, report_to=None)
@@ -204,12 +204,28 @@ def measure(where: dict[str, str], catalog: Path) -> None:
     print("RESULT " + json.dumps(result))
 
 
-def run(where: dict[str, str], catalog: Path) -> dict[str, float]:
-    command = [sys.executable, __file__, "--measure", json.dumps(where), "--catalog", str(catalog)]
+def run(where: dict[str, str], catalog: Path, source: str = "llm-chroma") -> dict[str, float]:
+    """As ``measure``, in a process of its own."""
+    asked = ["--measure", json.dumps(where), "--catalog", str(catalog), "--source", source]
+    command = [sys.executable, __file__, *asked]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     line = next(line for line in done.stdout.splitlines() if line.startswith("RESULT "))
     found: dict[str, float] = json.loads(line.removeprefix("RESULT "))
     return found
+
+
+def show(results: dict[str, list[dict[str, float]]]) -> None:
+    """Of each way the small load and the large one."""
+    for way, (small, large) in ((way, found) for way, found in results.items() if found):
+        for found in (small, large):
+            print(
+                f"{way}: {found['collections']:>6,.0f} collections  wall {found['wall_s']:6.1f} s  "
+                f"cpu {found['cpu_s']:6.1f} s  peak {found['peak_mb']:4.0f} MB ({found['start_mb']:.0f} before)  "
+                f"{found['events_a_collection']:.1f} events a collection, "
+                f"{found['optional_facts']:.1f} of them for optional facts"
+            )
+        ratio = large["peak_mb"] / small["peak_mb"]
+        print(f"{way}: peak x{ratio:.2f} for ten times the load (flat: at most x1.20; at most 200 MB)")
 
 
 def main() -> None:
@@ -218,10 +234,11 @@ def main() -> None:
     parser.add_argument("--way", choices=("path", "url", "both"), default="both")
     parser.add_argument("--measure", help=argparse.SUPPRESS)
     parser.add_argument("--catalog", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--source", help=argparse.SUPPRESS)
     parser.add_argument("--stand-in", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.measure:
-        measure(json.loads(arguments.measure), arguments.catalog)
+        measure(arguments.source, json.loads(arguments.measure), arguments.catalog)
         return
     if arguments.stand_in:
         stand_in(**json.loads(arguments.stand_in))
@@ -244,16 +261,7 @@ def main() -> None:
                     results["url"].append(
                         run({"url": f"http://127.0.0.1:{port}"}, catalog.with_suffix(".url"))
                     )
-    for way, (small, large) in ((way, found) for way, found in results.items() if found):
-        for found in (small, large):
-            print(
-                f"{way}: {found['collections']:>6,.0f} collections  wall {found['wall_s']:6.1f} s  "
-                f"cpu {found['cpu_s']:6.1f} s  peak {found['peak_mb']:4.0f} MB ({found['start_mb']:.0f} before)  "
-                f"{found['events_a_collection']:.1f} events a collection, "
-                f"{found['optional_facts']:.1f} of them for optional facts"
-            )
-        ratio = large["peak_mb"] / small["peak_mb"]
-        print(f"{way}: peak x{ratio:.2f} for ten times the load (flat: at most x1.20; at most 200 MB)")
+    show(results)
 
 
 if __name__ == "__main__":

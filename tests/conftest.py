@@ -6,8 +6,13 @@ import asyncio
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 import engines
+
+# No test measures time: a busy machine is no finding.
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
 
 
 @pytest.fixture(autouse=True, scope="session")

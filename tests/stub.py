@@ -26,6 +26,7 @@ Fault: TypeAlias = Literal[
     "401",
     "403",
     "404",
+    "gateway_404",
     "429",
     "500",
     "503",
@@ -48,6 +49,7 @@ TLS = Path(__file__).parent / "wire" / "tls"
 CERTIFICATE = TLS / "certificate.pem"
 """Self-signed, for 127.0.0.1 and localhost."""
 
+GATEWAY_PAGE = b"<html><head><title>404 Not Found</title></head><body><h1>404 Not Found</h1></body></html>"
 LOGIN_PAGE = b"<!doctype html><html><title>Sign in</title><form action='/login'></form></html>"
 
 
@@ -278,6 +280,8 @@ class _Handler(BaseHTTPRequestHandler):
         kind = {"Content-Type": "application/json"}
         if fault == "404":
             return answer_json(stub.missing, 404)
+        if fault == "gateway_404":
+            return Reply(status=404, body=GATEWAY_PAGE, headers={"Content-Type": "text/html"})
         if fault == "429":
             return Reply(status=429, body=b"{}", headers={**kind, "Retry-After": stub.retry_after})
         if fault == "garbage":

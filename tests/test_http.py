@@ -37,6 +37,7 @@ EXPECTED: dict[Fault, type[ConnectorError]] = {
     "401": DeniedError,
     "403": DeniedError,
     "404": VanishedError,
+    "gateway_404": UnreachableError,
     "429": UnreadableError,
     "500": UnreadableError,
     "503": UnreadableError,
@@ -217,12 +218,13 @@ def test_the_system_says_which_404_is_its_own(stub: Stub) -> None:
         client(stub.url, absent=lambda status, answer: answer.get("error") == "NotFound").get("/items")
 
 
-def test_a_system_may_say_it_with_400() -> None:
-    with Stub(lambda call: answer_json({"error": call.path}, 400)) as server:
-        shelf = client(server.url, absent=lambda status, answer: (status, answer["error"]) == (400, "/gone"))
+@pytest.mark.parametrize("status", [400, 422])
+def test_a_system_may_say_it_with_another_status(status: int) -> None:
+    with Stub(lambda call: answer_json({"error": call.path}, status)) as server:
+        shelf = client(server.url, absent=lambda found, answer: (found, answer["error"]) == (status, "/gone"))
         with pytest.raises(VanishedError):
             shelf.get("/gone")
-        with pytest.raises(UnreadableError, match="400"):
+        with pytest.raises(UnreadableError, match=str(status)):
             shelf.get("/wrong")
 
 

@@ -14,7 +14,7 @@ from datahub.ingestion.run.pipeline import Pipeline, PipelineInitError, Pipeline
 
 from datahub_llmops.catalog.local import LocalCatalog
 from datahub_llmops.errors import DeniedError, UnreachableError, UnreadableError, VanishedError
-from datahub_llmops.model import Unlisted
+from datahub_llmops.model import Name, Unlisted
 from scripted import SOURCE, STORE, ScriptedReader, ScriptedSource, collection
 
 Run = Callable[..., Pipeline]
@@ -168,13 +168,27 @@ def test_a_bug_in_a_reader_is_not_taken_for_an_unreadable_item(run: Run, catalog
     assert live(catalog) == {"a", "b"}
 
 
-def test_two_names_with_one_urn_are_named_both(run: Run, catalog: Path) -> None:
-    STORE["a.b", "c"] = collection("a.b", "c")
-    STORE["a", "b.c"] = collection("a", "b.c")
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [(("a.b", "c"), ("a", "b.c")), (("a", "b.c"), ("a.b", "c")), (("a,b", "c"), ("a%2Cb", "c"))],
+)
+def test_two_names_with_one_urn_are_named_both_and_neither_is_deleted(
+    run: Run, catalog: Path, first: Name, second: Name
+) -> None:
+    STORE[first] = collection(*first)
     STORE["a", "d"] = collection("a", "d")
+    run().raise_from_status()
+    before = live(catalog)
+    assert len(before) == 2
+    STORE[second] = collection(*second)
     pipeline = run()
-    assert any("'a.b', 'c'" in failure and "'a', 'b.c'" in failure for failure in failures(pipeline))
-    assert live(catalog) == {"d"}
+    assert any(str(list(first)) in failure and str(list(second)) in failure for failure in failures(pipeline))
+    assert live(catalog) == before
+    assert report(pipeline).items_scanned == 1
+    # Renamed, the one that is left is read again.
+    del STORE[first]
+    run().raise_from_status()
+    assert len(live(catalog)) == 2
 
 
 def test_filters_speak_the_stores_words(run: Run, catalog: Path) -> None:

@@ -250,6 +250,20 @@ def test_payload_sources_come_and_go_with_their_chunks(run: Run, catalog: Path) 
     }
 
 
+def test_rows_that_cannot_be_asked_for_take_no_edge_away(run: Run, catalog: Path) -> None:
+    STORE["db", "docs"] = docs(a=2)
+    run()
+    unseen = ProvenanceCount(field="source", values={}, rows_scanned=0, rows_total=2)
+    STORE["db", "docs"] = replace(docs(), provenance=(unseen,))
+    report: Any = run().source.get_report()
+    assert (report.provenance_rows_scanned, report.provenance_rows_total) == (0, 2)
+    assert upstreams(catalog) == {S3.format("a"): {"found_by": "payload", "chunks": "2"}}
+    # Looked at, and no row says where it came from.
+    STORE["db", "docs"] = replace(docs(), provenance=())
+    run()
+    assert upstreams(catalog) == {}
+
+
 def test_edges_of_others_stay(run: Run, catalog: Path, emit: Emit) -> None:
     STORE["db", "docs"] = docs(a=2, b=3)
     run()

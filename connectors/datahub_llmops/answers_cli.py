@@ -19,13 +19,21 @@ from datahub_llmops.errors import CatalogError, LlmopsError, NoCatalogError
 
 if TYPE_CHECKING:
     from datahub_llmops.hooks.store import Store
+    from datahub_llmops.prices import PricesConfig
     from datahub_llmops.recorded import RecordedAnswer
+    from datahub_llmops.usage import Totals
 
 _STORE = click.option(
     "--store",
     "path",
     type=click.Path(path_type=Path),
     help="The answer store. Default: DATAHUB_LLMOPS_STORE, else the one that applications of this user write.",
+)
+_PRICES = click.option(
+    "--prices",
+    "price_list",
+    type=click.Path(path_type=Path),
+    help="What models cost: the recipe of llm-runs, or a YAML file with its `prices` and `currency`.",
 )
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
@@ -53,6 +61,7 @@ class Since(click.ParamType):  # type: ignore[type-arg]  # generic in newer rele
 @click.option(
     "--limit", type=click.IntRange(1, 100_000), default=20, show_default=True, help="At most so many."
 )
+@_PRICES
 @_STORE
 @_JSON
 @click.pass_context
@@ -61,6 +70,7 @@ def answers(
     application: str | None,
     since: float,
     limit: int,
+    price_list: Path | None,
     path: Path | None,
     as_json: bool,
 ) -> None:
@@ -69,14 +79,16 @@ def answers(
     \b
     datahub-llmops answers
     datahub-llmops answers --application support-bot --since 1h
+    datahub-llmops answers usage --since 7d --by model --prices runs.dhub.yaml
     datahub-llmops answers export answers.jsonl
     """
     if context.invoked_subcommand is not None:
         return
+    prices = _prices(price_list)
     with _store(path) as store:
         found = list(_read(store, since, application, limit))
         if as_json:
-            click.echo(json.dumps([_brief(one) for one in found], indent=2))
+            click.echo(json.dumps([_brief(one, prices) for one in found], indent=2))
             return
         if not found:
             click.echo("No answers in that time.")
@@ -86,7 +98,51 @@ def answers(
             models = ", ".join(
                 sorted({str((call.served or call.asked).get("name", "?")) for call in one.models})
             )
-            _say(f"{one.id}  {when}  {one.application}  {one.status}  {documents} documents  {models}")
+            parts = [one.id, when, one.application, one.status, f"{documents} documents", models]
+            _say("  ".join([*parts, *_figures(_total(one, prices), prices)]))
+
+
+@answers.command("usage")
+@click.option("--application", help="Only this application's.")
+@click.option(
+    "--since", type=Since(), default="24h", show_default=True, help="How far back, such as 1h or 7d."
+)
+@click.option(
+    "--by",
+    type=click.Choice(["application", "version", "model", "prompt", "day"]),
+    default="application",
+    show_default=True,
+    help="What to add up by.",
+)
+@_PRICES
+@_STORE
+@_JSON
+def usage(
+    application: str | None,
+    since: float,
+    by: str,
+    price_list: Path | None,
+    path: Path | None,
+    as_json: bool,
+) -> None:
+    """Calls, errors, latency, tokens and cost, added up.
+
+    By application, version and day a call is an answer; by model and prompt it is a call of a model.
+    """
+    from datahub_llmops.answers_usage import added_up
+
+    prices = _prices(price_list)
+    with _store(path) as store:
+        found = sorted(added_up(_read(store, since, application, None), by, prices).items())
+        if as_json:
+            click.echo(json.dumps([{by: name, **_usage(total, prices)} for name, total in found], indent=2))
+            return
+        if not found:
+            click.echo("No answers in that time.")
+        for name, total in found:
+            calls = f"{round(total.calls):,} calls"
+            errors = [] if total.errors is None else [f"{round(total.errors):,} errors"]
+            _say("  ".join([name, calls, *errors, *_figures(total, prices)]))
 
 
 @answers.command("export")
@@ -201,7 +257,12 @@ def lines(found: Any, named: Callable[[str], str] = str) -> Iterator[str]:
     yield "5. Models"
     for model in found.models:
         asked = f", asked for {model.asked}" if model.asked != model.served else ""
-        tokens = f"{model.tokens_in} tokens in, {model.tokens_out} out"
+        counts = [
+            f"{count:,} tokens {word}"
+            for word, count in (("in", model.tokens_in), ("out", model.tokens_out))
+            if count is not None
+        ]
+        tokens = ", ".join(counts) or "tokens not reported"
         yield f"  {model.served or 'unknown'}{asked}, {tokens}, {model.status}"
     for gap in found.gaps:
         yield f"Not known: {gap}"
@@ -225,7 +286,8 @@ def _read(store: Store, since: float, application: str | None, limit: int | None
         yield recorded.answer(row, known)
 
 
-def _brief(one: RecordedAnswer) -> dict[str, object]:
+def _brief(one: RecordedAnswer, prices: PricesConfig | None) -> dict[str, object]:
+    usage = _usage(_total(one, prices), prices)
     return {
         "id": one.id,
         "application": one.application,
@@ -236,7 +298,49 @@ def _brief(one: RecordedAnswer) -> dict[str, object]:
         "error": one.error,
         "documents": sum(len(part.chunks) for part in one.retrievals if not part.composite),
         "models": [dict(call.served or call.asked) for call in one.models],
+        **{key: value for key, value in usage.items() if key not in ("calls", "errors")},
     }
+
+
+def _total(one: RecordedAnswer, prices: PricesConfig | None) -> Totals:
+    from datahub_llmops.answers_usage import added_up
+
+    return added_up([one], "application", prices)[one.application]
+
+
+def _usage(total: Totals, prices: PricesConfig | None) -> dict[str, object]:
+    """For programs; what is not known is ``null``."""
+    return {
+        "calls": round(total.calls),
+        "errors": None if total.errors is None else round(total.errors),
+        "milliseconds": None if total.milliseconds is None else round(total.milliseconds),
+        "tokens": {kind: round(number) for kind, number in total.tokens.items()},
+        "cost": total.cost,
+        "currency": prices.currency if prices is not None and total.cost is not None else None,
+    }
+
+
+def _figures(total: Totals, prices: PricesConfig | None) -> Iterator[str]:
+    """Mean latency, tokens and cost in words, as far as they are known."""
+    if total.milliseconds is not None:
+        yield f"{total.milliseconds / total.calls / 1000:.2f} s"
+    words = {"input": "in", "cached": "of them cached", "output": "out", "reasoning": "of them reasoning"}
+    counts = [f"{round(total.tokens[kind]):,} {word}" for kind, word in words.items() if kind in total.tokens]
+    if counts:
+        yield f"tokens {', '.join(counts)}"
+    if prices is not None and total.cost is not None:
+        yield f"{total.cost:.6f} {prices.currency}"
+
+
+def _prices(path: Path | None) -> PricesConfig | None:
+    if path is None:
+        return None
+    from datahub_llmops import prices
+
+    try:
+        return prices.read(path)
+    except LlmopsError as error:
+        raise click.ClickException(_shown(str(error))) from error
 
 
 @contextmanager

@@ -54,6 +54,10 @@ class StoreError(LlmopsError):
     """The local store of answers is missing, damaged, not writable, or of a newer version."""
 
 
+class PricesError(LlmopsError):
+    """A file of prices cannot be read, or holds none; the message names it."""
+
+
 class AspectValueError(LlmopsError):
     """An aspect of ours holds what its schema does not allow; the message names each field and no value."""
 

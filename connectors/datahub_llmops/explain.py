@@ -16,9 +16,10 @@ from datahub_llmops.errors import StoreError, UnknownAssetError
 from datahub_llmops.hooks import keys
 from datahub_llmops.hooks.encode import chunk_key
 from datahub_llmops.hooks.store import Store
-from datahub_llmops.instances import InstanceConfig, Resolver, model_name, shown
+from datahub_llmops.instances import InstanceConfig, Resolver, shown
 from datahub_llmops.lineage import rules
 from datahub_llmops.recorded import Chunk, Identities, RecordedAnswer, RecordedWrites, Retrieval
+from datahub_llmops.usage import model_name
 
 RestsOn: TypeAlias = Literal["row", "source", "index"]
 HOPS = 10
@@ -42,8 +43,8 @@ class ModelUsed:
     asked: str | None
     served: str | None
     urn: str | None
-    tokens_in: int
-    tokens_out: int
+    tokens_in: int | None
+    tokens_out: int | None
     status: str
 
 

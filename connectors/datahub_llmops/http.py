@@ -336,7 +336,7 @@ class HttpClient:
             return _Failure(
                 error=DeniedError, what=f"was denied ({status}). Check the token or key and what it may read"
             )
-        if status in (400, 404, 410) and (missing := self._missing(status, content)):
+        if status in (400, 404, 410, 422) and (missing := self._missing(status, content)):
             return missing
         if status == 429:
             wait = _seconds_to_wait(response.headers.get("Retry-After"))
@@ -367,7 +367,7 @@ class HttpClient:
                 error=VanishedError,
                 what=f"was answered {status}: it is not there (any more). Run again; check the url if it stays",
             )
-        if status == 400:
+        if status in (400, 422):
             return None
         return _Failure(
             error=UnreachableError,

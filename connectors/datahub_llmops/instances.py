@@ -20,6 +20,7 @@ from pydantic import Field, field_validator
 from datahub_llmops import urns
 from datahub_llmops.catalog.protocol import Catalog
 from datahub_llmops.model import Name
+from datahub_llmops.usage import model_name
 
 _NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     "chroma": ("database", "collection"),
@@ -170,16 +171,6 @@ def asset_name(raw: Mapping[str, Any]) -> Name | None:
     if raw.get("partition"):
         parts.append(raw["partition"])  # Of a table that several collections share.
     return tuple(str(part) for part in parts) if all(parts) else None
-
-
-def model_name(raw: Mapping[str, Any] | None) -> str | None:
-    """``provider/model``, or the model alone, as recipes write it."""
-    if not raw:
-        return None
-    name, provider = raw.get("name") or raw.get("model"), raw.get("provider")
-    if not isinstance(name, str):
-        return None
-    return f"{provider}/{name}" if provider else name
 
 
 def shown(raw: Mapping[str, Any] | None) -> str:

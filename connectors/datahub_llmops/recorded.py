@@ -8,9 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from datahub_llmops.hooks.store import AnswerRow, Store, WriteRow
+from datahub_llmops.usage import Tokens, model_name
+
+if TYPE_CHECKING:
+    from datahub_llmops.prices import PricesConfig
 
 Raw: TypeAlias = Mapping[str, Any]
 
@@ -45,7 +49,7 @@ class Retrieval:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelCall:
-    """One call of a model. Tokens are those of the provider's report; a cache hit has none."""
+    """One call of a model. Tokens are as the provider reports them, else ``None``, as for a cache hit."""
 
     asked: Raw
     served: Raw | None
@@ -54,10 +58,29 @@ class ModelCall:
     status: str
     error: str | None
     cached: bool
-    tokens_in: int = 0
-    tokens_out: int = 0
-    tokens_cached: int = 0
-    tokens_reasoning: int = 0
+    tokens_in: int | None = None
+    tokens_out: int | None = None
+    tokens_cached: int | None = None
+    tokens_cache_write: int | None = None
+    tokens_reasoning: int | None = None
+
+    @property
+    def tokens(self) -> Tokens:
+        """The same in the form that is added up."""
+        return Tokens(
+            input=self.tokens_in,
+            cached=self.tokens_cached,
+            cache_write=self.tokens_cache_write,
+            output=self.tokens_out,
+            reasoning=self.tokens_reasoning,
+        )
+
+    def cost(self, prices: PricesConfig | None) -> float | None:
+        """In the currency of the prices; ``None`` where it is not known."""
+        if prices is None:
+            return None
+        names = (model_name(self.served), model_name(self.asked))
+        return prices.cost(names, self.tokens, cached=self.cached, failed=self.status == "error")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +100,7 @@ class RecordedAnswer:
     application: str
     version: str | None
     framework: str | None
+    framework_version: str | None
     root: str | None
     host: str | None
     started: float
@@ -143,6 +167,7 @@ def answer(row: AnswerRow, known: Identities) -> RecordedAnswer:
         application=str(known[row.application].get("name", "application")),
         version=body.get("v"),
         framework=body.get("f"),
+        framework_version=body.get("fv"),
         root=body.get("o"),
         host=body.get("h"),
         started=row.started,
@@ -192,10 +217,11 @@ def _model(one: Mapping[str, Any], known: Identities) -> ModelCall:
         status=one.get("st", "ok"),
         error=one.get("er"),
         cached=bool(one.get("hit")),
-        tokens_in=one.get("in", 0),
-        tokens_out=one.get("out", 0),
-        tokens_cached=one.get("cr", 0),
-        tokens_reasoning=one.get("rs", 0),
+        tokens_in=one.get("in"),
+        tokens_out=one.get("out"),
+        tokens_cached=one.get("cr"),
+        tokens_cache_write=one.get("cw"),
+        tokens_reasoning=one.get("rs"),
     )
 
 

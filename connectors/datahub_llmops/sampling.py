@@ -13,7 +13,7 @@ from datetime import date, datetime
 from itertools import islice
 from typing import Any, Final
 
-from datahub_llmops.model import FieldType, PayloadField, ProvenanceCount
+from datahub_llmops.model import FieldType, PayloadField, ProvenanceCount, Vector
 
 MAX_FIELDS: Final = 500
 MAX_DEPTH: Final = 5
@@ -110,6 +110,21 @@ def text_path(paths: Iterable[str]) -> str | None:
         return None
     # Where LlamaIndex has a column for it, the node's JSON holds no text.
     return "text" if "text" in known else nodes[0]
+
+
+def clear_of(taken: Iterable[str], vectors: Iterable[Vector]) -> Iterator[Vector]:
+    """``vectors``, with ``#`` in front of the name of each that the payload has a field of, or another vector.
+
+    >>> [vector.name for vector in clear_of(["title"], [Vector(name="title"), Vector(name="body")])]
+    ['#title', 'body']
+    """
+    used = set(taken)
+    for vector in vectors:
+        name = vector.name
+        while name in used:
+            name = f"#{name}"
+        used.add(name)
+        yield replace(vector, name=name)
 
 
 def values_at(row: Mapping[str, Any], path: str) -> Iterator[str]:

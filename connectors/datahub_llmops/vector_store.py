@@ -247,9 +247,9 @@ class VectorStoreSource(CatalogSource[VectorStoreConfigT, Collection]):
             self._assigned.carry_over()
             return
         for urn in self._assigned.emptied(vanished):
-            for proposal in self.target.admitted(urn, typed.emptied(self.platform)):
+            for empty in self.target.admitted(urn, typed.emptied(self.platform)):
                 self.report.facts_taken_back += 1
-                yield workunit(proposal, primary=False)
+                yield workunit(empty, primary=False)
         for asset, names in self._assigned.taken_back(vanished):
             for proposal in AssetPatch(asset).take_back(names).build():
                 self.report.facts_taken_back += len(names)
@@ -339,8 +339,9 @@ class VectorStoreSource(CatalogSource[VectorStoreConfigT, Collection]):
         for source in joined.rest:
             if not self._lookup.schemas(source.urn) and self._writer.first_time(source.urn):
                 yield workunit(key_proposal(source.urn), primary=False)
-        for proposal in payload_upstreams(index, joined.rest, self._present(index, "upstreamLineage")):
-            yield workunit(proposal, primary=not self.owned_elsewhere(item.name))
+        if _was_looked_at(item):
+            for proposal in payload_upstreams(index, joined.rest, self._present(index, "upstreamLineage")):
+                yield workunit(proposal, primary=not self.owned_elsewhere(item.name))
         self.report.payload_upstreams += len(joined.rest)
 
     def _job(self, lineage: JobLineage) -> Iterator[Proposal | MetadataWorkUnit]:
@@ -362,7 +363,8 @@ class VectorStoreSource(CatalogSource[VectorStoreConfigT, Collection]):
             yield from self._writer.platform(job.orchestrator_name)
             for proposal in jobs.flow_proposals(job, env):
                 yield workunit(proposal, primary=False)
-        yield from jobs.job_proposals(lineage, env)
+        urn = jobs.job_urn(job, env)
+        yield from jobs.job_proposals(lineage, env, self._present(urn, "dataJobInputOutput"))
         yield from self._typed_job(lineage)
 
     def _typed_of(
@@ -416,3 +418,8 @@ class VectorStoreSource(CatalogSource[VectorStoreConfigT, Collection]):
             message="Lineage went without what it holds, and nothing is deleted in this run.",
             context=str(error),
         )
+
+
+def _was_looked_at(item: Collection) -> bool:
+    """Rows that could not be asked for this time say nothing about the edges that they showed before."""
+    return not item.provenance or any(count.rows_scanned or count.values for count in item.provenance)

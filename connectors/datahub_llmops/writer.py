@@ -123,6 +123,11 @@ class RunWriter:
         provider = DataPlatformUrn.from_string(MlModelUrn.from_string(model).platform)
         yield from self.platform(provider.platform_name)
 
+    @property
+    def writes_typed(self) -> bool:
+        """Whether the target takes any of our aspects."""
+        return self._target.decision.enabled
+
     def typed(
         self, urn: str, aspects: Iterable[LlmopsAspect], *, primary: bool = False
     ) -> Iterator[MetadataWorkUnit]:

@@ -39,6 +39,8 @@ NEXT = """\
 {command} --catalog {catalog} show langchain:docs-bot.answers
 {command} --catalog {catalog} show chroma:default_database.docs
 {command} --catalog {catalog} lineage sqlite:main.entries --down --columns
+{command} --catalog {catalog} lineage 'sqlite:main.maintainers#email' --down --columns --hops 10
+{command} answers usage --by model --store {answers}
 {command} --catalog {catalog} lineage chroma:default_database.docs --up --json
 {command} --catalog {catalog} search entry
 {command} --catalog {catalog} export demo/metadata.json

@@ -95,7 +95,11 @@ class TestOneAnswer:
             assert chunk.place == {"page": int(number)}
             assert chunk.score is not None
         [prompt] = found.prompts
-        assert prompt == {"digest": templates.digest([("system", "Use: {context}"), ("human", "{question}")])}
+        assert prompt == {
+            "digest": templates.digest([("system", "Use: {context}"), ("human", "{question}")]),
+            "variables": "context, question",
+            "format": "f-string",
+        }
         [model] = found.models
         assert model.asked == {"provider": "openai", "name": "gpt-test"}
         assert model.prompt == 0
@@ -248,7 +252,7 @@ class TestTree:
             set_llm_cache(None)
         first, second = host.answers()
         assert (first.models[0].cached, first.models[0].tokens_in) == (False, 30)
-        assert (second.models[0].cached, second.models[0].tokens_in) == (True, 0)
+        assert (second.models[0].cached, second.models[0].tokens_in) == (True, None)
 
     def test_a_raw_thread_is_an_answer_of_its_own(self, host: Host, store: InMemoryVectorStore) -> None:
         with lineage.answer():
@@ -415,7 +419,12 @@ class TestPrompts:
         prompt.metadata = metadata
         call(prompt | Model(), {"a": "b"}, how)
         [found] = host.answer().prompts
-        assert found == {**expected, "digest": templates.digest([("human", "Say {a}")])}
+        template = {
+            "digest": templates.digest([("human", "Say {a}")]),
+            "variables": "a",
+            "format": "f-string",
+        }
+        assert found == {**expected, **template}
 
     def test_the_same_template_has_the_same_digest_and_metadata_no_part_in_it(self, host: Host) -> None:
         for version in (1, 2):

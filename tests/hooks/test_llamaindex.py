@@ -227,6 +227,7 @@ class TestDetails:
             "name": "qa",
             "version": "2",
             "digest": templates.digest([("human", "{context_str} {query_str}")]),
+            "variables": "context_str, query_str",
         }
 
     def test_filter_keys(self, host: Host, index: VectorStoreIndex) -> None:

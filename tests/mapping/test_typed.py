@@ -17,9 +17,11 @@ from datahub_llmops.aspects import (
 )
 from datahub_llmops.lineage.config import EmbeddingJobConfig
 from datahub_llmops.lineage.jobs import JobLineage
+from datahub_llmops.mapping import typed_runs
 from datahub_llmops.mapping.jobs import declared_properties
 from datahub_llmops.mapping.typed import index_aspects, job_aspect, says_something
 from datahub_llmops.model import Collection, Container, Vector
+from datahub_llmops.usage import Tokens, Totals
 
 MODEL = "urn:li:mlModel:(urn:li:dataPlatform:openai,text-embedding-3-small,PROD)"
 MODELS = {"openai/text-embedding-3-small": MODEL}
@@ -172,24 +174,69 @@ def test_a_job_that_declares_nothing_says_nothing() -> None:
     assert says_something(job_aspect(LINEAGE, MODEL))
 
 
-HOOKS = "the hooks in LangChain and LlamaIndex, once they report retrievers, applications and usage"
 PROMPTS = "the sources of prompt registries, once there are some"
+HOOKS = "the hooks, once they see how many texts a job embeds at once"
 NOT_YET = {
-    "promptInfo": PROMPTS,
-    "retrieverInfo": HOOKS,
-    "llmApplicationInfo": HOOKS,
-    "llmUsage": HOOKS,
+    "promptInfo.labels": PROMPTS,
+    "promptInfo.modelParameters": PROMPTS,
+    "promptInfo.text": PROMPTS,
     "embeddingJobInfo.batchSize": HOOKS,
 }
-"""Aspects, and single fields, that no code fills today -> what will."""
+"""Fields that no code fills today -> what will."""
 
-FILLED = {
-    "vectorIndexInfo": index_aspects,
-    "vectorIndexVectors": index_aspects,
-    "embeddingInfo": index_aspects,
-    "embeddingJobInfo": job_aspect,
+SEEN_RETRIEVER = {
+    "search_type": "similarity_score_threshold",
+    "k": 4,
+    "score_threshold": 0.5,
+    "filter_keys": ["tenant", "language"],
+    "reranker": "CohereRerank",
+    "reranker_model": "rerank-3",
 }
-"""Aspects -> the code that fills every field of theirs that is not in ``NOT_YET``."""
+SEEN_PROMPT = {
+    "name": "support",
+    "version": "3",
+    "digest": "0" * 64,
+    "variables": "a, b",
+    "format": "f-string",
+}
+
+
+def used() -> Totals:
+    """An hour of which everything is known."""
+    total = Totals()
+    total.add(weight=1, started=1.0, ended=2.0)
+    total.add_end(weight=1, milliseconds=5, failed=True)
+    total.add_tokens(
+        weight=1, tokens=Tokens(input=5, cached=1, cache_write=1, output=4, reasoning=2), cost=0.5
+    )
+    total.chunks.add(1)
+    return total
+
+
+def filled() -> dict[str, LlmopsAspect]:
+    """Every aspect as the code makes it of all that can be known."""
+    prompt = typed_runs.prompt_aspect(
+        "urn:li:dataset:(urn:li:dataPlatform:langfuse,support.v3,PROD)", SEEN_PROMPT, {}
+    )
+    assert prompt is not None
+    made: list[LlmopsAspect] = [
+        *typed(FULL, declared_properties(JOB)).values(),
+        job_aspect(LINEAGE, MODEL),
+        prompt,
+        typed_runs.retriever_aspect(SEEN_RETRIEVER, framework="langchain", version="1.5", indexes=[INDEX]),
+        typed_runs.application_aspect(
+            framework="langchain",
+            framework_version="1.5",
+            version="2",
+            prompts=["support.v3"],
+            retrievers=["docs"],
+            models=["openai/gpt-5"],
+        ),
+        typed_runs.usage_aspect(3_600, "host-1", used(), currency="EUR"),
+    ]
+    for aspect in made:
+        aspect.check()
+    return {aspect.ASPECT_NAME: aspect for aspect in made}
 
 
 @pytest.mark.parametrize(
@@ -201,14 +248,32 @@ FILLED = {
     ],
 )
 def test_every_field_is_filled_or_says_what_will_fill_it(aspect: str, field: str) -> None:
-    made: dict[Any, list[LlmopsAspect]] = {
-        index_aspects: list(typed(FULL, declared_properties(JOB)).values()),
-        job_aspect: [job_aspect(LINEAGE, MODEL)],
-    }
-    filler = FILLED.get(aspect)
-    values = [one._inner_dict[field] for one in made.get(filler, []) if aspect == one.ASPECT_NAME]
-    waits = aspect in NOT_YET or f"{aspect}.{field}" in NOT_YET
-    assert (values != [] and values[0] is not None) != waits
+    assert (filled()[aspect]._inner_dict[field] is not None) != (f"{aspect}.{field}" in NOT_YET)
+
+
+def test_what_was_seen_of_a_retriever() -> None:
+    aspect = typed_runs.retriever_aspect(SEEN_RETRIEVER, framework="langchain", version=None, indexes=[INDEX])
+    assert (aspect.filterKeys, aspect.reranker) == ("tenant, language", "rerank-3")
+    assert (aspect.indexNames, aspect.indexes) == ("db.docs", [INDEX])
+
+
+def test_a_retriever_of_which_nothing_is_known() -> None:
+    aspect = typed_runs.retriever_aspect({}, framework="langchain", version=None, indexes=[])
+    assert {key for key, value in aspect._inner_dict.items() if value is not None} == {"framework"}
+
+
+def test_a_prompt_that_the_catalog_knows_more_of_than_these_schemas_is_left_alone() -> None:
+    urn = "urn:li:dataset:(urn:li:dataPlatform:langfuse,support.v3,PROD)"
+    known = {"registry": "langfuse", "approvedBy": "ada"}
+    assert typed_runs.prompt_aspect(urn, SEEN_PROMPT, known) is None
+
+
+def test_usage_of_hosts_and_of_dimensions_does_not_overwrite() -> None:
+    keys = set()
+    for host, dimension in (("a", None), ("b", None), ("a", ("version", "1")), ("a", ("version", "2"))):
+        aspect = typed_runs.usage_aspect(0, host, used(), currency="USD", dimension=dimension)
+        keys.add((aspect.partitionSpec.partition if aspect.partitionSpec else None, aspect.messageId))
+    assert len(keys) == 4
 
 
 def test_every_column_of_a_vector_is_filled() -> None:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import chromadb
 import pytest
 from click.testing import CliRunner
-from datahub.ingestion.run.pipeline import Pipeline
-from langchain_chroma import Chroma
+from datahub.emitter.mcp import MetadataChangeProposalWrapper
+from datahub.metadata.schema_classes import DataPlatformInfoClass
 from langchain_core.documents import Document
 from langchain_core.indexing import InMemoryRecordManager
 from langchain_core.prompts import ChatPromptTemplate
@@ -21,101 +19,10 @@ import datahub_llmops.hooks as lineage
 from datahub_llmops import cli, explain
 from datahub_llmops.catalog.local import LocalCatalog
 from datahub_llmops.errors import StoreError
-from datahub_llmops.hooks import guard
 from datahub_llmops.hooks.store import Store
+from datahub_llmops.mapping.edges import key_proposal
 from hooks.parts import Model, NamedEmbedding
-
-TABLE = "urn:li:dataset:(urn:li:dataPlatform:postgres,shop.public.articles,PROD)"
-INDEX = "urn:li:dataset:(urn:li:dataPlatform:chroma,default_database.docs,PROD)"
-LOG = "urn:li:dataset:(urn:li:dataPlatform:langchain,support-bot.answers,PROD)"
-JOB = "urn:li:dataJob:(urn:li:dataFlow:(langchain,support-bot,PROD),support-bot)"
-RETRIEVER = "urn:li:dataset:(urn:li:dataPlatform:langchain,support-bot.VectorStoreRetriever,PROD)"
-PROMPT = "urn:li:dataset:(urn:li:dataPlatform:langfuse,support.v3,PROD)"
-
-
-@dataclass
-class World:
-    """An application, its store and its catalog."""
-
-    folder: Path
-    handle: lineage.Handle
-    ids: list[str]
-    embedding: NamedEmbedding
-
-    @property
-    def store(self) -> Path:
-        return self.folder / "answers.db"
-
-    @property
-    def catalog(self) -> Path:
-        return self.folder / "catalog.db"
-
-    def chroma(self) -> Chroma:
-        return Chroma("docs", self.embedding, persist_directory=str(self.folder / "chroma"))
-
-    def index(self) -> None:
-        """A job that stamps."""
-        documents = [
-            Document(f"text {n}", id=f"chunk-{n}", metadata={"row_id": f"row-{n}"}) for n in range(3)
-        ]
-        with lineage.job(
-            "embed articles", source=TABLE, key_field="row_id", text_fields=("body",), stamp=True
-        ):
-            self.chroma().add_documents(documents)
-
-    def ask(self, version: str = "1") -> str:
-        """One answer."""
-        prompt = ChatPromptTemplate.from_messages([("system", "Use {context}"), ("human", "{question}")])
-        prompt.metadata = {"langfuse_prompt": {"name": "support", "version": 3}}
-        with lineage.answer() as a:
-            found = self.chroma().as_retriever(search_kwargs={"k": 2}).invoke("q")
-            Model().invoke(prompt.invoke({"context": str(len(found)), "question": "q"}))
-        self.ids.append(a.id)
-        return a.id
-
-    def ingest(self, source: str, config: dict[str, Any], *, state: bool = True) -> Any:
-        """Run a recipe into the catalog; the source's report."""
-        assert self.handle.flush(10)
-        recipe: dict[str, Any] = {
-            "pipeline_name": source,
-            "source": {"type": source, "config": dict(config)},
-            "sink": {"type": "llm-local", "config": {"path": str(self.catalog)}},
-        }
-        if state:
-            recipe["source"]["config"]["stateful_ingestion"] = {
-                "enabled": True,
-                "state_provider": {"type": "llm-local", "config": {"path": str(self.catalog)}},
-            }
-        pipeline = Pipeline.create(recipe)
-        pipeline.run()
-        pipeline.raise_from_status()
-        return pipeline.source.get_report()
-
-    def runs(self, **config: Any) -> Any:
-        return self.ingest("llm-runs", {"store": str(self.store), **config})
-
-    def connector(self, **config: Any) -> Any:
-        return self.ingest("llm-chroma", {"path": str(self.folder / "chroma"), **config})
-
-    def aspect(self, urn: str, name: str) -> Any:
-        catalog = LocalCatalog(self.catalog)
-        try:
-            return catalog.aspects(urn, [name]).get(name) or catalog.latest(urn).get(name)
-        finally:
-            catalog.close()
-
-    def edges(self, urn: str, field: str = "inputDatasetEdges") -> set[str]:
-        found = self.aspect(urn, "dataJobInputOutput") or {}
-        return {edge["destinationUrn"] for edge in found.get(field) or []}
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    guard.reraise = True
-    handle = lineage.attach("support-bot", version="7", store=tmp_path / "answers.db", source_keys="clear")
-    yield World(tmp_path, handle, [], NamedEmbedding(size=8))
-    handle.detach()
-    guard.reraise = False
+from runs.world import INDEX, JOB, LOG, PROMPT, RETRIEVER, TABLE, World
 
 
 class TestGraph:
@@ -165,21 +72,6 @@ class TestGraph:
         for _ in range(2):
             report = world.ingest("llm-runs", {"store": str(world.store)}, state=False)
             assert report.answers_read == 1
-
-    def test_edges_not_seen_for_long_are_retired_and_others_stay(self, world: World) -> None:
-        from datahub_llmops.mapping import runs as mapping
-
-        old = {"found_by": "hook", "last_seen": "2020-01-01"}
-        present = {
-            "inputDatasetEdges": [
-                {"destinationUrn": TABLE, "properties": old},
-                {"destinationUrn": INDEX, "properties": {**old, "found_by": "declared,hook"}},
-            ]
-        }
-        patches = list(mapping.job_edges(JOB, {}, {}, present, now=1_700_000_000.0))
-        text = json.dumps([patch.to_obj() for patch in patches])
-        assert "articles" in text
-        assert "default_database.docs" not in text
 
     def test_no_store_is_a_failure_that_says_so(self, world: World) -> None:
         world.handle.detach()
@@ -369,6 +261,11 @@ class TestDeclaredJobs:
     DECLARED = "urn:li:dataJob:(urn:li:dataFlow:(airflow,kb,PROD),embed articles)"
     OTHER = "urn:li:dataset:(urn:li:dataPlatform:postgres,shop.public.authors,PROD)"
 
+    @pytest.fixture(autouse=True)
+    def tables(self, world: World) -> None:
+        """The catalog knows both: a table that it does not know gets no edge."""
+        world.emit(key_proposal(TABLE), key_proposal(self.OTHER))
+
     def declare(self, world: World) -> None:
         world.connector(
             embedding_jobs=[
@@ -392,26 +289,42 @@ class TestDeclaredJobs:
         with lineage.job("embed articles", flow="kb", orchestrator="airflow", source=source):
             world.chroma().add_documents(documents)
 
-    def state(self, world: World) -> Any:
-        return [world.aspect(self.DECLARED, name) for name in ("dataJobInfo", "dataJobInputOutput")]
+    def inputs(self, world: World) -> dict[str, dict[str, str]]:
+        found = world.aspect(self.DECLARED, "dataJobInputOutput")["inputDatasetEdges"]
+        return {edge["destinationUrn"]: edge["properties"] for edge in found}
+
+    def ways(self, world: World) -> dict[str, str]:
+        return {urn: properties["found_by"] for urn, properties in self.inputs(world).items()}
 
     def test_what_is_declared_stays(self, world: World) -> None:
         self.write(world, TABLE)
         self.declare(world)
-        declared = self.state(world)
-        assert declared[0]["customProperties"]["schedule"] == "@daily"
+        declared = world.aspect(self.DECLARED, "dataJobInfo")
+        assert declared["customProperties"]["schedule"] == "@daily"
         report = world.runs()
         assert report.embedding_runs == 1
-        assert self.state(world) == declared
+        assert self.ways(world) == {TABLE: "declared,hook", self.OTHER: "declared"}
+        both = self.inputs(world)
+        self.declare(world)
+        assert self.inputs(world) == both
+        world.ingest("llm-runs", {"store": str(world.store)}, state=False)
+        assert self.inputs(world) == both
+        assert world.aspect(self.DECLARED, "dataJobInfo") == declared
+
+    def test_what_only_the_hooks_saw_outlives_the_recipe(self, world: World) -> None:
+        elsewhere = "urn:li:dataset:(urn:li:dataPlatform:postgres,shop.public.notes,PROD)"
+        self.write(world, elsewhere)
+        self.declare(world)
+        world.runs()
+        self.declare(world)
+        assert self.ways(world) == {TABLE: "declared", self.OTHER: "declared", elsewhere: "hook"}
 
     def test_what_nobody_declared_is_added(self, world: World) -> None:
         elsewhere = "urn:li:dataset:(urn:li:dataPlatform:postgres,shop.public.notes,PROD)"
         self.write(world, elsewhere)
         self.declare(world)
         world.runs()
-        found = world.aspect(self.DECLARED, "dataJobInputOutput")["inputDatasetEdges"]
-        ways = {edge["destinationUrn"]: edge["properties"]["found_by"] for edge in found}
-        assert ways == {TABLE: "declared", self.OTHER: "declared", elsewhere: "hook"}
+        assert self.ways(world) == {TABLE: "declared", self.OTHER: "declared", elsewhere: "hook"}
 
     def test_a_job_that_only_the_hooks_know_follows_what_they_see(self, world: World) -> None:
         self.write(world, TABLE)
@@ -478,17 +391,11 @@ def test_explain_tells_runs_once(world: World) -> None:
 
 
 def test_a_logo_that_somebody_chose_stays(world: World) -> None:
-    from datahub.emitter.mcp import MetadataChangeProposalWrapper
-    from datahub.ingestion.sink.file import write_metadata_file
-    from datahub.metadata.schema_classes import DataPlatformInfoClass
-
     platform = "urn:li:dataPlatform:langchain"
     chosen = DataPlatformInfoClass(
         name="langchain", type="OTHERS", datasetNameDelimiter=".", logoUrl="https://wiki.example/chain.png"
     )
-    written = world.folder / "platform.json"
-    write_metadata_file(written, [MetadataChangeProposalWrapper(entityUrn=platform, aspect=chosen)])
-    world.ingest("file", {"path": str(written)}, state=False)
+    world.emit(MetadataChangeProposalWrapper(entityUrn=platform, aspect=chosen))
     world.ask()
     world.runs()
     assert world.aspect(platform, "dataPlatformInfo")["logoUrl"] == "https://wiki.example/chain.png"

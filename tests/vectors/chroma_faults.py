@@ -12,7 +12,7 @@ from typing import Any
 
 from stub import Call, Stub, forward
 from vectors.chroma_stores import ChromaServer, copy_of
-from vectors.faults import SECRET, At, Cell, Config, Faults, over_http, with_login
+from vectors.faults import SECRET, At, Cell, Config, Faults, over_http, unreadable, with_login
 
 _MISSING = {"error": "NotFoundError", "message": "not there"}
 _SCOPE = "default_database"
@@ -87,6 +87,7 @@ FAULTS = (
                 "file truncated", lambda folder: os.truncate(_file(folder), _file(folder).stat().st_size // 2)
             ),
             _cell("not SQLite", lambda folder: _file(folder).write_bytes(b"something else" * 100)),
+            unreadable("listing", _file),
             Cell(fault="locked by a writer", place="listing", harm=_locked),
         ),
     ),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +15,10 @@ import engines
 from stub import Stub
 from vectors.chroma_stores import ChromaServer, copy_of, fill
 from vectors.lancedb_stores import fill as fill_lancedb
+from vectors.milvus_engine import MilvusEngine
+from vectors.milvus_engine import running as running_milvus
+from vectors.milvus_proxy import MilvusProxy
+from vectors.milvus_stores import fill as fill_milvus
 from vectors.pgvector_stores import (
     SHOP,
     Postgres,
@@ -25,6 +31,7 @@ from vectors.pinecone_estate import estate
 from vectors.pinecone_service import FakeIndex
 from vectors.qdrant_engine import VERSION, QdrantEngine, served
 from vectors.qdrant_stores import fill as fill_qdrant
+from vectors.weaviate_service import RECORDED
 
 
 @pytest.fixture(scope="session")
@@ -87,6 +94,12 @@ def pinecone_written() -> list[FakeIndex]:
 
 
 @pytest.fixture(scope="session")
+def weaviate_recorded() -> Mapping[str, Any]:
+    """What a real server answered; a stand-in that answers alike is made anew for each test."""
+    return RECORDED
+
+
+@pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
     """A real server with two databases that are not to be changed: ``shop`` (plain SQL) and ``frames`` (frameworks)."""
     with running() as server:
@@ -111,3 +124,20 @@ def lancedb_written(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def lancedb_folder(lancedb_written: Path, tmp_path: Path) -> Path:
     """A copy of it for one test."""
     return copy_of(lancedb_written, tmp_path / "kb")
+
+
+@pytest.fixture(scope="session")
+def milvus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MilvusEngine]:
+    """A real server, one for all workers. What ``fill`` wrote is not to be changed: a test that writes makes a database
+    of its own."""
+    root = tmp_path_factory.getbasetemp()
+    shared = root.parent if "PYTEST_XDIST_WORKER" in os.environ else root
+    with running_milvus(shared / "milvus", fill_milvus) as engine:
+        yield engine
+
+
+@pytest.fixture
+def milvus_proxy(milvus: MilvusEngine) -> Iterator[MilvusProxy]:
+    """Before the server, for one test."""
+    with MilvusProxy(f"127.0.0.1:{milvus.port}") as proxy:
+        yield proxy

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -45,6 +46,7 @@ HANGS = 90.0
 
 WORDS: Mapping[Fault, str] = {
     "404": "404 in the store's own words",
+    "gateway_404": "404 of a gateway",
     "429": "429 with Retry-After",
     "killed": "killed in the middle, then refused",
     "reset": "reset in the middle",
@@ -73,6 +75,8 @@ class Cell:
     """The item that is hit, by its dotted name, or the scope around several; nothing where all are."""
     alone: bool = False
     """Not mended afterwards: it gets an arena of its own."""
+    unprivileged: bool = False
+    """Run by a user who may not read everything: its folders are open to all."""
     met: Callable[[Any], int] = lambda arena: 1
     """How many requests met the fault: more than one were tries."""
 
@@ -210,6 +214,33 @@ def _distrusted(server: Stub) -> Iterator[Config]:
     del server.calls[:]
     yield {"ca_certificate_path": None}
     assert server.count() == 0
+
+
+@contextmanager
+def as_nobody() -> Iterator[None]:
+    """Without root's right to read everything."""
+    if os.geteuid() == 0:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        if os.getuid() == 0:
+            os.seteuid(0)
+
+
+def unreadable(place: Place, hidden: Callable[[Path], Path], item: str = "") -> Cell:
+    """A part of the store's folder that our user may not read."""
+
+    @contextmanager
+    def harm(folder: Path) -> Iterator[Config]:
+        target = hidden(folder)
+        mode = target.stat().st_mode
+        target.chmod(0)
+        with as_nobody():
+            yield {}
+        target.chmod(mode)
+
+    return Cell(fault="no permission", place=place, harm=harm, item=item, alone=True, unprivileged=True)
 
 
 def declared() -> list[Faults]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from stub import Call, Stub
 from vectors.chroma_stores import copy_of
-from vectors.faults import SECRET, At, Cell, Config, Faults, Place, over_http
+from vectors.faults import SECRET, At, Cell, Config, Faults, Place, over_http, unreadable
 from vectors.objects import bucket_of
 
 
@@ -26,7 +26,8 @@ def _in_bucket(url: str) -> Config:
         "client_max_retries": "1",
         "download_retry_count": "0",
     }
-    return {"uri": "s3://bucket/kb", "storage_options": options, "timeout_sec": 10.0}
+    few = {"allow": ["articles", "bare", "notes", "top"]}
+    return {"uri": "s3://bucket/kb", "storage_options": options, "timeout_sec": 10.0, "table_pattern": few}
 
 
 def _asks_for(part: str, call: Call) -> bool:
@@ -110,6 +111,7 @@ FAULTS = (
             _cell("folder empty", "listing", _emptied),
             _cell("disk not mounted", "listing", _unmounted),
             _cell("list of namespaces truncated", "listing", lambda kb: _half(_newest(kb, "__manifest"))),
+            unreadable("listing", lambda folder: folder),
             _cell("manifest truncated", "reading", lambda kb: _half(_newest(kb)), item="bare"),
             _cell(
                 "manifest garbage",
@@ -117,7 +119,9 @@ FAULTS = (
                 lambda kb: _newest(kb).write_bytes(random.Random(1).randbytes(600)),
                 item="bare",
             ),
-            _cell("manifest not written yet", "reading", lambda kb: _newest(kb).unlink(), item="bare"),
+            _cell("being created, no manifest yet", "reading", lambda kb: _newest(kb).unlink(), item="bare"),
+            unreadable("reading", lambda folder: folder / "bare.lance" / "_versions", item="bare"),
+            unreadable("counting", _data, item="bare"),
             _cell("data file truncated", "counting", lambda kb: _half(_data(kb)), item="bare"),
             _cell("data file gone", "counting", lambda kb: _data(kb).unlink(), item="bare"),
         ),

@@ -259,12 +259,12 @@ def test_without_provenance_fields_no_payload_is_asked_for(chroma_server: Chroma
 def test_a_collection_need_not_be_opened(chroma_server: ChromaServer) -> None:
     with (
         Stub(forward(chroma_server.url)) as stub,
-        closing(rest_reader(stub.url, provenance_fields=(), count_rows=False)) as reader,
+        closing(rest_reader(stub.url, provenance_fields=(), exact_count=False)) as reader,
     ):
         mixed = reader.read((DEFAULT, "mixed"))
         assert (mixed.count, mixed.vectors[0].dimension) == (None, 3)
         assert stub.count("/count") == stub.count("/get") == 0
-    with closing(rest_reader(chroma_server.url, count_rows=False)) as reader:
+    with closing(rest_reader(chroma_server.url, exact_count=False)) as reader:
         source = reader.read((DEFAULT, "mixed")).provenance[0]
         assert (source.rows_scanned, source.rows_total) == (40, None)
 

@@ -12,6 +12,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -61,11 +62,18 @@ def arenas(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 @contextmanager
 def arena_of(faults: Faults, cell: Cell, arenas: Arenas, folder: Path) -> Iterator[tuple[Any, Known]]:
     if cell.alone:
-        own = folder / cell.fault
-        own.mkdir()
-        engine = arenas.request.getfixturevalue(faults.fixture)
-        with faults.arena(engine, own) as arena:
-            yield arena, Known.of(faults, arena, folder / "catalog")
+        with ExitStack() as stack:
+            if cell.unprivileged:
+                folder = Path(stack.enter_context(TemporaryDirectory()))
+            own = folder / cell.fault
+            own.mkdir()
+            engine = arenas.request.getfixturevalue(faults.fixture)
+            arena = stack.enter_context(faults.arena(engine, own))
+            known = Known.of(faults, arena, folder / "catalog")
+            if cell.unprivileged:
+                for path in (folder, own, known.folder, *known.folder.iterdir()):
+                    path.chmod(0o777)
+            yield arena, known
     else:
         arena, known = arenas.of(faults)
         copy = Path(shutil.copytree(known.folder, folder / "catalog"))
@@ -115,9 +123,9 @@ def test_nothing_that_goes_wrong_deletes_hangs_or_tells_secrets(
             met = cell.met(arena)
         seen = judge(faults, cell, known, pipeline, met=met)
         assert met, "nothing met the fault"
+        catalog = (known.folder / "catalog.db").read_bytes().decode("utf-8", "replace")
     said = capfd.readouterr()
     sink = pipeline.sink.get_report().as_string()
-    catalog = (known.folder / "catalog.db").read_bytes().decode("utf-8", "replace")
     for text in (caplog.text, report(pipeline).as_string(), sink, catalog, said.out, said.err):
         found = LEAKS.search(text)
         assert not found, text[max(0, found.start() - 300) : found.end() + 50]
@@ -130,9 +138,9 @@ def keep_or_compare(faults: Faults, seen: dict[str, Any]) -> None:
     place = [(cell["fault"], cell["place"]) for cell in shown]
     here = (seen["fault"], seen["place"])
     if WRITE:
-        kept = [cell for cell in shown if (cell["fault"], cell["place"]) != here]
-        order: list[tuple[str, str]] = [(cell.fault, cell.place) for cell in faults.cells]
-        cells = sorted([*kept, seen], key=lambda cell: order.index((cell["fault"], cell["place"])))
+        known = {(cell["fault"], cell["place"]): cell for cell in [*shown, seen]}
+        there = [(cell.fault, cell.place) for cell in faults.cells]
+        cells = [known[place] for place in there if place in known]
         lines = ",\n".join(f"  {json.dumps(cell)}" for cell in cells)
         path.parent.mkdir(exist_ok=True)
         path.write_text(f'{{"title": {json.dumps(faults.title)}, "cells": [\n{lines}\n]}}\n')

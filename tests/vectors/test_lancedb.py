@@ -35,6 +35,7 @@ from datahub_llmops.model import Collection, Container, PayloadField, Provenance
 from datahub_llmops.vectors.lancedb import LanceSource
 from datahub_llmops.vectors.lancedb_facts import Index, Table, countable
 from datahub_llmops.vectors.lancedb_files import LanceReader
+from vectors.faults import as_nobody
 from vectors.lancedb_stores import PLANTED, TABLES, vectors
 
 FIELDS = ("source", "uri", "table", "file_path", "it's", "page", "kind", "score", "raw")
@@ -557,18 +558,6 @@ def test_a_wrong_path_is_an_error_and_makes_nothing(tmp_path: Path, lancedb_fold
             reader_of(path)
     assert not nowhere.exists()
     assert list(empty.iterdir()) == []
-
-
-@contextmanager
-def as_nobody() -> Iterator[None]:
-    """Without root's right to read everything."""
-    if os.geteuid() == 0:
-        os.seteuid(65534)
-    try:
-        yield
-    finally:
-        if os.getuid() == 0:
-            os.seteuid(0)
 
 
 @pytest.fixture

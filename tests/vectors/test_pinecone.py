@@ -6,19 +6,13 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from typing import Any
-from urllib.parse import unquote
 
 import pytest
-from datahub.metadata.urns import DatasetUrn
-from hypothesis import given
-from hypothesis import strategies as st
 
 from contract import OpenReader, StoreContract
-from datahub_llmops import urns
 from datahub_llmops.errors import DeniedError, UnreachableError, UnreadableError, VanishedError
 from datahub_llmops.http import HttpClient
 from datahub_llmops.model import Container, PayloadField, ProvenanceCount, Unlisted, Vector
-from datahub_llmops.urns import Place
 from datahub_llmops.vectors.pinecone import PineconeSource
 from datahub_llmops.vectors.pinecone_facts import Index, index, stats
 from datahub_llmops.vectors.pinecone_rest import API_VERSION, PineconeReader, absent
@@ -457,16 +451,3 @@ def test_pages_that_never_end_are_noticed(service: PineconeService) -> None:
     inner, service.answer = service.answer, answer
     with closing(open_at(service.url)) as reader, pytest.raises(UnreadableError, match="for ever"):
         reader.read(("docs", "__default__"))
-
-
-PLACE = Place(platform="pinecone")
-INDEX_NAMES = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,43}[a-z0-9])?", fullmatch=True)
-# A percent sign is not encoded in URNs: names that clash by one are refused by the source.
-NAMESPACES = st.text(st.characters(min_codepoint=1, codec="utf-8", exclude_characters="%"), min_size=1)
-
-
-@given(INDEX_NAMES, NAMESPACES)
-def test_a_urn_gives_its_name_back(index_name: str, namespace: str) -> None:
-    urn = DatasetUrn.from_string(urns.collection(PLACE, (index_name, namespace)))
-    # Names of indexes hold no dot, so the first one parts the two.
-    assert unquote(urn.name).split(".", 1) == [index_name, namespace]

@@ -1,13 +1,14 @@
 """From what the hooks saw to rows of the store, on the recorder's thread: digests, interned identities, short names.
 
-Body of an answer: ``f`` framework, ``o`` root, ``v`` version of the application, ``w`` weight (1 / sample), ``x`` parts
-cut, ``e`` error class, ``h`` host, ``r`` retrievals, ``p`` prompts, ``m`` model calls, ``t`` tools. Numbers of
-identities point into the table of that name.
+Body of an answer: ``f`` framework, ``fv`` its version, ``o`` root, ``v`` version of the application, ``w`` weight
+(1 / sample), ``x`` parts cut, ``e`` error class, ``h`` host, ``r`` retrievals, ``p`` prompts, ``m`` model calls, ``t``
+tools. Numbers of identities point into the table of that name.
 """
 
 from __future__ import annotations
 
 import socket
+import sys
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -48,7 +49,13 @@ class Encoder:
         retrievals = list(answer.retrievals)
         prompts = list(answer.prompts)
         body: dict[str, Any] = {"f": answer.framework, "h": self._host}
-        for key, value in (("o", answer.root), ("v", answer.version), ("e", answer.error), ("x", answer.cut)):
+        for key, value in (
+            ("fv", _framework_version(answer.framework)),
+            ("o", answer.root),
+            ("v", answer.version),
+            ("e", answer.error),
+            ("x", answer.cut),
+        ):
             if value:
                 body[key] = value
         if answer.weight != 1.0:
@@ -172,7 +179,7 @@ class Encoder:
         )
         if found is None:
             return {}
-        facts = {"digest": found[1]}
+        facts = {"digest": found[1], **templates.variables(template)}
         if settings.capture_text and found[0] is not None:
             facts["messages"] = [[role, text[:MAX_TEXT_KEPT]] for role, text in found[0]]
         if len(self._templates) >= 256:
@@ -256,6 +263,15 @@ class Encoder:
 
     def _short(self, chunk: str) -> bytes:
         return chunk_key(self._key, chunk)
+
+
+_MODULES: Final = {"langchain": "langchain_core", "llama-index": "llama_index.core"}
+
+
+def _framework_version(framework: str | None) -> str | None:
+    # Imported by the application; importing it here would cost it a second.
+    version = getattr(sys.modules.get(_MODULES.get(framework or "", "")), "__version__", None)
+    return version if isinstance(version, str) else None
 
 
 def chunk_key(key: bytes, chunk: str) -> bytes:

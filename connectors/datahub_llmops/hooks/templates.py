@@ -106,6 +106,32 @@ def of_serialized(serialized: Mapping[str, Any]) -> tuple[list[tuple[str, str]] 
     return None, hashlib.sha256(dump.encode("utf-8", "surrogatepass")).hexdigest()
 
 
+def variables(template: object) -> dict[str, str]:
+    """Names of a template's variables, joined by commas, and the format that they are written in, where it says so."""
+    facts: dict[str, str] = {}
+    if isinstance(template, Mapping):
+        kwargs = template.get("kwargs")
+        kwargs = kwargs if isinstance(kwargs, Mapping) else {}
+        messages = kwargs.get("messages")
+        names: Any = kwargs.get("input_variables")
+        inner = [kwargs, *map(_inner, messages if isinstance(messages, list) else ())]
+        formats = {str(one["template_format"]) for one in inner if one.get("template_format")}
+        if len(formats) == 1:
+            facts["format"] = formats.pop()[:40]
+    else:
+        names = getattr(template, "template_vars", None)
+    if isinstance(names, list) and names:
+        facts["variables"] = ", ".join(sorted(map(str, names)))[:MAX_NAME]
+    return facts
+
+
+def _inner(message: object) -> Mapping[str, Any]:
+    kwargs = message.get("kwargs") if isinstance(message, Mapping) else None
+    prompt = kwargs.get("prompt") if isinstance(kwargs, Mapping) else None
+    found = prompt.get("kwargs") if isinstance(prompt, Mapping) else None
+    return found if isinstance(found, Mapping) else {}
+
+
 def _parts(serialized: Mapping[str, Any]) -> list[tuple[str, str]] | None:
     kwargs = serialized.get("kwargs")
     if not isinstance(kwargs, Mapping):

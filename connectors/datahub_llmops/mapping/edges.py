@@ -15,6 +15,8 @@ from datahub_llmops.mapping.collections import Proposal
 
 WAYS: Final[tuple[FoundBy, ...]] = ("declared", "payload", "hook")
 """The ways an edge is found, in the order they are named on it."""
+LAST_SEEN: Final = "last_seen"
+"""Day, in UTC, that a hook saw the edge last."""
 
 
 def found_by(edge: Mapping[str, Any]) -> tuple[str, ...]:
@@ -32,7 +34,26 @@ def edge_properties(
     properties["found_by"] = ",".join(way for way in WAYS if way in named)
     if chunks is not None:
         properties["chunks"] = str(chunks)
-    return properties
+    # By name: whoever writes an edge after another one writes the same.
+    return dict(sorted(properties.items()))
+
+
+def without(way: FoundBy, edge: Mapping[str, Any]) -> dict[str, str] | None:
+    """``properties`` of an edge of a catalog that one way does not find any more; ``None`` when no other way does."""
+    rest = [other for other in found_by(edge) if other != way]
+    if not rest:
+        return None
+    gone = {"payload": "chunks", "hook": LAST_SEEN}.get(way)
+    kept = {key: value for key, value in edge["properties"].items() if key != gone}
+    return {**kept, "found_by": ",".join(rest)}
+
+
+def beside_hook(ways: Iterable[str], chunks: int | None, edge: Mapping[str, Any] | None) -> dict[str, str]:
+    """``edge_properties`` of an edge that a recipe found; that a hook found it too stays on it, with its day."""
+    if edge is None or "hook" not in found_by(edge):
+        return edge_properties(ways, chunks)
+    seen = {key: value for key, value in edge["properties"].items() if key == LAST_SEEN}
+    return edge_properties((*ways, "hook"), chunks, seen)
 
 
 def payload_upstreams(
@@ -49,8 +70,8 @@ def payload_upstreams(
     for urn, edge in there.items():
         ways = found_by(edge)
         if "payload" in ways and urn not in wanted:
-            if rest := [way for way in ways if way != "payload"]:
-                patch.add_upstream_lineage(_upstream(urn, edge_properties(rest, None, edge["properties"])))
+            if rest := without("payload", edge):
+                patch.add_upstream_lineage(_upstream(urn, rest))
             else:
                 patch.remove_upstream_lineage(urn)
     for urn, source in wanted.items():

@@ -33,11 +33,13 @@ from datahub_llmops import urns
 from datahub_llmops.lineage.config import EmbeddingJobConfig
 from datahub_llmops.lineage.jobs import JobLineage
 from datahub_llmops.mapping.collections import Proposal
-from datahub_llmops.mapping.edges import edge_properties, found_by
+from datahub_llmops.mapping.edges import beside_hook, found_by, without
 from datahub_llmops.mapping.properties import AssetPatch, PropertyValues
 
 SUBTYPE: Final = "Embedding Job"
 _TYPE: Final = "EMBEDDING"
+_NO_OPERATION: Final = "NONE"
+"""As a DataHub server writes a column edge without one when it applies a patch."""
 
 
 def flow_urn(job: EmbeddingJobConfig, env: str) -> str:
@@ -58,13 +60,16 @@ def flow_proposals(job: EmbeddingJobConfig, env: str) -> Iterator[Proposal]:
     yield MetadataChangeProposalWrapper(entityUrn=flow_urn(job, env), aspect=info)
 
 
-def job_proposals(lineage: JobLineage, env: str) -> Iterator[Proposal]:
-    """Everything about a job that this recipe owns."""
+def job_proposals(lineage: JobLineage, env: str, present: Mapping[str, Any]) -> Iterator[Proposal]:
+    """Everything about a job that this recipe owns.
+
+    ``present`` is the job's ``dataJobInputOutput`` in the catalog: what a hook found stays.
+    """
     job, statements = lineage.job, lineage.sql
     urn = job_urn(job, env)
     yield MetadataChangeProposalWrapper(entityUrn=urn, aspect=_info(job, statements, env))
     yield MetadataChangeProposalWrapper(entityUrn=urn, aspect=SubTypesClass(typeNames=[SUBTYPE]))
-    yield MetadataChangeProposalWrapper(entityUrn=urn, aspect=_input_output(lineage))
+    yield MetadataChangeProposalWrapper(entityUrn=urn, aspect=_whole(lineage, present))
     if statements:
         transforms = [DataTransformClass(queryStatement=QueryStatementClass(value=sql)) for sql in statements]
         yield MetadataChangeProposalWrapper(
@@ -79,12 +84,17 @@ def foreign_job_proposals(lineage: JobLineage, present: Mapping[str, Any]) -> It
     ``present`` is the job's ``dataJobInputOutput`` in the catalog; what an earlier run declared and this one does
     not is taken away.
     """
-    wanted = _input_output(lineage)
+    wanted = _input_output(lineage, present)
     patch = DataJobPatchBuilder(lineage.job.job_urn or "")
     edges = {edge.destinationUrn: edge for edge in wanted.inputDatasetEdges or []}
     for edge in present.get("inputDatasetEdges") or []:
-        if edge["destinationUrn"] not in edges and "declared" in found_by(edge):
-            patch.remove_input_dataset(edge["destinationUrn"])
+        urn = edge["destinationUrn"]
+        if urn not in edges and "declared" in found_by(edge):
+            rest = without("declared", edge)
+            if rest is None:
+                patch.remove_input_dataset(urn)
+            else:
+                patch.add_input_dataset(EdgeClass(destinationUrn=urn, properties=rest))
     for edge in edges.values():
         patch.add_input_dataset(edge)
     patch.add_output_dataset(EdgeClass(destinationUrn=lineage.index_urn))
@@ -158,7 +168,23 @@ def _columns(lineage: JobLineage) -> Iterator[tuple[str, str]]:
         yield urns.schema_field(edge.dataset, edge.column), urns.schema_field(lineage.index_urn, edge.field)
 
 
-def _input_output(lineage: JobLineage) -> DataJobInputOutputClass:
+def _whole(lineage: JobLineage, present: Mapping[str, Any]) -> DataJobInputOutputClass:
+    """What the recipe declares, and what hooks found besides."""
+    aspect = _input_output(lineage, present)
+    for field, edges in (
+        ("inputDatasetEdges", aspect.inputDatasetEdges),
+        ("outputDatasetEdges", aspect.outputDatasetEdges),
+    ):
+        declared = {edge.destinationUrn for edge in edges or ()}
+        for edge in present.get(field) or []:
+            if edges is not None and edge["destinationUrn"] not in declared and "hook" in found_by(edge):
+                properties = beside_hook((), None, edge)
+                edges.append(EdgeClass(destinationUrn=edge["destinationUrn"], properties=properties))
+    return aspect
+
+
+def _input_output(lineage: JobLineage, present: Mapping[str, Any]) -> DataJobInputOutputClass:
+    there = {edge["destinationUrn"]: edge for edge in present.get("inputDatasetEdges") or []}
     by_field: dict[str, list[str]] = {}
     for upstream, downstream in _columns(lineage):
         by_field.setdefault(downstream, []).append(upstream)
@@ -166,10 +192,17 @@ def _input_output(lineage: JobLineage) -> DataJobInputOutputClass:
         inputDatasets=[],
         outputDatasets=[],
         inputDatasetEdges=[
-            EdgeClass(destinationUrn=edge.urn, properties=edge_properties(edge.found_by, edge.chunks))
+            EdgeClass(
+                destinationUrn=edge.urn,
+                properties=beside_hook(edge.found_by, edge.chunks, there.get(edge.urn)),
+            )
             for edge in lineage.inputs
         ],
         outputDatasetEdges=[EdgeClass(destinationUrn=lineage.index_urn)],
+        # What a patch of somebody else would leave there: else the two would change it to and fro.
+        inputDatajobEdges=[],
+        inputDatasetFields=[],
+        outputDatasetFields=[],
         fineGrainedLineages=[_fine_grained(field, upstreams) for field, upstreams in by_field.items()],
     )
 
@@ -180,6 +213,7 @@ def _fine_grained(downstream: str, upstreams: list[str]) -> FineGrainedLineageCl
         upstreams=upstreams,
         downstreamType=FineGrainedLineageDownstreamTypeClass.FIELD,
         downstreams=[downstream],
+        transformOperation=_NO_OPERATION,
     )
 
 

@@ -23,7 +23,9 @@ _DISPLAY_NAMES: Final = {
     "lancedb": "LanceDB",
     "langchain": "LangChain",
     "llama-index": "LlamaIndex",
+    "milvus": "Milvus",
     "qdrant": "Qdrant",
+    "weaviate": "Weaviate",
 }
 
 

@@ -6,8 +6,8 @@ carries its name, its usage and its quality.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime, timezone
 from typing import Any, Final
 
 from datahub.emitter.mce_builder import datahub_guid
@@ -22,7 +22,6 @@ from datahub.metadata.schema_classes import (
     DataProcessInstanceRelationshipsClass,
     DataProcessInstanceRunEventClass,
     DataProcessInstanceRunResultClass,
-    DatasetLineageTypeClass,
     DatasetPropertiesClass,
     DatasetUsageStatisticsClass,
     EdgeClass,
@@ -37,31 +36,45 @@ from datahub.metadata.schema_classes import (
     StringTypeClass,
     SubTypesClass,
     TimeWindowSizeClass,
-    UpstreamClass,
 )
 from datahub.metadata.urns import DataProcessInstanceUrn, IncidentUrn
-from datahub.specific.datajob import DataJobPatchBuilder
-from datahub.specific.dataset import DatasetPatchBuilder
 
 from datahub_llmops import urns
 from datahub_llmops.mapping.collections import Proposal
-from datahub_llmops.mapping.edges import found_by
 
 APPLICATION: Final = "LLM Application"
 ANSWER_LOG: Final = "Answer Log"
 RETRIEVER: Final = "Retriever"
 PROMPT: Final = "Prompt"
 EMBEDDING_JOB: Final = "Embedding Job"
+TOKEN_WORDS: Final = {
+    "input": "in",
+    "cached": "cached",
+    "cache_write": "cache_write",
+    "output": "out",
+    "reasoning": "reasoning",
+}
+"""Kind of tokens -> how it is called in the properties of an application's day."""
 NO_REGISTRY: Final = "custom"
 """Platform of prompts whose name and version the application gave, and no registry."""
-RETIRED_DAYS: Final = 30
-"""Days without use after which an edge that a hook found is taken away."""
+ANSWER_FIELD: Final = "answer"
+"""Field of an answer log that what was retrieved flows into."""
 
 _LOG_FIELDS: Final = (
-    ("answer_id", "Id that `datahub-llmops explain` takes."),
-    ("status", "ok, error, interrupted."),
+    ("answer_id", "Id that `datahub-llmops explain` takes.", "string"),
+    ("status", "ok, error, interrupted.", "string"),
+    (
+        ANSWER_FIELD,
+        "Text of the answer, which is not kept here. It may repeat whatever the retrievers returned.",
+        "string",
+    ),
 )
-_RETRIEVER_FIELDS: Final = (("chunk_id", "Id of the chunk."), ("score", "Score that the store gave it."))
+_RETRIEVER_FIELDS: Final = (
+    ("chunk_id", "Id of the chunk.", "string"),
+    ("score", "Score that the store gave it.", "number"),
+)
+_VECTOR: Final = re.compile(r"(sparse|multi|half)?_?vec(tor)?\b", re.IGNORECASE)
+"""Types of vectors, of our connectors and of DataHub's ``postgres`` source."""
 
 
 def application_urns(name: str, platform: str, env: str) -> tuple[str, str, str]:
@@ -80,9 +93,9 @@ def application_proposals(name: str, platform: str, env: str) -> Iterator[Propos
 
 
 def dataset_proposals(
-    urn: str, name: str, subtype: str, fields: Sequence[tuple[str, str]], platform: str
+    urn: str, name: str, subtype: str, fields: Sequence[tuple[str, str, str]], platform: str
 ) -> Iterator[Proposal]:
-    """A dataset that the hooks know and nobody else catalogs."""
+    """A dataset that the hooks know and nobody else catalogs. ``fields`` are paths with description and type."""
     yield _aspect(urn, DatasetPropertiesClass(name=name))
     yield _aspect(urn, SubTypesClass(typeNames=[subtype]))
     if fields:
@@ -98,11 +111,11 @@ def dataset_proposals(
                     SchemaFieldClass(
                         fieldPath=path,
                         type=_text_type(),
-                        nativeDataType="string",
-                        description=text,
+                        nativeDataType=native,
+                        description=text or None,
                         nullable=True,
                     )
-                    for path, text in fields
+                    for path, text, native in fields
                 ],
             ),
         )
@@ -112,80 +125,18 @@ def _text_type() -> SchemaFieldDataTypeClass:
     return SchemaFieldDataTypeClass(type=StringTypeClass())  # type: ignore[no-untyped-call]  # of DataHub's generator
 
 
-def retriever_proposals(urn: str, name: str, platform: str) -> Iterator[Proposal]:
-    """A retriever, without edges."""
-    yield from dataset_proposals(urn, name, RETRIEVER, _RETRIEVER_FIELDS, platform)
+def returned_fields(schema: Mapping[str, str]) -> dict[str, str]:
+    """Those fields of an index, with their types, that a search returns: all but the vectors."""
+    return {path: native for path, native in schema.items() if not _VECTOR.match(native)}
 
 
-def job_edges(
-    job: str,
-    inputs: Mapping[str, float],
-    outputs: Mapping[str, float],
-    present: Mapping[str, Any],
-    now: float,
+def retriever_proposals(
+    urn: str, name: str, platform: str, returned: Mapping[str, str]
 ) -> Iterator[Proposal]:
-    """Patches that add what was seen and take away what a hook found long ago; the edges of others stay.
-
-    An edge that a recipe declared stays as declared: said twice, each run of either would change it back.
-    """
-    patch = DataJobPatchBuilder(job)
-    for urn, seen in _own(inputs, present.get("inputDatasetEdges")):
-        patch.add_input_dataset(EdgeClass(destinationUrn=urn, properties=_seen(seen)))
-    for urn, seen in _own(outputs, present.get("outputDatasetEdges")):
-        patch.add_output_dataset(EdgeClass(destinationUrn=urn, properties=_seen(seen)))
-    for field, kept, remove in (
-        ("inputDatasetEdges", inputs, patch.remove_input_dataset),
-        ("outputDatasetEdges", outputs, patch.remove_output_dataset),
-    ):
-        for edge in present.get(field) or []:
-            if edge["destinationUrn"] not in kept and retired(edge.get("properties") or {}, now):
-                remove(edge["destinationUrn"])
-    yield from patch.build()
-
-
-def _own(
-    seen: Mapping[str, float], present: Sequence[Mapping[str, Any]] | None
-) -> Iterator[tuple[str, float]]:
-    """Without the edges that others drew."""
-    drawn = {edge["destinationUrn"] for edge in present or () if "hook" not in found_by(edge)}
-    for urn in sorted(seen.keys() - drawn):
-        yield urn, seen[urn]
-
-
-def upstream_edges(
-    dataset: str, upstreams: Mapping[str, float], present: Mapping[str, Any], now: float
-) -> Iterator[Proposal]:
-    """The same for a retriever and its indexes."""
-    patch = DatasetPatchBuilder(dataset)
-    for urn, seen in sorted(upstreams.items()):
-        patch.add_upstream_lineage(
-            UpstreamClass(dataset=urn, type=DatasetLineageTypeClass.VIEW, properties=_seen(seen))
-        )
-    for edge in present.get("upstreams") or []:
-        if edge["dataset"] not in upstreams and retired(edge.get("properties") or {}, now):
-            patch.remove_upstream_lineage(edge["dataset"])
-    yield from patch.build()
-
-
-def retired(properties: Mapping[str, str], now: float) -> bool:
-    """Whether an edge was found by a hook alone, and not seen for long."""
-    if properties.get("found_by") != "hook":
-        return False
-    try:
-        seen = datetime.fromisoformat(properties.get("last_seen", "")).replace(tzinfo=timezone.utc)
-    except ValueError:
-        return False
-    return now - seen.timestamp() > RETIRED_DAYS * 86_400
-
-
-def _seen(when: float) -> dict[str, str]:
-    # A day, not a second: what changes every run makes a new version of the aspect every run.
-    return {"found_by": "hook", "last_seen": day(when)}
-
-
-def day(when: float) -> str:
-    """Seconds since the epoch as a date in UTC."""
-    return datetime.fromtimestamp(when, timezone.utc).date().isoformat()
+    """A retriever, without edges. ``returned`` are the fields of its indexes that it returns, with their types."""
+    own = {path for path, _, _ in _RETRIEVER_FIELDS}
+    more = [(path, "", native or "unknown") for path, native in sorted(returned.items()) if path not in own]
+    yield from dataset_proposals(urn, name, RETRIEVER, [*_RETRIEVER_FIELDS, *more], platform)
 
 
 def usage_proposal(urn: str, hour: int, host: str, calls: int) -> Proposal:
@@ -265,11 +216,14 @@ def mismatch_urn(index: str) -> str:
 
 
 def mismatch_proposal(
-    index: str, built: str, queried: Sequence[str], now: float, *, solved: bool
+    index: str, built: str, queried: Sequence[str], hosts: Sequence[str], now: float, *, solved: bool
 ) -> Proposal:
-    """Raised or resolved, on the same URN."""
+    """Raised or resolved, on the same URN. ``hosts`` are those that saw it: only they can tell that it is over."""
     stamp = AuditStampClass(time=round(now * 1000), actor=urns.ACTOR)
-    text = f"The index was built with `{built}`; queries are embedded with {', '.join(f'`{one}`' for one in queried)}."
+    models, seen_on = (", ".join(f"`{one}`" for one in words) for words in (queried, hosts))
+    text = (
+        f"The index was built with `{built}`; queries are embedded with {models}, as seen on host {seen_on}."
+    )
     return _aspect(
         mismatch_urn(index),
         IncidentInfoClass(
@@ -283,6 +237,11 @@ def mismatch_proposal(
             source=IncidentSourceClass(type="MANUAL"),
         ),
     )
+
+
+def seen_on(incident: Mapping[str, Any], host: str) -> bool:
+    """Whether an incident of ours was raised by what this host saw."""
+    return f"`{host}`" in str(incident.get("description"))
 
 
 def _aspect(urn: str, aspect: Any) -> MetadataChangeProposalWrapper:

@@ -6,40 +6,30 @@ version, per host. Whole buckets are counted again whenever one of their answers
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from datahub_llmops.instances import Resolver, model_name
-from datahub_llmops.recorded import RecordedAnswer, RecordedWrites, Retrieval
+from datahub_llmops.instances import Resolver, shown
+from datahub_llmops.prices import PricesConfig
+from datahub_llmops.recorded import ModelCall, Raw, RecordedAnswer, RecordedWrites, Retrieval
+from datahub_llmops.usage import Totals, model_name
 
 HOUR: Final = 3_600
 DAY: Final = 86_400
+SETTLED: Final = 3_600
+"""Seconds of queries with the right model after which those with another are over."""
 MAX_UNNAMED_PROMPTS: Final = 20
 """Prompts without a name that an application is given in the graph, the most used ones."""
 
 
-@dataclass(slots=True, kw_only=True)
-class Totals:
-    """Sums over answers or calls; weighted by sampling."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Newest:
+    """The newest of several sightings; ``version`` is the framework's."""
 
-    calls: float = 0.0
-    errors: float = 0.0
-    milliseconds: float = 0.0
-    tokens_in: float = 0.0
-    tokens_out: float = 0.0
-    tokens_cached: float = 0.0
-    tokens_reasoning: float = 0.0
-    first: float = float("inf")
-    last: float = 0.0
-
-    def add(self, answer: RecordedAnswer, milliseconds: int | None, failed: bool) -> None:
-        """One more."""
-        self.calls += answer.weight
-        self.errors += answer.weight if failed else 0.0
-        self.milliseconds += (milliseconds or 0) * answer.weight
-        self.first = min(self.first, answer.started)
-        self.last = max(self.last, answer.ended)
+    when: float
+    raw: Raw
+    version: str | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -53,26 +43,68 @@ class Application:
     prompts: dict[str, float] = field(default_factory=dict)
     unnamed_prompts: dict[str, tuple[float, float]] = field(default_factory=dict)
     models: dict[str, float] = field(default_factory=dict)
+    facts: dict[str, Newest] = field(default_factory=dict)
+    """What retrievers and prompts, by URN, said of themselves when they were used last."""
+    itself: Newest | None = None
+    """Version of the application and of its framework in its last answer."""
     first: float = float("inf")
     last: float = 0.0
-    framework_last: float = 0.0
 
 
 @dataclass(slots=True, kw_only=True)
 class Rollup:
-    """Everything of the answers that were counted. Keys of ``usage`` are (dataset, hour, host)."""
+    """Everything of the answers that were counted. Hours and days in seconds since the epoch."""
 
     applications: dict[str, Application] = field(default_factory=dict)
     usage: dict[tuple[str, int, str], Totals] = field(default_factory=dict)
+    """By (index, retriever, prompt or answer log, hour, host)."""
+    hours: dict[tuple[str, str, int, str], Totals] = field(default_factory=dict)
+    """By (application, version, hour, host); without a version all of them."""
+    models: dict[tuple[str, int, str], Totals] = field(default_factory=dict)
+    """By (model, hour, host)."""
     days: dict[tuple[str, str, int, str], Totals] = field(default_factory=dict)
     """By (application, version, day, host)."""
-    query_models: dict[str, dict[str, float]] = field(default_factory=dict)
-    """Index -> embedding models that queries of it were embedded with, with the time of the last."""
+    query_models: dict[str, dict[tuple[str, str], float]] = field(default_factory=dict)
+    """Index -> embedding model of queries of it and host, with the time of the last."""
     unresolved: dict[str, int] = field(default_factory=dict)
     answers: int = 0
 
+    def keep_hours(self, hours: Collection[int]) -> None:
+        """Forget the sums of all other hours: whole days were read, and not every hour of them has a new answer."""
+        self.usage = {key: total for key, total in self.usage.items() if key[1] in hours}
+        self.hours = {key: total for key, total in self.hours.items() if key[2] in hours}
+        self.models = {key: total for key, total in self.models.items() if key[1] in hours}
 
-def roll_up(answers: Iterable[RecordedAnswer], resolver: Resolver, answer_log: Mapping[str, str]) -> Rollup:
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Bucket:
+    """Where one answer is counted."""
+
+    answer: RecordedAnswer
+    hour: int
+    day: int
+    host: str
+
+    def total(self, totals: dict[tuple[str, int, str], Totals], key: str) -> Totals:
+        """Sum of the hour, one more in it."""
+        found = totals.setdefault((key, self.hour, self.host), Totals())
+        self.add(found)
+        return found
+
+    def add(self, total: Totals) -> None:
+        answer = self.answer
+        total.add(weight=answer.weight, started=answer.started, ended=answer.ended)
+
+    def end(self, total: Totals, milliseconds: int | None, failed: bool) -> None:
+        total.add_end(weight=self.answer.weight, milliseconds=milliseconds, failed=failed)
+
+
+def roll_up(
+    answers: Iterable[RecordedAnswer],
+    resolver: Resolver,
+    answer_log: Mapping[str, str],
+    prices: PricesConfig,
+) -> Rollup:
     """Count. ``answer_log`` gives the URN of an application's answer log; it is filled as applications are met."""
     found = Rollup()
     for answer in answers:
@@ -83,79 +115,115 @@ def roll_up(answers: Iterable[RecordedAnswer], resolver: Resolver, answer_log: M
         )
         application.first = min(application.first, answer.started)
         application.last = max(application.last, answer.ended)
-        failed = answer.status == "error"
-        spent = round((answer.ended - answer.started) * 1000)
-        hour, day, host = (
-            int(answer.started) // HOUR * HOUR,
-            int(answer.started) // DAY * DAY,
-            answer.host or "",
+        if application.itself is None or answer.ended >= application.itself.when:
+            application.itself = Newest(
+                when=answer.ended, raw={"version": answer.version}, version=answer.framework_version
+            )
+        at = _Bucket(
+            answer=answer,
+            hour=int(answer.started) // HOUR * HOUR,
+            day=int(answer.started) // DAY * DAY,
+            host=answer.host or "",
         )
-        _count(found, answer_log[answer.application], hour, host).add(answer, spent, failed)
-        total = found.days.setdefault((answer.application, answer.version or "", day, host), Totals())
-        total.add(answer, spent, failed)
+        version = answer.version or ""
+        whole = [found.days.setdefault((application.name, version, at.day, at.host), Totals())]
+        for part in {"", version}:
+            whole.append(found.hours.setdefault((application.name, part, at.hour, at.host), Totals()))
+        for total in whole:
+            at.add(total)
+        spent = round((answer.ended - answer.started) * 1000)
+        for total in (*whole, at.total(found.usage, answer_log[answer.application])):
+            at.end(total, spent, answer.status == "error")
+        prompts = _prompts(found, application, at, resolver)
         for call in answer.models:
-            total.tokens_in += call.tokens_in * answer.weight
-            total.tokens_out += call.tokens_out * answer.weight
-            total.tokens_cached += call.tokens_cached * answer.weight
-            total.tokens_reasoning += call.tokens_reasoning * answer.weight
-            for raw in (call.asked, call.served):
-                name = model_name(raw)
-                if name is not None and not (raw is call.asked and call.served is not None):
-                    application.models[name] = max(application.models.get(name, 0.0), answer.ended)
+            _model(found, application, at, call, whole, prompts, prices)
         for retrieval in answer.retrievals:
-            _retrieval(found, application, answer, retrieval, resolver, hour, host)
-        _prompts(found, application, answer, resolver, hour, host)
+            _retrieval(found, application, at, retrieval, resolver)
     return found
 
 
-def _count(found: Rollup, urn: str, hour: int, host: str) -> Totals:
-    return found.usage.setdefault((urn, hour, host), Totals())
+def _model(
+    found: Rollup,
+    application: Application,
+    at: _Bucket,
+    call: ModelCall,
+    whole: list[Totals],
+    prompts: Mapping[int, Totals],
+    prices: PricesConfig,
+) -> None:
+    name = model_name(call.served) or model_name(call.asked)
+    totals = list(whole)
+    if name is not None:
+        application.models[name] = max(application.models.get(name, 0.0), at.answer.ended)
+        own = at.total(found.models, name)
+        at.end(own, call.milliseconds, call.status == "error")
+        totals.append(own)
+    if call.prompt is not None and call.prompt in prompts:
+        totals.append(prompts[call.prompt])
+    cost = call.cost(prices)
+    for total in totals:
+        total.add_tokens(weight=at.answer.weight, tokens=call.tokens, cost=cost)
 
 
 def _retrieval(
-    found: Rollup,
-    application: Application,
-    answer: RecordedAnswer,
-    retrieval: Retrieval,
-    resolver: Resolver,
-    hour: int,
-    host: str,
+    found: Rollup, application: Application, at: _Bucket, retrieval: Retrieval, resolver: Resolver
 ) -> None:
+    answer = at.answer
     urn = resolver.retriever(retrieval.retriever, application.name, answer.framework or application.framework)
     failed = retrieval.status == "error"
     application.retrievers[urn] = max(application.retrievers.get(urn, 0.0), answer.ended)
-    _count(found, urn, hour, host).add(answer, retrieval.milliseconds, failed)
+    _keep(application.facts, urn, answer, retrieval.retriever)
+    own = at.total(found.usage, urn)
+    at.end(own, retrieval.milliseconds, failed)
+    _chunks(own, answer, retrieval)
     if retrieval.composite:
         return  # Its parts read the indexes.
     index = resolver.index(retrieval.index)
     if index is None:
-        from datahub_llmops.instances import shown
-
         key = shown(retrieval.index)
         found.unresolved[key] = found.unresolved.get(key, 0) + 1
         return
     indexes = application.indexes_of.setdefault(urn, {})
     indexes[index] = max(indexes.get(index, 0.0), answer.ended)
-    _count(found, index, hour, host).add(answer, retrieval.milliseconds, failed)
+    own = at.total(found.usage, index)
+    at.end(own, retrieval.milliseconds, failed)
+    _chunks(own, answer, retrieval)
     model = model_name(retrieval.embedding)
     if model is not None:
         models = found.query_models.setdefault(index, {})
-        models[model] = max(models.get(model, 0.0), answer.ended)
+        models[model, at.host] = max(models.get((model, at.host), 0.0), answer.ended)
 
 
-def _prompts(
-    found: Rollup, application: Application, answer: RecordedAnswer, resolver: Resolver, hour: int, host: str
-) -> None:
-    for raw in answer.prompts:
+def _chunks(total: Totals, answer: RecordedAnswer, retrieval: Retrieval) -> None:
+    """Different chunks cannot be counted where some were left out."""
+    ids = [chunk.id for chunk in retrieval.chunks]
+    if retrieval.chunks_cut or answer.weight != 1.0 or None in ids:
+        total.chunks_unknown = True
+    else:
+        total.chunks.update(map(hash, ids))
+
+
+def _keep(facts: dict[str, Newest], urn: str, answer: RecordedAnswer, raw: Raw) -> None:
+    if urn not in facts or answer.ended >= facts[urn].when:
+        facts[urn] = Newest(when=answer.ended, raw=raw, version=answer.framework_version)
+
+
+def _prompts(found: Rollup, application: Application, at: _Bucket, resolver: Resolver) -> dict[int, Totals]:
+    """Sums of the prompts of an answer, by their place in it."""
+    answer = at.answer
+    counted: dict[int, Totals] = {}
+    for place, raw in enumerate(answer.prompts):
         urn = resolver.prompt(raw, application.name, application.framework)
         if urn is None:
             continue
-        _count(found, urn, hour, host).add(answer, None, False)
+        counted[place] = at.total(found.usage, urn)
+        _keep(application.facts, urn, answer, raw)
         if "urn" in raw or raw.get("version"):
             application.prompts[urn] = max(application.prompts.get(urn, 0.0), answer.ended)
         else:
             uses, last = application.unnamed_prompts.get(urn, (0.0, 0.0))
             application.unnamed_prompts[urn] = (uses + answer.weight, max(last, answer.ended))
+    return counted
 
 
 def prompts_drawn(application: Application) -> dict[str, float]:
@@ -164,11 +232,51 @@ def prompts_drawn(application: Application) -> dict[str, float]:
     return {**application.prompts, **{urn: last for urn, (_, last) in ranked[:MAX_UNNAMED_PROMPTS]}}
 
 
-def built_with(writes: Iterable[RecordedWrites], resolver: Resolver) -> dict[str, str]:
-    """Index -> the model that embedded what was last written into it."""
-    found: dict[str, tuple[float, str]] = {}
-    for one in writes:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Built:
+    """The model that embedded what is in an index, and since when it is this one (seconds since the epoch)."""
+
+    model: str
+    since: float
+
+
+def built_with(writes: Iterable[RecordedWrites], resolver: Resolver) -> dict[str, Built]:
+    """Index -> what it was built with last."""
+    found: dict[str, Built] = {}
+    for one in sorted(writes, key=lambda one: one.ended):
         index, model = resolver.index(one.index), model_name(one.embedding)
-        if index is not None and model is not None and one.ended >= found.get(index, (0.0, ""))[0]:
-            found[index] = (one.ended, model)
-    return {index: model for index, (_, model) in found.items()}
+        if index is None or model is None or not one.counts.get("added"):
+            continue
+        before = found.get(index)
+        if before is None or before.model != model:
+            found[index] = Built(model=model, since=one.started)
+    return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mismatch:
+    """Models that queries of an index are embedded with and it was not built with, and the hosts that saw that."""
+
+    models: tuple[str, ...]
+    hosts: tuple[str, ...]
+    right_on: tuple[str, ...]
+    """Hosts that saw queries with the model of the index, and none with another."""
+
+
+def mismatch(built: Built, queried: Mapping[tuple[str, str], float]) -> Mismatch:
+    """What is wrong now: queries before the index got its model do not count, nor do those that ended for good.
+
+    Queries have ended for good when others with the right model followed on the same host for ``SETTLED`` seconds.
+    """
+    right = {host: when for (model, host), when in queried.items() if model == built.model}
+    wrong = {
+        (model, host)
+        for (model, host), when in queried.items()
+        if model != built.model and when >= built.since and when > right.get(host, 0.0) - SETTLED
+    }
+    hosts = {host for _, host in wrong}
+    return Mismatch(
+        models=tuple(sorted({model for model, _ in wrong})),
+        hosts=tuple(sorted(hosts)),
+        right_on=tuple(sorted(right.keys() - hosts)),
+    )

@@ -53,10 +53,11 @@ class ChromaConfig(VectorStoreConfig, HttpOptions):
         default="Authorization",
         description="Header that carries the token: `Authorization` (as `Bearer`) or `X-Chroma-Token` (Chroma Cloud).",
     )
-    count_rows: bool = Field(
+    exact_count: bool = Field(
         default=True,
-        description="Ask for the number of rows. With `url` the server opens each collection for it and keeps about "
-        "2.5 MB of memory for each: with thousands of collections say `false`, and `provenance: {fields: []}`.",
+        description="Have the server count the rows. It opens each collection for it and keeps about 2.5 MB of "
+        "memory for each: with thousands of collections say `false`, and `provenance: {fields: []}`; there is no count "
+        "then, since Chroma has no estimate. By `path` rows are always counted.",
     )
     database_pattern: AllowDenyPattern = Field(
         default_factory=AllowDenyPattern.allow_all,
@@ -140,5 +141,5 @@ class ChromaSource(VectorStoreSource[ChromaConfig]):
             provenance_fields=fields,
             max_rows=config.provenance.max_rows,
             max_values=most,
-            count_rows=config.count_rows,
+            exact_count=config.exact_count,
         )

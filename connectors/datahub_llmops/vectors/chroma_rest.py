@@ -43,7 +43,7 @@ class ChromaRestReader:
     """A ``Reader`` of one tenant of a server. ``client`` is closed with it.
 
     ``provenance_fields`` are counted by paging through at most ``max_rows`` rows of a collection, up to
-    ``max_values`` different values each: Chroma has no way to count values itself. Without ``count_rows`` and
+    ``max_values`` different values each: Chroma has no way to count values itself. Without ``exact_count`` and
     ``provenance_fields`` no collection is opened: a server keeps the index of each that it opened in memory.
     """
 
@@ -55,10 +55,10 @@ class ChromaRestReader:
         provenance_fields: Sequence[str] = (),
         max_rows: int = 100_000,
         max_values: int = 10_000,
-        count_rows: bool = True,
+        exact_count: bool = True,
     ) -> None:
         self._client = client
-        self._count_rows = count_rows
+        self._exact_count = exact_count
         self._tenant = tenant
         self._base = f"{_API}/tenants/{quote(tenant, safe='')}"
         self._fields = tuple(provenance_fields)
@@ -91,7 +91,7 @@ class ChromaRestReader:
             name, self._client.get(f"{self._database(database)}/collections/{quote(collection, safe='')}")
         )
         place = f"{self._database(database)}/collections/{quote(stored.identity, safe='')}"
-        count = self._counted(place) if self._count_rows else None
+        count = self._counted(place) if self._exact_count else None
         return Collection(
             name=name,
             containers=containers(server, self._tenant, database),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -384,5 +385,14 @@ def _below(folder: Path) -> Iterator[Path]:
 
 
 def _may_read(place: Path) -> bool:
-    needed = os.R_OK | os.X_OK if place.is_dir() else os.R_OK
-    return os.access(place, needed, effective_ids=os.access in os.supports_effective_ids)
+    try:
+        needed = os.R_OK | os.X_OK if stat.S_ISDIR(place.stat().st_mode) else os.R_OK
+        if os.access(place, needed, effective_ids=os.access in os.supports_effective_ids):
+            return True
+        place.stat()
+    except FileNotFoundError:
+        # It was removed meanwhile: nobody forbade it.
+        return True
+    except OSError:
+        return False
+    return False

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from datahub_llmops.answers import mapping, moment, plain, text, whole
 from datahub_llmops.model import FieldType, PayloadField, Vector
+from datahub_llmops.sampling import clear_of
 
 UNNAMED: Final = "vector"
 """Field path of the one vector without a name: what a point calls it in Qdrant's API."""
@@ -78,7 +79,7 @@ class Described:
 
     def vectors(self, taken: Iterable[str]) -> tuple[Vector, ...]:
         """Dense ones, then sparse ones, by name; ``#`` in front where the payload has a field of that name."""
-        return tuple(_clear_of(set(taken), (*self._dense(), *self._sparse())))
+        return tuple(clear_of(taken, (*self._dense(), *self._sparse())))
 
     def _dense(self) -> Iterator[Vector]:
         spec = mapping(self._params.get("vectors"))
@@ -236,12 +237,3 @@ def _indexed(path: str, spec: Mapping[str, Any], seen: PayloadField | None) -> P
     if seen.type == "array":
         return replace(seen, native_type=f"array<{native}>")
     return replace(seen, type=kind, native_type=native)
-
-
-def _clear_of(taken: set[str], vectors: Iterable[Vector]) -> Iterator[Vector]:
-    for vector in vectors:
-        name = vector.name
-        while name in taken:
-            name = f"#{name}"
-        taken.add(name)
-        yield replace(vector, name=name)

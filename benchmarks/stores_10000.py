@@ -1,0 +1,121 @@
+"""Memory of `llm-qdrant` and `llm-lancedb` over 10,000 collections: real reader, DataHub pipeline, local sink.
+
+A LanceDB folder holds one table that LanceDB wrote, and copies of its files under other names. Qdrant's own engine
+answers for one collection; its server is a stand-in that says the same of 10,000 names. As in ``chroma_10000.py``
+each load runs in a process of its own.
+
+    python benchmarks/stores_10000.py [--store qdrant|lancedb]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from chroma_10000 import LOADS, ask, free_port, process, run, show
+from typing_extensions import override
+
+sys.path.append(str(Path(__file__).resolve().parent.parent / "tests"))
+
+ROWS = 3
+
+
+def lancedb_folder(folder: Path, tables: int) -> dict[str, str]:
+    """A database with so many tables; what the recipe says of it."""
+    import lancedb
+    import pyarrow as pa  # type: ignore[import-untyped]  # ships no types
+
+    values = pa.array([float(n) for n in range(ROWS * 4)], pa.float32())
+    rows = {
+        "vector": pa.FixedSizeListArray.from_arrays(values, 4),
+        "text": ["text"] * ROWS,
+        "source": [f"s3://kb/{n}" for n in range(ROWS)],
+        "page": list(range(ROWS)),
+    }
+    lancedb.connect(folder).create_table("t-00000", pa.table(rows))
+    for number in range(1, tables):
+        shutil.copytree(folder / "t-00000.lance", folder / f"t-{number:05d}.lance")
+    return {"path": str(folder)}
+
+
+def qdrant_stand_in(port: int, collections: int) -> None:
+    """Answers for every name what the engine says of one collection; until it is ended."""
+    from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+    from stub import Call
+    from vectors.qdrant_engine import QdrantEngine
+
+    names = [f"c-{number:05d}" for number in range(collections)]
+    with tempfile.TemporaryDirectory() as folder:
+        engine = QdrantEngine(Path(folder))
+        engine.create("one", {"vectors": {"size": 4, "distance": "Cosine"}})
+        points: list[Mapping[str, Any]] = [
+            {"id": n, "vector": [1.0, 2.0, 3.0, float(n)], "payload": {"source": f"s3://kb/{n}", "page": n}}
+            for n in range(ROWS)
+        ]
+        engine.insert("one", points)
+        listed = json.dumps({"result": {"collections": [{"name": name} for name in names]}, "status": "ok"})
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True
+
+            @override
+            def log_message(self, format: str, *args: object) -> None:
+                """Keeps quiet."""
+
+            def do_GET(self) -> None:
+                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                call = Call(method=self.command, path=self.path, body=body)
+                if self.path == "/collections":
+                    content = listed.encode()
+                else:
+                    parts = self.path.split("/")
+                    if len(parts) > 2:
+                        call = replace(call, path="/".join([*parts[:2], quote("one"), *parts[3:]]))
+                    content = engine.answer(call).body
+                self.send_response(200)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
+
+            do_POST = do_GET
+
+        ThreadingHTTPServer(("127.0.0.1", port), Handler).serve_forever()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--store", choices=("qdrant", "lancedb", "both"), default="both")
+    parser.add_argument("--stand-in", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.stand_in:
+        qdrant_stand_in(**json.loads(arguments.stand_in))
+        return
+    results: dict[str, list[dict[str, float]]] = {"qdrant": [], "lancedb": []}
+    with tempfile.TemporaryDirectory() as folder:
+        for load in LOADS:
+            if arguments.store != "qdrant":
+                where = lancedb_folder(Path(folder) / f"lancedb-{load}", load)
+                results["lancedb"].append(run(where, Path(folder) / f"lancedb-{load}.db", "llm-lancedb"))
+            if arguments.store != "lancedb":
+                port = free_port()
+                told = json.dumps({"port": port, "collections": load})
+                with process(sys.executable, __file__, "--stand-in", told):
+                    ask(f"http://127.0.0.1:{port}/")
+                    url = {"url": f"http://127.0.0.1:{port}"}
+                    results["qdrant"].append(run(url, Path(folder) / f"qdrant-{load}.db", "llm-qdrant"))
+    show(results)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,227 @@
+"""Applications with their answer logs, retrievers and prompts: lineage, usage, and what they are built of."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Iterator, Mapping
+
+from datahub.ingestion.api.workunit import MetadataWorkUnit
+from datahub.metadata.urns import DatasetUrn
+
+from datahub_llmops import urns
+from datahub_llmops.catalog.protocol import Catalog
+from datahub_llmops.mapping import runs as mapping
+from datahub_llmops.mapping import seen, typed_runs
+from datahub_llmops.runs.config import RunsConfig
+from datahub_llmops.runs.rollup import Application, Rollup, prompts_drawn
+from datahub_llmops.source import workunit
+from datahub_llmops.usage import Totals
+from datahub_llmops.writer import RunWriter
+
+
+class Logs(dict[str, str]):
+    """Answer log of each application that was met, on the platform of the framework that it was met with first."""
+
+    def __init__(self, config: RunsConfig) -> None:
+        super().__init__()
+        self._config = config
+        self._platforms: dict[str, str] = {}
+
+    def met(self, name: str, framework: str | None) -> None:
+        """An application, perhaps for the first time."""
+        if name not in self:
+            platform = self._config.application_platform or framework or "langchain"
+            self._platforms[name] = platform
+            self[name] = mapping.application_urns(name, platform, self._config.env)[2]
+
+    def platform(self, name: str) -> str:
+        """Platform of an application."""
+        return self._platforms[name]
+
+    def job(self, name: str) -> str:
+        """The application itself."""
+        return mapping.application_urns(name, self._platforms[name], self._config.env)[1]
+
+
+class Applications:
+    """Everything about the applications of one roll-up. ``now`` is the time in seconds."""
+
+    def __init__(
+        self, config: RunsConfig, writer: RunWriter, catalog: Catalog | None, logs: Logs, now: float
+    ) -> None:
+        self._env = config.env
+        self._currency = config.currency
+        self._writer = writer
+        self._catalog = catalog
+        self._logs = logs
+        self._now = now
+
+    def units(self, found: Rollup) -> Iterator[MetadataWorkUnit]:
+        """All but their models, which embedding jobs may use as well."""
+        drawn: set[str] = set()
+        unnamed: set[str] = set()
+        for application in found.applications.values():
+            yield from self._application(application)
+            drawn.update(prompts_drawn(application))
+            unnamed.update(application.unnamed_prompts)
+        for (urn, hour, host), total in sorted(found.usage.items()):
+            # A template that is rendered before it is one has a new digest each time.
+            if urn in drawn or urn not in unnamed:
+                yield workunit(mapping.usage_proposal(urn, hour, host, round(total.calls)), primary=False)
+                if urn not in self._logs.values():  # What an answer log has is the application's.
+                    yield from self._usage(urn, hour, host, total)
+        for (name, version, hour, host), total in sorted(found.hours.items()):
+            dimension = ("version", version) if version else None
+            yield from self._usage(self._logs.job(name), hour, host, total, dimension)
+        for (name, version, day, host), total in sorted(found.days.items()):
+            yield from self._day(name, version, day, host, total)
+
+    def model_usage(self, found: Rollup) -> Iterator[MetadataWorkUnit]:
+        """Usage of models, once they are written themselves."""
+        for (name, hour, host), total in sorted(found.models.items()):
+            yield from self._usage(urns.model(name, env=self._env), hour, host, total)
+
+    def _usage(
+        self, urn: str, hour: int, host: str, total: Totals, dimension: tuple[str, str] | None = None
+    ) -> Iterator[MetadataWorkUnit]:
+        aspect = typed_runs.usage_aspect(hour, host, total, currency=self._currency, dimension=dimension)
+        yield from self._writer.typed(urn, [aspect])
+
+    def _day(self, name: str, version: str, day: int, host: str, total: Totals) -> Iterator[MetadataWorkUnit]:
+        job, log = self._logs.job(name), self._logs[name]
+        milliseconds = total.milliseconds
+        counts = {
+            "answers": total.calls,
+            "errors": total.errors,
+            **{f"tokens_{mapping.TOKEN_WORDS[kind]}": number for kind, number in total.tokens.items()},
+            "mean_milliseconds": milliseconds / total.calls if milliseconds is not None else None,
+        }
+        properties = {key: str(round(value)) for key, value in counts.items() if value}
+        if total.cost is not None:
+            properties |= {"cost": f"{total.cost:.6f}", "currency": self._currency}
+        if version:
+            properties["version"] = version
+        shown = seen.day(day)
+        for proposal in mapping.instance_proposals(
+            {"application": job, "version": version, "day": shown, "host": host},
+            f"{name} {version} {shown}".replace("  ", " "),
+            job,
+            started=total.first,
+            ended=total.last,
+            properties={**properties, "host": host},
+            inputs=(),
+            outputs=(log,),
+            failed=bool(total.calls) and total.errors == total.calls,
+        ):
+            yield workunit(proposal, primary=False)
+
+    def _application(self, application: Application) -> Iterator[MetadataWorkUnit]:
+        name, platform = application.name, self._logs.platform(application.name)
+        job, log = self._logs.job(name), self._logs[name]
+        yield from self._writer.platform(platform)
+        yield from self._writer.once(mapping.application_proposals(name, platform, self._env))
+        answer = urns.schema_field(log, mapping.ANSWER_FIELD)
+        into_answer: list[str] = []
+        for retriever in application.retrievers:
+            returned = yield from self._retriever(application, retriever)
+            into_answer += (urns.schema_field(retriever, path) for path in sorted(returned))
+        prompts = prompts_drawn(application)
+        for prompt in prompts:
+            yield from self._prompt(application, prompt)
+        inputs = {**application.retrievers, **prompts}
+        present = self._writer.present(job, "dataJobInputOutput")
+        outputs = {log: application.last}
+        columns = {answer: into_answer} if into_answer else {}
+        for proposal in seen.job_edges(job, inputs, outputs, present, self._now, columns):
+            yield workunit(proposal, primary=False)
+        for model in application.models:
+            self._writer.uses(model, job)
+        used = seen.in_use(inputs, present.get("inputDatasetEdges"), "destinationUrn", self._now)
+        yield from self._application_info(application, job, used)
+
+    def _retriever(
+        self, application: Application, retriever: str
+    ) -> Generator[MetadataWorkUnit, None, Mapping[str, str]]:
+        """Returns the fields that it returns, with their types."""
+        own = DatasetUrn.from_string(retriever)
+        platform = own.get_data_platform_urn().platform_name
+        indexes = application.indexes_of.get(retriever, {})
+        present = self._writer.present(retriever, "upstreamLineage")
+        used = seen.in_use(indexes, present.get("upstreams"), "dataset", self._now)
+        fields = {index: self._returned(index) for index in sorted(used)}
+        returned = {path: native for index in fields for path, native in fields[index].items()}
+        yield from self._writer.platform(platform)
+        yield from self._writer.once(
+            mapping.retriever_proposals(retriever, _short(application, retriever), platform, returned)
+        )
+        yield from self._writer.datasets_known(indexes)
+        columns = {
+            urns.schema_field(retriever, path): [
+                urns.schema_field(index, path) for index in indexes if path in fields.get(index, {})
+            ]
+            for path in returned
+        }
+        for proposal in seen.upstream_edges(retriever, indexes, present, self._now, columns):
+            yield workunit(proposal, primary=False)
+        newest = application.facts[retriever]
+        yield from self._writer.typed(
+            retriever,
+            [
+                typed_runs.retriever_aspect(
+                    newest.raw, framework=platform, version=newest.version, indexes=used
+                )
+            ],
+        )
+        return returned
+
+    def _returned(self, index: str) -> Mapping[str, str]:
+        found = self._catalog.schemas(index).get(index) if self._catalog is not None else None
+        return mapping.returned_fields(found or {})
+
+    def _prompt(self, application: Application, prompt: str) -> Iterator[MetadataWorkUnit]:
+        own = DatasetUrn.from_string(prompt)
+        platform = own.get_data_platform_urn().platform_name
+        unnamed = prompt in application.unnamed_prompts
+        if unnamed or platform == mapping.NO_REGISTRY:
+            # No recipe of a registry catalogs these.
+            name = own.name.rpartition(".")[2] if unnamed else own.name
+            yield from self._writer.platform(platform)
+            yield from self._writer.once(
+                mapping.dataset_proposals(prompt, name, mapping.PROMPT, (), platform)
+            )
+        else:
+            yield from self._writer.datasets_known([prompt])
+        known = self._writer.present(prompt, "promptInfo")
+        aspect = typed_runs.prompt_aspect(prompt, application.facts[prompt].raw, known)
+        if aspect is not None:
+            yield from self._writer.typed(prompt, [aspect])
+
+    def _application_info(
+        self, application: Application, job: str, inputs: Iterable[str]
+    ) -> Iterator[MetadataWorkUnit]:
+        prefix = f"{application.name}."
+        short = [(_short(application, urn), urn) for urn in inputs]
+        retrievers = [
+            name
+            for name, urn in short
+            if DatasetUrn.from_string(urn).name.startswith(prefix) and not name.startswith("prompt-")
+        ]
+        # Which models an application calls is not among its edges: what was known of it stays.
+        present = self._writer.present(job, "llmApplicationInfo").get("models")
+        newest = application.itself
+        yield from self._writer.typed(
+            job,
+            [
+                typed_runs.application_aspect(
+                    framework=application.framework,
+                    framework_version=newest.version if newest else None,
+                    version=newest.raw.get("version") if newest else None,
+                    prompts=[name for name, _ in short if name not in retrievers],
+                    retrievers=retrievers,
+                    models=[*application.models, *(present.split(", ") if present else ())],
+                )
+            ],
+        )
+
+
+def _short(application: Application, dataset: str) -> str:
+    return DatasetUrn.from_string(dataset).name.removeprefix(f"{application.name}.")

@@ -1,0 +1,81 @@
+"""Recipe options of ``llm-runs``, and its report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from datahub.configuration.source_common import EnvConfigMixin
+from datahub.ingestion.source.state.stateful_ingestion_base import (
+    StatefulIngestionConfig,
+    StatefulIngestionConfigBase,
+    StatefulIngestionReport,
+)
+from datahub.utilities.lossy_collections import LossyDict
+from pydantic import Field
+
+from datahub_llmops.custom_aspects import Mode
+from datahub_llmops.hooks.store import default_path
+from datahub_llmops.instances import InstanceConfig
+from datahub_llmops.lineage.rules import RuleConfig
+from datahub_llmops.prices import PricesConfig
+
+
+class RunsConfig(StatefulIngestionConfigBase[StatefulIngestionConfig], EnvConfigMixin, PricesConfig):
+    """Recipe options of `llm-runs`."""
+
+    store: Path = Field(
+        default_factory=lambda: Path(default_path()),
+        description="The store that the hooks write, for example `/var/lib/bot/answers.db`. Default: that of this "
+        "user, as in `attach`.",
+    )
+    instances: list[InstanceConfig] = Field(
+        default_factory=list,
+        description="Which platform instance and environment a store is, first match wins; without a match the "
+        "catalog is asked, for example `[{platform: chroma, at: 'chroma\\.eu:8000', platform_instance: eu}]`.",
+    )
+    source_rules: list[RuleConfig] = Field(
+        default_factory=list,
+        description="Rules that turn the sources of chunks into dataset URNs, before the built-in ones, for example "
+        "`[{match: 'kb/(?P<t>.+)', urn: 'urn:li:dataset:(urn:li:dataPlatform:postgres,kb.{t},PROD)'}]`.",
+    )
+    application_platform: str | None = Field(
+        default=None,
+        description="Platform that applications are drawn on, for example `langchain`. Default: their framework.",
+    )
+    catalog: str | None = Field(
+        default=None,
+        description="Catalog to look indexes and models up in: a local file such as `./catalog.db`, or a server's "
+        "URL. Default: the server of the recipe's sink, else the file of its `llm-local` sink.",
+    )
+    custom_aspects: Mode = Field(
+        default="auto",
+        description="Whether typed aspects are written, which a server takes only with the model plugin. `auto`: into "
+        "a local catalog, and to a server as far as it has loaded the plugin; not into a file.",
+    )
+    incidents: bool = Field(
+        default=True,
+        description="Whether an index whose queries are embedded with another model than it was built with gets an "
+        "incident, for example `false`.",
+    )
+    max_embedding_runs: int = Field(
+        default=100,
+        ge=0,
+        description="Newest runs of embedding jobs that become process instances, for example `10`.",
+    )
+
+
+@dataclass
+class RunsReport(StatefulIngestionReport):
+    """What a run did."""
+
+    event_not_produced_warn: bool = False
+    answers_read: int = 0
+    buckets: int = 0
+    embedding_runs: int = 0
+    applications: int = 0
+    unresolved_indexes: LossyDict[str, int] = field(default_factory=LossyDict)
+    unmatched_sources: int = 0
+    custom_aspects: str = ""
+    """What was decided about typed aspects, and why."""
+    store_counters: dict[str, int] = field(default_factory=dict)

@@ -1,0 +1,113 @@
+"""Usage added up: calls, errors, latency, tokens, cost. What nobody said stays unknown, also in a sum.
+
+Answers that sampling left out are counted by the weight of those it kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Final
+
+LATENCY_BOUNDS: Final = (10, 20, 40, 80, 160, 320, 640, 1280, 2560, 5120, 10240, 20480, 40960, 81920)
+"""Upper bounds in milliseconds, those of OpenTelemetry's `gen_ai.client.operation.duration`.
+
+https://opentelemetry.io/docs/specs/semconv/gen-ai/gen-ai-metrics/
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tokens:
+    """Tokens of one call as the provider reports them; ``None`` where it does not.
+
+    ``cached`` and ``cache_write`` are part of ``input``, ``reasoning`` is part of ``output``.
+    """
+
+    input: int | None = None
+    cached: int | None = None
+    cache_write: int | None = None
+    output: int | None = None
+    reasoning: int | None = None
+
+    def said(self) -> Iterator[tuple[str, int]]:
+        """Kind and number of those that were reported."""
+        for one in fields(self):
+            number = getattr(self, one.name)
+            if number is not None:
+                yield one.name, number
+
+
+@dataclass(slots=True, kw_only=True)
+class Totals:
+    """Sums over calls, or over answers. Times in seconds since the epoch."""
+
+    calls: float = 0.0
+    errors: float | None = None
+    first: float = float("inf")
+    last: float = 0.0
+    tokens: dict[str, float] = field(default_factory=dict)
+    """By kind, as in ``Tokens``; only kinds that a call reported."""
+    chunks: set[int] = field(default_factory=set)
+    """Hashes of the chunks that were retrieved."""
+    chunks_unknown: bool = False
+    """Not all of the chunks are known."""
+    _milliseconds: float = 0.0
+    _timed: float = 0.0
+    _latencies: dict[int | None, float] = field(default_factory=dict)
+    _cost: float | None = None
+    _cost_unknown: bool = False
+
+    def add(self, *, weight: float, started: float, ended: float) -> None:
+        """One more."""
+        self.calls += weight
+        self.first = min(self.first, started)
+        self.last = max(self.last, ended)
+
+    def add_end(self, *, weight: float, milliseconds: int | None, failed: bool) -> None:
+        """How it ended, where it is something that can fail and takes its time."""
+        self.errors = (self.errors or 0.0) + (weight if failed else 0.0)
+        if milliseconds is not None:
+            self._milliseconds += milliseconds * weight
+            self._timed += weight
+            bound = next((bound for bound in LATENCY_BOUNDS if milliseconds <= bound), None)
+            self._latencies[bound] = self._latencies.get(bound, 0.0) + weight
+
+    def add_tokens(self, *, weight: float, tokens: Tokens, cost: float | None) -> None:
+        """What one call of a model used; ``cost`` is ``None`` where it is not known."""
+        for kind, number in tokens.said():
+            self.tokens[kind] = self.tokens.get(kind, 0.0) + number * weight
+        if cost is None:
+            self._cost_unknown = True
+        else:
+            self._cost = (self._cost or 0.0) + cost * weight
+
+    @property
+    def cost(self) -> float | None:
+        """In the currency of the prices; ``None`` unless that of every call is known."""
+        return None if self._cost_unknown else self._cost
+
+    @property
+    def milliseconds(self) -> float | None:
+        """Sum of all latencies; ``None`` unless that of every call is known."""
+        return self._milliseconds if self.calls and self._timed == self.calls else None
+
+    @property
+    def distinct_chunks(self) -> int | None:
+        """Different chunks that were retrieved; ``None`` where not all are known, or none was."""
+        return len(self.chunks) if self.chunks and not self.chunks_unknown else None
+
+    @property
+    def histogram(self) -> list[tuple[int | None, int]]:
+        """Calls by upper bound of their latency, lowest first, ``None`` last; without empty ranges."""
+        rounded = ((bound, round(self._latencies.get(bound, 0.0))) for bound in (*LATENCY_BOUNDS, None))
+        return [(bound, calls) for bound, calls in rounded if calls]
+
+
+def model_name(raw: Mapping[str, Any] | None) -> str | None:
+    """``provider/model``, or the model alone, as recipes write it."""
+    if not raw:
+        return None
+    name, provider = raw.get("name") or raw.get("model"), raw.get("provider")
+    if not isinstance(name, str):
+        return None
+    return f"{provider}/{name}" if provider else name

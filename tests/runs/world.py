@@ -1,0 +1,107 @@
+"""An application with real LangChain and Chroma, the store that the hooks keep of it, and its local catalog."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from datahub.ingestion.run.pipeline import Pipeline
+from datahub.ingestion.sink.file import write_metadata_file
+from langchain_chroma import Chroma
+from langchain_core.documents import Document
+from langchain_core.prompts import ChatPromptTemplate
+
+import datahub_llmops.hooks as lineage
+from datahub_llmops.catalog.local import LocalCatalog
+from datahub_llmops.mapping.collections import Proposal
+from hooks.parts import Model, NamedEmbedding
+
+TABLE = "urn:li:dataset:(urn:li:dataPlatform:postgres,shop.public.articles,PROD)"
+INDEX = "urn:li:dataset:(urn:li:dataPlatform:chroma,default_database.docs,PROD)"
+LOG = "urn:li:dataset:(urn:li:dataPlatform:langchain,support-bot.answers,PROD)"
+JOB = "urn:li:dataJob:(urn:li:dataFlow:(langchain,support-bot,PROD),support-bot)"
+RETRIEVER = "urn:li:dataset:(urn:li:dataPlatform:langchain,support-bot.VectorStoreRetriever,PROD)"
+PROMPT = "urn:li:dataset:(urn:li:dataPlatform:langfuse,support.v3,PROD)"
+
+
+@dataclass
+class World:
+    """An application, its store and its catalog."""
+
+    folder: Path
+    handle: lineage.Handle
+    ids: list[str]
+    embedding: NamedEmbedding
+
+    @property
+    def store(self) -> Path:
+        return self.folder / "answers.db"
+
+    @property
+    def catalog(self) -> Path:
+        return self.folder / "catalog.db"
+
+    def chroma(self) -> Chroma:
+        return Chroma("docs", self.embedding, persist_directory=str(self.folder / "chroma"))
+
+    def index(self) -> None:
+        """A job that stamps."""
+        documents = [
+            Document(f"text {n}", id=f"chunk-{n}", metadata={"row_id": f"row-{n}"}) for n in range(3)
+        ]
+        with lineage.job(
+            "embed articles", source=TABLE, key_field="row_id", text_fields=("body",), stamp=True
+        ):
+            self.chroma().add_documents(documents)
+
+    def ask(self, version: str = "1") -> str:
+        """One answer."""
+        prompt = ChatPromptTemplate.from_messages([("system", "Use {context}"), ("human", "{question}")])
+        prompt.metadata = {"langfuse_prompt": {"name": "support", "version": 3}}
+        with lineage.answer() as a:
+            found = self.chroma().as_retriever(search_kwargs={"k": 2}).invoke("q")
+            Model().invoke(prompt.invoke({"context": str(len(found)), "question": "q"}))
+        self.ids.append(a.id)
+        return a.id
+
+    def ingest(self, source: str, config: dict[str, Any], *, state: bool = True) -> Any:
+        """Run a recipe into the catalog; the source's report."""
+        assert self.handle.flush(10)
+        recipe: dict[str, Any] = {
+            "pipeline_name": source,
+            "source": {"type": source, "config": dict(config)},
+            "sink": {"type": "llm-local", "config": {"path": str(self.catalog)}},
+        }
+        if state:
+            recipe["source"]["config"]["stateful_ingestion"] = {
+                "enabled": True,
+                "state_provider": {"type": "llm-local", "config": {"path": str(self.catalog)}},
+            }
+        pipeline = Pipeline.create(recipe)
+        pipeline.run()
+        pipeline.raise_from_status()
+        return pipeline.source.get_report()
+
+    def runs(self, **config: Any) -> Any:
+        return self.ingest("llm-runs", {"store": str(self.store), **config})
+
+    def connector(self, **config: Any) -> Any:
+        return self.ingest("llm-chroma", {"path": str(self.folder / "chroma"), **config})
+
+    def emit(self, *proposals: Proposal) -> None:
+        """What another source says."""
+        written = self.folder / "others.json"
+        write_metadata_file(written, list(proposals))
+        self.ingest("file", {"path": str(written)}, state=False)
+
+    def aspect(self, urn: str, name: str) -> Any:
+        catalog = LocalCatalog(self.catalog)
+        try:
+            return catalog.aspects(urn, [name]).get(name) or catalog.latest(urn).get(name)
+        finally:
+            catalog.close()
+
+    def edges(self, urn: str, field: str = "inputDatasetEdges") -> set[str]:
+        found = self.aspect(urn, "dataJobInputOutput") or {}
+        return {edge["destinationUrn"] for edge in found.get(field) or []}

@@ -1,0 +1,256 @@
+"""`llm-weaviate` through DataHub's pipeline, twice, over servers that fail: nothing that exists is ever deleted."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from datahub_llmops import urns
+from datahub_llmops.urns import Place as UrnPlace
+from datahub_llmops.vectors.weaviate import WeaviateConfig, WeaviateSource
+from stub import FAULTS, Call, Fault, Reply, refused_url
+from vectors.runs import aspect, failures, ingest, live, outputs, report
+from vectors.weaviate_service import PLANTED, WeaviateService
+
+SECRET = "planted-key-5ec7e7"
+WEAVIATE = "weaviate"
+
+
+def urn(name: str) -> str:
+    return urns.collection(UrnPlace(platform=WEAVIATE), (name,))
+
+
+@pytest.fixture
+def service() -> Iterator[WeaviateService]:
+    with WeaviateService() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def read_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The catalog after one good run."""
+    folder = tmp_path_factory.mktemp("catalog")
+    with WeaviateService() as server:
+        assert failures(ingest(folder, WEAVIATE, url=server.url)) == []
+        assert live(folder, WEAVIATE) == server.names
+    return folder
+
+
+@pytest.fixture
+def known(read_once: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(read_once, tmp_path / "known"))
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_no_fault_of_graphql_deletes_what_exists(fault: Fault, service: WeaviateService, known: Path) -> None:
+    # Everything else that can go wrong is in the fault matrix.
+    service.fail(fault, when=lambda call: call.path == "/v1/graphql" and b"Plain" in call.body)
+    options = {"timeout_sec": 1.0, "retry_max_times": 1, "max_workers": 1}
+    pipeline = ingest(known, WEAVIATE, url=service.url, **options)
+    assert live(known, WEAVIATE) == service.names
+    messages = failures(pipeline)
+    if fault in ("401", "403", "404", "login_page", "redirect"):
+        # GraphQL is not for everybody: what it does not count is scanned.
+        assert messages == []
+        assert report(pipeline).items_scanned == len(service.names)
+        return
+    assert messages
+    for message in messages:
+        assert f"Weaviate at 127.0.0.1:{service.port}" in message
+    if fault != "killed":
+        assert "/v1/graphql" in messages[0]
+        assert report(pipeline).items_scanned == len(service.names) - 1
+
+
+@pytest.mark.parametrize("words", ["", "<h1>404</h1>", '{"error": "not found"}'])
+def test_a_404_about_what_the_schema_still_has_deletes_nothing(
+    words: str, service: WeaviateService, known: Path
+) -> None:
+    usual = service.answer
+
+    def answer(call: Call) -> Reply:
+        gone = call.query.get("class") == ["Plain"]
+        return Reply(status=404, body=words.encode()) if gone else usual(call)
+
+    service.answer = answer
+    assert failures(ingest(known, WEAVIATE, url=service.url))
+    assert live(known, WEAVIATE) == service.names
+
+
+def test_what_is_deleted_in_the_store_goes_and_the_rest_stays(known: Path, service: WeaviateService) -> None:
+    service.drop("Notes")
+    assert failures(ingest(known, WEAVIATE, url=service.url)) == []
+    assert live(known, WEAVIATE) == service.names
+
+
+def test_what_is_deleted_while_it_is_read_goes_too(known: Path, service: WeaviateService) -> None:
+    usual = service.answer
+
+    def answer(call: Call) -> Reply:
+        reply = usual(call)
+        if call.path == "/v1/schema":
+            service.drop("Notes")
+        return reply
+
+    service.answer = answer
+    pipeline = ingest(known, WEAVIATE, url=service.url)
+    assert (failures(pipeline), report(pipeline).items_vanished) == ([], 1)
+    assert live(known, WEAVIATE) == service.names
+
+
+def test_a_store_that_became_empty_fails_the_run(known: Path, service: WeaviateService) -> None:
+    # So does a role that lost its rights: to it Weaviate shows no collection, and says nothing else.
+    names = service.names
+    service.classes = []
+    pipeline = ingest(known, WEAVIATE, url=service.url)
+    assert live(known, WEAVIATE) == names
+    assert report(pipeline).failures
+
+
+def test_a_second_run_changes_nothing(tmp_path: Path, service: WeaviateService) -> None:
+    ingest(tmp_path, WEAVIATE, url=service.url)
+    second: Any = ingest(tmp_path, WEAVIATE, url=service.url).sink.get_report()
+    assert (second.changed, second.removed) == (0, 0)
+
+
+def test_what_arrives_in_the_catalog(read_once: Path) -> None:
+    properties = aspect(read_once, urn("Article"), "datasetProperties")
+    assert (properties["name"], properties["description"]) == ("Article", "Release notes")
+    assert "created" not in properties
+    custom = properties["customProperties"]
+    assert custom["aliases"] == "Articles, Current"
+    assert (custom["#body.efConstruction"], custom["late.muvera_ksim"]) == ("120", "4")
+    assert aspect(read_once, urn("Tenanted"), "datasetProperties")["customProperties"]["partitions"] == (
+        "acme, globex, initech"
+    )
+    fields = {
+        field["fieldPath"]: field["nativeDataType"]
+        for field in aspect(read_once, urn("Article"), "schemaMetadata")["fields"]
+    }
+    assert (fields["#body"], fields["late"], fields["unused"]) == ("vector(4)", "multivector(4)", "vector")
+    assert (fields["body"], fields["writtenBy"], fields["metadata.source"]) == ("text", "Author", "text")
+    body = assigned(read_once, urns.schema_field(urn("Article"), "#body"))
+    assert {
+        key: body[key] for key in ("dimension", "metric", "index_type", "quantization", "embedding_model")
+    } == {
+        "dimension": 4.0,
+        "metric": "cosine",
+        "index_type": "hnsw",
+        "quantization": "sq",
+        "embedding_model": "openai/text-embedding-3-small",
+    }
+    # One vector: its facts are the collection's too.
+    assert assigned(read_once, urn("Notes"))["dimension"] == 8.0
+    assert assigned(read_once, urn("Article")) == {}
+    assert aspect(read_once, urn("Tenanted"), "datasetProfile") == {}
+    upstreams = aspect(read_once, urn("Plain"), "upstreamLineage")["upstreams"]
+    assert {edge["dataset"] for edge in upstreams} == {
+        urns.dataset("s3", f"b/{n}", env="PROD") for n in range(3)
+    }
+
+
+def assigned(folder: Path, asset: str) -> dict[str, Any]:
+    """Structured properties by their short names."""
+    found = aspect(folder, asset, "structuredProperties").get("properties", [])
+    return {
+        item["propertyUrn"].rpartition(".")[2]: next(iter(item["values"][0].values()))
+        if isinstance(item["values"][0], dict)
+        else item["values"][0]
+        for item in found
+    }
+
+
+def test_the_filter_is_the_collection(tmp_path: Path, service: WeaviateService) -> None:
+    pipeline = ingest(
+        tmp_path, WEAVIATE, url=service.url, collection_pattern={"allow": ["A.*"], "deny": ["Awake"]}
+    )
+    assert live(tmp_path, WEAVIATE) == {"Article", "Author"}
+    assert report(pipeline).items_filtered == len(service.names) - 2
+    assert not any(b"Plain" in call.body or call.query.get("class") == ["Plain"] for call in service.calls)
+
+
+def test_the_key_goes_where_weaviate_asks_for_it(service: WeaviateService) -> None:
+    service.key = SECRET
+    config = WeaviateConfig.model_validate({"url": service.url, "api_key": f"{SECRET}\n"})
+    with closing(WeaviateSource.open(config)) as reader:
+        assert list(reader.names())
+    assert {call.headers["Authorization"] for call in service.calls} == {f"Bearer {SECRET}"}
+
+
+def test_no_secret_and_no_payload_in_logs_report_or_events(
+    service: WeaviateService, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    service.key = SECRET
+    rules = [{"match": "kb:[^:]+:0", "urn": "urn:li:dataset:(urn:li:dataPlatform:s3,known,PROD)"}]
+    config = {
+        "url": service.url,
+        "api_key": SECRET,
+        "timeout_sec": 2.0,
+        "retry_max_times": 1,
+        "provenance": {"fields": ["source", "title", "body"], "rules": rules},
+    }
+    service.fail("500", when=lambda call: call.query.get("class") == ["Notes"])
+    shown = outputs(tmp_path, WEAVIATE, config)
+    # The value that a rule matches became an edge to the dataset that the rule names.
+    assert all("s3,known" in events for events in shown[1::2])
+    for text in (*shown, caplog.text):
+        assert SECRET not in text
+        assert PLANTED not in text
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({}, "url"),
+        ({"url": "http://b", "api_kye": SECRET}, "api_kye"),
+        ({"url": "http://b", "max_tenants": -1, "api_key": SECRET}, "max_tenants"),
+        ({"url": "http://b", "collection_pattern": SECRET, "api_key": SECRET}, "collection_pattern"),
+    ],
+)
+def test_a_wrong_recipe_says_what_is_wrong(config: Mapping[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message) as caught:
+        WeaviateConfig.model_validate(config)
+    assert SECRET not in str(caught.value)
+
+
+def test_test_connection_tells_the_cases_apart(service: WeaviateService) -> None:
+    def verdict(**config: Any) -> str:
+        found = WeaviateSource.test_connection(config).basic_connectivity
+        assert found is not None
+        return f"{found.capable}: {found.mitigation_message or found.failure_reason}"
+
+    assert verdict(url=service.url) == f"True: Works, sees {len(service.names)} collections."
+    service.key = SECRET
+    assert verdict(url=service.url, api_key="another").startswith("False: Not allowed: ")
+    assert verdict(url=service.url, api_key=SECRET).startswith("True: Works")
+    with refused_url() as url:
+        assert verdict(url=url, retry_max_times=0).startswith("False: Cannot reach: ")
+
+
+def test_a_declared_job_reaches_text_vector_and_fields(tmp_path: Path, service: WeaviateService) -> None:
+    job = {
+        "name": "embed-notes",
+        "index": "Notes",
+        "upstream": {"platform": "sqlite", "sql": "select n.body, n.url from notes n"},
+        "text_columns": ["body"],
+        "fields": {"url": "source"},
+        "embedding_model": "openai/text-embedding-3-small",
+    }
+    assert failures(ingest(tmp_path, WEAVIATE, url=service.url, embedding_jobs=[job])) == []
+    flow = urns.flow("custom", "embed-notes", env="PROD")
+    lineage = aspect(tmp_path, urns.job(flow, "embed-notes"), "dataJobInputOutput")
+    edges = {
+        (edge["upstreams"][0].rpartition(",")[2].rstrip(")"), down.rpartition(",")[2].rstrip(")"))
+        for edge in lineage["fineGrainedLineages"]
+        for down in edge["downstreams"]
+    }
+    assert edges == {("body", "text"), ("body", "vector"), ("url", "source")}
+    assert assigned(tmp_path, urn("Notes"))["embedding_model"] == "openai/text-embedding-3-small"
