@@ -113,7 +113,7 @@ class Retrieval(Part):
     __slots__ = ("chunks", "composite", "embedding", "facts", "index", "retriever", "scores", "within")
 
     def __init__(self, answer: Answer | Skipped, key: object, parent: object) -> None:
-        super().__init__(answer, key, parent)
+        Part.__init__(self, answer, key, parent)
         self.retriever: Metadata = {}
         self.facts: Metadata = {}
         self.index: Metadata | None = None
@@ -139,7 +139,7 @@ class Prompt(Part):
         template: object,
         role: str,
     ) -> None:
-        super().__init__(answer, key, parent)
+        Part.__init__(self, answer, key, parent)
         self.identity = identity
         self.template = template
         self.role = role
@@ -151,7 +151,7 @@ class ModelCall(Part):
     __slots__ = ("asked", "cached", "prompt", "provider", "served", "usage")
 
     def __init__(self, answer: Answer | Skipped, key: object, parent: object) -> None:
-        super().__init__(answer, key, parent)
+        Part.__init__(self, answer, key, parent)
         self.provider: str | None = None
         self.asked: str | None = None
         self.served: str | None = None
@@ -166,7 +166,7 @@ class ToolCall(Part):
     __slots__ = ("name",)
 
     def __init__(self, answer: Answer, key: object, parent: object, name: str) -> None:
-        super().__init__(answer, key, parent)
+        Part.__init__(self, answer, key, parent)
         self.name = name
 
 

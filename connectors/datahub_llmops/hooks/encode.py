@@ -145,7 +145,7 @@ class Encoder:
 
     def _source(self, store: Store, picked: Mapping[str, Any], settings: Settings) -> int | None:
         """Number of the source of a chunk; the same few sources come again and again."""
-        key = (settings.source_keys, *(picked.get(name) for name in _OF_SOURCE))
+        key = (settings.source_keys, *map(picked.get, _OF_SOURCE))
         origin = self._sources_seen.get(key)
         if origin is None:
             origin = provenance.source(picked, self._hex, settings.source_keys) or {}

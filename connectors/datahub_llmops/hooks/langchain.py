@@ -11,8 +11,6 @@ known by the entry of its parent.
 
 from __future__ import annotations
 
-import functools
-import sys
 from collections.abc import Sequence
 from contextvars import ContextVar
 from typing import Any, Final
@@ -20,7 +18,7 @@ from typing import Any, Final
 from langchain_core.callbacks.base import BaseCallbackHandler
 from typing_extensions import override
 
-from datahub_llmops.hooks import answers, model_calls, patching, retrievers, runtime, templates
+from datahub_llmops.hooks import answers, dispatch, model_calls, retrievers, runtime, templates
 from datahub_llmops.hooks.answers import (
     Answer,
     ModelCall,
@@ -399,45 +397,12 @@ def attached() -> Handler | None:
     return _handler if _handler is not None and not _handler.ignore_chain else None
 
 
-@guarded("langchain.alone")
-def _alone(event_name: str, args: Any, kwargs: Any) -> None:
-    getattr(_handler, event_name)(*args, **kwargs)
-
-
-def _dispatching(function: Any) -> Any:
-    # LangChain gathers the handlers that are not inline at every event, which takes longer than all of ours even where
-    # there are none. With others beside us its own function does everything.
-    @functools.wraps(function)
-    async def ahandle_event(
-        handlers: list[BaseCallbackHandler],
-        event_name: str,
-        ignore_condition_name: str | None,
-        *args: Any,
-        **kwargs: Any,
-    ) -> None:
-        if len(handlers) != 1 or handlers[0] is not _handler:
-            await function(handlers, event_name, ignore_condition_name, *args, **kwargs)
-        elif ignore_condition_name is None or not getattr(_handler, ignore_condition_name):
-            _alone(event_name, args, kwargs)
-
-    return ahandle_event
-
-
-def _hook_dispatch() -> None:
-    """Where the dispatch is not as it was, nothing is lost but time."""
-    manager: Any = sys.modules.get("langchain_core.callbacks.manager")
-    function = getattr(manager, "ahandle_event", None)
-    code = getattr(function, "__code__", None)
-    if code is not None and code.co_varnames[:3] == ("handlers", "event_name", "ignore_condition_name"):
-        patching.wrap(manager, "ahandle_event", _dispatching)
-
-
 def attach() -> Handler:
     """Register once a process; later calls switch the same handler on again."""
     global _registered
     handler = _the_handler()
     handler.runs.look_up()
-    _hook_dispatch()
+    dispatch.hook(handler)
     if not _registered:
         from langchain_core.tracers.context import register_configure_hook
 
