@@ -13,7 +13,7 @@ BIN := $(abspath $(VENV))/bin
 export DATAHUB_TELEMETRY_ENABLED := false
 export ANONYMIZED_TELEMETRY := False
 
-.PHONY: help demo test check format lint types imports docs docs-check faults clean
+.PHONY: help demo test check probes format lint types imports docs docs-check faults clean
 .DEFAULT_GOAL := help
 
 help:
@@ -25,7 +25,19 @@ demo: $(VENV)/.demo
 test: $(VENV)/.test $(VENV)/.engines
 	$(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 8
 
-check: format lint types imports test docs-check schemas-check
+check: format lint types imports probes test docs-check schemas-check
+
+# Environments that hold one framework each, of its oldest and its newest version, for tests/hooks/test_probes.py.
+PROBES := $(patsubst tests/hooks/probes/%.txt,$(VENV)/probes/%/.made,$(wildcard tests/hooks/probes/*.txt))
+
+probes: $(VENV)/.test
+	@$(MAKE) --no-print-directory -j 4 $(PROBES)
+
+$(VENV)/probes/%/.made: tests/hooks/probes/%.txt | $(VENV)/bin/python
+	@echo "Installing $* into $(@D) ..."
+	@$(BIN)/python -m venv $(@D)
+	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
 
 format: $(VENV)/.check
 	$(BIN)/ruff format --check .

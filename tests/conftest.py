@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -12,6 +13,12 @@ import engines
 # No test measures time: a busy machine is no finding.
 settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("unhurried")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_version_check() -> None:
+    """DataHub's pipeline asks the internet for its newest version, 2 s at most, where its thread has an event loop."""
+    asyncio.set_event_loop(None)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -10,7 +10,18 @@ from typing import Final, NoReturn
 
 import pytest
 
-ENGINES: Final = ("Chroma", "LanceDB", "Milvus server", "Postgres with pgvector", "Qdrant's segment engine")
+ENGINES: Final = (
+    "Chroma",
+    "LanceDB",
+    "Milvus server",
+    "Postgres with pgvector",
+    "Qdrant's segment engine",
+    "langchain-newest",
+    "langchain-oldest",
+    "llama-index-newest",
+    "llama-index-oldest",
+    "pinecone",
+)
 
 state: Final[dict[str, str]] = {}
 """Engine -> its version, or why it did not run in this process."""

@@ -32,7 +32,7 @@ TABLE = "urn:li:dataset:(urn:li:dataPlatform:postgres,shop.public.articles,PROD)
 def made(number: int) -> Answer:
     """One answer with four chunks, a prompt and a model call."""
     answer = Answer("support-bot", "7", framework="langchain", explicit=True, weight=1.0)
-    answer.id = f"{int((time.time() - 2_000_000 + number) * 1000):012x}{number:016x}"
+    answer.started, answer.serial = time.time() - 2_000_000 + number, number
     answer.ended = time.time()
     answer.query, answer.text = f"question {number}", f"answer {number}"
     retrieval = Retrieval(answer, None, None)

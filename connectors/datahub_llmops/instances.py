@@ -30,6 +30,9 @@ _NAMES: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """Which parts make an asset's name, outermost first; every other platform's is the collection alone."""
 
+IN_MEMORY: Final = ":memory:"
+"""Path of a store that ends with its process: no asset of a catalog, whatever its name."""
+
 _PLATFORMS: Final = {"opensearch": "elasticsearch"}
 
 
@@ -63,7 +66,7 @@ class InstanceConfig(ConfigModel):
         """Whether a raw identity is meant."""
         where = str(raw.get("host") or raw.get("path") or "")
         return (
-            platform == self.platform
+            self.platform in (platform, raw.get("platform"))
             and re.fullmatch(self.at, where) is not None
             and re.fullmatch(self.tenant, str(raw.get("tenant") or "")) is not None
         )
@@ -113,7 +116,7 @@ class Resolver:
             return given if is_dataset(given) else None
         platform = _PLATFORMS.get(str(raw.get("platform")), raw.get("platform"))
         name = asset_name(raw)
-        if not isinstance(platform, str) or name is None:
+        if not isinstance(platform, str) or name is None or raw.get("path") == IN_MEMORY:
             return None
         for rule in self._rules:
             if rule.fits(raw, platform):
@@ -164,7 +167,9 @@ class Resolver:
 
 def asset_name(raw: Mapping[str, Any]) -> Name | None:
     """The parts of an index's name in the catalog; ``None`` where a part is not known."""
-    parts = tuple(raw.get(part) for part in _NAMES.get(str(raw.get("platform")), ("collection",)))
+    parts = [raw.get(part) for part in _NAMES.get(str(raw.get("platform")), ("collection",))]
+    if raw.get("partition"):
+        parts.append(raw["partition"])  # Of a table that several collections share.
     return tuple(str(part) for part in parts) if all(parts) else None
 
 
@@ -173,7 +178,8 @@ def shown(raw: Mapping[str, Any] | None) -> str:
     if not raw:
         return "unknown"
     where = raw.get("host") or raw.get("path")
-    parts = [str(raw[key]) for key in ("platform", "database", "schema", "collection") if raw.get(key)]
+    keys = ("platform", "database", "schema", "collection", "partition")
+    parts = [str(raw[key]) for key in keys if raw.get(key)]
     text = ".".join(parts) or str(raw.get("urn") or raw.get("class") or "unknown")
     return f"{text} at {where}" if where else text
 

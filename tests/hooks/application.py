@@ -5,11 +5,14 @@
 
 from __future__ import annotations
 
+import atexit
 import multiprocessing
 import os
+import random
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 if __name__ == "__main__" and sys.argv[2] == "gevent":
@@ -18,6 +21,7 @@ if __name__ == "__main__" and sys.argv[2] == "gevent":
     monkey.patch_all()
 
 import datahub_llmops.hooks as lineage
+from datahub_llmops.hooks.recorder import FLUSH_INTERVAL
 
 STORE = sys.argv[1] if len(sys.argv) > 1 else ""
 
@@ -63,8 +67,76 @@ def in_child(_: int) -> str:
     return answer()
 
 
+KILLED_AT_ONCE = 5
+
+
+def kills(count: int) -> None:
+    """Children that answer until they are killed at random; prints number and time of each kill.
+
+    Every second one has a store of its own, the others share one. What a child did is in ``journal-<number>`` beside
+    it: its answers with the time at which each was made, and how a thread that has little to do but wakes as often as
+    the recorder's fared meanwhile.
+    """
+    import hooks.parts  # noqa: F401  # before the forks: a child answers at once
+
+    chance = random.Random(6)
+    for wave in range(0, count, KILLED_AT_ONCE):
+        children = []
+        for number in range(wave, wave + KILLED_AT_ONCE):
+            at_work, says_so = os.pipe()
+            child = os.fork()
+            if child == 0:
+                try:
+                    to_be_killed(number, says_so)
+                finally:
+                    os._exit(1)
+            children.append((number, child, at_work))
+        waiting = []
+        for number, child, at_work in children:
+            os.read(at_work, 1)
+            waiting.append((time.monotonic() + chance.uniform(0.0, 1.0), number, child))
+        for when, number, child in sorted(waiting):
+            time.sleep(max(0.0, when - time.monotonic()))
+            say(f"{number}={time.monotonic()}")
+            os.kill(child, 9)
+            os.waitpid(child, 0)
+
+
+def to_be_killed(number: int, says_so: int) -> None:
+    """One of them."""
+    import sqlite3
+
+    journal = os.open(f"{STORE}.journal-{number}", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+
+    def control() -> None:
+        db = sqlite3.connect(f"{STORE}.control-{number}", isolation_level=None)
+        db.execute("PRAGMA journal_mode=WAL")
+        db.execute("CREATE TABLE t (x)")
+        wake = threading.Lock()
+        wake.acquire()
+        while True:
+            os.write(journal, f"control {time.monotonic()}\n".encode())
+            wake.acquire(timeout=FLUSH_INTERVAL)
+            db.execute("INSERT INTO t VALUES (1)")
+
+    lineage.attach("support-bot", store=f"{STORE}-{number}" if number % 2 else STORE)
+    threading.Thread(target=control, daemon=True).start()
+    while True:
+        os.write(journal, f"{answer()} {time.monotonic()}\n".encode())
+        os.write(says_so, b".")
+        time.sleep(0.005)
+
+
 def main(mode: str, argument: str) -> None:
     """Run one mode."""
+    if mode == "kills":
+        kills(int(argument))
+        return
+    if mode == "first-at-exit":
+        import hooks.parts  # noqa: F401  # later nothing of LangChain can be imported
+
+        # Registered before the hooks': it runs after theirs, when no thread may be started any more.
+        atexit.register(alone, 0.0)
     handle = lineage.attach("support-bot", store=STORE)
     if mode == "endless":
         while True:
@@ -102,6 +174,11 @@ def main(mode: str, argument: str) -> None:
         gevent.joinall(jobs)
         for job in jobs:
             say(job.value)
+    elif mode == "exit-inside":
+        with lineage.answer() as a:
+            say(a.id)
+            answer()
+            sys.exit(0)
     elif mode == "frozen":
         say(answer())
         assert handle.flush(5)
@@ -110,17 +187,32 @@ def main(mode: str, argument: str) -> None:
         import resource
         import signal
 
-        answer()
+        say(answer())
         handle.flush(5)
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (int(argument), resource.RLIM_INFINITY))
         for _ in range(300):
-            answer()
-        handle.flush(2)
-        before = handle.stats()
+            say(answer())
+        assert not handle.flush(2)
+        assert "full" in handle.stats()["problem"] or "I/O" in handle.stats()["problem"], handle.stats()
         resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
         assert handle.flush(10), handle.stats()
-        say(f"problem={'problem' in before} dropped={handle.stats()['dropped']}")
+    elif mode == "read-only":
+        answer()
+        assert handle.flush(5)  # Everything is imported while that is allowed.
+        folder = f"{STORE}.d"
+        Path(folder).mkdir(0o555)
+        mine = os.geteuid()
+        if mine == 0:
+            os.seteuid(65534)  # Root may write everywhere.
+        lineage.attach("support-bot", store=f"{folder}/answers.db")
+        for _ in range(int(argument)):
+            say(answer())
+        assert not handle.flush(1)
+        assert "Permission denied" in handle.stats()["problem"]
+        os.seteuid(mine)
+        Path(folder).chmod(0o777)
+        assert handle.flush(10), handle.stats()
 
 
 if __name__ == "__main__":

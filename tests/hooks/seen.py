@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from datahub_llmops import recorded
+from datahub_llmops import explain, recorded
 from datahub_llmops.hooks import Handle
 from datahub_llmops.hooks.store import Store
 from datahub_llmops.recorded import Identities, RecordedAnswer, RecordedWrites
@@ -25,6 +25,18 @@ def stored_writes(path: Path) -> list[RecordedWrites]:
     store = Store.read(path)
     known = Identities(store)
     found = [recorded.writes(row, known) for row in store.writes()]
+    store.close()
+    return found
+
+
+def explained(path: Path) -> set[str]:
+    """Ids of the answers that ``explain`` walks back to at least one document and one model."""
+    store = Store.read(path)
+    found = {
+        row.id
+        for row in store.answers()
+        if (one := explain.explain(store, explain.find(store, row.id), None)).documents and one.models
+    }
     store.close()
     return found
 

@@ -14,7 +14,7 @@ from langchain_core.prompts import ChatPromptTemplate
 from typing_extensions import override
 
 import datahub_llmops.hooks as lineage
-from datahub_llmops.hooks import extractors, guard, keys, provenance
+from datahub_llmops.hooks import guard, keys, places, provenance
 from hooks.parts import Model, NamedEmbedding, joined
 from hooks.seen import Host
 
@@ -131,7 +131,7 @@ def test_an_answer_is_found_by_its_text_with_the_key_of_the_host_alone(host: Hos
     ],
 )
 def test_addresses_lose_their_credentials(address: str, kept: str | None) -> None:
-    assert extractors.address(address) == kept
+    assert places.address(address) == kept
 
 
 @pytest.mark.parametrize(

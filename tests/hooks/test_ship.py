@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import logging
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
+import datahub_llmops.hooks as lineage
 from datahub_llmops.catalog.local import LocalCatalog
+from datahub_llmops.hooks import guard
+from datahub_llmops.hooks import recorder as recording
+from hooks.parts import Model
+from hooks.seen import Host
 from hooks.test_faults import ENVIRONMENT
 
 LOG = "urn:li:dataset:(urn:li:dataPlatform:langchain,support-bot.answers,PROD)"
@@ -41,3 +51,72 @@ def test_a_recipe_is_run_at_exit(tmp_path: Path) -> None:
     opened = LocalCatalog(catalog)
     assert [node.subtype for node in opened.nodes([LOG])] == ["Answer Log"]
     opened.close()
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Wait for it; the suite's own time limit is the bound."""
+    while not condition():
+        time.sleep(0.05)
+
+
+def test_a_recipe_that_fails_all_the_time(
+    host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(recording, "TICK", 0.05)
+    before = host.handle.stats().get("ship_failed", 0)
+    sent = set()
+    with caplog.at_level(logging.WARNING):
+        lineage.attach("support-bot", store=host.path, ship=tmp_path / "no-such.yaml", ship_every=1)
+
+        def failed_twice() -> bool:
+            with lineage.answer() as a:
+                assert Model().invoke("q").content == "forty two"
+            sent.add(a.id)
+            return bool(host.handle.stats()["ship_failed"] >= before + 2)
+
+        until(failed_twice)
+        lineage.attach("support-bot", store=host.path)
+    assert {one.id for one in host.answers()} == sent
+    assert "no-such.yaml" in Path(f"{host.path}.ship.log").read_text()
+    warnings = [one.message for one in caplog.records if one.name == "datahub_llmops.hooks"]
+    assert warnings == (
+        []
+        if before
+        else [f"datahub-llmops: the recipe of ship=... failed, and is tried again: see {host.path}.ship.log"]
+    )
+    assert host.handle.stats()["errors"] == {}
+
+
+def test_a_child_that_cannot_be_started_and_a_store_that_cannot_be_written(
+    host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    guard.reraise = False
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setattr(recording, "TICK", 0.05)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "no-python"))
+    with caplog.at_level(logging.WARNING):
+        for store in (host.path, tmp_path / "file" / "answers.db"):
+            before = guard.errors.get("recorder.tick", 0)
+            lineage.attach("support-bot", store=store, ship=tmp_path / "runs.yaml", ship_every=1)
+            while guard.errors.get("recorder.tick", 0) == before:
+                assert Model().invoke("q").content == "forty two"
+                time.sleep(0.05)
+    lineage.attach("support-bot", store=host.path)
+    assert set(host.handle.stats()["errors"]) == {"recorder.tick"}
+    messages = [one.message for one in caplog.records if one.name == "datahub_llmops.hooks"]
+    assert len([one for one in messages if "recorder.tick" in one]) == 1
+
+
+def test_one_worker_of_a_host_at_a_time(tmp_path: Path) -> None:
+    lock = tmp_path / "answers.db.ship.lock"
+    with lock.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        command = [
+            sys.executable,
+            "-m",
+            "datahub_llmops.hooks.ship",
+            str(tmp_path / "no-such.yaml"),
+            str(lock),
+        ]
+        assert subprocess.run(command, env=ENVIRONMENT, check=False, timeout=60).returncode == 0
+    assert subprocess.run(command, env=ENVIRONMENT, check=False, timeout=60, stderr=-1).returncode == 1

@@ -161,6 +161,16 @@ class QdrantEngine:
         if rest == "POST points/count":
             request = edge.CountRequest(exact=body.get("exact", True), filter=_filter(body.get("filter")))
             return _ok({"count": held.shard.count(request)})
+        if rest == "POST points/query":
+            query = body["query"]["nearest"] if isinstance(body["query"], dict) else body["query"]
+            wanted = edge.Query.Nearest(query, using=body.get("using") or None)
+            nearest = edge.QueryRequest(limit=body.get("limit", 10), query=wanted, with_payload=True)
+            hits = held.shard.query(nearest)
+            fields = ("id", "version", "score", "payload")
+            return _ok({"points": [{name: getattr(hit, name) for name in fields} for hit in hits]})
+        if rest == "POST points/delete":
+            held.shard.update(edge.UpdateOperation.delete_points(body["points"]))
+            return _ok({"operation_id": 1, "status": "completed"})
         if rest == "POST facet":
             asked = edge.FacetRequest(
                 body["key"], limit=body.get("limit", 10), exact=body.get("exact", False)

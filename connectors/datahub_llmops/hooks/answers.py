@@ -5,6 +5,7 @@ Nothing here computes: strings are kept by reference, and the recorder's thread 
 
 from __future__ import annotations
 
+import itertools
 import os
 import random
 import sys
@@ -31,13 +32,12 @@ class Answer:
         "error",
         "explicit",
         "framework",
-        "id",
         "models",
         "prompts",
         "query",
         "retrievals",
         "root",
-        "sent",
+        "serial",
         "started",
         "status",
         "text",
@@ -50,10 +50,7 @@ class Answer:
         self, application: str, version: str | None, *, framework: str | None, explicit: bool, weight: float
     ) -> None:
         self.started = time.time()
-        stamp = int(
-            self.started * 65_536_000
-        )  # Milliseconds, and their fraction: ids of a process sort by time.
-        self.id = f"{stamp:016x}{os.urandom(6).hex()}"
+        self.serial = next(_serials)
         self.application = application
         self.version = version
         self.framework = framework
@@ -70,12 +67,28 @@ class Answer:
         self.prompts: list[Prompt] = []
         self.tools: list[ToolCall] = []
         self.cut = 0
-        self.sent = False
+
+    @property
+    def id(self) -> str:
+        """Milliseconds and their fraction, so that ids of a process sort by time, then a number no other has."""
+        return f"{int(self.started * 65_536_000):016x}{self.serial & 0xFFFF_FFFF_FFFF:012x}"
 
     @property
     def finished(self) -> bool:
         """Whether everything that makes the answer has ended."""
         return self.ended is not None
+
+
+def _from_anywhere() -> None:
+    # Counting on from a random number: asking the system for random bytes takes longer than the rest of an answer.
+    global _serials
+    _serials = itertools.count(int.from_bytes(os.urandom(6), "big"))
+
+
+_serials: itertools.count[int]
+_from_anywhere()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_from_anywhere)
 
 
 class Part:
@@ -100,7 +113,7 @@ class Retrieval(Part):
     __slots__ = ("chunks", "composite", "embedding", "facts", "index", "retriever", "scores", "within")
 
     def __init__(self, answer: Answer | Skipped, key: object, parent: object) -> None:
-        super().__init__(answer, key, parent)
+        Part.__init__(self, answer, key, parent)
         self.retriever: Metadata = {}
         self.facts: Metadata = {}
         self.index: Metadata | None = None
@@ -126,7 +139,7 @@ class Prompt(Part):
         template: object,
         role: str,
     ) -> None:
-        super().__init__(answer, key, parent)
+        Part.__init__(self, answer, key, parent)
         self.identity = identity
         self.template = template
         self.role = role
@@ -138,7 +151,7 @@ class ModelCall(Part):
     __slots__ = ("asked", "cached", "prompt", "provider", "served", "usage")
 
     def __init__(self, answer: Answer | Skipped, key: object, parent: object) -> None:
-        super().__init__(answer, key, parent)
+        Part.__init__(self, answer, key, parent)
         self.provider: str | None = None
         self.asked: str | None = None
         self.served: str | None = None
@@ -153,7 +166,7 @@ class ToolCall(Part):
     __slots__ = ("name",)
 
     def __init__(self, answer: Answer, key: object, parent: object, name: str) -> None:
-        super().__init__(answer, key, parent)
+        Part.__init__(self, answer, key, parent)
         self.name = name
 
 
@@ -171,6 +184,7 @@ last: ContextVar[Answer | None] = ContextVar("datahub_llmops_last_answer", defau
 """The answer that was begun last in this context, without ``lineage.answer()``."""
 named: ContextVar[tuple[str, str | None] | None] = ContextVar("datahub_llmops_application", default=None)
 """The application of ``lineage.application(...)``."""
+_chance: Final = random.Random()  # Not the generator of everybody: an application may have seeded that one.
 prompt_named: ContextVar[Metadata | None] = ContextVar("datahub_llmops_prompt", default=None)
 """Identity of an agent's system prompt, set by the optional middleware for the model call inside it."""
 
@@ -212,7 +226,7 @@ def begin(
     explicit: bool = False,
 ) -> Answer | Skipped:
     """A new answer under the application in force, or the stand-in for one that sampling leaves out."""
-    if sample < 1.0 and random.random() >= sample:
+    if sample < 1.0 and _chance.random() >= sample:
         return SKIPPED
     override = named.get()
     if override is not None:
@@ -242,10 +256,32 @@ def keep(parts: list[Any], part: Part) -> None:
         part.answer.cut += 1
 
 
+def prompt_of(answer: Answer, parent: object, *, beside_only: bool = False) -> Prompt | None:
+    """The prompt that a model call was rendered from: the last one beside it, else the last of the answer."""
+    prompts = answer.prompts
+    for prompt in reversed(prompts):
+        if prompt.parent is parent or prompt.parent == parent:
+            return prompt
+    return prompts[-1] if prompts and not beside_only else None
+
+
+def system_prompt(answer: Answer, key: object, identity: Metadata | None, content: str | None) -> Prompt:
+    """An agent renders no prompt: its system message stands for it, once an answer."""
+    for prompt in answer.prompts:
+        if prompt.template == content and prompt.identity == identity:
+            return prompt
+    prompt = Prompt(answer, None, key, identity=identity, template=content, role="system")
+    prompt.ended = prompt.started
+    keep(answer.prompts, prompt)
+    return prompt
+
+
 def said(value: object) -> str | None:
     """The text of a query or an answer in any of the shapes that frameworks pass on; ``None`` where there is none."""
     if isinstance(value, str):
         return value or None
+    if value is None:
+        return None
     if isinstance(value, Mapping):
         for key in ("answer", "output", "result", "text", "input", "question", "query"):
             found = value.get(key)
@@ -270,10 +306,21 @@ def held(thing: object, name: str) -> Any:
     own = getattr(thing, "__dict__", None)
     if own is not None and name in own:
         return own[name]
-    kinds = type(thing).__mro__
-    if any(name in kind.__dict__ for kind in kinds):
-        return getattr(thing, name, None)
-    if not any("__pydantic_private__" in kind.__dict__ for kind in kinds):
+    kind = type(thing)
+    lacks = _lacks.get((kind, name))
+    if lacks is None:
+        if len(_lacks) >= 1_024:
+            _lacks.clear()
+        lacks = _lacks[kind, name] = _is_model_without(kind, name)
+    if not lacks:
         return getattr(thing, name, None)
     private = getattr(thing, "__pydantic_private__", None)
     return private.get(name) if private else None
+
+
+_lacks: Final[dict[tuple[type, str], bool]] = {}
+
+
+def _is_model_without(kind: type, name: str) -> bool:
+    above = [one.__dict__ for one in kind.__mro__]
+    return not any(name in one for one in above) and any("__pydantic_private__" in one for one in above)

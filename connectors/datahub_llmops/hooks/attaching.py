@@ -47,6 +47,9 @@ class Handle:
         found: dict[str, Any] = {"enabled": runtime.enabled, "application": runtime.settings.application}
         if runtime.recorder is not None:
             found.update(runtime.recorder.stats())
+        shipping: Any = sys.modules.get("datahub_llmops.hooks.ship")
+        if shipping is not None:
+            found.update(shipping.stats())
         found["abandoned"] = runtime.abandoned
         found["errors"] = dict(guard.errors)
         found["degraded"] = sorted(runtime.unresolved)
@@ -151,15 +154,15 @@ def _langchain_callbacks() -> None:
 
     handler = langchain.attach()
     if runtime.recorder is not None:
-        sweep = handler.sweep
+        sweep = handler.runs.sweep
         if sweep not in runtime.recorder.tick:
             runtime.recorder.tick.append(sweep)
 
 
 def _langchain_retrievers() -> None:
-    from datahub_llmops.hooks import langchain
+    from datahub_llmops.hooks import retrievers
 
-    langchain.hook_retrievers(sys.modules["langchain_core.retrievers"].BaseRetriever)
+    retrievers.hook_retrievers(sys.modules["langchain_core.retrievers"].BaseRetriever)
 
 
 def _langchain_stores() -> None:
@@ -169,26 +172,26 @@ def _langchain_stores() -> None:
 
 
 def _llamaindex_callbacks() -> None:
-    from datahub_llmops.hooks import llamaindex
+    from datahub_llmops.hooks import llamaindex, llamaindex_spans
 
     llamaindex.attach()
-    if runtime.recorder is not None and llamaindex.sweep not in runtime.recorder.tick:
-        runtime.recorder.tick.append(llamaindex.sweep)
+    if runtime.recorder is not None and llamaindex_spans.sweep not in runtime.recorder.tick:
+        runtime.recorder.tick.append(llamaindex_spans.sweep)
 
 
 def _llamaindex_stores() -> None:
-    from datahub_llmops.hooks import llamaindex
+    from datahub_llmops.hooks import llamaindex_stores
 
-    llamaindex.hook_stores(sys.modules["llama_index.core.vector_stores.types"].BasePydanticVectorStore)
+    llamaindex_stores.hook_stores(sys.modules["llama_index.core.vector_stores.types"].BasePydanticVectorStore)
 
 
 def _llamaindex_index() -> None:
-    from datahub_llmops.hooks import llamaindex
+    from datahub_llmops.hooks import llamaindex_stores
 
-    llamaindex.hook_index(sys.modules["llama_index.core.indices.vector_store.base"].VectorStoreIndex)
+    llamaindex_stores.hook_index(sys.modules["llama_index.core.indices.vector_store.base"].VectorStoreIndex)
 
 
 def _llamaindex_pipeline() -> None:
-    from datahub_llmops.hooks import llamaindex
+    from datahub_llmops.hooks import llamaindex_stores
 
-    llamaindex.hook_pipeline(sys.modules["llama_index.core.ingestion.pipeline"].IngestionPipeline)
+    llamaindex_stores.hook_pipeline(sys.modules["llama_index.core.ingestion.pipeline"].IngestionPipeline)

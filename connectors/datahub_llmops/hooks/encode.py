@@ -27,6 +27,7 @@ RUN_GAP: Final = 900.0
 """Seconds without a write after which the next one begins a run of its own."""
 
 
+_COUNTED: Final = {"add": "added", "update": "updated", "delete": "deleted"}
 _OF_SOURCE: Final = ("dh_source_urn", "datahub_urn", "dh_text_fields", *provenance.SOURCE_KEYS)
 
 
@@ -123,6 +124,8 @@ class Encoder:
         digest: Any,
     ) -> list[Any]:
         identity, score, text, picked = chunk
+        if isinstance(identity, int):
+            identity = str(identity)
         name = identity[:MAX_ID] if isinstance(identity, str) and identity else None
         if name is None and isinstance(text, str):
             name = provenance.HMAC_PREFIX + digest(text)
@@ -142,7 +145,7 @@ class Encoder:
 
     def _source(self, store: Store, picked: Mapping[str, Any], settings: Settings) -> int | None:
         """Number of the source of a chunk; the same few sources come again and again."""
-        key = (settings.source_keys, *(picked.get(name) for name in _OF_SOURCE))
+        key = (settings.source_keys, *map(picked.get, _OF_SOURCE))
         origin = self._sources_seen.get(key)
         if origin is None:
             origin = provenance.source(picked, self._hex, settings.source_keys) or {}
@@ -222,11 +225,11 @@ class Encoder:
         for key, value in event.counts.items():
             counts[key] = counts.get(key, 0) + value
         if event.operation != "count":
-            key = "failed" if event.error else {"add": "added", "delete": "deleted"}[event.operation]
+            key = "failed" if event.error else _COUNTED[event.operation]
             counts[key] = counts.get(key, 0) + event.count
         if event.error:
             body["er"] = event.error
-        elif event.operation == "add":
+        elif event.operation in ("add", "update"):
             self._sources(store, event, body, settings)
             store.put_chunks(target, (self._short(one) for one in event.ids), run)
         elif event.operation == "delete":

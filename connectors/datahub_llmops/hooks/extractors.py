@@ -8,21 +8,15 @@ address only scheme-less host, port and path prefix are kept.
 from __future__ import annotations
 
 import contextlib
-import os
 import weakref
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Final, TypeAlias
-from urllib.parse import urlsplit
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
 
-from datahub_llmops.hooks.answers import held
+from datahub_llmops.hooks.places import KNOWN, MAX_TEXT, Extractor, Raw, attribute, text
 
-Raw: TypeAlias = dict[str, Any]
-Extractor: TypeAlias = Callable[[Any], Mapping[str, Any]]
-
-MAX_TEXT: Final = 512
 _registered: dict[str, Extractor] = {}
 _named: dict[int, tuple[weakref.ref[Any] | Any, str]] = {}
-_static: dict[int, tuple[weakref.ref[Any], Raw]] = {}
+_static: dict[int, _Known] = {}
 
 
 def register(store_class: type | str, extractor: Extractor) -> None:
@@ -32,6 +26,7 @@ def register(store_class: type | str, extractor: Extractor) -> None:
     ``collection``, or ``urn`` where it knows better. ``store_class`` is the class or its name.
     """
     _registered[store_class if isinstance(store_class, str) else store_class.__name__] = extractor
+    _static.clear()
 
 
 def name_index(store: object, urn: str) -> None:
@@ -45,17 +40,20 @@ def name_index(store: object, urn: str) -> None:
 
 
 def identity(store: object) -> Raw:
-    """The raw identity of a vector store object of LangChain or LlamaIndex; at least its class."""
-    given = _named.get(id(store))
+    """The raw identity of a vector store object of LangChain or LlamaIndex; at least its class. Not to be changed."""
+    key = id(store)
+    given = _named.get(key)
     if given is not None:
         return {"urn": given[1], "class": class_name(store)}
+    known = _static.get(key)
+    if known is not None and known.ref() is store:
+        return known.identity(store)
     for name in _class_names(store):
         own = _registered.get(name)
         if own is not None:
             return _told_apart({"class": class_name(store), **_clean(own(store))})
-        known = _KNOWN.get(name)
-        if known is not None:
-            return _told_apart(_known(store, *known))
+        if name in KNOWN:
+            return _known(store, *KNOWN[name])
     return {"class": class_name(store)}
 
 
@@ -66,19 +64,35 @@ def _told_apart(raw: Raw) -> Raw:
     return raw
 
 
+class _Known:
+    """Place of a store, read once (it parses addresses); the collection's name is read every time (it can change)."""
+
+    __slots__ = ("_found", "_moved", "_moving", "_place", "ref")
+
+    def __init__(self, ref: weakref.ref[Any], place: Raw, moving: Extractor) -> None:
+        self.ref = ref
+        self._place = place
+        self._moving = moving
+        self._moved: Mapping[str, Any] | None = None
+        self._found: Raw = {}
+
+    def identity(self, store: object) -> Raw:
+        """The same dictionary as long as nothing changes."""
+        moved = self._moving(store)
+        if moved != self._moved:
+            self._found = _told_apart({**self._place, **_clean(moved)})
+            self._moved = moved
+        return self._found
+
+
 def _known(store: object, platform: str, static: Extractor, moving: Extractor) -> Raw:
-    """Place once per object (it parses addresses), the collection's name every time (it can change)."""
     key = id(store)
-    held = _static.get(key)
-    if held is None or held[0]() is not store:
-        raw = {"platform": platform, **_clean(static(store)), "class": class_name(store)}
-        try:
-            _static[key] = (weakref.ref(store, lambda _gone: _static.pop(key, None)), raw)
-        except TypeError:
-            return {**raw, **_clean(moving(store))}
-    else:
-        raw = held[1]
-    return {**raw, **_clean(moving(store))}
+    place = {"platform": platform, **_clean(static(store)), "class": class_name(store)}
+    try:
+        found = _static[key] = _Known(weakref.ref(store, lambda _gone: _static.pop(key, None)), place, moving)
+    except TypeError:
+        return _told_apart({**place, **_clean(moving(store))})
+    return found.identity(store)
 
 
 def class_name(thing: object) -> str:
@@ -92,273 +106,8 @@ def _class_names(thing: object) -> Iterator[str]:
         yield kind.__name__
 
 
-def attribute(thing: object, *paths: str) -> Any:
-    """The first of the dotted ``paths`` that leads to something; vendors rename their private attributes."""
-    for path in paths:
-        value: Any = thing
-        for step in path.split("."):
-            try:
-                value = held(value, step)
-            except (RuntimeError, ValueError, KeyError, TypeError):
-                value = None  # A property that wants a connection or an initialised object.
-            if value is None:
-                break
-        if value is not None:
-            return value
-    return None
-
-
-def text(value: object) -> str | None:
-    """A short string or nothing; what is no string is no name."""
-    if isinstance(value, str) and value:
-        return value[:MAX_TEXT]
-    return None
-
-
-def address(value: object) -> str | None:
-    """Host, port and path prefix of an address, without scheme, user, password, query and fragment.
-
-    >>> address("https://user:secret@qdrant.example.org:6333/prefix?api_key=x")
-    'qdrant.example.org:6333/prefix'
-    >>> address("localhost:19530")
-    'localhost:19530'
-    """
-    said = text(value)
-    if said is None:
-        return None
-    try:
-        parts = urlsplit(said if "://" in said else f"//{said}")
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        return None
-    if not host:
-        return None
-    if ":" in host:
-        host = f"[{host}]"
-    return f"{host}:{port}{parts.path.rstrip('/')}" if port else f"{host}{parts.path.rstrip('/')}"
-
-
 def _clean(raw: Mapping[str, Any]) -> Raw:
     return {key: value[:MAX_TEXT] for key, value in raw.items() if isinstance(value, str) and value}
-
-
-def _path(value: object) -> str | None:
-    if isinstance(value, os.PathLike):
-        value = os.fspath(value)
-    said = text(value)
-    if said is None or said == ":memory:":
-        return None
-    if "://" in said:
-        return said.split("?", 1)[0] if "@" not in said else address(said)
-    return os.path.abspath(os.path.expanduser(said))
-
-
-def _nothing(_store: Any) -> Raw:
-    return {}
-
-
-# Chroma: https://docs.trychroma.com/reference/python/client
-
-
-def _chroma_place(store: Any) -> Raw:
-    client = attribute(store, "_client", "_collection._client", "client._client")
-    collection = attribute(store, "_chroma_collection", "_collection", "client")
-    settings = attribute(client, "_system.settings", "_server._system.settings", "_settings")
-    raw: Raw = {
-        "tenant": text(attribute(client, "tenant")) or text(attribute(collection, "tenant")),
-        "database": text(attribute(client, "database")) or text(attribute(collection, "database")),
-    }
-    host = text(attribute(settings, "chroma_server_host"))
-    if host is not None:
-        port = attribute(settings, "chroma_server_http_port")
-        raw["host"] = address(host if port is None or ":" in host.rpartition("]")[2] else f"{host}:{port}")
-    elif attribute(settings, "is_persistent"):
-        raw["path"] = _path(attribute(settings, "persist_directory"))
-    return raw
-
-
-def _chroma_collection(store: Any) -> Raw:
-    return {
-        "collection": text(
-            attribute(store, "_chroma_collection.name", "_collection.name", "client.name", "_collection_name")
-        )
-    }
-
-
-# PostgreSQL: https://github.com/langchain-ai/langchain-postgres
-
-
-def _postgres(url: Any) -> Raw:
-    """Of a SQLAlchemy engine's URL or a connection string."""
-    host, port, database = (attribute(url, name) for name in ("host", "port", "database"))
-    if host is None and database is None and isinstance(url, str):
-        try:
-            parts = urlsplit(url)
-            host, port, database = parts.hostname, parts.port, parts.path.lstrip("/") or None
-        except ValueError:
-            return {}
-    return {"host": f"{host}:{port or 5432}" if host else None, "database": text(database)}
-
-
-def _pgvector_place(store: Any) -> Raw:
-    url = attribute(
-        store, "_engine.url", "_async_engine.url", "_bind.url", "connection_string", "_bind.engine.url"
-    )
-    return {**_postgres(url), "schema": "public", "collection": "langchain_pg_embedding"}
-
-
-def _pgvector_part(store: Any) -> Raw:
-    return {"partition": text(attribute(store, "collection_name"))}
-
-
-def _pgvectorstore_place(store: Any) -> Raw:
-    if type(store).__module__.startswith("llama_index"):  # The same class name, with other attributes.
-        return _pg_llamaindex_place(store)
-    inner = attribute(store, "_PGVectorStore__vs", "_vs") or store
-    url = attribute(inner, "engine.url", "_engine.url", "engine._pool.url")
-    return {
-        **_postgres(url),
-        "schema": text(attribute(inner, "schema_name")) or "public",
-        "collection": text(attribute(inner, "table_name")),
-    }
-
-
-def _pg_llamaindex_place(store: Any) -> Raw:
-    table = text(attribute(store, "table_name"))
-    return {
-        **_postgres(attribute(store, "connection_string", "_engine.url")),
-        "schema": text(attribute(store, "schema_name")) or "public",
-        "collection": f"data_{table.lower()}" if table else None,
-    }
-
-
-# Qdrant: https://python-client.qdrant.tech
-
-
-def _qdrant_place(store: Any) -> Raw:
-    client = attribute(store, "_client", "client", "_aclient")
-    inner = attribute(client, "_client")
-    location = attribute(inner, "location")
-    if isinstance(location, str):
-        return {"path": _path(location)}
-    return {"host": address(attribute(inner, "rest_uri", "_rest_uri", "_host") or attribute(store, "url"))}
-
-
-# LanceDB: https://lancedb.github.io/lancedb/python
-
-
-def _lance_place(store: Any) -> Raw:
-    uri = attribute(store, "_connection.uri", "uri", "_uri")
-    return (
-        {"host": address(uri)} if isinstance(uri, str) and uri.startswith("db://") else {"path": _path(uri)}
-    )
-
-
-def _lance_table(store: Any) -> Raw:
-    name = text(attribute(store, "_table_name", "table_name"))
-    return {"collection": name or text(attribute(store, "_table.name"))}
-
-
-# Pinecone: https://docs.pinecone.io/reference/python-sdk
-
-
-def _pinecone_place(store: Any) -> Raw:
-    index = attribute(store, "_index", "_pinecone_index", "index")
-    host = address(
-        attribute(index, "_config.host", "config.host", "_host") or attribute(store, "_host", "host")
-    )
-    name = text(attribute(store, "index_name", "_index_name"))
-    return {"host": host, "database": name}
-
-
-def _pinecone_namespace(store: Any) -> Raw:
-    return {"collection": text(attribute(store, "_namespace", "namespace")) or "__default__"}
-
-
-# Milvus: https://milvus.io/api-reference/pymilvus
-
-
-def _milvus_place(store: Any) -> Raw:
-    said = attribute(store, "_connection_args", "connection_args")
-    arguments: Mapping[str, Any] = said if isinstance(said, Mapping) else {}
-    uri = arguments.get("uri") or attribute(store, "uri", "_milvusclient._config.uri", "client._config.uri")
-    if uri is None and arguments.get("host"):
-        uri = f"{arguments['host']}:{arguments.get('port', 19530)}"
-    raw: Raw = {
-        "database": text(arguments.get("db_name"))
-        or text(attribute(store, "client._config.db_name"))
-        or "default"
-    }
-    if isinstance(uri, str) and uri.endswith(".db") and "://" not in uri:
-        raw["path"] = _path(uri)
-    else:
-        raw["host"] = address(uri)
-    return raw
-
-
-# OpenSearch, Elasticsearch, Weaviate
-
-
-def _hosts(client: Any) -> str | None:
-    first = attribute(client, "transport.hosts", "transport.node_pool.all", "transport._node_pool.all")
-    first = first() if callable(first) else first
-    if isinstance(first, (list, tuple)) and first:
-        node = first[0]
-        if isinstance(node, Mapping):
-            host = text(node.get("host"))
-            return address(f"{host}:{node.get('port') or 9200}") if host else None
-        return address(attribute(node, "base_url"))
-    return None
-
-
-def _search_place(store: Any) -> Raw:
-    client = attribute(store, "client", "_client", "_store.client", "_store._client", "_os_client")
-    return {"host": _hosts(client) or address(attribute(store, "opensearch_url", "es_url", "_endpoint"))}
-
-
-def _weaviate_place(store: Any) -> Raw:
-    client = attribute(store, "_client", "client")
-    return {
-        "host": address(attribute(client, "_connection.url", "url")),
-        "tenant": text(attribute(store, "_tenant")),
-    }
-
-
-def _collection(*paths: str) -> Extractor:
-    def named(store: Any) -> Raw:
-        return {"collection": text(attribute(store, *paths))}
-
-    return named
-
-
-_INDEX_NAME: Final = _collection(
-    "index_name", "_index_name", "_store.index", "_index", "index", "_client._index", "client._index"
-)
-_KNOWN: Final[dict[str, tuple[str, Extractor, Extractor]]] = {
-    "Chroma": ("chroma", _chroma_place, _chroma_collection),
-    "ChromaVectorStore": ("chroma", _chroma_place, _chroma_collection),
-    "PGVector": ("postgres", _pgvector_place, _pgvector_part),
-    "PGVectorStore": ("postgres", _pgvectorstore_place, _nothing),
-    "AsyncPGVectorStore": ("postgres", _pgvectorstore_place, _nothing),
-    "QdrantVectorStore": ("qdrant", _qdrant_place, _collection("collection_name", "_collection_name")),
-    "Qdrant": ("qdrant", _qdrant_place, _collection("collection_name")),
-    "LanceDB": ("lancedb", _lance_place, _lance_table),
-    "LanceDBVectorStore": ("lancedb", _lance_place, _lance_table),
-    "PineconeVectorStore": ("pinecone", _pinecone_place, _pinecone_namespace),
-    "Pinecone": ("pinecone", _pinecone_place, _pinecone_namespace),
-    "Milvus": ("milvus", _milvus_place, _collection("collection_name")),
-    "Zilliz": ("milvus", _milvus_place, _collection("collection_name")),
-    "MilvusVectorStore": ("milvus", _milvus_place, _collection("collection_name")),
-    "OpenSearchVectorSearch": ("opensearch", _search_place, _INDEX_NAME),
-    "OpensearchVectorStore": ("opensearch", _search_place, _INDEX_NAME),
-    "ElasticsearchStore": ("elasticsearch", _search_place, _INDEX_NAME),
-    "WeaviateVectorStore": ("weaviate", _weaviate_place, _INDEX_NAME),
-    "Weaviate": ("weaviate", _weaviate_place, _INDEX_NAME),
-    "FAISS": ("faiss", _nothing, _nothing),
-    "FaissVectorStore": ("faiss", _nothing, _nothing),
-    "InMemoryVectorStore": ("in-memory", _nothing, _nothing),
-    "SimpleVectorStore": ("in-memory", _nothing, _nothing),
-}
 
 
 # Embedding models and retrievers
@@ -388,6 +137,11 @@ _PROVIDERS: Final = {
     "jinaai": "jina",
     "nvidia": "nvidia",
 }
+
+
+def model_of(store: object) -> Any:
+    """The embedding model that a LangChain store holds; its property first, which not all have."""
+    return attribute(store, "embeddings", "embedding_function", "_embedding_function")
 
 
 def embedding(model: object) -> Raw | None:

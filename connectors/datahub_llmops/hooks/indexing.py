@@ -78,8 +78,9 @@ def index(
     """
     from langchain_core.indexing import index as langchain_index
 
-    current = job(
-        job_name or _default_name(store) or "index",
+    name = job_name or _default_name(store) or "index"
+    run = job(
+        name,
         flow=flow,
         orchestrator=orchestrator,
         source=source,
@@ -87,11 +88,8 @@ def index(
         text_fields=text_fields,
         stamp=stamp,
     )
-    with current, _facts_of(record_manager, docs):
-        started = time.time()
-        result = langchain_index(docs, record_manager, store, **options)
-        _counted(store, result, started)
-        return result
+    with run, _counting(docs, record_manager, store) as counted:
+        return counted(langchain_index(docs, record_manager, store, **options))
 
 
 async def aindex(
@@ -111,8 +109,9 @@ async def aindex(
     """``index`` for asynchronous code."""
     from langchain_core.indexing import aindex as langchain_index
 
-    current = job(
-        job_name or _default_name(store) or "index",
+    name = job_name or _default_name(store) or "index"
+    run = job(
+        name,
         flow=flow,
         orchestrator=orchestrator,
         source=source,
@@ -120,16 +119,13 @@ async def aindex(
         text_fields=text_fields,
         stamp=stamp,
     )
-    with current, _facts_of(record_manager, docs):
-        started = time.time()
-        result = await langchain_index(docs, record_manager, store, **options)
-        _counted(store, result, started)
-        return result
+    with run, _counting(docs, record_manager, store) as counted:
+        return counted(await langchain_index(docs, record_manager, store, **options))
 
 
 @contextlib.contextmanager
-def _facts_of(record_manager: Any, docs: Any) -> Iterator[None]:
-    """What only the arguments say of the job that runs."""
+def _counting(docs: Any, record_manager: Any, store: Any) -> Iterator[Callable[[Any], Any]]:
+    """Note what only the arguments say of the job that runs; takes the result, and gives it back."""
     current = writing.job.get()
     namespace = getattr(record_manager, "namespace", None)
     if current is not None:
@@ -137,7 +133,13 @@ def _facts_of(record_manager: Any, docs: Any) -> Iterator[None]:
             current.facts["namespace"] = namespace
         if hasattr(docs, "lazy_load"):
             current.facts["loader"] = extractors.class_name(docs)
-    yield
+    started = time.time()
+
+    def counted(result: Any) -> Any:
+        _counted(store, result, started)
+        return result
+
+    yield counted
 
 
 @guarded("index.name")

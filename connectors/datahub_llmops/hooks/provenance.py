@@ -36,7 +36,11 @@ def pick(metadata: object) -> dict[str, Any]:
     if not isinstance(metadata, dict) or not metadata:
         return {}
     if len(metadata) <= len(PICKED):
-        return {key: value for key, value in metadata.items() if key in _PICKED and type(value) in _SCALARS}
+        found = {}  # A comprehension is a call more.
+        for key, value in metadata.items():
+            if key in _PICKED and type(value) in _SCALARS:
+                found[key] = value
+        return found
     return {key: metadata[key] for key in PICKED if type(metadata.get(key)) in _SCALARS}
 
 

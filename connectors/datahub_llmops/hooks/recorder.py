@@ -33,6 +33,8 @@ CAPACITY: Final = 10_000
 SLICE: Final = 8
 """Records encoded in one go; between slices the thread gives the interpreter back."""
 BATCH: Final = 200
+TICK: Final = 5.0
+"""Seconds between two sweeps of what never ends."""
 RETRY_FIRST: Final = 1.0
 RETRY_LAST: Final = 30.0
 
@@ -64,6 +66,7 @@ class Recorder:
         self._store: Store | None = None
         self._encoder: Encoder | None = None
         self._opened: str | None = None
+        self._file: os.stat_result | None = None
         self._problem: str | None = None
         self._retry = 0.0
         self._wait = RETRY_FIRST
@@ -84,7 +87,7 @@ class Recorder:
     def _forked(self) -> None:
         # What the parent had queued the parent writes. Its connection is left alone: closing it here would remove
         # the log under the parent's hands.
-        _left_to_the_parent.append((self._store, self._encoder))
+        _never_closed.append((self._store, self._encoder))
         self.dropped = self.recorded = self.written = self._dropped_stored = 0
         self._reset()
 
@@ -99,7 +102,7 @@ class Recorder:
                 self.dropped += 1
         queue.append(item)
         self.recorded += 1
-        if self._pid != os.getpid():
+        if self._pid is None:  # The first of this process: a fork begins anew.
             self._start()
         elif self._closing:
             self._drain(patient=False)
@@ -109,8 +112,9 @@ class Recorder:
         try:
             _start_thread(self._work)
         except RuntimeError:
-            # No more threads at interpreter shutdown; the exit handler, or the next record, writes.
+            # No more threads at interpreter shutdown: written here, as everything from now on.
             self._closing = True
+            self._drain(patient=False)
             return
         utilities = sys.modules.get("multiprocessing.util")
         if utilities is not None:
@@ -127,7 +131,7 @@ class Recorder:
             with guard.shield("recorder"):
                 if self._queue and time.monotonic() >= self._retry:
                     self._drain(patient=True)
-                if time.monotonic() - ticked > 5.0:
+                if time.monotonic() - ticked > TICK:
                     ticked = time.monotonic()
                     for call in list(self.tick):
                         with guard.shield("recorder.tick"):
@@ -191,14 +195,23 @@ class Recorder:
         self._dropped_stored = dropped
 
     def _target(self, settings: Settings) -> tuple[Store, Encoder]:
-        if self._store is not None and self._encoder is not None and self._opened == settings.store:
+        replaced = self._opened is not None and self._replaced(self._opened)
+        if (
+            self._store is not None
+            and self._encoder is not None
+            and self._opened == settings.store
+            and not replaced
+        ):
             return self._store, self._encoder
+        import sqlite3
+
         from datahub_llmops.hooks import keys
         from datahub_llmops.hooks.encode import Encoder
         from datahub_llmops.hooks.store import open_or_replace
 
         if self._store is not None:
-            self._store.close()
+            with contextlib.suppress(sqlite3.Error):
+                self._store.close()
             self._store = None
         store, aside = open_or_replace(settings.store)
         if aside is not None:
@@ -206,7 +219,22 @@ class Recorder:
         secret = keys.key(settings.store)
         assert secret is not None
         self._store, self._encoder, self._opened = store, Encoder(secret), settings.store
+        self._file = os.stat(settings.store)
         return self._store, self._encoder
+
+    def _replaced(self, path: str) -> bool:
+        """Whether the open file was deleted, replaced or cut off: SQLite would write on into what nobody finds."""
+        before = self._file
+        try:
+            self._file = os.stat(path)
+        except OSError:
+            self._file = None
+        if before is None or self._file is None or self._file.st_ino != before.st_ino:
+            # Closing would remove the log of whoever has made a new one of the same name.
+            _never_closed.append((self._store, self._encoder))
+            self._store = None
+            return True
+        return self._file.st_size < before.st_size
 
     def _failed(self, error: Exception, batch: list[Answer | WriteEvent]) -> None:
         """Put the batch back in front, within the bound, and try later."""
@@ -245,12 +273,13 @@ class Recorder:
                 return False
 
     def _exit(self) -> None:
-        if self._pid == os.getpid() or (self._queue and self._pid is None):
-            with guard.shield("recorder.exit"):
-                self._drain(patient=False)
-                self._closing = True
-                for call in list(self.leaving):
-                    call()
+        with guard.shield("recorder.exit"):
+            if not self._drain(patient=False) and "locked" in (self._problem or ""):
+                self._drain(patient=False)  # Every worker leaves at once, and there is no later.
+            # What later exit handlers record is written as it comes: a thread would not live to do it.
+            self._closing, self._pid = True, os.getpid()
+            for call in list(self.leaving):
+                call()
 
     def stats(self) -> dict[str, Any]:
         """Counts of this process, and what is wrong with the store if anything is."""
@@ -268,7 +297,7 @@ class Recorder:
         return found
 
 
-_left_to_the_parent: list[Any] = []
+_never_closed: list[Any] = []
 
 
 def _original(module: str, name: str) -> Any:

@@ -111,7 +111,7 @@ def failure(error: object) -> tuple[str, str | None]:
     return "error", f"{name} {status}" if isinstance(status, int) else name
 
 
-def sweep(runs: MutableMapping[Any, Any], started: Callable[[Any], float | None]) -> None:
+def sweep(runs: MutableMapping[Any, Any], began: Callable[[Any, Any], float | None]) -> None:
     """Give up runs that never end: those older than an hour, and the oldest eighth where there are too many.
 
     Their answers are recorded as ``unfinished``.
@@ -123,9 +123,12 @@ def sweep(runs: MutableMapping[Any, Any], started: Callable[[Any], float | None]
         held = runs.get(key)
         if held is None:
             continue
-        begun = started(held)
-        if number >= excess and (begun is None or begun > edge):
-            break
+        begun = began(key, held)
+        if number >= excess:
+            if begun is None:
+                continue
+            if begun > edge:
+                break
         if runs.pop(key, None) is None:
             continue
         abandoned += 1

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _child: subprocess.Popen[bytes] | None = None
 _next = 0.0
+_failed = 0
+_store = ""
 
 
 def start(recorder: Recorder) -> None:
@@ -45,10 +47,11 @@ def _leave() -> None:
 
 def _run(recipe: str) -> None:
     """Begin a child unless ours still runs; it outlives us and writes to a log beside the store."""
-    global _child
-    if _child is not None and _child.poll() is None:
+    global _child, _store
+    _look()
+    if _child is not None:
         return
-    store = runtime.settings.store
+    store = _store = runtime.settings.store
     environment = {**os.environ, "DATAHUB_LLMOPS_DISABLED": "1", "DATAHUB_LLMOPS_STORE": store}
     log = os.open(f"{store}.ship.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     try:
@@ -62,6 +65,28 @@ def _run(recipe: str) -> None:
         )
     finally:
         os.close(log)
+
+
+def _look() -> None:
+    """Take note of how our child ended, and say once that the recipe fails."""
+    global _child, _failed
+    if _child is None or _child.poll() is None:
+        return
+    if _child.returncode:
+        _failed += 1
+        if _failed == 1:
+            import logging
+
+            logging.getLogger("datahub_llmops.hooks").warning(
+                "datahub-llmops: the recipe of ship=... failed, and is tried again: see %s.ship.log", _store
+            )
+    _child = None
+
+
+def stats() -> dict[str, int]:
+    """How often the recipe failed in this process."""
+    _look()
+    return {"ship_failed": _failed}
 
 
 def main(recipe: str, lock_path: str) -> int:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from datahub_llmops.hooks import extractors, keys, provenance, runtime, writing
+from datahub_llmops.hooks import extractors, keys, places, provenance, runtime, writing
 from datahub_llmops.hooks.writing import Job
 
 FLEXIBLE: Final = frozenset(
@@ -39,7 +39,7 @@ KEYS: Final = ("dh_source_urn", "dh_source_key", "dh_embed_run", "dh_content_hma
 
 def takes_new_keys(store: object) -> bool:
     """Whether chunks of ``store`` may carry keys that its schema does not declare."""
-    if extractors.attribute(store, "enable_dynamic_field", "_enable_dynamic_field") is True:
+    if places.attribute(store, "enable_dynamic_field", "_enable_dynamic_field") is True:
         return True
     return any(kind.__name__ in FLEXIBLE for kind in type(store).__mro__)
 

@@ -108,7 +108,7 @@ class Store:
         self.note = note
         self._db = connection
         self._identities: dict[tuple[Any, ...], int] = {}
-        self._day = 0
+        self._day = _today()
         self._answers: dict[str, tuple[Any, ...]] = {}
         self._texts: dict[tuple[bytes, str], tuple[Any, ...]] = {}
         self._pruned = 0.0
@@ -200,6 +200,7 @@ class Store:
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
         """Everything inside is written together, or nothing."""
+        self._begin_day()
         self._db.execute("BEGIN IMMEDIATE")
         try:
             yield
@@ -237,20 +238,22 @@ class Store:
         except TypeError:  # A list inside.
             key = (kind, _dump(body))
             held = self._identities.get(key)
-        if held is not None and self._day == _today():
-            return held
-        return self._intern(kind, body, key)
+        return held if held is not None else self._intern(kind, body, key)
 
-    def _intern(self, kind: Kind, body: Mapping[str, Any], key: tuple[Any, ...]) -> int:
+    def _begin_day(self) -> None:
+        # Once a day everything in use is seen again, so that pruning spares it.
         today = _today()
-        if self._day != today or len(self._identities) >= 20_000:
-            # Once a day everything in use is seen again, so that pruning spares it.
+        if self._day != today:
             self._identities.clear()
             self._day = today
+
+    def _intern(self, kind: Kind, body: Mapping[str, Any], key: tuple[Any, ...]) -> int:
+        if len(self._identities) >= 20_000:
+            self._identities.clear()
         row = self._db.execute(
             "INSERT INTO identities (kind, body, seen) VALUES (?, ?, ?)"
             " ON CONFLICT (kind, body) DO UPDATE SET seen = excluded.seen RETURNING id",
-            (kind, _dump_sorted(body), today),
+            (kind, _dump_sorted(body), self._day),
         ).fetchone()
         number = int(row[0])
         self._identities[key] = number

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextvars import ContextVar
 from typing import Any, Literal, TypeAlias
 
-Operation: TypeAlias = Literal["add", "delete", "count"]
+Operation: TypeAlias = Literal["add", "update", "delete", "count"]
 
 
 class Job:

@@ -1,0 +1,83 @@
+"""LangChain's runs that have begun and not ended: which answer a run belongs to, and inside which retriever it is.
+
+A run that is nothing but a place in the tree, as most are, is known by the entry of its parent.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from contextvars import ContextVar
+from typing import Any
+
+from datahub_llmops.hooks import runtime
+from datahub_llmops.hooks.answers import Answer, Retrieval, Skipped
+
+
+class Root:
+    """A chain, graph or agent that is the root of an answer, or of a part of one that the user has opened."""
+
+    __slots__ = ("answer", "key", "root", "started")
+
+    def __init__(self, answer: Answer | Skipped, key: Any, root: bool) -> None:
+        self.answer = answer
+        self.key = key
+        self.root = root
+        self.started = time.time()
+
+
+class OpenRuns(dict[Any, Any]):
+    """By id: the part of the answer that a run is, or that of the nearest run above it which is one."""
+
+    __slots__ = ("_child_config",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.look_up()
+
+    def look_up(self) -> None:
+        """Find the variable that holds LangChain's config of the run around, where there is one."""
+        module = sys.modules.get("langchain_core.runnables.config")
+        variable = getattr(module, "var_child_runnable_config", None)
+        self._child_config = variable if isinstance(variable, ContextVar) else None
+
+    def _parent(self, parent_run_id: Any) -> Any:
+        if parent_run_id is not None:
+            return self.get(parent_run_id)
+        # A fallback's attempts carry no parent; the config that surrounds them does.
+        variable = self._child_config
+        config = variable.get() if variable is not None else None
+        if not config:
+            return None
+        surrounding = getattr(config.get("callbacks"), "parent_run_id", None)
+        return self.get(surrounding) if surrounding is not None else None
+
+    def place(self, parent_run_id: Any) -> tuple[Answer | Skipped, bool, Retrieval | None]:
+        """Answer, whether the run is its root, and the retriever that it runs inside."""
+        held = self._parent(parent_run_id)
+        if held is not None:
+            return held.answer, False, held if type(held) is Retrieval else None
+        if len(self) >= runtime.MAX_OPEN:
+            self.sweep()
+        return runtime.enter("langchain"), True, None
+
+    def begin(self, part: Any, root: bool) -> None:
+        """A run that is a part of its answer."""
+        part.root = root
+        self[part.key] = part
+
+    def end(self, run_id: Any) -> Any:
+        """What the run was; nothing for one that is known by its parent's entry."""
+        held = self.pop(run_id, None)
+        return held if held is not None and (held.key is run_id or held.key == run_id) else None
+
+    def sweep(self) -> None:
+        """Give up what never ends."""
+        if self:
+            runtime.sweep(self, _begun)
+
+
+def _begun(key: Any, held: Any) -> float | None:
+    """When a run began; of one that is known by its parent's entry, when its answer ended."""
+    begun = held.started if held.key == key else getattr(held.answer, "ended", None)
+    return begun if isinstance(begun, float) else None

@@ -1,0 +1,158 @@
+"""Searches of LangChain's vector stores: those that bypass a retriever, and the scores of those behind one.
+
+The outermost wrapped call of a context is the search; calls inside it, or inside a retriever, give scores only.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Mapping
+from typing import Any, Final
+
+from datahub_llmops.hooks import calls, extractors, retrievers, runtime
+from datahub_llmops.hooks.answers import Answer, Retrieval, keep
+from datahub_llmops.hooks.calls import Done, Frame
+from datahub_llmops.hooks.guard import guarded
+
+SEARCHES: Final = (
+    "similarity_search",
+    "similarity_search_with_score",
+    "similarity_search_by_vector",
+    "similarity_search_with_score_by_vector",
+    "similarity_search_with_relevance_scores",
+    "max_marginal_relevance_search",
+    "max_marginal_relevance_search_by_vector",
+    "asimilarity_search",
+    "asimilarity_search_with_score",
+    "asimilarity_search_by_vector",
+    "asimilarity_search_with_relevance_scores",
+    "amax_marginal_relevance_search",
+    "amax_marginal_relevance_search_by_vector",
+)
+
+
+def watched(function: Any) -> Any:
+    """A wrapper of a search. Behind a retriever it takes down scores and no more."""
+    bypassing = calls.watched(_before_search, _after_search)(function)
+    scored = "score" in function.__name__
+    if inspect.iscoroutinefunction(function):
+
+        @functools.wraps(function)
+        async def later(*args: Any, **kwargs: Any) -> Any:
+            retrieval = _around(args)
+            if retrieval is None:
+                return await bypassing(*args, **kwargs)
+            result = await function(*args, **kwargs)
+            if scored:
+                _inside(retrieval, result)
+            return result
+
+        return later
+
+    @functools.wraps(function)
+    def now(*args: Any, **kwargs: Any) -> Any:
+        retrieval = _around(args)
+        if retrieval is None:
+            return bypassing(*args, **kwargs)
+        result = function(*args, **kwargs)
+        if scored:
+            _inside(retrieval, result)
+        return result
+
+    return now
+
+
+def _around(args: Any) -> Retrieval | None:
+    """The retriever or search that this one is a part of."""
+    frame = calls.frame()
+    if frame is not None:
+        return frame.retrieval
+    current = retrievers.searching.get()
+    if current is None or current.ended is not None or not runtime.enabled:
+        return None
+    index = current.index
+    if index is None or ("platform" not in index and "collection" not in index):
+        _found_at(current, args)
+    return current
+
+
+@guarded("stores.found_at")
+def _found_at(retrieval: Retrieval, args: Any) -> None:
+    """The store of a retriever that does not say it."""
+    if not args or not isinstance(retrieval.answer, Answer):
+        return
+    urn = (retrieval.index or {}).get("urn")
+    retrievers.at_store(retrieval, args[0])
+    if urn is not None:
+        retrieval.index = {**(retrieval.index or {}), "urn": urn}
+
+
+@guarded("stores.inside_search")
+def _inside(retrieval: Retrieval, result: Any) -> None:
+    if isinstance(retrieval.answer, Answer):
+        _scored(retrieval, result)
+
+
+@guarded("stores.before_search")
+def _before_search(function: Any, args: Any, kwargs: Any) -> Frame | None:
+    if calls.frame() is not None or not args:
+        return None
+    return Frame("search", _direct(args[0], kwargs))
+
+
+def _direct(store: Any, kwargs: Mapping[str, Any]) -> Retrieval | None:
+    """A search without a retriever, under the run or answer that it happens in."""
+    from datahub_llmops.hooks import langchain
+
+    handler = langchain.attached()
+    if handler is None:
+        return None
+    answer, root, within = handler.surroundings()
+    if type(answer) is not Answer:
+        return None
+    retrieval = Retrieval(answer, None, None)
+    retrieval.root, retrieval.within = root, within
+    if within is not None:
+        within.composite = True
+    retrieval.retriever = {"class": extractors.class_name(store), "direct": True}
+    retrievers.at_store(retrieval, store)
+    k = kwargs.get("k")
+    if isinstance(k, int):
+        retrieval.facts["k"] = k
+    keys = extractors.filter_keys(kwargs.get("filter"))
+    if keys:
+        retrieval.facts["filter_keys"] = keys
+    keep(answer.retrievals, retrieval)
+    return retrieval
+
+
+@guarded("stores.after_search")
+def _after_search(call: Done) -> None:
+    retrieval = call.frame.retrieval
+    if retrieval is None:
+        return
+    documents = _scored(retrieval, call.result)
+    if call.error is not None:
+        status, name = runtime.failure(call.error)
+        runtime.ended(retrieval, status, name)
+    else:
+        retrieval.chunks = retrievers.chunks_of(documents, retrieval.scores)
+        runtime.ended(retrieval)
+
+
+def _scored(retrieval: Retrieval, result: Any) -> list[Any]:
+    """Note the scores in a result of (document, score) pairs; the documents of it."""
+    if not isinstance(result, list) or not result:
+        return []
+    if not isinstance(result[0], tuple):
+        return [one for one in result if hasattr(one, "page_content")]
+    scores = retrieval.scores if retrieval.scores is not None else {}
+    documents = []
+    for pair in result:
+        if len(pair) > 1 and hasattr(pair[0], "page_content"):
+            documents.append(pair[0])
+            if hasattr(pair[1], "__float__"):
+                scores[id(pair[0])] = pair[1]
+    retrieval.scores = scores
+    return documents

@@ -1,0 +1,256 @@
+"""Stores of both frameworks over real engines, each written to and asked by its own integration package."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import chromadb
+from langchain_core.documents import Document
+from llama_index.core import Document as LlamaDocument
+from llama_index.core import MockEmbedding, StorageContext, VectorStoreIndex
+
+from hooks.parts import NamedEmbedding
+from vectors.chroma_stores import ChromaServer
+from vectors.pgvector_stores import Postgres
+from vectors.qdrant_engine import QdrantEngine
+
+EMBEDDING = NamedEmbedding(size=8)
+IDS = [f"00000000-0000-4000-8000-{number:012d}" for number in range(3)]
+"""UUIDs: Qdrant takes no other text."""
+DATABASE = "kb"
+
+
+@dataclass(frozen=True, slots=True)
+class Engines:
+    """What the stores lie in."""
+
+    folder: Path
+    postgres: Postgres
+    engine: QdrantEngine
+    qdrant: str
+    """Where the engine is served."""
+    chroma: ChromaServer
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One class of an integration package, and what the connector of its engine calls the index."""
+
+    platform: str
+    system: str
+    """Of the connector: ``llm-<system>``."""
+    index: str
+    """Dataset name without the platform instance."""
+    make: Callable[[Engines], Any]
+    config: Callable[[Engines], dict[str, Any]]
+    ids: bool = True
+    """Whether what is found says its id."""
+    how: tuple[str, ...] = ("sync", "async")
+
+
+def langchain_documents() -> list[Document]:
+    return [
+        Document(f"text {number}", id=one, metadata={"source": f"s3://kb/{number}.md"})
+        for number, one in enumerate(IDS)
+    ]
+
+
+def langchain(store: Any, how: str) -> None:
+    """A job writes, a retriever asks."""
+    retriever = store.as_retriever(search_kwargs={"k": 2})
+    if how == "sync":
+        store.add_documents(langchain_documents(), ids=IDS)
+        found = retriever.invoke("q")
+    else:
+
+        async def both() -> Any:
+            await store.aadd_documents(langchain_documents(), ids=IDS)
+            return await retriever.ainvoke("q")
+
+        found = asyncio.run(both())
+    assert len(found) == 2
+
+
+def llamaindex(store: Any, how: str) -> None:
+    """The same."""
+    documents = [
+        LlamaDocument(text=f"text {number}", metadata={"source": f"s3://kb/{number}.md"})
+        for number in range(3)
+    ]
+    index = VectorStoreIndex.from_documents(
+        documents[:2],
+        storage_context=StorageContext.from_defaults(vector_store=store),
+        embed_model=MockEmbedding(8, model_name="text-embedding-3-small"),
+    )
+    retriever = index.as_retriever(similarity_top_k=2)
+    if how == "sync":
+        index.insert(documents[2])
+        found = retriever.retrieve("q")
+    else:
+
+        async def both() -> Any:
+            await index.ainsert(documents[2])
+            return await retriever.aretrieve("q")
+
+        found = asyncio.run(both())
+    assert len(found) == 2
+
+
+# LangChain
+
+
+def _chroma(engines: Engines) -> Any:
+    from langchain_chroma import Chroma
+
+    return Chroma("docs", EMBEDDING, persist_directory=str(engines.folder / "chroma"))
+
+
+def _chroma_served(engines: Engines) -> Any:
+    from langchain_chroma import Chroma
+
+    return Chroma("docs", EMBEDDING, client=engines.chroma.client())
+
+
+def _pgvector(engines: Engines) -> Any:
+    from langchain_postgres import PGVector
+
+    return PGVector(
+        EMBEDDING,
+        connection=engines.postgres.sqlalchemy(DATABASE),
+        collection_name="handbook",
+        use_jsonb=True,
+    )
+
+
+def _pgvector_async(engines: Engines) -> Any:
+    from langchain_postgres import PGVector
+
+    return PGVector(
+        EMBEDDING,
+        connection=engines.postgres.sqlalchemy(DATABASE),
+        collection_name="handbook",
+        use_jsonb=True,
+        async_mode=True,
+        create_extension=False,
+    )
+
+
+def _pgvectorstore(engines: Engines) -> Any:
+    from langchain_postgres import PGEngine, PGVectorStore
+
+    engine = PGEngine.from_connection_string(engines.postgres.sqlalchemy(DATABASE))
+    engine.init_vectorstore_table("store_docs", vector_size=8, overwrite_existing=True)
+    return PGVectorStore.create_sync(engine=engine, table_name="store_docs", embedding_service=EMBEDDING)
+
+
+def _qdrant(engines: Engines) -> Any:
+    from langchain_qdrant import QdrantVectorStore
+
+    return QdrantVectorStore.from_texts([], EMBEDDING, url=engines.qdrant, collection_name="docs")
+
+
+def _lancedb(engines: Engines) -> Any:
+    from langchain_lancedb import LanceDB  # type: ignore[import-untyped]  # ships no types
+
+    return LanceDB(EMBEDDING, uri=str(engines.folder / "lance"), table_name="docs")
+
+
+def _lancedb_community(engines: Engines) -> Any:
+    from langchain_community.vectorstores import LanceDB
+
+    return LanceDB(uri=str(engines.folder / "lance"), embedding=EMBEDDING, table_name="docs")
+
+
+# LlamaIndex
+
+
+def _llama_chroma(engines: Engines) -> Any:
+    from llama_index.vector_stores.chroma import ChromaVectorStore
+
+    client = chromadb.PersistentClient(str(engines.folder / "chroma"))
+    return ChromaVectorStore(chroma_collection=client.get_or_create_collection("docs"))
+
+
+def _llama_chroma_served(engines: Engines) -> Any:
+    from llama_index.vector_stores.chroma import ChromaVectorStore
+
+    return ChromaVectorStore(chroma_collection=engines.chroma.client().get_or_create_collection("docs"))
+
+
+def _llama_postgres(engines: Engines) -> Any:
+    from llama_index.vector_stores.postgres import PGVectorStore
+
+    return PGVectorStore.from_params(
+        connection_string=engines.postgres.sqlalchemy(DATABASE, "psycopg2"),
+        async_connection_string=engines.postgres.sqlalchemy(DATABASE, "asyncpg"),
+        table_name="Llama",
+        embed_dim=8,
+        use_jsonb=True,
+    )
+
+
+def _llama_qdrant(engines: Engines) -> Any:
+    from llama_index.vector_stores.qdrant import QdrantVectorStore
+    from qdrant_client import AsyncQdrantClient, QdrantClient
+
+    return QdrantVectorStore(
+        collection_name="docs",
+        client=QdrantClient(url=engines.qdrant),
+        aclient=AsyncQdrantClient(url=engines.qdrant),
+    )
+
+
+def _llama_lancedb(engines: Engines) -> Any:
+    from llama_index.vector_stores.lancedb import LanceDBVectorStore
+
+    return LanceDBVectorStore(uri=str(engines.folder / "lance"), table_name="docs")
+
+
+# Recipes of the connectors
+
+
+def _of_chroma(engines: Engines) -> dict[str, Any]:
+    return {"path": str(engines.folder / "chroma")}
+
+
+def _of_chroma_served(engines: Engines) -> dict[str, Any]:
+    return {"url": engines.chroma.url}
+
+
+def _of_postgres(engines: Engines) -> dict[str, Any]:
+    return {"connection": engines.postgres.uri(DATABASE)}
+
+
+def _of_qdrant(engines: Engines) -> dict[str, Any]:
+    return {"url": engines.qdrant}
+
+
+def _of_lancedb(engines: Engines) -> dict[str, Any]:
+    return {"path": str(engines.folder / "lance")}
+
+
+CHROMA = "default_database.docs"
+SHARED = f"{DATABASE}.public.langchain_pg_embedding.handbook"
+LANGCHAIN = {
+    "chroma folder": Case("chroma", "chroma", CHROMA, _chroma, _of_chroma),
+    "chroma server": Case("chroma", "chroma", CHROMA, _chroma_served, _of_chroma_served),
+    "PGVector": Case("postgres", "pgvector", SHARED, _pgvector, _of_postgres, how=("sync",)),
+    "PGVector async": Case("postgres", "pgvector", SHARED, _pgvector_async, _of_postgres, how=("async",)),
+    "PGVectorStore": Case(
+        "postgres", "pgvector", f"{DATABASE}.public.store_docs", _pgvectorstore, _of_postgres
+    ),
+    "qdrant": Case("qdrant", "qdrant", "docs", _qdrant, _of_qdrant),
+    "lancedb": Case("lancedb", "lancedb", "docs", _lancedb, _of_lancedb, ids=False),
+    "lancedb community": Case("lancedb", "lancedb", "docs", _lancedb_community, _of_lancedb, ids=False),
+}
+LLAMAINDEX = {
+    "chroma folder": Case("chroma", "chroma", CHROMA, _llama_chroma, _of_chroma),
+    "chroma server": Case("chroma", "chroma", CHROMA, _llama_chroma_served, _of_chroma_served),
+    "postgres": Case("postgres", "pgvector", f"{DATABASE}.public.data_llama", _llama_postgres, _of_postgres),
+    "qdrant": Case("qdrant", "qdrant", "docs", _llama_qdrant, _of_qdrant),
+    "lancedb": Case("lancedb", "lancedb", "docs", _llama_lancedb, _of_lancedb),
+}

@@ -1,0 +1,87 @@
+"""The oldest and the newest framework, and packages that clash with others, in environments of their own.
+
+``make probes`` makes them from ``tests/hooks/probes/*.txt``; ``make check`` does so before the tests.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+import engines
+from datahub_llmops.catalog.local import LocalCatalog
+from datahub_llmops.instances import InstanceConfig, Resolver
+from vectors.pinecone_service import KEY, FakeIndex, PineconeService, records
+from vectors.runs import failures, ingest
+
+HERE = Path(__file__).parent
+PLACES = [str(HERE.parents[1] / "connectors"), str(HERE.parent)]
+FRAMEWORKS = {
+    "langchain-oldest": ("langchain", "langchain-core"),
+    "langchain-newest": ("langchain", "langchain-core"),
+    "llama-index-oldest": ("llama-index", "llama-index-core"),
+    "llama-index-newest": ("llama-index", "llama-index-core"),
+}
+
+
+def python_of(name: str) -> str:
+    """The interpreter of an environment."""
+    found = Path(sys.prefix) / "probes" / name / "bin" / "python"
+    if not found.exists():
+        engines.cannot_run(name, "make probes makes its environment")
+    return str(found)
+
+
+def run(name: str, *arguments: str) -> str:
+    """What a program of ours says there. Neither DataHub nor this package is installed in it."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(PLACES)}
+    command = [python_of(name), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=200, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def version(name: str, package: str) -> str:
+    return run(name, "-c", f"import importlib.metadata as m; print(m.version({package!r}))").strip()
+
+
+@pytest.mark.parametrize("name", FRAMEWORKS)
+def test_every_private_hook_is_there(name: str) -> None:
+    framework, package = FRAMEWORKS[name]
+    assert run(name, str(HERE / "probe.py"), framework) == "everything is seen\n"
+    engines.ran(name, version(name, package))
+
+
+def test_the_oldest_is_not_the_newest() -> None:
+    for framework in ("langchain", "llama-index"):
+        package = f"{framework}-core"
+        assert version(f"{framework}-oldest", package) != version(f"{framework}-newest", package)
+
+
+def test_pinecones_own_packages_and_our_connector_end_at_one_urn(tmp_path: Path) -> None:
+    found = json.loads(run("pinecone", str(HERE / "places_probe.py"), "pinecone"))
+    place = {"platform": "pinecone", "host": "my-docs-abc1234.svc.us-east-1-aws.pinecone.io"}
+    assert found == {
+        "langchain, index": {**place, "database": "my-docs", "collection": "ns"},
+        "langchain, host": {**place, "database": "my-docs", "collection": "__default__"},
+        "llama-index": {**place, "database": "my-docs", "collection": "ns"},
+    }
+    engines.ran("pinecone", version("pinecone", "pinecone"))
+    rule = {"platform": "pinecone", "at": r".*\.pinecone\.io", "platform_instance": "eu", "env": "DEV"}
+    resolver = Resolver([InstanceConfig.model_validate(rule)], env="PROD")
+    index = FakeIndex(name="my-docs", namespaces={"ns": records(2), "": records(2)})
+    with PineconeService(index) as service:
+        place_of_both = {"env": "DEV", "platform_instance": "eu"}
+        done = ingest(tmp_path, "pinecone", url=service.url, api_key=KEY, **place_of_both)
+    assert failures(done) == []
+    with closing(LocalCatalog(tmp_path / "catalog.db")) as catalog:
+        for raw in found.values():
+            urn = resolver.index(raw)
+            assert urn is not None
+            assert catalog.nodes([urn]), urn

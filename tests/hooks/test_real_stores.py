@@ -1,0 +1,181 @@
+"""For every store of both, what a hook saw of an index and what the connector says of it end at one URN."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import re
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from datahub_llmops.catalog.local import LocalCatalog
+from datahub_llmops.hooks import keys
+from datahub_llmops.hooks.encode import chunk_key
+from datahub_llmops.hooks.extractors import identity
+from datahub_llmops.hooks.store import Store
+from datahub_llmops.instances import InstanceConfig, Resolver
+from hooks.real_stores import (
+    DATABASE,
+    EMBEDDING,
+    IDS,
+    LANGCHAIN,
+    LLAMAINDEX,
+    Case,
+    Engines,
+    langchain,
+    langchain_documents,
+    llamaindex,
+)
+from hooks.seen import Host
+from vectors.chroma_stores import ChromaServer
+from vectors.pgvector_stores import running
+from vectors.qdrant_engine import QdrantEngine, served
+from vectors.runs import aspect, failures, ingest
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*langchain-community.*:DeprecationWarning")
+CASES = [
+    pytest.param(framework, use, case, how, id=f"{framework}-{name}-{how}")
+    for framework, use, cases in (
+        ("langchain", langchain, LANGCHAIN),
+        ("llama-index", llamaindex, LLAMAINDEX),
+    )
+    for name, case in cases.items()
+    for how in case.how
+]
+
+
+@pytest.fixture(scope="module")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engines]:
+    folder = tmp_path_factory.mktemp("engines")
+    (folder / "qdrant").mkdir()
+    (folder / "chroma").mkdir()
+    engine = QdrantEngine(folder / "qdrant")
+    with (
+        running() as postgres,
+        served(engine) as qdrant,
+        ChromaServer(folder / "chroma") as chroma,
+        closing(engine),
+    ):
+        yield Engines(folder, postgres, engine, qdrant.url, chroma)
+
+
+@pytest.fixture
+def engines(servers: Engines, tmp_path: Path) -> Engines:
+    """Empty ones, but for the names."""
+    servers.postgres.create(DATABASE)
+    for name in list(servers.engine.held):
+        servers.engine.held.pop(name).shard.close()
+    client = servers.chroma.client()
+    for collection in client.list_collections():
+        client.delete_collection(collection.name)
+    return replace(servers, folder=tmp_path)
+
+
+@pytest.mark.parametrize(("framework", "use", "case", "how"), CASES)
+def test_connector_and_hooks_end_at_one_urn(
+    host: Host,
+    engines: Engines,
+    tmp_path: Path,
+    framework: str,
+    use: Callable[[Any, str], None],
+    case: Case,
+    how: str,
+) -> None:
+    use(case.make(engines), how)
+    [answer] = host.answers()
+    [retrieval] = answer.retrievals
+    [written] = host.writes()
+    assert retrieval.index == written.index
+    assert written.counts == {"added": 3}
+    assert retrieval.embedding is not None
+    assert retrieval.embedding["model"] == written.embedding["model"] == "text-embedding-3-small"  # type: ignore[index]
+    assert host.handle.stats()["degraded"] == []
+    if case.ids:
+        check_chunks_lead_to_their_writer(host, retrieval)
+
+    connector = ingest(tmp_path, case.system, env="DEV", platform_instance="eu", **case.config(engines))
+    assert failures(connector) == []
+    index = f"urn:li:dataset:(urn:li:dataPlatform:{case.platform},eu.{case.index},DEV)"
+    with closing(LocalCatalog(tmp_path / "catalog.db")) as catalog:
+        assert catalog.nodes([index])
+    rule = {"platform": case.platform, "at": where(written.index), "platform_instance": "eu", "env": "DEV"}
+    ingest(tmp_path, "runs", store=str(host.path), instances=[rule])
+
+    kind = {"langchain": "VectorStoreRetriever", "llama-index": "VectorIndexRetriever"}[framework]
+    retriever = f"urn:li:dataset:(urn:li:dataPlatform:{framework},support-bot.{kind},PROD)"
+    assert [one["dataset"] for one in aspect(tmp_path, retriever, "upstreamLineage")["upstreams"]] == [index]
+    flow = f"urn:li:dataFlow:({framework},support-bot,PROD)"
+    job = f"urn:li:dataJob:({flow},index {written.index['collection']})"
+    outputs = aspect(tmp_path, job, "dataJobInputOutput")["outputDatasetEdges"]
+    assert [edge["destinationUrn"] for edge in outputs] == [index]
+
+
+def check_chunks_lead_to_their_writer(host: Host, retrieval: Any) -> None:
+    """Each chunk that was found is one that the write said, of the same index."""
+    [written] = host.writes()
+    secret = keys.key(str(host.path)) or b""
+    store = Store.read(host.path)
+    for chunk in retrieval.chunks:
+        writer = store.writer_of(retrieval.index_number, chunk_key(secret, chunk.id))
+        assert writer is not None
+        assert writer.run == written.run
+    store.close()
+
+
+def where(raw: Any) -> str:
+    """A rule for this very place, as a user would write it."""
+    return re.escape(str(raw.get("host") or raw["path"]))
+
+
+@pytest.mark.parametrize("how", ["", "a"], ids=["sync", "async"])
+@pytest.mark.parametrize("made_from", ["documents", "texts", "embeddings"])
+def test_constructors_of_pgvector_reach_no_method_of_its_own(
+    host: Host, engines: Engines, made_from: str, how: str
+) -> None:
+    from langchain_postgres import PGVector
+
+    texts = [one.page_content for one in langchain_documents()]
+    metadatas = [one.metadata for one in langchain_documents()]
+    options: dict[str, Any] = {
+        "connection": engines.postgres.sqlalchemy(DATABASE),
+        "collection_name": "handbook",
+        "ids": IDS,
+    }
+    if how:
+        options["create_extension"] = False
+    make = getattr(PGVector, f"{how}from_{made_from}")
+    if made_from == "documents":
+        done = make(langchain_documents(), EMBEDDING, **options)
+    elif made_from == "texts":
+        done = make(texts, EMBEDDING, metadatas, **options)
+    else:
+        pairs = list(zip(texts, EMBEDDING.embed_documents(texts), strict=True))
+        done = make(pairs, EMBEDDING, metadatas=metadatas, **options)
+    if inspect.iscoroutine(done):
+        asyncio.run(done)
+    [written] = host.writes()
+    assert written.counts == {"added": 3}
+    assert (written.index["collection"], written.index["partition"]) == ("langchain_pg_embedding", "handbook")
+    assert sorted(str(raw["value"]) for raw, _ in written.sources) == [f"s3://kb/{n}.md" for n in range(3)]
+
+
+def test_an_index_in_memory_is_no_asset_whatever_its_name() -> None:
+    import chromadb
+    from langchain_chroma import Chroma
+    from langchain_qdrant import QdrantVectorStore
+    from qdrant_client import QdrantClient
+
+    stores = [
+        Chroma("docs", EMBEDDING, client=chromadb.EphemeralClient()),
+        QdrantVectorStore(QdrantClient(":memory:"), "docs", EMBEDDING, validate_collection_config=False),
+    ]
+    for store in stores:
+        raw = identity(store)
+        assert (raw["collection"], raw["path"]) == ("docs", ":memory:")
+        rule = InstanceConfig(platform=raw["platform"], platform_instance="eu")
+        assert Resolver([rule], env="PROD").index(raw) is None
