@@ -183,7 +183,7 @@ class TestLangChain:
             set_llm_cache(None)
         assert [(one.models[0].cached, one.models[0].tokens_in) for one in host.answers()] == [
             (False, 30),
-            (True, 0),
+            (True, None),
         ]
 
     def test_an_agents_named_prompt(self, host: Host, how: str) -> None:

@@ -16,7 +16,9 @@ import pytest
 from datahub_llmops.catalog.local import LocalCatalog
 from datahub_llmops.hooks import keys
 from datahub_llmops.hooks.encode import chunk_key
+from datahub_llmops.hooks.extractors import identity
 from datahub_llmops.hooks.store import Store
+from datahub_llmops.instances import InstanceConfig, Resolver
 from hooks.real_stores import (
     DATABASE,
     EMBEDDING,
@@ -160,3 +162,20 @@ def test_constructors_of_pgvector_reach_no_method_of_its_own(
     assert written.counts == {"added": 3}
     assert (written.index["collection"], written.index["partition"]) == ("langchain_pg_embedding", "handbook")
     assert sorted(str(raw["value"]) for raw, _ in written.sources) == [f"s3://kb/{n}.md" for n in range(3)]
+
+
+def test_an_index_in_memory_is_no_asset_whatever_its_name() -> None:
+    import chromadb
+    from langchain_chroma import Chroma
+    from langchain_qdrant import QdrantVectorStore
+    from qdrant_client import QdrantClient
+
+    stores = [
+        Chroma("docs", EMBEDDING, client=chromadb.EphemeralClient()),
+        QdrantVectorStore(QdrantClient(":memory:"), "docs", EMBEDDING, validate_collection_config=False),
+    ]
+    for store in stores:
+        raw = identity(store)
+        assert (raw["collection"], raw["path"]) == ("docs", ":memory:")
+        rule = InstanceConfig(platform=raw["platform"], platform_instance="eu")
+        assert Resolver([rule], env="PROD").index(raw) is None

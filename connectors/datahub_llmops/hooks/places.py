@@ -242,7 +242,7 @@ def _pinecone_namespace(store: Any) -> Raw:
 def _milvus_place(store: Any) -> Raw:
     arguments = _milvus_arguments(store)
     # LlamaIndex' class has a field ``uri`` too, which keeps its default whatever was given.
-    uri = arguments.get("uri") or attribute(store, "client._config.uri", "_milvusclient._config.uri")
+    uri = arguments.get("uri") or attribute(store, "client._config.uri") or _milvus_connection(store)
     if uri is None and arguments.get("host"):
         uri = f"{arguments['host']}:{arguments.get('port', 19530)}"
     if not isinstance(uri, str):
@@ -256,6 +256,14 @@ def _milvus_place(store: Any) -> Raw:
         host += ":443" if uri.startswith("https") else ":19530"
     path = _milvus_lite(host)
     return {"path": path} if path is not None else {"host": host}
+
+
+def _milvus_connection(store: Any) -> Any:
+    """Address of a client before pymilvus 3, which keeps it by a name with all others of the process."""
+    name = attribute(store, "client._using")
+    known = attribute(sys.modules.get("pymilvus.orm.connections"), "connections._alias_config")
+    kept = known.get(name) if isinstance(known, Mapping) else None
+    return kept.get("address") if isinstance(kept, Mapping) else None
 
 
 def _milvus_arguments(store: Any) -> Mapping[str, Any]:
@@ -275,8 +283,8 @@ def _milvus_lite(host: str) -> str | None:
 
 def _milvus_collection(store: Any) -> Raw:
     arguments = _milvus_arguments(store)
-    # The database can be changed on the client; clients before 2.6 do not say it.
-    database = attribute(store, "client._config.db_name", "_milvusclient._config.db_name")
+    # The database can be changed on the client.
+    database = attribute(store, "client._config.db_name", "client._db_name")
     if not database:
         uri = text(arguments.get("uri")) or ""
         in_uri = urlsplit(uri).path.strip("/").partition("/")[0] if "://" in uri else None
