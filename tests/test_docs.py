@@ -185,8 +185,13 @@ def test_the_demos_recipe_declares_the_query_that_its_job_runs() -> None:
 
 
 def test_no_block_is_of_a_kind_that_is_not_checked() -> None:
-    checked = {*SHELL, *INERT, "python", "yaml"}
+    checked = {*SHELL, *INERT, "python", "yaml", "json"}
     assert [block.name for block in BLOCKS if block.language not in checked] == []
+
+
+@pytest.mark.parametrize("block", by_language("json"))
+def test_json_is_json(block: Block) -> None:
+    json.loads(block.text)
 
 
 @pytest.mark.parametrize("block", by_language("python"))

@@ -70,6 +70,8 @@ class Vector:
     multivector: bool = False
     embedding_model: str | None = None
     """As the store records it; ``None`` where it does not."""
+    schema_path: str | None = None
+    """How the schema spells ``name``, where that is another way: with types, as DataHub's own source writes it."""
 
     @property
     def native_type(self) -> str:
@@ -87,6 +89,8 @@ class PayloadField:
     native_type: str
     nullable: bool = True
     description: str | None = None
+    schema_path: str | None = None
+    """As of a vector: how the schema spells ``path``, where that is another way."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

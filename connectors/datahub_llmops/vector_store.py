@@ -36,6 +36,7 @@ from datahub_llmops.mapping.collections import (
     collection_proposals,
     container_proposals,
     shared_proposals,
+    vector_field,
     vector_proposals,
 )
 from datahub_llmops.mapping.edges import key_proposal, payload_upstreams
@@ -285,7 +286,7 @@ class VectorStoreSource(CatalogSource[VectorStoreConfigT, Collection]):
 
     def _still_there(self, urn: str, old: AssignedDataset, item: Collection) -> None:
         """Filtered out, or without its vectors: keep the facts of those vectors that it has."""
-        assets = {urns.schema_field(urn, vector.name) for vector in item.vectors}
+        assets = {vector_field(urn, vector) for vector in item.vectors}
         if item.vectors:
             assets.add(urn)
         kept = {asset: names for asset, names in old.properties.items() if asset in assets}

@@ -5,15 +5,18 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pytest
+from osmem_server import OsmemServer  # type: ignore[import-untyped]  # it has no types
 
 import engines
-from stub import Stub
+from stub import Stub, forward
 from vectors.chroma_stores import ChromaServer, copy_of, fill
+from vectors.elastic_service import ElasticService, filled
 from vectors.lancedb_stores import fill as fill_lancedb
 from vectors.milvus_engine import MilvusEngine
 from vectors.milvus_engine import running as running_milvus
@@ -31,6 +34,8 @@ from vectors.pinecone_estate import estate
 from vectors.pinecone_service import FakeIndex
 from vectors.qdrant_engine import VERSION, QdrantEngine, served
 from vectors.qdrant_stores import fill as fill_qdrant
+from vectors.search_stores import NO_INDEX
+from vectors.search_stores import fill as fill_opensearch
 from vectors.weaviate_service import RECORDED
 
 
@@ -141,3 +146,43 @@ def milvus_proxy(milvus: MilvusEngine) -> Iterator[MilvusProxy]:
     """Before the server, for one test."""
     with MilvusProxy(f"127.0.0.1:{milvus.port}") as proxy:
         yield proxy
+
+
+@pytest.fixture(scope="session")
+def osmem() -> Iterator[OsmemServer]:
+    """OpenSearch's emulator, filled and not to be changed."""
+    with OsmemServer.start() as server:
+        fill_opensearch(server.url)
+        server.freeze()
+        yield server
+
+
+@pytest.fixture
+def opensearch(osmem: OsmemServer) -> Iterator[Stub]:
+    """A copy of it for one test, behind a server that can fail."""
+    with osmem.clone() as clone, Stub(forward(clone.url), missing=NO_INDEX) as stub:
+        yield stub
+
+
+@pytest.fixture(scope="session")
+def elastic_filled() -> Iterator[tuple[OsmemServer, ElasticService]]:
+    """A stand-in for Elasticsearch and the emulator behind it, not to be changed."""
+    with OsmemServer.start() as server:
+        service = filled(server.url)
+        server.freeze()
+        yield server, service
+
+
+@pytest.fixture
+def elastic(elastic_filled: tuple[OsmemServer, ElasticService]) -> Iterator[ElasticService]:
+    """A copy of it for one test."""
+    server, service = elastic_filled
+    with server.clone() as clone:
+        yield replace(deepcopy(service), engine=clone.url)
+
+
+@pytest.fixture
+def elasticsearch(elastic: ElasticService) -> Iterator[Stub]:
+    """The same behind a server that can fail."""
+    with elastic.served() as stub:
+        yield stub

@@ -46,7 +46,8 @@ Proposal: TypeAlias = MetadataChangeProposalWrapper | MetadataChangeProposalClas
 SUBTYPE: Final = "Vector Collection"
 
 OWN_PROFILE: Final = "datahub-llmops"
-"""``messageId`` of a profile that we wrote on a dataset of another source: by it the next run knows it again."""
+"""``messageId`` of a profile that we wrote: by it the next run knows it again, also when another source describes the
+dataset by then."""
 
 _DataType: TypeAlias = (
     type[ArrayTypeClass]
@@ -123,7 +124,6 @@ def shared_proposals(
     mine = present_profile is None or present_profile.get("messageId") == OWN_PROFILE
     if collection.count is not None and mine:
         profile = _profile(collection, collection.count, now)
-        profile.messageId = OWN_PROFILE
         # Its owner counts columns, not fields of a payload.
         profile.columnCount = None
         yield MetadataChangeProposalWrapper(entityUrn=urns.collection(place, collection.name), aspect=profile)
@@ -156,9 +156,14 @@ def assignments(
     region = {"region": region_of(collection)}
     found = {urn: {**(vector_facts(own) if own else {}), **estimate, **region, **_known(declared)}}
     for vector in collection.vectors:
-        found[urns.schema_field(urn, vector.name)] = vector_facts(vector)
+        found[vector_field(urn, vector)] = vector_facts(vector)
     known = {asset: _known(values) for asset, values in found.items()}
     return {asset: values for asset, values in known.items() if values}
+
+
+def vector_field(dataset_urn: str, vector: Vector) -> str:
+    """The ``schemaField`` that a vector's facts sit on."""
+    return urns.schema_field(dataset_urn, vector.schema_path or vector.name)
 
 
 def region_of(collection: Collection) -> str | None:
@@ -247,7 +252,7 @@ def _custom_properties(collection: Collection) -> dict[str, str]:
 def _schema(collection: Collection, place: Place) -> SchemaMetadataClass:
     vectors = [
         SchemaFieldClass(
-            fieldPath=vector.name,
+            fieldPath=vector.schema_path or vector.name,
             type=SchemaFieldDataTypeClass(type=ArrayTypeClass(nestedType=["float"])),
             nativeDataType=vector.native_type,
         )
@@ -265,7 +270,7 @@ def _schema(collection: Collection, place: Place) -> SchemaMetadataClass:
 
 def _field(item: PayloadField) -> SchemaFieldClass:
     return SchemaFieldClass(
-        fieldPath=item.path,
+        fieldPath=item.schema_path or item.path,
         type=SchemaFieldDataTypeClass(type=_TYPES[item.type]()),
         nativeDataType=item.native_type,
         nullable=item.nullable,
@@ -276,6 +281,7 @@ def _field(item: PayloadField) -> SchemaFieldClass:
 def _profile(collection: Collection, count: int, now: datetime) -> DatasetProfileClass:
     return DatasetProfileClass(
         timestampMillis=_millis(now),
+        messageId=OWN_PROFILE,
         rowCount=count,
         columnCount=len(collection.fields) + len(collection.vectors),
         sizeInBytes=collection.size_bytes,
