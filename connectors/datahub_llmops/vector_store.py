@@ -10,6 +10,7 @@ from typing import Any, ClassVar, TypeVar
 
 from datahub.configuration.common import AllowDenyPattern
 from datahub.ingestion.api.common import PipelineContext
+from datahub.ingestion.api.decorators import SourceCapability, capability
 from datahub.ingestion.api.workunit import MetadataWorkUnit
 from datahub.metadata.schema_classes import DomainAssociationClass
 from datahub.utilities.registries.domain_registry import DomainRegistry
@@ -97,6 +98,12 @@ class VectorStoreReport(CatalogReport):
     jobs_without_index: list[str] = field(default_factory=list)
 
 
+@capability(SourceCapability.LINEAGE_COARSE, "By declared embedding jobs and by payload provenance")
+@capability(SourceCapability.LINEAGE_FINE, "By the SQL of declared embedding jobs")
+@capability(SourceCapability.DELETION_DETECTION, "By stateful ingestion")
+@capability(SourceCapability.DOMAINS, "By the option `domain`")
+@capability(SourceCapability.PLATFORM_INSTANCE, "By the option `platform_instance`")
+@capability(SourceCapability.TEST_CONNECTION, "Tells apart what cannot be reached and what is not allowed")
 class VectorStoreSource(CatalogSource[VectorStoreConfigT, Collection]):
     """What a connector of a vector store extends: ``platform``, ``config_type``, ``name_filters``, ``open``."""
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from datahub.ingestion.run.pipeline import Pipeline
 
+from datahub_llmops import urns
 from datahub_llmops.catalog.local import LocalCatalog
 
 
@@ -30,9 +31,9 @@ def live(folder: Path, system: str) -> set[str]:
     """Collections in the catalog that are not soft-deleted, by their full names."""
     with closing(LocalCatalog(folder / "catalog.db")) as catalog:
         found = [node.urn for node in catalog.search(system, limit=1000) if node.type == "dataset"]
-        urns = [urn for urn in found if f"dataPlatform:{system}," in urn]
+        mine = [urn for urn in found if f"dataPlatform:{system}," in urn]
         return {
-            catalog.aspects(urn, ["datasetProperties"])["datasetProperties"]["qualifiedName"] for urn in urns
+            catalog.aspects(urn, ["datasetProperties"])["datasetProperties"]["qualifiedName"] for urn in mine
         }
 
 
@@ -65,3 +66,27 @@ def outputs(folder: Path, system: str, config: dict[str, Any]) -> list[str]:
         shown.append(pipeline.source.get_report().as_string() + pipeline.sink.get_report().as_string())
         shown.append(target.read_bytes().decode("utf-8", "replace"))
     return shown
+
+
+def assigned(folder: Path, asset: str) -> dict[str, Any]:
+    """Structured properties by their short names."""
+    found = aspect(folder, asset, "structuredProperties").get("properties", [])
+    return {
+        item["propertyUrn"].rpartition(".")[2]: next(iter(item["values"][0].values()))
+        if isinstance(item["values"][0], dict)
+        else item["values"][0]
+        for item in found
+    }
+
+
+def column_edges(folder: Path, job: str) -> set[tuple[str, str]]:
+    """Columns and the fields that a declared job, in a flow of its own name, puts them into."""
+    urn = urns.job(urns.flow("custom", job, env="PROD"), job)
+    lineage = aspect(folder, urn, "dataJobInputOutput")["fineGrainedLineages"]
+    return {
+        (_column(edge["upstreams"][0]), _column(down)) for edge in lineage for down in edge["downstreams"]
+    }
+
+
+def _column(urn: str) -> str:
+    return urn.rpartition(",")[2].rstrip(")")

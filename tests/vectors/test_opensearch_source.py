@@ -20,7 +20,7 @@ from datahub_llmops.schema_data import aspect_names
 from datahub_llmops.urns import Place
 from datahub_llmops.vectors.opensearch import OpenSearchConfig, OpenSearchSource
 from stub import CERTIFICATE, FAULTS, Call, Fault, Reply, Stub, forward, refused_url
-from vectors.runs import aspect, failures, ingest, live, outputs, report
+from vectors.runs import aspect, assigned, column_edges, failures, ingest, live, outputs, report
 from vectors.search_stores import COLLECTIONS, NO_INDEX, ODD, PLANTED, call
 
 SECRET = "planted-password-5ec7e7"
@@ -187,17 +187,6 @@ def test_what_arrives_in_the_catalog(read_once: Path) -> None:
     }
 
 
-def assigned(folder: Path, asset: str) -> dict[str, Any]:
-    """Structured properties by their short names."""
-    found = aspect(folder, asset, "structuredProperties").get("properties", [])
-    return {
-        item["propertyUrn"].rpartition(".")[2]: next(iter(item["values"][0].values()))
-        if isinstance(item["values"][0], dict)
-        else item["values"][0]
-        for item in found
-    }
-
-
 def test_the_filters_are_a_pattern_and_an_expression(tmp_path: Path, opensearch: Stub) -> None:
     pipeline = ingest(
         tmp_path,
@@ -280,14 +269,11 @@ def test_a_declared_job_reaches_text_vector_and_fields(tmp_path: Path, opensearc
         "embedding_model": "openai/text-embedding-3-small",
     }
     assert failures(ingest(tmp_path, OPENSEARCH, url=opensearch.url, embedding_jobs=[job])) == []
-    flow = urns.flow("custom", "embed-notes", env="PROD")
-    lineage = aspect(tmp_path, urns.job(flow, "embed-notes"), "dataJobInputOutput")
-    edges = {
-        (edge["upstreams"][0].rpartition(",")[2].rstrip(")"), down.rpartition(",")[2].rstrip(")"))
-        for edge in lineage["fineGrainedLineages"]
-        for down in edge["downstreams"]
+    assert column_edges(tmp_path, "embed-notes") == {
+        ("body", "text"),
+        ("body", "vector_field"),
+        ("url", "metadata.source"),
     }
-    assert edges == {("body", "text"), ("body", "vector_field"), ("url", "metadata.source")}
     assert assigned(tmp_path, urn("notes"))["embedding_model"] == "openai/text-embedding-3-small"
 
 

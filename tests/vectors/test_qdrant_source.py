@@ -20,7 +20,7 @@ from datahub_llmops.vectors.qdrant import QdrantConfig, QdrantSource
 from stub import Call, Reply, Stub, refused_url
 from vectors.qdrant_engine import QdrantEngine, served
 from vectors.qdrant_stores import COLLECTIONS, PLANTED
-from vectors.runs import aspect, failures, ingest, live, outputs, report
+from vectors.runs import aspect, assigned, column_edges, failures, ingest, live, outputs, report
 
 SECRET = "planted-key-5ec7e7"
 QDRANT = "qdrant"
@@ -135,17 +135,6 @@ def test_what_arrives_in_the_catalog(read_once: Path) -> None:
     }
 
 
-def assigned(folder: Path, asset: str) -> dict[str, Any]:
-    """Structured properties by their short names."""
-    found = aspect(folder, asset, "structuredProperties").get("properties", [])
-    return {
-        item["propertyUrn"].rpartition(".")[2]: next(iter(item["values"][0].values()))
-        if isinstance(item["values"][0], dict)
-        else item["values"][0]
-        for item in found
-    }
-
-
 def test_the_filter_is_the_collection(tmp_path: Path, qdrant_server: Stub) -> None:
     pipeline = ingest(
         tmp_path, QDRANT, url=qdrant_server.url, collection_pattern={"allow": ["[a-n].*"], "deny": ["EMPTY"]}
@@ -224,12 +213,9 @@ def test_a_declared_job_reaches_text_vector_and_fields(tmp_path: Path, qdrant_se
         "embedding_model": "openai/text-embedding-3-small",
     }
     assert failures(ingest(tmp_path, QDRANT, url=qdrant_server.url, embedding_jobs=[job])) == []
-    flow = urns.flow("custom", "embed-notes", env="PROD")
-    lineage = aspect(tmp_path, urns.job(flow, "embed-notes"), "dataJobInputOutput")
-    edges = {
-        (edge["upstreams"][0].rpartition(",")[2].rstrip(")"), down.rpartition(",")[2].rstrip(")"))
-        for edge in lineage["fineGrainedLineages"]
-        for down in edge["downstreams"]
+    assert column_edges(tmp_path, "embed-notes") == {
+        ("body", "page_content"),
+        ("body", "vector"),
+        ("url", "metadata.source"),
     }
-    assert edges == {("body", "page_content"), ("body", "vector"), ("url", "metadata.source")}
     assert assigned(tmp_path, urn("notes"))["embedding_model"] == "openai/text-embedding-3-small"

@@ -16,7 +16,7 @@ from datahub_llmops import urns
 from datahub_llmops.urns import Place as UrnPlace
 from datahub_llmops.vectors.weaviate import WeaviateConfig, WeaviateSource
 from stub import FAULTS, Call, Fault, Reply, refused_url
-from vectors.runs import aspect, failures, ingest, live, outputs, report
+from vectors.runs import aspect, assigned, column_edges, failures, ingest, live, outputs, report
 from vectors.weaviate_service import PLANTED, WeaviateService
 
 SECRET = "planted-key-5ec7e7"
@@ -156,17 +156,6 @@ def test_what_arrives_in_the_catalog(read_once: Path) -> None:
     }
 
 
-def assigned(folder: Path, asset: str) -> dict[str, Any]:
-    """Structured properties by their short names."""
-    found = aspect(folder, asset, "structuredProperties").get("properties", [])
-    return {
-        item["propertyUrn"].rpartition(".")[2]: next(iter(item["values"][0].values()))
-        if isinstance(item["values"][0], dict)
-        else item["values"][0]
-        for item in found
-    }
-
-
 def test_the_filter_is_the_collection(tmp_path: Path, service: WeaviateService) -> None:
     pipeline = ingest(
         tmp_path, WEAVIATE, url=service.url, collection_pattern={"allow": ["A.*"], "deny": ["Awake"]}
@@ -245,12 +234,5 @@ def test_a_declared_job_reaches_text_vector_and_fields(tmp_path: Path, service: 
         "embedding_model": "openai/text-embedding-3-small",
     }
     assert failures(ingest(tmp_path, WEAVIATE, url=service.url, embedding_jobs=[job])) == []
-    flow = urns.flow("custom", "embed-notes", env="PROD")
-    lineage = aspect(tmp_path, urns.job(flow, "embed-notes"), "dataJobInputOutput")
-    edges = {
-        (edge["upstreams"][0].rpartition(",")[2].rstrip(")"), down.rpartition(",")[2].rstrip(")"))
-        for edge in lineage["fineGrainedLineages"]
-        for down in edge["downstreams"]
-    }
-    assert edges == {("body", "text"), ("body", "vector"), ("url", "source")}
+    assert column_edges(tmp_path, "embed-notes") == {("body", "text"), ("body", "vector"), ("url", "source")}
     assert assigned(tmp_path, urn("Notes"))["embedding_model"] == "openai/text-embedding-3-small"

@@ -89,12 +89,6 @@ class ChromaConfig(VectorStoreConfig, HttpOptions):
 @support_status(SupportStatus.ALPHA)
 @capability(SourceCapability.CONTAINERS, "Server, tenant and database")
 @capability(SourceCapability.SCHEMA_METADATA, "Payload fields and the vector")
-@capability(SourceCapability.LINEAGE_COARSE, "By declared embedding jobs and by payload provenance")
-@capability(SourceCapability.LINEAGE_FINE, "By the SQL of declared embedding jobs")
-@capability(SourceCapability.DELETION_DETECTION, "By stateful ingestion")
-@capability(SourceCapability.DOMAINS, "By the option `domain`")
-@capability(SourceCapability.PLATFORM_INSTANCE, "By the option `platform_instance`")
-@capability(SourceCapability.TEST_CONNECTION, "Tells apart what cannot be reached and what is not allowed")
 @capability(SourceCapability.DESCRIPTIONS, "The key `description` of a collection's metadata")
 class ChromaSource(VectorStoreSource[ChromaConfig]):
     """Reads vector collections of Chroma."""

@@ -74,12 +74,6 @@ class LanceConfig(VectorStoreConfig):
 @support_status(SupportStatus.ALPHA)
 @capability(SourceCapability.CONTAINERS, "Database and namespaces")
 @capability(SourceCapability.SCHEMA_METADATA, "Columns and vectors, with Arrow's types")
-@capability(SourceCapability.LINEAGE_COARSE, "By declared embedding jobs and by payload provenance")
-@capability(SourceCapability.LINEAGE_FINE, "By the SQL of declared embedding jobs")
-@capability(SourceCapability.DELETION_DETECTION, "By stateful ingestion")
-@capability(SourceCapability.DOMAINS, "By the option `domain`")
-@capability(SourceCapability.PLATFORM_INSTANCE, "By the option `platform_instance`")
-@capability(SourceCapability.TEST_CONNECTION, "Tells apart what cannot be reached and what is not allowed")
 @capability(SourceCapability.DESCRIPTIONS, "The key `description` of the metadata of a schema or column")
 class LanceSource(VectorStoreSource[LanceConfig]):
     """Reads tables of LanceDB."""

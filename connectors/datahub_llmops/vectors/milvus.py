@@ -80,12 +80,6 @@ class MilvusConfig(VectorStoreConfig):
 @support_status(SupportStatus.ALPHA)
 @capability(SourceCapability.CONTAINERS, "Server and database")
 @capability(SourceCapability.SCHEMA_METADATA, "Columns, dynamic fields and the vectors")
-@capability(SourceCapability.LINEAGE_COARSE, "By declared embedding jobs and by payload provenance")
-@capability(SourceCapability.LINEAGE_FINE, "By the SQL of declared embedding jobs")
-@capability(SourceCapability.DELETION_DETECTION, "By stateful ingestion")
-@capability(SourceCapability.DOMAINS, "By the option `domain`")
-@capability(SourceCapability.PLATFORM_INSTANCE, "By the option `platform_instance`")
-@capability(SourceCapability.TEST_CONNECTION, "Tells apart what cannot be reached and what is not allowed")
 @capability(SourceCapability.DESCRIPTIONS, "Of collections and their columns")
 class MilvusSource(VectorStoreSource[MilvusConfig]):
     """Reads vector collections of Milvus."""

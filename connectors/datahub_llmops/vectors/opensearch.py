@@ -34,12 +34,6 @@ class OpenSearchConfig(SearchConfig):
 @config_class(OpenSearchConfig)
 @support_status(SupportStatus.ALPHA)
 @capability(SourceCapability.SCHEMA_METADATA, "The mapping, unless DataHub's own source writes it")
-@capability(SourceCapability.LINEAGE_COARSE, "By declared embedding jobs and by payload provenance")
-@capability(SourceCapability.LINEAGE_FINE, "By the SQL of declared embedding jobs")
-@capability(SourceCapability.DELETION_DETECTION, "By stateful ingestion")
-@capability(SourceCapability.DOMAINS, "By the option `domain`")
-@capability(SourceCapability.PLATFORM_INSTANCE, "By the option `platform_instance`")
-@capability(SourceCapability.TEST_CONNECTION, "Tells apart what cannot be reached and what is not allowed")
 @capability(SourceCapability.DESCRIPTIONS, "The key `description` of a mapping's `_meta`")
 class OpenSearchSource(SharedStoreSource[OpenSearchConfig]):
     """Reads indexes with vectors of OpenSearch."""

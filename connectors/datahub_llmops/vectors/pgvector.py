@@ -142,15 +142,10 @@ class PgvectorConfig(VectorStoreConfig):
 @platform_name("pgvector", id="pgvector")
 @config_class(PgvectorConfig)
 @support_status(SupportStatus.ALPHA)
-@capability(SourceCapability.LINEAGE_COARSE, "By declared embedding jobs and by payload provenance")
-@capability(SourceCapability.LINEAGE_FINE, "By the SQL of declared embedding jobs")
 @capability(
     SourceCapability.DELETION_DETECTION,
     "By stateful ingestion: facts of dropped columns, collections of LangChain; tables are the `postgres` source's",
 )
-@capability(SourceCapability.DOMAINS, "By the option `domain`")
-@capability(SourceCapability.PLATFORM_INSTANCE, "By the option `platform_instance`")
-@capability(SourceCapability.TEST_CONNECTION, "Tells apart what cannot be reached and what is not allowed")
 @capability(SourceCapability.SCHEMA_METADATA, "Left to DataHub's `postgres` source", supported=False)
 class PgvectorSource(VectorStoreSource[PgvectorConfig]):
     """Reads vector tables of Postgres."""

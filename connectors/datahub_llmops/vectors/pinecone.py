@@ -94,12 +94,6 @@ class PineconeReport(VectorStoreReport):
 @support_status(SupportStatus.ALPHA)
 @capability(SourceCapability.CONTAINERS, "Index, unless DataHub's own source writes it")
 @capability(SourceCapability.SCHEMA_METADATA, "The vectors, and payload fields by the option `sample_rows`")
-@capability(SourceCapability.LINEAGE_COARSE, "By declared embedding jobs and by payload provenance")
-@capability(SourceCapability.LINEAGE_FINE, "By the SQL of declared embedding jobs")
-@capability(SourceCapability.DELETION_DETECTION, "By stateful ingestion")
-@capability(SourceCapability.DOMAINS, "By the option `domain`")
-@capability(SourceCapability.PLATFORM_INSTANCE, "By the option `platform_instance`")
-@capability(SourceCapability.TEST_CONNECTION, "Tells apart what cannot be reached and what is not allowed")
 class PineconeSource(SharedStoreSource[PineconeConfig]):
     """Reads namespaces of Pinecone's indexes."""
 

@@ -60,12 +60,6 @@ class QdrantConfig(VectorStoreConfig, HttpOptions):
 @support_status(SupportStatus.ALPHA)
 @capability(SourceCapability.CONTAINERS, "Server")
 @capability(SourceCapability.SCHEMA_METADATA, "Payload fields and the vectors")
-@capability(SourceCapability.LINEAGE_COARSE, "By declared embedding jobs and by payload provenance")
-@capability(SourceCapability.LINEAGE_FINE, "By the SQL of declared embedding jobs")
-@capability(SourceCapability.DELETION_DETECTION, "By stateful ingestion")
-@capability(SourceCapability.DOMAINS, "By the option `domain`")
-@capability(SourceCapability.PLATFORM_INSTANCE, "By the option `platform_instance`")
-@capability(SourceCapability.TEST_CONNECTION, "Tells apart what cannot be reached and what is not allowed")
 @capability(SourceCapability.DESCRIPTIONS, "The key `description` of a collection's metadata")
 class QdrantSource(VectorStoreSource[QdrantConfig]):
     """Reads vector collections of Qdrant."""
