@@ -296,6 +296,17 @@ class TestStores:
         assert list(tmp_path.glob("newer.db.damaged*")) == []
         lineage.attach("support-bot", store=host.path)
 
+    def test_a_store_that_was_made_and_not_begun_holds_nothing(self, tmp_path: Path) -> None:
+        path = tmp_path / "made.db"
+        path.touch()
+        assert stored_answers(path) == []
+        assert path.stat().st_size == 0
+        connection = sqlite3.connect(path)
+        connection.execute("CREATE TABLE theirs (x)")
+        connection.close()
+        with pytest.raises(StoreError, match="cannot be read"):
+            Store.read(path)
+
     def test_the_store_is_the_owners_alone(self, host: Host) -> None:
         Model().invoke("a")
         host.answers()

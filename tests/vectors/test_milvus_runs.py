@@ -27,7 +27,7 @@ from vectors.runs import aspect, failures, ingest
 def test_connector_and_hooks_end_at_one_urn(
     milvus: MilvusEngine, tmp_path: Path, framework: str, retriever: str, python: Path
 ) -> None:
-    database = f"asked_{framework.replace('-', '_')}"
+    database = f"own_asked_{framework.replace('-', '_')}"
     with closing(client(milvus)) as first:
         first.create_database(database)
     store = tmp_path / "answers.db"

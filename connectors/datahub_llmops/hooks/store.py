@@ -188,6 +188,11 @@ class Store:
             if version not in (0, VERSION):
                 db.close()
                 raise StoreError(f"answer store {path} is of version {version}: upgrade datahub-llmops")
+            if version == 0 and not db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+                # Made, and its process ended before anything was in it.
+                db.close()
+                db = sqlite3.connect(":memory:", isolation_level=None)
+                db.executescript(_SCHEMA)
             db.execute("SELECT count(*) FROM counters")
         except sqlite3.Error as error:
             raise StoreError(

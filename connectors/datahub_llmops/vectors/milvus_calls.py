@@ -147,7 +147,7 @@ class MilvusCalls:
         return _Link(channel=channel, stub=milvus_pb2_grpc.MilvusServiceStub(channel))
 
     def _renew(self, silent: _Link) -> None:
-        """Connect anew after a call had no answer: all calls share one connection, and it may be dead.
+        """Connect anew after a call had no answer, or broke off: all calls share one connection, and it may be dead.
 
         Calls of other threads may still be under way on the one before, so it is closed at the next change.
         """
@@ -230,7 +230,8 @@ class MilvusCalls:
         try:
             answer = getattr(link.stub, method)(request, timeout=max(left, 0.001), metadata=self._metadata)
         except grpc.RpcError as error:
-            if error.code() == grpc.StatusCode.DEADLINE_EXCEEDED:
+            # After a break too: gRPC itself waits a second to connect again, and fails what is asked meanwhile.
+            if error.code() in (grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.UNAVAILABLE):
                 self._renew(link)
             return self._translated(error)
         except ValueError:
