@@ -98,6 +98,8 @@ class Assigned(StatefulIngestionUsecaseHandlerBase[AssignedState]):
         self, dataset: str, name: Name, assigned: Mapping[str, Iterable[str]], *, typed: bool = False
     ) -> None:
         """This run assigns these properties, and writes typed aspects or none."""
+        if not self.is_checkpointing_enabled():
+            return
         properties = {asset: sorted(names) for asset, names in assigned.items()}
         self.now[dataset] = AssignedDataset(name=list(name), properties=properties, typed=typed)
 
