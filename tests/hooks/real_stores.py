@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import subprocess
+import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import chromadb
+from elasticsearch import AsyncElasticsearch, Elasticsearch
 from langchain_core.documents import Document
 from llama_index.core import Document as LlamaDocument
 from llama_index.core import MockEmbedding, StorageContext, VectorStoreIndex
+from opensearchpy import AsyncOpenSearch
 
+import datahub_llmops.hooks as lineage
+from datahub_llmops.hooks import guard
 from hooks.parts import NamedEmbedding
+from stub import Answer, Call, Reply
 from vectors.chroma_stores import ChromaServer
 from vectors.pgvector_stores import Postgres
 from vectors.qdrant_engine import QdrantEngine
@@ -34,6 +42,10 @@ class Engines:
     qdrant: str
     """Where the engine is served."""
     chroma: ChromaServer
+    opensearch: str
+    """Where the emulator is served, ``with_search``."""
+    elasticsearch: str
+    """Where the stand-in is served, ``with_search``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +62,28 @@ class Case:
     ids: bool = True
     """Whether what is found says its id."""
     how: tuple[str, ...] = ("sync", "async")
+    apart: bool = False
+    """Whether ``make`` says an address only, for a process of its own (``apart``)."""
+
+
+def with_search(engine: Answer) -> Answer:
+    """Before OpenSearch's emulator, which refuses k-NN: every document is as near as any other.
+
+    The index and the documents found stay the engine's own; their order and scores mean nothing.
+    """
+
+    def answer(asked: Call) -> Reply:
+        if asked.path.endswith("/_search"):
+            body = asked.json
+            nearest = body.pop("knn", None)  # Elasticsearch's is beside the query, OpenSearch's is one.
+            if nearest is not None:
+                body |= {"query": {"match_all": {}}, "size": nearest["k"]}
+            elif "knn" in body.get("query", {}):
+                body["query"] = {"match_all": {}}
+            asked = replace(asked, body=json.dumps(body).encode())
+        return engine(asked)
+
+    return answer
 
 
 def langchain_documents() -> list[Document]:
@@ -69,10 +103,19 @@ def langchain(store: Any, how: str) -> None:
 
         async def both() -> Any:
             await store.aadd_documents(langchain_documents(), ids=IDS)
-            return await retriever.ainvoke("q")
+            found = await retriever.ainvoke("q")
+            await _closed(store)
+            return found
 
         found = asyncio.run(both())
     assert len(found) == 2
+
+
+async def _closed(store: Any) -> None:
+    """What aiohttp would else complain of later, while any test runs."""
+    for client in (getattr(store, "client", None), getattr(store, "async_client", None)):
+        if isinstance(client, (AsyncElasticsearch, AsyncOpenSearch)):
+            await client.close()
 
 
 def llamaindex(store: Any, how: str) -> None:
@@ -165,6 +208,26 @@ def _lancedb_community(engines: Engines) -> Any:
     return LanceDB(uri=str(engines.folder / "lance"), embedding=EMBEDDING, table_name="docs")
 
 
+def _opensearch(engines: Engines) -> Any:
+    from langchain_community.vectorstores import OpenSearchVectorSearch
+
+    return OpenSearchVectorSearch(engines.opensearch, "docs", EMBEDDING, engine="faiss", timeout=60)
+
+
+def _elasticsearch(engines: Engines) -> Any:
+    from langchain_elasticsearch import ElasticsearchStore
+
+    client = Elasticsearch(engines.elasticsearch, request_timeout=60)
+    return ElasticsearchStore("docs", embedding=EMBEDDING, client=client)
+
+
+def _elasticsearch_async(engines: Engines) -> Any:
+    from langchain_elasticsearch import AsyncElasticsearchStore
+
+    client = AsyncElasticsearch(engines.elasticsearch, request_timeout=60)
+    return AsyncElasticsearchStore("docs", embedding=EMBEDDING, client=client)
+
+
 # LlamaIndex
 
 
@@ -210,6 +273,38 @@ def _llama_lancedb(engines: Engines) -> Any:
     return LanceDBVectorStore(uri=str(engines.folder / "lance"), table_name="docs")
 
 
+def _llama_opensearch(engines: Engines) -> Any:
+    from llama_index.vector_stores.opensearch import OpensearchVectorClient, OpensearchVectorStore
+
+    return OpensearchVectorStore(OpensearchVectorClient(engines.opensearch, "docs", 8, timeout=60))
+
+
+def _llama_elasticsearch(engines: Engines) -> str:
+    """Where it is: the package patches the event loop of the process that makes a store."""
+    return engines.elasticsearch
+
+
+def apart(url: str, how: str, path: Path) -> None:
+    """``used_apart`` in a process of its own, whose hooks write to the store at ``path``."""
+    code = "import sys; from hooks.real_stores import used_apart; used_apart(*sys.argv[1:])"
+    command = [sys.executable, "-c", code, url, how, str(path)]
+    folder = Path(__file__).parents[1]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def used_apart(url: str, how: str, path: str) -> None:
+    """LlamaIndex over Elasticsearch, as an application with the hooks attached."""
+    from llama_index.vector_stores.elasticsearch import ElasticsearchStore
+
+    guard.reraise = True
+    handle = lineage.attach("support-bot", version="7", store=path)
+    llamaindex(ElasticsearchStore("docs", AsyncElasticsearch(url, request_timeout=60)), how)
+    assert handle.flush(10)
+    assert handle.stats()["degraded"] == []
+    handle.detach()
+
+
 # Recipes of the connectors
 
 
@@ -233,6 +328,14 @@ def _of_lancedb(engines: Engines) -> dict[str, Any]:
     return {"path": str(engines.folder / "lance")}
 
 
+def _of_opensearch(engines: Engines) -> dict[str, Any]:
+    return {"url": engines.opensearch}
+
+
+def _of_elasticsearch(engines: Engines) -> dict[str, Any]:
+    return {"url": engines.elasticsearch}
+
+
 CHROMA = "default_database.docs"
 SHARED = f"{DATABASE}.public.langchain_pg_embedding.handbook"
 LANGCHAIN = {
@@ -246,6 +349,19 @@ LANGCHAIN = {
     "qdrant": Case("qdrant", "qdrant", "docs", _qdrant, _of_qdrant),
     "lancedb": Case("lancedb", "lancedb", "docs", _lancedb, _of_lancedb, ids=False),
     "lancedb community": Case("lancedb", "lancedb", "docs", _lancedb_community, _of_lancedb, ids=False),
+    "opensearch": Case("elasticsearch", "opensearch", "docs", _opensearch, _of_opensearch),
+    "elasticsearch": Case(
+        "elasticsearch", "elasticsearch", "docs", _elasticsearch, _of_elasticsearch, ids=False
+    ),
+    "elasticsearch async": Case(
+        "elasticsearch",
+        "elasticsearch",
+        "docs",
+        _elasticsearch_async,
+        _of_elasticsearch,
+        ids=False,
+        how=("async",),
+    ),
 }
 LLAMAINDEX = {
     "chroma folder": Case("chroma", "chroma", CHROMA, _llama_chroma, _of_chroma),
@@ -253,4 +369,13 @@ LLAMAINDEX = {
     "postgres": Case("postgres", "pgvector", f"{DATABASE}.public.data_llama", _llama_postgres, _of_postgres),
     "qdrant": Case("qdrant", "qdrant", "docs", _llama_qdrant, _of_qdrant),
     "lancedb": Case("lancedb", "lancedb", "docs", _llama_lancedb, _of_lancedb),
+    "opensearch": Case("elasticsearch", "opensearch", "docs", _llama_opensearch, _of_opensearch),
+    "elasticsearch": Case(
+        "elasticsearch",
+        "elasticsearch",
+        "docs",
+        _llama_elasticsearch,
+        _of_elasticsearch,
+        apart=True,
+    ),
 }

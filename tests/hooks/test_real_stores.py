@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from osmem_server import OsmemServer  # type: ignore[import-untyped]  # it has no types
 
 from datahub_llmops.catalog.local import LocalCatalog
 from datahub_llmops.hooks import keys
@@ -27,15 +28,20 @@ from hooks.real_stores import (
     LLAMAINDEX,
     Case,
     Engines,
+    apart,
     langchain,
     langchain_documents,
     llamaindex,
+    with_search,
 )
 from hooks.seen import Host
+from stub import Stub, forward
 from vectors.chroma_stores import ChromaServer
+from vectors.elastic_service import ElasticService
 from vectors.pgvector_stores import running
 from vectors.qdrant_engine import QdrantEngine, served
 from vectors.runs import aspect, failures, ingest
+from vectors.search_stores import NO_INDEX, call
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*langchain-community.*:DeprecationWarning")
 CASES = [
@@ -59,9 +65,12 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engines]:
         running() as postgres,
         served(engine) as qdrant,
         ChromaServer(folder / "chroma") as chroma,
+        OsmemServer.start() as osmem,
+        Stub(with_search(forward(osmem.url)), missing=NO_INDEX) as opensearch,
+        Stub(with_search(ElasticService(osmem.url).answer)) as elasticsearch,
         closing(engine),
     ):
-        yield Engines(folder, postgres, engine, qdrant.url, chroma)
+        yield Engines(folder, postgres, engine, qdrant.url, chroma, opensearch.url, elasticsearch.url)
 
 
 @pytest.fixture
@@ -73,6 +82,8 @@ def engines(servers: Engines, tmp_path: Path) -> Engines:
     client = servers.chroma.client()
     for collection in client.list_collections():
         client.delete_collection(collection.name)
+    for name in call(servers.opensearch, "GET", "/_alias"):
+        call(servers.opensearch, "DELETE", f"/{name}")
     return replace(servers, folder=tmp_path)
 
 
@@ -86,7 +97,11 @@ def test_connector_and_hooks_end_at_one_urn(
     case: Case,
     how: str,
 ) -> None:
-    use(case.make(engines), how)
+    store = case.make(engines)
+    if case.apart:
+        apart(store, how, host.path)
+    else:
+        use(store, how)
     [answer] = host.answers()
     [retrieval] = answer.retrievals
     [written] = host.writes()
