@@ -88,8 +88,12 @@ def index(
         text_fields=text_fields,
         stamp=stamp,
     )
-    with run, _counting(docs, record_manager, store) as counted:
-        return counted(langchain_index(docs, record_manager, store, **options))
+    with run:
+        _noted(docs, record_manager)
+        started = time.time()
+        result = langchain_index(docs, record_manager, store, **options)
+        _counted(store, result, started)
+        return result
 
 
 async def aindex(
@@ -119,27 +123,25 @@ async def aindex(
         text_fields=text_fields,
         stamp=stamp,
     )
-    with run, _counting(docs, record_manager, store) as counted:
-        return counted(await langchain_index(docs, record_manager, store, **options))
-
-
-@contextlib.contextmanager
-def _counting(docs: Any, record_manager: Any, store: Any) -> Iterator[Callable[[Any], Any]]:
-    """Note what only the arguments say of the job that runs; takes the result, and gives it back."""
-    current = writing.job.get()
-    namespace = getattr(record_manager, "namespace", None)
-    if current is not None:
-        if isinstance(namespace, str):
-            current.facts["namespace"] = namespace
-        if hasattr(docs, "lazy_load"):
-            current.facts["loader"] = extractors.class_name(docs)
-    started = time.time()
-
-    def counted(result: Any) -> Any:
+    with run:
+        _noted(docs, record_manager)
+        started = time.time()
+        result = await langchain_index(docs, record_manager, store, **options)
         _counted(store, result, started)
         return result
 
-    yield counted
+
+@guarded("index.facts")
+def _noted(docs: Any, record_manager: Any) -> None:
+    """What only the arguments say of the job that runs."""
+    current = writing.job.get()
+    if current is None:
+        return
+    namespace = getattr(record_manager, "namespace", None)
+    if isinstance(namespace, str):
+        current.facts["namespace"] = namespace
+    if hasattr(docs, "lazy_load"):
+        current.facts["loader"] = extractors.class_name(docs)
 
 
 @guarded("index.name")
