@@ -1,10 +1,11 @@
-"""Memory of `llm-qdrant` and `llm-lancedb` over 10,000 collections: real reader, DataHub pipeline, local sink.
+"""Memory of `llm-qdrant`, `llm-lancedb` and `llm-milvus` over 10,000 collections: real reader, DataHub pipeline, sink.
 
 A LanceDB folder holds one table that LanceDB wrote, and copies of its files under other names. Qdrant's own engine
-answers for one collection; its server is a stand-in that says the same of 10,000 names. As in ``chroma_10000.py``
+answers for one collection; its server is a stand-in that says the same of 10,000 names, and Milvus' stand-in says of
+each what a collection of ``tests/wire/milvus`` is. As in ``chroma_10000.py``
 each load runs in a process of its own.
 
-    python benchmarks/stores_10000.py [--store qdrant|lancedb]
+    python benchmarks/stores_10000.py [--store qdrant|lancedb|milvus]
 """
 
 from __future__ import annotations
@@ -12,15 +13,17 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+import socket
 import sys
 import tempfile
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from chroma_10000 import LOADS, ask, free_port, process, run, show
+from chroma_10000 import LOADS, free_port, process, run, show
 from typing_extensions import override
 
 sys.path.append(str(Path(__file__).resolve().parent.parent / "tests"))
@@ -93,27 +96,77 @@ def qdrant_stand_in(port: int, collections: int) -> None:
         ThreadingHTTPServer(("127.0.0.1", port), Handler).serve_forever()
 
 
+def milvus_stand_in(port: int, collections: int) -> None:
+    """Answers for every name what a recorded schema is like; until it is ended."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    import grpc
+    from pymilvus.grpc_gen import milvus_pb2, milvus_pb2_grpc
+
+    from vectors.milvus_replay import WIRE, ReplayedService
+
+    held = json.loads((WIRE / "2.6.json").read_text())
+    one = held["collections"]["texts"]
+    names = [f"c-{number:05d}" for number in range(collections)]
+
+    class Service(ReplayedService):
+        @override
+        def ShowCollections(self, request: Any, context: Any) -> Any:
+            return milvus_pb2.ShowCollectionsResponse(status={}, collection_names=names)
+
+        @override
+        def answers_of(self, name: str) -> Mapping[str, Any]:
+            described = one["DescribeCollection"]
+            schema = {**described["schema"], "name": name}
+            return {**one, "DescribeCollection": {**described, "schema": schema}}
+
+    server = grpc.server(ThreadPoolExecutor(8))
+    milvus_pb2_grpc.add_MilvusServiceServicer_to_server(Service(held, {}), server)
+    server.add_insecure_port(f"127.0.0.1:{port}")
+    server.start()
+    server.wait_for_termination()
+
+
+def awaited(port: int) -> None:
+    """Until a stand-in takes connections."""
+    for _ in range(600):
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+        except OSError:
+            time.sleep(0.1)
+        else:
+            return
+    raise SystemExit("the stand-in did not start")
+
+
+STAND_INS = {"qdrant": qdrant_stand_in, "milvus": milvus_stand_in}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--store", choices=("qdrant", "lancedb", "both"), default="both")
+    parser.add_argument("--store", choices=("qdrant", "lancedb", "milvus"), action="append")
     parser.add_argument("--stand-in", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.stand_in:
-        qdrant_stand_in(**json.loads(arguments.stand_in))
+        told = json.loads(arguments.stand_in)
+        STAND_INS[told.pop("store")](**told)
         return
-    results: dict[str, list[dict[str, float]]] = {"qdrant": [], "lancedb": []}
+    stores = arguments.store or ["qdrant", "lancedb", "milvus"]
+    results: dict[str, list[dict[str, float]]] = {store: [] for store in stores}
     with tempfile.TemporaryDirectory() as folder:
-        for load in LOADS:
-            if arguments.store != "qdrant":
-                where = lancedb_folder(Path(folder) / f"lancedb-{load}", load)
-                results["lancedb"].append(run(where, Path(folder) / f"lancedb-{load}.db", "llm-lancedb"))
-            if arguments.store != "lancedb":
+        for store in stores:
+            for load in LOADS:
+                catalog = Path(folder) / f"{store}-{load}.db"
+                if store == "lancedb":
+                    where = lancedb_folder(Path(folder) / f"lancedb-{load}", load)
+                    results[store].append(run(where, catalog, "llm-lancedb"))
+                    continue
                 port = free_port()
-                told = json.dumps({"port": port, "collections": load})
-                with process(sys.executable, __file__, "--stand-in", told):
-                    ask(f"http://127.0.0.1:{port}/")
+                asked = json.dumps({"store": store, "port": port, "collections": load})
+                with process(sys.executable, __file__, "--stand-in", asked):
+                    awaited(port)
                     url = {"url": f"http://127.0.0.1:{port}"}
-                    results["qdrant"].append(run(url, Path(folder) / f"qdrant-{load}.db", "llm-qdrant"))
+                    results[store].append(run(url, catalog, f"llm-{store}"))
     show(results)
 
 

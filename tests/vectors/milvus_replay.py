@@ -24,7 +24,7 @@ def replayed(version: str, odd: Mapping[str, Any] | None = None, *, tls: bool = 
     """Address of a server that answers what ``<version>.json`` holds; ``odd`` are other answers of some methods."""
     held = json.loads((WIRE / f"{version}.json").read_text())
     server = grpc.server(ThreadPoolExecutor(16))
-    milvus_pb2_grpc.add_MilvusServiceServicer_to_server(_Service(held, odd or {}), server)
+    milvus_pb2_grpc.add_MilvusServiceServicer_to_server(ReplayedService(held, odd or {}), server)
     pair = ((TLS / "key.pem").read_bytes(), CERTIFICATE.read_bytes())
     port = (
         server.add_secure_port("127.0.0.1:0", grpc.ssl_server_credentials([pair]))
@@ -38,13 +38,18 @@ def replayed(version: str, odd: Mapping[str, Any] | None = None, *, tls: bool = 
         server.stop(None)
 
 
-class _Service(milvus_pb2_grpc.MilvusServiceServicer):  # type: ignore[misc]  # pymilvus ships no types for it
+class ReplayedService(milvus_pb2_grpc.MilvusServiceServicer):  # type: ignore[misc]  # pymilvus ships no types for it
     def __init__(self, held: Mapping[str, Any], odd: Mapping[str, Any]) -> None:
         self._held = held
         self._odd = odd
 
+    def answers_of(self, name: str) -> Mapping[str, Any]:
+        """By method, for one collection."""
+        found: Mapping[str, Any] = self._held["collections"].get(name, {})
+        return found
+
     def _answer(self, method: str, request: Any) -> Any:
-        answers = self._held["collections"].get(getattr(request, "collection_name", ""), {})
+        answers = self.answers_of(getattr(request, "collection_name", ""))
         if getattr(request, "db_name", "default") not in ("", "default"):
             answers = {}
         found = self._odd.get(method) or answers.get(method) or {"status": _NOT_FOUND}
