@@ -70,29 +70,19 @@ def _begun(key: object, held: Any) -> float | None:
 
 # Spans
 
-_NAME: Final = -37  # The id is Class.method-uuid.
+NAME: Final = -37  # The id is Class.method-uuid.
 _RETRIEVES: Final = (".retrieve", ".aretrieve")
 _TOOLS: Final = (".call", ".acall", ".__call__")
-_PARTS: Final = (*_RETRIEVES, *_TOOLS)
+PARTS: Final = (*_RETRIEVES, *_TOOLS)
 _WRITES_ONLY: Final = ("IngestionPipeline",)
 
 
-def entered(id_: str, bound: Any, instance: Any, parent_id: str | None) -> None:
-    """A span has begun."""
-    above = spans.get(parent_id) if parent_id is not None else None
-    if above is None:
-        _root_entered(id_, bound, instance)
-    elif instance is None or not id_.endswith(_PARTS, 0, _NAME):
-        spans[id_] = above
-    else:
-        _part_entered(id_, instance, above)
-
-
 @guarded("llamaindex.span_enter")
-def _root_entered(id_: str, bound: Any, instance: Any) -> None:
+def root_entered(id_: str, bound: Any, instance: Any) -> None:
+    """A span without a known parent has begun: with it, an answer."""
     if len(spans) >= runtime.MAX_OPEN:
         sweep()
-    name = id_.rpartition("-")[0] if id_.count("-") < 5 else id_[:_NAME]
+    name = id_.rpartition("-")[0] if id_.count("-") < 5 else id_[:NAME]
     if _makes_no_answer(name):
         # An ingestion pipeline makes no answer; its writes are seen at the store.
         spans[id_] = Span(id_, _NO_ANSWER, None, root=True)
@@ -109,12 +99,13 @@ def _root_entered(id_: str, bound: Any, instance: Any) -> None:
             answer.root = name
         if answer.query is None:
             answer.query = _query(bound)
-        if instance is not None and id_.endswith(_PARTS, 0, _NAME):
+        if instance is not None and id_.endswith(PARTS, 0, NAME):
             _part(span, id_, instance)
 
 
 @guarded("llamaindex.part_enter")
-def _part_entered(id_: str, instance: Any, above: Span) -> None:
+def part_entered(id_: str, instance: Any, above: Span) -> None:
+    """A span has begun that may be a retrieval or a tool."""
     spans[id_] = above
     _part(above, id_, instance)
 
@@ -124,7 +115,7 @@ def _part(span: Span, id_: str, instance: Any) -> None:
     answer = span.answer
     if not isinstance(answer, Answer):
         return
-    if id_.endswith(_RETRIEVES, 0, _NAME):
+    if id_.endswith(_RETRIEVES, 0, NAME):
         if held(instance, "_retrieve") is None:
             return
         span = own(id_, span)
@@ -240,15 +231,9 @@ def _query(bound: Any) -> str | None:
     return None
 
 
-def exited(id_: str, result: Any) -> None:
-    """A span has ended."""
-    span = spans.pop(id_, None)
-    if span is not None and span.key == id_ and (span.root or span.part is not None):
-        _exited(span, result)
-
-
 @guarded("llamaindex.span_exit")
-def _exited(span: Span, result: Any) -> None:
+def exited(span: Span, result: Any) -> None:
+    """A root or a part has ended."""
     answer = span.answer
     if not isinstance(answer, Answer):
         return
@@ -318,8 +303,7 @@ def _prompt(event: Any) -> None:
         return
     answer = span.answer
     span = own(event.span_id, span)
-    metadata = held(event.template, "metadata")
-    identity = templates.identity(metadata) if metadata else None
+    identity = templates.identity(held(event.template, "metadata"))
     template = templates.of_llamaindex(event.template)
     for known in reversed(answer.parts):
         if type(known) is Prompt and known.template == template and known.identity == identity:

@@ -37,6 +37,20 @@ def digest(parts: Iterable[tuple[str, str]]) -> str:
     return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()
 
 
+_KEYS: Final = frozenset(
+    {
+        "datahub_urn",
+        "lc_hub_repo",
+        "langfuse_prompt",
+        "mlflow_prompt",
+        "mlflow.linkedPrompts",
+        "mlflow_prompt_uri",
+        "prompt_uri",
+        "prompt_name",
+    }
+)
+
+
 def identity(metadata: Mapping[str, Any] | None) -> dict[str, str] | None:
     """Identity that a registry or the user left in a prompt's metadata, as it is.
 
@@ -44,7 +58,7 @@ def identity(metadata: Mapping[str, Any] | None) -> dict[str, str] | None:
     ``mlflow.linkedPrompts``, ``mlflow_prompt`` and ``prompts:/name/version`` addresses; ``prompt_name`` with
     ``prompt_version``.
     """
-    if not metadata:
+    if not metadata or _KEYS.isdisjoint(metadata):
         return None
     urn = metadata.get("datahub_urn")
     if isinstance(urn, str) and urn.startswith("urn:li:dataset:") and "ls_retriever_name" not in metadata:
