@@ -1,6 +1,6 @@
 """The source ``llm-runs``: what the hooks stored on this host becomes lineage and usage in the catalog.
 
-At least once, with keys that make repeats harmless: a bucket with a new answer is emitted again as a whole. How far the
+At least once, with keys that make repeats harmless: a day with a new answer is emitted again as a whole. How far the
 store was read moves only when the sink has confirmed, by DataHub's own checkpoint; without stateful ingestion every
 run emits everything that the store holds.
 """
@@ -31,7 +31,7 @@ from datahub_llmops.recorded import Identities, RecordedAnswer
 from datahub_llmops.runs.applications import Applications, Logs
 from datahub_llmops.runs.config import RunsConfig, RunsReport
 from datahub_llmops.runs.embedding import EmbeddingRuns
-from datahub_llmops.runs.rollup import DAY, HOUR, Built, Rollup, built_with, mismatch, roll_up
+from datahub_llmops.runs.rollup import DAY, Built, Rollup, built_with, mismatch, roll_up
 from datahub_llmops.runs.watermark import Watermark, store_key
 from datahub_llmops.source import workunit
 from datahub_llmops.writer import RunWriter
@@ -101,11 +101,10 @@ class RunsSource(StatefulIngestionSourceBase):
         resolver = Resolver(
             self.config.instances, env=self.config.env, catalog=catalog, ambiguous=self._ambiguous
         )
-        hours = {int(when) // HOUR * HOUR for when in store.starts_after(answers_from, answers_upto)}
-        self.report.buckets = len(hours)
+        days = sorted({int(when) // DAY * DAY for when in store.starts_after(answers_from, answers_upto)})
+        self.report.buckets = len(days)
         logs = Logs(self.config)
-        found = roll_up(self._answers(store, known, hours, logs), resolver, logs, self.config)
-        found.keep_hours(hours)
+        found = roll_up(self._answers(store, known, days, logs), resolver, logs, self.config)
         self.report.answers_read, self.report.applications = found.answers, len(found.applications)
         for key, count in found.unresolved.items():
             self.report.unresolved_indexes[key] = count
@@ -123,11 +122,10 @@ class RunsSource(StatefulIngestionSourceBase):
         self._watermark.reached(state.after(name, answers_upto, writes_upto))
 
     def _answers(
-        self, store: Store, known: Identities, hours: set[int], logs: Logs
+        self, store: Store, known: Identities, days: list[int], logs: Logs
     ) -> Iterator[RecordedAnswer]:
-        days = sorted({hour // DAY for hour in hours})
-        for day in days:  # Whole days: the process instance of a day counts all of it.
-            for row in store.begun_between(day * DAY, (day + 1) * DAY):
+        for day in days:
+            for row in store.begun_between(day, day + DAY):
                 answer = recorded.answer(row, known)
                 logs.met(answer.application, answer.framework)
                 yield answer
