@@ -78,9 +78,8 @@ class InstanceConfig(ConfigModel):
         )
 
     def named(self, name: Name) -> Name:
-        """A collection's name as the catalog has it, by what an application asked for."""
-        meant = (*name[:-1], self.aliases.get(name[-1], name[-1]))
-        return tuple(part.lower() for part in meant) if self.lowercase else meant
+        """What an application asked for, by the collection's own name where this rule says it."""
+        return (*name[:-1], self.aliases.get(name[-1], name[-1]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,17 +131,18 @@ class Resolver:
             return None
         rule = next((rule for rule in self._rules if rule.fits(raw, platform)), None)
         if rule is None:
-            place, asked = urns.Place(platform=platform, env=self._env), name
+            place, own = urns.Place(platform=platform, env=self._env), name
         else:
             place = urns.Place(platform=platform, env=rule.env, instance=rule.platform_instance)
-            asked, name = name, rule.named(name)
-        default = urns.collection(place, name)
+            name = rule.named(name)
+            own = tuple(part.lower() for part in name) if rule.lowercase else name
+        default = urns.collection(place, own)
         if self._catalog is None:
             return default
-        found = _of_name(self._catalog, platform, ".".join(name)) if rule is None else [default]
+        found = _of_name(self._catalog, platform, ".".join(own)) if rule is None else [default]
         meant = (
             [urn for urn in found if _described(self._catalog, urn)]
-            or self._of_alias(self._catalog, asked[-1], ".".join(name[:-1]), place, anywhere=rule is None)
+            or self._of_alias(self._catalog, name[-1], ".".join(own[:-1]), place, anywhere=rule is None)
             or found
         )
         if len(meant) > 1:
