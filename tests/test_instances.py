@@ -15,12 +15,12 @@ from datahub.metadata.schema_classes import (
     StatusClass,
     _Aspect,
 )
+from datahub.metadata.urns import DatasetUrn
 
 from catalog.recorded import write_local
 from datahub_llmops import urns
 from datahub_llmops.catalog.local import LocalCatalog
 from datahub_llmops.instances import Ambiguous, InstanceConfig, Resolver
-from datahub_llmops.mapping.edges import key_proposal
 
 
 def dataset(platform: str, name: str, env: str = "PROD") -> str:
@@ -43,6 +43,12 @@ def collection(
             instance=urns.platform_instance(platform, instance) if instance else None,
         ),
     )
+
+
+def met(name: str) -> list[MetadataChangeProposalWrapper]:
+    """As ``llm-runs`` leaves one that no catalog knows."""
+    urn = dataset("qdrant", name)
+    return aspects(urn, DatasetUrn.from_string(urn).to_key_aspect())
 
 
 class Asked:
@@ -71,8 +77,8 @@ def catalog(tmp_path: Path) -> Iterator[LocalCatalog]:
         *collection("milvus", "other.docs_v9", "docs"),
         *collection("elasticsearch", "logs-1", "logs,log"),  # As DataHub's own source writes it.
         # Met by an earlier run, and catalogued by nobody.
-        key_proposal(dataset("qdrant", "docs")),
-        key_proposal(dataset("qdrant", "met")),
+        *met("docs"),
+        *met("met"),
         # There was a collection of this name, before it became an alias.
         *collection("qdrant", "current"),
         *aspects(dataset("qdrant", "current"), StatusClass(removed=True)),
@@ -141,7 +147,7 @@ def test_a_rule_says_where_the_alias_is(
 def test_an_asset_that_only_an_earlier_run_made_leaves_no_doubt(tmp_path: Path) -> None:
     proposals = [
         *collection("qdrant", "docs", instance="eu", env="DEV"),
-        key_proposal(dataset("qdrant", "docs")),
+        *met("docs"),
     ]
     with closing(write_local(tmp_path / "catalog.db", [one.make_mcp() for one in proposals])) as found:
         asked = Asked(found)

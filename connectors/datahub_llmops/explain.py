@@ -16,7 +16,7 @@ from datahub_llmops.errors import StoreError, UnknownAssetError
 from datahub_llmops.hooks import keys
 from datahub_llmops.hooks.encode import chunk_key
 from datahub_llmops.hooks.store import Store, WriteRow
-from datahub_llmops.instances import InstanceConfig, Resolver, shown
+from datahub_llmops.instances import MapConfig, Resolver, shown
 from datahub_llmops.lineage import rules
 from datahub_llmops.recorded import Chunk, Identities, Raw, RecordedAnswer, RecordedWrites, Retrieval
 from datahub_llmops.usage import model_name
@@ -146,16 +146,14 @@ def explain(
     store: Store,
     answer: RecordedAnswer,
     catalog: FullCatalog | None,
-    *,
-    env: str = "PROD",
-    instances: tuple[InstanceConfig, ...] = (),
+    config: MapConfig | None = None,
 ) -> Explanation:
-    """Join.
+    """Join. ``config`` is that of ``llm-runs``, so that both end at the same assets.
 
     Raises:
         CatalogError: the catalog cannot answer.
     """
-    return _Walk(store, answer, catalog, env, instances).explanation()
+    return _Walk(store, answer, catalog, config or MapConfig()).explanation()
 
 
 class _Walk:
@@ -166,19 +164,19 @@ class _Walk:
         store: Store,
         answer: RecordedAnswer,
         catalog: FullCatalog | None,
-        env: str,
-        instances: tuple[InstanceConfig, ...],
+        config: MapConfig,
     ) -> None:
-        self._store, self._answer, self._catalog, self._env = store, answer, catalog, env
+        self._store, self._answer, self._catalog = store, answer, catalog
         self._resolver = Resolver(
-            instances,
-            env=env,
+            config.instances,
+            env=config.env,
             catalog=catalog,
             ambiguous=lambda found: self._gap(
-                f"{found.shown} may be {' or '.join(found.candidates)}: say which with `instances` in llm-runs"
+                f"{found.shown} may be {' or '.join(found.candidates)}: say which with `instances` in the recipe of "
+                "llm-runs, and name it: --recipe"
             ),
         )
-        self._rules = rules.compile(rules.ProvenanceConfig(), env=env)
+        self._rules = rules.compile(rules.ProvenanceConfig(rules=config.source_rules), env=config.env)
         self._secret = keys.key(store.path, create=False)
         self._gaps: list[str] = []
         self._writers: dict[str, Writer] = {}

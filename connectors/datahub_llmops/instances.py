@@ -11,16 +11,21 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 from datahub.configuration.common import ConfigModel
+from datahub.configuration.source_common import EnvConfigMixin
 from datahub.metadata.urns import DatasetUrn
 from datahub.utilities.urns.error import InvalidUrnError
 from pydantic import Field, field_validator
 
 from datahub_llmops import urns
 from datahub_llmops.catalog.protocol import Catalog
+from datahub_llmops.errors import RecipeError
+from datahub_llmops.lineage.rules import RuleConfig
 from datahub_llmops.model import Name
+from datahub_llmops.recipe_file import options
 from datahub_llmops.usage import model_name
 
 _NAMES: Final[Mapping[str, tuple[str, ...]]] = {
@@ -80,6 +85,34 @@ class InstanceConfig(ConfigModel):
     def named(self, name: Name) -> Name:
         """What an application asked for, by the collection's own name where this rule says it."""
         return (*name[:-1], self.aliases.get(name[-1], name[-1]))
+
+
+class MapConfig(EnvConfigMixin):
+    """The options of a recipe that say what raw identities mean."""
+
+    instances: list[InstanceConfig] = Field(
+        default_factory=list,
+        description="Which platform instance and environment a store is, first match wins; without a match the "
+        "catalog is asked, for example `[{platform: chroma, at: 'chroma\\.eu:8000', platform_instance: eu}]`.",
+    )
+    source_rules: list[RuleConfig] = Field(
+        default_factory=list,
+        description="Rules that turn the sources of chunks into dataset URNs, before the built-in ones, for example "
+        "`[{match: 'kb/(?P<t>.+)', urn: 'urn:li:dataset:(urn:li:dataPlatform:postgres,kb.{t},PROD)'}]`.",
+    )
+
+    @classmethod
+    def read(cls, path: Path | None, env: str | None = None) -> MapConfig:
+        """Those of the recipe of ``llm-runs``, all at their defaults without one; ``env`` goes before the recipe's.
+
+        Raises:
+            RecipeError: it cannot be read.
+        """
+        found = options(path, cls.model_fields) if path is not None else {}
+        try:
+            return cls.model_validate({**found, **({"env": env} if env is not None else {})})
+        except ValueError as error:  # pydantic's ValidationError is one
+            raise RecipeError(f"{path or 'env'}: {error}") from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
 MAX_CHUNKS: Final = 250_000
-"""Different chunks that are told apart in one sum; they are held in memory, some 25 MiB for so many."""
+"""Different chunks that are told apart in one sum; they are held in memory, some 17 MiB for so many."""
 LATENCY_BOUNDS: Final = (10, 20, 40, 80, 160, 320, 640, 1280, 2560, 5120, 10240, 20480, 40960, 81920)
 """Upper bounds in milliseconds, those of OpenTelemetry's `gen_ai.client.operation.duration`.
 

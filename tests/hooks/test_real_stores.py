@@ -20,7 +20,7 @@ from datahub_llmops.hooks import keys
 from datahub_llmops.hooks.encode import chunk_key
 from datahub_llmops.hooks.extractors import identity
 from datahub_llmops.hooks.store import Store
-from datahub_llmops.instances import InstanceConfig, Resolver
+from datahub_llmops.instances import InstanceConfig, MapConfig, Resolver
 from hooks.real_stores import (
     ALIASES,
     DATABASE,
@@ -157,9 +157,9 @@ def test_an_alias_ends_at_its_collection(
     assert [one["dataset"] for one in aspect(tmp_path, retriever, "upstreamLineage")["upstreams"]] == [index]
 
     store = Store.read(host.path)
-    given = tuple(InstanceConfig.model_validate(rule) for rule in rules)
+    given = MapConfig.model_validate({"instances": rules})
     with closing(store), closing(LocalCatalog(tmp_path / "catalog.db")) as catalog:
-        found = explain(store, answer, catalog, instances=given)
+        found = explain(store, answer, catalog, given)
     assert {one.index for one in found.documents} == {index}
     assert {one.run for one in found.documents} == {written.run if case.ids else None}
     assert not any(gap.startswith("index") or index in gap for gap in found.gaps)
@@ -180,6 +180,28 @@ def test_an_alias_of_several_collections_is_told_and_none_is_taken(
     assert f"elasticsearch:current: {both}" in str(report(run).warnings)
     retriever = "urn:li:dataset:(urn:li:dataPlatform:langchain,support-bot.VectorStoreRetriever,PROD)"
     assert aspect(tmp_path, retriever, "upstreamLineage") == {}
+
+
+def test_an_alias_that_moved_stands_for_what_it_pointed_at_when_the_connector_ran(
+    host: Host, engines: Engines, tmp_path: Path
+) -> None:
+    alias, case = ALIASES["opensearch"], LANGCHAIN["opensearch"]
+    retriever = "urn:li:dataset:(urn:li:dataPlatform:langchain,support-bot.VectorStoreRetriever,PROD)"
+    for name in ("docs", "more"):
+        alias.make(engines, name).add_documents(langchain_documents(), ids=IDS)
+        alias.give(engines, name, "current")
+        assert alias.make(engines, "current").as_retriever(search_kwargs={"k": 2}).invoke("q")
+        host.answers()
+        ingest(tmp_path, case.system, **case.config(engines))
+        ingest(tmp_path, "runs", store=str(host.path))
+        call(engines.opensearch, "DELETE", f"/{name}/_alias/current")
+    indexes = {n: f"urn:li:dataset:(urn:li:dataPlatform:elasticsearch,{n},PROD)" for n in ("docs", "more")}
+    upstreams = aspect(tmp_path, retriever, "upstreamLineage")["upstreams"]
+    assert {one["dataset"] for one in upstreams} == set(indexes.values())
+    with closing(LocalCatalog(tmp_path / "catalog.db")) as catalog:
+        calls = {n: catalog.latest(urn)["datasetUsageStatistics"] for n, urn in indexes.items()}
+    # The first answer is of the day that was read again.
+    assert {n: one["totalSqlQueries"] for n, one in calls.items()} == {"docs": 1, "more": 2}
 
 
 def writers(host: Host, retrieval: Any) -> list[str | None]:
