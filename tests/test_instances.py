@@ -20,7 +20,9 @@ from datahub.metadata.urns import DatasetUrn
 from catalog.recorded import write_local
 from datahub_llmops import urns
 from datahub_llmops.catalog.local import LocalCatalog
-from datahub_llmops.instances import Ambiguous, InstanceConfig, Resolver
+from datahub_llmops.instances import ALIASED, Ambiguous, InstanceConfig, Resolver
+from datahub_llmops.vector_store import VectorStoreSource
+from test_inventory import SOURCES, resolve
 
 
 def dataset(platform: str, name: str, env: str = "PROD") -> str:
@@ -160,3 +162,8 @@ def test_without_a_catalog_only_a_rule_knows_aliases() -> None:
     assert Asked(None, {"platform": "qdrant", "aliases": {"docs": "docs_v2"}})("docs") == dataset(
         "qdrant", "docs_v2"
     )
+
+
+def test_aliases_are_looked_for_where_a_connector_tells_them() -> None:
+    stores = [source for source in map(resolve, SOURCES.values()) if issubclass(source, VectorStoreSource)]
+    assert {source.platform for source in stores if "aliases" in source.tells} == ALIASED

@@ -39,6 +39,9 @@ _NAMES: Final[Mapping[str, tuple[str, ...]]] = {
 IN_MEMORY: Final = ":memory:"
 """Path of a store that ends with its process: no asset of a catalog, whatever its name."""
 
+ALIASED: Final = frozenset({"elasticsearch", "milvus", "qdrant", "weaviate"})
+"""Platforms whose collections may have other names; of no other the catalog is asked for all datasets."""
+
 _PLATFORMS: Final = {"opensearch": "elasticsearch"}
 
 
@@ -187,6 +190,8 @@ class Resolver:
         self, catalog: Catalog, alias: str, above: str, place: urns.Place, *, anywhere: bool
     ) -> list[str]:
         """What the catalog says that an alias stands for, in a database or the like; in ``place``, or ``anywhere``."""
+        if place.platform not in ALIASED:
+            return []
         if place.platform not in self._aliases:
             self._aliases[place.platform] = catalog.aliases(place.platform)
         return [

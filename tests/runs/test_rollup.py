@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Iterable
 from contextlib import closing
@@ -18,6 +19,7 @@ from hypothesis import strategies as st
 from langchain_core.documents import Document
 
 import datahub_llmops.hooks as lineage
+from datahub_llmops.hooks.store import Store
 from datahub_llmops.usage import Totals
 from runs.world import INDEX, JOB, LOG, PROMPT, RETRIEVER, World
 
@@ -167,6 +169,41 @@ def test_no_order_of_answers_and_runs_counts_one_twice(world: World) -> None:
                 assert recorded(here.catalog, urn, "llmUsage") == expected
 
     holds()
+
+
+def test_a_day_that_the_store_has_dropped_half_of_stays_as_it_was_sent(world: World) -> None:
+    world.index()
+    world.ask()
+    one = worker(world, "a", world.folder)
+    now = time.time()
+    cut = now // DAY * DAY - 2 * DAY + DAY / 2
+    one.answered([cut - 60, cut - 30, cut + 30, now])
+    runs = {"store": str(one.path)}
+    world.ingest("llm-runs", runs, state=False)
+    store = Store.open(str(one.path))
+    store.prune(2**40, (now - cut) / DAY)
+    store.close()
+    report = world.ingest("llm-runs", runs, state=False)
+    assert (report.answers_read, report.store_counters["answers_expired"]) == (1, 2)
+    for urn in (INDEX, LOG):
+        found = recorded(world.catalog, urn, "datasetUsageStatistics")
+        assert sorted(found.values()) == [1, 3]
+    one.answered([cut + 90])  # A late one: the day is not whole again by that.
+    world.ingest("llm-runs", runs, state=False)
+    assert sorted(recorded(world.catalog, LOG, "datasetUsageStatistics").values()) == [1, 3]
+
+
+def test_a_store_that_holds_less_than_a_day_says_what_it_has(world: World) -> None:
+    world.index()
+    world.ask()
+    one = worker(world, "a", world.folder)
+    midnight = time.time() // DAY * DAY
+    one.answered([midnight + 30, midnight + 90])
+    store = Store.open(str(one.path))
+    store.prune(2**40, (time.time() - midnight - 60) / DAY)
+    store.close()
+    world.ingest("llm-runs", {"store": str(one.path)}, state=False)
+    assert list(recorded(world.catalog, LOG, "datasetUsageStatistics").values()) == [1]
 
 
 def test_chunks_that_are_too_many_to_tell_apart_are_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:

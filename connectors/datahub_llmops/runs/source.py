@@ -101,7 +101,8 @@ class RunsSource(StatefulIngestionSourceBase):
         resolver = Resolver(
             self.config.instances, env=self.config.env, catalog=catalog, ambiguous=self._ambiguous
         )
-        days = sorted({int(when) // DAY * DAY for when in store.starts_after(answers_from, answers_upto)})
+        fresh = {int(when) // DAY * DAY for when in store.starts_after(answers_from, answers_upto)}
+        days = sorted(fresh - _cut(store, fresh))
         self.report.buckets = len(days)
         logs = Logs(self.config)
         found = roll_up(self._answers(store, known, days, logs), resolver, logs, self.config)
@@ -111,8 +112,8 @@ class RunsSource(StatefulIngestionSourceBase):
         now = self._now()
         applications = Applications(self.config, writer, catalog, logs, now)
         yield from applications.units(found)
-        fresh = [recorded.writes(row, known) for row in store.writes(writes_from)]
-        yield from EmbeddingRuns(self.config, self.report, writer, now).units(fresh, resolver)
+        runs = [recorded.writes(row, known) for row in store.writes(writes_from)]
+        yield from EmbeddingRuns(self.config, self.report, writer, now).units(runs, resolver)
         for model in writer.models:
             yield from writer.model(model)
         yield from applications.model_usage(found)
@@ -160,3 +161,13 @@ class RunsSource(StatefulIngestionSourceBase):
             message="None was taken. Say which is meant with a rule of `instances`.",
             context=f"{found.shown}: {', '.join(found.candidates)}",
         )
+
+
+def _cut(store: Store, days: set[int]) -> set[int]:
+    """The oldest day of a store that dropped answers: what is left of it would replace what was sent of the whole."""
+    counters = store.counters()
+    if not days or not (counters.get("answers_expired") or counters.get("answers_dropped")):
+        return set()
+    oldest = next(store.begun_between(0, max(days) + DAY), None)
+    # A store that holds no more than a day has nothing better to say of it.
+    return set() if oldest is None else {int(oldest.started) // DAY * DAY} - {max(days)}
