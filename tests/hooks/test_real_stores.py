@@ -15,17 +15,20 @@ import pytest
 from osmem_server import OsmemServer  # type: ignore[import-untyped]  # it has no types
 
 from datahub_llmops.catalog.local import LocalCatalog
+from datahub_llmops.explain import explain
 from datahub_llmops.hooks import keys
 from datahub_llmops.hooks.encode import chunk_key
 from datahub_llmops.hooks.extractors import identity
 from datahub_llmops.hooks.store import Store
-from datahub_llmops.instances import InstanceConfig, Resolver
+from datahub_llmops.instances import InstanceConfig, MapConfig, Resolver
 from hooks.real_stores import (
+    ALIASES,
     DATABASE,
     EMBEDDING,
     IDS,
     LANGCHAIN,
     LLAMAINDEX,
+    Alias,
     Case,
     Engines,
     apart,
@@ -40,7 +43,7 @@ from vectors.chroma_stores import ChromaServer
 from vectors.elastic_service import ElasticService
 from vectors.pgvector_stores import running
 from vectors.qdrant_engine import QdrantEngine, served
-from vectors.runs import aspect, failures, ingest
+from vectors.runs import aspect, failures, ingest, report
 from vectors.search_stores import NO_INDEX, call
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*langchain-community.*:DeprecationWarning")
@@ -77,6 +80,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engines]:
 def engines(servers: Engines, tmp_path: Path) -> Engines:
     """Empty ones, but for the names."""
     servers.postgres.create(DATABASE)
+    servers.engine.aliases.clear()
     for name in list(servers.engine.held):
         servers.engine.held.pop(name).shard.close()
     client = servers.chroma.client()
@@ -127,6 +131,77 @@ def test_connector_and_hooks_end_at_one_urn(
     job = f"urn:li:dataJob:({flow},index {written.index['collection']})"
     outputs = aspect(tmp_path, job, "dataJobInputOutput")["outputDatasetEdges"]
     assert [edge["destinationUrn"] for edge in outputs] == [index]
+
+
+@pytest.mark.parametrize("ruled", [False, True], ids=["by the catalog", "by a rule"])
+@pytest.mark.parametrize("alias", ALIASES.values(), ids=ALIASES)
+def test_an_alias_ends_at_its_collection(
+    host: Host, engines: Engines, tmp_path: Path, alias: Alias, ruled: bool
+) -> None:
+    case = LANGCHAIN[alias.case]
+    case.make(engines).add_documents(langchain_documents(), ids=IDS)
+    alias.give(engines, "docs", "current")
+    assert len(alias.make(engines, "current").as_retriever(search_kwargs={"k": 2}).invoke("q")) == 2
+    [answer] = host.answers()
+    [written] = host.writes()
+    [retrieval] = answer.retrievals
+    assert (retrieval.index["collection"], written.index["collection"]) == ("current", "docs")  # type: ignore[index]
+
+    place = {"env": "DEV", "platform_instance": "eu"}
+    connector = ingest(tmp_path, case.system, **place, **case.config(engines))
+    assert failures(connector) == []
+    rules = [{"platform": case.platform, "at": where(written.index), **place}] if ruled else []
+    ingest(tmp_path, "runs", store=str(host.path), instances=rules)
+    index = f"urn:li:dataset:(urn:li:dataPlatform:{case.platform},eu.docs,DEV)"
+    retriever = "urn:li:dataset:(urn:li:dataPlatform:langchain,support-bot.VectorStoreRetriever,PROD)"
+    assert [one["dataset"] for one in aspect(tmp_path, retriever, "upstreamLineage")["upstreams"]] == [index]
+
+    store = Store.read(host.path)
+    given = MapConfig.model_validate({"instances": rules})
+    with closing(store), closing(LocalCatalog(tmp_path / "catalog.db")) as catalog:
+        found = explain(store, answer, catalog, given)
+    assert {one.index for one in found.documents} == {index}
+    assert {one.run for one in found.documents} == {written.run if case.ids else None}
+    assert not any(gap.startswith("index") or index in gap for gap in found.gaps)
+
+
+def test_an_alias_of_several_collections_is_told_and_none_is_taken(
+    host: Host, engines: Engines, tmp_path: Path
+) -> None:
+    alias, case = ALIASES["opensearch"], LANGCHAIN["opensearch"]
+    for name in ("docs", "more"):
+        alias.make(engines, name).add_documents(langchain_documents(), ids=IDS)
+        alias.give(engines, name, "current")
+    assert alias.make(engines, "current").as_retriever(search_kwargs={"k": 2}).invoke("q")
+    assert host.answers()
+    ingest(tmp_path, case.system, **case.config(engines))
+    run = ingest(tmp_path, "runs", store=str(host.path))
+    both = ", ".join(f"urn:li:dataset:(urn:li:dataPlatform:elasticsearch,{n},PROD)" for n in ("docs", "more"))
+    assert f"elasticsearch:current: {both}" in str(report(run).warnings)
+    retriever = "urn:li:dataset:(urn:li:dataPlatform:langchain,support-bot.VectorStoreRetriever,PROD)"
+    assert aspect(tmp_path, retriever, "upstreamLineage") == {}
+
+
+def test_an_alias_that_moved_stands_for_what_it_pointed_at_when_the_connector_ran(
+    host: Host, engines: Engines, tmp_path: Path
+) -> None:
+    alias, case = ALIASES["opensearch"], LANGCHAIN["opensearch"]
+    retriever = "urn:li:dataset:(urn:li:dataPlatform:langchain,support-bot.VectorStoreRetriever,PROD)"
+    for name in ("docs", "more"):
+        alias.make(engines, name).add_documents(langchain_documents(), ids=IDS)
+        alias.give(engines, name, "current")
+        assert alias.make(engines, "current").as_retriever(search_kwargs={"k": 2}).invoke("q")
+        host.answers()
+        ingest(tmp_path, case.system, **case.config(engines))
+        ingest(tmp_path, "runs", store=str(host.path))
+        call(engines.opensearch, "DELETE", f"/{name}/_alias/current")
+    indexes = {n: f"urn:li:dataset:(urn:li:dataPlatform:elasticsearch,{n},PROD)" for n in ("docs", "more")}
+    upstreams = aspect(tmp_path, retriever, "upstreamLineage")["upstreams"]
+    assert {one["dataset"] for one in upstreams} == set(indexes.values())
+    with closing(LocalCatalog(tmp_path / "catalog.db")) as catalog:
+        calls = {n: catalog.latest(urn)["datasetUsageStatistics"] for n, urn in indexes.items()}
+    # The first answer is of the day that was read again.
+    assert {n: one["totalSqlQueries"] for n, one in calls.items()} == {"docs": 1, "more": 2}
 
 
 def writers(host: Host, retrieval: Any) -> list[str | None]:
