@@ -15,7 +15,8 @@ from datahub_llmops.catalog.protocol import FullCatalog, Node
 from datahub_llmops.errors import StoreError, UnknownAssetError
 from datahub_llmops.hooks import keys
 from datahub_llmops.hooks.encode import chunk_key
-from datahub_llmops.hooks.store import Store, WriteRow
+from datahub_llmops.hooks.records import WriteRow
+from datahub_llmops.hooks.store import Store
 from datahub_llmops.instances import MapConfig, Resolver, shown
 from datahub_llmops.lineage import rules
 from datahub_llmops.recorded import Chunk, Identities, Raw, RecordedAnswer, RecordedWrites, Retrieval
