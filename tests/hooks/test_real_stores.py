@@ -6,12 +6,15 @@ import asyncio
 import inspect
 import re
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
+import weaviate
 from osmem_server import OsmemServer  # type: ignore[import-untyped]  # it has no types
 
 from datahub_llmops.catalog.local import LocalCatalog
@@ -45,6 +48,7 @@ from vectors.pgvector_stores import running
 from vectors.qdrant_engine import QdrantEngine, served
 from vectors.runs import aspect, failures, ingest, report
 from vectors.search_stores import NO_INDEX, call
+from vectors.weaviate_service import WeaviateService
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*langchain-community.*:DeprecationWarning")
 CASES = [
@@ -116,7 +120,16 @@ def test_connector_and_hooks_end_at_one_urn(
     assert host.handle.stats()["degraded"] == []
     assert writers(host, retrieval) == [written.run if case.ids else None] * 2
 
-    connector = ingest(tmp_path, case.system, env="DEV", platform_instance="eu", **case.config(engines))
+    ends_at_the_connectors_urn(host, tmp_path, framework, case, case.config(engines))
+
+
+def ends_at_the_connectors_urn(
+    host: Host, tmp_path: Path, framework: str, case: Case, config: dict[str, Any]
+) -> None:
+    """What was recorded: by the catalog after a run of the connector and one of ``llm-runs``."""
+    [written] = host.writes()
+    assert written.index is not None
+    connector = ingest(tmp_path, case.system, env="DEV", platform_instance="eu", **config)
     assert failures(connector) == []
     index = f"urn:li:dataset:(urn:li:dataPlatform:{case.platform},eu.{case.index},DEV)"
     with closing(LocalCatalog(tmp_path / "catalog.db")) as catalog:
@@ -202,6 +215,57 @@ def test_an_alias_that_moved_stands_for_what_it_pointed_at_when_the_connector_ra
         calls = {n: catalog.latest(urn)["datasetUsageStatistics"] for n, urn in indexes.items()}
     # The first answer is of the day that was read again.
     assert {n: one["totalSqlQueries"] for n, one in calls.items()} == {"docs": 1, "more": 2}
+
+
+@contextmanager
+def weaviate_without_grpc() -> Iterator[tuple[str, weaviate.WeaviateClient]]:
+    """URL of the stand-in, and Weaviate's own client of it. Each gRPC call is answered that there is no such method."""
+    nothing = grpc.server(ThreadPoolExecutor(1))
+    port = nothing.add_insecure_port("127.0.0.1:0")
+    nothing.start()
+    try:
+        with (
+            WeaviateService() as service,
+            weaviate.connect_to_local("127.0.0.1", service.port, port, skip_init_checks=True) as client,
+        ):
+            yield service.url, client
+    finally:
+        nothing.stop(None)
+
+
+@pytest.mark.parametrize("framework", ["langchain", "llama-index"])
+def test_stores_over_weaviate_end_at_the_connectors_urn(host: Host, tmp_path: Path, framework: str) -> None:
+    """What writes and asks is gRPC, which no stand-in here speaks: the package reports its writes all the same, and
+    the question fails. Both are recorded with the place that the store object has."""
+    make, use, name = {
+        "langchain": (_langchain_weaviate, langchain, "Notes"),
+        "llama-index": (_llama_weaviate, llamaindex, "Llama"),
+    }[framework]
+    case = Case("weaviate", "weaviate", name, make, lambda _: {})
+    with weaviate_without_grpc() as (url, client):
+        with pytest.raises(ValueError, match="Method not found"):
+            use(make(client), "sync")
+        [answer] = host.answers()
+        [retrieval] = answer.retrievals
+        [written] = host.writes()
+        assert retrieval.index == written.index
+        assert (retrieval.status, retrieval.chunks) == ("error", ())
+        assert written.counts == {"added": 3}
+        assert host.handle.stats()["degraded"] == []
+        ends_at_the_connectors_urn(host, tmp_path, framework, case, {"url": url})
+
+
+def _langchain_weaviate(client: Any) -> Any:
+    from langchain_weaviate import WeaviateVectorStore
+
+    # The client makes the first letter of a name large.
+    return WeaviateVectorStore(client, "notes", "text", EMBEDDING)
+
+
+def _llama_weaviate(client: Any) -> Any:
+    from llama_index.vector_stores.weaviate import WeaviateVectorStore
+
+    return WeaviateVectorStore(weaviate_client=client, index_name="Llama")
 
 
 def writers(host: Host, retrieval: Any) -> list[str | None]:
