@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from typing import Any, Final
 
 from datahub_llmops.hooks import extractors, provenance, runtime, templates
 from datahub_llmops.hooks.answers import (
     Answer,
+    Metadata,
     ModelCall,
     Prompt,
     Retrieval,
@@ -29,7 +30,6 @@ from datahub_llmops.hooks.answers import (
 from datahub_llmops.hooks.described import Described, attributes, kept
 from datahub_llmops.hooks.guard import guarded
 from datahub_llmops.hooks.model_calls import part, tokens
-from datahub_llmops.hooks.places import attribute
 
 
 class Span:
@@ -194,25 +194,22 @@ def _retrieval(span: Span, answer: Answer, retriever: Any) -> None:
     if within is not None:
         within.composite = True
         retrieval.within = within
-    found = _description(retriever)
+    own = attributes(retriever)
+    found = _description(retriever, own)
     retrieval.retriever = found.named
     retrieval.facts = found.facts
     if found.store is not None:
-        retrieval.index = extractors.identity(found.store)
-        index_id = found.facts.get("index_id")
-        if index_id and "collection" not in retrieval.index and "urn" not in retrieval.index:
-            retrieval.index = {**retrieval.index, "index_id": index_id}
-    given = held(retriever, "metadata")
+        retrieval.index = _index(found)
+    given = own.get("metadata")
     if isinstance(given, dict) and isinstance(given.get("datahub_urn"), str):
         retrieval.index = {**(retrieval.index or {}), "urn": given["datahub_urn"]}
-    retrieval.embedding = extractors.embedding(held(retriever, "_embed_model"))
+    retrieval.embedding = extractors.embedding(own.get("_embed_model"))
     keep(answer, retrieval)
     span.retrieval = span.part = retrieval
 
 
-def _description(retriever: Any) -> Described:
-    own = attributes(retriever)
-    index_id = attribute(own.get("_index"), "index_id")
+def _description(retriever: Any, own: Mapping[str, Any]) -> Described:
+    index_id = getattr(own.get("_index"), "index_id", None)
     known = kept(retriever, own, index_id)
     if known is not None:
         return known
@@ -221,6 +218,17 @@ def _description(retriever: Any) -> Described:
     if own.get("_filters") is None and "_retrievers" not in own:
         found.keep(retriever, index_id)
     return found
+
+
+def _index(found: Described) -> Metadata:
+    """The same dictionary as long as nothing changes; an index that no store names has an id of LlamaIndex's."""
+    raw = extractors.identity(found.store)
+    if raw is not found.place:
+        found.place = found.index = raw
+        index_id = found.facts.get("index_id")
+        if index_id and "collection" not in raw and "urn" not in raw:
+            found.index = {**raw, "index_id": index_id}
+    return found.index
 
 
 def _query(bound: Any) -> str | None:
@@ -275,14 +283,15 @@ def dropped(id_: str, error: BaseException | None) -> None:
 
 def _chunks(nodes: Sequence[Any]) -> list[object]:
     found: list[object] = []
+    pick, note = provenance.pick, provenance.note
     for one in nodes:
         node = one.node
-        picked = provenance.pick(node.metadata)
+        picked = pick(node.metadata)
         if not picked:
             source = node.source_node
             if source is not None:
-                picked = provenance.pick(source.metadata)
-        provenance.note(found, node.node_id, one.score, None, picked)
+                picked = pick(source.metadata)
+        note(found, node.node_id, one.score, None, picked)
     return found
 
 
