@@ -247,7 +247,7 @@ def exited(span: Span, result: Any) -> None:
         return
     done = span.part
     if done is not None:
-        if type(done) is Retrieval and not done.chunks and isinstance(result, list):
+        if type(done) is Retrieval and isinstance(result, list):
             done.chunks = _chunks(result)
         runtime.ended(done)
     if span.root:
@@ -286,23 +286,17 @@ def _chunks(nodes: Sequence[Any]) -> list[object]:
     pick, note = provenance.pick, provenance.note
     for one in nodes:
         node = one.node
-        picked = pick(node.metadata)
+        own = node.__dict__
+        picked = pick(own.get("metadata"))
         if not picked:
             source = node.source_node
             if source is not None:
                 picked = pick(source.metadata)
-        note(found, node.node_id, one.score, None, picked)
+        note(found, own.get("id_") or node.node_id, one.score, None, picked)
     return found
 
 
 # Events
-
-
-@guarded("llamaindex.retrieval_end")
-def _retrieval_end(event: Any) -> None:
-    span = spans.get(event.span_id)
-    if span is not None and span.retrieval is not None:
-        span.retrieval.chunks = _chunks(event.nodes)
 
 
 @guarded("llamaindex.prompt")
@@ -400,7 +394,6 @@ def _usage(raw: Any, extra: Any) -> dict[str, int] | None:
 
 
 EVENTS: Final[dict[str, Callable[[Any], Any]]] = {
-    "RetrievalEndEvent": _retrieval_end,
     "LLMPredictStartEvent": _prompt,
     "LLMStructuredPredictStartEvent": _prompt,
     "LLMChatStartEvent": _model_start,
