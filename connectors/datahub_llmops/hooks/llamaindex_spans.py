@@ -100,17 +100,11 @@ def root_entered(id_: str, bound: Any, instance: Any) -> None:
         if answer.query is None:
             answer.query = _query(bound)
         if instance is not None and id_.endswith(PARTS, 0, NAME):
-            _part(span, id_, instance)
+            part_entered(id_, instance, span)
 
 
 @guarded("llamaindex.part_enter")
-def part_entered(id_: str, instance: Any, above: Span) -> None:
-    """A span has begun that may be a retrieval or a tool."""
-    spans[id_] = above
-    _part(above, id_, instance)
-
-
-def _part(span: Span, id_: str, instance: Any) -> None:
+def part_entered(id_: str, instance: Any, span: Span) -> None:
     """What a span is of its answer besides a place in the tree, judged by its method and its object."""
     answer = span.answer
     if not isinstance(answer, Answer):
