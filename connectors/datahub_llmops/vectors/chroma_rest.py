@@ -28,8 +28,6 @@ _NAMES_A_PAGE: Final = 100
 _ROWS_A_PAGE: Final = 250
 """Chroma Cloud refuses more than 300 rows at once."""
 _SAMPLE: Final = 100
-_AWAY_AFTER: Final = 3
-"""So many databases one after the other could not be reached: the server is gone."""
 _LISTINGS: Final = 5
 """How often a listing starts anew because something was created or deleted in the middle of it."""
 
@@ -69,7 +67,6 @@ class ChromaRestReader:
     def names(self) -> Iterator[Name | Unlisted]:
         """Collections of all databases of the tenant, in the order of the server's ids."""
         self._check_tenant()
-        away = 0
         for database in self._listed(f"{self._base}/databases"):
             try:
                 for collection in self._listed(f"{self._database(database)}/collections"):
@@ -77,9 +74,6 @@ class ChromaRestReader:
             except (DeniedError, UnreachableError, UnreadableError, VanishedError) as error:
                 # A database that is really gone is not listed by the next run.
                 yield Unlisted(name=(database,), error=error)
-                away = away + 1 if isinstance(error, UnreachableError) else 0
-                if away == _AWAY_AFTER:
-                    raise
 
     def read(self, name: Name) -> Collection:
         if len(name) != 2:

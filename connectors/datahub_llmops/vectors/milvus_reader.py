@@ -105,7 +105,7 @@ class MilvusReader:
             except VanishedError as error:
                 if database == self._database:
                     raise UnreachableError(f"{error} Check the option `database`.") from error
-            except (DeniedError, UnreadableError) as error:
+            except (DeniedError, UnreachableError, UnreadableError) as error:
                 yield Unlisted(name=(database,), error=error)
             else:
                 yield from ((database, name) for name in sorted(set(listed.collection_names)) if name)
