@@ -365,3 +365,14 @@ def test_without_a_catalog_only_facts_are_written(service: PineconeService, tmp_
         if item["entityUrn"].startswith("urn:li:dataset:")
     }
     assert written <= FACTS
+
+
+def test_a_catalog_that_cannot_be_read_is_a_failure_and_only_facts_are_written(
+    service: PineconeService, tmp_path: Path
+) -> None:
+    damaged = tmp_path / "damaged.db"
+    damaged.write_bytes(b"SQLite format 3\0 and no more")
+    pipeline = ingest(tmp_path, url=service.url, catalog=str(damaged))
+    assert str(damaged) in failures(pipeline)[0]
+    written = {name for urn, name in live_graph(tmp_path) if urn.startswith("urn:li:dataset:")}
+    assert written <= FACTS | aspect_names()
