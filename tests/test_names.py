@@ -83,7 +83,6 @@ def test_every_connector_has_a_grammar() -> None:
 
 
 @EVERY_STORE
-@settings(deadline=None)
 @given(data=st.data(), place=PLACES)
 def test_a_name_makes_a_urn_and_the_urn_the_name(store: str, data: st.DataObject, place: Place) -> None:
     name = data.draw(GRAMMARS[store])
@@ -126,7 +125,7 @@ def run_over(names: Sequence[Name]) -> tuple[list[Name], list[str]]:
 
 
 @EVERY_STORE
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_names_that_share_a_urn_are_reported_and_not_read(store: str, data: st.DataObject) -> None:
     drawn = data.draw(st.lists(GRAMMARS[store], max_size=4))

@@ -505,7 +505,7 @@ NAMES = st.text(
 ).filter(_takes)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(name=NAMES)
 def test_any_name_survives_address_and_urn(name: str) -> None:
     def answer(call: Call) -> Reply:
