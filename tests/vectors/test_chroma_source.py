@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import re
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from functools import partial
@@ -43,11 +42,6 @@ def read_once(chroma_server: ChromaServer, tmp_path_factory: pytest.TempPathFact
     assert failures(pipeline) == []
     assert live(folder) == COLLECTIONS
     return folder
-
-
-@pytest.fixture
-def known(read_once: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(read_once, tmp_path / "known"))
 
 
 @pytest.fixture

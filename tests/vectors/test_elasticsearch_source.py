@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import shutil
 from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
@@ -41,11 +40,6 @@ def read_once(elastic_filled: Any, tmp_path_factory: pytest.TempPathFactory) -> 
         assert failures(ingest(folder, ELASTICSEARCH, url=server.url)) == []
     assert live(folder, ELASTICSEARCH) == COLLECTIONS
     return folder
-
-
-@pytest.fixture
-def known(read_once: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(read_once, tmp_path / "known"))
 
 
 @pytest.mark.parametrize("fault", FAULTS)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -41,11 +40,6 @@ def read_once(lancedb_written: Path, tmp_path_factory: pytest.TempPathFactory) -
     assert failures(ingest(folder, LANCEDB, path=str(lancedb_written))) == []
     assert live(folder, LANCEDB) == TABLES
     return folder
-
-
-@pytest.fixture
-def known(read_once: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(read_once, tmp_path / "known"))
 
 
 def test_what_is_dropped_in_the_store_goes_and_the_rest_stays(known: Path, lancedb_folder: Path) -> None:

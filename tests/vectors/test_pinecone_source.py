@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
@@ -104,11 +103,6 @@ def read_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
         assert failures(ingest(folder, url=server.url, sample_rows=500)) == []
     assert live(folder) == DATASETS
     return folder
-
-
-@pytest.fixture
-def known(read_once: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(read_once, tmp_path / "known"))
 
 
 """How many namespaces are read all the same; of the two of `docs` one is picked for counting."""
