@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from datahub.ingestion.run.pipeline import Pipeline
 from datahub.ingestion.source.elastic_search import ElasticsearchSource as DataHubsElasticsearchSource
 
+from contract import Config, SourceContract
 from datahub_llmops import urns
 from datahub_llmops.catalog.local import LocalCatalog
 from datahub_llmops.schema_data import aspect_names
@@ -20,7 +20,7 @@ from datahub_llmops.urns import Place
 from datahub_llmops.vectors.elasticsearch import ElasticsearchSource
 from stub import FAULTS, Fault, Stub
 from vectors.elastic_service import BACKING, COLLECTIONS, KEY, STREAM, ElasticService
-from vectors.runs import failures, ingest, live, outputs, report
+from vectors.runs import failures, ingest, live, report
 from vectors.search_stores import PLANTED, call
 
 ELASTICSEARCH = "elasticsearch"
@@ -30,6 +30,38 @@ FACTS = {"structuredProperties", "datasetProfile", "upstreamLineage", "datasetKe
 
 def urn(name: str, instance: str | None = None) -> str:
     return urns.collection(Place(platform=ELASTICSEARCH, instance=instance), (name,))
+
+
+class TestSource(SourceContract):
+    source = ElasticsearchSource
+    system = ELASTICSEARCH
+    collections = COLLECTIONS
+    filters: ClassVar[Config] = {"index_pattern": {"allow": ["[a-l].*"], "deny": ["LLAMA"]}}
+    kept = frozenset({"articles", STREAM, "langchain"})
+    filtered = 2
+    job: ClassVar[Config] = {"index": "langchain", "fields": {"url": "source"}}
+    job_edges = frozenset({("body", "text"), ("body", "vector"), ("url", "metadata.source")})
+    wrong_recipes = (
+        ({}, "url"),
+        ({"url": "http://b", "api_kye": KEY}, "api_kye"),
+        ({"url": "http://b", "timeout_sec": 0, "api_key": KEY}, "timeout_sec"),
+    )
+    unsaid = (KEY, PLANTED)
+    provenance_fields = ("source", "url", "path")
+
+    @pytest.fixture
+    def recipe(self, elastic: ElasticService, elasticsearch: Stub) -> Config:
+        elastic.key = KEY
+        return {"url": elasticsearch.url, "api_key": KEY}
+
+    @pytest.fixture
+    def refused(self, recipe: Config) -> Config:
+        return {**recipe, "api_key": "other"}
+
+    @pytest.fixture
+    def telling(self, recipe: Config, elasticsearch: Stub) -> Config:
+        elasticsearch.fail("500", when=lambda call: call.path == "/llama")
+        return {**recipe, "described_elsewhere": False, "retry_max_times": 0}
 
 
 @pytest.fixture(scope="module")
@@ -59,35 +91,6 @@ def test_no_fault_of_an_inference_endpoint_deletes_what_exists(
         assert "/_inference/openai-embeddings" in message or fault == "killed"
     if fault != "killed":
         assert report(pipeline).items_scanned == len(COLLECTIONS) - (fault != "404")
-
-
-def test_a_second_run_changes_nothing(elasticsearch: Stub, tmp_path: Path) -> None:
-    ingest(tmp_path, ELASTICSEARCH, url=elasticsearch.url)
-    second: Any = ingest(tmp_path, ELASTICSEARCH, url=elasticsearch.url).sink.get_report()
-    assert (second.changed, second.removed) == (0, 0)
-
-
-def test_a_key_opens_it_and_is_told_nowhere(
-    elastic: ElasticService, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level(logging.DEBUG, logger="datahub_llmops")
-    caplog.set_level(logging.DEBUG, logger="urllib3")
-    elastic.key = KEY
-    with elastic.served() as server:
-        refused = ElasticsearchSource.test_connection(
-            {"url": server.url, "api_key": "other"}
-        ).basic_connectivity
-        assert refused is not None
-        assert (refused.failure_reason or "").startswith("Not allowed")
-        config = {"url": server.url, "api_key": KEY, "described_elsewhere": False}
-        opened = ElasticsearchSource.test_connection(config).basic_connectivity
-        assert opened is not None
-        assert opened.mitigation_message == f"Works, sees {len(COLLECTIONS)} collections."
-        server.fail("500", when=lambda call: call.path == "/llama")
-        shown = outputs(tmp_path, ELASTICSEARCH, {**config, "retry_max_times": 0})
-    for text in (*shown, caplog.text):
-        assert KEY not in text
-        assert PLANTED not in text
 
 
 class Together:
