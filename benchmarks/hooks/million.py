@@ -19,7 +19,7 @@ from datahub.metadata.schema_classes import DatasetPropertiesClass, UpstreamClas
 
 from datahub_llmops import explain
 from datahub_llmops.catalog.local import LocalCatalog
-from datahub_llmops.hooks import keys
+from datahub_llmops.hooks import keys, provenance
 from datahub_llmops.hooks.answers import Answer, ModelCall, Prompt, Retrieval
 from datahub_llmops.hooks.encode import Encoder
 from datahub_llmops.hooks.settings import Settings
@@ -39,25 +39,21 @@ def made(number: int) -> Answer:
     retrieval.retriever = {"class": "langchain_core.VectorStoreRetriever"}
     retrieval.index = {"platform": "chroma", "database": "default_database", "collection": "docs"}
     chosen = random.Random(number)
-    retrieval.chunks = [
-        (
-            f"{chosen.getrandbits(128):032x}",
-            chosen.random(),
-            None,
-            {"source": f"s3://kb/{chosen.randrange(500)}.md"},
-        )
-        for _ in range(4)
-    ]
+    chunks: list[object] = []
+    for _ in range(4):
+        source = {"source": f"s3://kb/{chosen.randrange(500)}.md"}
+        provenance.note(chunks, f"{chosen.getrandbits(128):032x}", chosen.random(), None, source)
+    retrieval.chunks = chunks
     retrieval.ended = time.time()
-    answer.retrievals.append(retrieval)
+    answer.parts.append(retrieval)
     prompt = Prompt(
         answer, None, None, identity={"registry": "langfuse", "name": "p"}, template="t", role="human"
     )
-    answer.prompts.append(prompt)
+    answer.parts.append(prompt)
     call = ModelCall(answer, None, None)
     call.asked, call.provider, call.prompt, call.usage = "gpt", "openai", prompt, {"in": 300, "out": 50}
     call.ended = time.time()
-    answer.models.append(call)
+    answer.parts.append(call)
     return answer
 
 

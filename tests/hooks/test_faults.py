@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import logging
 import os
 import sqlite3
@@ -319,7 +320,7 @@ class TestStores:
             number = store.intern("application", {"name": "a"})
             now = int(time.time() * 1000)
             for age in range(3_000):
-                body = {"pad": "x" * 1000}
+                body = json.dumps({"pad": "x" * 1000})
                 store.put_answer(f"{now - age * 1000:012x}{age:016x}", 0.0, number, "ok", body, {b"d" * 16})
         store.prune(1_000_000, 30.0, every=0)
         assert store.used_bytes() <= 1_000_000

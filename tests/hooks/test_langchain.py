@@ -286,7 +286,7 @@ class TestTree:
         handler.on_chat_model_start(
             {}, [[]], run_id=child, parent_run_id=root, metadata={"ls_model_name": "m"}
         )
-        handler.on_chain_end("out", run_id=root)
+        handler.on_chain_end({"output": "out"}, run_id=root)
         assert host.answer().models[0].status == "open"
         handler.on_llm_error(ValueError("x"), run_id=child)
         assert host.answer().models[0].status == "error"

@@ -115,9 +115,9 @@ class TestSharedEntries:
         handler.on_chain_start({}, {}, run_id=inner, parent_run_id=root, name="inner")
         handler.on_chain_error(ValueError("x"), run_id=inner)  # Of the inner run: the answer goes on.
         handler.on_chain_start({}, {}, run_id=leaf, parent_run_id=root, name="leaf")
-        handler.on_chain_end("not the answer", run_id=leaf)
-        assert list(handler.runs) == [root]
-        handler.on_chain_end("out", run_id=root)
+        handler.on_chain_end({"output": "not the answer"}, run_id=leaf)
+        assert list(handler.runs) == [root.int]
+        handler.on_chain_end({"output": "out"}, run_id=root)
         assert host.answer().status == "ok"
         assert handler.runs == {}
 
@@ -131,7 +131,7 @@ class TestSharedEntries:
         handler.on_chain_start({}, {}, run_id=inner, parent_run_id=root, name="inner")
         monkeypatch.setattr(runtime, "MAX_AGE", 0.0)
         handler.runs.sweep()
-        assert list(handler.runs) == [inner]  # The root is given up: its answer ends.
+        assert list(handler.runs) == [inner.int]  # The root is given up: its answer ends.
         assert host.answer().status == "unfinished"
         handler.runs.sweep()
         assert handler.runs == {}

@@ -1,6 +1,8 @@
 """What belongs to one answer while it is being made: plain objects, filled on the application's threads.
 
 Nothing here computes: strings are kept by reference, and the recorder's thread digests, interns and writes them.
+Until then an answer waits, and every container of it brings the application's next garbage collection nearer: so one
+list of parts, chunks in a flat list, keys that are numbers or strings, and no object of the frameworks.
 """
 
 from __future__ import annotations
@@ -10,12 +12,12 @@ import os
 import random
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
 from types import TracebackType
 from typing import Any, Final
 
-MAX_PARTS: Final = 500
+MAX_PARTS: Final = 1_000
 """Retrievals, prompts, model calls and tools kept of one answer; an endless agent is cut there and says so."""
 
 Metadata = dict[str, Any]
@@ -32,16 +34,13 @@ class Answer:
         "error",
         "explicit",
         "framework",
-        "models",
-        "prompts",
+        "parts",
         "query",
-        "retrievals",
         "root",
         "serial",
         "started",
         "status",
         "text",
-        "tools",
         "version",
         "weight",
     )
@@ -62,10 +61,7 @@ class Answer:
         self.root: str | None = None
         self.query: object = None
         self.text: object = None
-        self.retrievals: list[Retrieval] = []
-        self.models: list[ModelCall] = []
-        self.prompts: list[Prompt] = []
-        self.tools: list[ToolCall] = []
+        self.parts: list[Part] = []
         self.cut = 0
 
     @property
@@ -107,6 +103,10 @@ class Part:
         self.error: str | None = None
 
 
+_NOTHING: Final[Metadata] = {}
+"""Of what has not been described; never added to."""
+
+
 class Retrieval(Part):
     """One search in an index. ``within`` is the composite retriever that made it."""
 
@@ -114,18 +114,22 @@ class Retrieval(Part):
 
     def __init__(self, answer: Answer | Skipped, key: object, parent: object) -> None:
         Part.__init__(self, answer, key, parent)
-        self.retriever: Metadata = {}
-        self.facts: Metadata = {}
+        self.retriever = _NOTHING
+        self.facts = _NOTHING
         self.index: Metadata | None = None
         self.embedding: Metadata | None = None
-        self.chunks: list[tuple[object, object, object, Metadata]] = []
+        self.chunks: Sequence[object] = ()
+        """Flat, as ``provenance.note`` fills it."""
         self.scores: dict[int, float] | None = None
         self.composite = False
         self.within: Retrieval | None = None
 
 
 class Prompt(Part):
-    """A prompt that was rendered: an identity from its metadata, its serialised template, or both."""
+    """A prompt that was rendered: an identity from its metadata, its template, or both.
+
+    A template is LangChain's serialised one (the same object each time), a text, or ``templates.Template``.
+    """
 
     __slots__ = ("identity", "role", "template")
 
@@ -248,31 +252,33 @@ def _mark_span(answer: Answer) -> None:
         span.set_attribute("datahub_llmops.answer.id", answer.id)
 
 
-def keep(parts: list[Any], part: Part) -> None:
+def keep(answer: Answer, part: Part) -> None:
     """Append within the bound of one answer."""
-    if len(parts) < MAX_PARTS:
-        parts.append(part)
-    elif isinstance(part.answer, Answer):
-        part.answer.cut += 1
+    if len(answer.parts) < MAX_PARTS:
+        answer.parts.append(part)
+    else:
+        answer.cut += 1
 
 
 def prompt_of(answer: Answer, parent: object, *, beside_only: bool = False) -> Prompt | None:
     """The prompt that a model call was rendered from: the last one beside it, else the last of the answer."""
-    prompts = answer.prompts
-    for prompt in reversed(prompts):
-        if prompt.parent is parent or prompt.parent == parent:
-            return prompt
-    return prompts[-1] if prompts and not beside_only else None
+    last: Prompt | None = None
+    for prompt in reversed(answer.parts):
+        if type(prompt) is Prompt:
+            if prompt.parent == parent:
+                return prompt
+            last = last or prompt
+    return None if beside_only else last
 
 
 def system_prompt(answer: Answer, key: object, identity: Metadata | None, content: str | None) -> Prompt:
     """An agent renders no prompt: its system message stands for it, once an answer."""
-    for prompt in answer.prompts:
-        if prompt.template == content and prompt.identity == identity:
-            return prompt
+    for known in answer.parts:
+        if type(known) is Prompt and known.template == content and known.identity == identity:
+            return known
     prompt = Prompt(answer, None, key, identity=identity, template=content, role="system")
     prompt.ended = prompt.started
-    keep(answer.prompts, prompt)
+    keep(answer, prompt)
     return prompt
 
 

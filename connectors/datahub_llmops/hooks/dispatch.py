@@ -1,42 +1,61 @@
-"""LangChain's asynchronous events, straight to our handler where there is no other.
+"""LangChain's events, straight to our handler where there is no other.
 
-LangChain gathers the handlers that are not inline at every event even where there are none, which takes longer than all
-that ours does (``ahandle_event`` in
-https://python.langchain.com/api_reference/core/callbacks/langchain_core.callbacks.manager.ahandle_event.html).
+For every event LangChain goes through the handlers, asks what each of them gave back, and in asynchronous code gathers
+those that are not inline even where there are none: that takes longer than all that ours does (``handle_event``,
+``ahandle_event`` in
+https://python.langchain.com/api_reference/core/callbacks/langchain_core.callbacks.manager.handle_event.html). Beside
+other handlers LangChain's own functions do everything.
 """
 
 from __future__ import annotations
 
 import functools
 import sys
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from datahub_llmops.hooks import patching
-from datahub_llmops.hooks.guard import guarded
+
+_SIGNATURE = ("handlers", "event_name", "ignore_condition_name")
 
 
-def hook(handler: Any) -> None:
-    """Where LangChain's function is not as it was, nothing is hooked and nothing is lost but time."""
+def hook(handler: Any, calls: Mapping[str, Callable[[Any, Any], object]]) -> None:
+    """Where LangChain's function is not as it was, nothing is hooked and nothing is lost but time.
+
+    ``calls`` are the handler's methods by name, with arguments and keywords packed.
+    """
     manager: Any = sys.modules.get("langchain_core.callbacks.manager")
-    code = getattr(getattr(manager, "ahandle_event", None), "__code__", None)
-    if code is not None and code.co_varnames[:3] == ("handlers", "event_name", "ignore_condition_name"):
-        patching.wrap(manager, "ahandle_event", functools.partial(_straight, handler))
+    for name, make in (("handle_event", _straight), ("ahandle_event", _straight_later)):
+        code = getattr(getattr(manager, name, None), "__code__", None)
+        if code is not None and code.co_varnames[:3] == _SIGNATURE:
+            patching.wrap(manager, name, functools.partial(make, handler, calls))
 
 
-def _straight(handler: Any, function: Any) -> Any:
+def _straight(handler: Any, calls: Mapping[str, Any], function: Any) -> Any:
+    @functools.wraps(function)
+    def handle_event(
+        handlers: Any, event_name: str, ignore_condition_name: str | None, *args: Any, **kwargs: Any
+    ) -> None:
+        if len(handlers) == 1 and handlers[0] is handler and not handler.ignore_chain:
+            call = calls.get(event_name)
+            if call is not None:
+                call(args, kwargs)
+        else:
+            function(handlers, event_name, ignore_condition_name, *args, **kwargs)
+
+    return handle_event
+
+
+def _straight_later(handler: Any, calls: Mapping[str, Any], function: Any) -> Any:
     @functools.wraps(function)
     async def ahandle_event(
         handlers: Any, event_name: str, ignore_condition_name: str | None, *args: Any, **kwargs: Any
     ) -> None:
-        if len(handlers) == 1 and handlers[0] is handler:
-            _alone(handler, event_name, ignore_condition_name, args, kwargs)
+        if len(handlers) == 1 and handlers[0] is handler and not handler.ignore_chain:
+            call = calls.get(event_name)
+            if call is not None:
+                call(args, kwargs)
         else:
             await function(handlers, event_name, ignore_condition_name, *args, **kwargs)
 
     return ahandle_event
-
-
-@guarded("langchain.alone")
-def _alone(handler: Any, event_name: str, ignore_condition_name: str | None, args: Any, kwargs: Any) -> None:
-    if ignore_condition_name is None or not getattr(handler, ignore_condition_name):
-        getattr(handler, event_name)(*args, **kwargs)

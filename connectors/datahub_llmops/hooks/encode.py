@@ -7,15 +7,17 @@ tools. Numbers of identities point into the table of that name.
 
 from __future__ import annotations
 
+import json
+import math
 import socket
 import sys
 from collections.abc import Mapping
 from typing import Any, Final
 
 from datahub_llmops.hooks import keys, provenance, templates
-from datahub_llmops.hooks.answers import Answer, ModelCall, Prompt, Retrieval, said
+from datahub_llmops.hooks.answers import Answer, ModelCall, Part, Prompt, Retrieval, ToolCall, said
 from datahub_llmops.hooks.settings import Settings
-from datahub_llmops.hooks.store import Store
+from datahub_llmops.hooks.store import Kind, Store
 from datahub_llmops.hooks.writing import WriteEvent
 
 MAX_ID: Final = 200
@@ -29,187 +31,251 @@ RUN_GAP: Final = 900.0
 
 _COUNTED: Final = {"add": "added", "update": "updated", "delete": "deleted"}
 _OF_SOURCE: Final = ("dh_source_urn", "datahub_urn", "dh_text_fields", *provenance.SOURCE_KEYS)
+_OF_CHUNK: Final = frozenset({"dh_source_key", "dh_embed_run", "page", "row"})
+_quote: Final = json.encoder.encode_basestring_ascii
+_dump: Final = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class Encoder:
-    """One per recorder and key; holds what it has digested already."""
+    """One per recorder and key; holds what it has digested and interned already.
+
+    An answer becomes JSON piece by piece: building the whole of it as dictionaries first takes twice the time, for
+    which the application's threads wait.
+    """
 
     def __init__(self, key: bytes) -> None:
         self._key = key
         self._host = socket.gethostname()
-        self._templates: dict[int, tuple[object, dict[str, Any]]] = {}
-        self._sources_seen: dict[tuple[Any, ...], dict[str, str]] = {}
+        self._generation = -1
+        self._heads: dict[tuple[Any, ...], str] = {}
+        self._templates: dict[Any, tuple[object, dict[str, Any]]] = {}
+        self._numbers: dict[tuple[Any, ...], tuple[object, int]] = {}
+        self._sources_seen: dict[tuple[Any, ...], int | None] = {}
         self._runs: dict[tuple[str, str, int], tuple[str, float]] = {}
 
     # Answers
 
     def answer(self, store: Store, answer: Answer, settings: Settings) -> None:
         """Write an answer as it is now; a late part writes it again."""
-        digest = self._hex
-        retrievals = list(answer.retrievals)
-        prompts = list(answer.prompts)
-        body: dict[str, Any] = {"f": answer.framework, "h": self._host}
-        for key, value in (
-            ("fv", _framework_version(answer.framework)),
-            ("o", answer.root),
-            ("v", answer.version),
-            ("e", answer.error),
-            ("x", answer.cut),
-        ):
-            if value:
-                body[key] = value
-        if answer.weight != 1.0:
-            body["w"] = answer.weight
+        self._renew(store)
+        retrievals: list[Retrieval] = []
+        prompts: list[Prompt] = []
+        models: list[ModelCall] = []
+        tools: list[ToolCall] = []
+        kinds: dict[type, list[Any]] = {
+            Retrieval: retrievals,
+            Prompt: prompts,
+            ModelCall: models,
+            ToolCall: tools,
+        }
+        for part in list(answer.parts):
+            kinds[type(part)].append(part)
+        body = [self._head(answer)]
         if retrievals:
-            body["r"] = [self._retrieval(store, one, retrievals, settings, digest) for one in retrievals]
+            body.append(
+                _listed("r", [self._retrieval(store, one, retrievals, settings) for one in retrievals])
+            )
         if prompts:
-            body["p"] = [self._prompt(store, one, settings) for one in prompts]
-        if answer.models:
-            body["m"] = [self._model(store, one, prompts) for one in list(answer.models)]
-        if answer.tools:
-            body["t"] = [
-                [
-                    store.intern("tool", {"name": tool.name[:MAX_ID]}),
-                    _ms(tool.started, tool.ended),
-                    _status(tool),
-                ]
-                for tool in list(answer.tools)
-            ]
+            body.append(_listed("p", [str(self._prompt(store, one, settings)) for one in prompts]))
+        if models:
+            body.append(_listed("m", [self._model(store, one, prompts) for one in models]))
+        if tools:
+            body.append(_listed("t", [self._tool(store, one) for one in tools]))
         digests = self._texts(answer, body, settings)
-        number = store.intern("application", {"name": answer.application})
-        store.put_answer(answer.id, answer.ended or answer.started, number, answer.status, body, digests)
+        number = self._named(store, "application", "name", answer.application)
+        whole = f"{{{','.join(body)}}}"
+        store.put_answer(answer.id, answer.ended or answer.started, number, answer.status, whole, digests)
 
-    def _texts(self, answer: Answer, body: dict[str, Any], settings: Settings) -> set[bytes]:
-        digests: set[bytes] = set()
+    def _renew(self, store: Store) -> None:
+        """Numbers hold as long as the store says so."""
+        if self._generation != store.generation:
+            self._numbers.clear()
+            self._sources_seen.clear()
+            self._generation = store.generation
+
+    def _head(self, answer: Answer) -> str:
+        key = (answer.framework, answer.root, answer.version, answer.error, answer.cut, answer.weight)
+        head = self._heads.get(key)
+        if head is None:
+            body: dict[str, Any] = {"f": answer.framework, "h": self._host}
+            for name, value in (
+                ("fv", _framework_version(answer.framework)),
+                ("o", answer.root),
+                ("v", answer.version),
+                ("e", answer.error),
+                ("x", answer.cut),
+            ):
+                if value:
+                    body[name] = value
+            if answer.weight != 1.0:
+                body["w"] = answer.weight
+            if len(self._heads) >= 1_000:
+                self._heads.clear()
+            head = self._heads[key] = _dump(body)[1:-1]
+        return head
+
+    def _texts(self, answer: Answer, body: list[str], settings: Settings) -> tuple[bytes, ...]:
         query, text = said(answer.query), said(answer.text)
         if query is not None:
-            body["q"] = self._hex(query)
+            body.append(f'"q":"{self._hex(query)}"')
             if settings.capture_text:
-                body["qt"] = query[:MAX_TEXT_KEPT]
-        if text is not None:
-            digests.add(keys.digest(self._key, text))
-            if settings.capture_text:
-                body["at"] = text[:MAX_TEXT_KEPT]
-        return digests
+                body.append(f'"qt":{_quote(query[:MAX_TEXT_KEPT])}')
+        if text is None:
+            return ()
+        if settings.capture_text:
+            body.append(f'"at":{_quote(text[:MAX_TEXT_KEPT])}')
+        return (keys.digest(self._key, text),)
 
     def _hex(self, text: str) -> str:
         return keys.digest(self._key, text).hex()
 
-    def _retrieval(
-        self, store: Store, one: Retrieval, all_of: list[Retrieval], settings: Settings, digest: Any
-    ) -> dict[str, Any]:
-        retriever = _plain({**one.retriever, **one.facts})
-        row: dict[str, Any] = {"ms": _ms(one.started, one.ended), "t": store.intern("retriever", retriever)}
-        for key, kind, value in (("x", "index", one.index), ("e", "embedding", one.embedding)):
-            if value:
-                row[key] = store.intern(kind, _plain(value))  # type: ignore[arg-type]  # the two literals above
+    def _described(self, store: Store, kind: Kind, *parts: Mapping[str, Any]) -> int:
+        """Number of what the hooks describe by the same dictionaries as long as nothing of it changes."""
+        key = (kind, *map(id, parts))
+        known = self._numbers.get(key)
+        if known is not None:
+            return known[1]
+        plain: dict[str, Any] = {}
+        for one in parts:
+            plain.update(_plain(one))
+        # Held with the dictionaries: as long as they live, no other object has their id.
+        return self._remember(key, parts, store.intern(kind, plain))
+
+    def _named(self, store: Store, kind: Kind, key: str, name: str) -> int:
+        known = self._numbers.get((kind, name))
+        if known is not None:
+            return known[1]
+        return self._remember((kind, name), None, store.intern(kind, {key: name}))
+
+    def _remember(self, key: tuple[Any, ...], held: object, number: int) -> int:
+        if len(self._numbers) >= 5_000:
+            self._numbers.clear()
+        self._numbers[key] = (held, number)
+        return number
+
+    def _retrieval(self, store: Store, one: Retrieval, all_of: list[Retrieval], settings: Settings) -> str:
+        row = f'{{"ms":{_ms(one)},"t":{self._described(store, "retriever", one.retriever, one.facts)}'
+        if one.index:
+            row += f',"x":{self._described(store, "index", one.index)}'
+        if one.embedding:
+            row += f',"e":{self._described(store, "embedding", one.embedding)}'
         if one.composite:
-            row["n"] = 1
+            row += ',"n":1'
         if one.within is not None and one.within in all_of:
-            row["p"] = all_of.index(one.within)
+            row += f',"p":{all_of.index(one.within)}'
         if one.status != "ok" or one.ended is None:
-            row["s"] = _status(one)
-        chunks = [self._chunk(store, chunk, settings, digest) for chunk in one.chunks[:MAX_CHUNKS]]
-        if chunks:
-            row["c"] = chunks
-        if len(one.chunks) > MAX_CHUNKS:
-            row["cut"] = len(one.chunks) - MAX_CHUNKS
-        return row
+            row += f',"s":{_quote(_status(one))}'
+        if one.chunks:
+            chunks = [self._chunk(store, *chunk, settings) for chunk in provenance.noted(one.chunks)]
+            row += f",{_listed('c', chunks[:MAX_CHUNKS])}"
+            if len(chunks) > MAX_CHUNKS:
+                row += f',"cut":{len(chunks) - MAX_CHUNKS}'
+        return row + "}"
 
     def _chunk(
         self,
         store: Store,
-        chunk: tuple[object, object, object, dict[str, Any]],
+        identity: object,
+        score: object,
+        text: object,
+        picked: Mapping[str, Any],
         settings: Settings,
-        digest: Any,
-    ) -> list[Any]:
-        identity, score, text, picked = chunk
-        if isinstance(identity, int):
-            identity = str(identity)
-        name = identity[:MAX_ID] if isinstance(identity, str) and identity else None
-        if name is None and isinstance(text, str):
-            name = provenance.HMAC_PREFIX + digest(text)
-        row: list[Any] = [name, round(float(score), 6) if hasattr(score, "__float__") else None]
+    ) -> str:
+        if isinstance(identity, str) and identity:
+            row = _quote(identity[:MAX_ID])
+        elif isinstance(identity, int):
+            row = f'"{identity}"'
+        else:
+            row = f'"{provenance.HMAC_PREFIX}{self._hex(text)}"' if isinstance(text, str) else "null"
         if picked:
-            row += (
-                self._source(store, picked, settings),
-                provenance.row_key(picked, digest, settings.source_keys),
-                picked.get("dh_embed_run"),
-            )
-            page = {key: picked[key] for key in ("page", "row") if isinstance(picked.get(key), int)}
-            if page:
-                row.append(page)
-        while row and row[-1] is None:
-            row.pop()
-        return row
+            return f"[{row},{_score(score)},{self._origin(store, picked, settings)}]"
+        return f"[{row}]" if score is None else f"[{row},{_score(score)}]"
+
+    def _origin(self, store: Store, picked: Mapping[str, Any], settings: Settings) -> str:
+        """Source of a chunk, then what is the chunk's own: key of the row, run, page."""
+        source = self._source(store, picked, settings)
+        said = "null" if source is None else str(source)
+        if _OF_CHUNK.isdisjoint(picked):
+            return said
+        row: list[Any] = [
+            provenance.row_key(picked, self._hex, settings.source_keys),
+            picked.get("dh_embed_run"),
+            {key: picked[key] for key in ("page", "row") if isinstance(picked.get(key), int)} or None,
+        ]
+        return f"{said},{_dump(row)[1:-1]}"
 
     def _source(self, store: Store, picked: Mapping[str, Any], settings: Settings) -> int | None:
         """Number of the source of a chunk; the same few sources come again and again."""
-        key = (settings.source_keys, *map(picked.get, _OF_SOURCE))
-        origin = self._sources_seen.get(key)
-        if origin is None:
-            origin = provenance.source(picked, self._hex, settings.source_keys) or {}
-            if len(self._sources_seen) >= 5_000:
-                self._sources_seen.clear()
-            self._sources_seen[key] = origin
-        return store.intern("source", origin) if origin else None
+        mode = settings.source_keys
+        whole = _OF_CHUNK.isdisjoint(picked)
+        key: tuple[Any, ...] = (mode, *(picked.items() if whole else map(picked.get, _OF_SOURCE)))
+        known = self._sources_seen.get(key, -1)
+        if known != -1:
+            return known
+        origin = provenance.source(picked, self._hex, mode)
+        number = store.intern("source", origin) if origin else None
+        if len(self._sources_seen) >= 5_000:
+            self._sources_seen.clear()
+        self._sources_seen[key] = number
+        return number
 
     def _prompt(self, store: Store, one: Prompt, settings: Settings) -> int:
-        identity: dict[str, Any] = dict(one.identity or {})
-        identity.update(self._template(one, settings))
-        return store.intern("prompt", identity)
+        facts = self._template(one, settings.capture_text)
+        if one.identity is None:
+            return self._described(store, "prompt", facts)
+        return store.intern("prompt", {**one.identity, **facts})
 
-    def _template(self, one: Prompt, settings: Settings) -> dict[str, Any]:
+    def _template(self, one: Prompt, capture_text: bool) -> dict[str, Any]:
+        """Facts of a template: the same dictionary for the same template."""
         template = one.template
         if template is None:
-            return {}
-        if isinstance(template, str):
-            facts: dict[str, Any] = {"digest": templates.digest([(one.role, template)]), "role": one.role}
-            if settings.capture_text:
-                facts["messages"] = [[one.role, template[:MAX_TEXT_KEPT]]]
-            return facts
-        # LangChain hands over the same cached object each time: one digest a template, held so its id stays its own.
-        held = self._templates.get(id(template))
-        if held is not None and held[0] is template:
+            return _NOTHING
+        # LangChain hands over the same cached object each time; it is held so that its id stays its own.
+        compared = isinstance(template, (str, tuple))
+        key = (capture_text, one.role, template if compared else id(template))
+        held = self._templates.get(key)
+        if held is not None:
             return held[1]
-        found = (
-            templates.of_serialized(template)
-            if isinstance(template, Mapping)
-            else templates.of_llamaindex(template)
-        )
-        if found is None:
-            return {}
-        facts = {"digest": found[1], **templates.variables(template)}
-        if settings.capture_text and found[0] is not None:
-            facts["messages"] = [[role, text[:MAX_TEXT_KEPT]] for role, text in found[0]]
         if len(self._templates) >= 256:
             self._templates.clear()
-        self._templates[id(template)] = (template, facts)
+        facts = _facts(template, one.role, capture_text)
+        self._templates[key] = (template, facts)
         return facts
 
-    def _model(self, store: Store, one: ModelCall, prompts: list[Prompt]) -> dict[str, Any]:
-        row: dict[str, Any] = {"ms": _ms(one.started, one.ended)}
-        asked = {"provider": one.provider, "name": one.asked}
-        row["a"] = store.intern("model", {key: value[:MAX_ID] for key, value in asked.items() if value})
+    def _model(self, store: Store, one: ModelCall, prompts: list[Prompt]) -> str:
+        row = f'{{"ms":{_ms(one)},"a":{self._model_number(store, one.provider, one.asked)}'
         if one.served and one.served != one.asked:
-            served = {"provider": one.provider, "name": one.served}
-            row["s"] = store.intern("model", {key: value[:MAX_ID] for key, value in served.items() if value})
+            row += f',"s":{self._model_number(store, one.provider, one.served)}'
         if one.prompt is not None and one.prompt in prompts:
-            row["p"] = prompts.index(one.prompt)
+            row += f',"p":{prompts.index(one.prompt)}'
         if one.cached:
-            row["hit"] = 1
+            row += ',"hit":1'
         elif one.usage:
-            row.update(one.usage)
+            for key, value in one.usage.items():
+                row += f',"{key}":{value:d}'
         if one.status != "ok" or one.ended is None:
-            row["st"] = _status(one)
+            row += f',"st":{_quote(_status(one))}'
             if one.error:
-                row["er"] = one.error
-        return row
+                row += f',"er":{_quote(one.error)}'
+        return row + "}"
+
+    def _model_number(self, store: Store, provider: str | None, name: str | None) -> int:
+        key = ("model", provider, name)
+        known = self._numbers.get(key)
+        if known is not None:
+            return known[1]
+        said = {"provider": provider, "name": name}
+        number = store.intern("model", {key: value[:MAX_ID] for key, value in said.items() if value})
+        return self._remember(key, None, number)
+
+    def _tool(self, store: Store, one: ToolCall) -> str:
+        return f"[{self._named(store, 'tool', 'name', one.name[:MAX_ID])},{_ms(one)},{_quote(_status(one))}]"
 
     # Writes
 
     def write(self, store: Store, event: WriteEvent, settings: Settings) -> None:
         """Add a write to the run that it belongs to."""
+        self._renew(store)
         target = store.intern("index", _plain(event.index))
         application = store.intern("application", {"name": event.application})
         name = event.run or self._run_of(event, target)
@@ -279,8 +345,44 @@ def chunk_key(key: bytes, chunk: str) -> bytes:
     return keys.digest(key, chunk)[:CHUNK_BYTES]
 
 
-def _ms(started: float, ended: float | None) -> int | None:
-    return None if ended is None else max(0, round((ended - started) * 1000))
+_NOTHING: Final[dict[str, Any]] = {}
+
+
+def _facts(template: object, role: str, capture_text: bool) -> dict[str, Any]:
+    """Digest of a template, its variables, and its messages where texts are kept."""
+    facts: dict[str, Any] = {}
+    messages: list[tuple[str, str]] | None
+    if isinstance(template, str):
+        messages = [(role, template)]
+        facts = {"digest": templates.digest(messages), "role": role}
+    elif isinstance(template, tuple):
+        messages = list(zip(template[1::2], template[2::2], strict=True))
+        facts["digest"] = templates.digest(messages)
+        if template[0]:
+            facts["variables"] = template[0]
+    elif isinstance(template, Mapping):
+        messages, facts["digest"] = templates.of_serialized(template)
+        facts.update(templates.variables(template))
+    else:
+        return facts
+    if capture_text and messages is not None:
+        facts["messages"] = [[role, text[:MAX_TEXT_KEPT]] for role, text in messages]
+    return facts
+
+
+def _listed(name: str, rows: list[str]) -> str:
+    return f'"{name}":[{",".join(rows)}]'
+
+
+def _score(score: object) -> str:
+    if score is None or not hasattr(score, "__float__"):
+        return "null"
+    value = round(float(score), 6)
+    return repr(value) if math.isfinite(value) else "null"
+
+
+def _ms(part: Part) -> str:
+    return "null" if part.ended is None else str(max(0, round((part.ended - part.started) * 1000)))
 
 
 def _status(part: Any) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from typing import Any, Final
 
@@ -22,6 +22,7 @@ from datahub_llmops.hooks.answers import (
     ToolCall,
     held,
     keep,
+    prompt_of,
     said,
     system_prompt,
 )
@@ -99,7 +100,7 @@ def _root_entered(id_: str, bound: Any, instance: Any) -> None:
     late = _stream_of(name)
     if late is not None:
         span = spans[id_] = Span(id_, late, None, root=False)
-        span.prompt = late.prompts[-1] if late.prompts else None
+        span.prompt = prompt_of(late, None)
         return
     answer = runtime.enter("llama-index")
     span = spans[id_] = Span(id_, answer, None, root=True)
@@ -132,7 +133,7 @@ def _part(span: Span, id_: str, instance: Any) -> None:
         span = own(id_, span)
         tool = getattr(instance.metadata, "name", None)
         span.part = ToolCall(answer, id_, None, tool if isinstance(tool, str) else "tool")
-        keep(answer.tools, span.part)
+        keep(answer, span.part)
 
 
 def own(id_: str, span: Span) -> Span:
@@ -147,7 +148,11 @@ def _stream_of(name: str) -> Answer | None:
     waiting = streaming.get()
     if waiting is None or name.rpartition(".")[2] not in _STREAMS:
         return None
-    return waiting if isinstance(waiting, Answer) and not waiting.models else None
+    return waiting if isinstance(waiting, Answer) and not _called(waiting) else None
+
+
+def _called(answer: Answer) -> bool:
+    return any(type(one) is ModelCall for one in answer.parts)
 
 
 _STREAMS: Final = frozenset(
@@ -158,9 +163,9 @@ streaming: Final[ContextVar[Answer | Skipped | None]] = ContextVar("datahub_llmo
 
 
 def _awaits_stream(answer: Answer, result: Any) -> None:
-    if type(result).__name__ in ("StreamingResponse", "AsyncStreamingResponse") and not answer.models:
+    if type(result).__name__ in ("StreamingResponse", "AsyncStreamingResponse") and not _called(answer):
         before = streaming.get()
-        alone = before is None or (isinstance(before, Answer) and bool(before.models))
+        alone = before is None or (isinstance(before, Answer) and _called(before))
         streaming.set(answer if alone else _NO_ANSWER)
 
 
@@ -210,7 +215,7 @@ def _retrieval(span: Span, answer: Answer, retriever: Any) -> None:
     if isinstance(given, dict) and isinstance(given.get("datahub_urn"), str):
         retrieval.index = {**(retrieval.index or {}), "urn": given["datahub_urn"]}
     retrieval.embedding = extractors.embedding(held(retriever, "_embed_model"))
-    keep(answer.retrievals, retrieval)
+    keep(answer, retrieval)
     span.retrieval = span.part = retrieval
 
 
@@ -250,7 +255,7 @@ def _exited(span: Span, result: Any) -> None:
     done = span.part
     if done is not None:
         if type(done) is Retrieval and not done.chunks and isinstance(result, list):
-            done.chunks = [_chunk(one) for one in result]
+            done.chunks = _chunks(result)
         runtime.ended(done)
     if span.root:
         text = said(result)
@@ -283,14 +288,17 @@ def dropped(id_: str, error: BaseException | None) -> None:
             runtime.send(answer)
 
 
-def _chunk(one: Any) -> tuple[Any, Any, Any, dict[str, Any]]:
-    node = one.node
-    picked = provenance.pick(node.metadata)
-    if not picked:
-        source = node.source_node
-        if source is not None:
-            picked = provenance.pick(source.metadata)
-    return node.node_id, one.score, None, picked
+def _chunks(nodes: Sequence[Any]) -> list[object]:
+    found: list[object] = []
+    for one in nodes:
+        node = one.node
+        picked = provenance.pick(node.metadata)
+        if not picked:
+            source = node.source_node
+            if source is not None:
+                picked = provenance.pick(source.metadata)
+        provenance.note(found, node.node_id, one.score, None, picked)
+    return found
 
 
 # Events
@@ -300,7 +308,7 @@ def _chunk(one: Any) -> tuple[Any, Any, Any, dict[str, Any]]:
 def _retrieval_end(event: Any) -> None:
     span = spans.get(event.span_id)
     if span is not None and span.retrieval is not None:
-        span.retrieval.chunks = [_chunk(one) for one in event.nodes]
+        span.retrieval.chunks = _chunks(event.nodes)
 
 
 @guarded("llamaindex.prompt")
@@ -310,16 +318,16 @@ def _prompt(event: Any) -> None:
         return
     answer = span.answer
     span = own(event.span_id, span)
-    template = event.template
-    for known in reversed(answer.prompts):
-        if known.template is template:
+    metadata = held(event.template, "metadata")
+    identity = templates.identity(metadata) if metadata else None
+    template = templates.of_llamaindex(event.template)
+    for known in reversed(answer.parts):
+        if type(known) is Prompt and known.template == template and known.identity == identity:
             span.prompt = known
             return
-    metadata = held(template, "metadata")
-    identity = templates.identity(metadata) if metadata else None
     prompt = Prompt(answer, event.span_id, None, identity=identity, template=template, role="human")
     prompt.ended = prompt.started
-    keep(answer.prompts, prompt)
+    keep(answer, prompt)
     span.prompt = prompt
 
 
@@ -346,7 +354,7 @@ def _model_start(event: Any) -> None:
     call.prompt = span.prompt if span is not None else None
     if call.prompt is None:
         call.prompt = _system(answer, event)
-    keep(answer.models, call)
+    keep(answer, call)
     if len(open_calls) >= runtime.MAX_OPEN:
         sweep()
     open_calls[key] = call

@@ -103,8 +103,8 @@ def _before_query(function: Any, args: Any, kwargs: Any) -> Frame | None:
     query = args[1] if len(args) > 1 else kwargs.get("query")
     k = getattr(query, "similarity_top_k", None)
     if isinstance(k, int):
-        retrieval.facts["k"] = k
-    keep(answer.retrievals, retrieval)
+        retrieval.facts = {"k": k}
+    keep(answer, retrieval)
     return Frame("search", retrieval)
 
 
@@ -120,10 +120,10 @@ def _after_query(call: Done) -> None:
     nodes = held(call.result, "nodes") or []
     scores = held(call.result, "similarities") or []
     ids = held(call.result, "ids") or [node.node_id for node in nodes]
-    found: list[Any] = []
+    found: list[object] = []
     for number, identity in enumerate(ids):
         picked = provenance.pick(nodes[number].metadata) if number < len(nodes) else {}
-        found.append((identity, scores[number] if number < len(scores) else None, None, picked))
+        provenance.note(found, identity, scores[number] if number < len(scores) else None, None, picked)
     retrieval.chunks = found
     runtime.ended(retrieval)
 

@@ -1,6 +1,7 @@
 """LangChain's runs that have begun and not ended: which answer a run belongs to, and inside which retriever it is.
 
-A run that is nothing but a place in the tree, as most are, is known by the entry of its parent.
+A run that is nothing but a place in the tree, as most are, is known by the entry of its parent. Keys are the numbers of
+the run ids: a ``UUID`` is hashed and compared in Python, at every event.
 """
 
 from __future__ import annotations
@@ -19,14 +20,14 @@ class Root:
 
     __slots__ = ("answer", "key", "root", "started")
 
-    def __init__(self, answer: Answer | Skipped, key: Any, root: bool) -> None:
+    def __init__(self, answer: Answer | Skipped, key: int, root: bool) -> None:
         self.answer = answer
         self.key = key
         self.root = root
         self.started = time.time()
 
 
-class OpenRuns(dict[Any, Any]):
+class OpenRuns(dict[int, Any]):
     """By id: the part of the answer that a run is, or that of the nearest run above it which is one."""
 
     __slots__ = ("_child_config",)
@@ -41,20 +42,20 @@ class OpenRuns(dict[Any, Any]):
         variable = getattr(module, "var_child_runnable_config", None)
         self._child_config = variable if isinstance(variable, ContextVar) else None
 
-    def _parent(self, parent_run_id: Any) -> Any:
-        if parent_run_id is not None:
-            return self.get(parent_run_id)
+    def _parent(self, parent: int | None) -> Any:
+        if parent is not None:
+            return self.get(parent)
         # A fallback's attempts carry no parent; the config that surrounds them does.
         variable = self._child_config
         config = variable.get() if variable is not None else None
         if not config:
             return None
         surrounding = getattr(config.get("callbacks"), "parent_run_id", None)
-        return self.get(surrounding) if surrounding is not None else None
+        return self.get(surrounding.int) if surrounding is not None else None
 
-    def place(self, parent_run_id: Any) -> tuple[Answer | Skipped, bool, Retrieval | None]:
+    def place(self, parent: int | None) -> tuple[Answer | Skipped, bool, Retrieval | None]:
         """Answer, whether the run is its root, and the retriever that it runs inside."""
-        held = self._parent(parent_run_id)
+        held = self._parent(parent)
         if held is not None:
             return held.answer, False, held if type(held) is Retrieval else None
         if len(self) >= runtime.MAX_OPEN:
@@ -66,10 +67,10 @@ class OpenRuns(dict[Any, Any]):
         part.root = root
         self[part.key] = part
 
-    def end(self, run_id: Any) -> Any:
+    def end(self, run: int) -> Any:
         """What the run was; nothing for one that is known by its parent's entry."""
-        held = self.pop(run_id, None)
-        return held if held is not None and (held.key is run_id or held.key == run_id) else None
+        held = self.pop(run, None)
+        return held if held is not None and held.key == run else None
 
     def sweep(self) -> None:
         """Give up what never ends."""

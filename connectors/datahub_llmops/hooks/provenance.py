@@ -8,7 +8,7 @@ is a value of the user's data and is digested.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 SOURCE_KEYS: Final = ("source", "file_path", "url", "doc_uri", "table", "path", "file_name")
@@ -42,6 +42,37 @@ def pick(metadata: object) -> dict[str, Any]:
                 found[key] = value
         return found
     return {key: metadata[key] for key in PICKED if type(metadata.get(key)) in _SCALARS}
+
+
+def note(
+    chunks: list[object], identity: object, score: object, text: object, picked: Mapping[str, Any]
+) -> None:
+    """Add a chunk to a flat list: id, score, text, then key and value of what is picked of its metadata, then ``None``.
+
+    The text is wanted only of a chunk that has no id. Runs on the application's thread.
+    """
+    chunks += (identity, score, text)
+    for item in picked.items():
+        chunks += item
+    chunks.append(None)
+
+
+def noted(chunks: Iterable[Any]) -> Iterator[tuple[object, object, object, dict[str, Any]]]:
+    """The chunks of a flat list: id, score, text and what was picked.
+
+    >>> flat = []
+    >>> note(flat, "c1", 0.5, None, {"source": "a.pdf", "other": 1})
+    >>> note(flat, None, None, "text", {})
+    >>> list(noted(flat))
+    [('c1', 0.5, None, {'source': 'a.pdf'}), (None, None, 'text', {})]
+    """
+    rest = iter(chunks)
+    for identity in rest:
+        score, text = next(rest), next(rest)
+        picked: dict[str, Any] = {}
+        while (key := next(rest)) is not None:
+            picked[key] = next(rest)
+        yield identity, score, text, picked
 
 
 def source(picked: Mapping[str, Any], digest: Callable[[str], str], mode: str) -> dict[str, str] | None:

@@ -68,12 +68,10 @@ def at_store(retrieval: Retrieval, store: Any) -> None:
     retrieval.embedding = extractors.embedding(extractors.model_of(store))
 
 
-def chunks_of(
-    documents: Sequence[Any], scores: dict[int, float] | None
-) -> list[tuple[Any, Any, Any, dict[str, Any]]]:
-    """Id, score, text and allow-listed metadata of the documents found."""
-    found = []
-    pick = provenance.pick
+def chunks_of(documents: Sequence[Any], scores: dict[int, float] | None) -> list[object]:
+    """The documents found, as ``provenance.note`` notes them."""
+    found: list[object] = []
+    note, pick = provenance.note, provenance.pick
     for document in documents:
         own = document.__dict__
         metadata = own.get("metadata")
@@ -86,7 +84,7 @@ def chunks_of(
             identity = metadata.get("_id", metadata.get("pk"))
         # The text is the name of a chunk that has no id.
         text = own.get("page_content") if identity is None else None
-        found.append((identity, score, text, pick(metadata)))
+        note(found, identity, score, text, pick(metadata))
     return found
 
 

@@ -117,13 +117,14 @@ def _direct(store: Any, kwargs: Mapping[str, Any]) -> Retrieval | None:
         within.composite = True
     retrieval.retriever = {"class": extractors.class_name(store), "direct": True}
     retrievers.at_store(retrieval, store)
+    facts = retrieval.facts = {}
     k = kwargs.get("k")
     if isinstance(k, int):
-        retrieval.facts["k"] = k
+        facts["k"] = k
     keys = extractors.filter_keys(kwargs.get("filter"))
     if keys:
-        retrieval.facts["filter_keys"] = keys
-    keep(answer.retrievals, retrieval)
+        facts["filter_keys"] = keys
+    keep(answer, retrieval)
     return retrieval
 
 

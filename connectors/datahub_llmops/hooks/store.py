@@ -107,6 +107,8 @@ class Store:
         self.path = path
         self.note = note
         self._db = connection
+        self.generation = 0
+        """Goes up when numbers that ``intern`` gave may hold no longer."""
         self._identities: dict[tuple[Any, ...], int] = {}
         self._day = _today()
         self._answers: dict[str, tuple[Any, ...]] = {}
@@ -215,7 +217,7 @@ class Store:
             self._put_rows("INSERT OR IGNORE INTO texts", self._texts)
         except BaseException:
             # Identities that were given out inside do not exist then.
-            self._identities.clear()
+            self._forget_identities()
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
             raise
@@ -249,8 +251,12 @@ class Store:
         # Once a day everything in use is seen again, so that pruning spares it.
         today = _today()
         if self._day != today:
-            self._identities.clear()
+            self._forget_identities()
             self._day = today
+
+    def _forget_identities(self) -> None:
+        self._identities.clear()
+        self.generation += 1
 
     def _intern(self, kind: Kind, body: Mapping[str, Any], key: tuple[Any, ...]) -> int:
         if len(self._identities) >= 20_000:
@@ -270,11 +276,11 @@ class Store:
         ended: float,
         application: int,
         status: str,
-        body: Mapping[str, Any],
-        digests: set[bytes],
+        body: str,
+        digests: Iterable[bytes],
     ) -> None:
-        """Store an answer with the transaction, in place of what was stored of it before."""
-        self._answers[answer_id] = (answer_id, ended, application, status, _dump(body))
+        """Store an answer, its body as JSON, with the transaction, in place of what was stored of it before."""
+        self._answers[answer_id] = (answer_id, ended, application, status, body)
         for digest in digests:
             self._texts[digest, answer_id] = (digest, answer_id)
 

@@ -11,6 +11,8 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from datahub_llmops.hooks.answers import held
+
 MAX_NAME: Final = 256
 _ROLES: Final = {
     "SystemMessagePromptTemplate": "system",
@@ -106,23 +108,25 @@ def of_serialized(serialized: Mapping[str, Any]) -> tuple[list[tuple[str, str]] 
     return None, hashlib.sha256(dump.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def variables(template: object) -> dict[str, str]:
-    """Names of a template's variables, joined by commas, and the format that they are written in, where it says so."""
+def variables(template: Mapping[str, Any]) -> dict[str, str]:
+    """Names of a serialised template's variables, and the format that they are written in, where it says so."""
     facts: dict[str, str] = {}
-    if isinstance(template, Mapping):
-        kwargs = template.get("kwargs")
-        kwargs = kwargs if isinstance(kwargs, Mapping) else {}
-        messages = kwargs.get("messages")
-        names: Any = kwargs.get("input_variables")
-        inner = [kwargs, *map(_inner, messages if isinstance(messages, list) else ())]
-        formats = {str(one["template_format"]) for one in inner if one.get("template_format")}
-        if len(formats) == 1:
-            facts["format"] = formats.pop()[:40]
-    else:
-        names = getattr(template, "template_vars", None)
-    if isinstance(names, list) and names:
-        facts["variables"] = ", ".join(sorted(map(str, names)))[:MAX_NAME]
+    kwargs = template.get("kwargs")
+    kwargs = kwargs if isinstance(kwargs, Mapping) else {}
+    messages = kwargs.get("messages")
+    inner = [kwargs, *map(_inner, messages if isinstance(messages, list) else ())]
+    formats = {str(one["template_format"]) for one in inner if one.get("template_format")}
+    if len(formats) == 1:
+        facts["format"] = formats.pop()[:40]
+    names = joined(kwargs.get("input_variables"))
+    if names:
+        facts["variables"] = names
     return facts
+
+
+def joined(names: object) -> str:
+    """Names of variables, in order and joined by commas."""
+    return ", ".join(sorted(map(str, names)))[:MAX_NAME] if isinstance(names, list) else ""
 
 
 def _inner(message: object) -> Mapping[str, Any]:
@@ -169,22 +173,25 @@ def _message(message: object) -> tuple[str, str] | None:
     return (role, template) if isinstance(template, str) else None
 
 
-def of_llamaindex(template: object) -> tuple[list[tuple[str, str]] | None, str] | None:
-    """The same of a LlamaIndex prompt template object."""
+def of_llamaindex(template: object) -> tuple[str, ...] | None:
+    """Of a LlamaIndex prompt template: its variables, then role and text of each message.
+
+    Strings and no more: the object is a copy of that call, and would be kept with all that it holds.
+    """
+    names = joined(held(template, "template_vars"))
     for step in ("default_template", "prompt_template"):  # Selector and mapping templates wrap another.
-        inner = getattr(template, step, None)
+        inner = held(template, step)
         if inner is not None and not isinstance(inner, str):
             template = inner
-    text = getattr(template, "template", None)
+    text = held(template, "template")
     if isinstance(text, str):
-        parts = [("human", text)]
-        return parts, digest(parts)
-    messages = getattr(template, "message_templates", None)
-    if isinstance(messages, list):
-        parts = []
-        for message in messages:
-            role = getattr(message, "role", "human")
-            content = getattr(message, "content", None)
-            parts.append((str(getattr(role, "value", role)), content if isinstance(content, str) else ""))
-        return parts, digest(parts)
-    return None
+        return names, "human", text
+    messages = held(template, "message_templates")
+    if not isinstance(messages, list):
+        return None
+    found = [names]
+    for message in messages:
+        role = getattr(message, "role", "human")
+        content = getattr(message, "content", None)
+        found += (str(getattr(role, "value", role)), content if isinstance(content, str) else "")
+    return tuple(found)
