@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 import lancedb
 import pytest
+from typing_extensions import override
 
 from contract import Config, SourceContract
 from datahub_llmops import urns
@@ -63,6 +64,7 @@ class TestSource(SourceContract):
         return in_bucket(bucket)
 
     @pytest.fixture
+    @override
     def away(self, tmp_path: Path) -> Config:
         return {"path": str(tmp_path / "nowhere")}
 

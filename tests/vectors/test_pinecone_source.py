@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -19,28 +19,15 @@ from datahub_llmops.vectors.pinecone import PineconeConfig, PineconeSource
 from stub import refused_url
 from vectors.pinecone_estate import NAMES, ODD_NAMESPACE, estate
 from vectors.pinecone_service import KEY, FakeIndex, PineconeService
+from vectors.runs import assigned_in, failures, live_graph, report, run
 
 DATASETS = {".".join(name) for name in NAMES}
 FACTS = {"structuredProperties", "datasetProfile", "schemaMetadata", "upstreamLineage", "datasetKey"}
 """What may be written on a dataset that somebody else describes."""
 
 
-def run(folder: Path, source: str, config: Mapping[str, Any]) -> Pipeline:
-    """One run of a source into the catalog of ``folder``."""
-    catalog = str(folder / "catalog.db")
-    state = {"enabled": True, "state_provider": {"type": "llm-local", "config": {"path": catalog}}}
-    recipe = {
-        "pipeline_name": source,
-        "source": {"type": source, "config": {"stateful_ingestion": state, "api_key": KEY, **config}},
-        "sink": {"type": "llm-local", "config": {"path": catalog}},
-    }
-    pipeline = Pipeline.create(recipe, no_progress=True, report_to=None)
-    pipeline.run()
-    return pipeline
-
-
 def ingest(folder: Path, **config: Any) -> Pipeline:
-    return run(folder, "llm-pinecone", {"retry_max_times": 1, **config})
+    return run(folder, "llm-pinecone", {"retry_max_times": 1, "api_key": KEY, **config})
 
 
 def live(folder: Path) -> set[str]:
@@ -55,38 +42,6 @@ def _decoded(name: str) -> str:
     for coded, plain in (("%2C", ","), ("%28", "("), ("%29", ")")):
         name = name.replace(coded, plain)
     return name
-
-
-def live_graph(folder: Path) -> dict[tuple[str, str], Any]:
-    """Every aspect of what is not soft-deleted, without the times of the runs.
-
-    And without keys: they say again what the URN says, and a server adds them to every entity.
-    """
-    with closing(LocalCatalog(folder / "catalog.db")) as catalog:
-        records = {
-            (record.urn, record.name): json.loads(json.dumps(record.aspect)) for record in catalog.records()
-        }
-    removed = {urn for (urn, name), aspect in records.items() if name == "status" and aspect.get("removed")}
-    return {
-        key: _timeless(aspect)
-        for key, aspect in records.items()
-        if key[0] not in removed and key[1] != "datasetKey"
-    }
-
-
-def _timeless(value: Any) -> Any:
-    clocks = ("timestampMillis", "lastUpdatedTimestamp", "auditStamp", "time", "created", "lastModified")
-    if isinstance(value, dict):
-        return {key: _timeless(inner) for key, inner in value.items() if key not in clocks}
-    return [_timeless(inner) for inner in value] if isinstance(value, list) else value
-
-
-def report(pipeline: Pipeline) -> Any:
-    return pipeline.source.get_report()
-
-
-def failures(pipeline: Pipeline) -> list[str]:
-    return [str(context) for entry in report(pipeline).failures for context in entry.context]
 
 
 @pytest.fixture
@@ -163,7 +118,7 @@ def test_names_that_share_a_urn_are_a_failure(tmp_path: Path) -> None:
 def test_facts_are_where_they_are_for_every_store(known: Path) -> None:
     graph = live_graph(known)
     urn = "urn:li:dataset:(urn:li:dataPlatform:pinecone,docs.__default__,PROD)"
-    properties = assigned(graph, urn)
+    properties = assigned_in(graph, urn)
     assert properties == {"dimension": 4.0, "metric": "cosine", "region": "us-east-1"}
     assert graph[urn, "datasetProfile"]["rowCount"] == 250
     fields = {field["fieldPath"] for field in graph[urn, "schemaMetadata"]["fields"]}
@@ -174,18 +129,9 @@ def test_facts_are_where_they_are_for_every_store(known: Path) -> None:
     assert graph[index, "containerProperties"]["name"] == "docs"
     articles = "urn:li:dataset:(urn:li:dataPlatform:pinecone,articles.news,PROD)"
     # Facts of one of several vectors are on its field alone.
-    assert assigned(graph, articles) == {"region": "us-east-1"}
+    assert assigned_in(graph, articles) == {"region": "us-east-1"}
     dense = f"urn:li:schemaField:({articles},body.embed)"
-    assert assigned(graph, dense)["embedding_model"] == "pinecone/llama-text-embed-v2"
-
-
-def assigned(graph: Mapping[tuple[str, str], Any], urn: str) -> dict[str, Any]:
-    """Our structured properties on one asset."""
-    found = graph.get((urn, "structuredProperties"), {}).get("properties", [])
-    return {
-        entry["propertyUrn"].rpartition(".")[2]: next(iter(next(iter(entry["values"])).values()))
-        for entry in found
-    }
+    assert assigned_in(graph, dense)["embedding_model"] == "pinecone/llama-text-embed-v2"
 
 
 def test_payload_becomes_lineage_and_its_coverage_is_reported(
@@ -260,7 +206,7 @@ class Together:
         return pipeline
 
     def theirs(self, **config: Any) -> Pipeline:
-        pipeline = run(self.folder, "pinecone", config)
+        pipeline = run(self.folder, "pinecone", {"api_key": KEY, **config})
         assert isinstance(pipeline.source, DataHubsPineconeSource)
         assert not report(pipeline).failures
         return pipeline
@@ -295,7 +241,7 @@ def test_either_order_twice_gives_the_same_graph(
     assert graphs[0] == graphs[1]
     docs = "urn:li:dataset:(urn:li:dataPlatform:pinecone,docs.__default__,PROD)"
     assert graphs[0][docs, "datasetProperties"]["customProperties"]["vector_count"] == "250"
-    assert assigned(graphs[0], docs)["region"] == "us-east-1"
+    assert assigned_in(graphs[0], docs)["region"] == "us-east-1"
     assert graphs[0][docs, "datasetProfile"]["rowCount"] == 250
 
 
@@ -330,11 +276,11 @@ def test_facts_of_a_namespace_that_is_gone_are_taken_back(both: PineconeService,
     together.theirs()
     together.ours()
     docs = "urn:li:dataset:(urn:li:dataPlatform:pinecone,docs.__default__,PROD)"
-    assert assigned(live_graph(together.folder), docs)
+    assert assigned_in(live_graph(together.folder), docs)
     del both.indexes["docs"].namespaces[""]
     together.ours()
     graph = live_graph(together.folder)
-    assert assigned(graph, docs) == {}
+    assert assigned_in(graph, docs) == {}
     # The dataset itself is the other source's to retire.
     assert (docs, "datasetProperties") in graph
 
