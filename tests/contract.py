@@ -186,7 +186,8 @@ class SourceContract:
     unsaid: ClassVar[tuple[str, ...]]
     """The secrets of ``telling`` and ``wrong_recipes``, and what is planted in payload values."""
     provenance_fields: ClassVar[Sequence[str]]
-    """One of them has a value ``kb:<word>:0``."""
+    rule: ClassVar[str] = "kb:[^:]+:0"
+    """What a value of one of them matches."""
 
     @pytest.fixture
     def away(self, recipe: Config) -> Iterator[Config]:
@@ -249,7 +250,7 @@ class SourceContract:
         capfd: pytest.CaptureFixture[str],
     ) -> None:
         caplog.set_level(logging.DEBUG)
-        rules = [{"match": "kb:[^:]+:0", "urn": "urn:li:dataset:(urn:li:dataPlatform:s3,known,PROD)"}]
+        rules = [{"match": self.rule, "urn": "urn:li:dataset:(urn:li:dataPlatform:s3,known,PROD)"}]
         provenance = {"fields": [*self.provenance_fields], "rules": rules}
         (tmp_path / "out").mkdir()
         shown = outputs(tmp_path / "out", self.system, {**telling, "provenance": provenance})

@@ -6,22 +6,23 @@ import json
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from datahub.ingestion.run.pipeline import Pipeline
 from datahub.ingestion.source.pinecone.pinecone_source import PineconeSource as DataHubsPineconeSource
-from pydantic import ValidationError
 
+from contract import Config, SourceContract
 from datahub_llmops.catalog.local import LocalCatalog
+from datahub_llmops.catalog.names import full_name
 from datahub_llmops.schema_data import aspect_names
 from datahub_llmops.vectors.pinecone import PineconeConfig, PineconeSource
 from stub import refused_url
 from vectors.pinecone_estate import NAMES, ODD_NAMESPACE, estate
-from vectors.pinecone_service import KEY, FakeIndex, PineconeService
+from vectors.pinecone_service import KEY, PLANTED, FakeIndex, PineconeService
 from vectors.runs import assigned_in, failures, live_graph, report, run
 
-DATASETS = {".".join(name) for name in NAMES}
+DATASETS = frozenset(".".join(name) for name in NAMES)
 FACTS = {"structuredProperties", "datasetProfile", "schemaMetadata", "upstreamLineage", "datasetKey"}
 """What may be written on a dataset that somebody else describes."""
 
@@ -32,22 +33,62 @@ def ingest(folder: Path, **config: Any) -> Pipeline:
 
 def live(folder: Path) -> set[str]:
     """Datasets that are not soft-deleted, by their name in the URN."""
-    graph = live_graph(folder)
     prefix = "urn:li:dataset:(urn:li:dataPlatform:pinecone,"
-    names = {urn.removeprefix(prefix) for urn, _ in graph if urn.startswith(prefix)}
-    return {_decoded(name.rpartition(",")[0]) for name in names}
-
-
-def _decoded(name: str) -> str:
-    for coded, plain in (("%2C", ","), ("%28", "("), ("%29", ")")):
-        name = name.replace(coded, plain)
-    return name
+    return {full_name(urn) for urn, _ in live_graph(folder) if urn.startswith(prefix)}
 
 
 @pytest.fixture
 def service() -> Iterator[PineconeService]:
     with PineconeService(*estate()) as server:
         yield server
+
+
+class TestSource(SourceContract):
+    source = PineconeSource
+    system = "pinecone"
+    collections = DATASETS
+    filters: ClassVar[Config] = {
+        "index_pattern": {"allow": ["docs", "written"]},
+        "namespace_pattern": {"deny": ["__default__", "lla.*"]},
+    }
+    kept = frozenset({f"docs.{ODD_NAMESPACE}", "written.langchain"})
+    filtered = 6 + 2
+    job: ClassVar[Config] = {"index": "written.llama", "fields": {"url": "file_path"}}
+    job_edges = frozenset({("body", "_node_content"), ("body", "_values"), ("url", "file_path")})
+    wrong_recipes = (
+        ({}, "api_key"),
+        ({"api_key": ""}, "api_key"),
+        ({"api_key": KEY, "host": "y"}, "host"),
+    )
+    unsaid = (KEY, PLANTED)
+    provenance_fields = ("source", "text")
+    rule = "plain"
+
+    @pytest.fixture
+    def recipe(self, service: PineconeService) -> Config:
+        return {"url": service.url, "api_key": KEY, "sample_rows": 500, "retry_max_times": 1}
+
+    @pytest.fixture
+    def refused(self, recipe: Config) -> Config:
+        return {**recipe, "api_key": "another"}
+
+    @pytest.fixture
+    def telling(self, recipe: Config, service: PineconeService) -> Config:
+        service.fail("500", when=lambda call: call.path.startswith("/hosts/written"))
+        return {**recipe, "described_elsewhere": False}
+
+    def test_of_an_index_that_is_filtered_out_not_even_the_counts_are_asked_for(
+        self, recipe: Config, service: PineconeService, tmp_path: Path
+    ) -> None:
+        run(tmp_path, "llm-pinecone", {**recipe, **self.filters})
+        hosts = {call.path.split("/")[2] for call in service.calls if call.path.startswith("/hosts/")}
+        assert hosts == {"docs", "written"}
+
+    def test_a_connection_that_one_host_refuses_names_it(
+        self, recipe: Config, service: PineconeService
+    ) -> None:
+        service.fail("403", when=lambda call: call.path.startswith("/hosts/docs"))
+        assert self._verdict(recipe).startswith("False: Not allowed: docs")
 
 
 @pytest.fixture(scope="module")
@@ -83,28 +124,6 @@ def test_a_project_that_became_empty_fails_the_run(service: PineconeService, kno
     pipeline = ingest(known, url=service.url)
     assert report(pipeline).failures
     assert live(known) == DATASETS
-
-
-def test_a_second_run_changes_nothing(service: PineconeService, tmp_path: Path) -> None:
-    ingest(tmp_path, url=service.url, sample_rows=500)
-    second: Any = ingest(tmp_path, url=service.url, sample_rows=500).sink.get_report()
-    assert (second.changed, second.removed) == (0, 0)
-
-
-def test_the_filters_are_indexes_and_namespaces(service: PineconeService, tmp_path: Path) -> None:
-    pipeline = ingest(
-        tmp_path,
-        url=service.url,
-        index_pattern={"allow": ["docs", "written"]},
-        namespace_pattern={"deny": ["__default__", "lla.*"]},
-    )
-    assert live(tmp_path) == {f"docs.{ODD_NAMESPACE}", "written.langchain"}
-    # Of an index that is filtered out not even the counts are asked for.
-    assert {call.path.split("/")[2] for call in service.calls if call.path.startswith("/hosts/")} == {
-        "docs",
-        "written",
-    }
-    assert report(pipeline).items_filtered == 6 + 2
 
 
 def test_names_that_share_a_urn_are_a_failure(tmp_path: Path) -> None:
@@ -159,33 +178,6 @@ def test_events_of_a_collection_are_few(service: PineconeService, tmp_path: Path
         mine = [record for record in catalog.records() if urn in record.urn and record.name not in apart]
     assert failures(pipeline) == []
     assert len(mine) <= 9 + 1
-
-
-class TestConnection:
-    def report(self, **config: Any) -> Any:
-        return PineconeSource.test_connection({"api_key": KEY, **config}).basic_connectivity
-
-    def test_it_works(self, service: PineconeService) -> None:
-        assert self.report(url=service.url).mitigation_message == f"Works, sees {len(NAMES)} namespaces."
-
-    def test_not_allowed(self, service: PineconeService) -> None:
-        found = PineconeSource.test_connection({"url": service.url, "api_key": "another"}).basic_connectivity
-        assert found is not None
-        assert (found.failure_reason or "").startswith("Not allowed")
-
-    def test_not_allowed_at_one_host(self, service: PineconeService) -> None:
-        service.fail("403", when=lambda call: call.path.startswith("/hosts/docs"))
-        assert self.report(url=service.url).failure_reason.startswith("Not allowed: docs")
-
-    def test_not_reached(self) -> None:
-        with refused_url() as url:
-            assert self.report(url=url).failure_reason.startswith("Cannot reach")
-
-
-@pytest.mark.parametrize("config", [{}, {"api_key": ""}, {"api_key": "x", "host": "y"}], ids=str)
-def test_recipes_that_cannot_be_meant_are_refused(config: dict[str, Any]) -> None:
-    with pytest.raises(ValidationError):
-        PineconeConfig.model_validate(config)
 
 
 def test_the_control_plane_is_the_vendors_by_default() -> None:
