@@ -21,6 +21,7 @@ ENGINES: Final = (
     "llama-index-newest",
     "llama-index-oldest",
     "pinecone",
+    "ray",
 )
 
 state: Final[dict[str, str]] = {}

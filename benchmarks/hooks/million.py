@@ -1,16 +1,22 @@
-"""``explain`` among many answers, and the size of the store that holds them.
+"""``explain`` among many answers, the size of the store that holds them, and what ``llm-runs`` makes of all of them.
 
-``python benchmarks/hooks/million.py [--answers 1000000]`` writes the answers by the recorder's own encoder, four chunks
-each, then explains some at random, warm, without a catalog and with a local one that holds their index and its table.
+``python benchmarks/hooks/million.py [--answers 1000000]`` writes the answers of a month by the recorder's own encoder,
+four chunks each, explains some at random, warm, without a catalog and with a local one that holds their index and its
+table, and counts the events of a first run of ``llm-runs``, in a process of its own.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import random
+import resource
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
+from collections import Counter
 from pathlib import Path
 
 from datahub.emitter.mcp import MetadataChangeProposalWrapper
@@ -27,12 +33,13 @@ from datahub_llmops.hooks.store import Store
 
 INDEX = "urn:li:dataset:(urn:li:dataPlatform:chroma,default_database.docs,PROD)"
 TABLE = "urn:li:dataset:(urn:li:dataPlatform:postgres,shop.public.articles,PROD)"
+MONTH = 30 * 86_400
 
 
-def made(number: int) -> Answer:
-    """One answer with four chunks, a prompt and a model call."""
+def made(number: int, apart: float) -> Answer:
+    """One answer with four chunks, a prompt and a model call; ``apart`` is in seconds."""
     answer = Answer("support-bot", "7", framework="langchain", explicit=True, weight=1.0)
-    answer.started, answer.serial = time.time() - 2_000_000 + number, number
+    answer.started, answer.serial = time.time() - MONTH + number * apart, number
     answer.ended = time.time()
     answer.query, answer.text = f"question {number}", f"answer {number}"
     retrieval = Retrieval(answer, None, None)
@@ -65,8 +72,6 @@ def catalog(folder: Path) -> LocalCatalog:
         MetadataChangeProposalWrapper(entityUrn=INDEX, aspect=DatasetPropertiesClass(name="docs")),
         MetadataChangeProposalWrapper(entityUrn=INDEX, aspect=UpstreamLineageClass(upstreams=[upstream])),
     ]
-    import json
-
     (folder / "metadata.json").write_text(json.dumps([one.to_obj() for one in proposals]))
     pipeline = Pipeline.create(
         {
@@ -78,11 +83,38 @@ def catalog(folder: Path) -> LocalCatalog:
     return LocalCatalog(folder / "catalog.db")
 
 
+def rolled_up(path: str) -> None:
+    """A first run of ``llm-runs`` over a store, into a file."""
+    begun, out = time.perf_counter(), f"{path}.json"
+    recipe = {
+        "source": {"type": "llm-runs", "config": {"store": path, "custom_aspects": "on"}},
+        "sink": {"type": "file", "config": {"filename": out}},
+    }
+    pipeline = Pipeline.create(recipe, no_progress=True, report_to=None)
+    pipeline.run()
+    pipeline.raise_from_status()
+    spent = time.perf_counter() - begun
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    events = Counter(one["aspectName"] for one in json.loads(Path(out).read_text()))
+    print(f"llm-runs: {events.total():,} events in {spent:.0f} s, at most {peak:,.0f} MiB of memory")
+    for aspect, number in events.most_common():
+        print(f"  {number:>5} {aspect}")
+
+
 def main() -> None:
     """Run and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--answers", type=int, default=1_000_000)
-    count = parser.parse_args().answers
+    parser.add_argument("--roll-up", metavar="STORE", help="only count the events of this store")
+    asked = parser.parse_args()
+    if asked.roll_up:
+        rolled_up(asked.roll_up)
+    else:
+        measured(asked.answers)
+
+
+def measured(count: int) -> None:
+    """A store of so many answers, and everything asked of it."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         path = str(folder / "answers.db")
@@ -94,7 +126,7 @@ def main() -> None:
         for first in range(0, count, 1_000):
             with store.transaction():
                 for number in range(first, min(first + 1_000, count)):
-                    answer = made(number)
+                    answer = made(number, MONTH / count)
                     ids.append(answer.id)
                     encoder.answer(store, answer, settings)
         spent = time.perf_counter() - begun
@@ -120,6 +152,8 @@ def main() -> None:
         print(
             f"found by its text in {(time.perf_counter() - start) * 1000:.1f} ms: {found.id == ids[count // 2]}"
         )
+        reading.close()
+        subprocess.run([sys.executable, __file__, "--roll-up", path], check=True)
 
 
 if __name__ == "__main__":

@@ -30,7 +30,20 @@ from typing import Any
 
 from typing_extensions import override
 
-CONFIGURATIONS = ("none", "no-op", "ours", "ours-unwritable", "openllmetry", "openinference", "langfuse")
+CONFIGURATIONS = (
+    "none",
+    "no-op",
+    "ours",
+    "ours-unwritable",
+    "ours-ship-fails",
+    "openllmetry",
+    "openinference",
+    "langfuse",
+)
+# Where DataHub is not installed beside the peers, the child fails sooner: it cannot even import it.
+FAILING_RECIPE = {"source": {"type": "llm-runs"}, "sink": {"type": "no-such-sink"}}
+SHIP_EVERY = 1.0
+"""Seconds; the recorder's thread looks every five, so a child starts and fails that often."""
 
 
 # The worker: one configuration
@@ -81,6 +94,11 @@ def set_up(configuration: str, work: str, collector: str, folder: str) -> None:
         if configuration == "ours-unwritable":
             (Path(folder) / "file").write_text("in the way")
             store = Path(folder) / "file" / "answers.db"
+        if configuration == "ours-ship-fails":
+            recipe = Path(folder) / "runs.yaml"
+            recipe.write_text(json.dumps(FAILING_RECIPE))
+            lineage.attach("benchmark", store=store, ship=recipe, ship_every=SHIP_EVERY)
+            return
         lineage.attach("benchmark", store=store)
     elif configuration == "no-op":
         no_op(work)
@@ -173,6 +191,11 @@ def worker(configuration: str, work: str, collector: str) -> None:
         for line in sys.stdin:
             if line.startswith("memory"):
                 print(json.dumps(kept_bytes(call, int(line.split()[1]))), flush=True)
+                continue
+            if line.startswith("ship"):
+                from datahub_llmops.hooks import ship
+
+                print(json.dumps(ship.stats()), flush=True)
                 continue
             cpu = time.process_time_ns()
             times = []
@@ -288,6 +311,9 @@ def main() -> None:
         for name in random.sample(list(workers), len(workers)):
             blocks[name].append(ask(workers[name], str(options.calls)))
     report(options.work, blocks, options.calls)
+    print(
+        f"ours-ship-fails  failed {ask(workers['ours-ship-fails'], 'ship')['ship_failed']} times in this run"
+    )
     if options.memory:
         for name, process in workers.items():
             print(

@@ -171,13 +171,24 @@ def export(file: Path, force: bool, path: Path | None) -> None:
     "--text", help="Find the answer by its whole text instead of its id; - reads it from standard input."
 )
 @click.option(
-    "--env", default="PROD", show_default=True, help="Environment where the catalog does not say it."
+    "--env", help="Environment where the catalog does not say it. Default: that of --recipe, else PROD."
+)
+@click.option(
+    "--recipe",
+    type=click.Path(path_type=Path),
+    help="The recipe of llm-runs, for its `instances`, `source_rules` and `env`: which index is meant.",
 )
 @_STORE
 @_JSON
 @click.pass_obj
 def explain(
-    where: str | None, answer: str | None, text: str | None, env: str, path: Path | None, as_json: bool
+    where: str | None,
+    answer: str | None,
+    text: str | None,
+    env: str | None,
+    recipe: Path | None,
+    path: Path | None,
+    as_json: bool,
 ) -> None:
     """Why an answer came out as it did: prompt, documents, their tables and owners, jobs, models.
 
@@ -192,11 +203,16 @@ def explain(
         raise click.UsageError("give the id of an answer, or --text")
     from datahub_llmops.explain import explain as walk_back
     from datahub_llmops.explain import find
+    from datahub_llmops.instances import MapConfig
 
     if text == "-":
         text = sys.stdin.read()
+    try:
+        config = MapConfig.read(recipe, env)
+    except LlmopsError as error:
+        raise click.ClickException(_shown(str(error))) from error
     with _store(path) as store, _catalog(where) as catalog:
-        found = walk_back(store, find(store, answer, text=text), catalog, env=env)
+        found = walk_back(store, find(store, answer, text=text), catalog, config)
         if as_json:
             click.echo(json.dumps(asdict(found), indent=2, default=str))
         else:

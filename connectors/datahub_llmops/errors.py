@@ -54,8 +54,8 @@ class StoreError(LlmopsError):
     """The local store of answers is missing, damaged, not writable, or of a newer version."""
 
 
-class PricesError(LlmopsError):
-    """A file of prices cannot be read, or holds none; the message names it."""
+class RecipeError(LlmopsError):
+    """A recipe, or a file with some of its options, cannot be read or lacks what is asked for; the message names it."""
 
 
 class AspectValueError(LlmopsError):

@@ -15,10 +15,11 @@ from datahub_llmops.catalog.protocol import FullCatalog, Node
 from datahub_llmops.errors import StoreError, UnknownAssetError
 from datahub_llmops.hooks import keys
 from datahub_llmops.hooks.encode import chunk_key
+from datahub_llmops.hooks.records import WriteRow
 from datahub_llmops.hooks.store import Store
-from datahub_llmops.instances import InstanceConfig, Resolver, shown
+from datahub_llmops.instances import MapConfig, Resolver, shown
 from datahub_llmops.lineage import rules
-from datahub_llmops.recorded import Chunk, Identities, RecordedAnswer, RecordedWrites, Retrieval
+from datahub_llmops.recorded import Chunk, Identities, Raw, RecordedAnswer, RecordedWrites, Retrieval
 from datahub_llmops.usage import model_name
 
 RestsOn: TypeAlias = Literal["row", "source", "index"]
@@ -146,16 +147,14 @@ def explain(
     store: Store,
     answer: RecordedAnswer,
     catalog: FullCatalog | None,
-    *,
-    env: str = "PROD",
-    instances: tuple[InstanceConfig, ...] = (),
+    config: MapConfig | None = None,
 ) -> Explanation:
-    """Join.
+    """Join. ``config`` is that of ``llm-runs``, so that both end at the same assets.
 
     Raises:
         CatalogError: the catalog cannot answer.
     """
-    return _Walk(store, answer, catalog, env, instances).explanation()
+    return _Walk(store, answer, catalog, config or MapConfig()).explanation()
 
 
 class _Walk:
@@ -166,22 +165,23 @@ class _Walk:
         store: Store,
         answer: RecordedAnswer,
         catalog: FullCatalog | None,
-        env: str,
-        instances: tuple[InstanceConfig, ...],
+        config: MapConfig,
     ) -> None:
-        self._store, self._answer, self._catalog, self._env = store, answer, catalog, env
+        self._store, self._answer, self._catalog = store, answer, catalog
         self._resolver = Resolver(
-            instances,
-            env=env,
+            config.instances,
+            env=config.env,
             catalog=catalog,
             ambiguous=lambda found: self._gap(
-                f"{found.shown} may be {' or '.join(found.candidates)}: say which with `instances` in llm-runs"
+                f"{found.shown} may be {' or '.join(found.candidates)}: say which with `instances` in the recipe of "
+                "llm-runs, and name it: --recipe"
             ),
         )
-        self._rules = rules.compile(rules.ProvenanceConfig(), env=env)
+        self._rules = rules.compile(rules.ProvenanceConfig(rules=config.source_rules), env=config.env)
         self._secret = keys.key(store.path, create=False)
         self._gaps: list[str] = []
         self._writers: dict[str, Writer] = {}
+        self._known: list[tuple[int, Raw]] | None = None
 
     def _gap(self, text: str) -> None:
         if text not in self._gaps:
@@ -242,7 +242,7 @@ class _Walk:
         raw = chunk.source or {}
         given = raw.get("urn")
         source = given if isinstance(given, str) else self._rules.match(str(raw.get("value", "")))
-        run = self._writer(retrieval, chunk)
+        run = self._writer(retrieval, chunk, index)
         rests: RestsOn = "index" if source is None else "row" if chunk.key is not None else "source"
         fields = raw.get("fields")
         return Document(
@@ -258,10 +258,8 @@ class _Walk:
             run=run,
         )
 
-    def _writer(self, retrieval: Retrieval, chunk: Chunk) -> str | None:
-        found = None
-        if retrieval.index_number is not None and chunk.id is not None and self._secret is not None:
-            found = self._store.writer_of(retrieval.index_number, chunk_key(self._secret, chunk.id))
+    def _writer(self, retrieval: Retrieval, chunk: Chunk, index: str | None) -> str | None:
+        found = self._last_writer(retrieval.index_number, chunk, index)
         if found is None and chunk.run is not None:
             found = self._store.run(chunk.run)
         if found is None:
@@ -269,6 +267,23 @@ class _Walk:
         if found.run not in self._writers:
             self._writers[found.run] = _as_writer(recorded.writes(found, Identities(self._store)))
         return found.run
+
+    def _last_writer(self, number: int | None, chunk: Chunk, index: str | None) -> WriteRow | None:
+        """Also of one that wrote into the same index by another of its names."""
+        if chunk.id is None or self._secret is None:
+            return None
+        key = chunk_key(self._secret, chunk.id)
+        found = []
+        for other, raw in self._indexes():
+            written = self._store.writer_of(other, key)
+            if written is not None and (other == number or (index and self._resolver.index(raw) == index)):
+                found.append(written)
+        return max(found, key=lambda one: one.ended, default=None)
+
+    def _indexes(self) -> list[tuple[int, Raw]]:
+        if self._known is None:
+            self._known = list(self._store.identities("index"))
+        return self._known
 
     @staticmethod
     def _rests_on(documents: tuple[Document, ...]) -> dict[str, RestsOn]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from datahub_llmops.errors import PricesError
+from datahub_llmops.errors import RecipeError
+from datahub_llmops.recipe_file import options
 from datahub_llmops.usage import Tokens
 
 
@@ -107,26 +106,12 @@ def read(path: Path) -> PricesConfig:
     """Prices of a YAML or JSON file with ``prices`` and ``currency``, the recipe of ``llm-runs`` for one.
 
     Raises:
-        PricesError: it cannot be read, or holds none.
+        RecipeError: it cannot be read, or holds none.
     """
+    found = options(path, PricesConfig.model_fields)
+    if not found.get("prices"):
+        raise RecipeError(f"no `prices` in {path}: docs/hooks.md says how they are written")
     try:
-        found = yaml.safe_load(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise PricesError(f"prices in {path} cannot be read: {error}") from error
-    except yaml.YAMLError as error:
-        raise PricesError(f"prices in {path}: this is no YAML") from error
-    config = _at(found, ("source", "config")) or found
-    if not isinstance(config, dict) or not config.get("prices"):
-        raise PricesError(f"no `prices` in {path}: docs/hooks.md says how they are written")
-    try:
-        return PricesConfig.model_validate(
-            {key: config[key] for key in ("prices", "currency") if key in config}
-        )
+        return PricesConfig.model_validate(found)
     except ValueError as error:  # pydantic's ValidationError is one
-        raise PricesError(f"prices in {path}: {error}") from error
-
-
-def _at(thing: Any, path: Sequence[str]) -> Any:
-    for key in path:
-        thing = thing.get(key) if isinstance(thing, dict) else None
-    return thing
+        raise RecipeError(f"prices in {path}: {error}") from error

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from datahub_llmops.hooks.store import AnswerRow, Store, WriteRow
+from datahub_llmops.hooks.records import AnswerRow, WriteRow
+from datahub_llmops.hooks.store import Store
 from datahub_llmops.usage import Tokens, model_name
 
 if TYPE_CHECKING:

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
+MAX_CHUNKS: Final = 250_000
+"""Different chunks that are told apart in one sum; they are held in memory, some 17 MiB for so many."""
 LATENCY_BOUNDS: Final = (10, 20, 40, 80, 160, 320, 640, 1280, 2560, 5120, 10240, 20480, 40960, 81920)
 """Upper bounds in milliseconds, those of OpenTelemetry's `gen_ai.client.operation.duration`.
 
@@ -92,10 +94,13 @@ class Totals:
 
     def add_chunks(self, ids: Iterable[str] | None) -> None:
         """Chunks that were retrieved; ``None`` where not all of them are known."""
-        if ids is None or self._chunks_counted is not None:
-            self._chunks_unknown = True
-        else:
+        if self._chunks_unknown:
+            return
+        if ids is not None and self._chunks_counted is None:
             self._chunks.update(map(hash, ids))
+            if len(self._chunks) <= MAX_CHUNKS:
+                return
+        self._chunks_unknown, self._chunks = True, set()
 
     def close(self) -> None:
         """No more chunks will come: their number is kept, they are not."""
@@ -104,7 +109,7 @@ class Totals:
 
     @property
     def distinct_chunks(self) -> int | None:
-        """Different chunks that were retrieved; ``None`` where not all are known, or none was."""
+        """Different chunks that were retrieved; ``None`` where not all are known, or none was, or too many."""
         counted = len(self._chunks) if self._chunks_counted is None else self._chunks_counted
         return counted if counted and not self._chunks_unknown else None
 

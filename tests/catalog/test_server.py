@@ -403,3 +403,35 @@ def test_wrong_addresses(where: str, said: str) -> None:
     with pytest.raises(CatalogError, match=said) as caught:
         open_catalog(where)
     assert "s3cret" not in str(caught.value)
+
+
+def test_aliases_are_those_of_live_datasets_of_the_platform(tmp_path: Path) -> None:
+    """A scroll of one platform was not recorded: the answer is in the form of the one by subtype."""
+    first, second, other = (
+        f"urn:li:dataset:(urn:li:dataPlatform:{name},PROD)"
+        for name in ("qdrant,docs_v1", "qdrant,docs_v2", "qdrantine,docs")
+    )
+    said = {first: "docs", second: "current, docs", other: "docs"}
+    held = {
+        urn: {"datasetProperties": {"customProperties": {"aliases": names}, "tags": []}}
+        for urn, names in said.items()
+    }
+    with recorded_server(held) as (server, stub):
+        server.extra["platform.keyword"] = scrolled([second, first])
+        assert ServerCatalog(graph(stub.url)).aliases("qdrant") == {
+            "docs": [first, second],
+            "current": [second],
+        }
+    written = [
+        MetadataChangeProposalClass(
+            entityType="dataset",
+            entityUrn=urn,
+            changeType="UPSERT",
+            aspectName=name,
+            aspect=GenericAspectClass(contentType="application/json", value=json.dumps(aspect).encode()),
+        )
+        for urn, aspects in held.items()
+        for name, aspect in aspects.items()
+    ]
+    with write_local(tmp_path / "catalog.db", written) as catalog:
+        assert catalog.aliases("qdrant") == {"docs": [first, second], "current": [second]}

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import multiprocessing
 import os
 import random
@@ -21,6 +22,7 @@ if __name__ == "__main__" and sys.argv[2] == "gevent":
     monkey.patch_all()
 
 import datahub_llmops.hooks as lineage
+from datahub_llmops.hooks import recorder
 from datahub_llmops.hooks.recorder import FLUSH_INTERVAL
 
 STORE = sys.argv[1] if len(sys.argv) > 1 else ""
@@ -127,6 +129,36 @@ def to_be_killed(number: int, says_so: int) -> None:
         time.sleep(0.005)
 
 
+WAITING_AT_MOST = 50
+
+
+def full_disk(handle: lineage.Handle, first: int) -> None:
+    """``first`` answers, 120 more on a disk without room, one after there is some; then how many were dropped."""
+    for _ in range(first):
+        say(answer())
+        assert handle.flush(5), handle.stats()
+    recorder.CAPACITY = WAITING_AT_MOST  # type: ignore[misc]  # the test's own, so that it is reached
+    filler = Path(STORE).with_name("filler")
+    with filler.open("wb", buffering=0) as file:
+        for size in (4096, 1):
+            with contextlib.suppress(OSError):
+                while file.write(b"x" * size):
+                    pass
+    assert os.statvfs(filler).f_bfree == 0
+    for _ in range(120):
+        say(answer())
+    assert not handle.flush(1)
+    stats = handle.stats()
+    assert "full" in stats["problem"], stats
+    assert not stats["errors"], stats
+    filler.unlink()
+    assert handle.flush(10), handle.stats()
+    say(answer())
+    assert handle.flush(10), handle.stats()
+    assert "problem" not in handle.stats()
+    say(f"dropped={handle.stats()['dropped']}")
+
+
 def main(mode: str, argument: str) -> None:
     """Run one mode."""
     if mode == "kills":
@@ -183,6 +215,8 @@ def main(mode: str, argument: str) -> None:
         say(answer())
         assert handle.flush(5)
         os._exit(0)  # A serverless process is frozen and thrown away like this.
+    elif mode == "full-disk":
+        full_disk(handle, int(argument))
     elif mode == "small-files":
         import resource
         import signal

@@ -25,6 +25,7 @@ from stub import Answer, Call, Reply
 from vectors.chroma_stores import ChromaServer
 from vectors.pgvector_stores import Postgres
 from vectors.qdrant_engine import QdrantEngine
+from vectors.search_stores import call
 
 EMBEDDING = NamedEmbedding(size=8)
 IDS = [f"00000000-0000-4000-8000-{number:012d}" for number in range(3)]
@@ -208,17 +209,17 @@ def _lancedb_community(engines: Engines) -> Any:
     return LanceDB(uri=str(engines.folder / "lance"), embedding=EMBEDDING, table_name="docs")
 
 
-def _opensearch(engines: Engines) -> Any:
+def _opensearch(engines: Engines, name: str = "docs") -> Any:
     from langchain_community.vectorstores import OpenSearchVectorSearch
 
-    return OpenSearchVectorSearch(engines.opensearch, "docs", EMBEDDING, engine="faiss", timeout=60)
+    return OpenSearchVectorSearch(engines.opensearch, name, EMBEDDING, engine="faiss", timeout=60)
 
 
-def _elasticsearch(engines: Engines) -> Any:
+def _elasticsearch(engines: Engines, name: str = "docs") -> Any:
     from langchain_elasticsearch import ElasticsearchStore
 
     client = Elasticsearch(engines.elasticsearch, request_timeout=60)
-    return ElasticsearchStore("docs", embedding=EMBEDDING, client=client)
+    return ElasticsearchStore(name, embedding=EMBEDDING, client=client)
 
 
 def _elasticsearch_async(engines: Engines) -> Any:
@@ -303,6 +304,40 @@ def used_apart(url: str, how: str, path: str) -> None:
     assert handle.flush(10)
     assert handle.stats()["degraded"] == []
     handle.detach()
+
+
+# By an alias
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alias:
+    """How a collection of a ``Case`` gets another name, and who asks for it by that."""
+
+    case: str
+    give: Callable[[Engines, str, str], object]
+    """Of a collection its alias."""
+    make: Callable[[Engines, str], Any]
+
+
+def _qdrant_alias(engines: Engines, collection: str, alias: str) -> None:
+    engines.engine.aliases[alias] = collection
+
+
+def _qdrant_by(engines: Engines, name: str) -> Any:
+    from langchain_qdrant import QdrantVectorStore
+
+    return QdrantVectorStore.from_existing_collection(name, EMBEDDING, url=engines.qdrant)
+
+
+def _opensearch_alias(engines: Engines, collection: str, alias: str) -> None:
+    call(engines.opensearch, "PUT", f"/{collection}/_alias/{alias}")
+
+
+ALIASES = {
+    "qdrant": Alias(case="qdrant", give=_qdrant_alias, make=_qdrant_by),
+    "opensearch": Alias(case="opensearch", give=_opensearch_alias, make=_opensearch),
+    "elasticsearch": Alias(case="elasticsearch", give=_opensearch_alias, make=_elasticsearch),
+}
 
 
 # Recipes of the connectors

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from contextlib import closing
@@ -17,6 +18,7 @@ import pytest
 import engines
 from datahub_llmops.catalog.local import LocalCatalog
 from datahub_llmops.instances import InstanceConfig, Resolver
+from hooks.seen import stored_answers
 from vectors.pinecone_service import KEY, FakeIndex, PineconeService, records
 from vectors.runs import failures, ingest
 
@@ -38,9 +40,9 @@ def python_of(name: str) -> str:
     return str(found)
 
 
-def run(name: str, *arguments: str) -> str:
+def run(name: str, *arguments: str, **more: str) -> str:
     """What a program of ours says there. Neither DataHub nor this package is installed in it."""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(PLACES)}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(PLACES), **more}
     command = [python_of(name), *arguments]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=200, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -85,3 +87,38 @@ def test_pinecones_own_packages_and_our_connector_end_at_one_urn(tmp_path: Path)
             urn = resolver.index(raw)
             assert urn is not None
             assert catalog.nodes([urn]), urn
+
+
+def test_answers_of_ray_workers_are_recorded_where_they_attach(tmp_path: Path) -> None:
+    recorded_where_workers_attach("ray", tmp_path)
+    engines.ran("ray", version("ray", "ray"))
+
+
+def test_answers_of_spark_executors_are_recorded_where_they_attach(tmp_path: Path) -> None:
+    if not (Path(sys.prefix) / "probes" / "spark").exists() or shutil.which("java") is None:
+        pytest.skip(
+            "Spark: make probes BY_HAND= makes its environment of 600 MB, and it needs Java 17 or newer"
+        )
+    recorded_where_workers_attach("spark", tmp_path)
+
+
+def recorded_where_workers_attach(cluster: str, folder: Path) -> None:
+    """Nowhere else, each answer once, and the application's own store has its own."""
+    state = folder / "state"
+    said = json.loads(
+        run(cluster, str(HERE / "workers_probe.py"), cluster, str(folder), XDG_STATE_HOME=str(state))
+    )
+    workers = {one["pid"] for one in said["without"] + said["attached"]}
+    assert said["pid"] not in workers
+    assert {one["said"] for one in said["without"] + said["attached"]} == {"forty two"}
+    assert [one["enabled"] for one in said["without"]] == [False] * 8
+    assert not state.exists()
+    assert all(one["errors"] == {} for one in said["attached"])
+    answers = stored_answers(folder / "workers.db")
+    assert len(answers) >= 8
+    assert sorted(one.id for one in answers) == sorted(one["id"] for one in said["attached"])
+    [own] = stored_answers(folder / "application.db")
+    assert own.id == said["id"]
+    for answer in [*answers, own]:
+        assert [len(one.chunks) for one in answer.retrievals] == [2]
+        assert [one.status for one in answer.models] == ["ok"]

@@ -6,26 +6,32 @@ import asyncio
 import inspect
 import re
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
+import weaviate
 from osmem_server import OsmemServer  # type: ignore[import-untyped]  # it has no types
 
 from datahub_llmops.catalog.local import LocalCatalog
+from datahub_llmops.explain import explain
 from datahub_llmops.hooks import keys
 from datahub_llmops.hooks.encode import chunk_key
 from datahub_llmops.hooks.extractors import identity
 from datahub_llmops.hooks.store import Store
-from datahub_llmops.instances import InstanceConfig, Resolver
+from datahub_llmops.instances import InstanceConfig, MapConfig, Resolver
 from hooks.real_stores import (
+    ALIASES,
     DATABASE,
     EMBEDDING,
     IDS,
     LANGCHAIN,
     LLAMAINDEX,
+    Alias,
     Case,
     Engines,
     apart,
@@ -40,8 +46,9 @@ from vectors.chroma_stores import ChromaServer
 from vectors.elastic_service import ElasticService
 from vectors.pgvector_stores import running
 from vectors.qdrant_engine import QdrantEngine, served
-from vectors.runs import aspect, failures, ingest
+from vectors.runs import aspect, failures, ingest, report
 from vectors.search_stores import NO_INDEX, call
+from vectors.weaviate_service import WeaviateService
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*langchain-community.*:DeprecationWarning")
 CASES = [
@@ -77,6 +84,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engines]:
 def engines(servers: Engines, tmp_path: Path) -> Engines:
     """Empty ones, but for the names."""
     servers.postgres.create(DATABASE)
+    servers.engine.aliases.clear()
     for name in list(servers.engine.held):
         servers.engine.held.pop(name).shard.close()
     client = servers.chroma.client()
@@ -112,7 +120,16 @@ def test_connector_and_hooks_end_at_one_urn(
     assert host.handle.stats()["degraded"] == []
     assert writers(host, retrieval) == [written.run if case.ids else None] * 2
 
-    connector = ingest(tmp_path, case.system, env="DEV", platform_instance="eu", **case.config(engines))
+    ends_at_the_connectors_urn(host, tmp_path, framework, case, case.config(engines))
+
+
+def ends_at_the_connectors_urn(
+    host: Host, tmp_path: Path, framework: str, case: Case, config: dict[str, Any]
+) -> None:
+    """What was recorded: by the catalog after a run of the connector and one of ``llm-runs``."""
+    [written] = host.writes()
+    assert written.index is not None
+    connector = ingest(tmp_path, case.system, env="DEV", platform_instance="eu", **config)
     assert failures(connector) == []
     index = f"urn:li:dataset:(urn:li:dataPlatform:{case.platform},eu.{case.index},DEV)"
     with closing(LocalCatalog(tmp_path / "catalog.db")) as catalog:
@@ -127,6 +144,128 @@ def test_connector_and_hooks_end_at_one_urn(
     job = f"urn:li:dataJob:({flow},index {written.index['collection']})"
     outputs = aspect(tmp_path, job, "dataJobInputOutput")["outputDatasetEdges"]
     assert [edge["destinationUrn"] for edge in outputs] == [index]
+
+
+@pytest.mark.parametrize("ruled", [False, True], ids=["by the catalog", "by a rule"])
+@pytest.mark.parametrize("alias", ALIASES.values(), ids=ALIASES)
+def test_an_alias_ends_at_its_collection(
+    host: Host, engines: Engines, tmp_path: Path, alias: Alias, ruled: bool
+) -> None:
+    case = LANGCHAIN[alias.case]
+    case.make(engines).add_documents(langchain_documents(), ids=IDS)
+    alias.give(engines, "docs", "current")
+    assert len(alias.make(engines, "current").as_retriever(search_kwargs={"k": 2}).invoke("q")) == 2
+    [answer] = host.answers()
+    [written] = host.writes()
+    [retrieval] = answer.retrievals
+    assert (retrieval.index["collection"], written.index["collection"]) == ("current", "docs")  # type: ignore[index]
+
+    place = {"env": "DEV", "platform_instance": "eu"}
+    connector = ingest(tmp_path, case.system, **place, **case.config(engines))
+    assert failures(connector) == []
+    rules = [{"platform": case.platform, "at": where(written.index), **place}] if ruled else []
+    ingest(tmp_path, "runs", store=str(host.path), instances=rules)
+    index = f"urn:li:dataset:(urn:li:dataPlatform:{case.platform},eu.docs,DEV)"
+    retriever = "urn:li:dataset:(urn:li:dataPlatform:langchain,support-bot.VectorStoreRetriever,PROD)"
+    assert [one["dataset"] for one in aspect(tmp_path, retriever, "upstreamLineage")["upstreams"]] == [index]
+
+    store = Store.read(host.path)
+    given = MapConfig.model_validate({"instances": rules})
+    with closing(store), closing(LocalCatalog(tmp_path / "catalog.db")) as catalog:
+        found = explain(store, answer, catalog, given)
+    assert {one.index for one in found.documents} == {index}
+    assert {one.run for one in found.documents} == {written.run if case.ids else None}
+    assert not any(gap.startswith("index") or index in gap for gap in found.gaps)
+
+
+def test_an_alias_of_several_collections_is_told_and_none_is_taken(
+    host: Host, engines: Engines, tmp_path: Path
+) -> None:
+    alias, case = ALIASES["opensearch"], LANGCHAIN["opensearch"]
+    for name in ("docs", "more"):
+        alias.make(engines, name).add_documents(langchain_documents(), ids=IDS)
+        alias.give(engines, name, "current")
+    assert alias.make(engines, "current").as_retriever(search_kwargs={"k": 2}).invoke("q")
+    assert host.answers()
+    ingest(tmp_path, case.system, **case.config(engines))
+    run = ingest(tmp_path, "runs", store=str(host.path))
+    both = ", ".join(f"urn:li:dataset:(urn:li:dataPlatform:elasticsearch,{n},PROD)" for n in ("docs", "more"))
+    assert f"elasticsearch:current: {both}" in str(report(run).warnings)
+    retriever = "urn:li:dataset:(urn:li:dataPlatform:langchain,support-bot.VectorStoreRetriever,PROD)"
+    assert aspect(tmp_path, retriever, "upstreamLineage") == {}
+
+
+def test_an_alias_that_moved_stands_for_what_it_pointed_at_when_the_connector_ran(
+    host: Host, engines: Engines, tmp_path: Path
+) -> None:
+    alias, case = ALIASES["opensearch"], LANGCHAIN["opensearch"]
+    retriever = "urn:li:dataset:(urn:li:dataPlatform:langchain,support-bot.VectorStoreRetriever,PROD)"
+    for name in ("docs", "more"):
+        alias.make(engines, name).add_documents(langchain_documents(), ids=IDS)
+        alias.give(engines, name, "current")
+        assert alias.make(engines, "current").as_retriever(search_kwargs={"k": 2}).invoke("q")
+        host.answers()
+        ingest(tmp_path, case.system, **case.config(engines))
+        ingest(tmp_path, "runs", store=str(host.path))
+        call(engines.opensearch, "DELETE", f"/{name}/_alias/current")
+    indexes = {n: f"urn:li:dataset:(urn:li:dataPlatform:elasticsearch,{n},PROD)" for n in ("docs", "more")}
+    upstreams = aspect(tmp_path, retriever, "upstreamLineage")["upstreams"]
+    assert {one["dataset"] for one in upstreams} == set(indexes.values())
+    with closing(LocalCatalog(tmp_path / "catalog.db")) as catalog:
+        calls = {n: catalog.latest(urn)["datasetUsageStatistics"] for n, urn in indexes.items()}
+    # The first answer is of the day that was read again.
+    assert {n: one["totalSqlQueries"] for n, one in calls.items()} == {"docs": 1, "more": 2}
+
+
+@contextmanager
+def weaviate_without_grpc() -> Iterator[tuple[str, weaviate.WeaviateClient]]:
+    """URL of the stand-in, and Weaviate's own client of it. Each gRPC call is answered that there is no such method."""
+    nothing = grpc.server(ThreadPoolExecutor(1))
+    port = nothing.add_insecure_port("127.0.0.1:0")
+    nothing.start()
+    try:
+        with (
+            WeaviateService() as service,
+            weaviate.connect_to_local("127.0.0.1", service.port, port, skip_init_checks=True) as client,
+        ):
+            yield service.url, client
+    finally:
+        nothing.stop(None)
+
+
+@pytest.mark.parametrize("framework", ["langchain", "llama-index"])
+def test_stores_over_weaviate_end_at_the_connectors_urn(host: Host, tmp_path: Path, framework: str) -> None:
+    """What writes and asks is gRPC, which no stand-in here speaks: the package reports its writes all the same, and
+    the question fails. Both are recorded with the place that the store object has."""
+    make, use, name = {
+        "langchain": (_langchain_weaviate, langchain, "Notes"),
+        "llama-index": (_llama_weaviate, llamaindex, "Llama"),
+    }[framework]
+    case = Case("weaviate", "weaviate", name, make, lambda _: {})
+    with weaviate_without_grpc() as (url, client):
+        with pytest.raises(ValueError, match="Method not found"):
+            use(make(client), "sync")
+        [answer] = host.answers()
+        [retrieval] = answer.retrievals
+        [written] = host.writes()
+        assert retrieval.index == written.index
+        assert (retrieval.status, retrieval.chunks) == ("error", ())
+        assert written.counts == {"added": 3}
+        assert host.handle.stats()["degraded"] == []
+        ends_at_the_connectors_urn(host, tmp_path, framework, case, {"url": url})
+
+
+def _langchain_weaviate(client: Any) -> Any:
+    from langchain_weaviate import WeaviateVectorStore
+
+    # The client makes the first letter of a name large.
+    return WeaviateVectorStore(client, "notes", "text", EMBEDDING)
+
+
+def _llama_weaviate(client: Any) -> Any:
+    from llama_index.vector_stores.weaviate import WeaviateVectorStore
+
+    return WeaviateVectorStore(weaviate_client=client, index_name="Llama")
 
 
 def writers(host: Host, retrieval: Any) -> list[str | None]:

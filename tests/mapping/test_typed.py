@@ -202,7 +202,7 @@ SEEN_PROMPT = {
 
 
 def used() -> Totals:
-    """An hour of which everything is known."""
+    """A day of which everything is known."""
     total = Totals()
     total.add(weight=1, started=1.0, ended=2.0)
     total.add_end(weight=1, milliseconds=5, failed=True)
@@ -232,7 +232,7 @@ def filled() -> dict[str, LlmopsAspect]:
             retrievers=["docs"],
             models=["openai/gpt-5"],
         ),
-        typed_runs.usage_aspect(3_600, "host-1", used(), currency="EUR"),
+        typed_runs.usage_aspect(86_400, "host-1", used(), currency="EUR"),
     ]
     for aspect in made:
         aspect.check()

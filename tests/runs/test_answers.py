@@ -185,3 +185,42 @@ def test_an_export_does_not_overwrite_a_file(world: World, tmp_path: Path) -> No
     assert "--force" in run(world, "answers", "export", str(out), code=1)
     run(world, "answers", "export", str(out), "--force")
     assert "cannot be written" in run(world, "answers", "export", str(tmp_path / "no" / "out"), code=1)
+
+
+def test_explain_takes_what_the_recipe_of_llm_runs_knows(world: World, tmp_path: Path) -> None:
+    documents = [Document("text", id="a", metadata={"source": "kb/refunds"})]
+    world.chroma().add_documents(documents)
+    answer = world.ask()
+    for instance in ("eu", "us"):
+        path = str(world.folder / "chroma")
+        world.ingest("llm-chroma", {"path": path, "platform_instance": instance}, state=False)
+    doubtful = run(world, "explain", answer)
+    assert "--recipe" in doubtful
+    assert "eu.default_database.docs" in doubtful
+
+    recipe = tmp_path / "runs.dhub.yaml"
+    known = {
+        "instances": [{"platform": "chroma", "platform_instance": "us"}],
+        "source_rules": [
+            {"match": "kb/(?P<t>.+)", "urn": "urn:li:dataset:(urn:li:dataPlatform:postgres,kb.{t},PROD)"}
+        ],
+    }
+    recipe.write_text(yaml.safe_dump({"source": {"type": "llm-runs", "config": {"store": "x", **known}}}))
+    found = json.loads(run(world, "explain", answer, "--recipe", str(recipe), "--json"))
+    [document] = found["documents"]
+    assert document["index"] == "urn:li:dataset:(urn:li:dataPlatform:chroma,us.default_database.docs,PROD)"
+    assert document["source"] == "urn:li:dataset:(urn:li:dataPlatform:postgres,kb.refunds,PROD)"
+    assert "may be" not in str(found["gaps"])
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("instances: [{at: x}]", "platform"), ("a: [", "no YAML"), (None, "cannot be read")],
+)
+def test_a_recipe_that_cannot_be_read_is_refused(
+    world: World, tmp_path: Path, text: str | None, expected: str
+) -> None:
+    path = tmp_path / "bad.yaml"
+    if text is not None:
+        path.write_text(text)
+    assert expected in run(world, "explain", world.ask(), "--recipe", str(path), code=1)

@@ -47,7 +47,7 @@ class TestGraph:
         assert names[LOG] == ("support-bot answers", "Answer Log")
         assert names[RETRIEVER][1] == "Retriever"
 
-    def test_usage_is_counted_by_hour_and_host(self, world: World) -> None:
+    def test_usage_is_counted_by_day_and_host(self, world: World) -> None:
         for _ in range(3):
             world.ask()
         world.runs()

@@ -1,4 +1,4 @@
-"""What ``llm-runs`` says in our own aspects, and usage of one hour from several hosts."""
+"""What ``llm-runs`` says in our own aspects, and usage of one day from several hosts."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_usage_of_an_application_and_of_all_that_it_uses(world: World) -> None:
     assert (application["outputTokens"], application["reasoningTokens"]) == (10, 4)
     assert application["cost"] == pytest.approx(2 * COST)
     assert application["currency"] == "EUR"
-    assert application["eventGranularity"] == {"unit": "HOUR", "multiple": 1}
+    assert application["eventGranularity"] == {"unit": "DAY", "multiple": 1}
     assert sum(bucket["calls"] for bucket in application["latencyHistogram"]) == 2
     assert application["latencyMillis"] >= 0
     assert "cacheWriteTokens" not in application
@@ -86,7 +86,7 @@ def test_without_prices_there_is_no_cost(world: World) -> None:
     assert {"cost", "currency"}.isdisjoint(of_host(world, JOB))
 
 
-def test_one_call_without_a_price_leaves_the_cost_of_its_hour_unknown(world: World) -> None:
+def test_one_call_without_a_price_leaves_the_cost_of_its_day_unknown(world: World) -> None:
     world.ask()
     Model(model_name="other").invoke("q")
     world.runs(prices=PRICES)
@@ -104,7 +104,7 @@ def test_an_error_is_counted_and_costs_nothing(world: World) -> None:
     assert application["cost"] == pytest.approx(COST)
 
 
-def test_a_repeat_and_a_late_answer_replace_their_hour(world: World) -> None:
+def test_a_repeat_and_a_late_answer_replace_their_day(world: World) -> None:
     world.ask()
     world.runs()
     world.runs()
@@ -116,7 +116,7 @@ def test_a_repeat_and_a_late_answer_replace_their_hour(world: World) -> None:
     assert len(usage(world, JOB)) == 2  # All of it, and its version.
 
 
-def test_two_hosts_have_their_own_part_of_an_hour(world: World, tmp_path: Path) -> None:
+def test_two_hosts_have_their_own_part_of_a_day(world: World, tmp_path: Path) -> None:
     world.ask()
     assert world.handle.flush(10)
     other = tmp_path / "elsewhere.db"

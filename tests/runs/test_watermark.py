@@ -90,7 +90,7 @@ def test_a_store_that_was_cut_is_read_from_its_beginning(world: World) -> None:
     assert world.runs().answers_read == 1
 
 
-def test_a_late_part_of_an_answer_counts_its_hour_again(world: World) -> None:
+def test_a_late_part_of_an_answer_counts_its_day_again(world: World) -> None:
     first, _ = world.ask(), world.ask()
     world.runs()
     with closing(
@@ -108,13 +108,11 @@ def test_a_late_part_of_an_answer_counts_its_hour_again(world: World) -> None:
     assert (usage["calls"], usage["errors"]) == (2, 1)
 
 
-def test_only_hours_with_something_new_are_sent_again(world: World) -> None:
+def test_only_days_with_something_new_are_sent_again(world: World) -> None:
     first = world.ask()
     assert world.handle.flush(10)
-    hour = 3_600_000
-    begun = int(first[:12], 16)
-    # Both in the same day, whatever the time is now.
-    earlier = begun - hour if begun % (24 * hour) >= hour else begun + hour
+    day = 24 * 3_600_000
+    earlier = int(first[:12], 16) - day
     with closing(sqlite3.connect(world.store)) as db:
         db.execute("update answers set id = ?", (f"{earlier:012x}{first[12:]}",))
         db.commit()
@@ -123,10 +121,10 @@ def test_only_hours_with_something_new_are_sent_again(world: World) -> None:
     assert world.handle.flush(10)
     out = world.folder / "out.json"
     pipeline = run(world, {"type": "file", "config": {"filename": str(out)}}, custom_aspects="on")
-    assert pipeline.source.get_report().answers_read == 2  # type: ignore[attr-defined]  # llm-runs' own report
+    assert pipeline.source.get_report().answers_read == 1  # type: ignore[attr-defined]  # llm-runs' own report
     sent = out.read_text()
-    assert f'"timestampMillis": {earlier // hour * hour},' not in sent
-    assert "llmUsage" in sent
+    assert f'"timestampMillis": {earlier // day * day},' not in sent
+    assert f'"timestampMillis": {(earlier + day) // day * day},' in sent
 
 
 def test_hosts_with_one_path_have_a_mark_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """An application over Milvus by its framework's own package: ``milvus_ask.py FRAMEWORK URL TOKEN DATABASE STORE``.
 
-It writes three chunks, asks for two and leaves what the hooks saw in STORE.
+It writes three chunks, asks for two and leaves what the hooks saw in STORE. As FRAMEWORK ``alias`` it is LangChain's,
+and asks for the collection by another name.
 """
 
 from __future__ import annotations
@@ -13,19 +14,25 @@ import datahub_llmops.hooks as lineage
 FRAMEWORK, URL, TOKEN, DATABASE, STORE = sys.argv[1:]
 
 
-def langchain() -> None:
+def langchain(asked: str = "asked") -> None:
     from langchain_core.documents import Document
     from langchain_core.embeddings import DeterministicFakeEmbedding
     from langchain_milvus import Milvus
 
-    store = Milvus(
-        DeterministicFakeEmbedding(size=8),
-        collection_name="asked",
-        connection_args={"uri": URL, "token": TOKEN, "db_name": DATABASE},
-        auto_id=True,
-        consistency_level="Strong",
-    )
+    def named(collection: str) -> Milvus:
+        return Milvus(
+            DeterministicFakeEmbedding(size=8),
+            collection_name=collection,
+            connection_args={"uri": URL, "token": TOKEN, "db_name": DATABASE},
+            auto_id=True,
+            consistency_level="Strong",
+        )
+
+    store = named("asked")
     store.add_documents([Document(f"text {n}", metadata={"source": f"s3://kb/{n}.md"}) for n in range(3)])
+    if asked != "asked":
+        store.client.create_alias("asked", asked)
+        store = named(asked)
     retriever = store.as_retriever(search_kwargs={"k": 2})
     assert len(retriever.invoke("q")) == len(asyncio.run(retriever.ainvoke("q"))) == 2
 
@@ -53,6 +60,9 @@ def llamaindex() -> None:
 
 if __name__ == "__main__":
     handle = lineage.attach("support-bot", store=STORE)
-    langchain() if FRAMEWORK == "langchain" else llamaindex()
+    if FRAMEWORK == "llama-index":
+        llamaindex()
+    else:
+        langchain("current" if FRAMEWORK == "alias" else "asked")
     assert handle.flush(10)
     assert handle.stats()["errors"] == {}

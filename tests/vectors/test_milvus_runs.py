@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from datahub_llmops.catalog.local import LocalCatalog
+from datahub_llmops.explain import explain
 from datahub_llmops.hooks import keys
 from datahub_llmops.hooks.encode import chunk_key
 from datahub_llmops.hooks.store import Store
@@ -59,3 +60,24 @@ def test_connector_and_hooks_end_at_one_urn(
     ingest(tmp_path, "runs", store=str(store), instances=[{"platform": "milvus", **place}])
     asks = f"urn:li:dataset:(urn:li:dataPlatform:{framework},support-bot.{retriever},PROD)"
     assert [one["dataset"] for one in aspect(tmp_path, asks, "upstreamLineage")["upstreams"]] == [index]
+
+
+def test_an_alias_ends_at_the_collection_of_its_database(milvus: MilvusEngine, tmp_path: Path) -> None:
+    with closing(client(milvus)) as first:
+        first.create_database("own_alias")
+    store = tmp_path / "answers.db"
+    run(SERVER, "milvus_ask.py", "alias", milvus.url, ROOT, "own_alias", str(store))
+    [written] = stored_writes(store)
+    retrieval = stored_answers(store)[0].retrievals[0]
+    assert retrieval.index is not None
+    assert (retrieval.index["collection"], written.index["collection"]) == ("current", "asked")
+
+    assert failures(ingest(tmp_path, "milvus", url=milvus.url, token=ROOT)) == []
+    ingest(tmp_path, "runs", store=str(store))
+    asks = "urn:li:dataset:(urn:li:dataPlatform:langchain,support-bot.VectorStoreRetriever,PROD)"
+    index = "urn:li:dataset:(urn:li:dataPlatform:milvus,own_alias.asked,PROD)"
+    assert [one["dataset"] for one in aspect(tmp_path, asks, "upstreamLineage")["upstreams"]] == [index]
+    opened = Store.read(store)
+    with closing(opened), closing(LocalCatalog(tmp_path / "catalog.db")) as catalog:
+        found = explain(opened, stored_answers(store)[0], catalog)
+    assert {(one.index, one.run) for one in found.documents} == {(index, written.run)}

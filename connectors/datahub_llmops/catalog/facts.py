@@ -5,7 +5,7 @@ Pure functions over aspects in the metadata file format; they bear with any shap
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal, TypeAlias
 
 from datahub_llmops.catalog.names import schema_field, simple_path
@@ -105,6 +105,25 @@ def owners(aspect: Mapping[str, Any]) -> list[str]:
     """Owner URNs of an ``ownership`` aspect, in order, each once."""
     urns = (_text(_dict(entry).get("owner")) for entry in _list(aspect.get("owners")))
     return list(dict.fromkeys(urn for urn in urns if urn))
+
+
+def aliases(properties: Mapping[str, Any]) -> list[str]:
+    """Other names of a collection in its ``datasetProperties``; DataHub's ``elasticsearch`` writes them as ours do.
+
+    >>> aliases({"customProperties": {"aliases": "current, stable"}})
+    ['current', 'stable']
+    """
+    said = _text(_dict(properties.get("customProperties")).get("aliases")) or ""
+    return [name for one in said.split(",") if (name := one.strip())]
+
+
+def by_alias(described: Iterable[tuple[str, Mapping[str, Any]]]) -> dict[str, list[str]]:
+    """Alias -> URNs, of pairs of a URN and its ``datasetProperties``."""
+    found: dict[str, list[str]] = {}
+    for urn, properties in described:
+        for name in dict.fromkeys(aliases(properties)):
+            found.setdefault(name, []).append(urn)
+    return found
 
 
 def labels(urn: str, aspect_name: str, aspect: Mapping[str, Any]) -> Iterator[tuple[str, LabelKind, str]]:

@@ -16,7 +16,7 @@ from typing import Any
 from typing_extensions import override
 
 from datahub_llmops.catalog import names, store
-from datahub_llmops.catalog.facts import columns, last_part
+from datahub_llmops.catalog.facts import by_alias, columns, last_part
 from datahub_llmops.catalog.protocol import (
     LABELLED_TYPES,
     Aspect,
@@ -233,6 +233,17 @@ class LocalCatalog(FullCatalog):
                 (urn.casefold(),),
             ).fetchall()
         return {found: None if body is None else columns(json.loads(body)) for found, body in rows}
+
+    @override
+    def aliases(self, platform: str) -> Mapping[str, Sequence[str]]:
+        first = f"urn:li:dataset:(urn:li:dataPlatform:{platform},"
+        with self._reading() as connection:
+            rows = connection.execute(
+                "select urn, body from asset join aspect on aspect.asset = asset.id "
+                "and aspect.name = 'datasetProperties' where urn >= ? and urn < ? and removed = 0 order by urn",
+                (first, first + "\U0010ffff"),
+            ).fetchall()
+        return by_alias((urn, json.loads(body)) for urn, body in rows)
 
     @override
     def labelled(self) -> Iterable[str]:

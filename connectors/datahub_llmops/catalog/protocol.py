@@ -121,6 +121,10 @@ class Catalog(Protocol):
         """
         ...
 
+    def aliases(self, platform: str) -> Mapping[str, Sequence[str]]:
+        """Other names that the live datasets of a platform say they have, with the URNs of all that say so, sorted."""
+        ...
+
     def labelled(self) -> Iterable[str]:
         """URNs of live assets and columns that carry a glossary term or tag, of their own or on a field.
 

@@ -11,7 +11,7 @@ from typing_extensions import override
 
 from datahub_llmops.aspects import register
 from datahub_llmops.catalog import names
-from datahub_llmops.catalog.facts import columns, facts, labels
+from datahub_llmops.catalog.facts import by_alias, columns, facts, labels
 from datahub_llmops.catalog.gms import TIMEOUT, Gms, connect
 from datahub_llmops.catalog.graph import walk_assets, walk_columns
 from datahub_llmops.catalog.protocol import (
@@ -272,6 +272,11 @@ class ServerCatalog(FullCatalog):
             for urn, aspects in sorted(self.aspects_of(urns).items())
             if not _removed(aspects)
         }
+
+    @override
+    def aliases(self, platform: str) -> Mapping[str, Sequence[str]]:
+        found = self._gms.batch_get(self._platform_urns(platform), ("datasetProperties",))
+        return by_alias((urn, aspects.get("datasetProperties", {})) for urn, aspects in sorted(found.items()))
 
     def _platform_urns(self, platform: str) -> Sequence[str]:
         """Every live dataset of a platform, asked for once."""

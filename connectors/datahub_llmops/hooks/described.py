@@ -15,12 +15,14 @@ _known: Final[dict[int, Described]] = {}
 class Described:
     """Class and name of a retriever, facts of it, and the store behind it."""
 
-    __slots__ = ("_inner", "_ref", "_values", "facts", "named", "store")
+    __slots__ = ("_inner", "_ref", "_values", "facts", "index", "named", "place", "store")
 
     def __init__(self, facts: Metadata, store: Any) -> None:
         self.named: Metadata = {key: facts.pop(key) for key in ("class", "name") if key in facts}
         self.facts = facts
         self.store = store
+        self.place: Metadata | None = None
+        self.index: Metadata = {}
 
     def keep(self, retriever: Any, inner: object) -> None:
         """Use this again while the attributes are the same objects and ``inner`` is the same.

@@ -16,8 +16,9 @@ from typing import Any, Final
 
 from datahub_llmops.hooks import keys, provenance, templates
 from datahub_llmops.hooks.answers import Answer, ModelCall, Part, Prompt, Retrieval, ToolCall, said
+from datahub_llmops.hooks.records import Kind
 from datahub_llmops.hooks.settings import Settings
-from datahub_llmops.hooks.store import Kind, Store
+from datahub_llmops.hooks.store import Store
 from datahub_llmops.hooks.writing import WriteEvent
 
 MAX_ID: Final = 200

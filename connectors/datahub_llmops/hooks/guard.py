@@ -29,8 +29,10 @@ def caught(place: str, error: BaseException) -> None:
     count = errors.get(place, 0)
     errors[place] = count + 1
     if count == 0:
-        import logging
-
+        try:
+            import logging
+        except ImportError:  # Python takes its modules apart: nobody can be told any more.
+            return
         trace = error.__traceback__
         while trace is not None and trace.tb_next is not None:
             trace = trace.tb_next

@@ -27,19 +27,6 @@ from datahub_llmops.hooks.open_runs import OpenRuns, Root
 Given: TypeAlias = tuple[Any, ...]
 Named: TypeAlias = dict[str, Any]
 
-_PROMPT_KEYS: Final = frozenset(
-    {
-        "datahub_urn",
-        "lc_hub_repo",
-        "langfuse_prompt",
-        "mlflow_prompt",
-        "mlflow.linkedPrompts",
-        "mlflow_prompt_uri",
-        "prompt_uri",
-        "prompt_name",
-    }
-)
-
 runs: Final = OpenRuns()
 
 
@@ -76,10 +63,7 @@ def _prompt_start(serialized: Any, named: Named, run: int, parent: int | None) -
     if type(answer) is not Answer:
         runs[run] = within if within is not None else Root(answer, run, root)
         return
-    metadata = named.get("metadata")
-    identity = None
-    if metadata and not _PROMPT_KEYS.isdisjoint(metadata):
-        identity = templates.identity(metadata)
+    identity = templates.identity(named.get("metadata"))
     prompt = Prompt(answer, run, parent, identity=identity, template=serialized, role="human")
     keep(answer, prompt)
     runs.begin(prompt, root)
@@ -168,7 +152,7 @@ def _chat_model_start(given: Given, named: Named) -> None:
     identity = answers.prompt_named.get()
     if call.prompt is not None and identity is None:
         return
-    if identity is None and metadata and not _PROMPT_KEYS.isdisjoint(metadata):
+    if identity is None:
         identity = templates.identity(metadata)
     messages = given[1]
     first = messages[0][0] if messages and messages[0] else None

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from typing import Any, Final
 
 from datahub_llmops.hooks import extractors, provenance, runtime, templates
 from datahub_llmops.hooks.answers import (
     Answer,
+    Metadata,
     ModelCall,
     Prompt,
     Retrieval,
@@ -29,7 +30,6 @@ from datahub_llmops.hooks.answers import (
 from datahub_llmops.hooks.described import Described, attributes, kept
 from datahub_llmops.hooks.guard import guarded
 from datahub_llmops.hooks.model_calls import part, tokens
-from datahub_llmops.hooks.places import attribute
 
 
 class Span:
@@ -70,29 +70,19 @@ def _begun(key: object, held: Any) -> float | None:
 
 # Spans
 
-_NAME: Final = -37  # The id is Class.method-uuid.
+NAME: Final = -37  # The id is Class.method-uuid.
 _RETRIEVES: Final = (".retrieve", ".aretrieve")
 _TOOLS: Final = (".call", ".acall", ".__call__")
-_PARTS: Final = (*_RETRIEVES, *_TOOLS)
+PARTS: Final = (*_RETRIEVES, *_TOOLS)
 _WRITES_ONLY: Final = ("IngestionPipeline",)
 
 
-def entered(id_: str, bound: Any, instance: Any, parent_id: str | None) -> None:
-    """A span has begun."""
-    above = spans.get(parent_id) if parent_id is not None else None
-    if above is None:
-        _root_entered(id_, bound, instance)
-    elif instance is None or not id_.endswith(_PARTS, 0, _NAME):
-        spans[id_] = above
-    else:
-        _part_entered(id_, instance, above)
-
-
 @guarded("llamaindex.span_enter")
-def _root_entered(id_: str, bound: Any, instance: Any) -> None:
+def root_entered(id_: str, bound: Any, instance: Any) -> None:
+    """A span without a known parent has begun: with it, an answer."""
     if len(spans) >= runtime.MAX_OPEN:
         sweep()
-    name = id_.rpartition("-")[0] if id_.count("-") < 5 else id_[:_NAME]
+    name = id_.rpartition("-")[0] if id_.count("-") < 5 else id_[:NAME]
     if _makes_no_answer(name):
         # An ingestion pipeline makes no answer; its writes are seen at the store.
         spans[id_] = Span(id_, _NO_ANSWER, None, root=True)
@@ -109,12 +99,13 @@ def _root_entered(id_: str, bound: Any, instance: Any) -> None:
             answer.root = name
         if answer.query is None:
             answer.query = _query(bound)
-        if instance is not None and id_.endswith(_PARTS, 0, _NAME):
+        if instance is not None and id_.endswith(PARTS, 0, NAME):
             _part(span, id_, instance)
 
 
 @guarded("llamaindex.part_enter")
-def _part_entered(id_: str, instance: Any, above: Span) -> None:
+def part_entered(id_: str, instance: Any, above: Span) -> None:
+    """A span has begun that may be a retrieval or a tool."""
     spans[id_] = above
     _part(above, id_, instance)
 
@@ -124,7 +115,7 @@ def _part(span: Span, id_: str, instance: Any) -> None:
     answer = span.answer
     if not isinstance(answer, Answer):
         return
-    if id_.endswith(_RETRIEVES, 0, _NAME):
+    if id_.endswith(_RETRIEVES, 0, NAME):
         if held(instance, "_retrieve") is None:
             return
         span = own(id_, span)
@@ -203,25 +194,22 @@ def _retrieval(span: Span, answer: Answer, retriever: Any) -> None:
     if within is not None:
         within.composite = True
         retrieval.within = within
-    found = _description(retriever)
+    own = attributes(retriever)
+    found = _description(retriever, own)
     retrieval.retriever = found.named
     retrieval.facts = found.facts
     if found.store is not None:
-        retrieval.index = extractors.identity(found.store)
-        index_id = found.facts.get("index_id")
-        if index_id and "collection" not in retrieval.index and "urn" not in retrieval.index:
-            retrieval.index = {**retrieval.index, "index_id": index_id}
-    given = held(retriever, "metadata")
+        retrieval.index = _index(found)
+    given = own.get("metadata")
     if isinstance(given, dict) and isinstance(given.get("datahub_urn"), str):
         retrieval.index = {**(retrieval.index or {}), "urn": given["datahub_urn"]}
-    retrieval.embedding = extractors.embedding(held(retriever, "_embed_model"))
+    retrieval.embedding = extractors.embedding(own.get("_embed_model"))
     keep(answer, retrieval)
     span.retrieval = span.part = retrieval
 
 
-def _description(retriever: Any) -> Described:
-    own = attributes(retriever)
-    index_id = attribute(own.get("_index"), "index_id")
+def _description(retriever: Any, own: Mapping[str, Any]) -> Described:
+    index_id = getattr(own.get("_index"), "index_id", None)
     known = kept(retriever, own, index_id)
     if known is not None:
         return known
@@ -232,6 +220,17 @@ def _description(retriever: Any) -> Described:
     return found
 
 
+def _index(found: Described) -> Metadata:
+    """The same dictionary as long as nothing changes; an index that no store names has an id of LlamaIndex's."""
+    raw = extractors.identity(found.store)
+    if raw is not found.place:
+        found.place = found.index = raw
+        index_id = found.facts.get("index_id")
+        if index_id and "collection" not in raw and "urn" not in raw:
+            found.index = {**raw, "index_id": index_id}
+    return found.index
+
+
 def _query(bound: Any) -> str | None:
     for value in bound.arguments.values():
         text = said(value)
@@ -240,15 +239,9 @@ def _query(bound: Any) -> str | None:
     return None
 
 
-def exited(id_: str, result: Any) -> None:
-    """A span has ended."""
-    span = spans.pop(id_, None)
-    if span is not None and span.key == id_ and (span.root or span.part is not None):
-        _exited(span, result)
-
-
 @guarded("llamaindex.span_exit")
-def _exited(span: Span, result: Any) -> None:
+def exited(span: Span, result: Any) -> None:
+    """A root or a part has ended."""
     answer = span.answer
     if not isinstance(answer, Answer):
         return
@@ -290,14 +283,15 @@ def dropped(id_: str, error: BaseException | None) -> None:
 
 def _chunks(nodes: Sequence[Any]) -> list[object]:
     found: list[object] = []
+    pick, note = provenance.pick, provenance.note
     for one in nodes:
         node = one.node
-        picked = provenance.pick(node.metadata)
+        picked = pick(node.metadata)
         if not picked:
             source = node.source_node
             if source is not None:
-                picked = provenance.pick(source.metadata)
-        provenance.note(found, node.node_id, one.score, None, picked)
+                picked = pick(source.metadata)
+        note(found, node.node_id, one.score, None, picked)
     return found
 
 
@@ -318,8 +312,7 @@ def _prompt(event: Any) -> None:
         return
     answer = span.answer
     span = own(event.span_id, span)
-    metadata = held(event.template, "metadata")
-    identity = templates.identity(metadata) if metadata else None
+    identity = templates.identity(held(event.template, "metadata"))
     template = templates.of_llamaindex(event.template)
     for known in reversed(answer.parts):
         if type(known) is Prompt and known.template == template and known.identity == identity:

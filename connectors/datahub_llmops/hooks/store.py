@@ -15,14 +15,12 @@ import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, Literal, NamedTuple, TypeAlias
+from typing import Any, Final
 
 from datahub_llmops.errors import StoreError
+from datahub_llmops.hooks.records import Kind, Records, dump_sorted
 
 VERSION: Final = 1
-Kind: TypeAlias = Literal[
-    "application", "index", "retriever", "embedding", "prompt", "model", "tool", "source", "run"
-]
 _NETWORK: Final = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "lustre", "ceph", "glusterfs"}
 )
@@ -41,39 +39,10 @@ CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT RO
 
 
 _dump: Final = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
-_dump_sorted: Final = json.JSONEncoder(separators=(",", ":"), sort_keys=True).encode
 
 
 def _today() -> int:
     return int(time.time() // 86400)
-
-
-class AnswerRow(NamedTuple):
-    """One answer as stored; ``body`` as ``encode`` writes it, with identities by number."""
-
-    seq: int
-    id: str
-    ended: float
-    application: int
-    status: str
-    body: dict[str, Any]
-
-    @property
-    def started(self) -> float:
-        """Seconds since the epoch, out of the id."""
-        return int(self.id[:12], 16) / 1000
-
-
-class WriteRow(NamedTuple):
-    """What one run wrote into one index."""
-
-    seq: int
-    run: str
-    started: float
-    ended: float
-    application: int
-    target: int
-    body: dict[str, Any]
 
 
 def default_path() -> str:
@@ -100,13 +69,13 @@ def network_file_system(path: str) -> str | None:
     return kind if kind in _NETWORK else None
 
 
-class Store:
+class Store(Records):
     """An open store. One object serves one thread at a time."""
 
     def __init__(self, path: str, connection: sqlite3.Connection, *, note: str | None = None) -> None:
         self.path = path
         self.note = note
-        self._db = connection
+        super().__init__(connection)
         self.generation = 0
         """Goes up when numbers that ``intern`` gave may hold no longer."""
         self._identities: dict[tuple[Any, ...], int] = {}
@@ -264,7 +233,7 @@ class Store:
         row = self._db.execute(
             "INSERT INTO identities (kind, body, seen) VALUES (?, ?, ?)"
             " ON CONFLICT (kind, body) DO UPDATE SET seen = excluded.seen RETURNING id",
-            (kind, _dump_sorted(body), self._day),
+            (kind, dump_sorted(body), self._day),
         ).fetchone()
         number = int(row[0])
         self._identities[key] = number
@@ -360,112 +329,6 @@ class Store:
         )
         return int((pages - free) * size)
 
-    # Reading
-
-    def answer(self, answer_id: str) -> AnswerRow | None:
-        """The answer with this id, or whose id alone begins so (eight characters at least)."""
-        row = self._db.execute(f"{_ANSWER} WHERE id = ?", (answer_id,)).fetchone()
-        if row is None and len(answer_id) >= 8:
-            rows = self._db.execute(
-                f"{_ANSWER} WHERE id >= ? AND id < ? LIMIT 2", (answer_id, f"{answer_id}g")
-            ).fetchall()
-            row = rows[0] if len(rows) == 1 else None
-        return None if row is None else _answer(row)
-
-    def answers(
-        self, *, since: float = 0.0, application: str | None = None, limit: int | None = None
-    ) -> Iterator[AnswerRow]:
-        """Newest first, begun at ``since`` (seconds since the epoch) or later."""
-        where, values = "id >= ?", [f"{int(max(0.0, since) * 1000):012x}"]
-        known: set[int] | None = None
-        if application is not None:
-            known = {n for n, body in self.identities("application") if body.get("name") == application}
-        cursor = self._db.execute(f"{_ANSWER} WHERE {where} ORDER BY id DESC", values)
-        left = limit
-        for row in cursor:
-            if known is not None and row[3] not in known:
-                continue
-            if left is not None:
-                if left <= 0:
-                    return
-                left -= 1
-            yield _answer(row)
-
-    def begun_between(self, start: float, end: float) -> Iterator[AnswerRow]:
-        """Answers begun in a stretch of time, oldest first."""
-        edges = [f"{int(edge * 1000):012x}" for edge in (start, end)]
-        for row in self._db.execute(f"{_ANSWER} WHERE id >= ? AND id < ? ORDER BY id", edges):
-            yield _answer(row)
-
-    def starts_after(self, seq: int, upto: int) -> Iterator[float]:
-        """When the answers began that were written or rewritten after ``seq``."""
-        for (answer_id,) in self._db.execute(
-            "SELECT id FROM answers WHERE seq > ? AND seq <= ?", (seq, upto)
-        ):
-            yield int(answer_id[:12], 16) / 1000
-
-    def with_text(self, digest: bytes) -> list[str]:
-        """Ids of the answers whose text has this digest, newest first."""
-        rows = self._db.execute("SELECT id FROM texts WHERE digest = ? ORDER BY id DESC LIMIT 100", (digest,))
-        return [row[0] for row in rows]
-
-    def watermark(self) -> tuple[int, int]:
-        """The last sequence numbers of answers and writes."""
-        answers, writes = (
-            self._db.execute(f"SELECT coalesce(max(seq), 0) FROM {table}").fetchone()[0]
-            for table in ("answers", "writes")
-        )
-        return int(answers), int(writes)
-
-    def writes(self, after: int = 0) -> Iterator[WriteRow]:
-        """Runs written or added to after ``after``, in the order of their last change."""
-        rows = self._db.execute(
-            "SELECT w.seq, i.body, w.started, w.ended, w.application, w.target, w.body FROM writes w"
-            " JOIN identities i ON i.id = w.run WHERE w.seq > ? ORDER BY w.seq",
-            (after,),
-        )
-        for seq, run, started, ended, application, target, body in rows:
-            yield WriteRow(seq, json.loads(run)["run"], started, ended, application, target, json.loads(body))
-
-    def writer_of(self, target: int, chunk: bytes) -> WriteRow | None:
-        """The run that wrote a chunk of an index last."""
-        row = self._db.execute(
-            "SELECT w.seq, i.body, w.started, w.ended, w.application, w.target, w.body FROM chunks c"
-            " JOIN writes w ON w.run = c.run JOIN identities i ON i.id = w.run WHERE c.target = ? AND c.chunk = ?",
-            (target, chunk),
-        ).fetchone()
-        if row is None:
-            return None
-        return WriteRow(row[0], json.loads(row[1])["run"], row[2], row[3], row[4], row[5], json.loads(row[6]))
-
-    def run(self, run: str) -> WriteRow | None:
-        """A run by its id."""
-        identity = self._db.execute(
-            "SELECT id FROM identities WHERE kind = 'run' AND body = ?", (_dump_sorted({"run": run}),)
-        ).fetchone()
-        if identity is None:
-            return None
-        row = self._db.execute(
-            "SELECT seq, started, ended, application, target, body FROM writes WHERE run = ?", identity
-        ).fetchone()
-        if row is None:
-            return None
-        return WriteRow(row[0], run, row[1], row[2], row[3], row[4], json.loads(row[5]))
-
-    def identity(self, number: int) -> dict[str, Any]:
-        """What a number in a body stands for; empty for one that was pruned."""
-        row = self._db.execute("SELECT body FROM identities WHERE id = ?", (number,)).fetchone()
-        return json.loads(row[0]) if row else {}
-
-    def identities(self, kind: Kind) -> Iterator[tuple[int, dict[str, Any]]]:
-        """All identities of a kind by number."""
-        for number, body in self._db.execute("SELECT id, body FROM identities WHERE kind = ?", (kind,)):
-            yield number, json.loads(body)
-
-    def counters(self) -> dict[str, int]:
-        """What was dropped, by counter."""
-        return dict(self._db.execute("SELECT name, value FROM counters").fetchall())
-
     def close(self) -> None:
         """Give the file back. May be called twice."""
         self._db.close()
@@ -481,13 +344,6 @@ def _reading(path: str) -> sqlite3.Connection:
     db = sqlite3.connect(f"{uri}?mode={mode}", uri=True, timeout=5.0, check_same_thread=False)
     db.execute("PRAGMA query_only=ON")
     return db
-
-
-_ANSWER: Final = "SELECT seq, id, ended, application, status, body FROM answers"
-
-
-def _answer(row: tuple[Any, ...]) -> AnswerRow:
-    return AnswerRow(row[0], row[1], row[2], row[3], row[4], json.loads(row[5]))
 
 
 def open_or_replace(path: str) -> tuple[Store, str | None]:

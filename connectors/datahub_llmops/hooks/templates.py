@@ -37,6 +37,20 @@ def digest(parts: Iterable[tuple[str, str]]) -> str:
     return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()
 
 
+_KEYS: Final = frozenset(
+    {
+        "datahub_urn",
+        "lc_hub_repo",
+        "langfuse_prompt",
+        "mlflow_prompt",
+        "mlflow.linkedPrompts",
+        "mlflow_prompt_uri",
+        "prompt_uri",
+        "prompt_name",
+    }
+)
+
+
 def identity(metadata: Mapping[str, Any] | None) -> dict[str, str] | None:
     """Identity that a registry or the user left in a prompt's metadata, as it is.
 
@@ -44,7 +58,7 @@ def identity(metadata: Mapping[str, Any] | None) -> dict[str, str] | None:
     ``mlflow.linkedPrompts``, ``mlflow_prompt`` and ``prompts:/name/version`` addresses; ``prompt_name`` with
     ``prompt_version``.
     """
-    if not metadata:
+    if not metadata or _KEYS.isdisjoint(metadata):
         return None
     urn = metadata.get("datahub_urn")
     if isinstance(urn, str) and urn.startswith("urn:li:dataset:") and "ls_retriever_name" not in metadata:
@@ -178,20 +192,28 @@ def of_llamaindex(template: object) -> tuple[str, ...] | None:
 
     Strings and no more: the object is a copy of that call, and would be kept with all that it holds.
     """
-    names = joined(held(template, "template_vars"))
+    outer = template
     for step in ("default_template", "prompt_template"):  # Selector and mapping templates wrap another.
         inner = held(template, step)
         if inner is not None and not isinstance(inner, str):
             template = inner
     text = held(template, "template")
     if isinstance(text, str):
-        return names, "human", text
+        known = _of_text.get(text)
+        if known is None:
+            if len(_of_text) >= 256:
+                _of_text.clear()
+            known = _of_text[text] = (joined(held(outer, "template_vars")), "human", text)
+        return known
     messages = held(template, "message_templates")
     if not isinstance(messages, list):
         return None
-    found = [names]
+    found = [joined(held(outer, "template_vars"))]
     for message in messages:
         role = getattr(message, "role", "human")
         content = getattr(message, "content", None)
         found += (str(getattr(role, "value", role)), content if isinstance(content, str) else "")
     return tuple(found)
+
+
+_of_text: Final[dict[str, tuple[str, str, str]]] = {}

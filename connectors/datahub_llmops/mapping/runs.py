@@ -139,13 +139,17 @@ def retriever_proposals(
     yield from dataset_proposals(urn, name, RETRIEVER, [*_RETRIEVER_FIELDS, *more], platform)
 
 
-def usage_proposal(urn: str, hour: int, host: str, calls: int) -> Proposal:
-    """Calls of one hour, counted on one host: hosts are partitions, or two workers would overwrite each other."""
+def usage_proposal(urn: str, day: int, host: str, calls: int) -> Proposal:
+    """Calls of one day, counted on one host: hosts are partitions, or two workers would overwrite each other.
+
+    DataHub's own chart shows the newest record of each day, never a sum: an hour would stand for its whole day.
+    https://github.com/datahub-project/datahub/blob/master/metadata-io/src/main/java/com/linkedin/metadata/timeseries/elastic/UsageServiceUtil.java
+    """
     return _aspect(
         urn,
         DatasetUsageStatisticsClass(
-            timestampMillis=hour * 1000,
-            eventGranularity=TimeWindowSizeClass(unit="HOUR", multiple=1),
+            timestampMillis=day * 1000,
+            eventGranularity=TimeWindowSizeClass(unit="DAY", multiple=1),
             partitionSpec=PartitionSpecClass(type="PARTITION", partition=f"host={host}"),
             totalSqlQueries=calls,
         ),

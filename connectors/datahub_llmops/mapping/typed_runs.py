@@ -22,9 +22,9 @@ from datahub_llmops.usage import Totals
 
 
 def usage_aspect(
-    hour: int, host: str, total: Totals, *, currency: str, dimension: tuple[str, str] | None = None
+    day: int, host: str, total: Totals, *, currency: str, dimension: tuple[str, str] | None = None
 ) -> LlmUsageClass:
-    """One hour of one asset as one host counted it.
+    """One day of one asset as one host counted it.
 
     The host is in the partition, or two workers would overwrite each other; a dimension that is counted by itself
     is in it too, so that the whole is told from its parts.
@@ -32,8 +32,8 @@ def usage_aspect(
     partition = f"host={host}" + (f"/{dimension[0]}={dimension[1]}" if dimension else "")
     cost = total.cost
     return LlmUsageClass(
-        timestampMillis=hour * 1000,
-        eventGranularity=UsageWindowClass(unit="HOUR", multiple=1),
+        timestampMillis=day * 1000,
+        eventGranularity=UsageWindowClass(unit="DAY", multiple=1),
         partitionSpec=UsagePartitionClass(partition=partition),
         messageId=partition,
         calls=round(total.calls),

@@ -63,27 +63,28 @@ class Applications:
             yield from self._application(application)
             drawn.update(prompts_drawn(application))
             unnamed.update(application.unnamed_prompts)
-        for (urn, hour, host), total in sorted(found.usage.items()):
+        for (urn, day, host), total in sorted(found.usage.items()):
             # A template that is rendered before it is one has a new digest each time.
             if urn in drawn or urn not in unnamed:
-                yield workunit(mapping.usage_proposal(urn, hour, host, round(total.calls)), primary=False)
+                yield workunit(mapping.usage_proposal(urn, day, host, round(total.calls)), primary=False)
                 if urn not in self._logs.values():  # What an answer log has is the application's.
-                    yield from self._usage(urn, hour, host, total)
-        for (name, version, hour, host), total in sorted(found.hours.items()):
-            dimension = ("version", version) if version else None
-            yield from self._usage(self._logs.job(name), hour, host, total, dimension)
-        for (name, version, day, host), total in sorted(found.days.items()):
+                    yield from self._usage(urn, day, host, total)
+        for (name, day, host), total in sorted(found.whole.items()):
+            yield from self._usage(self._logs.job(name), day, host, total)
+        for (name, version, day, host), total in sorted(found.versions.items()):
+            if version:
+                yield from self._usage(self._logs.job(name), day, host, total, ("version", version))
             yield from self._day(name, version, day, host, total)
 
     def model_usage(self, found: Rollup) -> Iterator[MetadataWorkUnit]:
         """Usage of models, once they are written themselves."""
-        for (name, hour, host), total in sorted(found.models.items()):
-            yield from self._usage(urns.model(name, env=self._env), hour, host, total)
+        for (name, day, host), total in sorted(found.models.items()):
+            yield from self._usage(urns.model(name, env=self._env), day, host, total)
 
     def _usage(
-        self, urn: str, hour: int, host: str, total: Totals, dimension: tuple[str, str] | None = None
+        self, urn: str, day: int, host: str, total: Totals, dimension: tuple[str, str] | None = None
     ) -> Iterator[MetadataWorkUnit]:
-        aspect = typed_runs.usage_aspect(hour, host, total, currency=self._currency, dimension=dimension)
+        aspect = typed_runs.usage_aspect(day, host, total, currency=self._currency, dimension=dimension)
         yield from self._writer.typed(urn, [aspect])
 
     def _day(self, name: str, version: str, day: int, host: str, total: Totals) -> Iterator[MetadataWorkUnit]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from datahub.configuration.source_common import EnvConfigMixin
 from datahub.ingestion.source.state.stateful_ingestion_base import (
     StatefulIngestionConfig,
     StatefulIngestionConfigBase,
@@ -16,28 +15,17 @@ from pydantic import Field
 
 from datahub_llmops.custom_aspects import Mode
 from datahub_llmops.hooks.store import default_path
-from datahub_llmops.instances import InstanceConfig
-from datahub_llmops.lineage.rules import RuleConfig
+from datahub_llmops.instances import MapConfig
 from datahub_llmops.prices import PricesConfig
 
 
-class RunsConfig(StatefulIngestionConfigBase[StatefulIngestionConfig], EnvConfigMixin, PricesConfig):
+class RunsConfig(StatefulIngestionConfigBase[StatefulIngestionConfig], MapConfig, PricesConfig):
     """Recipe options of `llm-runs`."""
 
     store: Path = Field(
         default_factory=lambda: Path(default_path()),
         description="The store that the hooks write, for example `/var/lib/bot/answers.db`. Default: that of this "
         "user, as in `attach`.",
-    )
-    instances: list[InstanceConfig] = Field(
-        default_factory=list,
-        description="Which platform instance and environment a store is, first match wins; without a match the "
-        "catalog is asked, for example `[{platform: chroma, at: 'chroma\\.eu:8000', platform_instance: eu}]`.",
-    )
-    source_rules: list[RuleConfig] = Field(
-        default_factory=list,
-        description="Rules that turn the sources of chunks into dataset URNs, before the built-in ones, for example "
-        "`[{match: 'kb/(?P<t>.+)', urn: 'urn:li:dataset:(urn:li:dataPlatform:postgres,kb.{t},PROD)'}]`.",
     )
     application_platform: str | None = Field(
         default=None,

@@ -33,8 +33,7 @@ class EmbeddingRuns:
     def units(self, runs: list[RecordedWrites], resolver: Resolver) -> Iterator[MetadataWorkUnit]:
         """All but their models, which applications may use as well."""
         edges: dict[str, tuple[dict[str, float], dict[str, float]]] = defaultdict(lambda: ({}, {}))
-        newest = sorted(runs, key=lambda one: one.ended)[-self._max_runs :]
-        for one in runs:
+        for one in sorted(runs, key=lambda one: one.ended, reverse=True):  # A job is what its newest run was.
             index = resolver.index(one.index)
             if index is None:
                 continue
@@ -48,17 +47,18 @@ class EmbeddingRuns:
             )
             yield from self._writer.platform(orchestrator)
             model = model_name(one.embedding)
-            if not self._declared(job):
+            if job not in edges and not self._declared(job):
                 yield from self._writer.once(proposals)
                 yield from self._typed(job, one, model)
             sources = self._sources(one)
             yield from self._writer.datasets_known([*sources, index])
             inputs, outputs = edges[job]
-            inputs.update(dict.fromkeys(sources, one.ended))
-            outputs[index] = one.ended
+            for source in sources:
+                inputs.setdefault(source, one.ended)
+            outputs.setdefault(index, one.ended)
             if model is not None:
                 self._writer.uses(model, job)
-            if one in newest:
+            if self._report.embedding_runs < self._max_runs:
                 self._report.embedding_runs += 1
                 for proposal in mapping.instance_proposals(
                     {"run": one.run, "index": index},

@@ -1,12 +1,12 @@
-"""Answers counted by hour and day: each dimension by itself, never as a cross product.
+"""Answers counted by day in UTC: each dimension by itself, never as a cross product.
 
-A million answers are some hundred events: an hour of an index, a retriever, a prompt, and a day of an application's
-version, per host. Whole buckets are counted again whenever one of their answers is new, so a repeat is harmless.
+A million answers are some hundred events: a day of an index, a retriever, a prompt, a model, an application and its
+version, per host. Whole days are counted again whenever one of their answers is new, so a repeat is harmless.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -15,7 +15,6 @@ from datahub_llmops.prices import PricesConfig
 from datahub_llmops.recorded import ModelCall, Raw, RecordedAnswer, RecordedWrites, Retrieval
 from datahub_llmops.usage import Totals, model_name
 
-HOUR: Final = 3_600
 DAY: Final = 86_400
 SETTLED: Final = 3_600
 """Seconds of queries with the right model after which those with another are over."""
@@ -53,33 +52,27 @@ class Application:
 
 @dataclass(slots=True, kw_only=True)
 class Rollup:
-    """Everything of the answers that were counted. Hours and days in seconds since the epoch."""
+    """Everything of the answers that were counted. A day is its beginning, in seconds since the epoch."""
 
     applications: dict[str, Application] = field(default_factory=dict)
     usage: dict[tuple[str, int, str], Totals] = field(default_factory=dict)
-    """By (index, retriever, prompt or answer log, hour, host)."""
-    hours: dict[tuple[str, str, int, str], Totals] = field(default_factory=dict)
-    """By (application, version, hour, host); without a version all of them."""
+    """By (index, retriever, prompt or answer log, day, host)."""
+    whole: dict[tuple[str, int, str], Totals] = field(default_factory=dict)
+    """By (application, day, host)."""
+    versions: dict[tuple[str, str, int, str], Totals] = field(default_factory=dict)
+    """By (application, version, day, host); an empty version is that of answers without one."""
     models: dict[tuple[str, int, str], Totals] = field(default_factory=dict)
-    """By (model, hour, host)."""
-    days: dict[tuple[str, str, int, str], Totals] = field(default_factory=dict)
-    """By (application, version, day, host)."""
+    """By (model, day, host)."""
     query_models: dict[str, dict[tuple[str, str], float]] = field(default_factory=dict)
     """Index -> embedding model of queries of it and host, with the time of the last."""
     unresolved: dict[str, int] = field(default_factory=dict)
     answers: int = 0
 
-    def close_hour(self, hour: int) -> None:
-        """No more answers of that hour will come: a month of chunks would not fit into memory."""
+    def close_day(self, day: int) -> None:
+        """No more answers of that day will come: a month of chunks would not fit into memory."""
         for (_, at, _), total in self.usage.items():
-            if at == hour:
+            if at == day:
                 total.close()
-
-    def keep_hours(self, hours: Collection[int]) -> None:
-        """Forget the sums of all other hours: whole days were read, and not every hour of them has a new answer."""
-        self.usage = {key: total for key, total in self.usage.items() if key[1] in hours}
-        self.hours = {key: total for key, total in self.hours.items() if key[2] in hours}
-        self.models = {key: total for key, total in self.models.items() if key[1] in hours}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,13 +80,12 @@ class _Bucket:
     """Where one answer is counted."""
 
     answer: RecordedAnswer
-    hour: int
     day: int
     host: str
 
     def total(self, totals: dict[tuple[str, int, str], Totals], key: str) -> Totals:
-        """Sum of the hour, one more in it."""
-        found = totals.setdefault((key, self.hour, self.host), Totals())
+        """Sum of the day, one more in it."""
+        found = totals.setdefault((key, self.day, self.host), Totals())
         self.add(found)
         return found
 
@@ -116,7 +108,7 @@ def roll_up(
     ``answer_log`` gives the URN of an application's answer log; it is filled as applications are met.
     """
     found = Rollup()
-    hour = 0
+    day = 0
     for answer in answers:
         found.answers += 1
         application = found.applications.setdefault(
@@ -131,19 +123,17 @@ def roll_up(
             )
         at = _Bucket(
             answer=answer,
-            hour=int(answer.started) // HOUR * HOUR,
             day=int(answer.started) // DAY * DAY,
             host=answer.host or "",
         )
-        version = answer.version or ""
-        whole = [found.days.setdefault((application.name, version, at.day, at.host), Totals())]
-        for part in {"", version}:
-            whole.append(found.hours.setdefault((application.name, part, at.hour, at.host), Totals()))
-        for total in whole:
-            at.add(total)
-        if at.hour != hour:
-            found.close_hour(hour)
-            hour = at.hour
+        version = found.versions.setdefault(
+            (application.name, answer.version or "", at.day, at.host), Totals()
+        )
+        at.add(version)
+        whole = [version, at.total(found.whole, application.name)]
+        if at.day != day:
+            found.close_day(day)
+            day = at.day
         spent = round((answer.ended - answer.started) * 1000)
         for total in (*whole, at.total(found.usage, answer_log[answer.application])):
             at.end(total, spent, answer.status == "error")

@@ -1,6 +1,6 @@
 """The source ``llm-runs``: what the hooks stored on this host becomes lineage and usage in the catalog.
 
-At least once, with keys that make repeats harmless: a bucket with a new answer is emitted again as a whole. How far the
+At least once, with keys that make repeats harmless: a day with a new answer is emitted again as a whole. How far the
 store was read moves only when the sink has confirmed, by DataHub's own checkpoint; without stateful ingestion every
 run emits everything that the store holds.
 """
@@ -31,7 +31,7 @@ from datahub_llmops.recorded import Identities, RecordedAnswer
 from datahub_llmops.runs.applications import Applications, Logs
 from datahub_llmops.runs.config import RunsConfig, RunsReport
 from datahub_llmops.runs.embedding import EmbeddingRuns
-from datahub_llmops.runs.rollup import DAY, HOUR, Built, Rollup, built_with, mismatch, roll_up
+from datahub_llmops.runs.rollup import DAY, Built, Rollup, built_with, mismatch, roll_up
 from datahub_llmops.runs.watermark import Watermark, store_key
 from datahub_llmops.source import workunit
 from datahub_llmops.writer import RunWriter
@@ -101,19 +101,19 @@ class RunsSource(StatefulIngestionSourceBase):
         resolver = Resolver(
             self.config.instances, env=self.config.env, catalog=catalog, ambiguous=self._ambiguous
         )
-        hours = {int(when) // HOUR * HOUR for when in store.starts_after(answers_from, answers_upto)}
-        self.report.buckets = len(hours)
+        fresh = {int(when) // DAY * DAY for when in store.starts_after(answers_from, answers_upto)}
+        days = sorted(fresh - _cut(store, fresh))
+        self.report.buckets = len(days)
         logs = Logs(self.config)
-        found = roll_up(self._answers(store, known, hours, logs), resolver, logs, self.config)
-        found.keep_hours(hours)
+        found = roll_up(self._answers(store, known, days, logs), resolver, logs, self.config)
         self.report.answers_read, self.report.applications = found.answers, len(found.applications)
         for key, count in found.unresolved.items():
             self.report.unresolved_indexes[key] = count
         now = self._now()
         applications = Applications(self.config, writer, catalog, logs, now)
         yield from applications.units(found)
-        fresh = [recorded.writes(row, known) for row in store.writes(writes_from)]
-        yield from EmbeddingRuns(self.config, self.report, writer, now).units(fresh, resolver)
+        runs = [recorded.writes(row, known) for row in store.writes(writes_from)]
+        yield from EmbeddingRuns(self.config, self.report, writer, now).units(runs, resolver)
         for model in writer.models:
             yield from writer.model(model)
         yield from applications.model_usage(found)
@@ -123,11 +123,10 @@ class RunsSource(StatefulIngestionSourceBase):
         self._watermark.reached(state.after(name, answers_upto, writes_upto))
 
     def _answers(
-        self, store: Store, known: Identities, hours: set[int], logs: Logs
+        self, store: Store, known: Identities, days: list[int], logs: Logs
     ) -> Iterator[RecordedAnswer]:
-        days = sorted({hour // DAY for hour in hours})
-        for day in days:  # Whole days: the process instance of a day counts all of it.
-            for row in store.begun_between(day * DAY, (day + 1) * DAY):
+        for day in days:
+            for row in store.begun_between(day, day + DAY):
                 answer = recorded.answer(row, known)
                 logs.met(answer.application, answer.framework)
                 yield answer
@@ -162,3 +161,13 @@ class RunsSource(StatefulIngestionSourceBase):
             message="None was taken. Say which is meant with a rule of `instances`.",
             context=f"{found.shown}: {', '.join(found.candidates)}",
         )
+
+
+def _cut(store: Store, days: set[int]) -> set[int]:
+    """The oldest day of a store that dropped answers: what is left of it would replace what was sent of the whole."""
+    counters = store.counters()
+    if not days or not (counters.get("answers_expired") or counters.get("answers_dropped")):
+        return set()
+    oldest = next(store.begun_between(0, max(days) + DAY), None)
+    # A store that holds no more than a day has nothing better to say of it.
+    return set() if oldest is None else {int(oldest.started) // DAY * DAY} - {max(days)}
