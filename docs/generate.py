@@ -145,13 +145,16 @@ def command_help(arguments: str) -> str:
 
 
 def stores() -> dict[str, type[VectorStoreSource[Any]]]:
-    """Every connector of a vector store, by its name in a recipe."""
-    found = {
-        point.name: point.load()
-        for point in entry_points(group="datahub.ingestion.source.plugins")
+    """Every connector of a vector store, by its name in a recipe; ends with what to do where one is not installed."""
+    points = {point.name: point for point in entry_points(group="datahub.ingestion.source.plugins")}
+    described = {f"llm-{page.stem}" for page in (ROOT / "docs" / "connectors").glob("*.md")}
+    if absent := sorted(described - points.keys()):
+        sys.exit(f"{', '.join(absent)}: not installed, run `pip install -e .` in this environment")
+    return {
+        name: point.load()
+        for name, point in sorted(points.items())
         if point.value.startswith(f"{OWN}.vectors.")
     }
-    return dict(sorted(found.items()))
 
 
 def facts(_: str) -> str:

@@ -10,6 +10,9 @@ from hypothesis import HealthCheck, settings
 
 import engines
 
+# What they assert is shown, as in a test's own file.
+pytest.register_assert_rewrite("contract", "vectors.faults")
+
 # No test measures time: a busy machine is no finding.
 settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("unhurried")

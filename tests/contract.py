@@ -1,7 +1,7 @@
 """What every reader keeps to: one class, to be inherited by the test of each connector with one fixture.
 
 ``ReaderContract`` is for any reader, ``StoreContract`` for one of a vector store: what its source declares to tell is
-what it tells.
+what it tells. ``SourceContract`` is for the whole source, through DataHub's pipeline.
 
 ```python
 class TestContract(StoreContract):
@@ -14,22 +14,30 @@ class TestContract(StoreContract):
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator
+import logging
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import fields, is_dataclass
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any, ClassVar, TypeAlias
 
 import pytest
+from pydantic import ValidationError
 
+from datahub_llmops import urns
 from datahub_llmops.errors import ConnectorError, VanishedError
 from datahub_llmops.facts import Fact, told
 from datahub_llmops.model import Collection, Container, Name, Unlisted
 from datahub_llmops.reader import Reader
+from datahub_llmops.urns import Place
 from datahub_llmops.vector_store import VectorStoreSource
+from stub import refused_url
+from vectors.runs import assigned, column_edges, failures, ingest, live, outputs, report
 
 OpenReader: TypeAlias = Callable[[], Reader[Any]]
+Config: TypeAlias = dict[str, Any]
 
 NO_SUCH = "no-such-item-7f3a"
 _STAND_INS = frozenset({"", "unknown", "none", "null", "n/a", "undefined", "nan"})
@@ -150,6 +158,112 @@ class StoreContract(ReaderContract):
             seen = {fact for item in _collections(reader) for fact in told(item)}
         declared = set(self.source.tells) - self.untold
         assert seen == declared, f"undeclared: {sorted(seen - declared)}; not told: {sorted(declared - seen)}"
+
+
+class SourceContract:
+    """What a connector's recipe does, over a populated system whose collections are datasets of its own.
+
+    Fixtures are recipes, made anew for each test: ``recipe`` reads the system, ``refused`` is not let in, ``away``
+    finds nobody, ``telling`` has a secret in it and an item that fails.
+    """
+
+    source: ClassVar[type[VectorStoreSource[Any]]]
+    system: ClassVar[str]
+    """``llm-<system>`` is its type in a recipe."""
+    collections: ClassVar[frozenset[str]]
+
+    filters: ClassVar[Config]
+    kept: ClassVar[frozenset[str]]
+    """What is left of the collections by ``filters``; ``filtered`` is how many they take away."""
+    filtered: ClassVar[int]
+
+    job: ClassVar[Config]
+    """Of a declared job over ``body`` and ``url``: ``index``, a collection with one vector, and ``fields``."""
+    job_edges: ClassVar[frozenset[tuple[str, str]]]
+
+    wrong_recipes: ClassVar[Sequence[tuple[Config, str]]]
+    """And the word in each message that says what is wrong."""
+    unsaid: ClassVar[tuple[str, ...]]
+    """The secrets of ``telling`` and ``wrong_recipes``, and what is planted in payload values."""
+    provenance_fields: ClassVar[Sequence[str]]
+    rule: ClassVar[str] = "kb:[^:]+:0"
+    """What a value of one of them matches."""
+
+    @pytest.fixture
+    def away(self, recipe: Config) -> Iterator[Config]:
+        with refused_url() as url:
+            yield {**recipe, "url": url, "retry_max_times": 0}
+
+    def test_a_second_run_changes_nothing(self, recipe: Config, tmp_path: Path) -> None:
+        assert failures(ingest(tmp_path, self.system, **recipe)) == []
+        assert live(tmp_path, self.source.platform) == self.collections
+        second: Any = ingest(tmp_path, self.system, **recipe).sink.get_report()
+        assert (second.changed, second.removed) == (0, 0)
+
+    def test_what_the_filters_leave_out_is_counted_and_not_written(
+        self, recipe: Config, tmp_path: Path
+    ) -> None:
+        pipeline = ingest(tmp_path, self.system, **recipe, **self.filters)
+        assert failures(pipeline) == []
+        assert live(tmp_path, self.source.platform) == self.kept
+        assert report(pipeline).items_filtered == self.filtered
+
+    def test_a_declared_job_reaches_text_vector_and_fields(self, recipe: Config, tmp_path: Path) -> None:
+        job = {
+            "name": "embed-notes",
+            "upstream": {"platform": "sqlite", "sql": "select n.body, n.url from notes n"},
+            "text_columns": ["body"],
+            "embedding_model": "openai/text-embedding-3-small",
+            **self.job,
+        }
+        assert failures(ingest(tmp_path, self.system, **recipe, embedding_jobs=[job])) == []
+        assert column_edges(tmp_path, "embed-notes") == self.job_edges
+        index = urns.collection(Place(platform=self.source.platform), (job["index"],))
+        assert assigned(tmp_path, index)["embedding_model"] == "openai/text-embedding-3-small"
+
+    def test_a_connection_that_works_says_what_it_sees(self, recipe: Config) -> None:
+        seen = f"True: Works, sees {len(self.collections)} {self.source.noun}s."
+        assert self._verdict(recipe) == seen
+
+    def test_a_connection_that_is_refused_says_so(self, refused: Config) -> None:
+        assert self._verdict(refused).startswith("False: Not allowed: ")
+
+    def test_a_connection_to_nobody_says_so(self, away: Config) -> None:
+        assert self._verdict(away).startswith("False: Cannot reach: ")
+
+    def _verdict(self, config: Config) -> str:
+        found = self.source.test_connection(config).basic_connectivity
+        assert found is not None
+        return f"{found.capable}: {found.mitigation_message or found.failure_reason}"
+
+    def test_a_wrong_recipe_says_what_is_wrong(self) -> None:
+        for config, message in self.wrong_recipes:
+            with pytest.raises(ValidationError, match=message) as caught:
+                self.source.config_type.model_validate(config)
+            assert not self._told(str(caught.value))
+
+    def test_no_secret_and_no_payload_in_logs_report_or_events(
+        self,
+        telling: Config,
+        tmp_path: Path,
+        caplog: pytest.LogCaptureFixture,
+        capfd: pytest.CaptureFixture[str],
+    ) -> None:
+        caplog.set_level(logging.DEBUG)
+        rules = [{"match": self.rule, "urn": "urn:li:dataset:(urn:li:dataPlatform:s3,known,PROD)"}]
+        provenance = {"fields": [*self.provenance_fields], "rules": rules}
+        (tmp_path / "out").mkdir()
+        shown = outputs(tmp_path / "out", self.system, {**telling, "provenance": provenance})
+        # The item that fails is named.
+        assert all("Could not be read" in told for told in shown[::2])
+        # The value that a rule matches became an edge to the dataset that the rule names.
+        assert all("s3,known" in events for events in shown[1::2])
+        said = capfd.readouterr()
+        for text in (*shown, caplog.text, said.out, said.err):
+            assert not self._told(text)
+
+    def _told(self, text: str) -> list[str]:
+        return [word for word in self.unsaid if word in text]
 
 
 CHECKS = frozenset(name for name in vars(ReaderContract) if name.startswith("test_"))

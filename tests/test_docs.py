@@ -361,5 +361,18 @@ def test_every_page_can_be_reached_from_the_readme() -> None:
     assert [str(page.relative_to(ROOT)) for page in PAGES if page not in reached] == []
 
 
+def test_a_store_whose_entry_point_is_not_installed_is_not_left_out_of_the_table(tmp_path: Path) -> None:
+    copy = tmp_path / "docs"
+    for page in ("generate.py", "stores.md", "connectors/chroma.md", "connectors/nowhere.md"):
+        (copy / page).parent.mkdir(exist_ok=True)
+        (copy / page).write_text((ROOT / "docs" / page.replace("nowhere", "chroma")).read_text())
+    done = subprocess.run(
+        [sys.executable, "docs/generate.py"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert "llm-nowhere: not installed, run `pip install -e .`" in done.stderr
+    assert (copy / "stores.md").read_text() == (ROOT / "docs" / "stores.md").read_text()
+
+
 def test_generated_parts_are_fresh() -> None:
     run(["python", "docs/generate.py", "--check"], ROOT)

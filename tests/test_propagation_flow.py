@@ -112,7 +112,7 @@ worlds = st.builds(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     world=worlds,
     origins=st.sets(st.sampled_from([*DATASETS, *COLUMNS]), max_size=4),
@@ -123,7 +123,6 @@ def test_labels_reach_what_the_plain_model_says(world: World, origins: set[str],
     assert {target: labels[PII] for target, labels in found.items()} == model(world, origins, max_hops)
 
 
-@settings(max_examples=100, deadline=None)
 @given(world=worlds, one=st.sampled_from(COLUMNS), two=st.sampled_from(DATASETS))
 def test_labels_do_not_get_in_each_others_way(world: World, one: str, two: str) -> None:
     both = flow(world.graph(), {PII: {one}, RAW: {two}}, 20).wanted
@@ -132,7 +131,6 @@ def test_labels_do_not_get_in_each_others_way(world: World, one: str, two: str) 
         assert {at: {label: labels[label]} for at, labels in both.items() if label in labels} == alone
 
 
-@settings(max_examples=100, deadline=None)
 @given(world=worlds, origins=st.sets(st.sampled_from(COLUMNS), max_size=3), max_hops=st.integers(1, 7))
 def test_a_column_label_stops_only_where_no_column_edge_joins_the_two_assets(
     world: World, origins: set[str], max_hops: int

@@ -230,7 +230,7 @@ def entries(held: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str, Any]]
     return found
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(history=st.lists(worlds(), min_size=2, max_size=3), max_hops=st.integers(1, 8))
 def test_whatever_happens_between_two_runs_the_second_makes_it_right(
     history: list[World], max_hops: int

@@ -7,7 +7,7 @@ from datetime import date, datetime
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from datahub_llmops.model import PayloadField, ProvenanceCount
@@ -28,10 +28,6 @@ PAYLOADS = st.recursive(
     max_leaves=20,
 )
 ROWS = st.lists(PAYLOADS, max_size=8)
-
-
-UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-"""A busy machine is no failure."""
 
 
 def types(*rows: dict[str, Any]) -> dict[str, str]:
@@ -109,13 +105,11 @@ def test_what_a_framework_wrote_is_marked() -> None:
     assert infer([{"doc_id": "d"}])[0].description is None
 
 
-@UNHURRIED
 @given(ROWS)
 def test_the_order_of_rows_does_not_matter(rows: list[dict[str, Any]]) -> None:
     assert infer(rows) == infer(list(reversed(rows)))
 
 
-@UNHURRIED
 @given(ROWS, st.integers(0, 5), st.integers(0, 6))
 def test_bounds_hold(rows: list[dict[str, Any]], max_fields: int, max_depth: int) -> None:
     fields = infer(rows, max_fields=max_fields, max_depth=max_depth)
@@ -124,7 +118,6 @@ def test_bounds_hold(rows: list[dict[str, Any]], max_fields: int, max_depth: int
     assert paths == sorted(set(paths))
 
 
-@UNHURRIED
 @given(ROWS)
 def test_top_level_keys_are_found_and_nothing_is_invented(rows: list[dict[str, Any]]) -> None:
     paths = {field.path for field in infer(rows)}
@@ -133,14 +126,12 @@ def test_top_level_keys_are_found_and_nothing_is_invented(rows: list[dict[str, A
     assert all(any(path == key or path.startswith(f"{key}.") for key in keys) for path in paths)
 
 
-@UNHURRIED
 @given(st.lists(st.dictionaries(st.sampled_from("abc"), SCALARS), min_size=1))
 def test_no_value_comes_out(rows: list[dict[str, Any]]) -> None:
     marked = [{key: f"planted{value!r}" for key, value in row.items()} for row in rows]
     assert "planted" not in repr(infer(marked))
 
 
-@UNHURRIED
 @given(st.lists(st.sampled_from(["a", "b", "c", "d", "e"])), st.integers(1, 6))
 def test_counting_loses_no_row(values: list[str], most: int) -> None:
     counter = ValueCounter(("source",), most)

@@ -148,6 +148,35 @@ def test_items_that_alone_cannot_be_reached_do_not_stop_the_run(run: Run, catalo
     assert live(catalog) == {"a", "b", "c", "d", "e", "f"}
 
 
+@pytest.mark.parametrize("between", [None, "b", "d"])
+def test_scopes_that_cannot_be_reached_stop_the_listing_when_they_are_three_in_a_row(
+    run: Run, catalog: Path, between: str | None
+) -> None:
+    fill("a", "e")
+    run().raise_from_status()
+    STORE.clear()
+    fill("a")
+    for scope in ("b", "c", "d"):
+        STORE[scope,] = Unlisted(name=(scope,), error=UnreachableError("connection refused"))
+        if scope == between:
+            # Filtered out or not: it was there.
+            STORE["other", "x"] = collection("other", "x")
+    fill("new")
+    second = run(database_pattern={"deny": ["other"]})
+    named = [f"{scope}: connection refused" for scope in ("b", "c", "d")]
+    stopped = between != "b"
+    assert failures(second) == [*named, *(["connection refused"] if stopped else [])]
+    assert live(catalog) == {"a", "e", *([] if stopped else ["new"])}
+
+
+def test_scopes_that_the_filter_leaves_out_may_be_away(run: Run, catalog: Path) -> None:
+    for scope in ("b", "c", "d"):
+        STORE[scope,] = Unlisted(name=(scope,), error=UnreachableError("connection refused"))
+    fill("new")
+    run(database_pattern={"deny": ["[bcd]$"]}).raise_from_status()
+    assert live(catalog) == {"new"}
+
+
 def test_an_item_that_vanished_is_counted_and_retired(run: Run, catalog: Path) -> None:
     fill("a", "b", "c", "d", "e")
     run().raise_from_status()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
@@ -31,6 +32,16 @@ def plain(value: object) -> str | None:
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(value) if isinstance(value, (int, float)) else text(value)
+
+
+def is_since(version: str | None, first: tuple[int, int]) -> bool:
+    """Is a server of this ``version`` at least as new as ``first``, major and minor? One that says no version is not.
+
+    >>> is_since("1.32.0-rc.1", (1, 32)), is_since("1.9.7", (1, 32)), is_since(None, (1, 32))
+    (True, False, False)
+    """
+    parts = re.match(r"(\d+)\.(\d+)", version or "")
+    return parts is not None and (int(parts[1]), int(parts[2])) >= first
 
 
 def moment(value: object) -> datetime | None:

@@ -17,7 +17,6 @@ from pydantic import Field
 from typing_extensions import override
 
 from datahub_llmops import urns
-from datahub_llmops.catalog.recipe import is_unwritten
 from datahub_llmops.errors import CatalogError
 from datahub_llmops.mapping.collections import Proposal
 from datahub_llmops.mapping.edges import key_proposal
@@ -46,7 +45,6 @@ class SharedStoreSource(VectorStoreSource[SharedStoreConfigT]):
 
     def __init__(self, config: SharedStoreConfigT, ctx: PipelineContext) -> None:
         super().__init__(config, ctx)
-        self._nothing_there = is_unwritten(ctx, config.catalog)
         self._known: tuple[str, Mapping[str, Mapping[str, Any]]] = ("", {})
 
     @override

@@ -51,7 +51,7 @@ from datahub_llmops.reader import Reader
 from datahub_llmops.urns import Place
 
 _AWAY_AFTER = 3
-"""So many items one after the other could not be reached: the rest is not tried."""
+"""So many scopes, or items, one after the other could not be reached: the rest is not tried."""
 
 ItemT = TypeVar("ItemT")
 ConfigT = TypeVar("ConfigT", bound="CatalogConfig")
@@ -189,12 +189,18 @@ class CatalogSource(StatefulIngestionSourceBase, TestableSource, Generic[ConfigT
     def _names(self, reader: Reader[ItemT]) -> list[Name]:
         names: dict[str, Name] = {}
         clashes: set[str] = set()
+        unreached = _Unreached()
         try:
             for entry in reader.names():
                 if isinstance(entry, Unlisted):
                     if self.allowed(entry.name):
                         self._unreadable(entry.name, entry.error)
-                elif not self.allowed(entry):
+                        if unreached.too_many(entry.error):
+                            # As if the listing itself had broken off.
+                            raise entry.error
+                    continue
+                unreached.too_many(entry)
+                if not self.allowed(entry):
                     self.report.items_filtered += 1
                     self.report.filtered.append(".".join(entry))
                 else:
@@ -220,16 +226,15 @@ class CatalogSource(StatefulIngestionSourceBase, TestableSource, Generic[ConfigT
         return all(pattern.allowed(part) for pattern, part in zip(patterns, name, strict=False))
 
     def _items(self, reader: Reader[ItemT], names: Sequence[Name]) -> Iterator[ItemT]:
-        away = 0
+        unreached = _Unreached()
         with closing(_read_in_order(reader, names, self.config.max_workers)) as results:
             for name, result in results:
-                # One item may be behind a gateway of its own; several in a row are the system.
-                away = away + 1 if isinstance(result, UnreachableError) else 0
+                gone = unreached.too_many(result)
                 if isinstance(result, VanishedError):
                     self.report.items_vanished += 1
                 elif isinstance(result, ConnectorError):
                     self._unreadable(name, result)
-                    if away == _AWAY_AFTER:
+                    if gone:
                         self._refused(result)
                         return
                 else:
@@ -251,19 +256,22 @@ class CatalogSource(StatefulIngestionSourceBase, TestableSource, Generic[ConfigT
         try:
             config = cls.config_type.model_validate(config_dict)
             with closing(cls.open(config)) as reader:  # type: ignore[arg-type]  # config_type is ConfigT
-                entries = list(reader.names())
+                seen = 0
+                for entry in reader.names():
+                    if isinstance(entry, Unlisted):
+                        return _no_connection(
+                            f"{_verdict(entry.error)}: {'.'.join(entry.name)}: {entry.error}"
+                        )
+                    seen += 1
         except ConnectorError as error:
             return _no_connection(f"{_verdict(error)}: {error}")
         except ValueError as error:  # pydantic's ValidationError is one
             return TestConnectionReport(
                 internal_failure=True, internal_failure_reason=f"The recipe is not valid: {error}"
             )
-        for entry in entries:
-            if isinstance(entry, Unlisted):
-                return _no_connection(f"{_verdict(entry.error)}: {'.'.join(entry.name)}: {entry.error}")
-        seen = f"Works, sees {len(entries)} {cls.noun}{'' if len(entries) == 1 else 's'}."
+        works = f"Works, sees {seen} {cls.noun}{'' if seen == 1 else 's'}."
         return TestConnectionReport(
-            basic_connectivity=CapabilityReport(capable=True, mitigation_message=seen)
+            basic_connectivity=CapabilityReport(capable=True, mitigation_message=works)
         )
 
 
@@ -292,6 +300,18 @@ def workunit(proposal: Proposal, *, primary: bool = True) -> MetadataWorkUnit:
     if isinstance(proposal, MetadataChangeProposalWrapper):
         return MetadataWorkUnit(id=name, mcp=proposal, is_primary_source=primary)
     return MetadataWorkUnit(id=name, mcp_raw=proposal, is_primary_source=primary)
+
+
+@dataclass
+class _Unreached:
+    """One scope or item may be behind a gateway of its own; several in a row are the system."""
+
+    in_a_row: int = 0
+
+    def too_many(self, result: object) -> bool:
+        """Is ``result``, an error or anything else, the last of so many that the system is taken for gone?"""
+        self.in_a_row = self.in_a_row + 1 if isinstance(result, UnreachableError) else 0
+        return self.in_a_row == _AWAY_AFTER
 
 
 def _read_in_order(

@@ -19,8 +19,7 @@ from typing_extensions import override
 
 from datahub_llmops import urns
 from datahub_llmops.assigned import Assigned, AssignedDataset
-from datahub_llmops.catalog.protocol import FullCatalog
-from datahub_llmops.catalog.recipe import recipe_catalog
+from datahub_llmops.catalog.recipe import RecipeCatalog, recipe_catalog
 from datahub_llmops.errors import CatalogError, ConnectorError, VanishedError
 from datahub_llmops.facts import Fact
 from datahub_llmops.lineage import jobs as declared
@@ -118,7 +117,8 @@ class VectorStoreSource(CatalogSource[VectorStoreConfigT, Collection]):
         self._resources = ExitStack()
         self._rules = rules.compile(config.provenance, env=config.env)
         self._domains = DomainRegistry(list(config.domain), ctx.graph) if config.domain else None
-        self._catalog = self._open_catalog()
+        opened = self._open_catalog()
+        self._catalog, self._nothing_there = opened.catalog, opened.unwritten
         self._writer = RunWriter(ctx, self._catalog, self.target, self.report, env=config.env)
         self._jobs: dict[Name, list[EmbeddingJobConfig]] = {}
         self._assigned = Assigned(self.state_provider, config.stateful_ingestion, ctx, self.platform)
@@ -143,16 +143,16 @@ class VectorStoreSource(CatalogSource[VectorStoreConfigT, Collection]):
         """
         return False
 
-    def _open_catalog(self) -> FullCatalog | None:
+    def _open_catalog(self) -> RecipeCatalog:
         try:
-            catalog = recipe_catalog(self.ctx, self.config.catalog)
+            opened = recipe_catalog(self.ctx, self.config.catalog)
         except CatalogError as error:
             self._catalog_failed(error)
-            return None
-        if catalog is not None:
-            self._resources.callback(catalog.close)
-            self.report.catalog = type(catalog).__name__
-        return catalog
+            return RecipeCatalog()
+        if opened.catalog is not None:
+            self._resources.callback(opened.catalog.close)
+            self.report.catalog = type(opened.catalog).__name__
+        return opened
 
     @property
     def _lookup(self) -> SchemaLookup:

@@ -16,7 +16,7 @@ from datahub.metadata.schema_classes import (
     UpstreamClass,
 )
 from datahub.specific.dataset import DatasetPatchBuilder
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from catalog.local_runs import column, contents, dataset, raw, run
@@ -264,7 +264,7 @@ def facts(path: Path) -> Any:
         return sorted(catalog.nodes(TABLES), key=lambda node: node.urn), list(catalog.labelled()), walks
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60)
 @given(runs=st.lists(st.lists(STEPS, min_size=1, max_size=8), min_size=1, max_size=4))
 def test_the_catalog_holds_what_a_plain_model_holds(runs: list[list[Step]]) -> None:
     model: dict[str, Asset] = {}

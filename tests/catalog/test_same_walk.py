@@ -210,7 +210,7 @@ def stand_in(estate: Estate) -> Stub:
     return Stub(answer)
 
 
-@settings(max_examples=25, deadline=None, phases=NO_SHRINK)
+@settings(max_examples=25, phases=NO_SHRINK)
 @given(estate=estates(), direction=st.sampled_from(["up", "down"]), hops=st.integers(1, 4), data=st.data())
 def test_both_walk_alike(estate: Estate, direction: Direction, hops: int, data: st.DataObject) -> None:
     table = data.draw(st.sampled_from(TABLES))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from langchain_core.documents import Document
 from langchain_core.messages import AIMessage
@@ -81,7 +81,7 @@ def root_of(runs: tuple[Run, ...], number: int) -> int:
     return number if parent is None else root_of(runs, parent)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150)
 @given(tree=trees(), order=st.randoms(use_true_random=False))
 def test_each_root_is_an_answer_with_all_its_parts(tree: list[tuple[Run, ...]], order: Any) -> None:
     runs = tree[0]

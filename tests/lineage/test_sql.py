@@ -599,7 +599,7 @@ WORDS = [
 ]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @example(["select", "$", ";", "from", "docs", "(", "$"], "postgres")
 @given(
     st.lists(st.sampled_from(WORDS) | st.text(max_size=4), max_size=14),
@@ -617,7 +617,6 @@ QUERY = (
 )
 
 
-@settings(max_examples=100, deadline=None)
 @given(st.data(), st.sampled_from(["postgres", "snowflake", "bigquery", "sqlite", "mysql", "duckdb"]))
 def test_case_never_matters(data: st.DataObject, platform: str) -> None:
     flips = data.draw(st.lists(st.booleans(), min_size=len(QUERY), max_size=len(QUERY)))
@@ -631,7 +630,7 @@ def test_case_never_matters(data: st.DataObject, platform: str) -> None:
 COLUMNS = [f"docs.{name}" for name in (TABLES["docs"] or "").split()]
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.sampled_from(COLUMNS), min_size=1, max_size=6), st.data())
 def test_targets_go_by_position(sources: list[str], data: st.DataObject) -> None:
     names = data.draw(st.permutations(["id", "title", "body", "x", "y", "z"]))[: len(sources)]

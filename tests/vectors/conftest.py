@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from dataclasses import replace
@@ -37,6 +38,12 @@ from vectors.qdrant_stores import fill as fill_qdrant
 from vectors.search_stores import NO_INDEX
 from vectors.search_stores import fill as fill_opensearch
 from vectors.weaviate_service import RECORDED
+
+
+@pytest.fixture
+def known(read_once: Path, tmp_path: Path) -> Path:
+    """A copy of the catalog of a module's one good run."""
+    return Path(shutil.copytree(read_once, tmp_path / "known"))
 
 
 @pytest.fixture(scope="session")

@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import gc
 import importlib
-import json
 import os
 import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -24,9 +23,8 @@ from datahub.ingestion.run.pipeline import Pipeline
 from datahub.ingestion.source.source_registry import source_registry
 from datahub.metadata.urns import DatasetUrn
 
-from datahub_llmops.catalog.local import LocalCatalog
 from stub import CERTIFICATE, FAULTS, Fault, Reply, Stub, When
-from vectors.runs import failures, ingest, report
+from vectors.runs import failures, graph_of, ingest, report
 
 Config: TypeAlias = dict[str, Any]
 Place: TypeAlias = Literal["listing", "reading", "counting"]
@@ -283,23 +281,6 @@ class Known:
         urns = {urn for urn, _ in self.graph if urn.startswith(own)}
         names = {urn: DatasetUrn.from_string(urn).name for urn in urns}
         return {urn for urn, name in names.items() if not item or f"{name}.".startswith(f"{item}.")}
-
-
-def graph_of(folder: Path) -> dict[tuple[str, str], Any]:
-    """Every aspect of the catalog, without the times of the runs and what the state of a run is."""
-    with closing(LocalCatalog(folder / "catalog.db")) as catalog:
-        return {
-            (record.urn, record.name): _timeless(json.loads(json.dumps(record.aspect)))
-            for record in catalog.records()
-            if record.name != "datahubIngestionCheckpoint"
-        }
-
-
-def _timeless(value: Any) -> Any:
-    clocks = ("timestampMillis", "lastUpdatedTimestamp", "auditStamp", "time", "created", "lastModified")
-    if isinstance(value, dict):
-        return {key: _timeless(inner) for key, inner in value.items() if key not in clocks}
-    return [_timeless(inner) for inner in value] if isinstance(value, list) else value
 
 
 def in_time(run: Callable[[], Pipeline]) -> Pipeline:

@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from datahub.ingestion.run.pipeline import Pipeline
 
 from datahub_llmops import urns
 from datahub_llmops.catalog.local import LocalCatalog
 
+Graph: TypeAlias = dict[tuple[str, str], Any]
+"""Aspects by URN and name."""
+
 
 def ingest(folder: Path, system: str, **config: Any) -> Pipeline:
     """One run of ``llm-<system>``, with stale removal, into the catalog of ``folder``."""
+    return run(folder, f"llm-{system}", config)
+
+
+def run(folder: Path, source: str, config: Mapping[str, Any]) -> Pipeline:
+    """One run of a source, with stale removal, into the catalog of ``folder``."""
     catalog = str(folder / "catalog.db")
     state = {"type": "llm-local", "config": {"path": catalog}}
     stateful = {"enabled": True, "state_provider": state}
     recipe = {
-        "pipeline_name": system,
-        "source": {"type": f"llm-{system}", "config": {"stateful_ingestion": stateful, **config}},
+        "pipeline_name": source,
+        "source": {"type": source, "config": {"stateful_ingestion": stateful, **config}},
         "sink": {"type": "llm-local", "config": {"path": catalog}},
     }
     pipeline = Pipeline.create(recipe, no_progress=True, report_to=None)
@@ -68,9 +78,49 @@ def outputs(folder: Path, system: str, config: dict[str, Any]) -> list[str]:
     return shown
 
 
+def graph_of(folder: Path) -> Graph:
+    """Every aspect of the catalog, without the times of the runs and what the state of a run is."""
+    with closing(LocalCatalog(folder / "catalog.db")) as catalog:
+        return {
+            (record.urn, record.name): _timeless(json.loads(json.dumps(record.aspect)))
+            for record in catalog.records()
+            if record.name != "datahubIngestionCheckpoint"
+        }
+
+
+def _timeless(value: Any) -> Any:
+    clocks = ("timestampMillis", "lastUpdatedTimestamp", "auditStamp", "time", "created", "lastModified")
+    if isinstance(value, dict):
+        return {key: _timeless(inner) for key, inner in value.items() if key not in clocks}
+    return [_timeless(inner) for inner in value] if isinstance(value, list) else value
+
+
+def live_graph(folder: Path) -> Graph:
+    """The same of what is not soft-deleted.
+
+    And without what says again what the URN says, the key and a platform without an instance: a server adds both.
+    """
+    graph = graph_of(folder)
+    removed = {urn for (urn, name), aspect in graph.items() if name == "status" and aspect.get("removed")}
+    return {
+        (urn, name): aspect
+        for (urn, name), aspect in graph.items()
+        if urn not in removed
+        and name != "datasetKey"
+        and (name != "dataPlatformInstance" or aspect.get("instance"))
+    }
+
+
 def assigned(folder: Path, asset: str) -> dict[str, Any]:
     """Structured properties by their short names."""
-    found = aspect(folder, asset, "structuredProperties").get("properties", [])
+    return assigned_in(
+        {(asset, "structuredProperties"): aspect(folder, asset, "structuredProperties")}, asset
+    )
+
+
+def assigned_in(graph: Graph, asset: str) -> dict[str, Any]:
+    """The same, in a graph."""
+    found = graph.get((asset, "structuredProperties"), {}).get("properties", [])
     return {
         item["propertyUrn"].rpartition(".")[2]: next(iter(item["values"][0].values()))
         if isinstance(item["values"][0], dict)

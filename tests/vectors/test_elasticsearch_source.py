@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import json
-import logging
-import shutil
-from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from datahub.ingestion.run.pipeline import Pipeline
 from datahub.ingestion.source.elastic_search import ElasticsearchSource as DataHubsElasticsearchSource
 
+from contract import Config, SourceContract
 from datahub_llmops import urns
-from datahub_llmops.catalog.local import LocalCatalog
 from datahub_llmops.schema_data import aspect_names
 from datahub_llmops.urns import Place
 from datahub_llmops.vectors.elasticsearch import ElasticsearchSource
 from stub import FAULTS, Fault, Stub
 from vectors.elastic_service import BACKING, COLLECTIONS, KEY, STREAM, ElasticService
-from vectors.runs import failures, ingest, live, outputs, report
+from vectors.runs import assigned_in, failures, ingest, live, live_graph, report
 from vectors.search_stores import PLANTED, call
 
 ELASTICSEARCH = "elasticsearch"
@@ -33,6 +30,38 @@ def urn(name: str, instance: str | None = None) -> str:
     return urns.collection(Place(platform=ELASTICSEARCH, instance=instance), (name,))
 
 
+class TestSource(SourceContract):
+    source = ElasticsearchSource
+    system = ELASTICSEARCH
+    collections = COLLECTIONS
+    filters: ClassVar[Config] = {"index_pattern": {"allow": ["[a-l].*"], "deny": ["LLAMA"]}}
+    kept = frozenset({"articles", STREAM, "langchain"})
+    filtered = 2
+    job: ClassVar[Config] = {"index": "langchain", "fields": {"url": "source"}}
+    job_edges = frozenset({("body", "text"), ("body", "vector"), ("url", "metadata.source")})
+    wrong_recipes = (
+        ({}, "url"),
+        ({"url": "http://b", "api_kye": KEY}, "api_kye"),
+        ({"url": "http://b", "timeout_sec": 0, "api_key": KEY}, "timeout_sec"),
+    )
+    unsaid = (KEY, PLANTED)
+    provenance_fields = ("source", "url", "path")
+
+    @pytest.fixture
+    def recipe(self, elastic: ElasticService, elasticsearch: Stub) -> Config:
+        elastic.key = KEY
+        return {"url": elasticsearch.url, "api_key": KEY}
+
+    @pytest.fixture
+    def refused(self, recipe: Config) -> Config:
+        return {**recipe, "api_key": "other"}
+
+    @pytest.fixture
+    def telling(self, recipe: Config, elasticsearch: Stub) -> Config:
+        elasticsearch.fail("500", when=lambda call: call.path == "/llama")
+        return {**recipe, "described_elsewhere": False, "retry_max_times": 0}
+
+
 @pytest.fixture(scope="module")
 def read_once(elastic_filled: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The catalog after one good run."""
@@ -41,11 +70,6 @@ def read_once(elastic_filled: Any, tmp_path_factory: pytest.TempPathFactory) -> 
         assert failures(ingest(folder, ELASTICSEARCH, url=server.url)) == []
     assert live(folder, ELASTICSEARCH) == COLLECTIONS
     return folder
-
-
-@pytest.fixture
-def known(read_once: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(read_once, tmp_path / "known"))
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -65,35 +89,6 @@ def test_no_fault_of_an_inference_endpoint_deletes_what_exists(
         assert "/_inference/openai-embeddings" in message or fault == "killed"
     if fault != "killed":
         assert report(pipeline).items_scanned == len(COLLECTIONS) - (fault != "404")
-
-
-def test_a_second_run_changes_nothing(elasticsearch: Stub, tmp_path: Path) -> None:
-    ingest(tmp_path, ELASTICSEARCH, url=elasticsearch.url)
-    second: Any = ingest(tmp_path, ELASTICSEARCH, url=elasticsearch.url).sink.get_report()
-    assert (second.changed, second.removed) == (0, 0)
-
-
-def test_a_key_opens_it_and_is_told_nowhere(
-    elastic: ElasticService, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level(logging.DEBUG, logger="datahub_llmops")
-    caplog.set_level(logging.DEBUG, logger="urllib3")
-    elastic.key = KEY
-    with elastic.served() as server:
-        refused = ElasticsearchSource.test_connection(
-            {"url": server.url, "api_key": "other"}
-        ).basic_connectivity
-        assert refused is not None
-        assert (refused.failure_reason or "").startswith("Not allowed")
-        config = {"url": server.url, "api_key": KEY, "described_elsewhere": False}
-        opened = ElasticsearchSource.test_connection(config).basic_connectivity
-        assert opened is not None
-        assert opened.mitigation_message == f"Works, sees {len(COLLECTIONS)} collections."
-        server.fail("500", when=lambda call: call.path == "/llama")
-        shown = outputs(tmp_path, ELASTICSEARCH, {**config, "retry_max_times": 0})
-    for text in (*shown, caplog.text):
-        assert KEY not in text
-        assert PLANTED not in text
 
 
 class Together:
@@ -126,41 +121,6 @@ class Together:
         return pipeline
 
 
-def live_graph(folder: Path) -> dict[tuple[str, str], Any]:
-    """Every aspect of what is not soft-deleted, without the times of the runs.
-
-    And without what says again what the URN says, the key and a platform without an instance: a server adds both.
-    """
-    with closing(LocalCatalog(folder / "catalog.db")) as catalog:
-        records = {(item.urn, item.name): json.loads(json.dumps(item.aspect)) for item in catalog.records()}
-    removed = {urn for (urn, name), aspect in records.items() if name == "status" and aspect.get("removed")}
-    return {
-        key: _timeless(aspect)
-        for key, aspect in records.items()
-        if key[0] not in removed and key[1] != "datasetKey" and not _of_no_instance(key[1], aspect)
-    }
-
-
-def _of_no_instance(name: str, aspect: Mapping[str, Any]) -> bool:
-    return name == "dataPlatformInstance" and not aspect.get("instance")
-
-
-def _timeless(value: Any) -> Any:
-    clocks = ("timestampMillis", "lastUpdatedTimestamp", "auditStamp", "time", "created", "lastModified")
-    if isinstance(value, dict):
-        return {key: _timeless(inner) for key, inner in value.items() if key not in clocks}
-    return [_timeless(inner) for inner in value] if isinstance(value, list) else value
-
-
-def assigned(graph: Mapping[tuple[str, str], Any], asset: str) -> dict[str, Any]:
-    """Our structured properties on one asset."""
-    found = graph.get((asset, "structuredProperties"), {}).get("properties", [])
-    return {
-        entry["propertyUrn"].rpartition(".")[2]: next(iter(next(iter(entry["values"])).values()))
-        for entry in found
-    }
-
-
 @pytest.mark.parametrize(
     ("both", "ours", "theirs"),
     [
@@ -190,13 +150,13 @@ def test_either_order_twice_gives_the_same_graph(
     articles = urn("articles", both.get("platform_instance"))
     assert first[articles, "subTypes"] == {"typeNames": ["Index"]}
     dense = urns.schema_field(articles, "[version=2.0].[type=dense_vector].dense")
-    assert assigned(first, dense)["dimension"] == 3.0
+    assert assigned_in(first, dense)["dimension"] == 3.0
     # The field of the fact is a field of the schema that DataHub's source wrote.
     paths = {field["fieldPath"] for field in first[articles, "schemaMetadata"]["fields"]}
     assert "[version=2.0].[type=dense_vector].dense" in paths
     stream = urn(STREAM, both.get("platform_instance"))
     assert first[stream, "subTypes"] == {"typeNames": ["Datastream"]}
-    assert assigned(first, stream)["metric"] == "l2_norm"
+    assert assigned_in(first, stream)["metric"] == "l2_norm"
     # A profile of the other source goes before ours; of streams it writes none.
     assert ("messageId" not in first[articles, "datasetProfile"]) == bool(theirs)
     assert (first[articles, "datasetProfile"]["rowCount"], first[stream, "datasetProfile"]["rowCount"]) == (
@@ -242,7 +202,7 @@ def test_what_datahubs_source_describes_is_not_ours_to_retire(elasticsearch: Stu
         graph = live_graph(together.folder)
         assert (urn("articles"), "datasetProperties") in graph
         dense = urns.schema_field(urn("articles"), "[version=2.0].[type=dense_vector].dense")
-        assert assigned(graph, dense)
+        assert assigned_in(graph, dense)
 
 
 def test_the_count_goes_on_after_datahubs_source_took_over(elasticsearch: Stub, tmp_path: Path) -> None:
@@ -259,11 +219,11 @@ def test_facts_of_an_index_that_is_gone_are_taken_back(elasticsearch: Stub, tmp_
     together.theirs()
     together.ours()
     field = urns.schema_field(urn("langchain"), "[version=2.0].[type=dense_vector].vector")
-    assert assigned(live_graph(together.folder), field)
+    assert assigned_in(live_graph(together.folder), field)
     call(elasticsearch.url, "DELETE", "/langchain")
     together.ours()
     graph = live_graph(together.folder)
-    assert assigned(graph, field) == assigned(graph, urn("langchain")) == {}
+    assert assigned_in(graph, field) == assigned_in(graph, urn("langchain")) == {}
     # The dataset itself is the other source's to retire.
     assert (urn("langchain"), "datasetProperties") in graph
 

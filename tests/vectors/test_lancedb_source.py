@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import logging
-import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import lancedb
 import pytest
-from pydantic import ValidationError
+from typing_extensions import override
 
+from contract import Config, SourceContract
 from datahub_llmops import urns
 from datahub_llmops.errors import UnreachableError
 from datahub_llmops.urns import Place
@@ -23,7 +22,7 @@ from datahub_llmops.vectors.lancedb import LanceConfig, LanceSource
 from stub import Stub
 from vectors.lancedb_stores import PLANTED, TABLES
 from vectors.objects import bucket_of
-from vectors.runs import aspect, failures, ingest, live, outputs, report
+from vectors.runs import aspect, failures, ingest, live
 from vectors.test_lancedb import state
 
 SECRET = "planted-key-5ec7e7"
@@ -34,6 +33,47 @@ def urn(*name: str) -> str:
     return urns.collection(Place(platform=LANCEDB), name)
 
 
+class TestSource(SourceContract):
+    source = LanceSource
+    system = LANCEDB
+    collections = frozenset(TABLES)
+    filters: ClassVar[Config] = {
+        "table_pattern": {"allow": ["team\\..*", "[a-h].*"], "deny": [".*INNER", "house"]}
+    }
+    kept = frozenset({"articles", "bare", "empty", "team.top"})
+    filtered = len(TABLES) - 4
+    job: ClassVar[Config] = {"index": "notes", "fields": {"url": "source"}}
+    job_edges = frozenset({("body", "text"), ("body", "vector"), ("url", "metadata.source")})
+    wrong_recipes = (
+        ({}, "give either path"),
+        ({"path": "a", "uri": "s3://b"}, "give either path"),
+        ({"path": "a", "storage_options": {"key": SECRET}}, "belong to a uri"),
+        ({"uri": "s3://b", "storage_optoins": {"key": SECRET}}, "storage_optoins"),
+        ({"uri": "s3://b", "timeout_sec": 0}, "timeout_sec"),
+    )
+    unsaid = (SECRET, PLANTED)
+    provenance_fields = ("source", "kind", "owner", "raw")
+
+    @pytest.fixture
+    def recipe(self, lancedb_folder: Path) -> Config:
+        return {"path": str(lancedb_folder)}
+
+    @pytest.fixture
+    def refused(self, bucket: Stub) -> Config:
+        bucket.fail("403")
+        return in_bucket(bucket)
+
+    @pytest.fixture
+    @override
+    def away(self, tmp_path: Path) -> Config:
+        return {"path": str(tmp_path / "nowhere")}
+
+    @pytest.fixture
+    def telling(self, recipe: Config, lancedb_folder: Path) -> Config:
+        next((lancedb_folder / "bare.lance" / "data").iterdir()).unlink()
+        return recipe
+
+
 @pytest.fixture(scope="module")
 def read_once(lancedb_written: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The catalog after one good run."""
@@ -41,11 +81,6 @@ def read_once(lancedb_written: Path, tmp_path_factory: pytest.TempPathFactory) -
     assert failures(ingest(folder, LANCEDB, path=str(lancedb_written))) == []
     assert live(folder, LANCEDB) == TABLES
     return folder
-
-
-@pytest.fixture
-def known(read_once: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(read_once, tmp_path / "known"))
 
 
 def test_what_is_dropped_in_the_store_goes_and_the_rest_stays(known: Path, lancedb_folder: Path) -> None:
@@ -81,32 +116,6 @@ def test_what_arrives_in_the_catalog(read_once: Path) -> None:
     assert {edge["dataset"] for edge in upstreams} == {
         urns.dataset("s3", f"b/{n}", env="PROD") for n in (1, 2)
     }
-
-
-def test_the_filter_is_the_dotted_name(lancedb_written: Path, tmp_path: Path) -> None:
-    pattern = {"allow": ["team\\..*", "[a-h].*"], "deny": [".*INNER", "house"]}
-    pipeline = ingest(tmp_path, LANCEDB, path=str(lancedb_written), table_pattern=pattern)
-    assert live(tmp_path, LANCEDB) == {"articles", "bare", "empty", "team.top"}
-    assert report(pipeline).items_filtered == len(TABLES) - 4
-
-
-def test_no_payload_in_logs_report_or_events(
-    lancedb_folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
-) -> None:
-    caplog.set_level(logging.DEBUG)
-    rules = [{"match": "kb:[^:]+:0", "urn": "urn:li:dataset:(urn:li:dataPlatform:s3,known,PROD)"}]
-    config = {
-        "path": str(lancedb_folder),
-        "provenance": {"fields": ["source", "kind", "owner", "raw"], "rules": rules},
-    }
-    next((lancedb_folder / "bare.lance" / "data").iterdir()).unlink()
-    (tmp_path / "out").mkdir()
-    shown = outputs(tmp_path / "out", LANCEDB, config)
-    # The value that a rule matches became an edge to the dataset that the rule names.
-    assert all("s3,known" in events for events in shown[1::2])
-    said = capfd.readouterr()
-    for text in (*shown, caplog.text, said.out, said.err):
-        assert PLANTED not in text
 
 
 @pytest.fixture
@@ -158,32 +167,6 @@ def test_a_refusal_of_an_object_store_is_told_from_a_failure(bucket: Stub) -> No
         assert found is not None
         assert str(found.failure_reason).startswith(verdict)
         bucket.heal()
-
-
-@pytest.mark.parametrize(
-    ("config", "message"),
-    [
-        ({}, "give either path"),
-        ({"path": "a", "uri": "s3://b"}, "give either path"),
-        ({"path": "a", "storage_options": {"key": SECRET}}, "belong to a uri"),
-        ({"uri": "s3://b", "storage_optoins": {"key": SECRET}}, "storage_optoins"),
-        ({"uri": "s3://b", "timeout_sec": 0}, "timeout_sec"),
-    ],
-)
-def test_a_wrong_recipe_says_what_is_wrong(config: Mapping[str, Any], message: str) -> None:
-    with pytest.raises(ValidationError, match=message) as caught:
-        LanceConfig.model_validate(config)
-    assert SECRET not in str(caught.value)
-
-
-def test_test_connection_tells_the_cases_apart(lancedb_written: Path, tmp_path: Path) -> None:
-    def verdict(**config: Any) -> str:
-        found = LanceSource.test_connection(config).basic_connectivity
-        assert found is not None
-        return f"{found.capable}: {found.mitigation_message or found.failure_reason}"
-
-    assert verdict(path=str(lancedb_written)) == f"True: Works, sees {len(TABLES)} tables."
-    assert verdict(path=str(tmp_path / "nowhere")).startswith("False: Cannot reach: ")
 
 
 def test_without_its_package_the_recipe_says_what_to_install() -> None:

@@ -506,7 +506,7 @@ KEYS = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), max_size
 )
 
 
-@settings(max_examples=10, deadline=None, derandomize=True)
+@settings(max_examples=10, derandomize=True)
 @given(keys=st.sets(KEYS, min_size=3, max_size=12))
 def test_a_scan_goes_on_behind_any_key(keys: set[str], scan_of_keys: Callable[[set[str]], list[str]]) -> None:
     assert sorted(scan_of_keys(keys)) == sorted(keys)

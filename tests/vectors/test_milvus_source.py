@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
+import base64
 import logging
 import os
-import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Mapping
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, ClassVar, get_args
 
 import pytest
-from pydantic import ValidationError
 
+from contract import Config, SourceContract
 from datahub_llmops import urns
 from datahub_llmops.errors import DeniedError
 from datahub_llmops.urns import Place
@@ -31,7 +30,7 @@ from vectors.milvus_engine import ROOT, MilvusEngine, running
 from vectors.milvus_proxy import FAULTS, Answer, Connection, Fault, MilvusProxy, Status
 from vectors.milvus_replay import replayed
 from vectors.milvus_stores import COLLECTIONS, DATABASE, PLANTED, client, fill_small
-from vectors.runs import aspect, column_edges, failures, ingest, live, outputs, report
+from vectors.runs import aspect, failures, ingest, live, outputs, report
 
 MILVUS = "milvus"
 SECRET = "planted-token-5ec7e7"
@@ -43,6 +42,46 @@ def urn(*name: str) -> str:
     return urns.collection(Place(platform=MILVUS), name)
 
 
+class TestSource(SourceContract):
+    """Of one database: other tests may have some of their own meanwhile."""
+
+    source = MilvusSource
+    system = MILVUS
+    collections = frozenset(name for name in COLLECTIONS if name.startswith(f"{DATABASE}."))
+    filters: ClassVar[Config] = {"collection_pattern": {"allow": ["[a-n].*"], "deny": ["NOTES", "bare"]}}
+    kept = frozenset({"kb.articles", "kb.asleep", "kb.bits", "kb.llama", "kb.nested"})
+    filtered = 2
+    job: ClassVar[Config] = {"index": "kb.notes", "fields": {"url": "source"}}
+    job_edges = frozenset({("body", "text"), ("body", "vector"), ("url", "source")})
+    wrong_recipes = (
+        ({}, "url"),
+        ({"url": "http://b", "tokne": SECRET}, "tokne"),
+        ({"url": "http://b", "timeout_sec": 0, "token": SECRET}, "timeout_sec"),
+        ({"url": "http://b", "database_pattern": SECRET, "token": SECRET}, "database_pattern"),
+    )
+    unsaid = (SECRET, PLANTED, ROOT, base64.b64encode(ROOT.encode()).decode().rstrip("="))
+    provenance_fields = ("source", "tenant", "odd key")
+
+    @pytest.fixture
+    def recipe(self, milvus: MilvusEngine) -> Config:
+        return {"url": milvus.url, "token": ROOT, "database": DATABASE}
+
+    @pytest.fixture
+    def refused(self, recipe: Config) -> Config:
+        return {**recipe, "token": SECRET}
+
+    @pytest.fixture
+    def telling(self, recipe: Config, milvus_proxy: MilvusProxy) -> Config:
+        # The pages behind the first one ask by a key, which is a value of a row.
+        milvus_proxy.fail(
+            "unexpected", when=lambda method, request: method == "Query" and b"notes" in request
+        )
+        return {**recipe, "url": milvus_proxy.url, "timeout_sec": 5.0, "retry_max_times": 1}
+
+    def test_a_database_that_is_not_there_cannot_be_reached(self, recipe: Config) -> None:
+        assert self._verdict({**recipe, "database": "nobodys"}).startswith("False: Cannot reach: ")
+
+
 @pytest.fixture(scope="module")
 def read_once(milvus: MilvusEngine, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The catalog after one good run."""
@@ -50,11 +89,6 @@ def read_once(milvus: MilvusEngine, tmp_path_factory: pytest.TempPathFactory) ->
     assert failures(ingest(folder, MILVUS, url=milvus.url, **OURS)) == []
     assert live(folder, MILVUS) == COLLECTIONS
     return folder
-
-
-@pytest.fixture
-def known(read_once: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(read_once, tmp_path / "known"))
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -243,12 +277,6 @@ def test_what_is_not_loaded_keeps_the_edges_that_its_rows_showed(
         last.drop_database(database)
 
 
-def test_a_second_run_changes_nothing(tmp_path: Path, milvus: MilvusEngine) -> None:
-    ingest(tmp_path, MILVUS, url=milvus.url, **OURS)
-    second: Any = ingest(tmp_path, MILVUS, url=milvus.url, **OURS).sink.get_report()
-    assert (second.changed, second.removed) == (0, 0)
-
-
 def test_what_arrives_in_the_catalog(read_once: Path) -> None:
     properties = aspect(read_once, urn("kb", "articles"), "datasetProperties")
     assert (properties["name"], properties["description"]) == ("articles", "Release notes")
@@ -291,34 +319,6 @@ def test_the_token_goes_where_milvus_asks_for_it(milvus_proxy: MilvusProxy) -> N
     assert milvus_proxy.tokens == {"cm9vdDpNaWx2dXM="}
 
 
-def test_no_secret_and_no_payload_in_logs_report_or_events(
-    milvus_proxy: MilvusProxy,
-    tmp_path: Path,
-    caplog: pytest.LogCaptureFixture,
-    capfd: pytest.CaptureFixture[str],
-) -> None:
-    caplog.set_level(logging.DEBUG)
-    rules = [{"match": "kb:[^:]+:0", "urn": "urn:li:dataset:(urn:li:dataPlatform:s3,known,PROD)"}]
-    config = {
-        "url": milvus_proxy.url,
-        "token": ROOT,
-        "database": DATABASE,
-        "timeout_sec": 5.0,
-        "retry_max_times": 1,
-        "provenance": {"fields": ["source", "tenant", "odd key"], "rules": rules},
-    }
-    # The pages behind the first one ask by a key, which is a value of a row.
-    milvus_proxy.fail("unexpected", when=lambda method, request: method == "Query" and b"notes" in request)
-    shown = outputs(tmp_path, MILVUS, config)
-    # The value that a rule matches became an edge to the dataset that the rule names.
-    assert all("s3,known" in events for events in shown[1::2])
-    printed = capfd.readouterr()
-    for text in (*shown, caplog.text, printed.out, printed.err):
-        assert PLANTED not in text
-        assert "root:Milvus" not in text
-        assert "cm9vdDpNaWx2dXM" not in text
-
-
 def test_a_wrong_token_is_shown_nowhere(
     milvus: MilvusEngine, tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -343,34 +343,6 @@ def test_pymilvus_itself_is_not_loaded() -> None:
     assert done.stdout.split() == ["False"] * 3
 
 
-@pytest.mark.parametrize(
-    ("config", "message"),
-    [
-        ({}, "url"),
-        ({"url": "http://b", "tokne": SECRET}, "tokne"),
-        ({"url": "http://b", "timeout_sec": 0, "token": SECRET}, "timeout_sec"),
-        ({"url": "http://b", "database_pattern": SECRET, "token": SECRET}, "database_pattern"),
-    ],
-)
-def test_a_wrong_recipe_says_what_is_wrong(config: Mapping[str, Any], message: str) -> None:
-    with pytest.raises(ValidationError, match=message) as caught:
-        MilvusConfig.model_validate(config)
-    assert SECRET not in str(caught.value)
-
-
-def test_test_connection_tells_the_cases_apart(milvus: MilvusEngine) -> None:
-    def verdict(**config: Any) -> str:
-        found = MilvusSource.test_connection(config).basic_connectivity
-        assert found is not None
-        return f"{found.capable}: {found.mitigation_message or found.failure_reason}"
-
-    assert verdict(url=milvus.url, token=ROOT, database=DATABASE) == "True: Works, sees 7 collections."
-    assert verdict(url=milvus.url, token=SECRET).startswith("False: Not allowed: ")
-    assert verdict(url=milvus.url, token=ROOT, database="nobodys").startswith("False: Cannot reach: ")
-    with refused_url() as url:
-        assert verdict(url=url, retry_max_times=0).startswith("False: Cannot reach: ")
-
-
 def test_an_embedding_function_becomes_a_model(tmp_path: Path) -> None:
     with replayed("2.6") as url:
         assert failures(ingest(tmp_path, MILVUS, url=url)) == []
@@ -380,16 +352,3 @@ def test_an_embedding_function_becomes_a_model(tmp_path: Path) -> None:
     assert "openai/text-embedding-3-small" in str(found["embedding_model"])
     sparse = urns.schema_field(urn("default", "texts"), "sparse")
     assert "BM25" in str(aspect(tmp_path, sparse, "structuredProperties"))
-
-
-def test_a_declared_job_reaches_text_vector_and_fields(tmp_path: Path, milvus: MilvusEngine) -> None:
-    job = {
-        "name": "embed-notes",
-        "index": "kb.notes",
-        "upstream": {"platform": "sqlite", "sql": "select n.body, n.url from notes n"},
-        "text_columns": ["body"],
-        "fields": {"url": "source"},
-        "embedding_model": "openai/text-embedding-3-small",
-    }
-    assert failures(ingest(tmp_path, MILVUS, url=milvus.url, **OURS, embedding_jobs=[job])) == []
-    assert column_edges(tmp_path, "embed-notes") == {("body", "text"), ("body", "vector"), ("url", "source")}

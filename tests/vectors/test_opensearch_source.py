@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
+import base64
 import json
-import logging
-import shutil
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import ClassVar
 
 import pytest
 from osmem_server import OsmemServer  # type: ignore[import-untyped]  # it has no types
 
+from contract import Config, SourceContract
 from datahub_llmops import urns
 from datahub_llmops.catalog.local import LocalCatalog
 from datahub_llmops.schema_data import aspect_names
 from datahub_llmops.urns import Place
 from datahub_llmops.vectors.opensearch import OpenSearchConfig, OpenSearchSource
 from stub import CERTIFICATE, FAULTS, Call, Fault, Reply, Stub, forward, refused_url
-from vectors.runs import aspect, assigned, column_edges, failures, ingest, live, outputs, report
+from vectors.runs import aspect, assigned, failures, ingest, live, report
 from vectors.search_stores import COLLECTIONS, NO_INDEX, ODD, PLANTED, call
 
 SECRET = "planted-password-5ec7e7"
@@ -36,6 +36,55 @@ def there(folder: Path) -> set[str]:
     return live(folder, PLATFORM)
 
 
+class TestSource(SourceContract):
+    source = OpenSearchSource
+    system = OPENSEARCH
+    collections = COLLECTIONS
+    filters: ClassVar[Config] = {
+        "indices": "n*,a*,empty",
+        "index_pattern": {"allow": ["[a-n].*"], "deny": ["EMPTY"]},
+    }
+    kept = frozenset({"articles", "notes"})
+    filtered = 1
+    job: ClassVar[Config] = {"index": "notes", "fields": {"url": "source"}}
+    job_edges = frozenset({("body", "text"), ("body", "vector_field"), ("url", "metadata.source")})
+    wrong_recipes = (
+        ({}, "url"),
+        ({"url": "http://b", "username": "ada", "pasword": SECRET}, "pasword"),
+        ({"url": "http://b", "timeout_sec": 0, "token": SECRET}, "timeout_sec"),
+        ({"url": "http://b", "index_pattern": SECRET, "token": SECRET}, "index_pattern"),
+    )
+    unsaid = (SECRET, base64.b64encode(f"ada:{SECRET}".encode()).decode(), PLANTED)
+    provenance_fields = ("source", "url", "uri")
+
+    @pytest.fixture
+    def recipe(self, opensearch: Stub) -> Config:
+        return {"url": opensearch.url}
+
+    @pytest.fixture
+    def refused(self, opensearch: Stub) -> Config:
+        opensearch.fail("403", when=lambda call: "_resolve" in call.path)
+        return {"url": opensearch.url}
+
+    @pytest.fixture
+    def telling(self, opensearch: Stub) -> Config:
+        opensearch.fail("500", when=lambda call: call.path == "/notes/_search")
+        login = {"username": "ada", "password": SECRET}
+        return {
+            "url": opensearch.url,
+            **login,
+            "timeout_sec": 2.0,
+            "retry_max_times": 1,
+            "described_elsewhere": False,
+        }
+
+    def test_the_expression_is_the_clusters_to_resolve(
+        self, recipe: Config, opensearch: Stub, tmp_path: Path
+    ) -> None:
+        ingest(tmp_path, OPENSEARCH, **recipe, **self.filters)
+        assert opensearch.calls[1].path == "/_resolve/index/n*,a*,empty"
+
+
 @pytest.fixture(scope="module")
 def read_once(osmem: OsmemServer, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The catalog after one good run."""
@@ -44,11 +93,6 @@ def read_once(osmem: OsmemServer, tmp_path_factory: pytest.TempPathFactory) -> P
         assert failures(ingest(folder, OPENSEARCH, url=clone.url)) == []
     assert there(folder) == COLLECTIONS
     return folder
-
-
-@pytest.fixture
-def known(read_once: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(read_once, tmp_path / "known"))
 
 
 PLACES = {
@@ -147,12 +191,6 @@ def test_a_cluster_that_became_empty_fails_the_run(opensearch: Stub, known: Path
     assert report(pipeline).failures
 
 
-def test_a_second_run_changes_nothing(tmp_path: Path, opensearch: Stub) -> None:
-    ingest(tmp_path, OPENSEARCH, url=opensearch.url)
-    second: Any = ingest(tmp_path, OPENSEARCH, url=opensearch.url).sink.get_report()
-    assert (second.changed, second.removed) == (0, 0)
-
-
 def test_what_arrives_in_the_catalog(read_once: Path) -> None:
     properties = aspect(read_once, urn("articles"), "datasetProperties")
     assert (properties["name"], properties["description"]) == ("articles", "Release notes")
@@ -187,50 +225,10 @@ def test_what_arrives_in_the_catalog(read_once: Path) -> None:
     }
 
 
-def test_the_filters_are_a_pattern_and_an_expression(tmp_path: Path, opensearch: Stub) -> None:
-    pipeline = ingest(
-        tmp_path,
-        OPENSEARCH,
-        url=opensearch.url,
-        indices="n*,a*,empty",
-        index_pattern={"allow": ["[a-n].*"], "deny": ["EMPTY"]},
-    )
-    assert there(tmp_path) == {"articles", "notes"}
-    assert report(pipeline).items_filtered == 1
-    assert opensearch.calls[1].path == "/_resolve/index/n*,a*,empty"
-
-
 def test_an_expression_that_names_nothing_is_a_failure(known: Path, opensearch: Stub) -> None:
     pipeline = ingest(known, OPENSEARCH, url=opensearch.url, indices="gone")
     assert report(pipeline).failures
     assert there(known) == COLLECTIONS
-
-
-def test_no_secret_and_no_payload_in_logs_report_or_events(
-    opensearch: Stub, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level(logging.DEBUG, logger="datahub_llmops")
-    caplog.set_level(logging.DEBUG, logger="urllib3")
-    rules = [{"match": "kb:[^:]+:0", "urn": "urn:li:dataset:(urn:li:dataPlatform:s3,known,PROD)"}]
-    config = {
-        "url": opensearch.url,
-        "username": "ada",
-        "password": SECRET,
-        "timeout_sec": 2.0,
-        "retry_max_times": 1,
-        "described_elsewhere": False,
-        "provenance": {"fields": ["source", "url", "uri"], "rules": rules},
-    }
-    opensearch.fail("500", when=lambda call: call.path == "/notes/_search")
-    shown = outputs(tmp_path, OPENSEARCH, config)
-    # The value that a rule matches became an edge to the dataset that the rule names.
-    assert all("s3,known" in events for events in shown[1::2])
-    login = next(call.headers["Authorization"] for call in opensearch.calls)
-    assert login.startswith("Basic ")
-    for text in (*shown, caplog.text):
-        assert SECRET not in text
-        assert login.removeprefix("Basic ") not in text
-        assert PLANTED not in text
 
 
 def test_a_login_does_not_follow_a_redirect(opensearch: Stub) -> None:
@@ -244,37 +242,6 @@ def test_a_login_does_not_follow_a_redirect(opensearch: Stub) -> None:
         assert SECRET not in str(verdict)
         assert SECRET not in str(config)
         assert other.count() == 0
-
-
-def test_test_connection_tells_the_cases_apart(opensearch: Stub) -> None:
-    def verdict(**config: Any) -> str:
-        found = OpenSearchSource.test_connection(config).basic_connectivity
-        assert found is not None
-        return f"{found.capable}: {found.mitigation_message or found.failure_reason}"
-
-    assert verdict(url=opensearch.url) == f"True: Works, sees {len(COLLECTIONS)} collections."
-    opensearch.fail("403", when=lambda call: "_resolve" in call.path)
-    assert verdict(url=opensearch.url).startswith("False: Not allowed: ")
-    with refused_url() as url:
-        assert verdict(url=url, retry_max_times=0).startswith("False: Cannot reach: ")
-
-
-def test_a_declared_job_reaches_text_vector_and_fields(tmp_path: Path, opensearch: Stub) -> None:
-    job = {
-        "name": "embed-notes",
-        "index": "notes",
-        "upstream": {"platform": "sqlite", "sql": "select n.body, n.url from notes n"},
-        "text_columns": ["body"],
-        "fields": {"url": "source"},
-        "embedding_model": "openai/text-embedding-3-small",
-    }
-    assert failures(ingest(tmp_path, OPENSEARCH, url=opensearch.url, embedding_jobs=[job])) == []
-    assert column_edges(tmp_path, "embed-notes") == {
-        ("body", "text"),
-        ("body", "vector_field"),
-        ("url", "metadata.source"),
-    }
-    assert assigned(tmp_path, urn("notes"))["embedding_model"] == "openai/text-embedding-3-small"
 
 
 def test_names_that_share_a_urn_are_a_failure(tmp_path: Path, opensearch: Stub) -> None:

@@ -3,97 +3,92 @@
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from datahub.ingestion.run.pipeline import Pipeline
 from datahub.ingestion.source.pinecone.pinecone_source import PineconeSource as DataHubsPineconeSource
-from pydantic import ValidationError
 
+from contract import Config, SourceContract
 from datahub_llmops.catalog.local import LocalCatalog
+from datahub_llmops.catalog.names import full_name
 from datahub_llmops.schema_data import aspect_names
 from datahub_llmops.vectors.pinecone import PineconeConfig, PineconeSource
 from stub import refused_url
 from vectors.pinecone_estate import NAMES, ODD_NAMESPACE, estate
-from vectors.pinecone_service import KEY, FakeIndex, PineconeService
+from vectors.pinecone_service import KEY, PLANTED, FakeIndex, PineconeService
+from vectors.runs import assigned_in, failures, live_graph, report, run
 
-DATASETS = {".".join(name) for name in NAMES}
+DATASETS = frozenset(".".join(name) for name in NAMES)
 FACTS = {"structuredProperties", "datasetProfile", "schemaMetadata", "upstreamLineage", "datasetKey"}
 """What may be written on a dataset that somebody else describes."""
 
 
-def run(folder: Path, source: str, config: Mapping[str, Any]) -> Pipeline:
-    """One run of a source into the catalog of ``folder``."""
-    catalog = str(folder / "catalog.db")
-    state = {"enabled": True, "state_provider": {"type": "llm-local", "config": {"path": catalog}}}
-    recipe = {
-        "pipeline_name": source,
-        "source": {"type": source, "config": {"stateful_ingestion": state, "api_key": KEY, **config}},
-        "sink": {"type": "llm-local", "config": {"path": catalog}},
-    }
-    pipeline = Pipeline.create(recipe, no_progress=True, report_to=None)
-    pipeline.run()
-    return pipeline
-
-
 def ingest(folder: Path, **config: Any) -> Pipeline:
-    return run(folder, "llm-pinecone", {"retry_max_times": 1, **config})
+    return run(folder, "llm-pinecone", {"retry_max_times": 1, "api_key": KEY, **config})
 
 
 def live(folder: Path) -> set[str]:
     """Datasets that are not soft-deleted, by their name in the URN."""
-    graph = live_graph(folder)
     prefix = "urn:li:dataset:(urn:li:dataPlatform:pinecone,"
-    names = {urn.removeprefix(prefix) for urn, _ in graph if urn.startswith(prefix)}
-    return {_decoded(name.rpartition(",")[0]) for name in names}
-
-
-def _decoded(name: str) -> str:
-    for coded, plain in (("%2C", ","), ("%28", "("), ("%29", ")")):
-        name = name.replace(coded, plain)
-    return name
-
-
-def live_graph(folder: Path) -> dict[tuple[str, str], Any]:
-    """Every aspect of what is not soft-deleted, without the times of the runs.
-
-    And without keys: they say again what the URN says, and a server adds them to every entity.
-    """
-    with closing(LocalCatalog(folder / "catalog.db")) as catalog:
-        records = {
-            (record.urn, record.name): json.loads(json.dumps(record.aspect)) for record in catalog.records()
-        }
-    removed = {urn for (urn, name), aspect in records.items() if name == "status" and aspect.get("removed")}
-    return {
-        key: _timeless(aspect)
-        for key, aspect in records.items()
-        if key[0] not in removed and key[1] != "datasetKey"
-    }
-
-
-def _timeless(value: Any) -> Any:
-    clocks = ("timestampMillis", "lastUpdatedTimestamp", "auditStamp", "time", "created", "lastModified")
-    if isinstance(value, dict):
-        return {key: _timeless(inner) for key, inner in value.items() if key not in clocks}
-    return [_timeless(inner) for inner in value] if isinstance(value, list) else value
-
-
-def report(pipeline: Pipeline) -> Any:
-    return pipeline.source.get_report()
-
-
-def failures(pipeline: Pipeline) -> list[str]:
-    return [str(context) for entry in report(pipeline).failures for context in entry.context]
+    return {full_name(urn) for urn, _ in live_graph(folder) if urn.startswith(prefix)}
 
 
 @pytest.fixture
 def service() -> Iterator[PineconeService]:
     with PineconeService(*estate()) as server:
         yield server
+
+
+class TestSource(SourceContract):
+    source = PineconeSource
+    system = "pinecone"
+    collections = DATASETS
+    filters: ClassVar[Config] = {
+        "index_pattern": {"allow": ["docs", "written"]},
+        "namespace_pattern": {"deny": ["__default__", "lla.*"]},
+    }
+    kept = frozenset({f"docs.{ODD_NAMESPACE}", "written.langchain"})
+    filtered = 6 + 2
+    job: ClassVar[Config] = {"index": "written.llama", "fields": {"url": "file_path"}}
+    job_edges = frozenset({("body", "_node_content"), ("body", "_values"), ("url", "file_path")})
+    wrong_recipes = (
+        ({}, "api_key"),
+        ({"api_key": ""}, "api_key"),
+        ({"api_key": KEY, "host": "y"}, "host"),
+    )
+    unsaid = (KEY, PLANTED)
+    provenance_fields = ("source", "text")
+    rule = "plain"
+
+    @pytest.fixture
+    def recipe(self, service: PineconeService) -> Config:
+        return {"url": service.url, "api_key": KEY, "sample_rows": 500, "retry_max_times": 1}
+
+    @pytest.fixture
+    def refused(self, recipe: Config) -> Config:
+        return {**recipe, "api_key": "another"}
+
+    @pytest.fixture
+    def telling(self, recipe: Config, service: PineconeService) -> Config:
+        service.fail("500", when=lambda call: call.path.startswith("/hosts/written"))
+        return {**recipe, "described_elsewhere": False}
+
+    def test_of_an_index_that_is_filtered_out_not_even_the_counts_are_asked_for(
+        self, recipe: Config, service: PineconeService, tmp_path: Path
+    ) -> None:
+        run(tmp_path, "llm-pinecone", {**recipe, **self.filters})
+        hosts = {call.path.split("/")[2] for call in service.calls if call.path.startswith("/hosts/")}
+        assert hosts == {"docs", "written"}
+
+    def test_a_connection_that_one_host_refuses_names_it(
+        self, recipe: Config, service: PineconeService
+    ) -> None:
+        service.fail("403", when=lambda call: call.path.startswith("/hosts/docs"))
+        assert self._verdict(recipe).startswith("False: Not allowed: docs")
 
 
 @pytest.fixture(scope="module")
@@ -104,11 +99,6 @@ def read_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
         assert failures(ingest(folder, url=server.url, sample_rows=500)) == []
     assert live(folder) == DATASETS
     return folder
-
-
-@pytest.fixture
-def known(read_once: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(read_once, tmp_path / "known"))
 
 
 """How many namespaces are read all the same; of the two of `docs` one is picked for counting."""
@@ -136,28 +126,6 @@ def test_a_project_that_became_empty_fails_the_run(service: PineconeService, kno
     assert live(known) == DATASETS
 
 
-def test_a_second_run_changes_nothing(service: PineconeService, tmp_path: Path) -> None:
-    ingest(tmp_path, url=service.url, sample_rows=500)
-    second: Any = ingest(tmp_path, url=service.url, sample_rows=500).sink.get_report()
-    assert (second.changed, second.removed) == (0, 0)
-
-
-def test_the_filters_are_indexes_and_namespaces(service: PineconeService, tmp_path: Path) -> None:
-    pipeline = ingest(
-        tmp_path,
-        url=service.url,
-        index_pattern={"allow": ["docs", "written"]},
-        namespace_pattern={"deny": ["__default__", "lla.*"]},
-    )
-    assert live(tmp_path) == {f"docs.{ODD_NAMESPACE}", "written.langchain"}
-    # Of an index that is filtered out not even the counts are asked for.
-    assert {call.path.split("/")[2] for call in service.calls if call.path.startswith("/hosts/")} == {
-        "docs",
-        "written",
-    }
-    assert report(pipeline).items_filtered == 6 + 2
-
-
 def test_names_that_share_a_urn_are_a_failure(tmp_path: Path) -> None:
     clash = FakeIndex(name="docs", counts={"a,b": 1, "a%2Cb": 2, "c": 3})
     with PineconeService(clash) as server:
@@ -169,7 +137,7 @@ def test_names_that_share_a_urn_are_a_failure(tmp_path: Path) -> None:
 def test_facts_are_where_they_are_for_every_store(known: Path) -> None:
     graph = live_graph(known)
     urn = "urn:li:dataset:(urn:li:dataPlatform:pinecone,docs.__default__,PROD)"
-    properties = assigned(graph, urn)
+    properties = assigned_in(graph, urn)
     assert properties == {"dimension": 4.0, "metric": "cosine", "region": "us-east-1"}
     assert graph[urn, "datasetProfile"]["rowCount"] == 250
     fields = {field["fieldPath"] for field in graph[urn, "schemaMetadata"]["fields"]}
@@ -180,18 +148,9 @@ def test_facts_are_where_they_are_for_every_store(known: Path) -> None:
     assert graph[index, "containerProperties"]["name"] == "docs"
     articles = "urn:li:dataset:(urn:li:dataPlatform:pinecone,articles.news,PROD)"
     # Facts of one of several vectors are on its field alone.
-    assert assigned(graph, articles) == {"region": "us-east-1"}
+    assert assigned_in(graph, articles) == {"region": "us-east-1"}
     dense = f"urn:li:schemaField:({articles},body.embed)"
-    assert assigned(graph, dense)["embedding_model"] == "pinecone/llama-text-embed-v2"
-
-
-def assigned(graph: Mapping[tuple[str, str], Any], urn: str) -> dict[str, Any]:
-    """Our structured properties on one asset."""
-    found = graph.get((urn, "structuredProperties"), {}).get("properties", [])
-    return {
-        entry["propertyUrn"].rpartition(".")[2]: next(iter(next(iter(entry["values"])).values()))
-        for entry in found
-    }
+    assert assigned_in(graph, dense)["embedding_model"] == "pinecone/llama-text-embed-v2"
 
 
 def test_payload_becomes_lineage_and_its_coverage_is_reported(
@@ -221,33 +180,6 @@ def test_events_of_a_collection_are_few(service: PineconeService, tmp_path: Path
     assert len(mine) <= 9 + 1
 
 
-class TestConnection:
-    def report(self, **config: Any) -> Any:
-        return PineconeSource.test_connection({"api_key": KEY, **config}).basic_connectivity
-
-    def test_it_works(self, service: PineconeService) -> None:
-        assert self.report(url=service.url).mitigation_message == f"Works, sees {len(NAMES)} namespaces."
-
-    def test_not_allowed(self, service: PineconeService) -> None:
-        found = PineconeSource.test_connection({"url": service.url, "api_key": "another"}).basic_connectivity
-        assert found is not None
-        assert (found.failure_reason or "").startswith("Not allowed")
-
-    def test_not_allowed_at_one_host(self, service: PineconeService) -> None:
-        service.fail("403", when=lambda call: call.path.startswith("/hosts/docs"))
-        assert self.report(url=service.url).failure_reason.startswith("Not allowed: docs")
-
-    def test_not_reached(self) -> None:
-        with refused_url() as url:
-            assert self.report(url=url).failure_reason.startswith("Cannot reach")
-
-
-@pytest.mark.parametrize("config", [{}, {"api_key": ""}, {"api_key": "x", "host": "y"}], ids=str)
-def test_recipes_that_cannot_be_meant_are_refused(config: dict[str, Any]) -> None:
-    with pytest.raises(ValidationError):
-        PineconeConfig.model_validate(config)
-
-
 def test_the_control_plane_is_the_vendors_by_default() -> None:
     assert PineconeConfig.model_validate({"api_key": KEY}).url == "https://api.pinecone.io"
 
@@ -266,7 +198,7 @@ class Together:
         return pipeline
 
     def theirs(self, **config: Any) -> Pipeline:
-        pipeline = run(self.folder, "pinecone", config)
+        pipeline = run(self.folder, "pinecone", {"api_key": KEY, **config})
         assert isinstance(pipeline.source, DataHubsPineconeSource)
         assert not report(pipeline).failures
         return pipeline
@@ -301,7 +233,7 @@ def test_either_order_twice_gives_the_same_graph(
     assert graphs[0] == graphs[1]
     docs = "urn:li:dataset:(urn:li:dataPlatform:pinecone,docs.__default__,PROD)"
     assert graphs[0][docs, "datasetProperties"]["customProperties"]["vector_count"] == "250"
-    assert assigned(graphs[0], docs)["region"] == "us-east-1"
+    assert assigned_in(graphs[0], docs)["region"] == "us-east-1"
     assert graphs[0][docs, "datasetProfile"]["rowCount"] == 250
 
 
@@ -336,11 +268,11 @@ def test_facts_of_a_namespace_that_is_gone_are_taken_back(both: PineconeService,
     together.theirs()
     together.ours()
     docs = "urn:li:dataset:(urn:li:dataPlatform:pinecone,docs.__default__,PROD)"
-    assert assigned(live_graph(together.folder), docs)
+    assert assigned_in(live_graph(together.folder), docs)
     del both.indexes["docs"].namespaces[""]
     together.ours()
     graph = live_graph(together.folder)
-    assert assigned(graph, docs) == {}
+    assert assigned_in(graph, docs) == {}
     # The dataset itself is the other source's to retire.
     assert (docs, "datasetProperties") in graph
 
@@ -365,3 +297,14 @@ def test_without_a_catalog_only_facts_are_written(service: PineconeService, tmp_
         if item["entityUrn"].startswith("urn:li:dataset:")
     }
     assert written <= FACTS
+
+
+def test_a_catalog_that_cannot_be_read_is_a_failure_and_only_facts_are_written(
+    service: PineconeService, tmp_path: Path
+) -> None:
+    damaged = tmp_path / "damaged.db"
+    damaged.write_bytes(b"SQLite format 3\0 and no more")
+    pipeline = ingest(tmp_path, url=service.url, catalog=str(damaged))
+    assert str(damaged) in failures(pipeline)[0]
+    written = {name for urn, name in live_graph(tmp_path) if urn.startswith("urn:li:dataset:")}
+    assert written <= FACTS | aspect_names()

@@ -371,7 +371,7 @@ NAMES = st.text(
 ).filter(lambda name: name not in (".", ".."))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(name=NAMES)
 def test_any_name_that_qdrant_takes_is_read_under_it(name: str) -> None:
     asked: list[str] = []

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import json
-import logging
-import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import ClassVar
 
 import pytest
-from pydantic import ValidationError
 
+from contract import Config, SourceContract
 from datahub_llmops import urns
 from datahub_llmops.urns import Place as UrnPlace
 from datahub_llmops.vectors.qdrant import QdrantConfig, QdrantSource
-from stub import Call, Reply, Stub, refused_url
+from stub import Call, Reply, Stub
 from vectors.qdrant_engine import QdrantEngine, served
 from vectors.qdrant_stores import COLLECTIONS, PLANTED
-from vectors.runs import aspect, assigned, column_edges, failures, ingest, live, outputs, report
+from vectors.runs import aspect, assigned, failures, ingest, live, report
 
 SECRET = "planted-key-5ec7e7"
 QDRANT = "qdrant"
@@ -28,6 +26,40 @@ QDRANT = "qdrant"
 
 def urn(name: str) -> str:
     return urns.collection(UrnPlace(platform=QDRANT), (name,))
+
+
+class TestSource(SourceContract):
+    source = QdrantSource
+    system = QDRANT
+    collections = frozenset(COLLECTIONS)
+    filters: ClassVar[Config] = {"collection_pattern": {"allow": ["[a-n].*"], "deny": ["EMPTY"]}}
+    kept = frozenset({"articles", "llama", "notes"})
+    filtered = 3
+    job: ClassVar[Config] = {"index": "notes", "fields": {"url": "metadata.source"}}
+    job_edges = frozenset({("body", "page_content"), ("body", "vector"), ("url", "metadata.source")})
+    wrong_recipes = (
+        ({}, "url"),
+        ({"url": "http://b", "api_kye": SECRET}, "api_kye"),
+        ({"url": "http://b", "timeout_sec": 0, "api_key": SECRET}, "timeout_sec"),
+        ({"url": "http://b", "collection_pattern": SECRET, "api_key": SECRET}, "collection_pattern"),
+    )
+    unsaid = (SECRET, PLANTED)
+    provenance_fields = ("source", "tenant", "dense")
+
+    @pytest.fixture
+    def recipe(self, qdrant_server: Stub) -> Config:
+        return {"url": qdrant_server.url}
+
+    @pytest.fixture
+    def refused(self, qdrant_server: Stub) -> Config:
+        # Qdrant says who it is to anybody, and asks for the key afterwards.
+        qdrant_server.fail("403", when=lambda call: call.path != "/")
+        return {"url": qdrant_server.url}
+
+    @pytest.fixture
+    def telling(self, qdrant_server: Stub) -> Config:
+        qdrant_server.fail("500", when=lambda call: call.path.endswith("/notes"))
+        return {"url": qdrant_server.url, "api_key": SECRET, "timeout_sec": 2.0, "retry_max_times": 1}
 
 
 @pytest.fixture(scope="session")
@@ -38,11 +70,6 @@ def read_once(qdrant_written: QdrantEngine, tmp_path_factory: pytest.TempPathFac
         assert failures(ingest(folder, QDRANT, url=server.url)) == []
     assert live(folder, QDRANT) == COLLECTIONS
     return folder
-
-
-@pytest.fixture
-def known(read_once: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(read_once, tmp_path / "known"))
 
 
 @pytest.mark.parametrize(
@@ -93,12 +120,6 @@ def test_a_store_that_became_empty_fails_the_run(
     assert report(pipeline).failures
 
 
-def test_a_second_run_changes_nothing(tmp_path: Path, qdrant_server: Stub) -> None:
-    ingest(tmp_path, QDRANT, url=qdrant_server.url)
-    second: Any = ingest(tmp_path, QDRANT, url=qdrant_server.url).sink.get_report()
-    assert (second.changed, second.removed) == (0, 0)
-
-
 def test_what_arrives_in_the_catalog(read_once: Path) -> None:
     properties = aspect(read_once, urn("articles"), "datasetProperties")
     assert properties["name"] == "articles"
@@ -135,87 +156,8 @@ def test_what_arrives_in_the_catalog(read_once: Path) -> None:
     }
 
 
-def test_the_filter_is_the_collection(tmp_path: Path, qdrant_server: Stub) -> None:
-    pipeline = ingest(
-        tmp_path, QDRANT, url=qdrant_server.url, collection_pattern={"allow": ["[a-n].*"], "deny": ["EMPTY"]}
-    )
-    assert live(tmp_path, QDRANT) == {"articles", "llama", "notes"}
-    assert report(pipeline).items_filtered == 3
-
-
 def test_the_key_goes_where_qdrant_asks_for_it(qdrant_server: Stub) -> None:
     config = QdrantConfig.model_validate({"url": qdrant_server.url, "api_key": f"{SECRET}\n"})
     with closing(QdrantSource.open(config)) as reader:
         assert list(reader.names())
     assert {call.headers["Api-Key"] for call in qdrant_server.calls} == {SECRET}
-
-
-def test_no_secret_and_no_payload_in_logs_report_or_events(
-    qdrant_server: Stub, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level(logging.DEBUG)
-    rules = [{"match": "kb:[^:]+:0", "urn": "urn:li:dataset:(urn:li:dataPlatform:s3,known,PROD)"}]
-    config = {
-        "url": qdrant_server.url,
-        "api_key": SECRET,
-        "timeout_sec": 2.0,
-        "retry_max_times": 1,
-        "provenance": {"fields": ["source", "tenant", "dense"], "rules": rules},
-    }
-    qdrant_server.fail("500", when=lambda call: call.path.endswith("/notes"))
-    shown = outputs(tmp_path, QDRANT, config)
-    # The value that a rule matches became an edge to the dataset that the rule names.
-    assert all("s3,known" in events for events in shown[1::2])
-    for text in (*shown, caplog.text):
-        assert SECRET not in text
-        assert PLANTED not in text
-
-
-@pytest.mark.parametrize(
-    ("config", "message"),
-    [
-        ({}, "url"),
-        ({"url": "http://b", "api_kye": SECRET}, "api_kye"),
-        ({"url": "http://b", "timeout_sec": 0, "api_key": SECRET}, "timeout_sec"),
-        ({"url": "http://b", "collection_pattern": SECRET, "api_key": SECRET}, "collection_pattern"),
-    ],
-)
-def test_a_wrong_recipe_says_what_is_wrong(config: Mapping[str, Any], message: str) -> None:
-    with pytest.raises(ValidationError, match=message) as caught:
-        QdrantConfig.model_validate(config)
-    assert SECRET not in str(caught.value)
-
-
-def test_test_connection_tells_the_cases_apart(qdrant_server: Stub) -> None:
-    def verdict(**config: Any) -> str:
-        found = QdrantSource.test_connection(config).basic_connectivity
-        assert found is not None
-        return f"{found.capable}: {found.mitigation_message or found.failure_reason}"
-
-    assert verdict(url=qdrant_server.url) == "True: Works, sees 6 collections."
-    # Qdrant says who it is to anybody, and asks for the key afterwards.
-    qdrant_server.fail("403", when=lambda call: call.path != "/")
-    assert verdict(url=qdrant_server.url).startswith("False: Not allowed: ")
-    with refused_url() as url:
-        assert verdict(url=url, retry_max_times=0).startswith("False: Cannot reach: ")
-
-
-def test_a_declared_job_reaches_text_vector_and_fields(tmp_path: Path, qdrant_server: Stub) -> None:
-    job = {
-        "name": "embed-notes",
-        "index": "notes",
-        "upstream": {
-            "platform": "sqlite",
-            "sql": "select n.body, n.url from notes n",
-        },
-        "text_columns": ["body"],
-        "fields": {"url": "metadata.source"},
-        "embedding_model": "openai/text-embedding-3-small",
-    }
-    assert failures(ingest(tmp_path, QDRANT, url=qdrant_server.url, embedding_jobs=[job])) == []
-    assert column_edges(tmp_path, "embed-notes") == {
-        ("body", "page_content"),
-        ("body", "vector"),
-        ("url", "metadata.source"),
-    }
-    assert assigned(tmp_path, urn("notes"))["embedding_model"] == "openai/text-embedding-3-small"

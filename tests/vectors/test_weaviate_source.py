@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import logging
-import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import ClassVar
 
 import pytest
-from pydantic import ValidationError
 
+from contract import Config, SourceContract
 from datahub_llmops import urns
 from datahub_llmops.urns import Place as UrnPlace
 from datahub_llmops.vectors.weaviate import WeaviateConfig, WeaviateSource
-from stub import FAULTS, Call, Fault, Reply, refused_url
-from vectors.runs import aspect, assigned, column_edges, failures, ingest, live, outputs, report
-from vectors.weaviate_service import PLANTED, WeaviateService
+from stub import FAULTS, Call, Fault, Reply
+from vectors.runs import aspect, assigned, failures, ingest, live, report
+from vectors.weaviate_service import PLANTED, WeaviateService, answered
 
 SECRET = "planted-key-5ec7e7"
 WEAVIATE = "weaviate"
@@ -33,6 +31,48 @@ def service() -> Iterator[WeaviateService]:
         yield server
 
 
+class TestSource(SourceContract):
+    source = WeaviateSource
+    system = WEAVIATE
+    collections = frozenset(item["class"] for item in answered("/v1/schema")["classes"])
+    filters: ClassVar[Config] = {"collection_pattern": {"allow": ["A.*"], "deny": ["Awake"]}}
+    kept = frozenset({"Article", "Author"})
+    filtered = len(collections) - 2
+    job: ClassVar[Config] = {"index": "Notes", "fields": {"url": "source"}}
+    job_edges = frozenset({("body", "text"), ("body", "vector"), ("url", "source")})
+    wrong_recipes = (
+        ({}, "url"),
+        ({"url": "http://b", "api_kye": SECRET}, "api_kye"),
+        ({"url": "http://b", "max_tenants": -1, "api_key": SECRET}, "max_tenants"),
+        ({"url": "http://b", "collection_pattern": SECRET, "api_key": SECRET}, "collection_pattern"),
+    )
+    unsaid = (SECRET, PLANTED)
+    provenance_fields = ("source", "title", "body")
+
+    @pytest.fixture
+    def recipe(self, service: WeaviateService) -> Config:
+        service.key = SECRET
+        return {"url": service.url, "api_key": SECRET}
+
+    @pytest.fixture
+    def refused(self, recipe: Config) -> Config:
+        return {**recipe, "api_key": "another"}
+
+    @pytest.fixture
+    def telling(self, recipe: Config, service: WeaviateService) -> Config:
+        service.fail("500", when=lambda call: call.query.get("class") == ["Notes"])
+        return {**recipe, "timeout_sec": 2.0, "retry_max_times": 1}
+
+    def test_what_the_filter_leaves_out_is_not_asked_for(
+        self, recipe: Config, service: WeaviateService, tmp_path: Path
+    ) -> None:
+        ingest(tmp_path, WEAVIATE, **recipe, **self.filters)
+        assert any(b"Article" in call.body for call in service.calls)
+        assert not any(
+            b"Plain" in call.body or call.query.get("class") == ["Plain"] for call in service.calls
+        )
+
+
 @pytest.fixture(scope="session")
 def read_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The catalog after one good run."""
@@ -41,11 +81,6 @@ def read_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
         assert failures(ingest(folder, WEAVIATE, url=server.url)) == []
         assert live(folder, WEAVIATE) == server.names
     return folder
-
-
-@pytest.fixture
-def known(read_once: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(read_once, tmp_path / "known"))
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -114,12 +149,6 @@ def test_a_store_that_became_empty_fails_the_run(known: Path, service: WeaviateS
     assert report(pipeline).failures
 
 
-def test_a_second_run_changes_nothing(tmp_path: Path, service: WeaviateService) -> None:
-    ingest(tmp_path, WEAVIATE, url=service.url)
-    second: Any = ingest(tmp_path, WEAVIATE, url=service.url).sink.get_report()
-    assert (second.changed, second.removed) == (0, 0)
-
-
 def test_what_arrives_in_the_catalog(read_once: Path) -> None:
     properties = aspect(read_once, urn("Article"), "datasetProperties")
     assert (properties["name"], properties["description"]) == ("Article", "Release notes")
@@ -156,83 +185,9 @@ def test_what_arrives_in_the_catalog(read_once: Path) -> None:
     }
 
 
-def test_the_filter_is_the_collection(tmp_path: Path, service: WeaviateService) -> None:
-    pipeline = ingest(
-        tmp_path, WEAVIATE, url=service.url, collection_pattern={"allow": ["A.*"], "deny": ["Awake"]}
-    )
-    assert live(tmp_path, WEAVIATE) == {"Article", "Author"}
-    assert report(pipeline).items_filtered == len(service.names) - 2
-    assert not any(b"Plain" in call.body or call.query.get("class") == ["Plain"] for call in service.calls)
-
-
 def test_the_key_goes_where_weaviate_asks_for_it(service: WeaviateService) -> None:
     service.key = SECRET
     config = WeaviateConfig.model_validate({"url": service.url, "api_key": f"{SECRET}\n"})
     with closing(WeaviateSource.open(config)) as reader:
         assert list(reader.names())
     assert {call.headers["Authorization"] for call in service.calls} == {f"Bearer {SECRET}"}
-
-
-def test_no_secret_and_no_payload_in_logs_report_or_events(
-    service: WeaviateService, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level(logging.DEBUG)
-    service.key = SECRET
-    rules = [{"match": "kb:[^:]+:0", "urn": "urn:li:dataset:(urn:li:dataPlatform:s3,known,PROD)"}]
-    config = {
-        "url": service.url,
-        "api_key": SECRET,
-        "timeout_sec": 2.0,
-        "retry_max_times": 1,
-        "provenance": {"fields": ["source", "title", "body"], "rules": rules},
-    }
-    service.fail("500", when=lambda call: call.query.get("class") == ["Notes"])
-    shown = outputs(tmp_path, WEAVIATE, config)
-    # The value that a rule matches became an edge to the dataset that the rule names.
-    assert all("s3,known" in events for events in shown[1::2])
-    for text in (*shown, caplog.text):
-        assert SECRET not in text
-        assert PLANTED not in text
-
-
-@pytest.mark.parametrize(
-    ("config", "message"),
-    [
-        ({}, "url"),
-        ({"url": "http://b", "api_kye": SECRET}, "api_kye"),
-        ({"url": "http://b", "max_tenants": -1, "api_key": SECRET}, "max_tenants"),
-        ({"url": "http://b", "collection_pattern": SECRET, "api_key": SECRET}, "collection_pattern"),
-    ],
-)
-def test_a_wrong_recipe_says_what_is_wrong(config: Mapping[str, Any], message: str) -> None:
-    with pytest.raises(ValidationError, match=message) as caught:
-        WeaviateConfig.model_validate(config)
-    assert SECRET not in str(caught.value)
-
-
-def test_test_connection_tells_the_cases_apart(service: WeaviateService) -> None:
-    def verdict(**config: Any) -> str:
-        found = WeaviateSource.test_connection(config).basic_connectivity
-        assert found is not None
-        return f"{found.capable}: {found.mitigation_message or found.failure_reason}"
-
-    assert verdict(url=service.url) == f"True: Works, sees {len(service.names)} collections."
-    service.key = SECRET
-    assert verdict(url=service.url, api_key="another").startswith("False: Not allowed: ")
-    assert verdict(url=service.url, api_key=SECRET).startswith("True: Works")
-    with refused_url() as url:
-        assert verdict(url=url, retry_max_times=0).startswith("False: Cannot reach: ")
-
-
-def test_a_declared_job_reaches_text_vector_and_fields(tmp_path: Path, service: WeaviateService) -> None:
-    job = {
-        "name": "embed-notes",
-        "index": "Notes",
-        "upstream": {"platform": "sqlite", "sql": "select n.body, n.url from notes n"},
-        "text_columns": ["body"],
-        "fields": {"url": "source"},
-        "embedding_model": "openai/text-embedding-3-small",
-    }
-    assert failures(ingest(tmp_path, WEAVIATE, url=service.url, embedding_jobs=[job])) == []
-    assert column_edges(tmp_path, "embed-notes") == {("body", "text"), ("body", "vector"), ("url", "source")}
-    assert assigned(tmp_path, urn("Notes"))["embedding_model"] == "openai/text-embedding-3-small"

@@ -8,11 +8,14 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 from typing import Final
-from urllib.parse import unquote
 
 _URN: Final = "urn:li:"
 _PLATFORM: Final = "urn:li:dataPlatform:"
-_RESERVED: Final = str.maketrans({",": "%2C", "(": "%28", ")": "%29", "\u241f": "%E2%90%9F"})
+_CODES: Final = {",": "%2C", "(": "%28", ")": "%29", "\u241f": "%E2%90%9F"}
+"""All that DataHub encodes; a percent sign stays as it is. https://docs.datahub.com/docs/what/urn/#restrictions"""
+_ENCODED: Final = str.maketrans(_CODES)
+_LETTERS: Final = {code: letter for letter, code in _CODES.items()}
+_CODE: Final = re.compile("|".join(_LETTERS))
 _TYPE: Final = re.compile(r"\[[^\]]*\]")
 _NAME_AT: Final = {"dataFlow": 1, "dataJob": -1, "schemaField": -1}
 """Which part of a compound key is the name; of all others the second (dataset, mlModel ...)."""
@@ -49,12 +52,19 @@ def entity_type(urn: str) -> str:
 
 
 def full_name(urn: str) -> str:
-    """The name in the key, decoded and whole: ``default_database.docs``, of a job its id, of a field its path."""
+    """The name in the key, decoded and whole: ``default_database.docs``, of a job its id, of a field its path.
+
+    A name that holds ``%2C`` itself has the URN of one with a comma there, and is given back as that one.
+
+    >>> full_name("urn:li:dataset:(urn:li:dataPlatform:qdrant,50%41 %28new%29,PROD)")
+    '50%41 (new)'
+    """
     parts = key_parts(urn)
     if not parts:
         return urn
     at = _NAME_AT.get(entity_type(urn), 1)
-    return unquote(parts[at] if -len(parts) <= at < len(parts) else parts[-1])
+    part = parts[at] if -len(parts) <= at < len(parts) else parts[-1]
+    return _CODE.sub(lambda code: _LETTERS[code[0]], part)
 
 
 def platform(urn: str) -> str | None:
@@ -86,7 +96,7 @@ def schema_field(asset: str, path: str) -> str:
     >>> schema_field("urn:li:dataset:(urn:li:dataPlatform:chroma,docs,PROD)", "a,b")
     'urn:li:schemaField:(urn:li:dataset:(urn:li:dataPlatform:chroma,docs,PROD),a%2Cb)'
     """
-    return f"urn:li:schemaField:({asset},{path.translate(_RESERVED)})"
+    return f"urn:li:schemaField:({asset},{path.translate(_ENCODED)})"
 
 
 def simple_path(path: str) -> str:

@@ -13,11 +13,6 @@ from datahub_llmops.errors import CatalogError, UnknownAssetError
 _SHOWN_CANDIDATES: Final = 20
 
 
-def is_url(where: str) -> bool:
-    """Whether ``where`` is a server's address rather than a file's path."""
-    return where.lower().startswith(("http://", "https://"))
-
-
 def open_catalog(where: str | None = None) -> FullCatalog:
     """The catalog at ``where``: a local file's path or a DataHub server's URL.
 
@@ -27,7 +22,7 @@ def open_catalog(where: str | None = None) -> FullCatalog:
         CatalogError: it is not there, cannot be read, or does not answer.
     """
     where = where or os.environ.get(ENVIRONMENT) or None
-    if where and is_url(where):
+    if where and where.lower().startswith(("http://", "https://")):
         from datahub_llmops.catalog.server import ServerCatalog
 
         return ServerCatalog.at(where)

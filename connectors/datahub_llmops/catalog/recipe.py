@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from datahub.ingestion.api.common import PipelineContext
 
-from datahub_llmops.catalog.open import is_url, open_catalog
+from datahub_llmops.catalog.open import open_catalog
 from datahub_llmops.catalog.protocol import FullCatalog
 from datahub_llmops.catalog.server import ServerCatalog
 from datahub_llmops.catalog.store import default_path
@@ -13,43 +15,34 @@ from datahub_llmops.errors import NoCatalogError
 LOCAL_SINK = "llm-local"
 
 
-def recipe_catalog(ctx: PipelineContext, where: str | None) -> FullCatalog | None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecipeCatalog:
+    """What a recipe's lookups may read."""
+
+    catalog: FullCatalog | None = None
+    """``None`` where the recipe has none, and where no run has ended in its local file yet."""
+    unwritten: bool = False
+    """It is a local file that the first run has yet to write: then nothing is in it for certain."""
+
+
+def recipe_catalog(ctx: PipelineContext, where: str | None) -> RecipeCatalog:
     """Open the catalog that a recipe looks things up in.
 
     ``where`` is the recipe's own ``catalog`` option, a path or URL. Without it: the pipeline's graph (a
-    ``datahub-rest`` sink or ``datahub_api``), else the file of an ``llm-local`` sink. ``None`` when there is
-    neither, or when no run has ended in the local file yet.
+    ``datahub-rest`` sink or ``datahub_api``), else the file of an ``llm-local`` sink.
 
     Raises:
         CatalogError: there is a catalog and it cannot be opened.
     """
     if where is None and ctx.graph is not None:
-        return ServerCatalog(ctx.graph)
+        return RecipeCatalog(catalog=ServerCatalog(ctx.graph))
     place = where or _sink_path(ctx)
     if place is None:
-        return None
+        return RecipeCatalog()
     try:
-        return open_catalog(place)
+        return RecipeCatalog(catalog=open_catalog(place))
     except NoCatalogError:
-        return None
-
-
-def is_unwritten(ctx: PipelineContext, where: str | None) -> bool:
-    """Is the recipe's catalog a local file that its first run has yet to write? Then nothing is in it for certain.
-
-    Raises:
-        CatalogError: there is a catalog and it cannot be opened.
-    """
-    if where is None and ctx.graph is not None:
-        return False
-    place = where or _sink_path(ctx)
-    if place is None or is_url(place):
-        return False
-    try:
-        open_catalog(place).close()
-    except NoCatalogError:
-        return True
-    return False
+        return RecipeCatalog(unwritten=True)
 
 
 def _sink_path(ctx: PipelineContext) -> str | None:

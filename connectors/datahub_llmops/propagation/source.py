@@ -168,7 +168,7 @@ class PropagationSource(TestableSource):
     def _plan(self) -> Plan | None:
         """The whole plan before the first patch: a catalog that is read in part would lose labels."""
         try:
-            catalog = recipe_catalog(self.ctx, self.config.catalog)
+            catalog = recipe_catalog(self.ctx, self.config.catalog).catalog
             if catalog is not None:
                 with closing(catalog):
                     return plan(catalog, allowed=self.config.allows, max_hops=self.config.max_hops)

@@ -75,7 +75,7 @@ class RunsSource(StatefulIngestionSourceBase):
     def get_workunits_internal(self) -> Iterable[MetadataWorkUnit]:
         with ExitStack() as resources:
             try:
-                catalog = recipe_catalog(self.ctx, self.config.catalog)
+                catalog = recipe_catalog(self.ctx, self.config.catalog).catalog
                 if catalog is not None:
                     resources.callback(catalog.close)
                 writer = RunWriter(self.ctx, catalog, self._target, self.report, env=self.config.env)

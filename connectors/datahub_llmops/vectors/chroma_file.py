@@ -9,7 +9,6 @@ Layout: https://github.com/chroma-core/chroma/tree/main/chromadb/migrations
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -21,6 +20,7 @@ from datahub_llmops.errors import AccessError, UnreachableError, VanishedError
 from datahub_llmops.model import Collection, Container, Name, PayloadField
 from datahub_llmops.sampling import ValueCounter, infer
 from datahub_llmops.vectors.chroma_facts import Stored, containers
+from datahub_llmops.vectors.once import Once
 from datahub_llmops.vectors.readonly_sqlite import ReadOnlyFile
 
 KNOWN_SCHEMA: Final[Mapping[str, int]] = {"sysdb": 10, "metadb": 6, "embeddings_queue": 2}
@@ -67,8 +67,7 @@ class ChromaFileReader:
         self._tenant = tenant
         self._fields = tuple(provenance_fields)
         self._max_values = max_values
-        self._lock = threading.Lock()
-        self._prepared = False
+        self._prepare = Once(self._remember)
         self._file = ReadOnlyFile(_sqlite_file(self._folder), system="Chroma", timeout=timeout)
         try:
             self._schema = self._checked_schema()
@@ -202,37 +201,33 @@ class ChromaFileReader:
                 return {scope: (segment, kind) for scope, segment, kind in rows}
         return {}
 
-    def _prepare(self) -> None:
+    def _remember(self) -> None:
         """Temporary tables of segments by collection, and of the log's latest operation by collection."""
-        with self._lock:
-            if self._prepared:
-                return
-            newest = self._file.rows("SELECT max(seq_id) FROM embeddings_queue")[0][0] or 0
-            self._file.remember(
+        newest = self._file.rows("SELECT max(seq_id) FROM embeddings_queue")[0][0] or 0
+        self._file.remember(
+            (
+                "CREATE TEMP TABLE IF NOT EXISTS segment_of (collection TEXT, scope TEXT, id TEXT, type TEXT, "
+                "PRIMARY KEY (collection, scope)) WITHOUT ROWID",
+                (),
+            ),
+            (
+                "INSERT OR IGNORE INTO temp.segment_of SELECT collection, scope, id, type FROM main.segments",
+                (),
+            ),
+            (
+                "CREATE TEMP TABLE IF NOT EXISTS touched (topic TEXT PRIMARY KEY, moment TEXT) WITHOUT ROWID",
+                (),
+            ),
+            *(
                 (
-                    "CREATE TEMP TABLE IF NOT EXISTS segment_of (collection TEXT, scope TEXT, id TEXT, type TEXT, "
-                    "PRIMARY KEY (collection, scope)) WITHOUT ROWID",
-                    (),
-                ),
-                (
-                    "INSERT OR IGNORE INTO temp.segment_of SELECT collection, scope, id, type FROM main.segments",
-                    (),
-                ),
-                (
-                    "CREATE TEMP TABLE IF NOT EXISTS touched (topic TEXT PRIMARY KEY, moment TEXT) WITHOUT ROWID",
-                    (),
-                ),
-                *(
-                    (
-                        "INSERT INTO temp.touched SELECT substr(topic, -36), max(created_at) "
-                        "FROM main.embeddings_queue WHERE seq_id > ? AND seq_id <= ? GROUP BY 1 "
-                        "ON CONFLICT (topic) DO UPDATE SET moment = max(moment, excluded.moment)",
-                        (end - _ROWS_A_PAGE, end),
-                    )
-                    for end in range(newest, max(0, newest - _LATEST_OPERATIONS), -_ROWS_A_PAGE)
-                ),
-            )
-            self._prepared = True
+                    "INSERT INTO temp.touched SELECT substr(topic, -36), max(created_at) "
+                    "FROM main.embeddings_queue WHERE seq_id > ? AND seq_id <= ? GROUP BY 1 "
+                    "ON CONFLICT (topic) DO UPDATE SET moment = max(moment, excluded.moment)",
+                    (end - _ROWS_A_PAGE, end),
+                )
+                for end in range(newest, max(0, newest - _LATEST_OPERATIONS), -_ROWS_A_PAGE)
+            ),
+        )
 
     def _scan(self, segment: str | None, counter: ValueCounter) -> _Scan:
         count, first, last, after = 0, None, None, ""

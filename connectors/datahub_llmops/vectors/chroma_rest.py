@@ -5,7 +5,6 @@ https://docs.trychroma.com/reference/chroma-server-api
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import quote
@@ -22,14 +21,13 @@ from datahub_llmops.http import HttpClient
 from datahub_llmops.model import Collection, Container, Name, PayloadField, ProvenanceCount, Unlisted
 from datahub_llmops.sampling import ValueCounter, infer
 from datahub_llmops.vectors.chroma_facts import Stored, containers
+from datahub_llmops.vectors.once import Once
 
 _API: Final = "/api/v2"
 _NAMES_A_PAGE: Final = 100
 _ROWS_A_PAGE: Final = 250
 """Chroma Cloud refuses more than 300 rows at once."""
 _SAMPLE: Final = 100
-_AWAY_AFTER: Final = 3
-"""So many databases one after the other could not be reached: the server is gone."""
 _LISTINGS: Final = 5
 """How often a listing starts anew because something was created or deleted in the middle of it."""
 
@@ -64,13 +62,11 @@ class ChromaRestReader:
         self._fields = tuple(provenance_fields)
         self._max_rows = max_rows
         self._max_values = max_values
-        self._lock = threading.Lock()
-        self._described: Container | None = None
+        self._server = Once(self._described)
 
     def names(self) -> Iterator[Name | Unlisted]:
         """Collections of all databases of the tenant, in the order of the server's ids."""
         self._check_tenant()
-        away = 0
         for database in self._listed(f"{self._base}/databases"):
             try:
                 for collection in self._listed(f"{self._database(database)}/collections"):
@@ -78,9 +74,6 @@ class ChromaRestReader:
             except (DeniedError, UnreachableError, UnreadableError, VanishedError) as error:
                 # A database that is really gone is not listed by the next run.
                 yield Unlisted(name=(database,), error=error)
-                away = away + 1 if isinstance(error, UnreachableError) else 0
-                if away == _AWAY_AFTER:
-                    raise
 
     def read(self, name: Name) -> Collection:
         if len(name) != 2:
@@ -110,19 +103,16 @@ class ChromaRestReader:
     def _database(self, database: str) -> str:
         return f"{self._base}/databases/{quote(database, safe='')}"
 
-    def _server(self) -> Container:
+    def _described(self) -> Container:
         """The server, once it has shown that it is a Chroma."""
-        with self._lock:
-            if self._described is None:
-                if "nanosecond heartbeat" not in mapping(self._client.get(f"{_API}/heartbeat")):
-                    raise UnreachableError(
-                        f"Chroma at {self._client.server}: what answers is not Chroma. Set url to its root, for "
-                        "example http://localhost:8000."
-                    )
-                version = self._client.get(f"{_API}/version")
-                properties = {"api_version": version} if isinstance(version, str) else {}
-                self._described = Container(kind="Server", name=self._client.server, properties=properties)
-            return self._described
+        if "nanosecond heartbeat" not in mapping(self._client.get(f"{_API}/heartbeat")):
+            raise UnreachableError(
+                f"Chroma at {self._client.server}: what answers is not Chroma. Set url to its root, for example "
+                "http://localhost:8000."
+            )
+        version = self._client.get(f"{_API}/version")
+        properties = {"api_version": version} if isinstance(version, str) else {}
+        return Container(kind="Server", name=self._client.server, properties=properties)
 
     def _check_tenant(self) -> None:
         """A server lists the databases of a tenant that it does not have as none at all."""

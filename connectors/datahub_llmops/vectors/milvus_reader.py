@@ -6,7 +6,6 @@ https://milvus.io/docs
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
@@ -22,6 +21,7 @@ from datahub_llmops.vectors.milvus_calls import InvalidError, MilvusCalls, NoInd
 from datahub_llmops.vectors.milvus_facts import DYNAMIC, Described, row_count
 from datahub_llmops.vectors.milvus_messages import milvus_pb2
 from datahub_llmops.vectors.milvus_rows import Rows
+from datahub_llmops.vectors.once import Once
 
 _SAMPLE: Final = 100
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}")
@@ -90,8 +90,7 @@ class MilvusReader:
         self._max_rows = max_rows
         self._max_values = max_values
         self._exact_count = exact_count
-        self._lock = threading.Lock()
-        self._described: Container | None = None
+        self._server = Once(self._described)
 
     def names(self) -> Iterator[Name | Unlisted]:
         """All collections that the token may see, sorted, database by database."""
@@ -106,7 +105,7 @@ class MilvusReader:
             except VanishedError as error:
                 if database == self._database:
                     raise UnreachableError(f"{error} Check the option `database`.") from error
-            except (DeniedError, UnreadableError) as error:
+            except (DeniedError, UnreachableError, UnreadableError) as error:
                 yield Unlisted(name=(database,), error=error)
             else:
                 yield from ((database, name) for name in sorted(set(listed.collection_names)) if name)
@@ -160,17 +159,14 @@ class MilvusReader:
     def close(self) -> None:
         self._calls.close()
 
-    def _server(self) -> Container:
+    def _described(self) -> Container:
         """The server, once it has shown that it is a Milvus."""
-        with self._lock:
-            if self._described is None:
-                try:
-                    version = self._calls.version()
-                except (UnreadableError, VanishedError) as error:
-                    raise UnreachableError(str(error)) from error
-                properties = {"version": version} if version else {}
-                self._described = Container(kind="Server", name=self._calls.server, properties=properties)
-            return self._described
+        try:
+            version = self._calls.version()
+        except (UnreadableError, VanishedError) as error:
+            raise UnreachableError(str(error)) from error
+        properties = {"version": version} if version else {}
+        return Container(kind="Server", name=self._calls.server, properties=properties)
 
     def _ask(self, method: str, request: Message, place: _Place) -> Mapping[str, Any]:
         answer = self._calls.ask(method, request, place.words)

@@ -5,17 +5,16 @@ https://api.qdrant.tech/api-reference
 
 from __future__ import annotations
 
-import re
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import quote
 
-from datahub_llmops.answers import mapping, text, whole
+from datahub_llmops.answers import is_since, mapping, text, whole
 from datahub_llmops.errors import UnreachableError, UnreadableError, VanishedError
 from datahub_llmops.http import HttpClient
 from datahub_llmops.model import Collection, Container, Name, ProvenanceCount
 from datahub_llmops.sampling import ValueCounter, described, infer, provenance_paths, text_path
+from datahub_llmops.vectors.once import Once
 from datahub_llmops.vectors.qdrant_facts import Described, json_path, shard_keys
 
 _SAMPLE: Final = 100
@@ -53,8 +52,7 @@ class QdrantReader:
         self._max_rows = max_rows
         self._max_values = max_values
         self._exact_count = exact_count
-        self._lock = threading.Lock()
-        self._described: Container | None = None
+        self._server = Once(self._described)
 
     def names(self) -> Iterator[Name]:
         """All collections that the key may see, sorted: a server lists them in any order."""
@@ -105,25 +103,21 @@ class QdrantReader:
             )
         return f"/collections/{quote(name[0], safe='')}"
 
-    def _server(self) -> Container:
+    def _described(self) -> Container:
         """The server, once it has shown that it is a Qdrant."""
-        with self._lock:
-            if self._described is None:
-                answer = mapping(self._client.get("/"))
-                version = text(answer.get("version"))
-                if "qdrant" not in (text(answer.get("title")) or "").lower():
-                    raise UnreachableError(
-                        f"Qdrant at {self._client.server}: what answers is not Qdrant. Set url to its root and REST "
-                        "port, for example http://localhost:6333."
-                    )
-                properties = {"version": version} if version else {}
-                self._described = Container(kind="Server", name=self._client.server, properties=properties)
-            return self._described
+        answer = mapping(self._client.get("/"))
+        version = text(answer.get("version"))
+        if "qdrant" not in (text(answer.get("title")) or "").lower():
+            raise UnreachableError(
+                f"Qdrant at {self._client.server}: what answers is not Qdrant. Set url to its root and REST port, for "
+                "example http://localhost:6333."
+            )
+        properties = {"version": version} if version else {}
+        return Container(kind="Server", name=self._client.server, properties=properties)
 
     @property
     def _has_facets(self) -> bool:
-        parts = re.match(r"(\d+)\.(\d+)", self._server().properties.get("version", ""))
-        return parts is not None and (int(parts[1]), int(parts[2])) >= _FIRST_WITH_FACETS
+        return is_since(self._server().properties.get("version"), _FIRST_WITH_FACETS)
 
     def _mapping(self, answer: object, place: str) -> Mapping[str, Any]:
         """The result inside Qdrant's envelope."""

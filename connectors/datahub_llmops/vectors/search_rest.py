@@ -18,6 +18,7 @@ from datahub_llmops.errors import DeniedError, UnreachableError, UnreadableError
 from datahub_llmops.http import HttpClient
 from datahub_llmops.model import Collection, Name, ProvenanceCount
 from datahub_llmops.sampling import ValueCounter, provenance_paths
+from datahub_llmops.vectors.once import Once
 from datahub_llmops.vectors.search_facts import Countable, Index, embedded_text, model_of, visible_aliases
 
 _NOT_IN_NAMES: Final = frozenset('\\/*?"<>| ,#:')
@@ -100,7 +101,7 @@ class SearchReader:
         self._ask_endpoints = ask_endpoints
         self._lock = threading.Lock()
         self._asking_for_models = threading.Lock()
-        self._found: _Cluster | None = None
+        self._cluster = Once(self._found)
         self._listed: dict[str, _Listed] = {}
         self._models: dict[str, str | None] = {}
 
@@ -156,16 +157,13 @@ class SearchReader:
             "between, and at the cluster's version."
         )
 
-    def _cluster(self) -> _Cluster:
+    def _found(self) -> _Cluster:
         """What the cluster says of itself, once it has shown that it is the product of this source."""
-        with self._lock:
-            if self._found is None:
-                answer = mapping(self._client.get("/"))
-                version = mapping(answer.get("version"))
-                self._check(_distribution(answer))
-                serverless = version.get("build_flavor") == "serverless"
-                self._found = _Cluster(version=text(version.get("number")), serverless=serverless)
-            return self._found
+        answer = mapping(self._client.get("/"))
+        version = mapping(answer.get("version"))
+        self._check(_distribution(answer))
+        serverless = version.get("build_flavor") == "serverless"
+        return _Cluster(version=text(version.get("number")), serverless=serverless)
 
     def _check(self, distribution: str | None) -> None:
         if distribution == self._product.distribution:

@@ -5,16 +5,15 @@ https://docs.weaviate.io/weaviate/api/rest
 
 from __future__ import annotations
 
-import re
-import threading
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import quote
 
-from datahub_llmops.answers import mapping, text, whole
+from datahub_llmops.answers import is_since, mapping, text, whole
 from datahub_llmops.errors import DeniedError, UnreachableError, UnreadableError, VanishedError
 from datahub_llmops.http import HttpClient, Query
 from datahub_llmops.model import Container
+from datahub_llmops.vectors.once import Once
 from datahub_llmops.vectors.weaviate_facts import Described
 from datahub_llmops.vectors.weaviate_queries import Ask, Group, has_errors, query_of, results_of
 
@@ -38,32 +37,26 @@ class WeaviateServer:
 
     def __init__(self, client: HttpClient) -> None:
         self._client = client
-        self._lock = threading.Lock()
         self._has_graphql = True
-        self._described: Container | None = None
         self._schema: Mapping[str, Described] | None = None
-        self._aliases: Mapping[str, tuple[str, ...]] | None = None
+        self.container = Once(self._described)
+        self._aliases = Once(self._listed_aliases)
 
     @property
     def name(self) -> str:
         """For messages."""
         return f"Weaviate at {self._client.server}"
 
-    def container(self) -> Container:
+    def _described(self) -> Container:
         """The server, once it has shown that it is a Weaviate."""
-        with self._lock:
-            if self._described is None:
-                answer = mapping(self._client.get("/v1/meta"))
-                version = text(answer.get("version"))
-                if version is None or "hostname" not in answer:
-                    raise UnreachableError(
-                        f"{self.name}: what answers is not Weaviate. Set url to the root of its REST API, for example "
-                        "http://localhost:8080."
-                    )
-                self._described = Container(
-                    kind="Server", name=self._client.server, properties={"version": version}
-                )
-            return self._described
+        answer = mapping(self._client.get("/v1/meta"))
+        version = text(answer.get("version"))
+        if version is None or "hostname" not in answer:
+            raise UnreachableError(
+                f"{self.name}: what answers is not Weaviate. Set url to the root of its REST API, for example "
+                "http://localhost:8080."
+            )
+        return Container(kind="Server", name=self._client.server, properties={"version": version})
 
     def schema(self, *, anew: bool) -> Mapping[str, Described]:
         """All collections that the key may see, by their names; ``anew`` asks again."""
@@ -81,21 +74,20 @@ class WeaviateServer:
 
     def aliases(self, collection: str) -> tuple[str, ...]:
         """Servers have them from 1.32 on."""
-        parts = re.match(r"(\d+)\.(\d+)", self.container().properties["version"])
-        if parts is None or (int(parts[1]), int(parts[2])) < _FIRST_WITH_ALIASES:
+        if not is_since(self.container().properties["version"], _FIRST_WITH_ALIASES):
             return ()
-        with self._lock:
-            if self._aliases is None:
-                listed = mapping(self._client.get("/v1/aliases")).get("aliases")
-                if not isinstance(listed, list):
-                    raise self.odd("/v1/aliases")
-                pairs = [(text(item.get("class")), text(item.get("alias"))) for item in map(mapping, listed)]
-                self._aliases = {
-                    target: tuple(sorted(alias for other, alias in pairs if alias and other == target))
-                    for target, _ in pairs
-                    if target
-                }
-            return self._aliases.get(collection, ())
+        return self._aliases().get(collection, ())
+
+    def _listed_aliases(self) -> Mapping[str, tuple[str, ...]]:
+        listed = mapping(self._client.get("/v1/aliases")).get("aliases")
+        if not isinstance(listed, list):
+            raise self.odd("/v1/aliases")
+        pairs = [(text(item.get("class")), text(item.get("alias"))) for item in map(mapping, listed)]
+        return {
+            target: tuple(sorted(alias for other, alias in pairs if alias and other == target))
+            for target, _ in pairs
+            if target
+        }
 
     def tenants(self, collection: str) -> dict[str, bool]:
         """All tenants by name, sorted, and whether each is active."""
