@@ -4,18 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
 
 import pytest
-from langchain_core.callbacks import AsyncCallbackHandler
+from langchain_core.callbacks import AsyncCallbackHandler, BaseCallbackHandler
 from langchain_core.callbacks import manager as callback_manager
 from langchain_core.vectorstores import InMemoryVectorStore, VectorStoreRetriever
+from llama_index.core import Document as LlamaDocument
+from llama_index.core import MockEmbedding, Settings, VectorStoreIndex
+from llama_index.core.instrumentation import get_dispatcher  # type: ignore[attr-defined]  # re-exported
+from llama_index.core.instrumentation.event_handlers import BaseEventHandler
+from llama_index.core.instrumentation.events.query import QueryStartEvent
+from llama_index.core.instrumentation.span_handlers import NullSpanHandler
+from llama_index.core.llms import MockLLM
+from llama_index_instrumentation.dispatcher import Dispatcher, instrument_tags
+from pydantic import Field
 from typing_extensions import override
 
 import datahub_llmops.hooks as lineage
 from datahub_llmops.hooks import answers, runtime
 from datahub_llmops.hooks import langchain as hook
+from datahub_llmops.recorded import RecordedAnswer
 from hooks.parts import DOCUMENTS, NamedEmbedding, rag
 from hooks.seen import Host
 
@@ -37,34 +48,161 @@ class Counting(AsyncCallbackHandler):
         self.starts += 1
 
 
-class TestDispatch:
-    def test_alone_and_beside_another_handler(self, host: Host, store: InMemoryVectorStore) -> None:
-        counting = Counting()
-        asyncio.run(rag(store).ainvoke("alone"))
-        asyncio.run(rag(store).ainvoke("beside", {"callbacks": [counting]}))
-        alone, beside = host.answers()
-        assert counting.starts > 0
-        assert [len(one.retrievals[0].chunks) for one in (alone, beside)] == [2, 2]
-        assert [len(one.models) for one in (alone, beside)] == [1, 1]
-        assert alone.prompts == beside.prompts
-        assert alone.root == beside.root
+class CountingHere(BaseCallbackHandler):
+    """The same without waiting."""
 
-    def test_detached_it_is_langchains_own_again(self, host: Host) -> None:
-        hooked: Any = callback_manager.ahandle_event
+    def __init__(self) -> None:
+        self.starts = 0
+
+    @override
+    def on_chain_start(self, *args: Any, **kwargs: Any) -> None:
+        self.starts += 1
+
+
+def told(answer: RecordedAnswer) -> tuple[object, ...]:
+    """What is recorded of an answer but for ids and times."""
+    return (
+        answer.root,
+        answer.status,
+        answer.prompts,
+        [(one.retriever, one.index, one.chunks, one.composite) for one in answer.retrievals],
+        [(one.asked, one.served, one.prompt, one.status) for one in answer.models],
+        [one.name for one in answer.tools],
+    )
+
+
+class TestDispatch:
+    @pytest.mark.parametrize("later", [False, True], ids=["sync", "async"])
+    def test_alone_and_beside_another_handler(
+        self, host: Host, store: InMemoryVectorStore, later: bool
+    ) -> None:
+        counting = Counting() if later else CountingHere()
+        chain = rag(store)
+
+        def ask(**config: Any) -> None:
+            asyncio.run(chain.ainvoke("q", config)) if later else chain.invoke("q", config)  # type: ignore[arg-type]  # parts of one
+
+        ask()
+        ask(callbacks=[counting])
+        ask(callbacks=[hook.attached(), counting])
+        alone, *beside = host.answers()
+        assert counting.starts == 2 * 6
+        assert [told(one) for one in beside] == [told(alone)] * 2
+        assert [len(one.chunks) for one in alone.retrievals] == [2]
+        assert len(alone.models) == 1
+
+    @pytest.mark.parametrize("name", ["handle_event", "ahandle_event"])
+    def test_detached_it_is_langchains_own_again(self, host: Host, name: str) -> None:
+        hooked = getattr(callback_manager, name)
         host.handle.detach()
-        own: Any = callback_manager.ahandle_event
-        assert own is hooked.__wrapped__
+        assert getattr(callback_manager, name) is hooked.__wrapped__
         lineage.attach("support-bot", store=host.path)
 
-    def test_another_signature_is_left_alone(self, host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    @pytest.mark.parametrize("name", ["handle_event", "ahandle_event"])
+    def test_another_signature_is_left_alone(
+        self, host: Host, monkeypatch: pytest.MonkeyPatch, name: str
+    ) -> None:
         host.handle.detach()
 
-        async def ahandle_event(manager: Any, name: str) -> None:
+        def changed(manager: Any, name: str) -> None:
             raise AssertionError
 
-        monkeypatch.setattr(callback_manager, "ahandle_event", ahandle_event)
+        monkeypatch.setattr(callback_manager, name, changed)
         lineage.attach("support-bot", store=host.path)
-        assert vars(callback_manager)["ahandle_event"] is ahandle_event
+        assert vars(callback_manager)[name] is changed
+        host.handle.detach()
+
+
+class LlamaEvents(BaseEventHandler):
+    """A handler of the application's own."""
+
+    seen: list[str] = Field(default_factory=list)
+
+    @override
+    def handle(self, event: Any, **kwargs: Any) -> None:
+        self.seen.append(f"{type(event).__name__} {event.tags}")
+
+
+class LlamaSpans(NullSpanHandler):
+    """One that does something, for all its base says."""
+
+    seen: list[str] = Field(default_factory=list)
+
+    @override
+    def span_enter(self, id_: str, *args: Any, **kwargs: Any) -> None:
+        self.seen.append(id_.partition("-")[0])
+
+
+@pytest.fixture
+def engine() -> Iterator[Any]:
+    Settings.llm, Settings.embed_model = MockLLM(), MockEmbedding(8)
+    documents = [LlamaDocument(text=f"t{n}", id_=f"d{n}", metadata={"source": f"{n}.pdf"}) for n in range(3)]
+    yield VectorStoreIndex.from_documents(documents).as_query_engine(similarity_top_k=2)
+    root = get_dispatcher()
+    every: list[list[Any]] = [root.event_handlers, root.span_handlers]
+    for handlers in every:
+        handlers[:] = [one for one in handlers if not isinstance(one, (LlamaEvents, LlamaSpans))]
+
+
+class TestLlamaIndexDispatch:
+    @pytest.mark.parametrize("later", [False, True], ids=["sync", "async"])
+    def test_alone_and_beside_other_handlers(self, host: Host, engine: Any, later: bool) -> None:
+        def ask() -> None:
+            asyncio.run(engine.aquery("q")) if later else engine.query("q")
+
+        events, spans, root = LlamaEvents(), LlamaSpans(), get_dispatcher()
+        ask()
+        root.add_event_handler(events)
+        ask()
+        root.add_span_handler(spans)
+        with instrument_tags({"a": "b"}):
+            ask()
+        first, *others = map(told, host.answers())
+        assert others == [first, first]
+        assert all(first[3:5])
+        heard = len(events.seen) // 2
+        assert [one.endswith("{}") for one in events.seen] == [True] * heard + [False] * heard
+        assert ("RetrieverQueryEngine.aquery" if later else "RetrieverQueryEngine.query") in spans.seen
+
+    def test_a_handler_of_one_dispatcher_hears_what_it_would(self, host: Host, engine: Any) -> None:
+        events = LlamaEvents()
+        below = get_dispatcher("llama_index.core.base.base_retriever")
+        below.add_event_handler(events)
+        try:
+            engine.query("q")
+        finally:
+            below.event_handlers.remove(events)
+        assert [one.split()[0] for one in events.seen] == ["RetrievalStartEvent", "RetrievalEndEvent"]
+        assert len(host.answer().retrievals[0].chunks) == 2
+
+    def test_events_have_their_tags_all_the_same(self, host: Host) -> None:
+        event = QueryStartEvent(query="q")
+        with instrument_tags({"a": "b"}):
+            get_dispatcher("llama_index.core.base.base_query_engine").event(event)
+        assert event.tags == {"a": "b"}
+
+    def test_detached_it_is_llamaindexs_own_again(self, host: Host) -> None:
+        hooked = {name: vars(Dispatcher)[name] for name in ("event", "span_enter", "span_exit")}
+        host.handle.detach()
+        assert {name: vars(Dispatcher)[name] for name in hooked} == {
+            name: one.__wrapped__ for name, one in hooked.items()
+        }
+        lineage.attach("support-bot", store=host.path)
+
+    def test_nothing_is_hooked_beside_another_handler_or_with_another_signature(
+        self, host: Host, engine: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        host.handle.detach()
+        get_dispatcher().add_event_handler(LlamaEvents())
+
+        def changed(self: Any, name: str) -> None:
+            raise AssertionError
+
+        monkeypatch.setattr(Dispatcher, "span_exit", changed)
+        lineage.attach("support-bot", store=host.path)
+        assert not hasattr(Dispatcher.event, "__wrapped__")
+        assert vars(Dispatcher)["span_exit"] is changed
+        assert hasattr(Dispatcher.span_enter, "__wrapped__")
         host.handle.detach()
 
 
