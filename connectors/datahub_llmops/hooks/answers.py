@@ -245,8 +245,7 @@ def begin(
 def _mark_span(answer: Answer) -> None:
     """Set the id on the OpenTelemetry span in force, where the application uses OpenTelemetry."""
     trace = sys.modules.get("opentelemetry.trace")
-    # Without a provider no span is recording. It is private: where it is not there, the span is asked.
-    if trace is None or getattr(trace, "_TRACER_PROVIDER", trace) is None:
+    if trace is None:
         return
     span = trace.get_current_span()
     if span.is_recording():
