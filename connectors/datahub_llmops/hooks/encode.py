@@ -12,6 +12,7 @@ import math
 import socket
 import sys
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any, Final
 
 from datahub_llmops.hooks import keys, provenance, templates
@@ -149,7 +150,9 @@ class Encoder:
         return self._remember((kind, name), None, store.intern(kind, {key: name}))
 
     def _remember(self, key: tuple[Any, ...], held: object, number: int) -> int:
-        if len(self._numbers) >= 5_000:
+        if (
+            len(self._numbers) >= 500
+        ):  # Searches without a retriever are described by new dictionaries each time.
             self._numbers.clear()
         self._numbers[key] = (held, number)
         return number
@@ -167,10 +170,12 @@ class Encoder:
         if one.status != "ok" or one.ended is None:
             row += f',"s":{_quote(_status(one))}'
         if one.chunks:
-            chunks = [self._chunk(store, *chunk, settings) for chunk in provenance.noted(one.chunks)]
-            row += f",{_listed('c', chunks[:MAX_CHUNKS])}"
-            if len(chunks) > MAX_CHUNKS:
-                row += f',"cut":{len(chunks) - MAX_CHUNKS}'
+            found = provenance.noted(one.chunks)
+            chunks = [self._chunk(store, *chunk, settings) for chunk in islice(found, MAX_CHUNKS)]
+            row += f",{_listed('c', chunks)}"
+            cut = sum(1 for _ in found)
+            if cut:
+                row += f',"cut":{cut}'
         return row + "}"
 
     def _chunk(

@@ -125,92 +125,41 @@ def detach() -> None:
 
 
 def _straight(root: Any) -> None:
-    """Where LlamaIndex's functions are not as they were, nothing is hooked and nothing is lost but time."""
+    """Nothing is hooked beside other handlers, and nothing is lost but time."""
+    events, ours = _handlers
     module = sys.modules.get("llama_index_instrumentation.dispatcher")
-    tags = getattr(module, "active_instrument_tags", None)
-    for name, handlers, signature, make in (
-        ("event", root.event_handlers, ("self", "event"), functools.partial(_event, tags)),
-        (
-            "span_enter",
-            root.span_handlers,
-            ("self", "id_", "bound_args", "instance", "parent_id"),
-            _span_enter,
-        ),
-        ("span_exit", root.span_handlers, ("self", "id_", "bound_args", "instance", "result"), _span_exit),
+    tags: Any = getattr(module, "active_instrument_tags", None)
+
+    def told(event: Any, **kwargs: Any) -> None:
+        found = tags.get()
+        if found:
+            event.tags.update(found)
+        events.handle(event)
+
+    for name, handlers, call in (
+        ("event", "event_handlers", told if tags is not None else None),
+        ("span_enter", "span_handlers", ours.span_enter),
+        ("span_exit", "span_handlers", ours.span_exit),
     ):
-        code = getattr(getattr(type(root), name, None), "__code__", None)
-        if code is None or code.co_varnames[: len(signature)] != signature or tags is None:
-            continue
-        if all(type(one) in _NOTHING for one in handlers if one not in _handlers):
-            patching.wrap(type(root), name, functools.partial(make, root, list(handlers)))
+        others = [one for one in getattr(root, handlers) if one not in _handlers]
+        if call is not None and all(type(one) in (NullEventHandler, NullSpanHandler) for one in others):
+            patching.wrap(type(root), name, functools.partial(_short, root, handlers, call))
 
 
-_NOTHING: Final = (NullEventHandler, NullSpanHandler)
-
-
-def _event(tags: Any, root: Any, alone: list[Any], function: Any) -> Any:
-    handle = _handlers[0].handle
+def _short(root: Any, handlers: str, call: Any, function: Any) -> Any:
+    """``call`` instead of ``function`` where a dispatcher reports to the root alone, and that as it does now."""
+    alone = list(getattr(root, handlers))
 
     @functools.wraps(function)
-    def event(self: Any, event: Any, **kwargs: Any) -> None:
-        # A dispatcher that reports to the root alone, and the root to us and to those that do nothing.
+    def short(self: Any, *given: Any, **named: Any) -> None:
         if (
-            not self.event_handlers
-            and root.event_handlers == alone
+            not getattr(self, handlers)
+            and getattr(root, handlers) == alone
             and self.propagate
             and self.parent_name == self.root_name
         ):
-            found = tags.get()
-            if found:
-                event.tags.update(found)
-            handle(event)
+            call(*given, **named)
         else:
-            function(self, event, **kwargs)
+            function(self, *given, **named)
 
-    return event
-
-
-def _span_enter(root: Any, alone: list[Any], function: Any) -> Any:
-    enter = _handlers[1].span_enter
-
-    @functools.wraps(function)
-    def span_enter(
-        self: Any,
-        id_: str,
-        bound_args: Any,
-        instance: Any = None,
-        parent_id: Any = None,
-        tags: Any = None,
-        **kwargs: Any,
-    ) -> None:
-        if (
-            not self.span_handlers
-            and root.span_handlers == alone
-            and self.propagate
-            and self.parent_name == self.root_name
-        ):
-            enter(id_, bound_args, instance, parent_id)
-        else:
-            function(self, id_, bound_args, instance, parent_id, tags, **kwargs)
-
-    return span_enter
-
-
-def _span_exit(root: Any, alone: list[Any], function: Any) -> Any:
-    leave = _handlers[1].span_exit
-
-    @functools.wraps(function)
-    def span_exit(
-        self: Any, id_: str, bound_args: Any, instance: Any = None, result: Any = None, **kwargs: Any
-    ) -> None:
-        if (
-            not self.span_handlers
-            and root.span_handlers == alone
-            and self.propagate
-            and self.parent_name == self.root_name
-        ):
-            leave(id_, bound_args, instance, result)
-        else:
-            function(self, id_, bound_args, instance, result, **kwargs)
-
-    return span_exit
+    return short
