@@ -40,9 +40,8 @@ def matching(pattern: str) -> st.SearchStrategy[str]:
 
 _SQL = anything(without="\0")
 _WORD = matching(r"[A-Za-z_][A-Za-z0-9_]{0,20}")
-_SEARCH_INDEX = anything(without='\\/*?"<>| ,#:').filter(
-    lambda name: name[0] not in "-_+." and name.islower()
-)
+# Lowercase is what its own lowercase is: digits are.
+_SEARCH_INDEX = anything(without='\\/*?"<>| ,#:').map(str.lower).filter(lambda name: name[0] not in "-_+.")
 
 GRAMMARS: Final[Mapping[str, st.SearchStrategy[Name]]] = {
     "chroma": st.tuples(anything(without="\0"), matching(r"[a-zA-Z0-9][a-zA-Z0-9._-]{1,20}[a-zA-Z0-9]")),
