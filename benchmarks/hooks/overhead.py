@@ -34,6 +34,7 @@ CONFIGURATIONS = (
     "none",
     "no-op",
     "ours",
+    "ours-beside-no-op",
     "ours-unwritable",
     "ours-ship-fails",
     "openllmetry",
@@ -100,6 +101,8 @@ def set_up(configuration: str, work: str, collector: str, folder: str) -> None:
             lineage.attach("benchmark", store=store, ship=recipe, ship_every=SHIP_EVERY)
             return
         lineage.attach("benchmark", store=store)
+        if configuration == "ours-beside-no-op":
+            no_op(work)
     elif configuration == "no-op":
         no_op(work)
     elif configuration in ("openinference", "openllmetry"):
@@ -317,7 +320,7 @@ def main() -> None:
     if options.memory:
         for name, process in workers.items():
             print(
-                f"{name:16} keeps {ask(process, f'memory {options.memory}') * 1000 / 1024:8.1f} KiB for 1,000 calls"
+                f"{name:17} keeps {ask(process, f'memory {options.memory}') * 1000 / 1024:8.1f} KiB for 1,000 calls"
             )
     for process in workers.values():
         process.kill()
@@ -332,7 +335,7 @@ def report(work: str, blocks: dict[str, list[dict[str, Any]]], calls: int) -> No
     print(
         f"{work}: baseline p50 {p50:,.0f} us, p99 {quantile(everything, 0.99):,.0f} us, {len(base)} rounds of {calls}"
     )
-    print(f"{'':16} {'added p50 us':>26} {'ratio':>7} {'added p99 us':>28} {'added CPU us':>13}")
+    print(f"{'':17} {'added p50 us':>26} {'ratio':>7} {'added p99 us':>28} {'added CPU us':>13}")
     for name, found in blocks.items():
         if name == "none":
             continue
@@ -350,7 +353,7 @@ def report(work: str, blocks: dict[str, list[dict[str, Any]]], calls: int) -> No
         )
         added = statistics.median(middle)
         print(
-            f"{name:16} {added:10,.0f} ({low:,.0f}..{high:,.0f})".ljust(43)
+            f"{name:17} {added:10,.0f} ({low:,.0f}..{high:,.0f})".ljust(44)
             + f" {added / p50:7.3f} {tail:10,.0f} ({tails[0]:,.0f}..{tails[1]:,.0f})".ljust(40)
             + f" {cpu:10,.0f}"
         )
