@@ -158,7 +158,8 @@ def test_an_alias_ends_at_its_collection(
     [answer] = host.answers()
     [written] = host.writes()
     [retrieval] = answer.retrievals
-    assert (retrieval.index["collection"], written.index["collection"]) == ("current", "docs")  # type: ignore[index]
+    assert retrieval.index is not None
+    assert (retrieval.index["collection"], written.index["collection"]) == ("current", "docs")
 
     place = {"env": "DEV", "platform_instance": "eu"}
     connector = ingest(tmp_path, case.system, **place, **case.config(engines))
