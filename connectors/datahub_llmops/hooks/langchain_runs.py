@@ -85,10 +85,7 @@ def _chain_end(given: Given, named: Named) -> None:
     text = said(given[0])
     if text is not None:
         answer.text = text
-    if not answer.explicit:
-        runtime.finish(answer)
-    elif answer.ended is not None:
-        runtime.send(answer)
+    runtime.root_ended(answer)
 
 
 def _chain_error(given: Given, named: Named) -> None:
@@ -100,10 +97,7 @@ def _chain_error(given: Given, named: Named) -> None:
         runtime.ended(held, status, name)
     elif type(held) is Root and held.root and type(held.answer) is Answer:
         answer = held.answer
-        if not answer.explicit:
-            runtime.finish(answer, status, name)
-        elif answer.ended is not None:
-            runtime.send(answer)
+        runtime.root_ended(answer, status, name)
 
 
 # Retrievers

@@ -249,10 +249,7 @@ def exited(span: Span, result: Any) -> None:
         if text is not None:
             answer.text = text
         _awaits_stream(answer, result)
-        if not answer.explicit:
-            runtime.finish(answer)
-        elif answer.ended is not None:
-            runtime.send(answer)
+        runtime.root_ended(answer)
 
 
 @guarded("llamaindex.span_drop")
@@ -269,10 +266,7 @@ def dropped(id_: str, error: BaseException | None) -> None:
         runtime.ended(call, status, name)
     answer = span.answer
     if span.root:
-        if not answer.explicit:
-            runtime.finish(answer, status, name)
-        elif answer.ended is not None:
-            runtime.send(answer)
+        runtime.root_ended(answer, status, name)
 
 
 def _chunks(nodes: Sequence[Any]) -> list[object]:

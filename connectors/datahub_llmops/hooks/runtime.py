@@ -80,6 +80,14 @@ def ended(part: Part, status: str = "ok", error: str | None = None) -> None:
         send(answer)
 
 
+def root_ended(answer: Answer, status: str = "ok", error: str | None = None) -> None:
+    """The root of an answer has ended, and the answer with it; one that the user has opened ends with its block."""
+    if not answer.explicit:
+        finish(answer, status, error)
+    elif answer.ended is not None:
+        send(answer)
+
+
 def send(item: Answer | WriteEvent) -> None:
     """To the recorder, if the hooks are on."""
     if recorder is not None and enabled:
