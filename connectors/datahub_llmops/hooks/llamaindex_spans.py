@@ -30,6 +30,7 @@ from datahub_llmops.hooks.answers import (
 from datahub_llmops.hooks.described import Described, attributes, kept
 from datahub_llmops.hooks.guard import guarded
 from datahub_llmops.hooks.model_calls import part, tokens
+from datahub_llmops.hooks.places import attribute
 
 
 class Span:
@@ -203,7 +204,7 @@ def _retrieval(span: Span, answer: Answer, retriever: Any) -> None:
 
 
 def _description(retriever: Any, own: Mapping[str, Any]) -> Described:
-    index_id = getattr(own.get("_index"), "index_id", None)
+    index_id = attribute(own.get("_index"), "index_id")
     known = kept(retriever, own, index_id)
     if known is not None:
         return known
