@@ -137,6 +137,25 @@ def test_a_deadline_covers_the_retries(stub: Stub) -> None:
     assert stub.count() <= 5
 
 
+def test_what_an_earlier_try_was_told_is_not_lost_to_the_deadline() -> None:
+    calls = 0
+
+    def silent_after_the_first(call: Call) -> Reply:
+        nonlocal calls
+        calls += 1
+        if calls > 1:
+            time.sleep(1)
+        return Reply(status=503, body=b"{}")
+
+    with Stub(silent_after_the_first) as server:
+        with pytest.raises(UnreadableError) as caught:
+            client(server.url, deadline=0.3, retries=5, backoff=0.0).get("/items")
+        assert str(caught.value).endswith(
+            "GET /items was answered 503. Look into the server's log, then run again "
+            "(2 tries, the last one cut off after 0.3 s in all)."
+        )
+
+
 def test_a_deadline_covers_an_answer_without_end() -> None:
     def endless(call: Call) -> Reply:
         return Reply(body=b" " * 50_000_000)

@@ -83,6 +83,8 @@ class _Failure:
     """Seconds that the server asked for (Retry-After)."""
     broken: bool = False
     """The system as a whole may be ill: counts towards the breaker."""
+    late: bool = False
+    """The call's deadline cut it off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +214,7 @@ class HttpClient:
         data = None if body is None else json.dumps(body).encode()
         end = time.monotonic() + self._seconds
         tries = 0
+        answered: _Failure | None = None
         self._refuse_if_broken(method, place)
         while True:
             tries += 1
@@ -219,14 +222,20 @@ class HttpClient:
             if isinstance(result, _Answer):
                 self._note(broken=False)
                 return result.value
+            if result.late:
+                break
+            answered = result
             pause = self._pause(tries, result.wait)
             if not (result.again and repeatable) or tries > self._retries or time.monotonic() + pause >= end:
                 break
             logger.debug("%s: %s %s %s; again in %.1f s", self.system, method, place, result.what, pause)
             time.sleep(pause)
         self._note(broken=result.broken)
-        times = "" if tries == 1 else f" ({tries} tries)"
-        raise result.error(f"{self.system} at {self.server}: {method} {place} {result.what}{times}.")
+        # What an earlier try was told says more than that the time was too short for another one.
+        told = answered or result
+        cut = f", the last one cut off after {self._seconds:g} s in all" if told is not result else ""
+        times = "" if tries == 1 else f" ({tries} tries{cut})"
+        raise told.error(f"{self.system} at {self.server}: {method} {place} {told.what}{times}.")
 
     def _pause(self, tries: int, asked: float | None) -> float:
         """Seconds until the next try: what the server asked for, else exponential with full jitter."""
@@ -248,11 +257,7 @@ class HttpClient:
         deadline.at = end
         left = deadline.left()
         if left <= 0:
-            return _Failure(
-                error=UnreadableError,
-                what=f"had no answer within {self._seconds:g} s. Raise timeout_sec, or look at the server",
-                broken=True,
-            )
+            return self._too_late()
         headers = self._headers if data is None else {**self._headers, "Content-Type": "application/json"}
         response: urllib3.BaseHTTPResponse | None = None
         try:
@@ -311,13 +316,10 @@ class HttpClient:
             return _Failure(
                 error=UnreachableError,
                 what=f"failed: no connection within {self._seconds:g} s. Check the url, and firewalls on the way",
+                late=True,
             )
         if isinstance(error, (trouble.TimeoutError, trouble.EmptyPoolError, TimeoutError)):
-            return _Failure(
-                error=UnreadableError,
-                what=f"had no answer within {self._seconds:g} s. Raise timeout_sec, or look at the server",
-                broken=True,
-            )
+            return self._too_late()
         if isinstance(error, (trouble.ProtocolError, OSError)):
             return _Failure(
                 error=UnreadableError,
@@ -326,6 +328,14 @@ class HttpClient:
                 broken=True,
             )
         return _Failure(error=UnreadableError, what="was not answered in HTTP. Check the url", broken=True)
+
+    def _too_late(self) -> _Failure:
+        return _Failure(
+            error=UnreadableError,
+            what=f"had no answer within {self._seconds:g} s. Raise timeout_sec, or look at the server",
+            broken=True,
+            late=True,
+        )
 
     def _judged(self, response: urllib3.BaseHTTPResponse, content: bytes | None) -> _Answer | _Failure:
         status = response.status
