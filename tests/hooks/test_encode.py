@@ -98,7 +98,7 @@ def test_models_tools_and_the_answer_itself(
     name: str, error: str, root: str, usage: dict[str, int] | None, version: str
 ) -> None:
     answer = begun(root=root, error=error or None, version=version or None)
-    prompt = ended(Prompt(answer, 2, None, identity=None, template=name, role=root))
+    prompt = ended(Prompt(answer, 2, None, None, name, root))
     model = ModelCall(answer, 3, None)
     parts: list[Part] = [
         prompt,

@@ -11,6 +11,8 @@ from uuid import uuid4
 import pytest
 from langchain_core.callbacks import AsyncCallbackHandler, BaseCallbackHandler
 from langchain_core.callbacks import manager as callback_manager
+from langchain_core.language_models import BaseChatModel, chat_models
+from langchain_core.runnables import RunnableLambda
 from langchain_core.vectorstores import InMemoryVectorStore, VectorStoreRetriever
 from llama_index.core import Document as LlamaDocument
 from llama_index.core import MockEmbedding, Settings, VectorStoreIndex
@@ -27,7 +29,7 @@ import datahub_llmops.hooks as lineage
 from datahub_llmops.hooks import answers, runtime
 from datahub_llmops.hooks import langchain as hook
 from datahub_llmops.recorded import RecordedAnswer
-from hooks.parts import DOCUMENTS, NamedEmbedding, rag
+from hooks.parts import DOCUMENTS, Model, NamedEmbedding, rag
 from hooks.seen import Host
 
 
@@ -110,6 +112,59 @@ class TestDispatch:
         monkeypatch.setattr(callback_manager, name, changed)
         lineage.attach("support-bot", store=host.path)
         assert vars(callback_manager)[name] is changed
+        host.handle.detach()
+
+
+class Asked(type):
+    """Counts how often it is asked whether something is an instance."""
+
+    @override
+    def __instancecheck__(cls, instance: object) -> bool:
+        asked.append(instance)
+        return False
+
+
+asked: list[object] = []
+
+
+class TestModels:
+    def test_only_other_handlers_are_asked_whether_they_take_streams(
+        self, host: Host, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        asked.clear()
+        monkeypatch.setattr(chat_models, "_StreamingCallbackHandler", Asked("Streaming", (), {}))
+        assert Model().invoke("q").content == asyncio.run(Model().ainvoke("q")).content
+        assert asked == []
+        counting = CountingHere()
+        Model().invoke("q", {"callbacks": [counting]})
+        assert asked == [counting, hook.attached()]
+        assert len(host.answers()) == 3
+
+    def test_a_model_streams_for_who_listens(self, host: Host) -> None:
+        chain: RunnableLambda[str, Any] = RunnableLambda(lambda q, config: Model().invoke(q, config))
+
+        async def heard() -> list[str]:
+            return [event["event"] async for event in chain.astream_events("q")]
+
+        assert "on_chat_model_stream" in asyncio.run(heard())
+        [answer] = host.answers()
+        assert len(answer.models) == 1
+
+    def test_detached_it_is_langchains_own_again(self, host: Host) -> None:
+        hooked = vars(BaseChatModel)["_should_stream"]
+        host.handle.detach()
+        assert vars(BaseChatModel)["_should_stream"] is hooked.__wrapped__
+        lineage.attach("support-bot", store=host.path)
+
+    def test_another_signature_is_left_alone(self, host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+        host.handle.detach()
+
+        def changed(self: Any, run: Any) -> bool:
+            raise AssertionError
+
+        monkeypatch.setattr(BaseChatModel, "_should_stream", changed)
+        lineage.attach("support-bot", store=host.path)
+        assert vars(BaseChatModel)["_should_stream"] is changed
         host.handle.detach()
 
 

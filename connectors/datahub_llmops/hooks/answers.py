@@ -138,7 +138,6 @@ class Prompt(Part):
         answer: Answer,
         key: object,
         parent: object,
-        *,
         identity: Metadata | None,
         template: object,
         role: str,
@@ -244,8 +243,9 @@ def begin(
 
 def _mark_span(answer: Answer) -> None:
     """Set the id on the OpenTelemetry span in force, where the application uses OpenTelemetry."""
+    context = sys.modules.get("opentelemetry.context")
     trace = sys.modules.get("opentelemetry.trace")
-    if trace is None:
+    if context is None or trace is None or not context.get_current():
         return
     span = trace.get_current_span()
     if span.is_recording():
@@ -276,7 +276,7 @@ def system_prompt(answer: Answer, key: object, identity: Metadata | None, conten
     for known in answer.parts:
         if type(known) is Prompt and known.template == content and known.identity == identity:
             return known
-    prompt = Prompt(answer, None, key, identity=identity, template=content, role="system")
+    prompt = Prompt(answer, None, key, identity, content, "system")
     prompt.ended = prompt.started
     keep(answer, prompt)
     return prompt

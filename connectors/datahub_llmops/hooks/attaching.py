@@ -126,6 +126,7 @@ def _hook() -> None:
     _hooked = True
     when = _finder.when
     when("langchain_core.tracers.context", _langchain_callbacks)
+    when("langchain_core.language_models.chat_models", _langchain_models)
     when("langchain_core.retrievers", _langchain_retrievers)
     when("langchain_core.vectorstores.base", _langchain_stores)
     when("llama_index.core.instrumentation", _llamaindex_callbacks)
@@ -157,6 +158,12 @@ def _langchain_callbacks() -> None:
         sweep = handler.runs.sweep
         if sweep not in runtime.recorder.tick:
             runtime.recorder.tick.append(sweep)
+
+
+def _langchain_models() -> None:
+    from datahub_llmops.hooks import langchain
+
+    langchain.hook_models(sys.modules["langchain_core.language_models.chat_models"].BaseChatModel)
 
 
 def _langchain_retrievers() -> None:

@@ -28,12 +28,8 @@ class Frame:
         self.retrieval = retrieval
 
 
-_frame: ContextVar[Frame | None] = ContextVar("datahub_llmops_store_call", default=None)
-
-
-def frame() -> Frame | None:
-    """The wrapped call that runs in this context."""
-    return _frame.get()
+running: ContextVar[Frame | None] = ContextVar("datahub_llmops_store_call", default=None)
+"""The wrapped call that runs in this context."""
 
 
 class Done:
@@ -53,15 +49,15 @@ class Done:
         self._after = after
 
     def __enter__(self) -> Done:
-        self.outer = _frame.get()
-        _frame.set(self.frame)
+        self.outer = running.get()
+        running.set(self.frame)
         self.started = time.time()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        _frame.set(self.outer)
+        running.set(self.outer)
         self.error = error
         self._after(self)
 

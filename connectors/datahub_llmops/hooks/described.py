@@ -13,14 +13,15 @@ _known: Final[dict[int, Described]] = {}
 
 
 class Described:
-    """Class and name of a retriever, facts of it, and the store behind it."""
+    """Class and name of a retriever, facts of it, the store behind it and the model that embeds its queries."""
 
-    __slots__ = ("_inner", "_ref", "_values", "facts", "index", "named", "place", "store")
+    __slots__ = ("_inner", "_ref", "_values", "embedding", "facts", "index", "named", "place", "store")
 
     def __init__(self, facts: Metadata, store: Any) -> None:
         self.named: Metadata = {key: facts.pop(key) for key in ("class", "name") if key in facts}
         self.facts = facts
         self.store = store
+        self.embedding: Metadata | None = None
         self.place: Metadata | None = None
         self.index: Metadata = {}
 

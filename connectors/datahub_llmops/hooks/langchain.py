@@ -8,14 +8,13 @@ Imported by the import hook only, when the application itself imports LangChain.
 from __future__ import annotations
 
 from contextvars import ContextVar
-from typing import Any, Final
+from typing import Any
 
 from langchain_core.callbacks.base import BaseCallbackHandler
 from typing_extensions import override
 
 from datahub_llmops.hooks import dispatch, langchain_runs
 from datahub_llmops.hooks.answers import Answer, Retrieval, Skipped
-from datahub_llmops.hooks.guard import guarded
 from datahub_llmops.hooks.langchain_runs import EVENTS
 
 
@@ -57,18 +56,15 @@ class Handler(BaseCallbackHandler):
         return self.runs.place(None)
 
 
-CALLS: Final = {name: guarded(f"langchain.{name}")(call) for name, call in EVENTS.items()}
-
-
-def _method(call: Any) -> Any:
+def _method(name: str) -> Any:
     def method(self: Handler, *given: Any, **named: Any) -> None:
-        call(given, named)
+        dispatch.call(name, given, named)
 
     return method
 
 
-for _name, _call in CALLS.items():
-    setattr(Handler, _name, _method(_call))
+for _name in EVENTS:
+    setattr(Handler, _name, _method(_name))
 
 _handler: Handler | None = None
 
@@ -92,12 +88,17 @@ def attached() -> Handler | None:
     return _handler if _handler is not None and not _handler.ignore_chain else None
 
 
+def hook_models(base: type) -> None:
+    """Have chat models not ask the handler what it is."""
+    dispatch.hook_models(_the_handler(), base)
+
+
 def attach() -> Handler:
     """Register once a process; later calls switch the same handler on again."""
     global _registered
     handler = _the_handler()
     handler.runs.look_up()
-    dispatch.hook(handler, CALLS)
+    dispatch.hook_events(handler)
     if not _registered:
         from langchain_core.tracers.context import register_configure_hook
 

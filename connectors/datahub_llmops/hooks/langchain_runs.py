@@ -39,34 +39,31 @@ def _parent(named: Named) -> int | None:
 
 
 def _chain_start(given: Given, named: Named) -> None:
-    run = named["run_id"].int
-    parent = _parent(named)
-    if named.get("run_type") == "prompt":
-        _prompt_start(given[0], named, run, parent)
-        return
-    if parent is not None:
-        held = runs.get(parent)
+    above = named.get("parent_run_id")
+    prompt = named.get("run_type") == "prompt"
+    if above is not None and not prompt:
+        # Most runs, so nothing is called for them.
+        held = runs.get(above.int)
         if held is not None:
-            runs[run] = held
+            runs[named["run_id"].int] = held
             return
-    answer, root, within = runs.place(parent)
-    runs[run] = within if within is not None else Root(answer, run, root)
-    if root and type(answer) is Answer:
-        if answer.root is None:
-            answer.root = named.get("name")
-        if answer.query is None:
-            answer.query = said(given[1])
-
-
-def _prompt_start(serialized: Any, named: Named, run: int, parent: int | None) -> None:
+    run = named["run_id"].int
+    parent = None if above is None else above.int
     answer, root, within = runs.place(parent)
     if type(answer) is not Answer:
         runs[run] = within if within is not None else Root(answer, run, root)
-        return
-    identity = templates.identity(named.get("metadata"))
-    prompt = Prompt(answer, run, parent, identity=identity, template=serialized, role="human")
-    keep(answer, prompt)
-    runs.begin(prompt, root)
+    elif prompt:
+        identity = templates.identity(named.get("metadata"))
+        part = runs[run] = Prompt(answer, run, parent, identity, given[0], "human")
+        part.root = root
+        keep(answer, part)
+    else:
+        runs[run] = within if within is not None else Root(answer, run, root)
+        if root:
+            if answer.root is None:
+                answer.root = named.get("name")
+            if answer.query is None:
+                answer.query = said(given[1])
 
 
 def _chain_end(given: Given, named: Named) -> None:
@@ -108,11 +105,12 @@ def _retriever_start(given: Given, named: Named) -> None:
     retrievers.handed_over.set(None)
     parent = _parent(named)
     answer, root, within = runs.place(parent)
-    retrieval = Retrieval(answer, named["run_id"].int, parent)
+    run = named["run_id"].int
+    retrieval = runs[run] = Retrieval(answer, run, parent)
     retrievers.searching.set(retrieval)
     if type(answer) is not Answer:
-        runs.begin(retrieval, False)
         return
+    retrieval.root = root
     if within is not None:
         within.composite = True
         retrieval.within = within
@@ -120,7 +118,6 @@ def _retriever_start(given: Given, named: Named) -> None:
     if answer.query is None:
         answer.query = given[1]
     keep(answer, retrieval)
-    runs.begin(retrieval, root)
 
 
 def _retriever_end(given: Given, named: Named) -> None:
@@ -169,7 +166,8 @@ def _model(named: Named) -> ModelCall | None:
     if type(answer) is not Answer:
         runs[run] = Root(answer, run, root)
         return None
-    call = ModelCall(answer, run, parent)
+    call = runs[run] = ModelCall(answer, run, parent)
+    call.root = root
     metadata = named.get("metadata")
     if metadata:
         call.asked, call.provider = metadata.get("ls_model_name"), metadata.get("ls_provider")
@@ -177,7 +175,6 @@ def _model(named: Named) -> ModelCall | None:
         parameters = named.get("invocation_params") or {}
         call.asked = parameters.get("model") or parameters.get("model_name") or parameters.get("_type")
     keep(answer, call)
-    runs.begin(call, root)
     return call
 
 
@@ -199,9 +196,9 @@ def _tool_start(given: Given, named: Named) -> None:
         runs[run] = Root(answer, run, root)
         return
     name = named.get("name") or (given[0] or {}).get("name")
-    tool = ToolCall(answer, run, parent, name if isinstance(name, str) else "tool")
+    tool = runs[run] = ToolCall(answer, run, parent, name if isinstance(name, str) else "tool")
+    tool.root = root
     keep(answer, tool)
-    runs.begin(tool, root)
 
 
 def _tool_end(given: Given, named: Named) -> None:

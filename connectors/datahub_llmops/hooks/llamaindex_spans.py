@@ -272,16 +272,14 @@ def dropped(id_: str, error: BaseException | None) -> None:
 
 def _chunks(nodes: Sequence[Any]) -> list[object]:
     found: list[object] = []
-    pick, note = provenance.pick, provenance.note
     for one in nodes:
         node = one.node
         own = node.__dict__
-        picked = pick(own.get("metadata"))
-        if not picked:
+        metadata = own.get("metadata")
+        if not metadata or provenance.KEYS.isdisjoint(metadata):
             source = node.source_node
-            if source is not None:
-                picked = pick(source.metadata)
-        note(found, own.get("id_") or node.node_id, one.score, None, picked)
+            metadata = source.metadata if source is not None else None
+        provenance.note(found, own.get("id_") or node.node_id, one.score, None, metadata)
     return found
 
 
@@ -301,7 +299,7 @@ def _prompt(event: Any) -> None:
         if type(known) is Prompt and known.template == template and known.identity == identity:
             span.prompt = known
             return
-    prompt = Prompt(answer, event.span_id, None, identity=identity, template=template, role="human")
+    prompt = Prompt(answer, event.span_id, None, identity, template, "human")
     prompt.ended = prompt.started
     keep(answer, prompt)
     span.prompt = prompt

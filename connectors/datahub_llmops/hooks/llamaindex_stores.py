@@ -36,7 +36,7 @@ def _wrap(kind: type) -> None:
 
 @guarded("llamaindex.before_write")
 def _before_write(function: Any, args: Any, kwargs: Any) -> Frame | None:
-    outer = calls.frame()
+    outer = calls.running.get()
     return None if outer is not None and outer.kind == "write" else Frame("write")
 
 
@@ -85,7 +85,7 @@ def _after_delete(call: Done) -> None:
 
 @guarded("llamaindex.before_query")
 def _before_query(function: Any, args: Any, kwargs: Any) -> Frame | None:
-    if calls.frame() is not None or not args:
+    if calls.running.get() is not None or not args:
         return None
     active = _active_span()
     span = spans.get(active.get() or "") if active is not None else None
@@ -122,8 +122,8 @@ def _after_query(call: Done) -> None:
     ids = held(call.result, "ids") or [node.node_id for node in nodes]
     found: list[object] = []
     for number, identity in enumerate(ids):
-        picked = provenance.pick(nodes[number].metadata) if number < len(nodes) else {}
-        provenance.note(found, identity, scores[number] if number < len(scores) else None, None, picked)
+        metadata = nodes[number].metadata if number < len(nodes) else None
+        provenance.note(found, identity, scores[number] if number < len(scores) else None, None, metadata)
     retrieval.chunks = found
     runtime.ended(retrieval)
 

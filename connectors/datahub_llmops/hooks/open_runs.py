@@ -42,30 +42,21 @@ class OpenRuns(dict[int, Any]):
         variable = getattr(module, "var_child_runnable_config", None)
         self._child_config = variable if isinstance(variable, ContextVar) else None
 
-    def _parent(self, parent: int | None) -> Any:
-        if parent is not None:
-            return self.get(parent)
-        # A fallback's attempts carry no parent; the config that surrounds them does.
-        variable = self._child_config
-        config = variable.get() if variable is not None else None
-        if not config:
-            return None
-        surrounding = getattr(config.get("callbacks"), "parent_run_id", None)
-        return self.get(surrounding.int) if surrounding is not None else None
-
     def place(self, parent: int | None) -> tuple[Answer | Skipped, bool, Retrieval | None]:
         """Answer, whether the run is its root, and the retriever that it runs inside."""
-        held = self._parent(parent)
+        if parent is None:
+            # A fallback's attempts carry no parent; the config that surrounds them does.
+            variable = self._child_config
+            config = variable.get() if variable is not None else None
+            if config:
+                surrounding = getattr(config.get("callbacks"), "parent_run_id", None)
+                parent = None if surrounding is None else surrounding.int
+        held = self.get(parent) if parent is not None else None
         if held is not None:
             return held.answer, False, held if type(held) is Retrieval else None
         if len(self) >= runtime.MAX_OPEN:
             self.sweep()
         return runtime.enter("langchain"), True, None
-
-    def begin(self, part: Any, root: bool) -> None:
-        """A run that is a part of its answer."""
-        part.root = root
-        self[part.key] = part
 
     def end(self, run: int) -> Any:
         """What the run was; nothing for one that is known by its parent's entry."""

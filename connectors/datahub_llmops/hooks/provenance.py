@@ -28,32 +28,22 @@ _PLACE: Final = re.compile(
     r"[\w.+-]+://|[/\\~.]|[A-Za-z]:[/\\]|[\w .-]+[/\\]|[\w-]+\.[A-Za-z][\w]{0,7}$|[\w-]+(\.[\w-]+){1,3}$"
 )
 _SCALARS: Final = (str, int)
-_PICKED: Final = frozenset(PICKED)
+KEYS: Final = frozenset(PICKED)
 
 
-def pick(metadata: object) -> dict[str, Any]:
-    """The allow-listed scalars of a chunk's metadata; runs on the application's thread and does no more."""
-    if not isinstance(metadata, dict) or not metadata:
-        return {}
-    if len(metadata) <= len(PICKED):
-        found = {}  # A comprehension is a call more.
-        for key, value in metadata.items():
-            if key in _PICKED and type(value) in _SCALARS:
-                found[key] = value
-        return found
-    return {key: metadata[key] for key in PICKED if type(metadata.get(key)) in _SCALARS}
-
-
-def note(
-    chunks: list[object], identity: object, score: object, text: object, picked: Mapping[str, Any]
-) -> None:
+def note(chunks: list[object], identity: object, score: object, text: object, metadata: object) -> None:
     """Add a chunk to a flat list: id, score, text, then key and value of what is picked of its metadata, then ``None``.
 
-    The text is wanted only of a chunk that has no id. Runs on the application's thread.
+    Picked are allow-listed scalars. The text is wanted only of a chunk that has no id. Runs on the application's thread
+    and does no more.
     """
     chunks += (identity, score, text)
-    for item in picked.items():
-        chunks += item
+    if metadata and isinstance(metadata, dict):
+        for key in metadata if len(metadata) <= len(PICKED) else PICKED:
+            if key in KEYS:
+                value = metadata.get(key)
+                if type(value) in _SCALARS:
+                    chunks += (key, value)
     chunks.append(None)
 
 
@@ -62,7 +52,7 @@ def noted(chunks: Iterable[Any]) -> Iterator[tuple[object, object, object, dict[
 
     >>> flat = []
     >>> note(flat, "c1", 0.5, None, {"source": "a.pdf", "other": 1})
-    >>> note(flat, None, None, "text", {})
+    >>> note(flat, None, None, "text", None)
     >>> list(noted(flat))
     [('c1', 0.5, None, {'source': 'a.pdf'}), (None, None, 'text', {})]
     """
@@ -73,6 +63,13 @@ def noted(chunks: Iterable[Any]) -> Iterator[tuple[object, object, object, dict[
         while (key := next(rest)) is not None:
             picked[key] = next(rest)
         yield identity, score, text, picked
+
+
+def pick(metadata: object) -> dict[str, Any]:
+    """What is picked of a chunk's metadata."""
+    chunks: list[object] = []
+    note(chunks, None, None, None, metadata)
+    return next(noted(chunks))[3]
 
 
 def source(picked: Mapping[str, Any], digest: Callable[[str], str], mode: str) -> dict[str, str] | None:

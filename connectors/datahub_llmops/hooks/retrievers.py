@@ -31,6 +31,7 @@ def _description(retriever: Any) -> Described:
     if known is not None:
         return known
     found = Described(*extractors.langchain_retriever(retriever))
+    found.embedding = extractors.embedding(extractors.model_of(found.store))
     # Only where all of it can be compared: a filter can change inside, parts and rerankers have options of their own.
     plain = options is None or (
         isinstance(options, dict) and all(type(value) in _PLAIN for value in options.values())
@@ -50,7 +51,8 @@ def describe(retrieval: Retrieval, retriever: Any, metadata: Metadata, name: str
         retrieval.retriever = found.named
         retrieval.facts = found.facts
         if found.store is not None:
-            at_store(retrieval, found.store)
+            retrieval.index = extractors.identity(found.store)
+            retrieval.embedding = found.embedding
     else:
         shown = name or metadata.get("ls_retriever_name")
         retrieval.retriever = {"name": shown} if isinstance(shown, str) else {}
@@ -71,7 +73,7 @@ def at_store(retrieval: Retrieval, store: Any) -> None:
 def chunks_of(documents: Sequence[Any], scores: dict[int, float] | None) -> list[object]:
     """The documents found, as ``provenance.note`` notes them."""
     found: list[object] = []
-    note, pick = provenance.note, provenance.pick
+    note = provenance.note
     for document in documents:
         own = document.__dict__
         metadata = own.get("metadata")
@@ -84,7 +86,7 @@ def chunks_of(documents: Sequence[Any], scores: dict[int, float] | None) -> list
             identity = metadata.get("_id", metadata.get("pk"))
         # The text is the name of a chunk that has no id.
         text = own.get("page_content") if identity is None else None
-        note(found, identity, score, text, pick(metadata))
+        note(found, identity, score, text, metadata)
     return found
 
 

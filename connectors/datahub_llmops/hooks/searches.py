@@ -45,7 +45,7 @@ def watched(function: Any) -> Any:
                 return await bypassing(*args, **kwargs)
             result = await function(*args, **kwargs)
             if scored:
-                _inside(retrieval, result)
+                _note_scores(retrieval, result)
             return result
 
         return later
@@ -57,7 +57,7 @@ def watched(function: Any) -> Any:
             return bypassing(*args, **kwargs)
         result = function(*args, **kwargs)
         if scored:
-            _inside(retrieval, result)
+            _note_scores(retrieval, result)
         return result
 
     return now
@@ -65,7 +65,7 @@ def watched(function: Any) -> Any:
 
 def _around(args: Any) -> Retrieval | None:
     """The retriever or search that this one is a part of."""
-    frame = calls.frame()
+    frame = calls.running.get()
     if frame is not None:
         return frame.retrieval
     current = retrievers.searching.get()
@@ -89,14 +89,24 @@ def _found_at(retrieval: Retrieval, args: Any) -> None:
 
 
 @guarded("stores.inside_search")
-def _inside(retrieval: Retrieval, result: Any) -> None:
-    if isinstance(retrieval.answer, Answer):
-        _scored(retrieval, result)
+def _note_scores(retrieval: Retrieval, result: Any) -> None:
+    """Take down the scores of (document, score) pairs: which of the documents are chunks, the retriever will say."""
+    if (
+        isinstance(result, list)
+        and result
+        and isinstance(result[0], tuple)
+        and type(retrieval.answer) is Answer
+    ):
+        scores = retrieval.scores
+        if scores is None:
+            scores = retrieval.scores = {}
+        for pair in result:
+            scores[id(pair[0])] = pair[1]
 
 
 @guarded("stores.before_search")
 def _before_search(function: Any, args: Any, kwargs: Any) -> Frame | None:
-    if calls.frame() is not None or not args:
+    if calls.running.get() is not None or not args:
         return None
     return Frame("search", _direct(args[0], kwargs))
 
@@ -133,27 +143,20 @@ def _after_search(call: Done) -> None:
     retrieval = call.frame.retrieval
     if retrieval is None:
         return
-    documents = _scored(retrieval, call.result)
     if call.error is not None:
         status, name = runtime.failure(call.error)
         runtime.ended(retrieval, status, name)
     else:
-        retrieval.chunks = retrievers.chunks_of(documents, retrieval.scores)
+        _note_scores(retrieval, call.result)
+        retrieval.chunks = retrievers.chunks_of(_documents(call.result), retrieval.scores)
         runtime.ended(retrieval)
 
 
-def _scored(retrieval: Retrieval, result: Any) -> list[Any]:
-    """Note the scores in a result of (document, score) pairs; the documents of it."""
-    if not isinstance(result, list) or not result:
-        return []
-    if not isinstance(result[0], tuple):
-        return [one for one in result if hasattr(one, "page_content")]
-    scores = retrieval.scores if retrieval.scores is not None else {}
-    documents = []
-    for pair in result:
-        if len(pair) > 1 and hasattr(pair[0], "page_content"):
-            documents.append(pair[0])
-            if hasattr(pair[1], "__float__"):
-                scores[id(pair[0])] = pair[1]
-    retrieval.scores = scores
-    return documents
+def _documents(result: Any) -> list[Any]:
+    """The documents of a result, which are in pairs with their scores or alone."""
+    found = (
+        [one[0] if isinstance(one, tuple) and one else one for one in result]
+        if isinstance(result, list)
+        else []
+    )
+    return [one for one in found if hasattr(one, "page_content")]

@@ -60,7 +60,7 @@ def wrap_langchain(kind: type) -> None:
 
 @guarded("stores.before_write")
 def _before_write(function: Any, args: Any, kwargs: Any) -> Frame | None:
-    outer = calls.frame()
+    outer = calls.running.get()
     return None if outer is not None and outer.kind in ("write", "delete") else Frame("write")
 
 
@@ -152,7 +152,7 @@ def _after_update(call: Done) -> None:
 
 @guarded("stores.before_delete")
 def _before_delete(function: Any, args: Any, kwargs: Any) -> Frame | None:
-    outer = calls.frame()
+    outer = calls.running.get()
     return None if outer is not None and outer.kind in ("write", "delete") else Frame("delete")
 
 
