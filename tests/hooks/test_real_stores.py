@@ -6,15 +6,14 @@ import asyncio
 import inspect
 import re
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import grpc
 import pytest
 import weaviate
+from llama_index.core import Document, MockEmbedding, VectorStoreIndex
 from osmem_server import OsmemServer  # type: ignore[import-untyped]  # it has no types
 
 from datahub_llmops.catalog.local import LocalCatalog
@@ -42,12 +41,14 @@ from hooks.real_stores import (
 )
 from hooks.seen import Host
 from stub import Stub, forward
+from vectors import weaviate_grpc
 from vectors.chroma_stores import ChromaServer
 from vectors.elastic_service import ElasticService
 from vectors.pgvector_stores import running
 from vectors.qdrant_engine import QdrantEngine, served
 from vectors.runs import aspect, failures, ingest, report
 from vectors.search_stores import NO_INDEX, call
+from vectors.weaviate_grpc import WeaviateGrpc
 from vectors.weaviate_service import WeaviateService
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*langchain-community.*:DeprecationWarning")
@@ -218,55 +219,69 @@ def test_an_alias_that_moved_stands_for_what_it_pointed_at_when_the_connector_ra
     assert {n: one["totalSqlQueries"] for n, one in calls.items()} == {"docs": 1, "more": 2}
 
 
-@contextmanager
-def weaviate_without_grpc() -> Iterator[tuple[str, weaviate.WeaviateClient]]:
-    """URL of the stand-in, and Weaviate's own client of it. Each gRPC call is answered that there is no such method."""
-    nothing = grpc.server(ThreadPoolExecutor(1))
-    port = nothing.add_insecure_port("127.0.0.1:0")
-    nothing.start()
-    try:
-        with (
-            WeaviateService() as service,
-            weaviate.connect_to_local("127.0.0.1", service.port, port, skip_init_checks=True) as client,
-        ):
-            yield service.url, client
-    finally:
-        nothing.stop(None)
-
-
+@pytest.mark.parametrize("how", ["sync", "async"])
 @pytest.mark.parametrize("framework", ["langchain", "llama-index"])
-def test_stores_over_weaviate_end_at_the_connectors_urn(host: Host, tmp_path: Path, framework: str) -> None:
-    """What writes and asks is gRPC, which no stand-in here speaks: the package reports its writes all the same, and
-    the question fails. Both are recorded with the place that the store object has."""
-    make, use, name = {
-        "langchain": (_langchain_weaviate, langchain, "Notes"),
-        "llama-index": (_llama_weaviate, llamaindex, "Llama"),
+def test_stores_over_weaviate_end_at_the_connectors_urn(
+    host: Host, tmp_path: Path, framework: str, how: str
+) -> None:
+    use, name, says_ids = {
+        "langchain": (_langchain_over_weaviate, "Notes", False),
+        "llama-index": (_llama_over_weaviate, "Llama", True),
     }[framework]
-    case = Case("weaviate", "weaviate", name, make, lambda _: {})
-    with weaviate_without_grpc() as (url, client):
-        with pytest.raises(ValueError, match="Method not found"):
-            use(make(client), "sync")
+    with WeaviateService() as service, weaviate_grpc.served(WeaviateGrpc(service.schema_of).answer) as port:
+        use(service.port, port, how)
         [answer] = host.answers()
         [retrieval] = answer.retrievals
         [written] = host.writes()
         assert retrieval.index == written.index
-        assert (retrieval.status, retrieval.chunks) == ("error", ())
         assert written.counts == {"added": 3}
         assert host.handle.stats()["degraded"] == []
-        ends_at_the_connectors_urn(host, tmp_path, framework, case, {"url": url})
+        assert writers(host, retrieval) == [written.run if says_ids else None] * 2
+        case = Case("weaviate", "weaviate", name, lambda _: None, lambda _: {})
+        ends_at_the_connectors_urn(host, tmp_path, framework, case, {"url": service.url})
 
 
-def _langchain_weaviate(client: Any) -> Any:
+def _langchain_over_weaviate(port: int, grpc_port: int, how: str) -> None:
     from langchain_weaviate import WeaviateVectorStore
 
     # The client makes the first letter of a name large.
-    return WeaviateVectorStore(client, "notes", "text", EMBEDDING)
+    with weaviate.connect_to_local("127.0.0.1", port, grpc_port, skip_init_checks=True) as client:
+        if how == "sync":
+            langchain(WeaviateVectorStore(client, "notes", "text", EMBEDDING), how)
+            return
+
+        async def later() -> list[Any]:
+            async with _weaviate_later(port, grpc_port) as asynchronous:
+                store = WeaviateVectorStore(client, "notes", "text", EMBEDDING, client_async=asynchronous)
+                await store.aadd_documents(langchain_documents(), ids=IDS)
+                return await store.as_retriever(search_kwargs={"k": 2}).ainvoke("q")
+
+        assert len(asyncio.run(later())) == 2
 
 
-def _llama_weaviate(client: Any) -> Any:
+def _llama_over_weaviate(port: int, grpc_port: int, how: str) -> None:
     from llama_index.vector_stores.weaviate import WeaviateVectorStore
 
-    return WeaviateVectorStore(weaviate_client=client, index_name="Llama")
+    if how == "sync":
+        with weaviate.connect_to_local("127.0.0.1", port, grpc_port, skip_init_checks=True) as client:
+            llamaindex(WeaviateVectorStore(weaviate_client=client, index_name="Llama"), how)
+        return
+
+    async def later() -> list[Any]:
+        async with _weaviate_later(port, grpc_port) as client:
+            index = VectorStoreIndex.from_vector_store(
+                WeaviateVectorStore(weaviate_client=client, index_name="Llama"),
+                embed_model=MockEmbedding(8, model_name="text-embedding-3-small"),
+            )
+            for number in range(3):
+                await index.ainsert(Document(text=f"text {number}"))
+            return await index.as_retriever(similarity_top_k=2).aretrieve("q")
+
+    assert len(asyncio.run(later())) == 2
+
+
+def _weaviate_later(port: int, grpc_port: int) -> weaviate.WeaviateAsyncClient:
+    return weaviate.use_async_with_local("127.0.0.1", port, grpc_port, skip_init_checks=True)
 
 
 def writers(host: Host, retrieval: Any) -> list[str | None]:

@@ -6,11 +6,14 @@ import doctest
 import json
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
+import grpc
 import pytest
 import weaviate
+from google.protobuf.json_format import MessageToDict, ParseDict
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -25,6 +28,7 @@ from datahub_llmops.vectors.weaviate_queries import Ask, query_of, results_of
 from datahub_llmops.vectors.weaviate_reader import WeaviateReader
 from datahub_llmops.vectors.weaviate_rest import WeaviateServer, absent
 from stub import Call, Reply, Stub, answer_json
+from vectors.weaviate_grpc import MESSAGES, WeaviateGrpc, asking, served
 from vectors.weaviate_service import PLANTED, RECORDED, WeaviateService, said
 
 FIELDS = ("source", "uri", "page", "table", "dataset", "path", "file_path", "file_name", "ref_doc_id")
@@ -38,6 +42,9 @@ GRAPH = {
     "flatSearchCutoff": "40000",
     "maxConnections": "32",
 }
+
+
+GRPC = json.loads((Path(__file__).parents[1] / "wire" / "weaviate" / "grpc.json").read_text(encoding="utf-8"))
 
 
 def reader_of(url: str, **options: Any) -> WeaviateReader:
@@ -94,6 +101,25 @@ def comparable(answer: Any) -> Any:
             (comparable(item) for item in answer), key=lambda item: json.dumps(item, sort_keys=True)
         )
     return answer
+
+
+def test_over_grpc_it_answers_as_the_server_did() -> None:
+    service = WeaviateGrpc(lambda name: {"properties": GRPC["properties"][name]})
+    with served(service.answer) as port, grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+        for call in GRPC["calls"]:
+            asked, answered = MESSAGES[call["method"]]
+            reply = asking(channel, call["method"])(ParseDict(call["request"], asked()))
+            assert unordered(reply) == unordered(ParseDict(call["reply"], answered())), call["method"]
+    assert {call["method"] for call in GRPC["calls"]} == set(MESSAGES)
+
+
+def unordered(reply: Any) -> dict[str, Any]:
+    """A reply without what means nothing in the stand-in."""
+    found: dict[str, Any] = MessageToDict(reply, preserving_proto_field_name=True)
+    for result in found.get("results", ()):
+        result["metadata"].pop("score", None)
+    found.get("results", []).sort(key=lambda result: result["metadata"]["id"])
+    return found
 
 
 @pytest.mark.parametrize(

@@ -200,13 +200,13 @@ def main() -> None:
     about = {"version": server, "written_by": {name: version(name) for name in packages}}
     ordered = sorted(calls, key=lambda call: (call["path"], call["query"], json.dumps(call["body"])))
     parts = [f'"{name}": {json.dumps(value)}' for name, value in about.items()]
-    parts += [f'"graphql switched off": {json.dumps(off)}', f'"roles": {_lines("{}", refusals)}']
-    parts += [f'"calls": {_lines("[]", ordered)}']
+    parts += [f'"graphql switched off": {json.dumps(off)}', f'"roles": {lines("{}", refusals)}']
+    parts += [f'"calls": {lines("[]", ordered)}']
     out = Path(__file__).with_name("recorded.json")
     out.write_text("{\n" + ",\n".join(parts) + "\n}\n", encoding="utf-8")
 
 
-def _lines(brackets: str, value: Any) -> str:
+def lines(brackets: str, value: Any) -> str:
     """One entry a line: to be compared by people."""
     named = isinstance(value, dict)
     entries = [f"{json.dumps(key)}: {json.dumps(value[key])}" if named else json.dumps(key) for key in value]
