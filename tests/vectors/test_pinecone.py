@@ -185,6 +185,7 @@ def test_an_integrated_index_says_its_model_and_text(reader: PineconeReader) -> 
 def test_what_langchain_and_llama_index_wrote(reader: PineconeReader) -> None:
     langchain, llama = reader.read(("written", "langchain")), reader.read(("written", "llama"))
     assert [item.path for item in langchain.fields] == ["page", "source", "text"]
+    assert langchain.text_field == "text"
     assert langchain.provenance[0].values == {"s3://kb/0.md": 2, "s3://kb/1.md": 2}
     described = {item.path: bool(item.description) for item in llama.fields}
     assert described == {

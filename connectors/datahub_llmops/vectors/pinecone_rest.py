@@ -121,7 +121,8 @@ class PineconeReader:
             containers=(opened.index.container(),),
             vectors=opened.index.vectors(opened.stats, paths),
             fields=fields,
-            text_field=opened.index.text_field or text_path(paths),
+            # A namespace is flat: LangChain's text lies beside its metadata, under "text" by default.
+            text_field=opened.index.text_field or text_path(paths) or ("text" if "text" in paths else None),
             count=count,
             size_bytes=more.size_bytes,
             region=opened.index.region,
