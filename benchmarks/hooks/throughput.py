@@ -1,8 +1,9 @@
 """Calls a second with 32 threads, and with 32 tasks, and a model that takes 50 ms: the hooks beside none and a no-op.
 
-``python benchmarks/hooks/throughput.py [--rounds 20] [--seconds 2]``; every configuration in a process of its own,
-each round visits all in a random order. What counts is the lower bound of the ratio's 95 % bootstrap interval. Where
-the processor is taken by others the ratio is that of the CPU a call takes, not of its waiting.
+``python benchmarks/hooks/throughput.py [threads] [tasks] [--rounds 120] [--processes 4]``; every configuration in
+processes of its own, each round visits all in a random order, any process of each. What counts is the lower bound of
+the ratio's 95 % bootstrap interval. Where the processor is taken by others the ratio is that of the CPU a call takes,
+not of its waiting.
 """
 
 from __future__ import annotations
@@ -123,27 +124,30 @@ def start(configuration: str) -> subprocess.Popen[str]:
 def main() -> None:
     """Run and print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=20)
-    parser.add_argument("--seconds", type=float, default=2.0)
+    parser.add_argument("kinds", nargs="*", metavar="threads|tasks", help="default: both")
+    parser.add_argument("--rounds", type=int, default=120)
+    parser.add_argument("--seconds", type=float, default=1.0)
+    parser.add_argument("--processes", type=int, default=4, help="of each configuration")
     parser.add_argument("--worker")
     options = parser.parse_args()
     if options.worker:
         worker(options.worker)
         return
-    workers = {name: start(name) for name in CONFIGURATIONS}
-    for kind in MEASURES:
+    workers = {name: [start(name) for _ in range(options.processes)] for name in CONFIGURATIONS}
+    for kind in options.kinds or MEASURES:
         rates: dict[str, list[float]] = {name: [] for name in workers}
         for _ in range(options.rounds):
             for name in random.sample(list(workers), len(workers)):
-                rates[name].append(ask(workers[name], f"{kind} {options.seconds}"))
+                rates[name].append(ask(random.choice(workers[name]), f"{kind} {options.seconds}"))
         none = rates["none"]
         print(f"{WORKERS} {kind}: none {statistics.median(none):.0f} calls/s, {options.rounds} rounds")
         for name in CONFIGURATIONS[1:]:
             ratios = [mine / other for mine, other in zip(rates[name], none, strict=True)]
             low, high = interval(ratios, statistics.median)
             print(f"  {name:6} {statistics.median(ratios):.3f} of it ({low:.3f}..{high:.3f})")
-    for process in workers.values():
-        process.kill()
+    for processes in workers.values():
+        for process in processes:
+            process.kill()
 
 
 if __name__ == "__main__":

@@ -31,7 +31,6 @@ def _description(retriever: Any) -> Described:
     if known is not None:
         return known
     found = Described(*extractors.langchain_retriever(retriever))
-    found.embedding = extractors.embedding(extractors.model_of(found.store))
     # Only where all of it can be compared: a filter can change inside, parts and rerankers have options of their own.
     plain = options is None or (
         isinstance(options, dict) and all(type(value) in _PLAIN for value in options.values())
@@ -52,6 +51,8 @@ def describe(retrieval: Retrieval, retriever: Any, metadata: Metadata, name: str
         retrieval.facts = found.facts
         if found.store is not None:
             retrieval.index = extractors.identity(found.store)
+            if found.embedding is None:
+                found.embedding = extractors.embedding(extractors.model_of(found.store))
             retrieval.embedding = found.embedding
     else:
         shown = name or metadata.get("ls_retriever_name")

@@ -101,7 +101,8 @@ def _note_scores(retrieval: Retrieval, result: Any) -> None:
         if scores is None:
             scores = retrieval.scores = {}
         for pair in result:
-            scores[id(pair[0])] = pair[1]
+            if len(pair) > 1:
+                scores[id(pair[0])] = pair[1]
 
 
 @guarded("stores.before_search")
