@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -30,7 +33,7 @@ from datahub_llmops.hooks import answers, runtime
 from datahub_llmops.hooks import langchain as hook
 from datahub_llmops.recorded import RecordedAnswer
 from hooks.parts import DOCUMENTS, Model, NamedEmbedding, rag
-from hooks.seen import Host
+from hooks.seen import Host, stored_answers
 
 
 @pytest.fixture
@@ -113,6 +116,41 @@ class TestDispatch:
         lineage.attach("support-bot", store=host.path)
         assert vars(callback_manager)[name] is changed
         host.handle.detach()
+
+
+FIRST = """
+import datahub_llmops.hooks as lineage
+lineage.attach("a", store={store!r})
+import {first}
+from langchain_core.language_models import BaseChatModel, FakeListChatModel
+from langchain_core.documents import Document
+from langchain_core.embeddings import DeterministicFakeEmbedding
+from langchain_core.runnables import RunnableLambda
+from langchain_core.vectorstores import InMemoryVectorStore
+store = InMemoryVectorStore(DeterministicFakeEmbedding(size=4))
+store.add_documents([Document("a")])
+(RunnableLambda(lambda q: str(store.similarity_search(q))) | FakeListChatModel(responses=["a"])).invoke("q")
+from langchain_core.callbacks import manager
+print(*(hasattr(one, "__wrapped__") for one in (manager.handle_event, BaseChatModel._should_stream)))
+"""
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        "langchain_core.tracers.context",
+        "langchain_core.callbacks.manager",
+        "langchain_core.language_models.chat_models",
+        "langchain_core.runnables.config",
+    ],
+)
+def test_whatever_of_langchain_is_imported_first(tmp_path: Path, first: str) -> None:
+    program = FIRST.format(store=str(tmp_path / "answers.db"), first=first)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["True", "True"]
+    # A search without a retriever knows the run around it by LangChain's config alone.
+    [answer] = stored_answers(tmp_path / "answers.db")
+    assert (len(answer.retrievals), len(answer.models)) == (1, 1)
 
 
 class Asked(type):

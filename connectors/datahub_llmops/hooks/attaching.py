@@ -126,6 +126,8 @@ def _hook() -> None:
     _hooked = True
     when = _finder.when
     when("langchain_core.tracers.context", _langchain_callbacks)
+    when("langchain_core.callbacks.manager", _langchain_events)
+    when("langchain_core.runnables.config", _langchain_config)
     when("langchain_core.language_models.chat_models", _langchain_models)
     when("langchain_core.retrievers", _langchain_retrievers)
     when("langchain_core.vectorstores.base", _langchain_stores)
@@ -158,6 +160,18 @@ def _langchain_callbacks() -> None:
         sweep = handler.runs.sweep
         if sweep not in runtime.recorder.tick:
             runtime.recorder.tick.append(sweep)
+
+
+def _langchain_events() -> None:
+    from datahub_llmops.hooks import langchain
+
+    langchain.hook_events(sys.modules["langchain_core.callbacks.manager"])
+
+
+def _langchain_config() -> None:
+    from datahub_llmops.hooks import langchain
+
+    langchain.hook_config(sys.modules["langchain_core.runnables.config"])
 
 
 def _langchain_models() -> None:

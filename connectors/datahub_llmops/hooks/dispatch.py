@@ -11,7 +11,6 @@ events. Beside other handlers LangChain's own functions do everything.
 from __future__ import annotations
 
 import functools
-import sys
 from typing import Any
 
 from datahub_llmops.hooks import guard, patching
@@ -32,9 +31,11 @@ def call(event_name: str, given: Any, named: Any) -> None:
             guard.caught(f"langchain.{event_name}", error)
 
 
-def hook_events(handler: Any) -> None:
-    """Where LangChain's function is not as it was, nothing is hooked and nothing is lost but time."""
-    manager: Any = sys.modules.get("langchain_core.callbacks.manager")
+def hook_events(handler: Any, manager: Any) -> None:
+    """Where LangChain's function is not as it was, nothing is hooked and nothing is lost but time.
+
+    ``manager`` is the module ``langchain_core.callbacks.manager``.
+    """
     for name, make in (("handle_event", _straight), ("ahandle_event", _straight_later)):
         code = getattr(getattr(manager, name, None), "__code__", None)
         if code is not None and code.co_varnames[:3] == _SIGNATURE:

@@ -88,6 +88,16 @@ def attached() -> Handler | None:
     return _handler if _handler is not None and not _handler.ignore_chain else None
 
 
+def hook_events(manager: Any) -> None:
+    """Have events go straight to the handler where it is the only one."""
+    dispatch.hook_events(_the_handler(), manager)
+
+
+def hook_config(config: Any) -> None:
+    """Have runs know the run around them where LangChain does not say it."""
+    _the_handler().runs.look_up(config)
+
+
 def hook_models(base: type) -> None:
     """Have chat models not ask the handler what it is."""
     dispatch.hook_models(_the_handler(), base)
@@ -97,8 +107,6 @@ def attach() -> Handler:
     """Register once a process; later calls switch the same handler on again."""
     global _registered
     handler = _the_handler()
-    handler.runs.look_up()
-    dispatch.hook_events(handler)
     if not _registered:
         from langchain_core.tracers.context import register_configure_hook
 

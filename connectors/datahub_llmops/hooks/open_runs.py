@@ -6,7 +6,6 @@ the run ids: a ``UUID`` is hashed and compared in Python, at every event.
 
 from __future__ import annotations
 
-import sys
 import time
 from contextvars import ContextVar
 from typing import Any
@@ -34,11 +33,10 @@ class OpenRuns(dict[int, Any]):
 
     def __init__(self) -> None:
         super().__init__()
-        self.look_up()
+        self._child_config: ContextVar[Any] | None = None
 
-    def look_up(self) -> None:
-        """Find the variable that holds LangChain's config of the run around, where there is one."""
-        module = sys.modules.get("langchain_core.runnables.config")
+    def look_up(self, module: Any) -> None:
+        """Find the variable of ``langchain_core.runnables.config`` that holds the config of the run around."""
         variable = getattr(module, "var_child_runnable_config", None)
         self._child_config = variable if isinstance(variable, ContextVar) else None
 
