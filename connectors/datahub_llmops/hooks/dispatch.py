@@ -11,7 +11,7 @@ events. Beside other handlers LangChain's own functions do everything.
 from __future__ import annotations
 
 import functools
-from typing import Any
+from typing import Any, Final
 
 from datahub_llmops.hooks import guard, patching
 from datahub_llmops.hooks.langchain_runs import EVENTS
@@ -19,16 +19,8 @@ from datahub_llmops.hooks.langchain_runs import EVENTS
 _SIGNATURE = ("handlers", "event_name", "ignore_condition_name")
 
 
-def call(event_name: str, given: Any, named: Any) -> None:
-    """One event, with its arguments and keywords packed; nothing of ours gets out."""
-    known = EVENTS.get(event_name)
-    if known is not None:
-        try:
-            known(given, named)
-        except Exception as error:
-            if guard.reraise:
-                raise
-            guard.caught(f"langchain.{event_name}", error)
+call: Final = guard.guarded_table("langchain", EVENTS)
+"""An event of LangChain's by name, with its arguments and keywords packed; nothing of ours gets out."""
 
 
 def hook_events(handler: Any, manager: Any) -> None:
@@ -61,22 +53,12 @@ def _unasked(handler: Any, function: Any) -> Any:
 
 
 def _straight(handler: Any, function: Any) -> Any:
-    event = EVENTS.get
-
     @functools.wraps(function)
     def handle_event(
         handlers: Any, event_name: str, ignore_condition_name: str | None, *args: Any, **kwargs: Any
     ) -> None:
         if len(handlers) == 1 and handlers[0] is handler and not handler.ignore_chain:
-            # As ``call`` does, without calling it: there are twenty events in a short answer.
-            known = event(event_name)
-            if known is not None:
-                try:
-                    known(args, kwargs)
-                except Exception as error:
-                    if guard.reraise:
-                        raise
-                    guard.caught(f"langchain.{event_name}", error)
+            call(event_name, args, kwargs)
         else:
             function(handlers, event_name, ignore_condition_name, *args, **kwargs)
 
