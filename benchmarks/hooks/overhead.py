@@ -6,9 +6,9 @@ Every configuration runs in processes of its own, all of them alive at the same 
 configurations in a random order, one block of calls each, in any of its processes: two processes of one configuration
 differ by some 20 us for as long as they live, by where their memory came to lie. What is added is the difference to the
 baseline's block of the same round; intervals are 95 % bootstrap intervals of the median difference. Read ratios, not
-microseconds. Peers that are not
-installed are left out: ``pip install openinference-instrumentation-langchain openinference-instrumentation-llama-index
-opentelemetry-instrumentation-langchain opentelemetry-instrumentation-llamaindex langfuse``.
+microseconds. Peers that are not installed are left out: ``pip install openinference-instrumentation-langchain
+openinference-instrumentation-llama-index opentelemetry-instrumentation-langchain
+opentelemetry-instrumentation-llamaindex langfuse``.
 """
 
 from __future__ import annotations

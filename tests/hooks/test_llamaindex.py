@@ -23,7 +23,8 @@ from llama_index.core.ingestion import IngestionPipeline
 from llama_index.core.llms import CustomLLM
 from llama_index.core.llms.callbacks import llm_chat_callback, llm_completion_callback
 from llama_index.core.node_parser import SentenceSplitter
-from llama_index.core.retrievers import QueryFusionRetriever
+from llama_index.core.retrievers import BaseRetriever, QueryFusionRetriever
+from llama_index.core.schema import NodeRelationship, NodeWithScore, RelatedNodeInfo, TextNode
 from llama_index.core.storage.docstore import SimpleDocumentStore
 from llama_index.core.vector_stores import VectorStoreQuery
 from llama_index.core.vector_stores.types import MetadataFilter, MetadataFilters
@@ -266,6 +267,28 @@ class TestDetails:
         index.insert(LlamaDocument(text="x"))
         assert host.answers() == []
         assert len(host.writes()) == before
+
+
+class TestPlaces:
+    @pytest.mark.parametrize("metadata", [{}, {"other": "1"}, {"source": None}, {"source": "s3://kb/own.md"}])
+    def test_a_node_without_a_place_has_that_of_its_document(
+        self, host: Host, metadata: dict[str, Any]
+    ) -> None:
+        document = RelatedNodeInfo(node_id="d", metadata={"source": "s3://kb/document.md"})
+
+        class Finds(BaseRetriever):
+            @override
+            def _retrieve(self, query_bundle: Any) -> list[NodeWithScore]:
+                relationships = {NodeRelationship.SOURCE: document}
+                node = TextNode(id_="n", text="t", metadata=metadata, relationships=relationships)
+                return [NodeWithScore(node=node, score=0.5)]
+
+        Finds().retrieve("q")
+        [answer] = host.answers()
+        [chunk] = answer.retrievals[0].chunks
+        assert chunk.id == "n"
+        assert chunk.source is not None
+        assert chunk.source["value"] == (metadata.get("source") or "s3://kb/document.md")
 
 
 class TestWrites:

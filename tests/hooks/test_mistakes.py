@@ -11,8 +11,7 @@ import logging
 import pkgutil
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,6 @@ import datahub_llmops.hooks as lineage
 from datahub_llmops.hooks import attaching, guard, imports, runtime
 from datahub_llmops.hooks import recorder as recording
 from datahub_llmops.hooks.encode import Encoder
-from datahub_llmops.hooks.langchain_runs import EVENTS
 from datahub_llmops.hooks.recorder import Recorder
 from datahub_llmops.hooks.store import Store
 from hooks.parts import DOCUMENTS, Model, NamedEmbedding, Overloaded, rag
@@ -34,8 +32,8 @@ from hooks.seen import Host
 for _module in pkgutil.iter_modules(lineage.__path__):
     import_module(f"{lineage.__name__}.{_module.name}")
 
-GUARDED = sorted([*guard.places, *(f"langchain.{name}" for name in EVENTS)])
-"""Filled by the decorator when a module is imported, and all of them are; LangChain's events are guarded together."""
+GUARDED = sorted(guard.places)
+"""Filled by the decorator when a module is imported, and all of them are."""
 
 
 def shielded() -> set[str]:
@@ -166,23 +164,19 @@ def everything_of_llamaindex() -> list[object]:
     return results
 
 
-@contextmanager
-def poisoned(place: str) -> Iterator[list[int]]:
-    """Have the guarded function raise instead; how often it was reached."""
+def poison(run_guarded: Callable[..., object]) -> tuple[Any, object, list[int]]:
+    """Have the guarded function raise instead; its cell, what was in it, and how often it was reached."""
+    closure: Any = run_guarded.__closure__
+    index = run_guarded.__code__.co_freevars.index("function")
+    before = closure[index].cell_contents
     reached: list[int] = []
 
     def raises(*args: object, **kwargs: object) -> object:
         reached.append(1)
         raise RuntimeError("planted secret")
 
-    with pytest.MonkeyPatch.context() as patch:
-        if place in guard.places:
-            run_guarded: Any = guard.places[place]
-            index = run_guarded.__code__.co_freevars.index("function")
-            patch.setattr(run_guarded.__closure__[index], "cell_contents", raises)
-        else:
-            patch.setitem(EVENTS, place.removeprefix("langchain."), raises)
-        yield reached
+    closure[index].cell_contents = raises
+    return closure[index], before, reached
 
 
 @pytest.fixture(scope="module")
@@ -196,8 +190,12 @@ class TestOurOwnMistakes:
         self, host: Host, place: str, undisturbed: list[object], caplog: pytest.LogCaptureFixture
     ) -> None:
         guard.reraise = False
-        with poisoned(place) as reached, caplog.at_level(logging.WARNING):
-            results = [*everything(), *everything_of_llamaindex()]
+        cell, before, reached = poison(guard.places[place])
+        try:
+            with caplog.at_level(logging.WARNING):
+                results = [*everything(), *everything_of_llamaindex()]
+        finally:
+            cell.cell_contents = before
         assert results == undisturbed
         assert reached, "the application does not come through here: have everything() do so"
         assert host.handle.stats()["errors"] == {place: len(reached)}

@@ -11,27 +11,24 @@ events. Beside other handlers LangChain's own functions do everything.
 from __future__ import annotations
 
 import functools
-from typing import Any, Final
+from collections.abc import Callable, Mapping
+from typing import Any
 
-from datahub_llmops.hooks import guard, patching
-from datahub_llmops.hooks.langchain_runs import EVENTS
+from datahub_llmops.hooks import patching
 
 _SIGNATURE = ("handlers", "event_name", "ignore_condition_name")
 
 
-call: Final = guard.guarded_table("langchain", EVENTS)
-"""An event of LangChain's by name, with its arguments and keywords packed; nothing of ours gets out."""
-
-
-def hook_events(handler: Any, manager: Any) -> None:
+def hook_events(handler: Any, calls: Mapping[str, Callable[[Any, Any], object]], manager: Any) -> None:
     """Where LangChain's function is not as it was, nothing is hooked and nothing is lost but time.
 
-    ``manager`` is the module ``langchain_core.callbacks.manager``.
+    ``calls`` are the handler's methods by name, with arguments and keywords packed; ``manager`` is the module
+    ``langchain_core.callbacks.manager``.
     """
     for name, make in (("handle_event", _straight), ("ahandle_event", _straight_later)):
         code = getattr(getattr(manager, name, None), "__code__", None)
         if code is not None and code.co_varnames[:3] == _SIGNATURE:
-            patching.wrap(manager, name, functools.partial(make, handler))
+            patching.wrap(manager, name, functools.partial(make, handler, calls))
 
 
 def hook_models(handler: Any, base: type) -> None:
@@ -52,26 +49,30 @@ def _unasked(handler: Any, function: Any) -> Any:
     return _should_stream
 
 
-def _straight(handler: Any, function: Any) -> Any:
+def _straight(handler: Any, calls: Mapping[str, Any], function: Any) -> Any:
     @functools.wraps(function)
     def handle_event(
         handlers: Any, event_name: str, ignore_condition_name: str | None, *args: Any, **kwargs: Any
     ) -> None:
         if len(handlers) == 1 and handlers[0] is handler and not handler.ignore_chain:
-            call(event_name, args, kwargs)
+            call = calls.get(event_name)
+            if call is not None:
+                call(args, kwargs)
         else:
             function(handlers, event_name, ignore_condition_name, *args, **kwargs)
 
     return handle_event
 
 
-def _straight_later(handler: Any, function: Any) -> Any:
+def _straight_later(handler: Any, calls: Mapping[str, Any], function: Any) -> Any:
     @functools.wraps(function)
     async def ahandle_event(
         handlers: Any, event_name: str, ignore_condition_name: str | None, *args: Any, **kwargs: Any
     ) -> None:
         if len(handlers) == 1 and handlers[0] is handler and not handler.ignore_chain:
-            call(event_name, args, kwargs)
+            call = calls.get(event_name)
+            if call is not None:
+                call(args, kwargs)
         else:
             await function(handlers, event_name, ignore_condition_name, *args, **kwargs)
 

@@ -7,14 +7,12 @@ own result. Our own tests set ``reraise`` instead, so that a mistake of ours is 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from types import TracebackType
 from typing import ParamSpec, TypeVar
 
 P = ParamSpec("P")
 R = TypeVar("R")
-T = TypeVar("T")
-U = TypeVar("U")
 
 reraise = False
 """Set by the conftest of this package alone; an application's own tests never see our mistakes."""
@@ -68,22 +66,6 @@ def guarded(place: str) -> Callable[[Callable[P, R]], Callable[P, R | None]]:
         return run
 
     return decorate
-
-
-def guarded_table(place: str, calls: Mapping[str, Callable[[T, U], object]]) -> Callable[[str, T, U], None]:
-    """The same for functions by name: one that calls what stands under a name, where something does."""
-
-    def run(name: str, first: T, second: U) -> None:
-        call = calls.get(name)
-        if call is not None:
-            try:
-                call(first, second)
-            except Exception as error:
-                if reraise:
-                    raise
-                caught(f"{place}.{name}", error)
-
-    return run
 
 
 class shield:

@@ -8,13 +8,14 @@ Imported by the import hook only, when the application itself imports LangChain.
 from __future__ import annotations
 
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, Final
 
 from langchain_core.callbacks.base import BaseCallbackHandler
 from typing_extensions import override
 
 from datahub_llmops.hooks import dispatch, langchain_runs
 from datahub_llmops.hooks.answers import Answer, Retrieval, Skipped
+from datahub_llmops.hooks.guard import guarded
 from datahub_llmops.hooks.langchain_runs import EVENTS
 
 
@@ -56,15 +57,18 @@ class Handler(BaseCallbackHandler):
         return self.runs.place(None)
 
 
-def _method(name: str) -> Any:
+CALLS: Final = {name: guarded(f"langchain.{name}")(call) for name, call in EVENTS.items()}
+
+
+def _method(call: Any) -> Any:
     def method(self: Handler, *given: Any, **named: Any) -> None:
-        dispatch.call(name, given, named)
+        call(given, named)
 
     return method
 
 
-for _name in EVENTS:
-    setattr(Handler, _name, _method(_name))
+for _name, _call in CALLS.items():
+    setattr(Handler, _name, _method(_call))
 
 _handler: Handler | None = None
 
@@ -90,7 +94,7 @@ def attached() -> Handler | None:
 
 def hook_events(manager: Any) -> None:
     """Have events go straight to the handler where it is the only one."""
-    dispatch.hook_events(_the_handler(), manager)
+    dispatch.hook_events(_the_handler(), CALLS, manager)
 
 
 def hook_config(config: Any) -> None:

@@ -48,7 +48,7 @@ def _chain_start(given: Given, named: Named) -> None:
             runs[named["run_id"].int] = held
             return
     run = named["run_id"].int
-    parent = None if above is None else above.int
+    parent = _parent(named)
     answer, root, within = runs.place(parent)
     if type(answer) is not Answer:
         runs[run] = within if within is not None else Root(answer, run, root)

@@ -272,14 +272,16 @@ def dropped(id_: str, error: BaseException | None) -> None:
 
 def _chunks(nodes: Sequence[Any]) -> list[object]:
     found: list[object] = []
+    note = provenance.note
     for one in nodes:
         node = one.node
         own = node.__dict__
-        metadata = own.get("metadata")
-        if not metadata or provenance.KEYS.isdisjoint(metadata):
+        identity, begun = own.get("id_") or node.node_id, len(found)
+        if not note(found, identity, one.score, None, own.get("metadata")):
             source = node.source_node
-            metadata = source.metadata if source is not None else None
-        provenance.note(found, own.get("id_") or node.node_id, one.score, None, metadata)
+            if source is not None:
+                del found[begun:]
+                note(found, identity, one.score, None, source.metadata)
     return found
 
 

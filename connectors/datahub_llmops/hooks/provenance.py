@@ -28,23 +28,26 @@ _PLACE: Final = re.compile(
     r"[\w.+-]+://|[/\\~.]|[A-Za-z]:[/\\]|[\w .-]+[/\\]|[\w-]+\.[A-Za-z][\w]{0,7}$|[\w-]+(\.[\w-]+){1,3}$"
 )
 _SCALARS: Final = (str, int)
-KEYS: Final = frozenset(PICKED)
+_PICKED: Final = frozenset(PICKED)
 
 
-def note(chunks: list[object], identity: object, score: object, text: object, metadata: object) -> None:
+def note(chunks: list[object], identity: object, score: object, text: object, metadata: object) -> bool:
     """Add a chunk to a flat list: id, score, text, then key and value of what is picked of its metadata, then ``None``.
 
     Picked are allow-listed scalars. The text is wanted only of a chunk that has no id. Runs on the application's thread
-    and does no more.
+    and does no more. True where something was picked.
     """
     chunks += (identity, score, text)
+    picked = False
     if metadata and isinstance(metadata, dict):
         for key in metadata if len(metadata) <= len(PICKED) else PICKED:
-            if key in KEYS:
+            if key in _PICKED:
                 value = metadata.get(key)
                 if type(value) in _SCALARS:
                     chunks += (key, value)
+                    picked = True
     chunks.append(None)
+    return picked
 
 
 def noted(chunks: Iterable[Any]) -> Iterator[tuple[object, object, object, dict[str, Any]]]:
@@ -52,7 +55,9 @@ def noted(chunks: Iterable[Any]) -> Iterator[tuple[object, object, object, dict[
 
     >>> flat = []
     >>> note(flat, "c1", 0.5, None, {"source": "a.pdf", "other": 1})
+    True
     >>> note(flat, None, None, "text", None)
+    False
     >>> list(noted(flat))
     [('c1', 0.5, None, {'source': 'a.pdf'}), (None, None, 'text', {})]
     """
