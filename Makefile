@@ -13,7 +13,7 @@ BIN := $(abspath $(VENV))/bin
 export DATAHUB_TELEMETRY_ENABLED := false
 export ANONYMIZED_TELEMETRY := False
 
-.PHONY: help demo test check probes format lint types imports docs docs-check faults clean
+.PHONY: help demo test check static probes format lint types imports docs docs-check faults clean
 .DEFAULT_GOAL := help
 
 help:
@@ -25,7 +25,10 @@ demo: $(VENV)/.demo
 test: $(VENV)/.test $(VENV)/.engines
 	$(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 8
 
-check: format lint types imports probes test docs-check schemas-check
+check: static probes test
+
+# Everything of `make check` that runs no test.
+static: format lint types imports docs-check schemas-check
 
 # Environments that hold one framework each, of its oldest and its newest version, for tests/hooks/test_probes.py.
 # Spark's is left out, of 600 MB and in need of Java: `make probes BY_HAND=` makes it too.

@@ -31,6 +31,9 @@ RECIPES = sorted(path for folder in ("recipes", "examples") for path in (ROOT / 
 SHELL = ("sh", "bash", "console", "crontab", "dockerfile")
 INERT = {"text", "mermaid"}
 
+# The demo writes a whole estate and starts a process a step: minutes, on a slow machine.
+pytestmark = pytest.mark.timeout(1_200)
+
 # Commands that a page may tell people to type, and why they are not typed here.
 NOT_RUN = {
     "make": "checked against the Makefile",
@@ -66,7 +69,7 @@ def run(command: Sequence[str], folder: Path, **more: str) -> str:
         env=environment(**more),
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=1_000,
         check=False,
     )
     assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
