@@ -61,7 +61,7 @@ docs: $(VENV)/.test
 	$(BIN)/python docs/generate.py
 
 faults: $(VENV)/.test
-	WRITE_FAULTS=1 $(BIN)/python -m pytest -q tests/vectors/test_faults.py
+	WRITE_FAULTS=1 $(BIN)/python -m pytest -q tests/faults/test_matrix.py
 	$(BIN)/python docs/generate.py
 
 docs-check: $(VENV)/.test

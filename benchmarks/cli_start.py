@@ -33,7 +33,7 @@ from datahub.metadata.schema_classes import (
     UpstreamLineageClass,
 )
 
-from datahub_llmops.catalog.sink import LocalSink
+from datahub_llmops.catalog.local.sink import LocalSink
 
 ALLOWED_SECONDS = 0.15
 TABLES = 200

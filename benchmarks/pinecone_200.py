@@ -169,7 +169,7 @@ def bare(url: str, workers: int) -> int:
 
 def ours(url: str, workers: int) -> int:
     """Our reader: every namespace listed and read."""
-    from datahub_llmops.vectors.pinecone import PineconeConfig, PineconeSource
+    from datahub_llmops.vector_stores.pinecone.source import PineconeConfig, PineconeSource
 
     config = PineconeConfig.model_validate({"url": url, "api_key": KEY, "max_workers": workers})
     with closing(PineconeSource.open(config)) as reader:
@@ -210,7 +210,7 @@ def measured(name: str, url: str, options: argparse.Namespace) -> dict[str, floa
 
 
 def child(options: argparse.Namespace) -> None:
-    for module in ("datahub.ingestion.run.pipeline", "datahub_llmops.vectors.pinecone"):
+    for module in ("datahub.ingestion.run.pipeline", "datahub_llmops.vector_stores.pinecone.source"):
         importlib.import_module(module)
     pool = urllib3.PoolManager()
     before = int(pool.request("GET", f"{options.url}/count").data)

@@ -22,8 +22,8 @@ import numpy
 import pyarrow as pa  # type: ignore[import-untyped]  # ships no types
 import qdrant_edge as edge
 
-from datahub_llmops.sampling import ValueCounter
-from datahub_llmops.vectors.lancedb_rows import Rows
+from datahub_llmops.ingestion.sampling import ValueCounter
+from datahub_llmops.vector_stores.lancedb.rows import Rows
 
 SOURCES = 1_000
 DIMENSION = 4

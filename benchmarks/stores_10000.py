@@ -53,8 +53,8 @@ def qdrant_stand_in(port: int, collections: int) -> None:
     """Answers for every name what the engine says of one collection; until it is ended."""
     from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-    from stub import Call
-    from vectors.qdrant_engine import QdrantEngine
+    from support.stub import Call
+    from vector_stores.qdrant.engine import QdrantEngine
 
     names = [f"c-{number:05d}" for number in range(collections)]
     with tempfile.TemporaryDirectory() as folder:
@@ -103,7 +103,7 @@ def milvus_stand_in(port: int, collections: int) -> None:
     import grpc
     from pymilvus.grpc_gen import milvus_pb2, milvus_pb2_grpc
 
-    from vectors.milvus_replay import WIRE, ReplayedService
+    from vector_stores.milvus.replay import WIRE, ReplayedService
 
     held = json.loads((WIRE / "2.6.json").read_text())
     one = held["collections"]["texts"]

@@ -19,11 +19,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeAlias
 
-from datahub_llmops.catalog import store
-from datahub_llmops.catalog.encode import json_text
-from datahub_llmops.catalog.local import LocalCatalog
-from datahub_llmops.catalog.spool import Change, Op
-from datahub_llmops.catalog.writer import Writer
+from datahub_llmops.catalog.local import file
+from datahub_llmops.catalog.local.catalog import LocalCatalog
+from datahub_llmops.catalog.local.encoding import json_text
+from datahub_llmops.catalog.local.spool import Change, Op
+from datahub_llmops.catalog.local.writer import Writer
 
 LAYERS = 6
 FED_BY = 5
@@ -82,15 +82,15 @@ def changes(layer: int, number: int, width: int) -> Iterator[Change]:
 
 def build(path: Path, edges: int) -> None:
     width = edges // ((LAYERS - 1) * FED_BY)
-    connection = store.open_writer(path)
+    connection = file.open_writer(path)
     writer = Writer(connection)
     for layer in range(LAYERS):
         for number in range(width):
             for change in changes(layer, number, width):
                 writer.apply(change)
     writer.finish()
-    store.commit(connection)
-    store.close(connection)
+    file.commit(connection)
+    file.close(connection)
 
 
 Timed: TypeAlias = tuple[list[float], list[float], list[int], list[int]]

@@ -2,7 +2,7 @@
 
 A page asks for a part by a comment; what stands up to the closing comment is replaced:
 
-    <!-- options: datahub_llmops.vectors.chroma:ChromaConfig -->     the options of a recipe, from the config class
+    <!-- options: datahub_llmops.vector_stores.chroma.source:ChromaConfig --> options of a recipe
     <!-- help: lineage -->                                           what ``datahub-llmops lineage --help`` prints
     <!-- facts: all stores -->                                       which vector store tells what, as declared
     <!-- faults: all -->                                             what the fault matrix of the tests saw
@@ -30,8 +30,8 @@ from datahub.configuration.common import AllowDenyPattern
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from datahub_llmops.facts import FACTS
-from datahub_llmops.vector_store import VectorStoreSource
+from datahub_llmops.ingestion.capabilities import FACTS
+from datahub_llmops.ingestion.vector_store import VectorStoreSource
 
 ROOT = Path(__file__).resolve().parent.parent
 BLOCK = re.compile(r"(<!-- (options|help|facts|faults): *(.*?) *-->\n).*?(<!-- /\2 -->)", re.DOTALL)
@@ -131,7 +131,7 @@ def options(target: str) -> str:
 
 def command_help(arguments: str) -> str:
     """What a command prints when asked for help."""
-    cli = importlib.import_module("datahub_llmops.cli")
+    cli = importlib.import_module("datahub_llmops.cli.main")
     command: click.Command = cli.main
     runner = CliRunner(env={"NO_COLOR": "1"})
     result = runner.invoke(
@@ -153,7 +153,7 @@ def stores() -> dict[str, type[VectorStoreSource[Any]]]:
     return {
         name: point.load()
         for name, point in sorted(points.items())
-        if point.value.startswith(f"{OWN}.vectors.")
+        if point.value.startswith(f"{OWN}.vector_stores.")
     }
 
 

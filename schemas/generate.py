@@ -90,14 +90,14 @@ def outputs(root: Path, target: Path) -> dict[Path, bytes]:
     if not fresh.is_file():
         raise SourceError(f"{fresh} is missing: run `make schemas` (needs Maven and JDK 17).")
     built = fresh.read_bytes()
-    package = root / "connectors" / "datahub_llmops"
-    committed = package / "models" / name
+    package = root / "connectors" / "datahub_llmops" / "aspects"
+    committed = package / "data" / name
     if committed.is_file() and not archive.differences(committed.read_bytes(), built):
         # Another JDK gives other bytes of the same content: what is committed stays.
         built = committed.read_bytes()
     return {
-        package / "aspects.py": formatted(classes.render(schemas)).encode(),
-        package / "models" / "schemas.json": package_data(schemas, built, name).encode(),
+        package / "generated.py": formatted(classes.render(schemas)).encode(),
+        package / "data" / "schemas.json": package_data(schemas, built, name).encode(),
         committed: built,
         root / "schemas" / "structured-properties.yaml": properties.render(schemas).encode(),
         root / "docs" / "schemas.md": pages.render(schemas).encode(),
@@ -115,7 +115,7 @@ def stale(root: Path, wanted: dict[Path, bytes]) -> list[str]:
             found += [f"{name}: {line}" for line in archive.differences(path.read_bytes(), content)]
         elif path.read_bytes() != content:
             found.append(f"{name} is stale")
-    for old in (root / "connectors" / "datahub_llmops" / "models").glob("*.zip"):
+    for old in (root / "connectors" / "datahub_llmops" / "aspects" / "data").glob("*.zip"):
         if old not in wanted:
             found.append(f"{old.relative_to(root)} belongs to another version")
     return found
@@ -127,7 +127,7 @@ def write(root: Path, wanted: dict[Path, bytes]) -> None:
         if not path.is_file() or path.read_bytes() != content:
             path.write_bytes(content)
             sys.stdout.write(f"wrote {path.relative_to(root)}\n")
-    for old in (root / "connectors" / "datahub_llmops" / "models").glob("*.zip"):
+    for old in (root / "connectors" / "datahub_llmops" / "aspects" / "data").glob("*.zip"):
         if old not in wanted:
             old.unlink()
             sys.stdout.write(f"removed {old.relative_to(root)}\n")

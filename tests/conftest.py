@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-import engines
+from support import engines
 
 # What they assert is shown, as in a test's own file.
-pytest.register_assert_rewrite("contract", "vectors.faults")
+pytest.register_assert_rewrite("contract", "faults.matrix")
 
 # No test measures time: a busy machine is no finding.
 settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
+from support.paths import ROOT
 
 
 def loaded_by(statement: str) -> set[str]:
@@ -28,12 +27,12 @@ def loaded_by(statement: str) -> set[str]:
     [
         "datahub_llmops",
         "datahub_llmops.errors",
-        "datahub_llmops.model",
-        "datahub_llmops.reader",
-        "datahub_llmops.sampling",
+        "datahub_llmops.assets.collections",
+        "datahub_llmops.ingestion.reader",
+        "datahub_llmops.ingestion.sampling",
         "datahub_llmops.catalog.protocol",
-        "datahub_llmops.catalog.local",
-        "datahub_llmops.cli",
+        "datahub_llmops.catalog.local.catalog",
+        "datahub_llmops.cli.main",
         "datahub_llmops.hooks",
     ],
 )
@@ -48,9 +47,9 @@ def test_every_module_imports_without_a_vendor_sdk() -> None:
     package = ROOT / "connectors" / "datahub_llmops"
     paths = (path.relative_to(package.parent).with_suffix("") for path in sorted(package.rglob("*.py")))
     modules = [".".join(path.parts).removesuffix(".__init__") for path in paths]
-    assert "datahub_llmops.vectors.chroma" in modules
+    assert "datahub_llmops.vector_stores.chroma.source" in modules
     # Those that the import hook imports, once the application has imported the framework itself.
-    adapters = {"datahub_llmops.hooks.langchain", "datahub_llmops.hooks.llamaindex"}
+    adapters = {"datahub_llmops.hooks.langchain.handler", "datahub_llmops.hooks.llamaindex.handlers"}
     assert adapters <= set(modules)
     modules = [module for module in modules if module not in adapters]
     loaded = loaded_by("\n".join(f"import {module}" for module in modules))

@@ -6,29 +6,28 @@ import importlib
 import re
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
 from datahub.ingestion.api.sink import Sink
 from datahub.ingestion.api.source import Source
 
+from support.paths import ROOT
+
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
 
-ROOT = Path(__file__).resolve().parent.parent
 PROJECT: Mapping[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 ENTRY_POINTS: Mapping[str, Mapping[str, str]] = PROJECT["entry-points"]
 SOURCES = ENTRY_POINTS["datahub.ingestion.source.plugins"]
 SINKS = ENTRY_POINTS["datahub.ingestion.sink.plugins"]
 PACKAGE = ROOT / "connectors" / "datahub_llmops"
 CONNECTORS = {
-    plugin: path.stem
+    plugin: plugin.removeprefix("llm-")
     for plugin, target in SOURCES.items()
-    for path in [ROOT / "connectors" / f"{target.partition(':')[0].replace('.', '/')}.py"]
-    if path.parent.name in ("vectors", "prompts")
+    if target.startswith("datahub_llmops.vector_stores.")
 }
 
 
@@ -61,8 +60,8 @@ def test_no_slot_of_the_whole_environment_is_taken() -> None:
 
 def test_no_connector_is_left_unregistered() -> None:
     written: set[type] = set()
-    for path in (file for folder in ("vectors", "prompts") for file in (PACKAGE / folder).glob("[!_]*.py")):
-        module = importlib.import_module(f"datahub_llmops.{path.parent.name}.{path.stem}")
+    for path in (PACKAGE / "vector_stores").glob("*/*.py"):
+        module = importlib.import_module(f"datahub_llmops.vector_stores.{path.parent.name}.{path.stem}")
         own = (
             thing for thing in vars(module).values() if getattr(thing, "__module__", None) == module.__name__
         )
@@ -75,7 +74,8 @@ def test_a_connector_has_recipe_page_extra_test_and_logo(plugin: str, system: st
     assert plugin == f"llm-{system}"
     assert (ROOT / "recipes" / f"{system}.dhub.yaml").is_file()
     assert (ROOT / "docs" / "connectors" / f"{system}.md").is_file()
-    tests = list((ROOT / "tests").glob(f"*/test_{system}*.py"))
+    folder = resolve(SOURCES[plugin]).__module__.split(".")[2]
+    tests = list((ROOT / "tests" / "vector_stores" / folder).glob("test_*.py"))
     # Of the contract: without it, what the connector declares to tell is only a claim.
     contract = rf"\(StoreContract\):\n    source = {resolve(SOURCES[plugin]).__name__}\n"
     assert any(re.search(contract, path.read_text()) for path in tests)

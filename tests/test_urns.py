@@ -5,7 +5,7 @@ from __future__ import annotations
 import doctest
 
 from datahub_llmops import urns
-from datahub_llmops.model import Container
+from datahub_llmops.assets.collections import Container
 from datahub_llmops.urns import Place
 
 

@@ -58,7 +58,7 @@ def main() -> None:
 
 def unended(handle: lineage.Handle, count: int) -> None:
     """Roots that begin and never end, as a cancelled task leaves them; then the hour after which they are given up."""
-    from datahub_llmops.hooks import langchain
+    from datahub_llmops.hooks.langchain import handler as langchain
 
     handler = langchain.attached()
     assert handler is not None

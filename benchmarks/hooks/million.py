@@ -23,13 +23,14 @@ from datahub.emitter.mcp import MetadataChangeProposalWrapper
 from datahub.ingestion.run.pipeline import Pipeline
 from datahub.metadata.schema_classes import DatasetPropertiesClass, UpstreamClass, UpstreamLineageClass
 
-from datahub_llmops import explain
-from datahub_llmops.catalog.local import LocalCatalog
-from datahub_llmops.hooks import keys, provenance
-from datahub_llmops.hooks.answers import Answer, ModelCall, Prompt, Retrieval
-from datahub_llmops.hooks.encode import Encoder
+from datahub_llmops.answer_store import digests
+from datahub_llmops.answer_store.database import Store
+from datahub_llmops.answers import explain
+from datahub_llmops.catalog.local.catalog import LocalCatalog
+from datahub_llmops.hooks import chunk_sources
+from datahub_llmops.hooks.parts import Answer, ModelCall, Prompt, Retrieval
+from datahub_llmops.hooks.row_encoder import Encoder
 from datahub_llmops.hooks.settings import Settings
-from datahub_llmops.hooks.store import Store
 
 INDEX = "urn:li:dataset:(urn:li:dataPlatform:chroma,default_database.docs,PROD)"
 TABLE = "urn:li:dataset:(urn:li:dataPlatform:postgres,shop.public.articles,PROD)"
@@ -49,7 +50,7 @@ def made(number: int, apart: float) -> Answer:
     chunks: list[object] = []
     for _ in range(4):
         source = {"source": f"s3://kb/{chosen.randrange(500)}.md"}
-        provenance.note(chunks, f"{chosen.getrandbits(128):032x}", chosen.random(), None, source)
+        chunk_sources.note(chunks, f"{chosen.getrandbits(128):032x}", chosen.random(), None, source)
     retrieval.chunks = chunks
     retrieval.ended = time.time()
     answer.parts.append(retrieval)
@@ -119,7 +120,7 @@ def measured(count: int) -> None:
         folder = Path(name)
         path = str(folder / "answers.db")
         store = Store.open(path)
-        secret = keys.key(path)
+        secret = digests.key(path)
         assert secret is not None
         encoder, settings = Encoder(secret), Settings("support-bot", store=path)
         begun, cpu, ids = time.perf_counter(), time.process_time(), []

@@ -23,7 +23,7 @@ from datahub.metadata.urns import (
     StructuredPropertyUrn,
 )
 
-from datahub_llmops.model import Container, Name
+from datahub_llmops.assets.collections import Container, Name
 
 ATTRIBUTION_SOURCE: Final = "urn:li:dataHubAction:datahub-llmops"
 """Who attached a term or tag that was propagated."""

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Final
 
-from datahub_llmops.aspect_base import LlmopsAspect, LlmopsRecord, register_classes, schema_of
+from datahub_llmops.aspects.base import LlmopsAspect, LlmopsRecord, register_classes, schema_of
 
 SCHEMAS_VERSION: Final = "{version}"
 """Version of the schemas, and of the model plugin in this package."""

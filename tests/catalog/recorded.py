@@ -13,12 +13,13 @@ from datahub.ingestion.api.common import PipelineContext, RecordEnvelope
 from datahub.ingestion.api.sink import NoopWriteCallback
 from datahub.metadata.schema_classes import GenericAspectClass, MetadataChangeProposalClass
 
-from datahub_llmops.catalog.local import LocalCatalog
-from datahub_llmops.catalog.names import key_parts
-from datahub_llmops.catalog.sink import LocalSink
-from stub import Call, Reply, Stub, answer_json
+from datahub_llmops.catalog.local.catalog import LocalCatalog
+from datahub_llmops.catalog.local.sink import LocalSink
+from datahub_llmops.catalog.urn_text import key_parts
+from support import paths
+from support.stub import Call, Reply, Stub, answer_json
 
-WIRE = Path(__file__).parent.parent / "wire" / "gms"
+WIRE = paths.WIRE / "gms"
 READ = [*(f"lineage_{name}" for name in ("upstream", "downstream", "field_upstream", "unknown"))]
 READ += ["search_subtype", "search_words", "entities_openapi_v3"]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import datahub_llmops.hooks as lineage
-from datahub_llmops.hooks import answers, guard, runtime
+from datahub_llmops.hooks import guard, parts, runtime
 from hooks.seen import Host
 
 
@@ -23,7 +23,7 @@ def _own_mistakes_raise() -> Iterator[None]:
 @pytest.fixture
 def host(tmp_path: Path) -> Iterator[Host]:
     """An application with the hooks attached."""
-    answers.last.set(None)
+    parts.last.set(None)
     runtime.unresolved.clear()
     handle = lineage.attach("support-bot", version="7", store=tmp_path / "answers.db")
     yield Host(handle, tmp_path / "answers.db")

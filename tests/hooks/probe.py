@@ -12,9 +12,9 @@ import tempfile
 from pathlib import Path
 
 import datahub_llmops.hooks as lineage
-from datahub_llmops import recorded
-from datahub_llmops.hooks.store import Store
-from datahub_llmops.recorded import Identities, RecordedAnswer, RecordedWrites
+from datahub_llmops.answer_store import recorded
+from datahub_llmops.answer_store.database import Store
+from datahub_llmops.answer_store.recorded import Identities, RecordedAnswer, RecordedWrites
 
 
 def langchain() -> None:

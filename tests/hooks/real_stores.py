@@ -21,11 +21,12 @@ from opensearchpy import AsyncOpenSearch
 import datahub_llmops.hooks as lineage
 from datahub_llmops.hooks import guard
 from hooks.parts import NamedEmbedding
-from stub import Answer, Call, Reply
-from vectors.chroma_stores import ChromaServer
-from vectors.pgvector_stores import Postgres
-from vectors.qdrant_engine import QdrantEngine
-from vectors.search_stores import call
+from support.paths import TESTS
+from support.stub import Answer, Call, Reply
+from vector_stores.chroma.stores import ChromaServer
+from vector_stores.pgvector.stores import Postgres
+from vector_stores.qdrant.engine import QdrantEngine
+from vector_stores.search.stores import call
 
 EMBEDDING = NamedEmbedding(size=8)
 IDS = [f"00000000-0000-4000-8000-{number:012d}" for number in range(3)]
@@ -289,7 +290,7 @@ def apart(url: str, how: str, path: Path) -> None:
     """``used_apart`` in a process of its own, whose hooks write to the store at ``path``."""
     code = "import sys; from hooks.real_stores import used_apart; used_apart(*sys.argv[1:])"
     command = [sys.executable, "-c", code, url, how, str(path)]
-    folder = Path(__file__).parents[1]
+    folder = TESTS
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from datahub_llmops import explain, recorded
+from datahub_llmops.answer_store import recorded
+from datahub_llmops.answer_store.database import Store
+from datahub_llmops.answer_store.recorded import Identities, RecordedAnswer, RecordedWrites
+from datahub_llmops.answers import explain
 from datahub_llmops.hooks import Handle
-from datahub_llmops.hooks.store import Store
-from datahub_llmops.recorded import Identities, RecordedAnswer, RecordedWrites
 
 
 def stored_answers(path: Path) -> list[RecordedAnswer]:

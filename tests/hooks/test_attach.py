@@ -113,10 +113,10 @@ def test_detached_in_the_middle_of_an_answer(host: Host) -> None:
 
 
 def test_a_key_that_hosts_share(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from datahub_llmops.hooks import keys
+    from datahub_llmops.answer_store import digests
 
-    one, other = (keys.key(str(tmp_path / name)) for name in ("a.db", "b.db"))
+    one, other = (digests.key(str(tmp_path / name)) for name in ("a.db", "b.db"))
     assert one != other
-    assert keys.key(str(tmp_path / "a.db")) == one
+    assert digests.key(str(tmp_path / "a.db")) == one
     monkeypatch.setenv("DATAHUB_LLMOPS_KEY", "shared")
-    assert keys.key(str(tmp_path / "a.db")) == keys.key(str(tmp_path / "b.db"))
+    assert digests.key(str(tmp_path / "a.db")) == digests.key(str(tmp_path / "b.db"))

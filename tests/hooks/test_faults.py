@@ -20,10 +20,10 @@ from langchain_core.vectorstores import InMemoryVectorStore
 from typing_extensions import override
 
 import datahub_llmops.hooks as lineage
+from datahub_llmops.answer_store.database import Store, network_file_system
 from datahub_llmops.errors import StoreError
 from datahub_llmops.hooks import recorder as recording
 from datahub_llmops.hooks import runtime
-from datahub_llmops.hooks.store import Store, network_file_system
 from hooks.parts import DOCUMENTS, Model, NamedEmbedding, rag
 from hooks.seen import Host, explained, stored_answers
 
@@ -175,7 +175,7 @@ def replaced(path: Path) -> None:
     subprocess.run([sys.executable, "-c", MAKE, str(path)], check=True, env=ENVIRONMENT)
 
 
-MAKE = "import sys; from datahub_llmops.hooks.store import Store; Store.open(sys.argv[1])"
+MAKE = "import sys; from datahub_llmops.answer_store.database import Store; Store.open(sys.argv[1])"
 CHANGES: dict[str, Callable[[Path], None]] = {
     "deleted": Path.unlink,
     "deleted with its log": deleted_with_its_log,
@@ -342,7 +342,7 @@ class TestWithoutEnd:
     ) -> None:
         from uuid import uuid4
 
-        from datahub_llmops.hooks import langchain
+        from datahub_llmops.hooks.langchain import handler as langchain
 
         monkeypatch.setattr(runtime, "MAX_OPEN", 100)
         handler = langchain.attached()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from datahub_llmops.hooks.store import Store
+from datahub_llmops.answer_store.database import Store
 from hooks.application import WAITING_AT_MOST
 from hooks.seen import explained, stored_answers
 from hooks.test_faults import ENVIRONMENT, HERE

@@ -21,16 +21,16 @@ from langchain_core.vectorstores import InMemoryVectorStore
 from typing_extensions import override
 
 import datahub_llmops.hooks as lineage
-from datahub_llmops.hooks import attaching, guard, imports, runtime
+from datahub_llmops.answer_store.database import Store
+from datahub_llmops.hooks import attaching, guard, import_watch, runtime
 from datahub_llmops.hooks import recorder as recording
-from datahub_llmops.hooks.encode import Encoder
 from datahub_llmops.hooks.recorder import Recorder
-from datahub_llmops.hooks.store import Store
+from datahub_llmops.hooks.row_encoder import Encoder
 from hooks.parts import DOCUMENTS, Model, NamedEmbedding, Overloaded, rag
 from hooks.seen import Host
 
-for _module in pkgutil.iter_modules(lineage.__path__):
-    import_module(f"{lineage.__name__}.{_module.name}")
+for _module in pkgutil.walk_packages(lineage.__path__, f"{lineage.__name__}."):
+    import_module(_module.name)
 
 GUARDED = sorted(guard.places)
 """Filled by the decorator when a module is imported, and all of them are."""
@@ -40,7 +40,7 @@ def shielded() -> set[str]:
     """Names of the blocks, read in the sources; one that is built from a module's name ends with ``*``."""
     found = set()
     for path in lineage.__path__:
-        for source in Path(path).glob("*.py"):
+        for source in Path(path).rglob("*.py"):
             for node in ast.walk(ast.parse(source.read_text())):
                 if isinstance(node, ast.With):
                     calls = [one.context_expr for one in node.items]
@@ -130,7 +130,7 @@ def everything_of_llamaindex() -> list[object]:
     from llama_index.core.ingestion import IngestionPipeline
     from llama_index.core.vector_stores import SimpleVectorStore, VectorStoreQuery
 
-    from hooks.test_llamaindex import Model as LlamaModel
+    from hooks.llamaindex.test_handlers import Model as LlamaModel
 
     class Derived(SimpleVectorStore):
         """A class that is wrapped anew."""
@@ -224,10 +224,10 @@ def at_flush(host: Host, patch: pytest.MonkeyPatch) -> None:
 
 
 def at_import(host: Host, patch: pytest.MonkeyPatch) -> None:
-    finder = imports.Finder()
+    finder = import_watch.Finder()
     patch.delitem(sys.modules, "colorsys", raising=False)
     finder.when("colorsys", raises)
-    patch.setattr(imports.Finder, "_listen", raises)
+    patch.setattr(import_watch.Finder, "_listen", raises)
     try:
         assert import_module("colorsys").rgb_to_hsv(0, 0, 0) == (0.0, 0.0, 0)
     finally:
@@ -235,14 +235,14 @@ def at_import(host: Host, patch: pytest.MonkeyPatch) -> None:
 
 
 def at_hooking(host: Host, patch: pytest.MonkeyPatch) -> None:
-    finder = imports.Finder()
+    finder = import_watch.Finder()
     patch.delitem(sys.modules, "colorsys", raising=False)
     finder.when("colorsys", raises)
     try:
         assert import_module("colorsys").rgb_to_hsv(0, 0, 0) == (0.0, 0.0, 0)
     finally:
         finder.stop()
-    imports.Finder().when("colorsys", raises)
+    import_watch.Finder().when("colorsys", raises)
 
 
 def in_the_thread(host: Host, patch: pytest.MonkeyPatch) -> None:

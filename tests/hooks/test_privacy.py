@@ -14,7 +14,8 @@ from langchain_core.prompts import ChatPromptTemplate
 from typing_extensions import override
 
 import datahub_llmops.hooks as lineage
-from datahub_llmops.hooks import guard, keys, places, provenance
+from datahub_llmops.answer_store import digests
+from datahub_llmops.hooks import chunk_sources, guard, vendor_attributes
 from hooks.parts import Model, NamedEmbedding, joined
 from hooks.seen import Host
 
@@ -107,15 +108,15 @@ def test_texts_only_where_asked_for(host: Host, tmp_path: Path) -> None:
 
 
 def test_an_answer_is_found_by_its_text_with_the_key_of_the_host_alone(host: Host, tmp_path: Path) -> None:
-    from datahub_llmops.hooks.store import Store
+    from datahub_llmops.answer_store.database import Store
 
     application(tmp_path)
     first = host.answers()[0]
     store = Store.read(host.path)
-    secret = keys.key(str(host.path), create=False)
+    secret = digests.key(str(host.path), create=False)
     assert secret is not None
-    assert store.with_text(keys.digest(secret, "  PLANTED-ANSWER\n")) == [first.id]
-    assert store.with_text(keys.digest(b"another key of thirty-two bytes!", "PLANTED-ANSWER")) == []
+    assert store.with_text(digests.digest(secret, "  PLANTED-ANSWER\n")) == [first.id]
+    assert store.with_text(digests.digest(b"another key of thirty-two bytes!", "PLANTED-ANSWER")) == []
     store.close()
 
 
@@ -131,7 +132,7 @@ def test_an_answer_is_found_by_its_text_with_the_key_of_the_host_alone(host: Hos
     ],
 )
 def test_addresses_lose_their_credentials(address: str, kept: str | None) -> None:
-    assert places.address(address) == kept
+    assert vendor_attributes.address(address) == kept
 
 
 @pytest.mark.parametrize(
@@ -139,11 +140,11 @@ def test_addresses_lose_their_credentials(address: str, kept: str | None) -> Non
     ["s3://b/a.pdf", "/data/a.pdf", "a/b.txt", "report.pdf", "shop.public.articles", "C:\\docs\\a.txt"],
 )
 def test_places_are_kept(value: str) -> None:
-    assert provenance.place(value, str.upper) == value
+    assert chunk_sources.place(value, str.upper) == value
 
 
 @pytest.mark.parametrize(
     "value", ["123456", "Jane Doe", "j@d.org", "Please see. It is so and so.", "a\nb/c", "x" * 600]
 )
 def test_what_is_no_place_is_digested(value: str) -> None:
-    assert provenance.place(value, lambda _: "digest") == "hmac:digest"
+    assert chunk_sources.place(value, lambda _: "digest") == "hmac:digest"

@@ -15,12 +15,12 @@ from pathlib import Path
 
 import pytest
 
-import engines
-from datahub_llmops.catalog.local import LocalCatalog
-from datahub_llmops.instances import InstanceConfig, Resolver
+from datahub_llmops.answers.resolver import InstanceConfig, Resolver
+from datahub_llmops.catalog.local.catalog import LocalCatalog
 from hooks.seen import stored_answers
-from vectors.pinecone_service import KEY, FakeIndex, PineconeService, records
-from vectors.runs import failures, ingest
+from support import engines
+from support.runs import failures, ingest
+from vector_stores.pinecone.service import KEY, FakeIndex, PineconeService, records
 
 HERE = Path(__file__).parent
 PLACES = [str(HERE.parents[1] / "connectors"), str(HERE.parent)]

@@ -16,13 +16,13 @@ import weaviate
 from llama_index.core import Document, MockEmbedding, VectorStoreIndex
 from osmem_server import OsmemServer  # type: ignore[import-untyped]  # it has no types
 
-from datahub_llmops.catalog.local import LocalCatalog
-from datahub_llmops.explain import explain
-from datahub_llmops.hooks import keys
-from datahub_llmops.hooks.encode import chunk_key
-from datahub_llmops.hooks.extractors import identity
-from datahub_llmops.hooks.store import Store
-from datahub_llmops.instances import InstanceConfig, MapConfig, Resolver
+from datahub_llmops.answer_store import digests
+from datahub_llmops.answer_store.database import Store
+from datahub_llmops.answers.explain import explain
+from datahub_llmops.answers.resolver import InstanceConfig, MapConfig, Resolver
+from datahub_llmops.catalog.local.catalog import LocalCatalog
+from datahub_llmops.hooks.row_encoder import chunk_key
+from datahub_llmops.hooks.store_identity import identity
 from hooks.real_stores import (
     ALIASES,
     DATABASE,
@@ -40,16 +40,16 @@ from hooks.real_stores import (
     with_search,
 )
 from hooks.seen import Host
-from stub import Stub, forward
-from vectors import weaviate_grpc
-from vectors.chroma_stores import ChromaServer
-from vectors.elastic_service import ElasticService
-from vectors.pgvector_stores import running
-from vectors.qdrant_engine import QdrantEngine, served
-from vectors.runs import aspect, failures, ingest, report
-from vectors.search_stores import NO_INDEX, call
-from vectors.weaviate_grpc import WeaviateGrpc
-from vectors.weaviate_service import WeaviateService
+from support.runs import aspect, failures, ingest, report
+from support.stub import Stub, forward
+from vector_stores.chroma.stores import ChromaServer
+from vector_stores.pgvector.stores import running
+from vector_stores.qdrant.engine import QdrantEngine, served
+from vector_stores.search.service import ElasticService
+from vector_stores.search.stores import NO_INDEX, call
+from vector_stores.weaviate import grpc
+from vector_stores.weaviate.grpc import WeaviateGrpc
+from vector_stores.weaviate.service import WeaviateService
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*langchain-community.*:DeprecationWarning")
 CASES = [
@@ -228,7 +228,7 @@ def test_stores_over_weaviate_end_at_the_connectors_urn(
         "langchain": (_langchain_over_weaviate, "Notes", False),
         "llama-index": (_llama_over_weaviate, "Llama", True),
     }[framework]
-    with WeaviateService() as service, weaviate_grpc.served(WeaviateGrpc(service.schema_of).answer) as port:
+    with WeaviateService() as service, grpc.served(WeaviateGrpc(service.schema_of).answer) as port:
         use(service.port, port, how)
         [answer] = host.answers()
         [retrieval] = answer.retrievals
@@ -286,7 +286,7 @@ def _weaviate_later(port: int, grpc_port: int) -> weaviate.WeaviateAsyncClient:
 
 def writers(host: Host, retrieval: Any) -> list[str | None]:
     """For each chunk that was found, the run that said it wrote it into the same index."""
-    secret = keys.key(str(host.path)) or b""
+    secret = digests.key(str(host.path)) or b""
     store = Store.read(host.path)
     found = [
         store.writer_of(retrieval.index_number, chunk_key(secret, chunk.id)) for chunk in retrieval.chunks

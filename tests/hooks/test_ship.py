@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import datahub_llmops.hooks as lineage
-from datahub_llmops.catalog.local import LocalCatalog
+from datahub_llmops.catalog.local.catalog import LocalCatalog
 from datahub_llmops.hooks import guard
 from datahub_llmops.hooks import recorder as recording
 from hooks.parts import Model

@@ -29,9 +29,9 @@ from pydantic import Field
 from typing_extensions import override
 
 import datahub_llmops.hooks as lineage
-from datahub_llmops.hooks import answers, runtime
-from datahub_llmops.hooks import langchain as hook
-from datahub_llmops.recorded import RecordedAnswer
+from datahub_llmops.answer_store.recorded import RecordedAnswer
+from datahub_llmops.hooks import parts, runtime
+from datahub_llmops.hooks.langchain import handler as hook
 from hooks.parts import DOCUMENTS, Model, NamedEmbedding, rag
 from hooks.seen import Host, stored_answers
 
@@ -362,12 +362,12 @@ class TestSharedEntries:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
 def test_a_forked_child_counts_from_elsewhere() -> None:
-    begun = answers.begin("a", None, 1.0)
-    assert isinstance(begun, answers.Answer)
+    begun = parts.begin("a", None, 1.0)
+    assert isinstance(begun, parts.Answer)
     read, write = os.pipe()
     child = os.fork()
     if child == 0:
-        other = answers.begin("a", None, 1.0)
+        other = parts.begin("a", None, 1.0)
         os.write(write, str(getattr(other, "serial", 0)).encode())
         os._exit(0)
     os.waitpid(child, 0)

@@ -15,7 +15,7 @@ from langchain_core.messages import AIMessage
 from langchain_core.outputs import ChatGeneration, LLMResult
 
 import datahub_llmops.hooks as lineage
-from datahub_llmops.hooks import langchain
+from datahub_llmops.hooks.langchain import handler as langchain
 from hooks.parts import Model
 from hooks.seen import stored_answers
 

@@ -17,9 +17,10 @@ from langchain_core.vectorstores import InMemoryVectorStore, VectorStore
 from typing_extensions import override
 
 import datahub_llmops.hooks as lineage
-from datahub_llmops.hooks import extractors, keys, stamping
-from datahub_llmops.hooks.encode import chunk_key
-from datahub_llmops.hooks.store import Store
+from datahub_llmops.answer_store import digests
+from datahub_llmops.answer_store.database import Store
+from datahub_llmops.hooks import stamping, store_identity
+from datahub_llmops.hooks.row_encoder import chunk_key
 from hooks.parts import DOCUMENTS, NamedEmbedding
 from hooks.seen import Host
 
@@ -63,12 +64,12 @@ class TestEveryStore:
         assert found.counts == {"added": 4}
         assert sorted(found.sources, key=str) == sorted(SOURCES, key=str)
         assert found.embedding == {"class": "hooks.NamedEmbedding", "model": "text-embedding-3-small"}
-        assert found.index == extractors.identity(store)
+        assert found.index == store_identity.identity(store)
         self.assert_chunks(host, found.index_number, written, found.run)
 
     def assert_chunks(self, host: Host, index_number: int, ids: list[str], run: str) -> None:
         store = Store.read(host.path)
-        secret = keys.key(str(host.path))
+        secret = digests.key(str(host.path))
         assert secret is not None
         for one in ids:
             writer = store.writer_of(index_number, chunk_key(secret, one))
@@ -85,7 +86,7 @@ class TestEveryStore:
         [found] = host.writes()
         assert found.counts == {"added": 4, "deleted": 2}
         opened = Store.read(host.path)
-        secret = keys.key(str(host.path)) or b""
+        secret = digests.key(str(host.path)) or b""
         gone = [opened.writer_of(found.index_number, chunk_key(secret, one)) is None for one in ids]
         opened.close()
         assert gone == [True, True, False, False]
@@ -108,7 +109,7 @@ def test_constructors_are_one_write(host: Host, tmp_path: Path, kind: str, how: 
     [found] = host.writes()
     assert found.counts == {"added": 4}
     assert sorted(found.sources, key=str) == sorted(SOURCES, key=str)
-    assert found.index == extractors.identity(store)
+    assert found.index == store_identity.identity(store)
 
 
 def test_embeddings_made_elsewhere(host: Host) -> None:

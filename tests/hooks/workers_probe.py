@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import datahub_llmops.hooks as lineage
-from datahub_llmops.hooks import langchain
+from datahub_llmops.hooks.langchain import handler as langchain
 from hooks import parts
 
 TASKS = 8

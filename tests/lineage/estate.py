@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 
 from typing_extensions import override
 
-from datahub_llmops.lineage.config import UpstreamConfig
-from datahub_llmops.lineage.rules import ProvenanceConfig, compile
-from datahub_llmops.lineage.schemas import NoCatalog, SchemaLookup
-from datahub_llmops.lineage.sql import SqlLineage, trace
+from datahub_llmops.lineage.job_config import UpstreamConfig
+from datahub_llmops.lineage.provenance import ProvenanceConfig, compile
+from datahub_llmops.lineage.schema_lookup import NoCatalog, SchemaLookup
+from datahub_llmops.lineage.sql.trace import SqlLineage, trace
 
 RULES = compile(ProvenanceConfig(), env="PROD")
 

@@ -12,13 +12,13 @@ from datahub.ingestion.sink.file import write_metadata_file
 from datahub.ingestion.source.file import read_metadata_file
 from datahub.metadata.schema_classes import MetadataChangeProposalClass, SchemaMetadataClass
 
+from datahub_llmops.assets.collections import Collection, Container, PayloadField, Vector
 from datahub_llmops.mapping.collections import (
     Proposal,
     collection_proposals,
     container_proposals,
     vector_proposals,
 )
-from datahub_llmops.model import Collection, Container, PayloadField, Vector
 from datahub_llmops.urns import Place
 
 NOW = datetime(2026, 1, 2, tzinfo=timezone.utc)

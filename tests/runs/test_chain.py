@@ -21,8 +21,8 @@ from datahub.metadata.schema_classes import (
 from langchain_core.documents import Document
 
 import datahub_llmops.hooks as lineage
-from datahub_llmops import cli
-from datahub_llmops.catalog.local import LocalCatalog
+from datahub_llmops.catalog.local.catalog import LocalCatalog
+from datahub_llmops.cli import main
 from hooks.parts import Model
 from runs.world import INDEX, JOB, LOG, RETRIEVER, TABLE, World
 
@@ -120,7 +120,7 @@ def test_the_whole_chain_is_drawn_from_the_application(estate: World) -> None:
         walk = catalog.lineage(f"urn:li:schemaField:({TABLE},author)", "down", 10)
     assert {INDEX, RETRIEVER, LOG} <= {node.urn for node in walk.nodes}
     command = ["--catalog", str(estate.catalog), "lineage", JOB, "--up", "--hops", "10", "--columns"]
-    shown = CliRunner().invoke(cli.main, command).output
+    shown = CliRunner().invoke(main.main, command).output
     for expected in (
         "VectorStoreRetriever  Retriever",
         "support.v3",

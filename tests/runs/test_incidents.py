@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from datahub_llmops.mapping.runs import mismatch_urn
-from datahub_llmops.runs.rollup import SETTLED, Built, Mismatch, mismatch
+from datahub_llmops.mapping.applications import mismatch_urn
+from datahub_llmops.runs.daily_totals import SETTLED, Built, Mismatch, mismatch
 from runs.world import INDEX, World
 
 

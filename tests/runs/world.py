@@ -15,7 +15,7 @@ from langchain_core.documents import Document
 from langchain_core.prompts import ChatPromptTemplate
 
 import datahub_llmops.hooks as lineage
-from datahub_llmops.catalog.local import LocalCatalog
+from datahub_llmops.catalog.local.catalog import LocalCatalog
 from datahub_llmops.mapping.collections import Proposal
 from hooks.parts import Model, NamedEmbedding
 

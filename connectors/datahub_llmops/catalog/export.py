@@ -12,10 +12,10 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import IO, NamedTuple
 
-from datahub_llmops.catalog import names
+from datahub_llmops.aspects.manifest import aspect_names
+from datahub_llmops.catalog import urn_text
 from datahub_llmops.catalog.protocol import FullCatalog, Record
 from datahub_llmops.errors import CatalogError
-from datahub_llmops.schema_data import aspect_names
 
 
 class Exported(NamedTuple):
@@ -91,7 +91,7 @@ def _write_records(catalog: FullCatalog, out: IO[str], without: Collection[str])
 
 def _proposal(record: Record) -> dict[str, object]:
     return {
-        "entityType": names.entity_type(record.urn),
+        "entityType": urn_text.entity_type(record.urn),
         "entityUrn": record.urn,
         "changeType": "UPSERT",
         "aspectName": record.name,

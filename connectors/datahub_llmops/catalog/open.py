@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from typing import Final
 
-from datahub_llmops.catalog import names
+from datahub_llmops.catalog import urn_text
+from datahub_llmops.catalog.local.file import ENVIRONMENT, default_path
 from datahub_llmops.catalog.protocol import Catalog, FullCatalog
-from datahub_llmops.catalog.store import ENVIRONMENT, default_path
 from datahub_llmops.errors import CatalogError, UnknownAssetError
 
 _SHOWN_CANDIDATES: Final = 20
@@ -23,12 +23,12 @@ def open_catalog(where: str | None = None) -> FullCatalog:
     """
     where = where or os.environ.get(ENVIRONMENT) or None
     if where and where.lower().startswith(("http://", "https://")):
-        from datahub_llmops.catalog.server import ServerCatalog
+        from datahub_llmops.catalog.server.catalog import ServerCatalog
 
         return ServerCatalog.at(where)
     if where and "://" in where:
         raise CatalogError(f"{where}: a catalog is a file's path, or a server's URL with http:// or https://")
-    from datahub_llmops.catalog.local import LocalCatalog
+    from datahub_llmops.catalog.local.catalog import LocalCatalog
 
     return LocalCatalog(where or default_path())
 
@@ -45,7 +45,7 @@ def resolve(catalog: Catalog, typed: str) -> str:
         return typed
     asset, _, column = typed.rpartition("#")
     if asset and (holder := _one(catalog, asset)):
-        return names.schema_field(holder, column)
+        return urn_text.schema_field(holder, column)
     if found := _one(catalog, typed):
         return found
     raise UnknownAssetError(
@@ -57,7 +57,9 @@ def _one(catalog: Catalog, short: str) -> str | None:
     """The asset of this short name, ``None`` where there is none."""
     found = list(catalog.candidates(short, _SHOWN_CANDIDATES + 1))
     exact = [
-        urn for urn in found if f"{names.platform(urn)}:{names.full_name(urn)}".casefold() == short.casefold()
+        urn
+        for urn in found
+        if f"{urn_text.platform(urn)}:{urn_text.full_name(urn)}".casefold() == short.casefold()
     ]
     if len(exact) == 1 or len(found) == 1:
         return (exact if len(exact) == 1 else found)[0]

@@ -10,15 +10,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from datahub_llmops.hooks.answers import Answer, application
 from datahub_llmops.hooks.attaching import Handle, attach
+from datahub_llmops.hooks.parts import Answer, application
 from datahub_llmops.hooks.scope import answer, current_answer
 
 if TYPE_CHECKING:
-    from datahub_llmops.hooks.extractors import name_index
-    from datahub_llmops.hooks.extractors import register as register_extractor
-    from datahub_llmops.hooks.indexing import aindex, apipeline, index, job, pipeline
-    from datahub_llmops.hooks.middleware import prompt_middleware
+    from datahub_llmops.hooks.jobs import aindex, apipeline, index, job, pipeline
+    from datahub_llmops.hooks.langchain.middleware import prompt_middleware
+    from datahub_llmops.hooks.store_identity import name_index
+    from datahub_llmops.hooks.store_identity import register as register_extractor
 
 __all__ = [
     "Answer",
@@ -38,14 +38,14 @@ __all__ = [
 ]
 
 _LATER = {
-    "aindex": ("indexing", "aindex"),
-    "apipeline": ("indexing", "apipeline"),
-    "index": ("indexing", "index"),
-    "job": ("indexing", "job"),
-    "name_index": ("extractors", "name_index"),
-    "pipeline": ("indexing", "pipeline"),
-    "prompt_middleware": ("middleware", "prompt_middleware"),
-    "register_extractor": ("extractors", "register"),
+    "aindex": ("jobs", "aindex"),
+    "apipeline": ("jobs", "apipeline"),
+    "index": ("jobs", "index"),
+    "job": ("jobs", "job"),
+    "name_index": ("store_identity", "name_index"),
+    "pipeline": ("jobs", "pipeline"),
+    "prompt_middleware": ("langchain.middleware", "prompt_middleware"),
+    "register_extractor": ("store_identity", "register"),
 }
 
 

@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from datahub_llmops.hooks import guard, patching, runtime
-from datahub_llmops.hooks.imports import Finder
+from datahub_llmops.hooks.import_watch import Finder
 from datahub_llmops.hooks.settings import Settings, disabled
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ def _detach() -> None:
     _finder.stop()
     patching.restore()
     patching.restore_subclass_hooks()
-    for name in ("langchain", "llamaindex"):
+    for name in ("langchain.handler", "llamaindex.handlers"):
         module: Any = sys.modules.get(f"datahub_llmops.hooks.{name}")
         if module is not None:
             module.detach()
@@ -153,7 +153,7 @@ def _detach() -> None:
 
 
 def _langchain_callbacks() -> None:
-    from datahub_llmops.hooks import langchain
+    from datahub_llmops.hooks.langchain import handler as langchain
 
     handler = langchain.attach()
     if runtime.recorder is not None:
@@ -163,56 +163,56 @@ def _langchain_callbacks() -> None:
 
 
 def _langchain_events() -> None:
-    from datahub_llmops.hooks import langchain
+    from datahub_llmops.hooks.langchain import handler as langchain
 
     langchain.hook_events(sys.modules["langchain_core.callbacks.manager"])
 
 
 def _langchain_config() -> None:
-    from datahub_llmops.hooks import langchain
+    from datahub_llmops.hooks.langchain import handler as langchain
 
     langchain.hook_config(sys.modules["langchain_core.runnables.config"])
 
 
 def _langchain_models() -> None:
-    from datahub_llmops.hooks import langchain
+    from datahub_llmops.hooks.langchain import handler as langchain
 
     langchain.hook_models(sys.modules["langchain_core.language_models.chat_models"].BaseChatModel)
 
 
 def _langchain_retrievers() -> None:
-    from datahub_llmops.hooks import retrievers
+    from datahub_llmops.hooks.langchain import retrievers
 
     retrievers.hook_retrievers(sys.modules["langchain_core.retrievers"].BaseRetriever)
 
 
 def _langchain_stores() -> None:
-    from datahub_llmops.hooks import stores
+    from datahub_llmops.hooks.langchain import writes
 
-    stores.hook_langchain(sys.modules["langchain_core.vectorstores.base"].VectorStore)
+    writes.hook_langchain(sys.modules["langchain_core.vectorstores.base"].VectorStore)
 
 
 def _llamaindex_callbacks() -> None:
-    from datahub_llmops.hooks import llamaindex, llamaindex_spans
+    from datahub_llmops.hooks.llamaindex import handlers, spans
 
-    llamaindex.attach()
-    if runtime.recorder is not None and llamaindex_spans.sweep not in runtime.recorder.tick:
-        runtime.recorder.tick.append(llamaindex_spans.sweep)
+    handlers.attach()
+    if runtime.recorder is not None and spans.sweep not in runtime.recorder.tick:
+        runtime.recorder.tick.append(spans.sweep)
 
 
 def _llamaindex_stores() -> None:
-    from datahub_llmops.hooks import llamaindex_stores
+    from datahub_llmops.hooks.llamaindex import stores as llamaindex_stores
 
     llamaindex_stores.hook_stores(sys.modules["llama_index.core.vector_stores.types"].BasePydanticVectorStore)
 
 
 def _llamaindex_index() -> None:
-    from datahub_llmops.hooks import llamaindex_stores
+    from datahub_llmops.hooks.llamaindex import stores as llamaindex_stores
 
     llamaindex_stores.hook_index(sys.modules["llama_index.core.indices.vector_store.base"].VectorStoreIndex)
 
 
 def _llamaindex_pipeline() -> None:
-    from datahub_llmops.hooks import llamaindex_stores
+    from datahub_llmops.hooks.llamaindex import stores as llamaindex_stores
 
     llamaindex_stores.hook_pipeline(sys.modules["llama_index.core.ingestion.pipeline"].IngestionPipeline)

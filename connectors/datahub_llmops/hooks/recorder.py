@@ -16,15 +16,15 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from datahub_llmops.hooks import guard
-from datahub_llmops.hooks.answers import Answer
+from datahub_llmops.hooks.parts import Answer
 from datahub_llmops.hooks.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from datahub_llmops.hooks.encode import Encoder
-    from datahub_llmops.hooks.store import Store
-    from datahub_llmops.hooks.writing import WriteEvent
+    from datahub_llmops.answer_store.database import Store
+    from datahub_llmops.hooks.row_encoder import Encoder
+    from datahub_llmops.hooks.write_events import WriteEvent
 
 FLUSH_INTERVAL: Final = 0.2
 """Seconds: what a killed process may lose."""
@@ -205,9 +205,9 @@ class Recorder:
             return self._store, self._encoder
         import sqlite3
 
-        from datahub_llmops.hooks import keys
-        from datahub_llmops.hooks.encode import Encoder
-        from datahub_llmops.hooks.store import open_or_replace
+        from datahub_llmops.answer_store import digests
+        from datahub_llmops.answer_store.database import open_or_replace
+        from datahub_llmops.hooks.row_encoder import Encoder
 
         if self._store is not None:
             with contextlib.suppress(sqlite3.Error):
@@ -216,7 +216,7 @@ class Recorder:
         store, aside = open_or_replace(settings.store)
         if aside is not None:
             self._warn(f"the store was damaged and is now {aside}; a new one was begun")
-        secret = keys.key(settings.store)
+        secret = digests.key(settings.store)
         assert secret is not None
         self._store, self._encoder, self._opened = store, Encoder(secret), settings.store
         self._file = os.stat(settings.store)

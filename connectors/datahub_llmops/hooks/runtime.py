@@ -6,11 +6,11 @@ import time
 from collections.abc import Callable, MutableMapping
 from typing import Any, Final
 
-from datahub_llmops.hooks import answers
-from datahub_llmops.hooks.answers import Answer, Part, Skipped
+from datahub_llmops.hooks import parts
+from datahub_llmops.hooks.parts import Answer, Part, Skipped
 from datahub_llmops.hooks.recorder import Recorder
 from datahub_llmops.hooks.settings import Settings
-from datahub_llmops.hooks.writing import WriteEvent
+from datahub_llmops.hooks.write_events import WriteEvent
 
 MAX_OPEN: Final = 16_384
 """Runs that have begun and not ended, per framework; beyond it the oldest are given up."""
@@ -46,16 +46,16 @@ def stop() -> None:
 
 def enter(framework: str) -> Answer | Skipped:
     """The answer that a root run belongs to: the one opened by the user, else one of its own."""
-    current = answers.active.get()
+    current = parts.active.get()
     if current is not None and (
         isinstance(current, Skipped) or current.ended is None or time.time() - current.ended < LATE
     ):
         if isinstance(current, Answer) and current.framework is None:
             current.framework = framework
         return current
-    answer = answers.begin(settings.application, settings.version, settings.sample, framework=framework)
+    answer = parts.begin(settings.application, settings.version, settings.sample, framework=framework)
     if isinstance(answer, Answer):
-        answers.last.set(answer)
+        parts.last.set(answer)
     return answer
 
 
@@ -147,4 +147,4 @@ def sweep(runs: MutableMapping[Any, Any], began: Callable[[Any, Any], float | No
 
 def application() -> tuple[str, str | None]:
     """The application in force, for what is recorded outside an answer."""
-    return answers.named.get() or (settings.application, settings.version)
+    return parts.named.get() or (settings.application, settings.version)

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, TypeVar, cast
 
-from datahub_llmops.hooks import answers, runtime
-from datahub_llmops.hooks.answers import Answer, Skipped
+from datahub_llmops.hooks import parts, runtime
 from datahub_llmops.hooks.guard import guarded
+from datahub_llmops.hooks.parts import Answer, Skipped
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -27,17 +27,17 @@ class answer:
         self._stack: list[tuple[Any, Answer | Skipped, bool]] = []
 
     def __enter__(self) -> Answer:
-        outer = answers.active.get()
+        outer = parts.active.get()
         if outer is not None and not (isinstance(outer, Answer) and outer.ended is not None):
             self._stack.append((outer, outer, False))
             return outer if isinstance(outer, Answer) else _unrecorded()
         current = _begin()
         if current is None:
-            current = answers.SKIPPED
+            current = parts.SKIPPED
         self._stack.append((outer, current, True))
-        answers.active.set(current)
+        parts.active.set(current)
         if isinstance(current, Answer):
-            answers.last.set(current)
+            parts.last.set(current)
             return current
         return _unrecorded()
 
@@ -46,7 +46,7 @@ class answer:
     ) -> None:
         outer, current, opened = self._stack.pop()
         if opened:
-            answers.active.set(outer)
+            parts.active.set(outer)
             _end(current, error)
 
     async def __aenter__(self) -> Answer:
@@ -86,7 +86,7 @@ def _generator(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
     def steps(*args: Any, **kwargs: Any) -> Any:
         inner = function(*args, **kwargs)
-        current = _begin() or answers.SKIPPED
+        current = _begin() or parts.SKIPPED
         error: BaseException | None = None
         try:
             value = _step(current, inner.__next__)
@@ -113,30 +113,30 @@ def _generator(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def _step(current: Answer | Skipped, call: Callable[..., Any], *args: Any) -> Any:
     """One step with the answer in force: between steps the consumer's context is its own."""
-    outer = answers.active.get()
-    answers.active.set(current)
+    outer = parts.active.get()
+    parts.active.set(current)
     try:
         return call(*args)
     finally:
-        answers.active.set(outer)
+        parts.active.set(outer)
 
 
 def _async_generator(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
     async def steps(*args: Any, **kwargs: Any) -> Any:
         inner = function(*args, **kwargs)
-        current = _begin() or answers.SKIPPED
+        current = _begin() or parts.SKIPPED
         error: BaseException | None = None
         try:
             while True:
-                outer = answers.active.get()
-                answers.active.set(current)
+                outer = parts.active.get()
+                parts.active.set(current)
                 try:
                     value = await inner.__anext__()
                 except StopAsyncIteration:
                     return
                 finally:
-                    answers.active.set(outer)
+                    parts.active.set(outer)
                 yield value
         except BaseException as raised:
             error = raised
@@ -152,8 +152,8 @@ def _async_generator(function: Callable[..., Any]) -> Callable[..., Any]:
 def _begin() -> Answer | Skipped:
     settings = runtime.settings
     if not runtime.enabled:
-        return answers.SKIPPED
-    return answers.begin(settings.application, settings.version, settings.sample, explicit=True)
+        return parts.SKIPPED
+    return parts.begin(settings.application, settings.version, settings.sample, explicit=True)
 
 
 @guarded("answer.end")
@@ -173,5 +173,5 @@ def _unrecorded() -> Answer:
 
 def current_answer() -> Answer | None:
     """The answer that is being made in this context, else the one made last in it."""
-    current = answers.active.get()
-    return current if isinstance(current, Answer) else answers.last.get()
+    current = parts.active.get()
+    return current if isinstance(current, Answer) else parts.last.get()

@@ -5,16 +5,11 @@ from __future__ import annotations
 import os
 from typing import Final, Literal, TypeAlias, cast
 
+from datahub_llmops.answer_store.location import PREFIX, default_path, environment
+
 SourceKeys: TypeAlias = Literal["hmac", "clear", "off"]
-PREFIX: Final = "DATAHUB_LLMOPS_"
 _TRUE: Final = frozenset({"1", "true", "yes", "on"})
 _SOURCE_KEYS: Final = ("hmac", "clear", "off")
-
-
-def default_store() -> str:
-    """The store of this host and user: ``$XDG_STATE_HOME/datahub-llmops/answers.db``."""
-    state = os.environ.get("XDG_STATE_HOME") or os.path.join(os.path.expanduser("~"), ".local", "state")
-    return os.path.join(state, "datahub-llmops", "answers.db")
 
 
 def disabled() -> bool:
@@ -58,7 +53,7 @@ class Settings:
             ValueError: an argument of the code (never of the environment) is out of range; the message names it.
         """
         self.notes: list[str] = []
-        name = application if application is not None else _environment("APPLICATION")
+        name = application if application is not None else environment("APPLICATION")
         if application is not None and not application.strip():
             raise ValueError("attach(application=...): give the application a name")
         self.application = name or "application"
@@ -66,16 +61,14 @@ class Settings:
             self.notes.append(
                 "application has no name: attach(application=...) or DATAHUB_LLMOPS_APPLICATION"
             )
-        self.version = version if version is not None else _environment("VERSION")
-        self.store = os.path.abspath(os.fspath(store or _environment("STORE") or default_store()))
+        self.version = version if version is not None else environment("VERSION")
+        self.store = os.path.abspath(os.fspath(store)) if store else default_path()
         self.capture_text = (
-            capture_text
-            if capture_text is not None
-            else (_environment("CAPTURE_TEXT") or "").lower() in _TRUE
+            capture_text if capture_text is not None else (environment("CAPTURE_TEXT") or "").lower() in _TRUE
         )
         self.source_keys = self._keys(source_keys)
         self.sample = self._number("sample", sample, "SAMPLE", 1.0, low=0.0, high=1.0)
-        self.ship = os.fspath(ship) if ship is not None else _environment("SHIP")
+        self.ship = os.fspath(ship) if ship is not None else environment("SHIP")
         self.ship_every = self._number("ship_every", ship_every, "SHIP_EVERY", 900.0, low=1.0)
         self.max_bytes = int(self._number("max_bytes", max_bytes, "MAX_BYTES", 512 * 2**20, low=2**20))
         self.max_days = self._number("max_days", max_days, "MAX_DAYS", 30.0, low=0.01)
@@ -85,7 +78,7 @@ class Settings:
             if given not in _SOURCE_KEYS:
                 raise ValueError(f"source_keys is one of {', '.join(_SOURCE_KEYS)}")
             return cast("SourceKeys", given)
-        said = (_environment("SOURCE_KEYS") or "hmac").lower()
+        said = (environment("SOURCE_KEYS") or "hmac").lower()
         if said not in _SOURCE_KEYS:
             self.notes.append(f"{PREFIX}SOURCE_KEYS is none of {', '.join(_SOURCE_KEYS)}: hmac is used")
             said = "hmac"
@@ -105,7 +98,7 @@ class Settings:
             if not low <= given <= high:
                 raise ValueError(f"{name} is a number between {low} and {high}")
             return float(given)
-        said = _environment(variable)
+        said = environment(variable)
         if said is None:
             return default
         try:
@@ -118,7 +111,3 @@ class Settings:
             )
             return default
         return value
-
-
-def _environment(name: str) -> str | None:
-    return os.environ.get(PREFIX + name) or None

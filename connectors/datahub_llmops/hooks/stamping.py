@@ -10,8 +10,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from datahub_llmops.hooks import extractors, keys, places, provenance, runtime, writing
-from datahub_llmops.hooks.writing import Job
+from datahub_llmops.answer_store import digests
+from datahub_llmops.hooks import (
+    chunk_sources,
+    runtime,
+    store_identity,
+    vendor_attributes,
+    write_events,
+)
+from datahub_llmops.hooks.write_events import Job
 
 FLEXIBLE: Final = frozenset(
     {
@@ -39,7 +46,7 @@ KEYS: Final = ("dh_source_urn", "dh_source_key", "dh_embed_run", "dh_content_hma
 
 def takes_new_keys(store: object) -> bool:
     """Whether chunks of ``store`` may carry keys that its schema does not declare."""
-    if places.attribute(store, "enable_dynamic_field", "_enable_dynamic_field") is True:
+    if vendor_attributes.attribute(store, "enable_dynamic_field", "_enable_dynamic_field") is True:
         return True
     return any(kind.__name__ in FLEXIBLE for kind in type(store).__mro__)
 
@@ -54,8 +61,8 @@ def source_of(job: Job, metadata: Mapping[str, Any]) -> str | None:
 
 def picked(metadata: object) -> dict[str, Any]:
     """Allow-listed metadata of a chunk that is written, completed by what the job knows."""
-    found = provenance.pick(metadata)
-    job = writing.job.get()
+    found = chunk_sources.pick(metadata)
+    job = write_events.job.get()
     if job is not None:
         urn = source_of(job, metadata if isinstance(metadata, Mapping) else {})
         if urn is not None:
@@ -77,16 +84,16 @@ def stamps(job: Job, metadata: Mapping[str, Any], text: object, secret: bytes) -
         if mode == "clear":
             found["dh_source_key"] = value
         elif mode == "hmac":
-            found["dh_source_key"] = provenance.HMAC_PREFIX + keys.digest(secret, value).hex()
+            found["dh_source_key"] = chunk_sources.HMAC_PREFIX + digests.digest(secret, value).hex()
     if isinstance(text, str):
-        found["dh_content_hmac"] = keys.digest(secret, text).hex()
+        found["dh_content_hmac"] = digests.digest(secret, text).hex()
     if job.fields:
         found["dh_text_fields"] = ",".join(job.fields)
     return found
 
 
 def _secret() -> bytes:
-    found = keys.key(runtime.settings.store)
+    found = digests.key(runtime.settings.store)
     assert found is not None
     return found
 
@@ -153,5 +160,5 @@ def _with(args: Any, kwargs: Any, position: int, name: str, value: Any) -> Any:
 
 def _refused(store: Any) -> None:
     runtime.unresolved[
-        f"stamp: {extractors.class_name(store)} takes declared fields only; nothing was stamped"
+        f"stamp: {store_identity.class_name(store)} takes declared fields only; nothing was stamped"
     ] = 1

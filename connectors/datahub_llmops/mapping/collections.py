@@ -37,8 +37,8 @@ from datahub.metadata.schema_classes import (
 )
 
 from datahub_llmops import urns
+from datahub_llmops.assets.collections import Collection, Container, FieldType, PayloadField, Vector
 from datahub_llmops.mapping.properties import AssetPatch, PropertyValues
-from datahub_llmops.model import Collection, Container, FieldType, PayloadField, Vector
 from datahub_llmops.urns import Place
 
 Proposal: TypeAlias = MetadataChangeProposalWrapper | MetadataChangeProposalClass

@@ -17,7 +17,7 @@ from datahub.specific.aspect_helpers.ownership import HasOwnershipPatch
 from datahub.specific.aspect_helpers.structured_properties import HasStructuredPropertiesPatch
 
 from datahub_llmops import urns
-from datahub_llmops.schema_data import package_data
+from datahub_llmops.aspects.manifest import package_data
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

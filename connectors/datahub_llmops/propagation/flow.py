@@ -11,8 +11,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from datahub_llmops.catalog.names import asset_of, entity_type
 from datahub_llmops.catalog.protocol import LABELLED_TYPES, Edge, Lineage
+from datahub_llmops.catalog.urn_text import asset_of, entity_type
 from datahub_llmops.propagation.labels import Label, canonical
 
 _PROCESSES: Final = frozenset({"dataJob", "dataProcessInstance"})

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from datahub_llmops.catalog import names
-from datahub_llmops.catalog.facts import LabelKind
+from datahub_llmops.catalog import urn_text
+from datahub_llmops.catalog.aspect_facts import LabelKind
 from datahub_llmops.catalog.protocol import Aspect
 from datahub_llmops.urns import ATTRIBUTION_SOURCE
 
@@ -91,13 +91,13 @@ def canonical(column: str) -> str:
     """
     if "[version=2.0]" not in column:
         return column
-    asset, path = names.asset_of(column), names.key_parts(column)[-1]
-    return f"urn:li:schemaField:({asset},{names.simple_path(path)})"
+    asset, path = urn_text.asset_of(column), urn_text.key_parts(column)[-1]
+    return f"urn:li:schemaField:({asset},{urn_text.simple_path(path)})"
 
 
 def is_origin(urn: str) -> bool:
     """Whether labels are carried from such a thing at all: datasets and columns. A job's own say what the job is."""
-    return names.entity_type(urn) in ("dataset", "schemaField")
+    return urn_text.entity_type(urn) in ("dataset", "schemaField")
 
 
 def holder(urn: str, aspects: Mapping[str, Aspect]) -> Holder:
@@ -116,7 +116,7 @@ def _fields(urn: str, aspects: Mapping[str, Aspect]) -> Iterator[tuple[str, Atta
     for aspect, fields in _FIELD_LISTS.items():
         for field in _records(_record(aspects.get(aspect)).get(fields)):
             if isinstance(path := field.get("fieldPath"), str) and path:
-                column = names.schema_field(urn, path)
+                column = urn_text.schema_field(urn, path)
                 for attached in _attached(field.get("glossaryTerms"), field.get("globalTags")):
                     yield column, attached
 
@@ -127,7 +127,7 @@ def _columns(urn: str, schema: Aspect | None) -> Mapping[str, tuple[str, ...]] |
     found: dict[str, tuple[str, ...]] = {}
     for field in _records(schema.get("fields")):
         if isinstance(path := field.get("fieldPath"), str) and path:
-            column = names.schema_field(urn, path)
+            column = urn_text.schema_field(urn, path)
             known = found.get(canonical(column), ())
             found[canonical(column)] = tuple(dict.fromkeys((*known, column)))
     return found

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from datahub_llmops.catalog.names import asset_of, entity_type
 from datahub_llmops.catalog.protocol import Aspect, Direction, Lineage
+from datahub_llmops.catalog.urn_text import asset_of, entity_type
 from datahub_llmops.propagation.flow import Graph, Stop, Wanted, flow
 from datahub_llmops.propagation.labels import Attached, Holder, Label, canonical, holder, is_origin
 

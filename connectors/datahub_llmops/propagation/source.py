@@ -37,11 +37,11 @@ from pydantic import Field, model_validator
 from typing_extensions import Self, override
 
 from datahub_llmops.catalog.open import open_catalog
-from datahub_llmops.catalog.recipe import recipe_catalog
 from datahub_llmops.errors import CatalogError
+from datahub_llmops.ingestion.recipe_catalog import recipe_catalog
+from datahub_llmops.ingestion.source import check_patterns, workunit
 from datahub_llmops.propagation.labels import Label, source_detail
 from datahub_llmops.propagation.plan import Change, Plan, plan
-from datahub_llmops.source import check_patterns, workunit
 from datahub_llmops.urns import ACTOR, ATTRIBUTION_SOURCE
 
 

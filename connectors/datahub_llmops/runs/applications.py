@@ -8,14 +8,14 @@ from datahub.ingestion.api.workunit import MetadataWorkUnit
 from datahub.metadata.urns import DatasetUrn
 
 from datahub_llmops import urns
+from datahub_llmops.assets.usage import Totals
 from datahub_llmops.catalog.protocol import Catalog
-from datahub_llmops.mapping import runs as mapping
-from datahub_llmops.mapping import seen, typed_runs
+from datahub_llmops.ingestion.emitter import RunWriter
+from datahub_llmops.ingestion.source import workunit
+from datahub_llmops.mapping import application_aspects, observed_edges
+from datahub_llmops.mapping import applications as mapping
 from datahub_llmops.runs.config import RunsConfig
-from datahub_llmops.runs.rollup import Application, Rollup, prompts_drawn
-from datahub_llmops.source import workunit
-from datahub_llmops.usage import Totals
-from datahub_llmops.writer import RunWriter
+from datahub_llmops.runs.daily_totals import Application, Rollup, prompts_drawn
 
 
 class Logs(dict[str, str]):
@@ -84,7 +84,9 @@ class Applications:
     def _usage(
         self, urn: str, day: int, host: str, total: Totals, dimension: tuple[str, str] | None = None
     ) -> Iterator[MetadataWorkUnit]:
-        aspect = typed_runs.usage_aspect(day, host, total, currency=self._currency, dimension=dimension)
+        aspect = application_aspects.usage_aspect(
+            day, host, total, currency=self._currency, dimension=dimension
+        )
         yield from self._writer.typed(urn, [aspect])
 
     def _day(self, name: str, version: str, day: int, host: str, total: Totals) -> Iterator[MetadataWorkUnit]:
@@ -101,7 +103,7 @@ class Applications:
             properties |= {"cost": f"{total.cost:.6f}", "currency": self._currency}
         if version:
             properties["version"] = version
-        shown = seen.day(day)
+        shown = observed_edges.day(day)
         for proposal in mapping.instance_proposals(
             {"application": job, "version": version, "day": shown, "host": host},
             f"{name} {version} {shown}".replace("  ", " "),
@@ -132,11 +134,11 @@ class Applications:
         present = self._writer.present(job, "dataJobInputOutput")
         outputs = {log: application.last}
         columns = {answer: into_answer} if into_answer else {}
-        for proposal in seen.job_edges(job, inputs, outputs, present, self._now, columns):
+        for proposal in observed_edges.job_edges(job, inputs, outputs, present, self._now, columns):
             yield workunit(proposal, primary=False)
         for model in application.models:
             self._writer.uses(model, job)
-        used = seen.in_use(inputs, present.get("inputDatasetEdges"), "destinationUrn", self._now)
+        used = observed_edges.in_use(inputs, present.get("inputDatasetEdges"), "destinationUrn", self._now)
         yield from self._application_info(application, job, used)
 
     def _retriever(
@@ -147,7 +149,7 @@ class Applications:
         platform = own.get_data_platform_urn().platform_name
         indexes = application.indexes_of.get(retriever, {})
         present = self._writer.present(retriever, "upstreamLineage")
-        used = seen.in_use(indexes, present.get("upstreams"), "dataset", self._now)
+        used = observed_edges.in_use(indexes, present.get("upstreams"), "dataset", self._now)
         fields = {index: self._returned(index) for index in sorted(used)}
         returned = {path: native for index in fields for path, native in fields[index].items()}
         yield from self._writer.platform(platform)
@@ -161,13 +163,13 @@ class Applications:
             ]
             for path in returned
         }
-        for proposal in seen.upstream_edges(retriever, indexes, present, self._now, columns):
+        for proposal in observed_edges.upstream_edges(retriever, indexes, present, self._now, columns):
             yield workunit(proposal, primary=False)
         newest = application.facts[retriever]
         yield from self._writer.typed(
             retriever,
             [
-                typed_runs.retriever_aspect(
+                application_aspects.retriever_aspect(
                     newest.raw, framework=platform, version=newest.version, indexes=used
                 )
             ],
@@ -192,7 +194,7 @@ class Applications:
         else:
             yield from self._writer.datasets_known([prompt])
         known = self._writer.present(prompt, "promptInfo")
-        aspect = typed_runs.prompt_aspect(prompt, application.facts[prompt].raw, known)
+        aspect = application_aspects.prompt_aspect(prompt, application.facts[prompt].raw, known)
         if aspect is not None:
             yield from self._writer.typed(prompt, [aspect])
 
@@ -212,7 +214,7 @@ class Applications:
         yield from self._writer.typed(
             job,
             [
-                typed_runs.application_aspect(
+                application_aspects.application_aspect(
                     framework=application.framework,
                     framework_version=newest.version if newest else None,
                     version=newest.raw.get("version") if newest else None,

@@ -13,10 +13,10 @@ from datahub.ingestion.source.state.stateful_ingestion_base import (
 from datahub.utilities.lossy_collections import LossyDict
 from pydantic import Field
 
-from datahub_llmops.custom_aspects import Mode
-from datahub_llmops.hooks.store import default_path
-from datahub_llmops.instances import MapConfig
-from datahub_llmops.prices import PricesConfig
+from datahub_llmops.answer_store.location import default_path
+from datahub_llmops.answers.prices import PricesConfig
+from datahub_llmops.answers.resolver import MapConfig
+from datahub_llmops.aspects.admission import Mode
 
 
 class RunsConfig(StatefulIngestionConfigBase[StatefulIngestionConfig], MapConfig, PricesConfig):

@@ -19,22 +19,22 @@ from datahub.ingestion.api.workunit_processor import WorkunitProcessor
 from datahub.ingestion.source.state.stateful_ingestion_base import StatefulIngestionSourceBase
 from typing_extensions import override
 
-from datahub_llmops import recorded
+from datahub_llmops.answer_store import recorded
+from datahub_llmops.answer_store.database import Store
+from datahub_llmops.answer_store.recorded import Identities, RecordedAnswer
+from datahub_llmops.answers.resolver import Ambiguous, Resolver
 from datahub_llmops.catalog.protocol import Catalog
-from datahub_llmops.catalog.recipe import recipe_catalog
-from datahub_llmops.catalog.target import RunTarget
 from datahub_llmops.errors import CatalogError, StoreError
-from datahub_llmops.hooks.store import Store
-from datahub_llmops.instances import Ambiguous, Resolver
-from datahub_llmops.mapping import runs as mapping
-from datahub_llmops.recorded import Identities, RecordedAnswer
+from datahub_llmops.ingestion.emitter import RunWriter
+from datahub_llmops.ingestion.recipe_catalog import recipe_catalog
+from datahub_llmops.ingestion.run_target import RunTarget
+from datahub_llmops.ingestion.source import workunit
+from datahub_llmops.mapping import applications as mapping
 from datahub_llmops.runs.applications import Applications, Logs
 from datahub_llmops.runs.config import RunsConfig, RunsReport
-from datahub_llmops.runs.embedding import EmbeddingRuns
-from datahub_llmops.runs.rollup import DAY, Built, Rollup, built_with, mismatch, roll_up
+from datahub_llmops.runs.daily_totals import DAY, Built, Rollup, built_with, mismatch, roll_up
+from datahub_llmops.runs.embedding_runs import EmbeddingRuns
 from datahub_llmops.runs.watermark import Watermark, store_key
-from datahub_llmops.source import workunit
-from datahub_llmops.writer import RunWriter
 
 
 @platform_name("LLM application runs", id="langchain")

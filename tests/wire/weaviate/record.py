@@ -22,10 +22,10 @@ import urllib3
 
 sys.path += [str(Path(__file__).parents[2])]
 
-from datahub_llmops.http import HttpClient
-from datahub_llmops.vectors.weaviate_reader import WeaviateReader
-from datahub_llmops.vectors.weaviate_rest import WeaviateServer, absent
-from stub import Call, Reply, Stub, forward
+from datahub_llmops.net.http import HttpClient
+from datahub_llmops.vector_stores.weaviate.client import WeaviateServer, absent
+from datahub_llmops.vector_stores.weaviate.reader import WeaviateReader
+from support.stub import Call, Reply, Stub, forward
 
 FIELDS: Final = ("source", "uri", "page", "table", "dataset", "path", "file_path", "file_name", "ref_doc_id")
 _OPEN: Final = {

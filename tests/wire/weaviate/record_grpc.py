@@ -26,7 +26,7 @@ sys.path += [str(Path(__file__).parents[2]), str(Path(__file__).parent)]
 
 from record import ask, lines, running  # type: ignore[import-not-found]  # beside this file
 
-from vectors.weaviate_grpc import asking, served
+from vector_stores.weaviate.grpc import asking, served
 
 IDS = [f"00000000-0000-4000-8000-{number:012d}" for number in range(3)]
 

@@ -1,0 +1,383 @@
+"""The one store of a host: a SQLite file in WAL mode, readable by its owner only, bounded in size and age.
+
+Written by the recorder of every process of the host, read by ``llm-runs``, ``answers`` and ``explain``. A killed
+process loses nothing that was written; a power cut may lose the last transactions, never the file
+(https://www.sqlite.org/wal.html). What is referred to often (indexes, models, prompts, sources) is stored once, in
+``identities``; ids of answers begin with their time, so they sort by it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from datahub_llmops.answer_store.queries import Kind, Records, dump_sorted
+from datahub_llmops.errors import StoreError
+
+VERSION: Final = 1
+_NETWORK: Final = frozenset(
+    {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "lustre", "ceph", "glusterfs"}
+)
+_SCHEMA: Final = """
+CREATE TABLE identities (id INTEGER PRIMARY KEY, kind TEXT NOT NULL, body TEXT NOT NULL, seen INTEGER NOT NULL,
+                         UNIQUE (kind, body));
+CREATE TABLE answers (seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, ended REAL NOT NULL,
+                      application INTEGER NOT NULL, status TEXT NOT NULL, body TEXT NOT NULL);
+CREATE TABLE texts (digest BLOB NOT NULL, id TEXT NOT NULL, PRIMARY KEY (digest, id)) WITHOUT ROWID;
+CREATE TABLE writes (seq INTEGER PRIMARY KEY AUTOINCREMENT, run INTEGER NOT NULL UNIQUE, started REAL NOT NULL,
+                     ended REAL NOT NULL, application INTEGER NOT NULL, target INTEGER NOT NULL, body TEXT NOT NULL);
+CREATE TABLE chunks (target INTEGER NOT NULL, chunk BLOB NOT NULL, run INTEGER NOT NULL,
+                     PRIMARY KEY (target, chunk)) WITHOUT ROWID;
+CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+"""
+
+
+_dump: Final = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
+
+
+def _today() -> int:
+    return int(time.time() // 86400)
+
+
+def network_file_system(path: str) -> str | None:
+    """Kind of the network file system that ``path`` lies on; ``None`` for local ones and where nobody says."""
+    try:
+        lines = Path("/proc/self/mounts").read_text("utf-8", "replace").splitlines()
+    except OSError:
+        return None
+    real = os.path.realpath(path)
+    best, kind = "", None
+    for line in lines:
+        fields = line.split(" ")
+        if len(fields) > 2:
+            mount = fields[1].replace("\\040", " ")
+            if len(mount) >= len(best) and (real == mount or real.startswith(mount.rstrip("/") + "/")):
+                best, kind = mount, fields[2]
+    return kind if kind in _NETWORK else None
+
+
+class Store(Records):
+    """An open store. One object serves one thread at a time."""
+
+    def __init__(self, path: str, connection: sqlite3.Connection, *, note: str | None = None) -> None:
+        self.path = path
+        self.note = note
+        super().__init__(connection)
+        self.generation = 0
+        """Goes up when numbers that ``intern`` gave may hold no longer."""
+        self._identities: dict[tuple[Any, ...], int] = {}
+        self._day = _today()
+        self._answers: dict[str, tuple[Any, ...]] = {}
+        self._texts: dict[tuple[bytes, str], tuple[Any, ...]] = {}
+        self._pruned = 0.0
+
+    @classmethod
+    def open(cls, path: str) -> Store:
+        """Open for writing, made where there is none.
+
+        Raises:
+            StoreError: not writable, not a store, or written by a newer version.
+            sqlite3.DatabaseError: truncated or overwritten; ``set_aside`` helps.
+        """
+        folder = os.path.dirname(path)
+        try:
+            os.makedirs(folder, mode=0o700, exist_ok=True)
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600))
+            with contextlib.suppress(PermissionError):
+                if os.stat(path).st_mode & 0o077:
+                    os.chmod(path, 0o600)
+        except OSError as error:
+            raise StoreError(f"answer store {path}: {os.strerror(error.errno or 0)}") from error
+        kind = network_file_system(path)
+        db = sqlite3.connect(path, timeout=5.0, isolation_level=None, check_same_thread=False)
+        try:
+            note = cls._prepare(db, path, kind)
+        except BaseException:
+            db.close()
+            raise
+        return cls(path, db, note=note)
+
+    @staticmethod
+    def _prepare(db: sqlite3.Connection, path: str, kind: str | None) -> str | None:
+        note = None
+        if db.execute("PRAGMA user_version").fetchone()[0] == 0:
+            db.execute("PRAGMA auto_vacuum=INCREMENTAL")
+        # WAL shares memory between processes, which no network file system gives.
+        journal = "DELETE" if kind else "WAL"
+        if kind:
+            note = f"store on {kind}: slower rollback journal; give store=... a local path"
+        db.execute(f"PRAGMA journal_mode={journal}")
+        db.execute("PRAGMA synchronous=NORMAL")
+        db.execute("PRAGMA journal_size_limit=16777216")
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            version = db.execute("PRAGMA user_version").fetchone()[0]
+            if version == 0:
+                for statement in _SCHEMA.split(";"):
+                    if statement.strip():
+                        db.execute(statement)
+                db.execute(f"PRAGMA user_version={VERSION}")
+            elif version != VERSION:
+                raise StoreError(
+                    f"answer store {path} is of version {version}, this one knows {VERSION}: upgrade datahub-llmops"
+                )
+        except BaseException:
+            if db.in_transaction:
+                db.execute("ROLLBACK")
+            raise
+        db.execute("COMMIT")
+        return note
+
+    @classmethod
+    def read(cls, path: str | os.PathLike[str]) -> Store:
+        """Open for reading.
+
+        Raises:
+            StoreError: there is none, it is damaged, or of a newer version; the message says what to do.
+        """
+        path = os.path.abspath(os.fspath(path))
+        if not os.path.exists(path):
+            raise StoreError(
+                f"no answer store at {path}: has an application with lineage.attach() run on this host?"
+            )
+        try:
+            db = _reading(path)
+            version = db.execute("PRAGMA user_version").fetchone()[0]
+            if version not in (0, VERSION):
+                db.close()
+                raise StoreError(f"answer store {path} is of version {version}: upgrade datahub-llmops")
+            if version == 0 and not db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+                # Made, and its process ended before anything was in it.
+                db.close()
+                db = sqlite3.connect(":memory:", isolation_level=None)
+                db.executescript(_SCHEMA)
+            db.execute("SELECT count(*) FROM counters")
+        except sqlite3.Error as error:
+            raise StoreError(
+                f"answer store {path} cannot be read ({error}); an application sets a damaged one aside by itself"
+            ) from error
+        return cls(path, db)
+
+    # Writing
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Everything inside is written together, or nothing."""
+        self._begin_day()
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._put_rows(
+                "INSERT OR REPLACE INTO answers (id, ended, application, status, body)", self._answers
+            )
+            self._put_rows("INSERT OR IGNORE INTO texts", self._texts)
+        except BaseException:
+            # Identities that were given out inside do not exist then.
+            self._forget_identities()
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise
+        finally:
+            self._answers, self._texts = {}, {}
+        self._db.execute("COMMIT")
+
+    def _put_rows(self, insert: str, rows: Mapping[Any, tuple[Any, ...]]) -> None:
+        # Many rows a statement: each one hands the interpreter over twice, and the application waits for it.
+        # Few sizes, or the cache of prepared statements would fill with one of each.
+        waiting = list(rows.values())
+        first = 0
+        for size in (64, 16, 4, 1):
+            while len(waiting) - first >= size:
+                group = waiting[first : first + size]
+                first += size
+                marks = ",".join(["(" + ",".join("?" * len(group[0])) + ")"] * size)
+                self._db.execute(f"{insert} VALUES {marks}", [value for row in group for value in row])
+
+    def intern(self, kind: Kind, body: Mapping[str, Any]) -> int:
+        """Number of an identity, given at its first sight."""
+        try:
+            key: tuple[Any, ...] = (kind, *body.items())
+            held = self._identities.get(key)
+        except TypeError:  # A list inside.
+            key = (kind, _dump(body))
+            held = self._identities.get(key)
+        return held if held is not None else self._intern(kind, body, key)
+
+    def _begin_day(self) -> None:
+        # Once a day everything in use is seen again, so that pruning spares it.
+        today = _today()
+        if self._day != today:
+            self._forget_identities()
+            self._day = today
+
+    def _forget_identities(self) -> None:
+        self._identities.clear()
+        self.generation += 1
+
+    def _intern(self, kind: Kind, body: Mapping[str, Any], key: tuple[Any, ...]) -> int:
+        if len(self._identities) >= 20_000:
+            self._identities.clear()
+        row = self._db.execute(
+            "INSERT INTO identities (kind, body, seen) VALUES (?, ?, ?)"
+            " ON CONFLICT (kind, body) DO UPDATE SET seen = excluded.seen RETURNING id",
+            (kind, dump_sorted(body), self._day),
+        ).fetchone()
+        number = int(row[0])
+        self._identities[key] = number
+        return number
+
+    def put_answer(
+        self,
+        answer_id: str,
+        ended: float,
+        application: int,
+        status: str,
+        body: str,
+        digests: Iterable[bytes],
+    ) -> None:
+        """Store an answer, its body as JSON, with the transaction, in place of what was stored of it before."""
+        self._answers[answer_id] = (answer_id, ended, application, status, body)
+        for digest in digests:
+            self._texts[digest, answer_id] = (digest, answer_id)
+
+    def write_body(self, run: int) -> tuple[float, dict[str, Any]] | None:
+        """Start and contents of what is stored of a run so far."""
+        row = self._db.execute("SELECT started, body FROM writes WHERE run = ?", (run,)).fetchone()
+        return None if row is None else (float(row[0]), json.loads(row[1]))
+
+    def put_write(
+        self, run: int, started: float, ended: float, application: int, target: int, body: Mapping[str, Any]
+    ) -> None:
+        """Store what a run wrote, in place of what was stored of it before."""
+        self._db.execute(
+            "INSERT OR REPLACE INTO writes (run, started, ended, application, target, body) VALUES (?, ?, ?, ?, ?, ?)",
+            (run, started, ended, application, target, _dump(body)),
+        )
+
+    def put_chunks(self, target: int, chunks: Iterable[bytes], run: int) -> None:
+        """Say which run wrote the chunks last."""
+        self._put_rows("INSERT OR REPLACE INTO chunks", {chunk: (target, chunk, run) for chunk in chunks})
+
+    def forget_chunks(self, target: int, chunks: Iterable[bytes]) -> None:
+        """Chunks that were deleted from the index."""
+        self._db.executemany(
+            "DELETE FROM chunks WHERE target = ? AND chunk = ?", ((target, c) for c in chunks)
+        )
+
+    def count(self, name: str, more: int) -> None:
+        """Add to a counter that outlives the process."""
+        if more:
+            self._db.execute(
+                "INSERT INTO counters VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = value + excluded.value",
+                (name, more),
+            )
+
+    def prune(self, max_bytes: int, max_days: float, *, every: float = 10.0) -> None:
+        """Drop the oldest answers beyond the bounds and count them; looks at most once in ``every`` seconds."""
+        now = time.time()
+        if now - self._pruned < every:
+            return
+        self._pruned = now
+        oldest = f"{int((now - max_days * 86400) * 1000):012x}"
+        if self._db.execute("SELECT 1 FROM answers WHERE id < ? LIMIT 1", (oldest,)).fetchone():
+            with self.transaction():
+                self._drop("id < ?", (oldest,), "expired")
+                self._db.execute("DELETE FROM identities WHERE seen < ?", (int(now // 86400 - max_days - 2),))
+        while self.used_bytes() > max_bytes and self._drop_oldest_tenth():
+            pass
+        self._db.execute("PRAGMA incremental_vacuum(2000)").fetchall()
+
+    def _drop_oldest_tenth(self) -> bool:
+        with self.transaction():
+            count = self._db.execute("SELECT count(*) FROM answers").fetchone()[0]
+            if count:
+                edge = self._db.execute(
+                    "SELECT id FROM answers ORDER BY id LIMIT 1 OFFSET ?", (max(1, count // 10) - 1,)
+                ).fetchone()
+                self._drop("id <= ?", (edge[0],), "dropped")
+                return True
+            runs = [row[0] for row in self._db.execute("SELECT run FROM writes ORDER BY seq LIMIT 10")]
+            for run in runs:
+                self._db.execute("DELETE FROM chunks WHERE run = ?", (run,))
+                self._db.execute("DELETE FROM writes WHERE run = ?", (run,))
+            self.count("writes_dropped", len(runs))
+            return bool(runs)
+
+    def _drop(self, where: str, values: Sequence[object], counter: str) -> None:
+        self._db.execute(f"DELETE FROM texts WHERE {where}", values)
+        done = self._db.execute(f"DELETE FROM answers WHERE {where}", values)
+        self.count(f"answers_{counter}", done.rowcount)
+
+    def used_bytes(self) -> int:
+        """Bytes of pages in use; free pages are given back bit by bit."""
+        pages, free, size = (
+            self._db.execute(f"PRAGMA {name}").fetchone()[0]
+            for name in ("page_count", "freelist_count", "page_size")
+        )
+        return int((pages - free) * size)
+
+    def close(self) -> None:
+        """Give the file back. May be called twice."""
+        self._db.close()
+
+
+def _reading(path: str) -> sqlite3.Connection:
+    """A connection that writes nothing of its own.
+
+    It may have to finish what a killed process left in the log, so it is opened for writing where that is allowed.
+    """
+    uri = Path(path).as_uri()
+    mode = "rw" if os.access(path, os.W_OK) else "ro"
+    db = sqlite3.connect(f"{uri}?mode={mode}", uri=True, timeout=5.0, check_same_thread=False)
+    db.execute("PRAGMA query_only=ON")
+    return db
+
+
+def open_or_replace(path: str) -> tuple[Store, str | None]:
+    """Open for writing; a damaged store is moved aside, under a lock, and a new one begun.
+
+    Returns the store and the name that a damaged one has now. Nothing is deleted.
+
+    Raises:
+        StoreError: not writable, or written by a newer version.
+    """
+    try:
+        return Store.open(path), None
+    except sqlite3.OperationalError as error:
+        raise StoreError(f"answer store {path}: {error}") from error
+    except sqlite3.DatabaseError:
+        pass
+    try:
+        lock = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise StoreError(f"answer store {path}: {os.strerror(error.errno or 0)}") from error
+    try:
+        _lock(lock)
+        try:
+            # Another process may have done it meanwhile, and its new store must stay.
+            return Store.open(path), None
+        except sqlite3.DatabaseError:
+            aside = f"{path}.damaged-{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}"
+            for suffix in ("-wal", "-shm", ""):
+                with contextlib.suppress(FileNotFoundError):
+                    os.rename(path + suffix, aside + suffix)
+            return Store.open(path), aside
+    except (OSError, sqlite3.Error) as error:
+        raise StoreError(f"answer store {path} is damaged and cannot be moved aside: {error}") from error
+    finally:
+        os.close(lock)
+
+
+def _lock(handle: int) -> None:
+    """An exclusive lock that closing gives back; none where the system has no ``fcntl``."""
+    try:
+        import fcntl
+    except ImportError:
+        return
+    fcntl.flock(handle, fcntl.LOCK_EX)

@@ -1,0 +1,123 @@
+"""What calls of models cost, by prices that the user gives: a price list of ours would be wrong within weeks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from datahub_llmops.answer_store.recorded import ModelCall
+from datahub_llmops.assets.usage import Tokens, model_name
+from datahub_llmops.errors import RecipeError
+from datahub_llmops.ingestion.recipe_file import options
+
+
+class PriceConfig(BaseModel):
+    """Prices of one model, for a million tokens each."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    model: str = Field(
+        description="Regular expression over the whole name of the model that served, as provider/model, for example "
+        "`openai/gpt-5(-\\d{4}-\\d{2}-\\d{2})?`."
+    )
+    input: float = Field(ge=0, description="Price of a million tokens in, for example `1.25`.")
+    cached_input: float | None = Field(
+        default=None,
+        ge=0,
+        description="Of a million that the provider had in its cache, for example `0.125`.",
+    )
+    cache_write: float | None = Field(
+        default=None, ge=0, description="Of a million written to the provider's cache, for example `1.56`."
+    )
+    output: float = Field(ge=0, description="Of a million tokens out, reasoning included, for example `10`.")
+
+    @field_validator("model")
+    @classmethod
+    def _compiles(cls, value: str) -> str:
+        try:
+            re.compile(value)
+        except re.error as error:
+            raise ValueError(f"{value!r} is not a regular expression: {error}") from error
+        return value
+
+    def cost(self, tokens: Tokens) -> float | None:
+        """Of one call; ``None`` where a number of tokens or a price that it needs is not known.
+
+        >>> price = PriceConfig(model="m", input=2, output=10)
+        >>> price.cost(Tokens(input=1_000_000, output=100_000))
+        3.0
+        >>> price.cost(Tokens(input=1_000_000, cached=5, output=0)) is None
+        True
+        """
+        if tokens.input is None or tokens.output is None:
+            return None
+        cached, written = tokens.cached or 0, tokens.cache_write or 0
+        plain = tokens.input - cached - written
+        if plain < 0:  # Then they are not part of the input, and nobody says what is.
+            return None
+        total = plain * self.input + tokens.output * self.output
+        for number, price in ((cached, self.cached_input), (written, self.cache_write)):
+            if number:
+                if price is None:
+                    return None
+                total += number * price
+        return total / 1_000_000
+
+
+class PricesConfig(BaseModel):
+    """The options of a recipe that are prices."""
+
+    currency: str = Field(
+        default="USD",
+        pattern="^[A-Z]{3}$",
+        description="Currency of `prices` as its ISO 4217 code, for example `EUR`.",
+    )
+    prices: list[PriceConfig] = Field(
+        default_factory=list,
+        description="What models cost, first match wins; without them no cost is reported. For example "
+        "`[{model: 'openai/gpt-5.*', input: 1.25, cached_input: 0.125, output: 10}]`.",
+    )
+
+    def cost(
+        self, names: Iterable[str | None], tokens: Tokens, *, cached: bool = False, failed: bool = False
+    ) -> float | None:
+        """Cost of one call; ``None`` where it is not known.
+
+        Args:
+            names: the model as provider/model, the one that served first.
+            tokens: what the provider reported.
+            cached: answered from a cache of the application, which costs nothing.
+            failed: an error; providers do not charge for one without tokens.
+        """
+        if not self.prices:
+            return None
+        if cached or (failed and tokens == Tokens()):
+            return 0.0
+        for name in names:
+            for price in self.prices:
+                if name is not None and re.fullmatch(price.model, name):
+                    return price.cost(tokens)
+        return None
+
+    def call_cost(self, call: ModelCall) -> float | None:
+        """Cost of a recorded call; ``None`` where it is not known."""
+        names = (model_name(call.served), model_name(call.asked))
+        return self.cost(names, call.tokens, cached=call.cached, failed=call.status == "error")
+
+
+def read(path: Path) -> PricesConfig:
+    """Prices of a YAML or JSON file with ``prices`` and ``currency``, the recipe of ``llm-runs`` for one.
+
+    Raises:
+        RecipeError: it cannot be read, or holds none.
+    """
+    found = options(path, PricesConfig.model_fields)
+    if not found.get("prices"):
+        raise RecipeError(f"no `prices` in {path}: docs/hooks.md says how they are written")
+    try:
+        return PricesConfig.model_validate(found)
+    except ValueError as error:  # pydantic's ValidationError is one
+        raise RecipeError(f"prices in {path}: {error}") from error

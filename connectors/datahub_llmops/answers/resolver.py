@@ -1,0 +1,276 @@
+"""From what an application saw (raw identities) to URNs: the knowledge of the recipe, in one place.
+
+The hooks store platform, host or path, tenant, database and collection. Which platform instance and environment that is
+says the recipe, else the catalog: one asset of that name is the one that is meant, several are told and none is taken.
+A name that no asset has may be an alias that the catalog knows: what it stands for there is meant, by the same rule.
+A corrected map can be replayed over everything that is stored.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from datahub.configuration.common import ConfigModel
+from datahub.configuration.source_common import EnvConfigMixin
+from datahub.metadata.urns import DatasetUrn
+from datahub.utilities.urns.error import InvalidUrnError
+from pydantic import Field, field_validator
+
+from datahub_llmops import urns
+from datahub_llmops.assets.collections import Name
+from datahub_llmops.assets.usage import model_name
+from datahub_llmops.catalog.protocol import Catalog
+from datahub_llmops.errors import RecipeError
+from datahub_llmops.ingestion.recipe_file import options
+from datahub_llmops.lineage.provenance import RuleConfig
+
+_NAMES: Final[Mapping[str, tuple[str, ...]]] = {
+    "chroma": ("database", "collection"),
+    "milvus": ("database", "collection"),
+    "pinecone": ("database", "collection"),
+    "postgres": ("database", "schema", "collection"),
+}
+"""Which parts make an asset's name, outermost first; every other platform's is the collection alone."""
+
+IN_MEMORY: Final = ":memory:"
+"""Path of a store that ends with its process: no asset of a catalog, whatever its name."""
+
+ALIASED: Final = frozenset({"elasticsearch", "milvus", "qdrant", "weaviate"})
+"""Platforms whose collections may have other names; of no other the catalog is asked for all datasets."""
+
+_PLATFORMS: Final = {"opensearch": "elasticsearch"}
+
+
+class InstanceConfig(ConfigModel):
+    """One rule of `instances`: which stores it means, and where they are in the catalog."""
+
+    platform: str = Field(description="Platform of the store, for example `chroma`.")
+    at: str = Field(
+        default=".*",
+        description="Regular expression over the whole host with port, or path, for example `chroma\\.eu:8000`.",
+    )
+    tenant: str = Field(default=".*", description="Regular expression over the tenant, for example `acme`.")
+    platform_instance: str | None = Field(
+        default=None, description="Platform instance of the store's own recipe, for example `eu`."
+    )
+    env: str = Field(default="PROD", description="Environment of the store's own recipe, for example `DEV`.")
+    lowercase: bool = Field(
+        default=False, description="Whether the store's own recipe lowers names, for example `true`."
+    )
+    aliases: dict[str, str] = Field(
+        default_factory=dict,
+        description="Collections by other names that applications ask for, where the catalog does not know them, for "
+        "example `{docs: docs_v2}`.",
+    )
+
+    @field_validator("at", "tenant")
+    @classmethod
+    def _compiles(cls, value: str) -> str:
+        try:
+            re.compile(value)
+        except re.error as error:
+            raise ValueError(f"{value!r} is not a regular expression: {error}") from error
+        return value
+
+    def fits(self, raw: Mapping[str, Any], platform: str) -> bool:
+        """Whether a raw identity is meant."""
+        where = str(raw.get("host") or raw.get("path") or "")
+        return (
+            self.platform in (platform, raw.get("platform"))
+            and re.fullmatch(self.at, where) is not None
+            and re.fullmatch(self.tenant, str(raw.get("tenant") or "")) is not None
+        )
+
+    def named(self, name: Name) -> Name:
+        """What an application asked for, by the collection's own name where this rule says it."""
+        return (*name[:-1], self.aliases.get(name[-1], name[-1]))
+
+
+class MapConfig(EnvConfigMixin):
+    """The options of a recipe that say what raw identities mean."""
+
+    instances: list[InstanceConfig] = Field(
+        default_factory=list,
+        description="Which platform instance and environment a store is, first match wins; without a match the "
+        "catalog is asked, for example `[{platform: chroma, at: 'chroma\\.eu:8000', platform_instance: eu}]`.",
+    )
+    source_rules: list[RuleConfig] = Field(
+        default_factory=list,
+        description="Rules that turn the sources of chunks into dataset URNs, before the built-in ones, for example "
+        "`[{match: 'kb/(?P<t>.+)', urn: 'urn:li:dataset:(urn:li:dataPlatform:postgres,kb.{t},PROD)'}]`.",
+    )
+
+    @classmethod
+    def read(cls, path: Path | None, env: str | None = None) -> MapConfig:
+        """Those of the recipe of ``llm-runs``, all at their defaults without one; ``env`` goes before the recipe's.
+
+        Raises:
+            RecipeError: it cannot be read.
+        """
+        found = options(path, cls.model_fields) if path is not None else {}
+        try:
+            return cls.model_validate({**found, **({"env": env} if env is not None else {})})
+        except ValueError as error:  # pydantic's ValidationError is one
+            raise RecipeError(f"{path or 'env'}: {error}") from error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ambiguous:
+    """An index that several assets of the catalog may be, by name or alias; a rule of ``instances`` decides."""
+
+    shown: str
+    candidates: tuple[str, ...]
+
+
+class Resolver:
+    """Turns raw identities into URNs, each once."""
+
+    def __init__(
+        self,
+        rules: Sequence[InstanceConfig],
+        *,
+        env: str,
+        catalog: Catalog | None = None,
+        ambiguous: Callable[[Ambiguous], None] = lambda _: None,
+    ) -> None:
+        self._rules = rules
+        self._env = env
+        self._catalog = catalog
+        self._ambiguous = ambiguous
+        self._known: dict[str, str | None] = {}
+        self._aliases: dict[str, Mapping[str, Sequence[str]]] = {}
+
+    def index(self, raw: Mapping[str, Any] | None) -> str | None:
+        """URN of an index; ``None`` where what is known does not name one, or names several.
+
+        Raises:
+            CatalogError: the catalog cannot answer.
+        """
+        if not raw:
+            return None
+        key = repr(sorted((name, value) for name, value in raw.items() if name != "class"))
+        if key not in self._known:
+            self._known[key] = self._index(raw)
+        return self._known[key]
+
+    def _index(self, raw: Mapping[str, Any]) -> str | None:
+        given = raw.get("urn")
+        if isinstance(given, str):
+            return given if is_dataset(given) else None
+        platform = _PLATFORMS.get(str(raw.get("platform")), raw.get("platform"))
+        name = asset_name(raw)
+        if not isinstance(platform, str) or name is None or raw.get("path") == IN_MEMORY:
+            return None
+        rule = next((rule for rule in self._rules if rule.fits(raw, platform)), None)
+        if rule is None:
+            place, own = urns.Place(platform=platform, env=self._env), name
+        else:
+            place = urns.Place(platform=platform, env=rule.env, instance=rule.platform_instance)
+            name = rule.named(name)
+            own = tuple(part.lower() for part in name) if rule.lowercase else name
+        default = urns.collection(place, own)
+        if self._catalog is None:
+            return default
+        found = _of_name(self._catalog, platform, ".".join(own)) if rule is None else [default]
+        meant = (
+            [urn for urn in found if _described(self._catalog, urn)]
+            or self._of_alias(self._catalog, name[-1], ".".join(own[:-1]), place, anywhere=rule is None)
+            or found
+        )
+        if len(meant) > 1:
+            self._ambiguous(Ambiguous(shown=f"{platform}:{'.'.join(name)}", candidates=tuple(sorted(meant))))
+            return None
+        return meant[0] if meant else default
+
+    def _of_alias(
+        self, catalog: Catalog, alias: str, above: str, place: urns.Place, *, anywhere: bool
+    ) -> list[str]:
+        """What the catalog says that an alias stands for, in a database or the like; in ``place``, or ``anywhere``."""
+        if place.platform not in ALIASED:
+            return []
+        if place.platform not in self._aliases:
+            self._aliases[place.platform] = catalog.aliases(place.platform)
+        return [
+            urn
+            for urn in self._aliases[place.platform].get(alias, ())
+            if is_dataset(urn)
+            and _ends_in(DatasetUrn.from_string(urn).name.rpartition(".")[0], above)
+            and (anywhere or _lies_in(catalog, urn, place))
+        ]
+
+    def prompt(self, raw: Mapping[str, Any], application: str, platform: str) -> str | None:
+        """URN of a prompt version; of one without a name, by the first twelve characters of its digest."""
+        given = raw.get("urn")
+        if isinstance(given, str):
+            return given if is_dataset(given) else None
+        registry, name, version = (raw.get(key) for key in ("registry", "name", "version"))
+        if registry and name and version:
+            return urns.dataset(str(registry), f"{name}.v{version}", env=self._env)
+        digest = raw.get("digest")
+        if not digest:
+            return None
+        return urns.dataset(platform, f"{application}.prompt-{str(digest)[:12]}", env=self._env)
+
+    def retriever(self, raw: Mapping[str, Any], application: str, framework: str) -> str:
+        """URN of a retriever of an application, by its own name or its class."""
+        name = str(raw.get("name") or str(raw.get("class", "retriever")).rpartition(".")[2])
+        return urns.dataset(framework, f"{application}.{name}", env=self._env)
+
+    def model(self, raw: Mapping[str, Any] | None) -> str | None:
+        """URN of a model that says its name."""
+        name = model_name(raw)
+        return None if name is None else urns.model(name, env=self._env)
+
+
+def asset_name(raw: Mapping[str, Any]) -> Name | None:
+    """The parts of an index's name in the catalog; ``None`` where a part is not known."""
+    parts = [raw.get(part) for part in _NAMES.get(str(raw.get("platform")), ("collection",))]
+    if raw.get("partition"):
+        parts.append(raw["partition"])  # Of a table that several collections share.
+    return tuple(str(part) for part in parts) if all(parts) else None
+
+
+def shown(raw: Mapping[str, Any] | None) -> str:
+    """An index in words, for what could not be resolved."""
+    if not raw:
+        return "unknown"
+    where = raw.get("host") or raw.get("path")
+    keys = ("platform", "database", "schema", "collection", "partition")
+    parts = [str(raw[key]) for key in keys if raw.get(key)]
+    text = ".".join(parts) or str(raw.get("urn") or raw.get("class") or "unknown")
+    return f"{text} at {where}" if where else text
+
+
+def _ends_in(dotted: str, name: str) -> bool:
+    """Whether a dataset's name is this one, whatever platform instance stands before it."""
+    return not name or dotted == name or dotted.endswith(f".{name}")
+
+
+def _of_name(catalog: Catalog, platform: str, name: str) -> list[str]:
+    found = catalog.candidates(f"{platform}:{name}")
+    return [urn for urn in found if is_dataset(urn) and _ends_in(DatasetUrn.from_string(urn).name, name)]
+
+
+def _described(catalog: Catalog, urn: str) -> bool:
+    """Whether somebody catalogued it: of an index that it only met, ``llm-runs`` writes a key, and its usage."""
+    found = catalog.aspects(urn, ("status", "datasetProperties", "schemaMetadata", "subTypes"))
+    return bool(found.keys() - {"status"}) and not found.get("status", {}).get("removed")
+
+
+def _lies_in(catalog: Catalog, urn: str, place: urns.Place) -> bool:
+    instance = urns.platform_instance(place.platform, place.instance) if place.instance else None
+    said = catalog.aspects(urn, ("dataPlatformInstance",)).get("dataPlatformInstance", {}).get("instance")
+    return said == instance and DatasetUrn.from_string(urn).env == place.env
+
+
+def is_dataset(urn: str) -> bool:
+    """Whether ``urn`` is a dataset's."""
+    try:
+        DatasetUrn.from_string(urn)
+    except (InvalidUrnError, ValueError):
+        return False
+    return True

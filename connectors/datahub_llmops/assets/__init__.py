@@ -1,0 +1,1 @@
+"""What there is to catalog, as plain data. Standard library only."""

@@ -1,0 +1,324 @@
+"""The catalog in one local file, read: ``Catalog`` over the SQLite file that the sink ``llm-local`` writes.
+
+Standard library only. Every answer is one read transaction, so it is of one moment; readers never wait for writers.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from typing_extensions import override
+
+from datahub_llmops.catalog import urn_text as names
+from datahub_llmops.catalog.aspect_facts import by_alias, columns, last_part
+from datahub_llmops.catalog.local import file
+from datahub_llmops.catalog.local.search_words import typed_words
+from datahub_llmops.catalog.local.walk import (
+    NODE_COLUMNS,
+    chunks,
+    node_of,
+    walk_assets,
+    walk_columns,
+)
+from datahub_llmops.catalog.protocol import (
+    LABELLED_TYPES,
+    Aspect,
+    Direction,
+    FullCatalog,
+    Lineage,
+    Node,
+    Record,
+)
+from datahub_llmops.errors import CatalogError, UnknownAssetError
+
+_FIRST = ("dataPlatform", "structuredProperty")
+_LAST = ("versionSet",)
+_RANKED = 5000
+"""So many finds of a search are put in order; one that finds more says nothing."""
+_SEARCH_ORDER = ("dataset", "dataJob", "dataFlow", "mlModel", "container", "glossaryTerm")
+
+
+class LocalCatalog(FullCatalog):
+    """Read access to the file at ``path``; opening never creates it.
+
+    Soft-deleted assets leave the graph: they are neither returned nor walked through, and lists do not name them.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        """
+        Raises:
+            NoCatalogError: there is no catalog at ``path`` yet.
+            CatalogError: it cannot be read.
+        """
+        self.path = Path(path).expanduser()
+        self._lock = threading.RLock()
+        self._connection: sqlite3.Connection | None = file.open_reader(self.path)
+
+    @override
+    def close(self) -> None:
+        with self._lock:
+            if self._connection is not None:
+                file.close(self._connection)
+                self._connection = None
+
+    def __enter__(self) -> LocalCatalog:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        """The connection, in a read transaction: what several queries see is of one moment."""
+        with self._lock:
+            if self._connection is None:
+                raise CatalogError(f"local catalog {self.path}: it was closed")
+            try:
+                self._connection.execute("begin")
+                try:
+                    yield self._connection
+                finally:
+                    if self._connection.in_transaction:
+                        self._connection.execute("rollback")
+            except sqlite3.Error as error:
+                raise file.explain(error, self.path) from error
+
+    @override
+    def aspects(self, urn: str, names: Sequence[str] = ()) -> Mapping[str, Aspect]:
+        with self._reading() as connection:
+            rows = connection.execute(
+                "select name, body from aspect where asset = (select id from asset where urn = ?) order by name",
+                (urn,),
+            ).fetchall()
+        return {name: json.loads(body) for name, body in rows if not names or name in names}
+
+    @override
+    def aspects_of(self, urns: Iterable[str]) -> Mapping[str, Mapping[str, Aspect]]:
+        found: dict[str, dict[str, Aspect]] = {}
+        with self._reading() as connection:
+            for part in chunks(dict.fromkeys(urns)):
+                rows = connection.execute(
+                    "select urn, aspect.name, body from aspect join asset on asset.id = aspect.asset "
+                    f"where urn in ({','.join('?' * len(part))}) order by aspect.name",
+                    part,
+                )
+                for urn, name, body in rows:
+                    found.setdefault(urn, {})[name] = json.loads(body)
+        return found
+
+    @override
+    def latest(self, urn: str) -> Mapping[str, Aspect]:
+        with self._reading() as connection:
+            rows = connection.execute(
+                "select name, body, max(at) from series where asset = (select id from asset where urn = ?) "
+                "group by name order by name",
+                (urn,),
+            ).fetchall()
+        return {name: json.loads(body) for name, body, _ in rows}
+
+    @override
+    def lineage(self, urn: str, direction: Direction, hops: int = 5) -> Lineage:
+        with self._reading() as connection:
+            row = connection.execute(
+                f"select {NODE_COLUMNS}, emitted, removed from asset where urn = ?", (urn,)
+            ).fetchone()
+            is_column = names.entity_type(urn) == "schemaField"
+            if row is None and is_column and self._has_column(connection, urn):
+                root = node_of((0, urn, "schemaField", *(None,) * 4, "", "", ""))
+                return Lineage(root=urn, direction=direction, nodes=(root,), edges=())
+            if row is None:
+                raise self._unknown(urn)
+            if row[-1] or (is_column and _is_removed(connection, names.asset_of(urn))):
+                raise UnknownAssetError(f"local catalog {self.path}: {urn} was removed")
+            walk = walk_columns if is_column else walk_assets
+            nodes, edges = walk(connection, row[0], direction, hops)
+            if not (row[-2] or edges or is_column or _has_edges(connection, row[0])):
+                raise self._unknown(urn)
+        return Lineage(root=urn, direction=direction, nodes=nodes, edges=edges)
+
+    def _unknown(self, urn: str) -> UnknownAssetError:
+        return UnknownAssetError(
+            f"local catalog {self.path}: it does not know {urn}; look for it: datahub-llmops search WORDS"
+        )
+
+    @override
+    def nodes(self, urns: Iterable[str]) -> Sequence[Node]:
+        wanted = list(dict.fromkeys(urns))
+        found: dict[str, Node] = {}
+        with self._reading() as connection:
+            for part in chunks(wanted):
+                marks = ",".join("?" * len(part))
+                rows = connection.execute(
+                    f"select {NODE_COLUMNS} from asset where urn in ({marks}) and emitted > 0 and removed = 0 "
+                    "and type <> 'schemaField'",
+                    part,
+                )
+                found.update((row[1], node_of(row)) for row in rows)
+            for urn in wanted:
+                if names.entity_type(urn) == "schemaField" and (column := self._column(connection, urn)):
+                    found[urn] = column
+        return [found[urn] for urn in wanted if urn in found]
+
+    def _column(self, connection: sqlite3.Connection, urn: str) -> Node | None:
+        """A column is there when its live dataset has it in its schema, or when something is attached to it."""
+        row = connection.execute(
+            f"select {NODE_COLUMNS}, emitted, removed from asset where urn = ?", (urn,)
+        ).fetchone()
+        if row is not None and row[-1]:
+            return None
+        live = connection.execute(
+            "select 1 from asset where urn = ? and emitted > 0 and removed = 0", (names.asset_of(urn),)
+        ).fetchone()
+        if live is None:
+            return None
+        attached = row is not None and (row[-2] or row[8] or row[9])
+        if not attached and not self._has_column(connection, urn):
+            return None
+        return node_of(row if row is not None else (0, urn, "schemaField", *(None,) * 4, "", "", ""))
+
+    @staticmethod
+    def _has_column(connection: sqlite3.Connection, urn: str) -> bool:
+        schema = connection.execute(
+            "select body from aspect join asset on asset.id = aspect.asset "
+            "where asset.urn = ? and removed = 0 and aspect.name = 'schemaMetadata'",
+            (names.asset_of(urn),),
+        ).fetchone()
+        return schema is not None and names.simple_path(names.full_name(urn)) in columns(
+            json.loads(schema[0])
+        )
+
+    @override
+    def search(self, words: str, limit: int = 20) -> Sequence[Node]:
+        """As the protocol says; a word is found by its beginning, and parts of ``camelCase`` are words too."""
+        wanted = typed_words(words)
+        if not wanted:
+            return []
+        each = " intersect ".join(["select asset from word where word >= ? and word < ?"] * len(wanted))
+        with self._reading() as connection:
+            rows = connection.execute(
+                f"select {NODE_COLUMNS} from asset where id in ({each}) and emitted > 0 and removed = 0 "
+                f"limit {_RANKED}",
+                [bound for word in wanted for bound in (word, word + "\U0010ffff")],
+            )
+            found = [node_of(row) for row in rows]
+        return sorted(found, key=lambda node: _rank(node, words.casefold().strip(), wanted))[:limit]
+
+    @override
+    def candidates(self, short: str, limit: int = 20) -> Sequence[str]:
+        short = short.strip()
+        with self._reading() as connection:
+            if short.startswith("urn:li:"):
+                row = connection.execute(
+                    "select urn from asset where urn = ? and emitted > 0", (short,)
+                ).fetchone()
+                return [row[0]] if row else []
+            folded = short.casefold()
+            ends = {last_part(text) for text in (folded, folded.partition(":")[2]) if text}
+            labels = {text for text in (folded, folded.partition(":")[2]) if text}
+            rows = connection.execute(
+                "select urn, coalesce(edited_name, name) from asset where emitted > 0 and removed = 0 and id in ("
+                f"select id from asset where leaf in ({','.join('?' * len(ends))}) "
+                f"union select id from asset where label in ({','.join('?' * len(labels))}))",
+                (*ends, *labels),
+            ).fetchall()
+        found = [urn for urn, name in rows if names.matches_short(short, urn, name)]
+        return sorted(found, key=_candidate_order)[:limit]
+
+    @override
+    def schemas(self, urn: str) -> Mapping[str, Mapping[str, str] | None]:
+        with self._reading() as connection:
+            rows = connection.execute(
+                "select asset.urn, body from asset left join aspect on aspect.asset = asset.id "
+                "and aspect.name = 'schemaMetadata' where folded = ? and emitted > 0 and removed = 0 "
+                "order by asset.urn",
+                (urn.casefold(),),
+            ).fetchall()
+        return {found: None if body is None else columns(json.loads(body)) for found, body in rows}
+
+    @override
+    def aliases(self, platform: str) -> Mapping[str, Sequence[str]]:
+        first = f"urn:li:dataset:(urn:li:dataPlatform:{platform},"
+        with self._reading() as connection:
+            rows = connection.execute(
+                "select urn, body from asset join aspect on aspect.asset = asset.id "
+                "and aspect.name = 'datasetProperties' where urn >= ? and urn < ? and removed = 0 order by urn",
+                (first, first + "\U0010ffff"),
+            ).fetchall()
+        return by_alias((urn, json.loads(body)) for urn, body in rows)
+
+    @override
+    def labelled(self) -> Iterable[str]:
+        with self._reading() as connection:
+            rows = connection.execute(
+                "select urn from asset where (terms <> '' or tags <> '') and removed = 0 and ("
+                f"  emitted > 0 and type <> 'schemaField' and type in ({','.join('?' * len(LABELLED_TYPES))})"
+                "  or type = 'schemaField' and exists (select 1 from asset as holder"
+                "     where holder.id = asset.parent and holder.emitted > 0 and holder.removed = 0)) order by urn",
+                LABELLED_TYPES,
+            ).fetchall()
+        return [urn for (urn,) in rows]
+
+    @override
+    def records(self) -> Iterator[Record]:
+        """As the protocol says; one moment's content, streamed: memory does not grow with the catalog."""
+        connection = file.open_reader(self.path)
+        try:
+            connection.execute("begin")
+            marks = ",".join("?" * (len(_FIRST) + len(_LAST)))
+            for kind in _FIRST:
+                yield from _records(connection, "asset.type = ?", (kind,))
+            yield from _records(connection, f"asset.type not in ({marks})", (*_FIRST, *_LAST))
+            for kind in _LAST:
+                yield from _records(connection, "asset.type = ?", (kind,))
+        except sqlite3.Error as error:
+            raise file.explain(error, self.path) from error
+        finally:
+            file.close(connection)
+
+
+def _has_edges(connection: sqlite3.Connection, asset: int) -> bool:
+    return (
+        connection.execute("select 1 from edge where up = ?1 or down = ?1 limit 1", (asset,)).fetchone()
+        is not None
+    )
+
+
+def _is_removed(connection: sqlite3.Connection, urn: str) -> bool:
+    return connection.execute("select 1 from asset where urn = ? and removed", (urn,)).fetchone() is not None
+
+
+def _records(connection: sqlite3.Connection, condition: str, values: Sequence[str]) -> Iterator[Record]:
+    for table in ("aspect", "series"):
+        query = (
+            f"select urn, {table}.name, body from {table} join asset on asset.id = asset "
+            f"where {condition} order by {table}.id"
+        )
+        for urn, name, body in connection.execute(query, values):
+            yield Record(urn=urn, name=name, aspect=json.loads(body))
+
+
+def _candidate_order(urn: str) -> tuple[int, str]:
+    kind = names.entity_type(urn)
+    return (_SEARCH_ORDER.index(kind) if kind in _SEARCH_ORDER else len(_SEARCH_ORDER), urn)
+
+
+def _rank(node: Node, phrase: str, wanted: Sequence[str]) -> tuple[Any, ...]:
+    """Whole name first, then names that begin so, that hold every word, then the rest; datasets before others."""
+    name = node.name.casefold()
+    if phrase in (name, last_part(name)):
+        quality = 0
+    elif name.startswith(phrase):
+        quality = 1
+    elif all(word in name for word in wanted):
+        quality = 2
+    elif all(word in node.urn.casefold() for word in wanted):
+        quality = 3
+    else:
+        quality = 4
+    return (quality, *_candidate_order(node.urn))

@@ -1,0 +1,118 @@
+"""``llm-local``: where stateful ingestion keeps its state, in the same file as the catalog.
+
+A state is committed after the sink's ``flush``, each commit in one transaction of its own: a run that dies in between
+leaves the catalog of after and the state of before, and the next run finds out again what was removed.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+from datahub.ingestion.api.common import PipelineContext
+from datahub.ingestion.api.ingestion_job_checkpointing_provider_base import (
+    IngestionCheckpointingProviderBase,
+    IngestionCheckpointingProviderConfig,
+    JobId,
+)
+from datahub.metadata.schema_classes import DatahubIngestionCheckpointClass
+from pydantic import Field
+from typing_extensions import override
+
+from datahub_llmops.catalog.local import file
+from datahub_llmops.catalog.local.encoding import aspect_text
+from datahub_llmops.errors import CatalogError, NoCatalogError
+
+
+class LocalCheckpointConfig(IngestionCheckpointingProviderConfig):
+    """Options of the state provider."""
+
+    path: Path = Field(
+        default_factory=file.default_path,
+        description="The catalog's file; the same default as the sink's.",
+    )
+    lock_timeout_seconds: float = Field(
+        default=file.LOCK_TIMEOUT,
+        ge=0,
+        description="How long to wait for another run that is being stored in the same file.",
+    )
+
+
+class LocalCheckpointProvider(IngestionCheckpointingProviderBase):
+    """State of one or many pipelines, by pipeline and job."""
+
+    def __init__(self, config: LocalCheckpointConfig) -> None:
+        super().__init__(type(self).__name__)
+        self.config = config
+        self._path = config.path.expanduser()
+
+    @classmethod
+    @override
+    def create(cls, config_dict: dict[str, Any], ctx: PipelineContext) -> LocalCheckpointProvider:
+        """
+        Raises:
+            CatalogError: there is a file and it cannot be read; the run ends before anything is read or deleted.
+        """
+        provider = cls(LocalCheckpointConfig.model_validate(config_dict))
+        provider._stored("", "")
+        return provider
+
+    @override
+    def get_latest_checkpoint(
+        self, pipeline_name: str, job_name: JobId
+    ) -> DatahubIngestionCheckpointClass | None:
+        """The last committed state; ``None`` where this pipeline never ended in this file.
+
+        Raises:
+            CatalogError: the file is there and cannot be read, or the state in it is damaged.
+        """
+        body = self._stored(pipeline_name, job_name)
+        if body is None:
+            return None
+        try:
+            return DatahubIngestionCheckpointClass.from_obj(json.loads(body))
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise CatalogError(
+                f"local catalog {self._path}: the state of pipeline {pipeline_name} is damaged; restore a copy of the "
+                "file, or set ignore_old_state for one run"
+            ) from error
+
+    def _stored(self, pipeline: str, job: str) -> str | None:
+        try:
+            connection = file.open_reader(self._path)
+        except NoCatalogError:
+            return None
+        try:
+            row = connection.execute(
+                "select body from checkpoint where pipeline = ? and job = ?", (pipeline, job)
+            ).fetchone()
+        except sqlite3.Error as error:
+            raise file.explain(error, self._path) from error
+        finally:
+            file.close(connection)
+        return None if row is None else str(row[0])
+
+    @override
+    def commit(self) -> None:
+        """Store the state of every job of the run, all or none.
+
+        Raises:
+            CatalogError: the file cannot be written; the state of before stays.
+        """
+        if not self.state_to_commit:
+            return
+        connection = file.open_writer(self._path, self.config.lock_timeout_seconds)
+        try:
+            for job, state in self.state_to_commit.items():
+                connection.execute(
+                    "insert or replace into checkpoint values (?, ?, ?)",
+                    (state.pipelineName, job, aspect_text(state)),
+                )
+            file.commit(connection)
+        except sqlite3.Error as error:
+            raise file.explain(error, self._path) from error
+        finally:
+            file.close(connection)
+        self.committed = True

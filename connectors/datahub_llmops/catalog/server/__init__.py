@@ -1,0 +1,1 @@
+"""A DataHub server, read as a catalog."""

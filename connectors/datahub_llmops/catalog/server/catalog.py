@@ -1,0 +1,376 @@
+"""A DataHub server as a ``Catalog``: one lineage query a walk, the rest from the aspects of the assets in it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final
+
+from typing_extensions import override
+
+from datahub_llmops.aspects.generated import register
+from datahub_llmops.catalog import urn_text as names
+from datahub_llmops.catalog.aspect_facts import by_alias, columns, facts, labels
+from datahub_llmops.catalog.protocol import (
+    LABELLED_TYPES,
+    Aspect,
+    Direction,
+    FullCatalog,
+    Lineage,
+    Node,
+    Record,
+)
+from datahub_llmops.catalog.server.client import TIMEOUT, Gms, connect
+from datahub_llmops.catalog.server.walk import walk_assets, walk_columns
+from datahub_llmops.errors import UnknownAssetError
+
+if TYPE_CHECKING:
+    from datahub.ingestion.graph.client import DataHubGraph
+    from datahub.ingestion.graph.filters import RawSearchFilter
+
+_LINEAGE: Final = (
+    "query lineage($input: SearchAcrossLineageInput!) { searchAcrossLineage(input: $input) { start count total "
+    "searchResults { degree entity { urn type } paths { path { urn type } } } } }"
+)
+_SEARCH: Final = (
+    "query s($input: SearchAcrossEntitiesInput!){ searchAcrossEntities(input:$input){ total searchResults{ "
+    "entity{ urn type } } } }"
+)
+_PAGE: Final = 1000
+_CANDIDATES: Final = 100
+_FILTERED_HOPS: Final = 2
+"""Up to so many hops a server can be told to stop there; beyond, it knows "three and more" only."""
+
+_NOT_SEARCHED: Final = frozenset(
+    {"schemaField", "query", "dataPlatform", "dataPlatformInstance", "structuredProperty"}
+)
+_LABEL_FIELDS: Final = (
+    "glossaryTerms",
+    "tags",
+    "fieldGlossaryTerms",
+    "fieldTags",
+    "editedFieldGlossaryTerms",
+    "editedFieldTags",
+)
+_FIELD_LABELS: Final = ("glossaryTerms", "globalTags")
+_COMPUTED: Final = {"versionProperties": "isLatest"}
+"""A field that the server works out itself and refuses to be told."""
+
+_EXPORTED: Final = (
+    "structuredProperty",
+    "corpuser",
+    "corpGroup",
+    "glossaryNode",
+    "glossaryTerm",
+    "tag",
+    "domain",
+    "container",
+    "dataFlow",
+    "dataJob",
+    "dataset",
+    "schemaField",
+    "mlModelGroup",
+    "mlModel",
+    "dataProcessInstance",
+    "versionSet",
+)
+
+
+class ServerCatalog(FullCatalog):
+    """Read access to a DataHub server through DataHub's own client."""
+
+    def __init__(self, graph: DataHubGraph, *, timeout: float = TIMEOUT) -> None:
+        """``timeout`` is in seconds and for one exchange, retries and all. A source passes ``ctx.graph``."""
+        # Edges are read by the annotations of registered aspects.
+        register()
+        self._gms = Gms(graph, timeout=timeout)
+        self._on_platform: dict[str, list[str]] = {}
+        self._owned = False
+
+    @classmethod
+    def at(cls, url: str, *, timeout: float = TIMEOUT) -> ServerCatalog:
+        """The server at ``url``; its token comes from ``DATAHUB_GMS_TOKEN``, else from ``~/.datahubenv``.
+
+        Raises:
+            CatalogError: the address is none, or holds a login.
+        """
+        catalog = cls(connect(url), timeout=timeout)
+        catalog._owned = True
+        return catalog
+
+    @override
+    def close(self) -> None:
+        """Give back connections; a graph that was handed in belongs to whoever did."""
+        if self._owned:
+            self._gms.close()
+
+    @override
+    def aspects(self, urn: str, names: Sequence[str] = ()) -> Mapping[str, Aspect]:
+        found = _versioned(self._gms.batch_get([urn]).get(urn, {}))
+        return {name: aspect for name, aspect in sorted(found.items()) if not names or name in names}
+
+    @override
+    def aspects_of(self, urns: Iterable[str]) -> Mapping[str, Mapping[str, Aspect]]:
+        return {urn: _versioned(found) for urn, found in self._gms.batch_get(urns).items()}
+
+    @override
+    def latest(self, urn: str) -> Mapping[str, Aspect]:
+        found = self._gms.batch_get([urn]).get(urn, {})
+        return {name: aspect for name, aspect in sorted(found.items()) if _is_series(aspect)}
+
+    @override
+    def lineage(self, urn: str, direction: Direction, hops: int = 5) -> Lineage:
+        degrees, passed = self._degrees(urn, direction, hops)
+        own = names.asset_of(urn)
+        found = self.aspects_of([own, urn, *degrees])
+        gone = {asset for asset, aspects in found.items() if _removed(aspects)}
+        known = {asset: aspects for asset, aspects in found.items() if asset not in gone}
+        if gone & {own, urn}:
+            raise self._unknown(urn, removed=True)
+        walk = walk_assets if own == urn else walk_columns
+        walked = walk(urn, direction, hops, known, gone)
+        more = self._removed_among({*map(names.asset_of, {*walked.hops, *passed})} - found.keys())
+        if gone or more:
+            # The server walks on behind what was removed, and counts so.
+            walked = walk(urn, direction, hops, known, gone | more)
+            degrees = {asset: hop for asset, hop in walked.hops.items() if asset in degrees}
+        return Lineage(
+            root=urn, direction=direction, nodes=self._walked(urn, known, degrees), edges=walked.edges
+        )
+
+    def _walked(
+        self, root: str, known: Mapping[str, Mapping[str, Aspect]], degrees: Mapping[str, int]
+    ) -> tuple[Node, ...]:
+        own = names.asset_of(root)
+        assets = [
+            asset for asset in (own, *degrees) if asset in known and (asset in degrees or asset == root)
+        ]
+        nodes = self._nodes({asset: known[asset] for asset in assets}, degrees)
+        if own != root and own in known and (column := _column(root, known.get(root, {}), known[own])):
+            nodes.append(column)
+        elif own != root or root not in known:
+            if not degrees:
+                raise self._unknown(root, removed=False)
+            # Never emitted itself, and yet others say that they read or write it.
+            nodes.append(_node(root, {}, (), 0))
+        return tuple(sorted(nodes, key=lambda node: (node.hops, node.urn)))
+
+    def _degrees(self, urn: str, direction: Direction, hops: int) -> tuple[dict[str, int], set[str]]:
+        """Every asset within ``hops``, by the server's own count, without the root; and all that it passed."""
+        found: dict[str, int] = {}
+        passed: set[str] = set()
+        start, total = 0, 1
+        while start < total:
+            query: dict[str, Any] = {
+                "urn": urn,
+                "direction": "UPSTREAM" if direction == "up" else "DOWNSTREAM",
+                "query": "*",
+                "start": start,
+                "count": _PAGE,
+                "searchFlags": {"skipCache": True},
+            }
+            if hops <= _FILTERED_HOPS:
+                degrees = [str(hop) for hop in range(1, hops + 1)]
+                query["orFilters"] = [{"and": [{"field": "degree", "condition": "EQUAL", "values": degrees}]}]
+            page = self._gms.search(_LINEAGE, {"input": query}, "searchAcrossLineage")
+            for asset, degree in page.hits:
+                if degree <= hops and asset != urn:
+                    found[asset] = min(degree, found.get(asset, degree))
+            passed |= page.passed
+            start, total = start + len(page.hits), page.total if page.hits else 0
+        return found, passed
+
+    def _removed_among(self, urns: Iterable[str]) -> set[str]:
+        """Of assets on the way that the server did not return: those soft-deleted, not those never emitted."""
+        states = self._gms.batch_get(urns, ("status",))
+        return {urn for urn, aspects in states.items() if _removed(aspects)}
+
+    def _unknown(self, urn: str, *, removed: bool) -> UnknownAssetError:
+        what = (
+            f"{urn} was removed"
+            if removed
+            else f"it does not know {urn}; look for it: datahub-llmops search WORDS"
+        )
+        return UnknownAssetError(f"{self._gms.place}: {what}")
+
+    def _nodes(self, assets: Mapping[str, Mapping[str, Aspect]], hops: Mapping[str, int]) -> list[Node]:
+        """Nodes of assets by their aspects, and by what is attached to their columns."""
+        columns_of = {column: urn for urn, aspects in assets.items() for column in _columns(urn, aspects)}
+        marks: dict[str, list[tuple[str, str]]] = {}
+        for column, attached in self._gms.batch_get(columns_of, _FIELD_LABELS).items():
+            marks.setdefault(columns_of[column], []).extend(_marks(column, attached))
+        return [
+            _node(urn, aspects, [*_marks(urn, aspects), *marks.get(urn, ())], hops.get(urn, 0))
+            for urn, aspects in assets.items()
+        ]
+
+    @override
+    def nodes(self, urns: Iterable[str]) -> Sequence[Node]:
+        wanted = list(dict.fromkeys(urns))
+        found = self.aspects_of([*wanted, *map(names.asset_of, wanted)])
+        live = {urn: aspects for urn, aspects in found.items() if not _removed(aspects)}
+        assets = {urn: live[urn] for urn in wanted if urn in live and names.asset_of(urn) == urn}
+        nodes = {node.urn: node for node in self._nodes(assets, {})}
+        for urn in wanted:
+            asset = names.asset_of(urn)
+            removed = urn in found and urn not in live
+            if (
+                asset != urn
+                and asset in live
+                and not removed
+                and (node := _column(urn, live.get(urn, {}), live[asset]))
+            ):
+                nodes[urn] = node
+        return [nodes[urn] for urn in wanted if urn in nodes]
+
+    @override
+    def search(self, words: str, limit: int = 20) -> Sequence[Node]:
+        """As the server ranks them; its own rules say what a word matches."""
+        return self.nodes(self._found(words, limit)) if words.strip() else []
+
+    def _found(self, words: str, limit: int) -> list[str]:
+        query = {"query": words, "start": 0, "count": limit, "searchFlags": {"skipCache": True}}
+        hits = self._gms.search(_SEARCH, {"input": query}, "searchAcrossEntities").hits
+        return [urn for urn, _ in hits if names.entity_type(urn) not in _NOT_SEARCHED]
+
+    @override
+    def candidates(self, short: str, limit: int = 20) -> Sequence[str]:
+        short = short.strip()
+        if short.startswith("urn:li:"):
+            return [short] if self.nodes([short]) else []
+        platform, colon, rest = short.partition(":")
+        last = re.split(r"[./]", (rest if colon else short).rstrip("./"))[-1]
+        # A server splits names into words as it indexes them; signs between them may mean something in a query.
+        words = " ".join(re.findall(r"\w+", last))
+        found = self._matching(short, self._found(words, _CANDIDATES)) if words else []
+        if not found and colon:
+            everything = self._platform_urns(platform)
+            found = self._matching(short, [urn for urn in everything if names.matches_short(short, urn)])
+        return found[:limit]
+
+    def _matching(self, short: str, urns: Iterable[str]) -> list[str]:
+        live = {urn: aspects for urn, aspects in self.aspects_of(urns).items() if not _removed(aspects)}
+        nodes = (_node(urn, aspects, (), 0) for urn, aspects in live.items())
+        return sorted(node.urn for node in nodes if names.matches_short(short, node.urn, node.name))
+
+    @override
+    def schemas(self, urn: str) -> Mapping[str, Mapping[str, str] | None]:
+        """The dataset of exactly this URN where there is one: the server is asked for others only without it."""
+        exact = self._schemas([urn])
+        if exact:
+            return exact
+        platform = names.platform(urn)
+        if platform is None:
+            return {}
+        folded = urn.casefold()
+        return self._schemas([other for other in self._platform_urns(platform) if other.casefold() == folded])
+
+    def _schemas(self, urns: Sequence[str]) -> dict[str, Mapping[str, str] | None]:
+        return {
+            urn: columns(aspects["schemaMetadata"]) if "schemaMetadata" in aspects else None
+            for urn, aspects in sorted(self.aspects_of(urns).items())
+            if not _removed(aspects)
+        }
+
+    @override
+    def aliases(self, platform: str) -> Mapping[str, Sequence[str]]:
+        found = self._gms.batch_get(self._platform_urns(platform), ("datasetProperties",))
+        return by_alias((urn, aspects.get("datasetProperties", {})) for urn, aspects in sorted(found.items()))
+
+    def _platform_urns(self, platform: str) -> Sequence[str]:
+        """Every live dataset of a platform, asked for once."""
+        if platform not in self._on_platform:
+            self._on_platform[platform] = list(self._gms.scroll(["dataset"], platform=platform))
+        return self._on_platform[platform]
+
+    @override
+    def labelled(self) -> Iterable[str]:
+        either: RawSearchFilter = [
+            {"and": [{"field": field, "condition": "EXISTS", "values": []}]} for field in _LABEL_FIELDS
+        ]
+        found = sorted(set(self._gms.scroll(LABELLED_TYPES, either=either)))
+        holders = {names.asset_of(urn) for urn in found}
+        live = {
+            urn for urn, aspects in self._gms.batch_get(holders, ("status",)).items() if not _removed(aspects)
+        }
+        return [urn for urn in found if names.asset_of(urn) in live]
+
+    @override
+    def records(self) -> Iterator[Record]:
+        """Of a time series the server gives the newest record only."""
+        for kind in _EXPORTED:
+            urns = self._gms.scroll([kind], removed=True)
+            while part := list(islice(urns, _CANDIDATES)):
+                for urn, aspects in self._gms.batch_get(part).items():
+                    for name, aspect in aspects.items():
+                        yield Record(urn=urn, name=name, aspect=_told(name, aspect))
+
+
+def _versioned(aspects: Mapping[str, Aspect]) -> dict[str, Aspect]:
+    return {name: aspect for name, aspect in aspects.items() if not _is_series(aspect)}
+
+
+def _is_series(aspect: Aspect) -> bool:
+    """Every time series has this field, and no other aspect has it."""
+    return "timestampMillis" in aspect
+
+
+def _removed(aspects: Mapping[str, Aspect]) -> bool:
+    return aspects.get("status", {}).get("removed") is True
+
+
+def _told(name: str, aspect: Aspect) -> Aspect:
+    computed = _COMPUTED.get(name)
+    return {key: value for key, value in aspect.items() if key != computed}
+
+
+def _columns(urn: str, aspects: Mapping[str, Aspect]) -> list[str]:
+    """URNs of the asset's columns, both forms of a path: terms may be attached to either."""
+    entries = [
+        *(aspects.get("schemaMetadata", {}).get("fields") or ()),
+        *(aspects.get("editableSchemaMetadata", {}).get("editableSchemaFieldInfo") or ()),
+    ]
+    paths = [path for entry in entries if isinstance(path := entry.get("fieldPath"), str)]
+    return [
+        names.schema_field(urn, form)
+        for path in paths
+        for form in dict.fromkeys((path, names.simple_path(path)))
+    ]
+
+
+def _marks(urn: str, aspects: Mapping[str, Aspect]) -> list[tuple[str, str]]:
+    """Kind and URN of every term and tag, of the asset's own and on its fields."""
+    return [(kind, label) for name, aspect in aspects.items() for _, kind, label in labels(urn, name, aspect)]
+
+
+def _node(urn: str, aspects: Mapping[str, Aspect], marks: Iterable[tuple[str, str]], hops: int) -> Node:
+    said: dict[str, Any] = {}
+    for name, aspect in aspects.items():
+        said.update(facts(name, aspect))
+    chosen = set(marks)
+    return Node(
+        urn=urn,
+        type=names.entity_type(urn),
+        subtype=said.get("subtype"),
+        platform=said.get("platform") or names.platform(urn),
+        name=said.get("edited_name") or said.get("name") or names.full_name(urn),
+        owners=tuple(said["owners"].split("\n")) if said.get("owners") else (),
+        terms=tuple(sorted(label for kind, label in chosen if kind == "term")),
+        tags=tuple(sorted(label for kind, label in chosen if kind == "tag")),
+        hops=hops,
+    )
+
+
+def _column(urn: str, own: Mapping[str, Aspect], asset: Mapping[str, Aspect]) -> Node | None:
+    """A column is there when its asset has it in its schema, or when something is attached to it."""
+    holder = names.asset_of(urn)
+    attached = {
+        (kind, label)
+        for name, aspect in asset.items()
+        for on, kind, label in labels(holder, name, aspect)
+        if on == urn
+    }
+    if not own and not attached and urn not in _columns(holder, asset):
+        return None
+    return _node(urn, own, [*_marks(urn, own), *attached], 0)

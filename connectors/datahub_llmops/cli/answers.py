@@ -1,0 +1,398 @@
+"""The commands ``answers`` and ``explain``: what the hooks recorded on this host, and one answer walked back."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, nullcontext
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from typing_extensions import override
+
+from datahub_llmops.errors import CatalogError, LlmopsError, NoCatalogError
+
+if TYPE_CHECKING:
+    from datahub_llmops.answer_store.database import Store
+    from datahub_llmops.answer_store.recorded import RecordedAnswer
+    from datahub_llmops.answers.prices import PricesConfig
+    from datahub_llmops.assets.usage import Totals
+
+_STORE = click.option(
+    "--store",
+    "path",
+    type=click.Path(path_type=Path),
+    help="The answer store. Default: DATAHUB_LLMOPS_STORE, else the one that applications of this user write.",
+)
+_PRICES = click.option(
+    "--prices",
+    "price_list",
+    type=click.Path(path_type=Path),
+    help="What models cost: the recipe of llm-runs, or a YAML file with its `prices` and `currency`.",
+)
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+_UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+
+
+class Since(click.ParamType):  # type: ignore[type-arg]  # generic in newer releases of click only
+    """``1h``, ``30m``, ``7d``: seconds since the epoch of that long ago."""
+
+    name = "TIME"
+
+    @override
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Or a usage error."""
+        found = re.fullmatch(r"(\d+)([smhd])", str(value))
+        if found is None:
+            self.fail(f"{value!r} is no time: write 30m, 1h, 7d", param, ctx)
+        return time.time() - int(found[1]) * _UNITS[found[2]]
+
+
+@click.group(invoke_without_command=True)
+@click.option("--application", help="Only this application's.")
+@click.option(
+    "--since", type=Since(), default="24h", show_default=True, help="How far back, such as 1h or 7d."
+)
+@click.option(
+    "--limit", type=click.IntRange(1, 100_000), default=20, show_default=True, help="At most so many."
+)
+@_PRICES
+@_STORE
+@_JSON
+@click.pass_context
+def answers(
+    context: click.Context,
+    application: str | None,
+    since: float,
+    limit: int,
+    price_list: Path | None,
+    path: Path | None,
+    as_json: bool,
+) -> None:
+    """Answers that applications on this host gave, newest first.
+
+    \b
+    datahub-llmops answers
+    datahub-llmops answers --application support-bot --since 1h
+    datahub-llmops answers usage --since 7d --by model --prices runs.dhub.yaml
+    datahub-llmops answers export answers.jsonl
+    """
+    if context.invoked_subcommand is not None:
+        return
+    prices = _prices(price_list)
+    with _store(path) as store:
+        found = list(_read(store, since, application, limit))
+        if as_json:
+            click.echo(json.dumps([_brief(one, prices) for one in found], indent=2))
+            return
+        if not found:
+            click.echo("No answers in that time.")
+        for one in found:
+            when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(one.started))
+            documents = sum(len(part.chunks) for part in one.retrievals if not part.composite)
+            models = ", ".join(
+                sorted({str((call.served or call.asked).get("name", "?")) for call in one.models})
+            )
+            parts = [one.id, when, one.application, one.status, f"{documents} documents", models]
+            _say("  ".join([*parts, *_figures(_total(one, prices), prices)]))
+
+
+@answers.command("usage")
+@click.option("--application", help="Only this application's.")
+@click.option(
+    "--since", type=Since(), default="24h", show_default=True, help="How far back, such as 1h or 7d."
+)
+@click.option(
+    "--by",
+    type=click.Choice(["application", "version", "model", "prompt", "day"]),
+    default="application",
+    show_default=True,
+    help="What to add up by.",
+)
+@_PRICES
+@_STORE
+@_JSON
+def usage(
+    application: str | None,
+    since: float,
+    by: str,
+    price_list: Path | None,
+    path: Path | None,
+    as_json: bool,
+) -> None:
+    """Calls, errors, latency, tokens and cost, added up.
+
+    By application, version and day a call is an answer; by model and prompt it is a call of a model.
+    """
+    from datahub_llmops.answers.summary import added_up
+
+    prices = _prices(price_list)
+    with _store(path) as store:
+        found = sorted(added_up(_read(store, since, application, None), by, prices).items())
+        if as_json:
+            click.echo(json.dumps([{by: name, **_usage(total, prices)} for name, total in found], indent=2))
+            return
+        if not found:
+            click.echo("No answers in that time.")
+        for name, total in found:
+            calls = f"{round(total.calls):,} calls"
+            errors = [] if total.errors is None else [f"{round(total.errors):,} errors"]
+            _say("  ".join([name, calls, *errors, *_figures(total, prices)]))
+
+
+@answers.command("export")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--force", is_flag=True, help="Overwrite FILE when it is there.")
+@_STORE
+def export(file: Path, force: bool, path: Path | None) -> None:
+    """Write every stored answer to FILE, a line of JSON each, oldest first."""
+    count = 0
+    with _store(path) as store:
+        try:
+            with file.open("w" if force else "x", encoding="ascii") as out:
+                for one in reversed(list(_read(store, 0.0, None, None))):
+                    out.write(json.dumps(asdict(one), default=str) + "\n")
+                    count += 1
+        except FileExistsError as error:
+            raise click.ClickException(f"{file} is there already; overwrite it with --force") from error
+        except OSError as error:
+            raise click.ClickException(f"{file} cannot be written: {error.strerror}") from error
+    click.echo(f"{count:,} answers in {file}")
+
+
+@click.command()
+@click.argument("answer", required=False)
+@click.option(
+    "--text", help="Find the answer by its whole text instead of its id; - reads it from standard input."
+)
+@click.option(
+    "--env", help="Environment where the catalog does not say it. Default: that of --recipe, else PROD."
+)
+@click.option(
+    "--recipe",
+    type=click.Path(path_type=Path),
+    help="The recipe of llm-runs, for its `instances`, `source_rules` and `env`: which index is meant.",
+)
+@_STORE
+@_JSON
+@click.pass_obj
+def explain(
+    where: str | None,
+    answer: str | None,
+    text: str | None,
+    env: str | None,
+    recipe: Path | None,
+    path: Path | None,
+    as_json: bool,
+) -> None:
+    """Why an answer came out as it did: prompt, documents, their tables and owners, jobs, models.
+
+    ANSWER is an id, or the first characters of one. Find it by `datahub-llmops answers`, in the application by
+    `lineage.current_answer().id`, or on its OpenTelemetry span.
+
+    \b
+    datahub-llmops explain 01a20b810a049f9b00d68c1f9c35
+    datahub-llmops explain --text "Refunds take five days."
+    """
+    if (answer is None) == (text is None):
+        raise click.UsageError("give the id of an answer, or --text")
+    from datahub_llmops.answers.explain import explain as walk_back
+    from datahub_llmops.answers.explain import find
+    from datahub_llmops.answers.resolver import MapConfig
+
+    if text == "-":
+        text = sys.stdin.read()
+    try:
+        config = MapConfig.read(recipe, env)
+    except LlmopsError as error:
+        raise click.ClickException(_shown(str(error))) from error
+    with _store(path) as store, _catalog(where) as catalog:
+        found = walk_back(store, find(store, answer, text=text), catalog, config)
+        if as_json:
+            click.echo(json.dumps(asdict(found), indent=2, default=str))
+        else:
+            for line in lines(found, _names(catalog, found)):
+                _say(line)
+
+
+def _names(catalog: Any, found: Any) -> Callable[[str], str]:
+    """Names of people, terms and tags, all looked up at once."""
+    if catalog is None:
+        return str
+    from datahub_llmops.cli.render import Labels
+
+    labels = Labels(catalog)
+    origins = (*found.indexes, *found.origins)
+    labels.learn(urn for origin in origins for urn in (*origin.owners, *origin.terms, *origin.tags))
+    return labels.of
+
+
+def lines(found: Any, named: Callable[[str], str] = str) -> Iterator[str]:
+    """An explanation in words, one question after the other; ``named`` gives the name behind a URN."""
+    answer = found.answer
+    when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(answer.started))
+    version = f" {answer.version}" if answer.version else ""
+    yield f"Answer {answer.id} of {answer.application}{version}, {when}, {answer.status}"
+    if answer.error:
+        yield f"  error: {answer.error}"
+    yield "1. Prompt"
+    for prompt in found.prompts:
+        known = "" if prompt.in_catalog else " (not in the catalog)"
+        yield f"  {prompt.name}{f' version {prompt.version}' if prompt.version else ''}{known}"
+    yield "2. Documents"
+    for document in found.documents:
+        score = f" score {document.score:g}" if document.score is not None else ""
+        key = f" row {document.key}" if document.key else ""
+        source = document.source or document.source_shown
+        place = f" from {source}{key}" if source else f" from {document.index_shown}"
+        yield f"  {document.chunk}{score}{place} [{document.rests_on}]"
+    yield "3. Sources"
+    for origin in (*found.indexes, *found.origins):
+        if origin.type == "dataset":
+            yield f"  {origin.subtype or 'Dataset'} {origin.urn} [{origin.rests_on}]"
+            yield from _labels(origin, named)
+            for upstream, downstream in origin.column_edges:
+                yield f"    {_column(upstream)} -> {_column(downstream)}"
+    yield "4. Jobs, owners, freshness"
+    for writer in found.writers:
+        wrote = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(writer.ended))
+        yield f"  {writer.orchestrator}: {writer.flow} / {writer.job}, run {writer.run}, wrote {wrote}"
+        for source in writer.sources:
+            yield f"    read {source}"
+    for origin in found.origins:
+        if origin.type not in ("dataset", "dataProcessInstance"):  # Runs are told above, by what wrote.
+            yield f"  {origin.subtype or origin.type} {origin.urn}"
+            yield from _labels(origin, named)
+    for stale in found.stale:
+        yield f"  STALE: {stale.source} changed after {stale.index} was written"
+    yield "5. Models"
+    for model in found.models:
+        asked = f", asked for {model.asked}" if model.asked != model.served else ""
+        counts = [
+            f"{count:,} tokens {word}"
+            for word, count in (("in", model.tokens_in), ("out", model.tokens_out))
+            if count is not None
+        ]
+        tokens = ", ".join(counts) or "tokens not reported"
+        yield f"  {model.served or 'unknown'}{asked}, {tokens}, {model.status}"
+    for gap in found.gaps:
+        yield f"Not known: {gap}"
+
+
+def _labels(origin: Any, named: Callable[[str], str]) -> Iterator[str]:
+    for word, values in (("owners", origin.owners), ("terms", origin.terms), ("tags", origin.tags)):
+        if values:
+            yield f"    {word}: {', '.join(map(named, values))}"
+
+
+def _column(field_urn: str) -> str:
+    return field_urn.rpartition(",")[2].rstrip(")")
+
+
+def _read(store: Store, since: float, application: str | None, limit: int | None) -> Iterator[RecordedAnswer]:
+    from datahub_llmops.answer_store import recorded
+
+    known = recorded.Identities(store)
+    for row in store.answers(since=since, application=application, limit=limit):
+        yield recorded.answer(row, known)
+
+
+def _brief(one: RecordedAnswer, prices: PricesConfig | None) -> dict[str, object]:
+    usage = _usage(_total(one, prices), prices)
+    return {
+        "id": one.id,
+        "application": one.application,
+        "version": one.version,
+        "started": one.started,
+        "ended": one.ended,
+        "status": one.status,
+        "error": one.error,
+        "documents": sum(len(part.chunks) for part in one.retrievals if not part.composite),
+        "models": [dict(call.served or call.asked) for call in one.models],
+        **{key: value for key, value in usage.items() if key not in ("calls", "errors")},
+    }
+
+
+def _total(one: RecordedAnswer, prices: PricesConfig | None) -> Totals:
+    from datahub_llmops.answers.summary import added_up
+
+    return added_up([one], "application", prices)[one.application]
+
+
+def _usage(total: Totals, prices: PricesConfig | None) -> dict[str, object]:
+    """For programs; what is not known is ``null``."""
+    return {
+        "calls": round(total.calls),
+        "errors": None if total.errors is None else round(total.errors),
+        "milliseconds": None if total.milliseconds is None else round(total.milliseconds),
+        "tokens": {kind: round(number) for kind, number in total.tokens.items()},
+        "cost": total.cost,
+        "currency": prices.currency if prices is not None and total.cost is not None else None,
+    }
+
+
+def _figures(total: Totals, prices: PricesConfig | None) -> Iterator[str]:
+    """Mean latency, tokens and cost in words, as far as they are known."""
+    if total.milliseconds is not None:
+        yield f"{total.milliseconds / total.calls / 1000:.2f} s"
+    words = {"input": "in", "cached": "of them cached", "output": "out", "reasoning": "of them reasoning"}
+    counts = [f"{round(total.tokens[kind]):,} {word}" for kind, word in words.items() if kind in total.tokens]
+    if counts:
+        yield f"tokens {', '.join(counts)}"
+    if prices is not None and total.cost is not None:
+        yield f"{total.cost:.6f} {prices.currency}"
+
+
+def _prices(path: Path | None) -> PricesConfig | None:
+    if path is None:
+        return None
+    from datahub_llmops.answers import prices
+
+    try:
+        return prices.read(path)
+    except LlmopsError as error:
+        raise click.ClickException(_shown(str(error))) from error
+
+
+@contextmanager
+def _store(path: Path | None) -> Iterator[Store]:
+    from datahub_llmops.answer_store.database import Store
+    from datahub_llmops.answer_store.location import default_path
+
+    try:
+        with closing(Store.read(path or default_path())) as store:
+            yield store
+    except LlmopsError as error:
+        raise click.ClickException(_shown(str(error))) from error
+
+
+@contextmanager
+def _catalog(where: str | None) -> Iterator[Any]:
+    """The catalog, or nothing where none was written yet and none was named: the store alone explains half."""
+    from datahub_llmops.catalog.open import open_catalog
+
+    try:
+        catalog = open_catalog(where)
+    except NoCatalogError as error:
+        if where is not None:
+            raise click.ClickException(_shown(str(error))) from error
+        catalog = None
+    except CatalogError as error:
+        raise click.ClickException(_shown(str(error))) from error
+    with closing(catalog) if catalog is not None else nullcontext():
+        yield catalog
+
+
+def _say(line: str) -> None:
+    click.echo(_shown(line))
+
+
+def _shown(text: str) -> str:
+    from datahub_llmops.cli.render import clean
+
+    return "\n".join(clean(line) for line in text.splitlines())

@@ -1,0 +1,417 @@
+"""The page of one asset, as ``datahub-llmops show`` prints it: everything that its aspects say to a person."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Any, Final
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from datahub_llmops.aspects.manifest import Tab, tabs
+from datahub_llmops.catalog import urn_text
+from datahub_llmops.catalog.protocol import Aspect, FullCatalog, Node
+from datahub_llmops.cli.render import Labels, clean, headline, kind
+
+_SQL: Final = (("viewProperties", "viewLogic"), ("dataTransformLogic", "transforms"))
+_MARKS: Final = (("glossaryTerms", "terms", "urn", "◆"), ("globalTags", "tags", "tag", "#"))
+_SCHEMA: Final = ("schemaMetadata", "editableSchemaMetadata")
+_SHOWN_NEIGHBOURS: Final = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What the page is made of: aspects, newest time series, fields' own aspects, and direct neighbours."""
+
+    node: Node
+    aspects: Mapping[str, Aspect]
+    schema: Mapping[str, Aspect]
+    """The two aspects that describe columns: the asset's, or of a column its asset's."""
+    latest: Mapping[str, Aspect]
+    fields: Mapping[str, Mapping[str, Aspect]]
+    """Aspects of the ``schemaField`` entities, by URN."""
+    upstream: Sequence[Node]
+    downstream: Sequence[Node]
+
+
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    """A term or tag, and the URN that it was propagated from."""
+
+    urn: str
+    sign: str
+    origin: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    path: str
+    type: str
+    description: str
+    marks: tuple[_Mark, ...]
+    properties: tuple[tuple[str, str], ...]
+    """Structured properties: URN and value."""
+
+
+def gather(catalog: FullCatalog, node: Node, upstream: Sequence[Node], downstream: Sequence[Node]) -> Facts:
+    """Ask ``catalog`` for all that the page of ``node`` shows beside its direct neighbours.
+
+    Raises:
+        CatalogError: the catalog cannot answer.
+    """
+    holder = urn_text.asset_of(node.urn)
+    found = catalog.aspects_of({node.urn, holder})
+    aspects = found.get(node.urn, {})
+    schema = {name: aspect for name, aspect in found.get(holder, {}).items() if name in _SCHEMA}
+    return Facts(
+        node=node,
+        aspects=aspects,
+        schema=schema,
+        latest=catalog.latest(node.urn),
+        fields=catalog.aspects_of(urn for path in _paths(schema) for urn in _field_urns(holder, path)),
+        upstream=upstream,
+        downstream=downstream,
+    )
+
+
+def page(facts: Facts, labels: Labels) -> Group:
+    """The page as rich prints it."""
+    columns = _columns(facts)
+    marks = list(_marks(facts.aspects))
+    _learn(facts, columns, marks, labels)
+    if facts.node.type == "schemaField":
+        path = urn_text.simple_path(urn_text.full_name(facts.node.urn))
+        columns = [column for column in columns if column.path == path]
+    parts: list[RenderableType] = [headline(facts.node, labels), Text(clean(facts.node.urn), style="dim")]
+    if _removed(facts.aspects):
+        parts.append(Text("Soft-deleted: lineage and search leave it out.", style="red"))
+    description = _description(facts.aspects)
+    if description:
+        parts += [Text(), Text(_paragraph(description))]
+    parts += [Text(), _table(list(_rows(facts, marks, labels)))]
+    if columns:
+        parts += [Text(), _column_table(columns, labels)]
+    for tab in tabs(facts.aspects):
+        parts += [Text(), Text(tab.title, style="bold"), _tab_table(tab)]
+    for sql in _sql(facts.aspects):
+        if _one_line(sql) in _one_line(description):
+            continue
+        parts += [
+            Text(),
+            Text("SQL", style="bold"),
+            Padding(Text(_paragraph(sql)), (0, 0, 0, 2), expand=False),
+        ]
+    return Group(*parts)
+
+
+def _learn(facts: Facts, columns: Sequence[_Column], marks: Sequence[_Mark], labels: Labels) -> None:
+    """One look-up for every name that the page needs."""
+    labels.learn_nodes([facts.node, *facts.upstream, *facts.downstream])
+    every = [*marks, *(mark for column in columns for mark in column.marks)]
+    urns = {mark.urn for mark in every} | {urn_text.asset_of(mark.origin) for mark in every if mark.origin}
+    urns |= {urn_text.asset_of(facts.node.urn)}
+    urns |= {urn for column in columns for urn, _ in column.properties}
+    urns |= {urn for urn, _ in _structured(facts.aspects)}
+    urns |= set(_container_path(facts.aspects)) | set(_domains(facts.aspects))
+    urns |= {owner for owner, _ in _owners(facts.aspects)}
+    labels.learn(urn for urn in urns if urn.startswith("urn:li:"))
+
+
+def _rows(facts: Facts, marks: Sequence[_Mark], labels: Labels) -> Iterator[tuple[str, Text]]:
+    aspects, latest = facts.aspects, facts.latest
+    if path := _container_path(aspects):
+        yield "In", Text(" / ".join(map(labels.of, path)))
+    for title, text in (
+        ("Owners", ", ".join(f"{labels.of(urn)}{_in_brackets(role)}" for urn, role in _owners(aspects))),
+        ("Domain", ", ".join(map(labels.of, _domains(aspects)))),
+        (
+            "Version",
+            clean(_text(_dict(_dict(aspects.get("versionProperties")).get("version")).get("versionTag"))),
+        ),
+        ("Deprecated", _deprecation(aspects)),
+    ):
+        if text:
+            yield title, Text(text)
+    for title, sign in (("Terms", "◆"), ("Tags", "#")):
+        if chosen := [mark for mark in marks if mark.sign == sign]:
+            yield title, _mark_text(chosen, labels)
+    for urn, value in _structured(aspects):
+        yield labels.of(urn), Text(value)
+    yield from _size_rows(latest)
+    if changed := _last_change(aspects, latest):
+        yield "Last updated", Text(changed)
+    for title, neighbours in (("Depends on", facts.upstream), ("Used by", facts.downstream)):
+        if neighbours:
+            yield title, _neighbours(neighbours)
+    shown_below = set(map(_one_line, _sql(aspects)))
+    for key, value in _custom(aspects):
+        if _one_line(value) in shown_below:
+            continue
+        yield clean(key), Text(clean(value))
+
+
+def _size_rows(latest: Mapping[str, Aspect]) -> Iterator[tuple[str, Text]]:
+    profile = _dict(latest.get("datasetProfile"))
+    for title, key, form in (
+        ("Rows", "rowCount", _number),
+        ("Columns", "columnCount", _number),
+        ("Size", "sizeInBytes", _bytes),
+    ):
+        if isinstance(value := profile.get(key), int):
+            yield title, Text(form(value))
+
+
+def _table(rows: Sequence[tuple[str, Text]]) -> Table:
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(style="bold", overflow="fold")
+    table.add_column(overflow="fold")
+    for title, text in rows:
+        table.add_row(title, text)
+    return table
+
+
+def _column_table(columns: Sequence[_Column], labels: Labels) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    shown = ["Column", "Type"]
+    extras = {
+        "Description": any(column.description for column in columns),
+        "Terms and tags": any(column.marks for column in columns),
+        "Properties": any(column.properties for column in columns),
+    }
+    shown += [title for title, wanted in extras.items() if wanted]
+    for title in shown:
+        table.add_column(title, overflow="fold")
+    for column in columns:
+        cells = {
+            "Column": Text(clean(column.path)),
+            "Type": Text(clean(column.type), style="cyan"),
+            "Description": Text(clean(column.description)),
+            "Terms and tags": _mark_text(column.marks, labels),
+            "Properties": Text(", ".join(f"{labels.of(urn)}: {value}" for urn, value in column.properties)),
+        }
+        table.add_row(*(cells[title] for title in shown))
+    return table
+
+
+def _tab_table(tab: Tab) -> Table:
+    named = tab.columns == ("Name", "Value")
+    table = Table(box=None, padding=(0, 1, 0, 2), header_style="dim", show_header=not named)
+    for title in tab.columns:
+        table.add_column(clean(title), overflow="fold")
+    for row in tab.rows:
+        table.add_row(*(Text(clean(cell)) for cell in row))
+    return table
+
+
+def _mark_text(marks: Sequence[_Mark], labels: Labels) -> Text:
+    text = Text()
+    for mark in marks:
+        text.append(", " if text else "").append(labels.of(mark.urn), style="yellow")
+        if mark.origin:
+            is_column = urn_text.entity_type(mark.origin) == "schemaField"
+            origin = labels.column(mark.origin) if is_column else labels.of(mark.origin)
+            text.append(f" (propagated from {origin})", style="dim")
+    return text
+
+
+def _neighbours(nodes: Sequence[Node]) -> Text:
+    counts: dict[str, int] = {}
+    for node in nodes:
+        counts[kind(node)] = counts.get(kind(node), 0) + 1
+    listed = ", ".join(
+        f"{count} {_lowered(word)}{'s' if count > 1 else ''}" for word, count in counts.items()
+    )
+    shown = ", ".join(clean(node.name) for node in nodes[:_SHOWN_NEIGHBOURS])
+    return Text(listed).append(f": {shown}{' ...' if len(nodes) > _SHOWN_NEIGHBOURS else ''}", style="dim")
+
+
+def _lowered(words: str) -> str:
+    """``LLM Application`` is an ``LLM application``."""
+    return " ".join(word if word.isupper() else word.lower() for word in words.split(" "))
+
+
+# What the aspects say
+
+
+def _columns(facts: Facts) -> list[_Column]:
+    schema = _list(_dict(facts.schema.get("schemaMetadata")).get("fields"))
+    editable = {
+        _text(entry.get("fieldPath")): entry
+        for entry in map(
+            _dict, _list(_dict(facts.schema.get("editableSchemaMetadata")).get("editableSchemaFieldInfo"))
+        )
+    }
+    columns = []
+    for entry in map(_dict, schema):
+        path = _text(entry.get("fieldPath"))
+        edited = editable.get(path, {})
+        own = [facts.fields.get(urn, {}) for urn in _field_urns(urn_text.asset_of(facts.node.urn), path)]
+        marks = [mark for source in (entry, edited, *own) for mark in _marks(source)]
+        columns.append(
+            _Column(
+                path=urn_text.simple_path(path),
+                type=_text(entry.get("nativeDataType")),
+                description=_text(edited.get("description")) or _text(entry.get("description")),
+                marks=tuple(dict.fromkeys(marks)),
+                properties=tuple(dict.fromkeys(pair for aspects in own for pair in _structured(aspects))),
+            )
+        )
+    return columns
+
+
+def _paths(aspects: Mapping[str, Aspect]) -> list[str]:
+    fields = map(_dict, _list(_dict(aspects.get("schemaMetadata")).get("fields")))
+    return [path for entry in fields if (path := _text(entry.get("fieldPath")))]
+
+
+def _field_urns(asset: str, path: str) -> list[str]:
+    """Both forms of the path: sources write terms to either."""
+    return [urn_text.schema_field(asset, form) for form in dict.fromkeys((path, urn_text.simple_path(path)))]
+
+
+def _marks(aspects: Mapping[str, Any]) -> Iterator[_Mark]:
+    """Terms and tags of an asset's aspects, or of one field in a schema: there they have the same form."""
+    for aspect, entries, key, sign in _MARKS:
+        for entry in map(_dict, _list(_dict(aspects.get(aspect)).get(entries))):
+            detail = _dict(_dict(entry.get("attribution")).get("sourceDetail"))
+            origin = _text(detail.get("origin")) if detail.get("propagated") == "true" else ""
+            if urn := _text(entry.get(key)):
+                yield _Mark(urn, sign, origin or None)
+
+
+def _owners(aspects: Mapping[str, Aspect]) -> list[tuple[str, str]]:
+    entries = map(_dict, _list(_dict(aspects.get("ownership")).get("owners")))
+    return [
+        (
+            owner,
+            urn_text.full_name(_text(entry.get("typeUrn"))).removeprefix("__system__")
+            or _text(entry.get("type")),
+        )
+        for entry in entries
+        if (owner := _text(entry.get("owner")))
+    ]
+
+
+def _structured(aspects: Mapping[str, Aspect]) -> list[tuple[str, str]]:
+    entries = map(_dict, _list(_dict(aspects.get("structuredProperties")).get("properties")))
+    return [
+        (urn, ", ".join(clean(_value(value)) for value in _list(entry.get("values"))))
+        for entry in entries
+        if (urn := _text(entry.get("propertyUrn")))
+    ]
+
+
+def _value(value: object) -> str:
+    """The value in DataHub's union: ``{"double": 768.0}`` is 768."""
+    if isinstance(value, dict) and len(value) == 1:
+        value = next(iter(value.values()))
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return str(value)
+
+
+def _container_path(aspects: Mapping[str, Aspect]) -> list[str]:
+    """URNs, or names, of what the asset lies in, outermost first."""
+    path = [_text(entry.get("urn")) or _text(entry.get("id")) for entry in _browse_path(aspects)]
+    container = _text(_dict(aspects.get("container")).get("container"))
+    return [step for step in path if step] or ([container] if container else [])
+
+
+def _browse_path(aspects: Mapping[str, Aspect]) -> list[Mapping[str, Any]]:
+    return list(map(_dict, _list(_dict(aspects.get("browsePathsV2")).get("path"))))
+
+
+def _domains(aspects: Mapping[str, Aspect]) -> list[str]:
+    return [urn for urn in _list(_dict(aspects.get("domains")).get("domains")) if isinstance(urn, str)]
+
+
+def _deprecation(aspects: Mapping[str, Aspect]) -> str:
+    deprecation = _dict(aspects.get("deprecation"))
+    return (clean(_text(deprecation.get("note"))) or "yes") if deprecation.get("deprecated") is True else ""
+
+
+def _removed(aspects: Mapping[str, Aspect]) -> bool:
+    return _dict(aspects.get("status")).get("removed") is True
+
+
+def _description(aspects: Mapping[str, Aspect]) -> str:
+    """What people wrote in the catalog, else what the source said."""
+    edited = sorted(name for name in aspects if name.startswith("editable"))
+    for name in (*edited, *sorted(aspects)):
+        if text := _text(aspects[name].get("description")) or _text(aspects[name].get("definition")):
+            return text
+    return ""
+
+
+def _custom(aspects: Mapping[str, Aspect]) -> list[tuple[str, str]]:
+    every = (_dict(aspect.get("customProperties")) for _, aspect in sorted(aspects.items()))
+    return sorted((str(key), str(value)) for properties in every for key, value in properties.items())
+
+
+def _sql(aspects: Mapping[str, Aspect]) -> list[str]:
+    view, transforms = (_dict(aspects.get(aspect)).get(key) for aspect, key in _SQL)
+    found = [_text(view)]
+    for entry in map(_dict, _list(transforms)):
+        found.append(_text(_dict(entry.get("queryStatement")).get("value")))
+    return [sql for sql in found if sql]
+
+
+def _last_change(aspects: Mapping[str, Aspect], latest: Mapping[str, Aspect]) -> str:
+    times = [
+        time
+        for time in (
+            _dict(_dict(aspects.get("datasetProperties")).get("lastModified")).get("time"),
+            _dict(latest.get("operation")).get("lastUpdatedTimestamp"),
+        )
+        if isinstance(time, int) and time > 0
+    ]
+    return _time(max(times)) if times else ""
+
+
+def _time(milliseconds: int) -> str:
+    try:
+        return datetime.fromtimestamp(milliseconds / 1000, timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
+    except (OverflowError, ValueError, OSError):
+        return str(milliseconds)
+
+
+def _number(value: int) -> str:
+    return f"{value:,}"
+
+
+def _bytes(value: int) -> str:
+    size = float(value)
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if size < 1000 or unit == "TB":
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1000
+    return str(value)
+
+
+def _paragraph(text: str) -> str:
+    """Text of several lines, each fit for a terminal; the fences of Markdown's code blocks are left out."""
+    return "\n".join(clean(line) for line in text.strip().splitlines() if not line.startswith("```"))
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _in_brackets(role: str) -> str:
+    return f" ({clean(role).replace('_', ' ').lower()})" if role and role != "none" else ""
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _dict(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}

@@ -1,0 +1,259 @@
+"""The command ``datahub-llmops``: look into a catalog from a terminal or a program.
+
+Exit codes: 0 done, 1 not found, ambiguous or unreadable, 2 wrong usage. Starting fast matters: rich is imported for
+people's output only, DataHub for a server's URL only.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import asdict
+from io import TextIOWrapper
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from datahub_llmops import __version__
+from datahub_llmops.catalog.open import open_catalog, resolve
+from datahub_llmops.catalog.protocol import Direction, Edge, FullCatalog, Lineage, Node
+from datahub_llmops.cli import answers
+from datahub_llmops.cli.models import models
+from datahub_llmops.errors import LlmopsError, UnknownAssetError
+
+_DIRECTIONS: Final[tuple[Direction, Direction]] = ("up", "down")
+
+_EXAMPLES = """
+\b
+Examples:
+  datahub-llmops search docs
+  datahub-llmops show chroma:default_database.docs
+  datahub-llmops lineage docs
+  datahub-llmops lineage sqlite:main.maintainers#email --down --columns
+  datahub-llmops --catalog http://localhost:8080 lineage docs --json
+  datahub-llmops export catalog.json
+
+An asset is named by its URN, or short: by its name, or the last parts of it, with its platform before a colon where
+that is needed, and with #column behind it for one of its columns.
+"""
+
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+
+
+@click.group(
+    epilog=_EXAMPLES, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
+@click.option(
+    "--catalog",
+    "where",
+    metavar="PATH|URL",
+    help="A local catalog's file, or a DataHub server (its token comes from DATAHUB_GMS_TOKEN or ~/.datahubenv). "
+    "Default: DATAHUB_LLMOPS_CATALOG, else the file that the sink llm-local writes.",
+)
+@click.version_option(__version__, prog_name="datahub-llmops", message="%(prog)s %(version)s")
+@click.pass_context
+def main(context: click.Context, where: str | None) -> None:
+    """See which tables, columns, owners and terms feed a vector index, and what depends on them."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        # A terminal that cannot show a letter shows a question mark.
+        sys.stdout.reconfigure(errors="replace")
+    context.obj = where
+
+
+@main.command()
+@click.argument("asset", metavar="URN")
+@click.option("--up/--down", "up", default=True, help="What feeds it (the default), or what it feeds.")
+@click.option("--hops", type=click.IntRange(min=1), default=5, show_default=True, help="How far to walk.")
+@click.option("--columns", is_flag=True, help="Show column -> column under each edge. JSON always has them.")
+@_JSON
+@click.pass_obj
+def lineage(where: str | None, asset: str, up: bool, hops: int, columns: bool, as_json: bool) -> None:
+    """What feeds an asset, back to tables and columns, or what it feeds.
+
+    \b
+    datahub-llmops lineage docs                            the tables behind the index
+    datahub-llmops lineage docs --columns                  and the columns
+    datahub-llmops lineage sqlite:main.people#email --down  where personal data goes
+    """
+    with _opened(where) as catalog:
+        urn = resolve(catalog, asset)
+        walk = catalog.lineage(urn, "up" if up else "down", hops)
+        if as_json:
+            _print_json(_walk_json(walk))
+            return
+        from datahub_llmops.cli import render
+
+        walk = render.without_runs(walk)
+        labels = render.Labels(catalog)
+        labels.learn_nodes(walk.nodes)
+        render.show(render.lineage_tree(walk, labels, columns=columns), render.lineage_summary(walk, hops))
+
+
+@main.command()
+@click.argument("asset", metavar="URN")
+@_JSON
+@click.pass_obj
+def show(where: str | None, asset: str, as_json: bool) -> None:
+    """Everything that the catalog holds of one asset.
+
+    \b
+    datahub-llmops show chroma:default_database.docs
+    datahub-llmops show docs --json
+    """
+    with _opened(where) as catalog:
+        urn = resolve(catalog, asset)
+        node = _node(catalog, urn)
+        if as_json:
+            _print_json(_asset_json(catalog, node))
+            return
+        from datahub_llmops.cli import render
+        from datahub_llmops.cli.asset_page import gather, page
+
+        up, down = _neighbours(catalog, node)
+        render.show(page(gather(catalog, node, up, down), render.Labels(catalog)))
+
+
+@main.command()
+@click.argument("words", nargs=-1, required=True)
+@click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="At most so many.")
+@_JSON
+@click.pass_obj
+def search(where: str | None, words: tuple[str, ...], limit: int, as_json: bool) -> None:
+    """Assets whose name, URN or description holds every word, best first.
+
+    \b
+    datahub-llmops search customer email
+    """
+    with _opened(where) as catalog:
+        query = " ".join(words)
+        found = list(catalog.search(query, limit))
+        if as_json:
+            _print_json({"query": query, "nodes": [_node_json(node, hops=False) for node in found]})
+        if not found:
+            raise UnknownAssetError(f"nothing in the catalog holds {query!r}")
+        if as_json:
+            return
+        from datahub_llmops.cli import render
+
+        labels = render.Labels(catalog)
+        labels.learn_nodes(found)
+        render.show(render.search_table(found, labels))
+
+
+@main.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--force", is_flag=True, help="Overwrite FILE when it is there.")
+@click.option(
+    "--custom-aspects",
+    is_flag=True,
+    help="With our typed aspects: only for a server that has loaded the model plugin. Another one refuses whole "
+    "batches of such a file.",
+)
+@click.pass_obj
+def export(where: str | None, file: Path, force: bool, custom_aspects: bool) -> None:
+    """Write the whole catalog to FILE in DataHub's metadata file format.
+
+    DataHub's `file` source replays it into a server:
+
+    \b
+    source: {type: file, config: {path: FILE}}
+    sink: {type: datahub-rest, config: {server: 'http://localhost:8080'}}
+    """
+    from datahub_llmops.catalog.export import export_catalog
+
+    with _opened(where) as catalog:
+        written, left_out = export_catalog(catalog, file, overwrite=force, custom_aspects=custom_aspects)
+    click.echo(f"{written:,} records in {_shown(str(file))}")
+    if left_out:
+        click.echo(
+            f"{left_out:,} typed aspects were left out, since a server refuses them without the model plugin; "
+            "--custom-aspects takes them in."
+        )
+
+
+@contextmanager
+def _opened(where: str | None) -> Iterator[FullCatalog]:
+    """The catalog for one command; what it cannot do ends the command with its message."""
+    try:
+        with closing(open_catalog(where)) as catalog:
+            yield catalog
+    except LlmopsError as error:
+        raise click.ClickException(_shown(str(error))) from error
+
+
+def _node(catalog: FullCatalog, urn: str) -> Node:
+    """The asset, which may be soft-deleted: its page is there all the same."""
+    found = catalog.nodes([urn])
+    if found:
+        return found[0]
+    if not catalog.aspects(urn):
+        raise UnknownAssetError(f"{urn} is not in the catalog; look for it: datahub-llmops search WORDS")
+    from datahub_llmops.catalog import urn_text
+
+    return Node(
+        urn=urn, type=urn_text.entity_type(urn), platform=urn_text.platform(urn), name=urn_text.full_name(urn)
+    )
+
+
+def _walk_json(walk: Lineage) -> dict[str, object]:
+    return {
+        "root": walk.root,
+        "direction": walk.direction,
+        "nodes": [_node_json(node) for node in walk.nodes],
+        "edges": [_edge_json(edge) for edge in walk.edges],
+    }
+
+
+def _node_json(node: Node, *, hops: bool = True) -> dict[str, Any]:
+    shown = asdict(node)
+    if not hops:
+        del shown["hops"]
+    return shown
+
+
+def _edge_json(edge: Edge) -> dict[str, Any]:
+    return asdict(edge)
+
+
+def _neighbours(catalog: FullCatalog, node: Node) -> tuple[list[Node], list[Node]]:
+    """What the asset depends on directly, and what uses it; a soft-deleted one has left the graph."""
+    try:
+        up, down = (catalog.lineage(node.urn, direction, 1).nodes for direction in _DIRECTIONS)
+    except UnknownAssetError:
+        return [], []
+    return [other for other in up if other.hops], [other for other in down if other.hops]
+
+
+def _asset_json(catalog: FullCatalog, node: Node) -> dict[str, object]:
+    up, down = _neighbours(catalog, node)
+    return {
+        **_node_json(node, hops=False),
+        "aspects": dict(catalog.aspects(node.urn)),
+        "latest": dict(catalog.latest(node.urn)),
+        "upstream": [other.urn for other in up],
+        "downstream": [other.urn for other in down],
+    }
+
+
+def _print_json(value: object) -> None:
+    """ASCII only: what would steer a terminal is escaped by JSON itself."""
+    click.echo(json.dumps(value, indent=2))
+
+
+def _shown(message: str) -> str:
+    """A message of several lines, each fit for a terminal."""
+    from datahub_llmops.cli.render import clean
+
+    return "\n".join(clean(line) for line in message.splitlines())
+
+
+main.add_command(answers.answers)
+main.add_command(answers.explain)
+main.add_command(models)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

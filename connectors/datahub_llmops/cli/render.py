@@ -1,0 +1,246 @@
+"""What the command shows to people: names instead of URNs, trees and tables; metadata never reaches a terminal raw."""
+
+from __future__ import annotations
+
+import re
+import sys
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+import click
+from rich.console import Console, RenderableType
+from rich.table import Table
+from rich.text import Text
+from rich.tree import Tree
+
+from datahub_llmops.catalog import urn_text
+from datahub_llmops.catalog.protocol import Catalog, ColumnPair, Edge, Lineage, Node
+
+_WIDE: Final = 100_000
+"""Columns of an output that is no terminal: nothing is wrapped there."""
+
+_TYPE_WORDS: Final = {
+    "dataJob": "Job",
+    "dataFlow": "Pipeline",
+    "mlModel": "Model",
+    "dataProcessInstance": "Run",
+    "schemaField": "Column",
+    "glossaryTerm": "Term",
+    "corpuser": "User",
+    "corpGroup": "Group",
+}
+_INVISIBLE: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+"""Unicode categories that move the cursor, turn the direction of writing, or are not seen at all."""
+
+
+def clean(text: str) -> str:
+    """``text`` as it may be written to a terminal: one line, and what would steer the terminal made visible."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(_visible(letter) for letter in text)
+
+
+def _visible(letter: str) -> str:
+    if letter in "\n\r\t":
+        return " "
+    if unicodedata.category(letter) not in _INVISIBLE:
+        return letter
+    code = ord(letter)
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def show(*parts: RenderableType) -> None:
+    """Write to standard output. Where that is no terminal nothing is coloured, wrapped or padded."""
+    if sys.stdout.isatty():
+        console = Console(highlight=False, markup=False, emoji=False)
+        for part in parts:
+            console.print(part)
+        return
+    console = Console(width=_WIDE, highlight=False, markup=False, emoji=False)
+    with console.capture() as captured:
+        for part in parts:
+            console.print(part)
+    click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))
+
+
+@dataclass(slots=True)
+class Labels:
+    """Names for URNs: of people, terms, tags and properties that other assets only point to."""
+
+    catalog: Catalog
+    known: dict[str, str] = field(default_factory=dict)
+
+    def learn(self, urns: Iterable[str]) -> None:
+        """Look up those that are not known yet, all at once."""
+        fresh = sorted({urn for urn in urns if urn not in self.known})
+        if fresh:
+            self.known.update({urn: urn_text.full_name(urn) for urn in fresh})
+            self.known.update({node.urn: node.name for node in self.catalog.nodes(fresh)})
+
+    def learn_nodes(self, nodes: Iterable[Node]) -> None:
+        """Take the names that the nodes bring, and look up their owners, terms and tags."""
+        listed = list(nodes)
+        self.known.update({node.urn: node.name for node in listed})
+        self.learn(urn for node in listed for urn in (*node.owners, *node.terms, *node.tags))
+
+    def of(self, urn: str) -> str:
+        """The name, fit for a terminal."""
+        return clean(self.known.get(urn) or urn_text.full_name(urn))
+
+    def column(self, urn: str) -> str:
+        """A column by its asset's name and its path."""
+        return f"{self.of(urn_text.asset_of(urn))}.{clean(urn_text.simple_path(urn_text.full_name(urn)))}"
+
+
+def kind(node: Node) -> str:
+    """The word for what an asset is: its subtype, else its type."""
+    return clean(
+        node.subtype or _TYPE_WORDS.get(node.type) or re.sub(r"(?<!^)(?=[A-Z])", " ", node.type).capitalize()
+    )
+
+
+def headline(node: Node, labels: Labels) -> Text:
+    """One line for an asset: name, kind, platform, owners, terms and tags."""
+    shown = urn_text.simple_path(node.name) if node.type == "schemaField" else node.name
+    line = Text(clean(shown), style="bold")
+    what = kind(node)
+    if node.type == "schemaField":
+        what += f" of {labels.of(urn_text.asset_of(node.urn))}"
+    line.append(f"  {what}", style="not bold cyan")
+    if node.platform:
+        line.append(f" · {clean(node.platform)}", style="not bold dim")
+    if node.owners:
+        line.append("  owned by " + ", ".join(map(labels.of, node.owners)), style="not bold green")
+    for marks, sign in ((node.terms, "◆"), (node.tags, "#")):
+        for mark in marks:
+            line.append(f"  {sign} {labels.of(mark)}", style="not bold yellow")
+    return line
+
+
+def without_runs(walk: Lineage) -> Lineage:
+    """The walk without runs of jobs, which say nothing that their job does not; with them where only they lead on."""
+    runs = {node.urn for node in walk.nodes if node.type == "dataProcessInstance"} - {walk.root}
+    edges = tuple(edge for edge in walk.edges if not {edge.upstream, edge.downstream} & runs)
+    up = walk.direction == "up"
+    onward: dict[str, list[str]] = {}
+    for edge in edges:
+        here, there = (edge.downstream, edge.upstream) if up else (edge.upstream, edge.downstream)
+        onward.setdefault(here, []).append(there)
+    reached, waiting = {walk.root}, [walk.root]
+    while waiting:
+        fresh = set(onward.get(waiting.pop(), ())) - reached
+        reached |= fresh
+        waiting += fresh
+    nodes = tuple(node for node in walk.nodes if node.urn not in runs)
+    if any(node.urn not in reached for node in nodes):
+        return walk
+    return replace(walk, nodes=nodes, edges=edges)
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """All edges between two assets as one branch of the tree."""
+
+    to: str
+    found_by: tuple[str, ...]
+    columns: tuple[ColumnPair, ...]
+
+
+def lineage_tree(walk: Lineage, labels: Labels, *, columns: bool) -> Tree:
+    """A walk as a tree; an asset that is reached twice is drawn out once.
+
+    What hangs together only through assets that the catalog does not hold stands under a branch of its own.
+    """
+    nodes = {node.urn: node for node in walk.nodes}
+    steps = _steps(walk)
+    drawn: set[str] = set()
+    root = Tree(headline(nodes[walk.root], labels), guide_style="dim")
+    pending = [(root, walk.root)]
+    while pending:
+        branch, urn = pending.pop()
+        drawn.add(urn)
+        fresh: list[tuple[Tree, str]] = []
+        for step in steps.get(urn, ()):
+            again = step.to in drawn or any(step.to == other for _, other in (*pending, *fresh))
+            child = branch.add(_branch_text(step, nodes.get(step.to), labels, again=again, columns=columns))
+            if not again:
+                fresh.append((child, step.to))
+        pending.extend(reversed(fresh))
+    lost = [node for node in walk.nodes if node.urn not in drawn]
+    if lost:
+        aside = root.add(Text("by way of assets that the catalog does not hold", style="italic dim"))
+        for node in lost:
+            aside.add(headline(node, labels))
+    return root
+
+
+def _steps(walk: Lineage) -> dict[str, list[_Step]]:
+    """Where the walk goes on from each asset, nearest first, then by URN."""
+    up = walk.direction == "up"
+    gathered: dict[str, dict[str, list[Edge]]] = {}
+    for edge in walk.edges:
+        here, there = (edge.downstream, edge.upstream) if up else (edge.upstream, edge.downstream)
+        gathered.setdefault(here, {}).setdefault(there, []).append(edge)
+    hops = {node.urn: node.hops for node in walk.nodes}
+    return {
+        here: [
+            _Step(
+                to=there,
+                found_by=tuple(dict.fromkeys(way for edge in edges for way in edge.found_by)),
+                columns=tuple(sorted({pair for edge in edges for pair in edge.columns})),
+            )
+            for there, edges in sorted(targets.items(), key=lambda item: (hops.get(item[0], 0), item[0]))
+        ]
+        for here, targets in gathered.items()
+    }
+
+
+def _branch_text(step: _Step, node: Node | None, labels: Labels, *, again: bool, columns: bool) -> Text:
+    if node:
+        text = headline(node, labels)
+    else:
+        text = Text(labels.of(step.to), style="italic dim").append("  not in the catalog")
+    if step.found_by:
+        text.append("  found by " + ", ".join(map(clean, step.found_by)), style="not bold magenta")
+    if again:
+        text.append("  (drawn elsewhere in this tree)", style="not bold dim")
+    if columns:
+        for pair in step.columns:
+            text.append(
+                f"\n  {labels.column(pair.upstream)} → {labels.column(pair.downstream)}",
+                style="not bold blue",
+            )
+    return text
+
+
+def lineage_summary(walk: Lineage, hops: int) -> Text:
+    """What the walk found, in a sentence, and whether it may go on."""
+    where = "upstream" if walk.direction == "up" else "downstream"
+    others = len(walk.nodes) - 1
+    if not others:
+        return Text(f"Nothing {where} of it is in the catalog.")
+    text = Text(
+        f"{others} asset{'s' if others > 1 else ''} {where}, within {hops} hop{'s' if hops > 1 else ''}."
+    )
+    if any(node.hops >= hops for node in walk.nodes):
+        text.append(" The walk ended there; --hops N goes further.")
+    return text
+
+
+def search_table(nodes: Sequence[Node], labels: Labels) -> Table:
+    """Search results, best first."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("Name", "Kind", "Platform", "Owners", "Terms and tags", "URN"):
+        table.add_column(title, overflow="fold")
+    for node in nodes:
+        table.add_row(
+            Text(clean(node.name), style="bold"),
+            Text(kind(node), style="cyan"),
+            Text(clean(node.platform or "")),
+            Text(", ".join(map(labels.of, node.owners)), style="green"),
+            Text(", ".join(map(labels.of, (*node.terms, *node.tags))), style="yellow"),
+            Text(clean(node.urn), style="dim"),
+        )
+    return table

@@ -1,0 +1,219 @@
+"""Writing an index with a name: which job it is, what the record manager did, and, if asked, stamped chunks."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeAlias
+
+from datahub_llmops.hooks import runtime, store_identity, write_events
+from datahub_llmops.hooks.guard import guarded
+from datahub_llmops.hooks.write_events import Job, WriteEvent
+
+Source: TypeAlias = str | Callable[[dict[str, Any]], str | None]
+
+
+@contextlib.contextmanager
+def job(
+    name: str,
+    *,
+    flow: str | None = None,
+    orchestrator: str | None = None,
+    source: Source | None = None,
+    key_field: str | None = None,
+    text_fields: Sequence[str] = (),
+    stamp: bool = False,
+) -> Iterator[str]:
+    """Writes inside belong to this job, and to one run of it, whose id is given.
+
+    ``source`` is the URN of the dataset that the documents come from, or a function of a document's metadata;
+    ``text_fields`` its columns that make up the text; ``key_field`` the metadata key that holds a row's key. With
+    ``stamp`` the chunks carry these as ``dh_*`` keys, where the store takes new keys.
+    """
+    facts = {"job": name, **_orchestrated(flow, orchestrator)}
+    current = Job(facts=facts, stamp=stamp, source=source, key_field=key_field, fields=text_fields)
+    before = write_events.job.get()
+    write_events.job.set(current)
+    try:
+        yield current.run
+    finally:
+        write_events.job.set(before)
+
+
+def _orchestrated(flow: str | None, orchestrator: str | None) -> dict[str, str]:
+    """Flow and orchestrator as told, else what Airflow says of the task that runs."""
+    found: dict[str, str] = {}
+    dag = os.environ.get("AIRFLOW_CTX_DAG_ID")
+    if flow is not None:
+        found["flow"] = flow
+    elif dag:
+        found["flow"] = dag
+    if orchestrator is not None:
+        found["orchestrator"] = orchestrator
+    elif dag and flow is None:
+        found["orchestrator"] = "airflow"
+    return found
+
+
+def index(
+    docs: Any,
+    record_manager: Any,
+    store: Any,
+    *,
+    job_name: str | None = None,
+    flow: str | None = None,
+    orchestrator: str | None = None,
+    stamp: bool = False,
+    source: Source | None = None,
+    key_field: str | None = None,
+    text_fields: Sequence[str] = (),
+    **options: Any,
+) -> Any:
+    """LangChain's ``index``, with the same arguments and result, as one run of a named job.
+
+    Only it knows how many documents were added, updated, skipped and deleted. The rest is as for ``job``: ``stamp``
+    adds the ``dh_*`` keys after hashing and deduplication, so a second run of the same documents skips all of them.
+    """
+    from langchain_core.indexing import index as langchain_index
+
+    name = job_name or _default_name(store) or "index"
+    run = job(
+        name,
+        flow=flow,
+        orchestrator=orchestrator,
+        source=source,
+        key_field=key_field,
+        text_fields=text_fields,
+        stamp=stamp,
+    )
+    with run:
+        _noted(docs, record_manager)
+        started = time.time()
+        result = langchain_index(docs, record_manager, store, **options)
+        _counted(store, result, started)
+        return result
+
+
+async def aindex(
+    docs: Any,
+    record_manager: Any,
+    store: Any,
+    *,
+    job_name: str | None = None,
+    flow: str | None = None,
+    orchestrator: str | None = None,
+    stamp: bool = False,
+    source: Source | None = None,
+    key_field: str | None = None,
+    text_fields: Sequence[str] = (),
+    **options: Any,
+) -> Any:
+    """``index`` for asynchronous code."""
+    from langchain_core.indexing import aindex as langchain_index
+
+    name = job_name or _default_name(store) or "index"
+    run = job(
+        name,
+        flow=flow,
+        orchestrator=orchestrator,
+        source=source,
+        key_field=key_field,
+        text_fields=text_fields,
+        stamp=stamp,
+    )
+    with run:
+        _noted(docs, record_manager)
+        started = time.time()
+        result = await langchain_index(docs, record_manager, store, **options)
+        _counted(store, result, started)
+        return result
+
+
+@guarded("index.facts")
+def _noted(docs: Any, record_manager: Any) -> None:
+    """What only the arguments say of the job that runs."""
+    current = write_events.job.get()
+    if current is None:
+        return
+    namespace = getattr(record_manager, "namespace", None)
+    if isinstance(namespace, str):
+        current.facts["namespace"] = namespace
+    if hasattr(docs, "lazy_load"):
+        current.facts["loader"] = store_identity.class_name(docs)
+
+
+@guarded("index.name")
+def _default_name(store: Any) -> str:
+    return f"index {store_identity.identity(store).get('collection', type(store).__name__)}"
+
+
+@guarded("index.count")
+def _counted(store: Any, result: Any, started: float) -> None:
+    if not isinstance(result, dict):
+        return
+    event = WriteEvent("count", "langchain", store_identity.identity(store), started)
+    event.application, event.version = runtime.application()
+    names = {"num_updated": "updated", "num_skipped": "skipped"}
+    event.counts = {short: result[name] for name, short in names.items() if isinstance(result.get(name), int)}
+    current = write_events.job.get()
+    if current is not None:
+        event.run, event.facts = current.run, dict(current.facts)
+    runtime.send(event)
+
+
+def pipeline(
+    ingestion: Any,
+    *,
+    job_name: str | None = None,
+    flow: str | None = None,
+    orchestrator: str | None = None,
+    stamp: bool = False,
+    source: Source | None = None,
+    key_field: str | None = None,
+    text_fields: Sequence[str] = (),
+    **options: Any,
+) -> Any:
+    """``ingestion.run(**options)`` of a LlamaIndex ``IngestionPipeline`` as one run of a named job."""
+    with _pipeline_job(ingestion, job_name, flow, orchestrator, stamp, source, key_field, text_fields):
+        return ingestion.run(**options)
+
+
+async def apipeline(
+    ingestion: Any,
+    *,
+    job_name: str | None = None,
+    flow: str | None = None,
+    orchestrator: str | None = None,
+    stamp: bool = False,
+    source: Source | None = None,
+    key_field: str | None = None,
+    text_fields: Sequence[str] = (),
+    **options: Any,
+) -> Any:
+    """``pipeline`` for asynchronous code."""
+    with _pipeline_job(ingestion, job_name, flow, orchestrator, stamp, source, key_field, text_fields):
+        return await ingestion.arun(**options)
+
+
+def _pipeline_job(
+    ingestion: Any,
+    name: str | None,
+    flow: str | None,
+    orchestrator: str | None,
+    stamp: bool,
+    source: Source | None,
+    key_field: str | None,
+    text_fields: Sequence[str],
+) -> contextlib.AbstractContextManager[str]:
+    said = name or getattr(ingestion, "name", None)
+    return job(
+        said if isinstance(said, str) else "ingestion pipeline",
+        flow=flow,
+        orchestrator=orchestrator,
+        source=source,
+        key_field=key_field,
+        text_fields=text_fields,
+        stamp=stamp,
+    )

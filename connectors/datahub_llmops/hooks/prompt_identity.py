@@ -1,0 +1,219 @@
+"""What identifies a prompt: keys that prompt registries leave in its metadata, else the digest of its template.
+
+Template digests are plain SHA-256 over ``[[role, template], ...]`` as JSON, so that a registry's version of the same
+template, in either framework, has the same one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from datahub_llmops.hooks.parts import held
+
+MAX_NAME: Final = 256
+_ROLES: Final = {
+    "SystemMessagePromptTemplate": "system",
+    "HumanMessagePromptTemplate": "human",
+    "AIMessagePromptTemplate": "ai",
+    "ChatMessagePromptTemplate": "chat",
+    "MessagesPlaceholder": "placeholder",
+    "SystemMessage": "system",
+    "HumanMessage": "human",
+    "AIMessage": "ai",
+    "user": "human",
+    "assistant": "ai",
+}
+
+
+def digest(parts: Iterable[tuple[str, str]]) -> str:
+    """
+    >>> digest([("system", "Answer briefly."), ("human", "{question}")])[:12]
+    'df32b85f3d8c'
+    """
+    canonical = json.dumps([[_ROLES.get(role, role), text] for role, text in parts], ensure_ascii=False)
+    return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+_KEYS: Final = frozenset(
+    {
+        "datahub_urn",
+        "lc_hub_repo",
+        "langfuse_prompt",
+        "mlflow_prompt",
+        "mlflow.linkedPrompts",
+        "mlflow_prompt_uri",
+        "prompt_uri",
+        "prompt_name",
+    }
+)
+
+
+def identity(metadata: Mapping[str, Any] | None) -> dict[str, str] | None:
+    """Identity that a registry or the user left in a prompt's metadata, as it is.
+
+    Read are ``datahub_urn``; LangSmith's ``lc_hub_*``; Langfuse's ``langfuse_prompt``; MLflow's
+    ``mlflow.linkedPrompts``, ``mlflow_prompt`` and ``prompts:/name/version`` addresses; ``prompt_name`` with
+    ``prompt_version``.
+    """
+    if not metadata or _KEYS.isdisjoint(metadata):
+        return None
+    urn = metadata.get("datahub_urn")
+    if isinstance(urn, str) and urn.startswith("urn:li:dataset:") and "ls_retriever_name" not in metadata:
+        return {"urn": urn[: MAX_NAME * 2]}
+    repo = metadata.get("lc_hub_repo")
+    if isinstance(repo, str):
+        owner = metadata.get("lc_hub_owner")
+        name = f"{owner}/{repo}" if isinstance(owner, str) and owner not in ("", "-") else repo
+        return _named("langsmith", name, metadata.get("lc_hub_commit_hash"))
+    langfuse = metadata.get("langfuse_prompt")
+    if langfuse is not None:
+        return _object("langfuse", langfuse)
+    for key in ("mlflow_prompt", "mlflow.linkedPrompts", "mlflow_prompt_uri", "prompt_uri"):
+        linked = metadata.get(key)
+        if linked is not None:
+            return _mlflow(linked)
+    return _named("custom", metadata.get("prompt_name"), metadata.get("prompt_version"))
+
+
+def _named(registry: str, name: object, version: object) -> dict[str, str] | None:
+    if not isinstance(name, str) or not name:
+        return None
+    found = {"registry": registry, "name": name[:MAX_NAME]}
+    if isinstance(version, (str, int)) and str(version):
+        found["version"] = str(version)[:MAX_NAME]
+    return found
+
+
+def _object(registry: str, prompt: object) -> dict[str, str] | None:
+    if isinstance(prompt, Mapping):
+        return _named(registry, prompt.get("name"), prompt.get("version"))
+    return _named(registry, getattr(prompt, "name", None), getattr(prompt, "version", None))
+
+
+def _mlflow(said: object) -> dict[str, str] | None:
+    if isinstance(said, str) and said.startswith("prompts:/"):
+        name, _, version = said.removeprefix("prompts:/").strip("/").partition("/")
+        return _named("mlflow", name, version)
+    if isinstance(said, str):
+        try:
+            said = json.loads(said)
+        except ValueError:
+            return None
+    if isinstance(said, list):
+        said = said[0] if said else None
+    return _object("mlflow", said) if said is not None else None
+
+
+def of_serialized(serialized: Mapping[str, Any]) -> tuple[list[tuple[str, str]] | None, str]:
+    """Messages (role, template) of a LangChain prompt as ``on_chain_start`` serialises it, and their digest.
+
+    A shape that is not known has no messages and the digest of the whole, without ``kwargs.metadata``.
+    """
+    parts = _parts(serialized)
+    if parts is not None:
+        return parts, digest(parts)
+    kwargs = serialized.get("kwargs")
+    if isinstance(kwargs, Mapping):
+        serialized = {**serialized, "kwargs": {k: v for k, v in kwargs.items() if k != "metadata"}}
+    dump = json.dumps(serialized, sort_keys=True, default=lambda thing: type(thing).__name__)
+    return None, hashlib.sha256(dump.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def variables(template: Mapping[str, Any]) -> dict[str, str]:
+    """Names of a serialised template's variables, and the format that they are written in, where it says so."""
+    facts: dict[str, str] = {}
+    kwargs = template.get("kwargs")
+    kwargs = kwargs if isinstance(kwargs, Mapping) else {}
+    messages = kwargs.get("messages")
+    inner = [kwargs, *map(_inner, messages if isinstance(messages, list) else ())]
+    formats = {str(one["template_format"]) for one in inner if one.get("template_format")}
+    if len(formats) == 1:
+        facts["format"] = formats.pop()[:40]
+    names = joined(kwargs.get("input_variables"))
+    if names:
+        facts["variables"] = names
+    return facts
+
+
+def joined(names: object) -> str:
+    """Names of variables, in order and joined by commas."""
+    return ", ".join(sorted(map(str, names)))[:MAX_NAME] if isinstance(names, list) else ""
+
+
+def _inner(message: object) -> Mapping[str, Any]:
+    kwargs = message.get("kwargs") if isinstance(message, Mapping) else None
+    prompt = kwargs.get("prompt") if isinstance(kwargs, Mapping) else None
+    found = prompt.get("kwargs") if isinstance(prompt, Mapping) else None
+    return found if isinstance(found, Mapping) else {}
+
+
+def _parts(serialized: Mapping[str, Any]) -> list[tuple[str, str]] | None:
+    kwargs = serialized.get("kwargs")
+    if not isinstance(kwargs, Mapping):
+        return None
+    template = kwargs.get("template")
+    if isinstance(template, str):
+        return [("human", template)]
+    messages = kwargs.get("messages")
+    if not isinstance(messages, list):
+        return None
+    found: list[tuple[str, str]] = []
+    for message in messages:
+        part = _message(message)
+        if part is None:
+            return None
+        found.append(part)
+    return found
+
+
+def _message(message: object) -> tuple[str, str] | None:
+    if not isinstance(message, Mapping):
+        return None
+    path, kwargs = message.get("id"), message.get("kwargs")
+    if not isinstance(path, list) or not path or not isinstance(kwargs, Mapping):
+        return None
+    kind = str(path[-1])
+    role = _ROLES.get(kind, kind)
+    if role == "chat" and isinstance(kwargs.get("role"), str):
+        role = str(kwargs["role"])
+    if role == "placeholder":
+        return role, str(kwargs.get("variable_name"))
+    prompt = kwargs.get("prompt")
+    inner = prompt.get("kwargs") if isinstance(prompt, Mapping) else None
+    template = inner.get("template") if isinstance(inner, Mapping) else kwargs.get("content")
+    return (role, template) if isinstance(template, str) else None
+
+
+def of_llamaindex(template: object) -> tuple[str, ...] | None:
+    """Of a LlamaIndex prompt template: its variables, then role and text of each message.
+
+    Strings and no more: the object is a copy of that call, and would be kept with all that it holds.
+    """
+    outer = template
+    for step in ("default_template", "prompt_template"):  # Selector and mapping templates wrap another.
+        inner = held(template, step)
+        if inner is not None and not isinstance(inner, str):
+            template = inner
+    text = held(template, "template")
+    if isinstance(text, str):
+        known = _of_text.get(text)
+        if known is None:
+            if len(_of_text) >= 256:
+                _of_text.clear()
+            known = _of_text[text] = (joined(held(outer, "template_vars")), "human", text)
+        return known
+    messages = held(template, "message_templates")
+    if not isinstance(messages, list):
+        return None
+    found = [joined(held(outer, "template_vars"))]
+    for message in messages:
+        role = getattr(message, "role", "human")
+        content = getattr(message, "content", None)
+        found += (str(getattr(role, "value", role)), content if isinstance(content, str) else "")
+    return tuple(found)
+
+
+_of_text: Final[dict[str, tuple[str, str, str]]] = {}

@@ -1,0 +1,280 @@
+"""From a live vector store to its raw identity: platform, host or path, tenant, database, collection.
+
+Never a URN: environment, platform instance and case are knowledge of the recipe that reads the records. What a store
+does not say is left out, what is not known at all is recorded by class name only. Credentials never get in: of an
+address only scheme-less host, port and path prefix are kept.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import weakref
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from datahub_llmops.hooks.vendor_attributes import KNOWN, MAX_TEXT, Extractor, Raw, attribute, text
+
+_registered: dict[str, Extractor] = {}
+_named: dict[int, tuple[weakref.ref[Any] | Any, str]] = {}
+_static: dict[int, _Known] = {}
+
+
+def register(store_class: type | str, extractor: Extractor) -> None:
+    """Teach the hooks a store class of your own.
+
+    ``extractor(store)`` returns some of ``platform``, ``host``, ``path``, ``tenant``, ``database``, ``schema``,
+    ``collection``, or ``urn`` where it knows better. ``store_class`` is the class or its name.
+    """
+    _registered[store_class if isinstance(store_class, str) else store_class.__name__] = extractor
+    _static.clear()
+
+
+def name_index(store: object, urn: str) -> None:
+    """Say which dataset ``store`` is, where the hooks cannot know (an in-memory index, a store of your own)."""
+    key = id(store)
+    try:
+        ref: Any = weakref.ref(store, lambda _gone: _named.pop(key, None))
+    except TypeError:
+        ref = store  # Without weak references it must be kept, or its id would name another object.
+    _named[key] = (ref, str(urn))
+
+
+def identity(store: object) -> Raw:
+    """The raw identity of a vector store object of LangChain or LlamaIndex; at least its class. Not to be changed."""
+    key = id(store)
+    given = _named.get(key)
+    if given is not None:
+        return {"urn": given[1], "class": class_name(store)}
+    known = _static.get(key)
+    if known is not None and known.ref() is store:
+        return known.identity(store)
+    for name in _class_names(store):
+        own = _registered.get(name)
+        if own is not None:
+            return _told_apart({"class": class_name(store), **_clean(own(store))})
+        if name in KNOWN:
+            return _known(store, *KNOWN[name])
+    return {"class": class_name(store)}
+
+
+def _told_apart(raw: Raw) -> Raw:
+    """Without the class where the rest names an index: both frameworks then say the same of it."""
+    if "collection" in raw and "platform" in raw:
+        del raw["class"]
+    return raw
+
+
+class _Known:
+    """Place of a store, read once (it parses addresses); the collection's name is read every time (it can change)."""
+
+    __slots__ = ("_found", "_moved", "_moving", "_place", "ref")
+
+    def __init__(self, ref: weakref.ref[Any], place: Raw, moving: Extractor) -> None:
+        self.ref = ref
+        self._place = place
+        self._moving = moving
+        self._moved: Mapping[str, Any] | None = None
+        self._found: Raw = {}
+
+    def identity(self, store: object) -> Raw:
+        """The same dictionary as long as nothing changes."""
+        moved = self._moving(store)
+        if moved != self._moved:
+            self._found = _told_apart({**self._place, **_clean(moved)})
+            self._moved = moved
+        return self._found
+
+
+def _known(store: object, platform: str, static: Extractor, moving: Extractor) -> Raw:
+    key = id(store)
+    place = {"platform": platform, **_clean(static(store)), "class": class_name(store)}
+    try:
+        found = _static[key] = _Known(weakref.ref(store, lambda _gone: _static.pop(key, None)), place, moving)
+    except TypeError:
+        return _told_apart({**place, **_clean(moving(store))})
+    return found.identity(store)
+
+
+def class_name(thing: object) -> str:
+    """``langchain_chroma.Chroma``: top-level package and class."""
+    kind = type(thing)
+    return f"{kind.__module__.partition('.')[0]}.{kind.__qualname__}"
+
+
+def _class_names(thing: object) -> Iterator[str]:
+    for kind in type(thing).__mro__:
+        yield kind.__name__
+
+
+def _clean(raw: Mapping[str, Any]) -> Raw:
+    return {key: value[:MAX_TEXT] for key, value in raw.items() if isinstance(value, str) and value}
+
+
+# Embedding models and retrievers
+
+_PROVIDERS: Final = {
+    "azureopenai": "openai",
+    "azure": "openai",
+    "openai": "openai",
+    "cohere": "cohere",
+    "huggingface": "huggingface",
+    "huggingfaceendpoint": "huggingface",
+    "huggingfaceinference": "huggingface",
+    "huggingfacebge": "huggingface",
+    "huggingfaceinstruct": "huggingface",
+    "sentencetransformer": "huggingface",
+    "fastembed": "fastembed",
+    "ollama": "ollama",
+    "bedrock": "bedrock",
+    "vertexai": "vertexai",
+    "googlegenerativeai": "google",
+    "googlegenai": "google",
+    "gemini": "google",
+    "mistralai": "mistral",
+    "voyageai": "voyage",
+    "voyage": "voyage",
+    "jina": "jina",
+    "jinaai": "jina",
+    "nvidia": "nvidia",
+}
+
+
+def model_of(store: object) -> Any:
+    """The embedding model that a LangChain store holds; its property first, which not all have."""
+    return attribute(store, "embeddings", "embedding_function", "_embedding_function")
+
+
+def embedding(model: object) -> Raw | None:
+    """Provider and name of an embedding model object, its class where it does not say them."""
+    if model is None:
+        return None
+    key = id(model)
+    known = _embeddings.get(key)
+    if known is not None and known[0]() is model:
+        return known[1]
+    raw = _embedding(model)
+    with contextlib.suppress(TypeError):
+        _embeddings[key] = (weakref.ref(model, lambda _gone: _embeddings.pop(key, None)), raw)
+    return raw
+
+
+_embeddings: dict[int, tuple[weakref.ref[Any], Raw]] = {}
+
+
+def _embedding(model: object) -> Raw:
+    raw: Raw = {"class": class_name(model)}
+    name = text(attribute(model, "model_name", "model", "model_id", "deployment", "deployment_name"))
+    if name is not None and name != "unknown":
+        raw["model"] = name
+        word = type(model).__name__.lower().removesuffix("embeddings").removesuffix("embedding")
+        provider = _PROVIDERS.get(word)
+        if provider is not None:
+            raw["provider"] = provider
+    return raw
+
+
+def filter_keys(value: object, depth: int = 0) -> list[str]:
+    """Names of the fields that a filter looks at, never what it compares them with."""
+    found: list[str] = []
+    if depth > 4:
+        return found
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            if isinstance(key, str) and not key.startswith("$") and len(found) < 20:
+                found.append(key[:80])
+            found += filter_keys(inner, depth + 1)
+    elif isinstance(value, (list, tuple)):
+        for inner in value[:50]:
+            found += filter_keys(inner, depth + 1)
+    else:
+        key = attribute(value, "key")
+        if isinstance(key, str):
+            found.append(key[:80])
+        inner = attribute(value, "filters")
+        if isinstance(inner, list):
+            found += filter_keys(inner, depth + 1)
+    return sorted(set(found))[:20]
+
+
+def langchain_retriever(retriever: object) -> tuple[Raw, object]:
+    """Facts of a LangChain retriever (class, k, search type, filter keys, parts) and the store behind it."""
+    facts: Raw = {"class": class_name(retriever)}
+    own = _own(retriever)
+    name = own.get("name")
+    if isinstance(name, str):
+        facts["name"] = name[:MAX_TEXT]
+    search = own.get("search_type")
+    if search is not None:
+        facts["search_type"] = str(getattr(search, "value", search))[:40]
+    options = own.get("search_kwargs")
+    if isinstance(options, Mapping):
+        _search_options(options, facts)
+    k = own.get("k")
+    if isinstance(k, int):
+        facts.setdefault("k", k)
+    compressor = own.get("base_compressor")
+    if compressor is not None:
+        facts["reranker"] = class_name(compressor)
+        model = text(attribute(compressor, "model", "model_name", "model.model_name"))
+        if model is not None:
+            facts["reranker_model"] = model
+    parts = own.get("retrievers")
+    if isinstance(parts, list):
+        facts["parts"] = [class_name(part) for part in parts[:10]]
+    for key in ("vectorstore", "vector_store", "_vectorstore", "store"):
+        store = own.get(key)
+        if store is not None:
+            return facts, store
+    return facts, None
+
+
+def _search_options(options: Mapping[str, Any], facts: Raw) -> None:
+    for key, value in options.items():
+        if key in _SEARCH_NUMBERS and isinstance(value, (int, float)):
+            facts[key] = value
+        elif key in _SEARCH_FILTERS:
+            keys = filter_keys(value)
+            if keys:
+                facts["filter_keys"] = keys
+
+
+def _own(thing: object) -> Mapping[str, Any]:
+    """Attributes of the object itself. Asking a pydantic model for one that it lacks costs ten times as much."""
+    found = getattr(thing, "__dict__", None)
+    return found if isinstance(found, dict) else {}
+
+
+_SEARCH_NUMBERS: Final = frozenset({"k", "fetch_k", "lambda_mult", "score_threshold", "alpha"})
+_SEARCH_FILTERS: Final = frozenset({"filter", "where", "pre_filter", "expr"})
+
+
+def llamaindex_retriever(retriever: object) -> tuple[Raw, object]:
+    """The same of a LlamaIndex retriever."""
+    facts: Raw = {"class": class_name(retriever)}
+    own = _own(retriever)
+    k = own.get("_similarity_top_k", own.get("similarity_top_k"))
+    if isinstance(k, int):
+        facts["k"] = k
+    mode = own.get("_vector_store_query_mode")
+    if mode is not None:
+        facts["search_type"] = str(getattr(mode, "value", mode))[:40]
+    alpha = own.get("_alpha")
+    if isinstance(alpha, (int, float)):
+        facts["alpha"] = alpha
+    filters = own.get("_filters")
+    if filters is not None:
+        keys = filter_keys(filters)
+        if keys:
+            facts["filter_keys"] = keys
+    index = own.get("_index")
+    if index is not None:
+        index_id = text(attribute(index, "index_id"))
+        if index_id is not None:
+            facts["index_id"] = index_id
+    parts = own.get("_retrievers")
+    if isinstance(parts, list):
+        facts["parts"] = [class_name(part) for part in parts[:10]]
+    store = own.get("_vector_store") or own.get("vector_store")
+    if store is None and index is not None:
+        store = attribute(index, "vector_store", "_vector_store")
+    return facts, store

@@ -1,0 +1,68 @@
+"""What a model call said: its tokens and the model that served it, in the words of providers and frameworks."""
+
+from __future__ import annotations
+
+from typing import Any, Final, TypeAlias
+
+from datahub_llmops.hooks.parts import Answer, ModelCall, held
+
+_Names: TypeAlias = tuple[str, ...]
+_TOKENS: Final[tuple[tuple[str, _Names], ...]] = (
+    ("in", ("input_tokens", "prompt_tokens", "prompt_token_count")),
+    ("out", ("output_tokens", "completion_tokens", "candidates_token_count")),
+)
+_DETAILS: Final[tuple[tuple[str, _Names, _Names], ...]] = (
+    ("cr", ("input_token_details", "prompt_tokens_details"), ("cache_read", "cached_tokens")),
+    ("cw", ("input_token_details",), ("cache_creation",)),
+    ("rs", ("output_token_details", "completion_tokens_details"), ("reasoning", "reasoning_tokens")),
+)
+
+
+def part(thing: object, name: str) -> Any:
+    """A key of a dictionary, an attribute of anything else; ``None`` where there is none."""
+    return thing.get(name) if isinstance(thing, dict) else held(thing, name)
+
+
+def tokens(usage: object) -> dict[str, int]:
+    """Tokens in and out (``in``, ``out``), of these the cached (``cr``, ``cw``) and the reasoning ones (``rs``)."""
+    found: dict[str, int] = {}
+    for short, names in _TOKENS:
+        value = _first(usage, names)
+        if isinstance(value, int):
+            found[short] = value
+    for short, groups, names in _DETAILS:
+        details = _first(usage, groups)
+        value = _first(details, names) if details is not None else None
+        if isinstance(value, int) and value:
+            found[short] = value
+    return found
+
+
+def _first(thing: object, names: _Names) -> Any:
+    for name in names:
+        value = part(thing, name)
+        if value is not None:
+            return value
+    return None
+
+
+def answered(call: ModelCall, response: Any) -> None:
+    """Take over what LangChain's ``LLMResult`` says."""
+    generations = response.generations
+    first = generations[0][0] if generations and generations[0] else None
+    message = held(first, "message")
+    if message is not None:
+        usage = getattr(message, "usage_metadata", None)
+        if usage:
+            call.cached = usage.get("total_cost") == 0 and "total_cost" in usage
+            call.usage = tokens(usage)
+        said_by = getattr(message, "response_metadata", None)
+        if said_by:
+            call.served = said_by.get("model_name") or said_by.get("model") or said_by.get("model_id")
+    output = response.llm_output
+    if output and call.usage is None and isinstance(output.get("token_usage"), dict):
+        call.usage = tokens(output["token_usage"])
+    if output and call.served is None:
+        call.served = output.get("model_name")
+    if first is not None and isinstance(first.text, str) and first.text and isinstance(call.answer, Answer):
+        call.answer.text = first.text

@@ -1,0 +1,371 @@
+"""Where each vendor's store object keeps host or path, tenant, database and collection, by class.
+
+Read in the sources of the integration packages, which say none of it in public. The place is read once an object, the
+collection's name every time, since it can change. In-memory databases have ``:memory:`` as their path.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any, Final, TypeAlias
+from urllib.parse import parse_qs, urlsplit
+
+from datahub_llmops.hooks.parts import held
+
+Raw: TypeAlias = dict[str, Any]
+Extractor: TypeAlias = Callable[[Any], Mapping[str, Any]]
+
+MAX_TEXT: Final = 512
+MEMORY: Final = ":memory:"
+
+
+def attribute(thing: object, *paths: str) -> Any:
+    """The first of the dotted ``paths`` that leads to something; vendors rename their private attributes."""
+    for path in paths:
+        value: Any = thing
+        for step in path.split("."):
+            try:
+                value = held(value, step)
+            except (RuntimeError, ValueError, KeyError, TypeError):
+                value = None  # A property that wants a connection or an initialised object.
+            if value is None:
+                break
+        if value is not None:
+            return value
+    return None
+
+
+def text(value: object) -> str | None:
+    """A short string or nothing; what is no string is no name."""
+    if isinstance(value, str) and value:
+        return value[:MAX_TEXT]
+    return None
+
+
+def address(value: object) -> str | None:
+    """Host, port and path prefix of an address, without scheme, user, password, query and fragment.
+
+    >>> address("https://user:secret@qdrant.example.org:6333/prefix?api_key=x")
+    'qdrant.example.org:6333/prefix'
+    >>> address("localhost:19530")
+    'localhost:19530'
+    """
+    said = text(value)
+    if said is None:
+        return None
+    try:
+        parts = urlsplit(said if "://" in said else f"//{said}")
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        return None
+    if not host:
+        return None
+    if ":" in host:
+        host = f"[{host}]"
+    return f"{host}:{port}{parts.path.rstrip('/')}" if port else f"{host}{parts.path.rstrip('/')}"
+
+
+def _path(value: object) -> str | None:
+    if isinstance(value, os.PathLike):
+        value = os.fspath(value)
+    said = text(value)
+    if said is None or said == MEMORY:
+        return said
+    if "://" in said:
+        return said.split("?", 1)[0] if "@" not in said else address(said)
+    return os.path.abspath(os.path.expanduser(said))
+
+
+def _nothing(_store: Any) -> Raw:
+    return {}
+
+
+def _collection(*paths: str) -> Extractor:
+    def named(store: Any) -> Raw:
+        return {"collection": text(attribute(store, *paths))}
+
+    return named
+
+
+# Chroma: https://docs.trychroma.com/reference/python/client
+
+
+def _chroma_place(store: Any) -> Raw:
+    client = attribute(store, "_client", "_collection._client", "client._client")
+    collection = attribute(store, "_chroma_collection", "_collection", "client")
+    settings = attribute(
+        client, "_system.settings", "_server._system.settings", "_settings", "_server._settings"
+    )
+    raw: Raw = {
+        "tenant": text(attribute(client, "tenant")) or text(attribute(collection, "tenant")),
+        "database": text(attribute(client, "database")) or text(attribute(collection, "database")),
+    }
+    host = text(attribute(settings, "chroma_server_host"))
+    if host is not None:
+        port = attribute(settings, "chroma_server_http_port")
+        raw["host"] = address(host if port is None or ":" in host.rpartition("]")[2] else f"{host}:{port}")
+    elif settings is not None:
+        raw["path"] = (
+            _path(attribute(settings, "persist_directory"))
+            if attribute(settings, "is_persistent")
+            else MEMORY
+        )
+    return raw
+
+
+# PostgreSQL: https://github.com/langchain-ai/langchain-postgres,
+# https://docs.llamaindex.ai/en/stable/api_reference/storage/vector_store/postgres/
+
+
+def _postgres(url: Any) -> Raw:
+    """Of a SQLAlchemy URL or a connection string; a directory with a socket is a path."""
+    host, port, database, query = (attribute(url, name) for name in ("host", "port", "database", "query"))
+    if isinstance(url, str):
+        try:
+            parts = urlsplit(url)
+            host, port, database = parts.hostname, parts.port, parts.path.lstrip("/") or None
+            query = parse_qs(parts.query)
+        except ValueError:
+            return {}
+    options = {key: _first(value) for key, value in query.items()} if isinstance(query, Mapping) else {}
+    host = host or options.get("host")
+    raw: Raw = {"database": text(database) or options.get("dbname")}
+    if isinstance(host, str) and host.startswith("/"):
+        raw["path"] = host
+    elif isinstance(host, str):
+        raw["host"] = f"{host}:{port or options.get('port') or 5432}"
+    found = _SEARCH_PATH.search(str(options.get("options", "")))
+    raw["schema"] = found.group(1) if found else None
+    return raw
+
+
+_SEARCH_PATH: Final = re.compile(r"search_path\s*=\s*\"?([^\s,\"]+)")
+
+
+def _first(value: object) -> str | None:
+    if isinstance(value, (list, tuple)):
+        value = value[0] if value else None
+    return text(value)
+
+
+def _pgvector_place(store: Any) -> Raw:
+    raw = _postgres(
+        attribute(store, "_engine.url", "_async_engine.url", "_bind.url", "connection_string", "connection")
+    )
+    # Its tables have no schema: they lie in the first one of the search path.
+    return {**raw, "schema": raw.get("schema") or "public", "collection": "langchain_pg_embedding"}
+
+
+def _pgvector_part(store: Any) -> Raw:
+    # https://github.com/langchain-ai/langchain-postgres: all collections share that one table.
+    return {"partition": text(attribute(store, "collection_name"))}
+
+
+def _pgvectorstore_place(store: Any) -> Raw:
+    if type(store).__module__.startswith("llama_index"):  # The same class name, with other attributes.
+        table = text(attribute(store, "table_name"))
+        url = attribute(store, "connection_string", "_engine.url", "async_connection_string")
+        return {
+            **_postgres(url),
+            "schema": text(attribute(store, "schema_name")) or "public",
+            "collection": f"data_{table.lower()}" if table else None,
+        }
+    inner = attribute(store, "_PGVectorStore__vs", "_vs") or store
+    return {
+        **_postgres(attribute(inner, "engine.url", "_engine.url", "engine._pool.url")),
+        "schema": text(attribute(inner, "schema_name")) or "public",
+        "collection": text(attribute(inner, "table_name")),
+    }
+
+
+# Qdrant: https://python-client.qdrant.tech
+
+
+def _qdrant_place(store: Any) -> Raw:
+    client = attribute(store, "_client", "client", "_aclient")
+    inner = attribute(client, "_client")
+    location = attribute(inner, "location")
+    if isinstance(location, str):
+        return {"path": _path(location)}
+    return {"host": address(attribute(inner, "rest_uri", "_rest_uri", "_host") or attribute(store, "url"))}
+
+
+# LanceDB: https://lancedb.github.io/lancedb/python
+
+
+def _lance_place(store: Any) -> Raw:
+    uri = attribute(store, "_connection.uri", "uri", "_uri")
+    return (
+        {"host": address(uri)} if isinstance(uri, str) and uri.startswith("db://") else {"path": _path(uri)}
+    )
+
+
+def _lance_table(store: Any) -> Raw:
+    return {
+        "collection": text(attribute(store, "_full_table_name", "_table_name", "table_name", "_table.name"))
+    }
+
+
+# Pinecone: https://docs.pinecone.io/reference/python-sdk
+
+
+def _pinecone_place(store: Any) -> Raw:
+    index = attribute(store, "_pinecone_index", "_index", "_async_index", "index")
+    host = address(
+        attribute(store, "_index_host")
+        or attribute(
+            index, "_config.host", "config.host", "_openapi_config.host", "_host", "configuration.host"
+        )
+    )
+    name = text(attribute(store, "index_name", "_index_name"))
+    if name is None and host is not None:
+        found = _PINECONE_HOST.match(host)
+        name = found.group(1) if found else None
+    return {"host": host, "database": name}
+
+
+_PINECONE_HOST: Final = re.compile(r"([a-z0-9-]+)-[a-z0-9]{7}\.svc\.")
+"""An index's host begins with its name and the seven characters of its project:
+https://docs.pinecone.io/guides/manage-data/target-an-index"""
+
+
+def _pinecone_namespace(store: Any) -> Raw:
+    return {"collection": text(attribute(store, "_namespace", "namespace")) or "__default__"}
+
+
+# Milvus: https://milvus.io/api-reference/pymilvus
+
+
+def _milvus_place(store: Any) -> Raw:
+    arguments = _milvus_arguments(store)
+    # LlamaIndex' class has a field ``uri`` too, which keeps its default whatever was given.
+    uri = arguments.get("uri") or attribute(store, "client._config.uri") or _milvus_connection(store)
+    if uri is None and arguments.get("host"):
+        uri = f"{arguments['host']}:{arguments.get('port', 19530)}"
+    if not isinstance(uri, str):
+        return {}
+    if uri.endswith(".db"):
+        return {"path": _path(uri)}
+    host = (address(uri) or "").partition("/")[0]
+    if not host:
+        return {}
+    if ":" not in host.rpartition("]")[2]:
+        host += ":443" if uri.startswith("https") else ":19530"
+    path = _milvus_lite(host)
+    return {"path": path} if path is not None else {"host": host}
+
+
+def _milvus_connection(store: Any) -> Any:
+    """Address of a client before pymilvus 3, which keeps it by a name with all others of the process."""
+    name = attribute(store, "client._using")
+    known = attribute(sys.modules.get("pymilvus.orm.connections"), "connections._alias_config")
+    kept = known.get(name) if isinstance(known, Mapping) else None
+    return kept.get("address") if isinstance(kept, Mapping) else None
+
+
+def _milvus_arguments(store: Any) -> Mapping[str, Any]:
+    said = attribute(store, "_connection_args", "connection_args")
+    return said if isinstance(said, Mapping) else {}
+
+
+def _milvus_lite(host: str) -> str | None:
+    """The file behind a server that Milvus Lite runs in this process, on a port that changes."""
+    servers = attribute(sys.modules.get("milvus_lite.server_manager"), "server_manager_instance._servers")
+    if isinstance(servers, Mapping):
+        for path, server in list(servers.items()):
+            if isinstance(server, tuple) and host == f"127.0.0.1:{server[-1]}":
+                return text(path)
+    return None
+
+
+def _milvus_collection(store: Any) -> Raw:
+    arguments = _milvus_arguments(store)
+    # The database can be changed on the client.
+    database = attribute(store, "client._config.db_name", "client._db_name")
+    if not database:
+        uri = text(arguments.get("uri")) or ""
+        in_uri = urlsplit(uri).path.strip("/").partition("/")[0] if "://" in uri else None
+        database = arguments.get("db_name") or in_uri
+    return {"database": text(database) or "default", "collection": text(attribute(store, "collection_name"))}
+
+
+# OpenSearch, Elasticsearch: https://opensearch.org/docs/latest/clients/python-low-level/,
+# https://elasticsearch-py.readthedocs.io
+
+
+def _hosts(client: Any) -> str | None:
+    first = attribute(client, "transport.hosts", "transport.node_pool.all", "transport._node_pool.all")
+    first = first() if callable(first) else first
+    if isinstance(first, (list, tuple)) and first:
+        node = first[0]
+        if isinstance(node, Mapping):
+            host = text(node.get("host"))
+            return address(f"{host}:{node.get('port') or 9200}") if host else None
+        return address(attribute(node, "base_url"))
+    return None
+
+
+def _search_place(store: Any) -> Raw:
+    client = attribute(
+        store, "_os_client", "_client._os_client", "client._os_client", "_store.client", "client", "_client"
+    )
+    return {
+        "host": _hosts(client) or address(attribute(store, "opensearch_url", "es_url", "_client._endpoint"))
+    }
+
+
+_OPENSEARCH_INDEX: Final = _collection("index_name", "_client._index", "client._index")
+_ELASTICSEARCH_INDEX: Final = _collection("_store.index", "index_name", "_index_name")
+
+
+# Weaviate: https://weaviate-python-client.readthedocs.io
+
+
+def _weaviate_place(store: Any) -> Raw:
+    client = attribute(store, "_client", "_aclient", "_client_async", "client")
+    return {"host": address(attribute(client, "_connection.url", "_connection._connection_params.http"))}
+
+
+def _weaviate_collection(store: Any) -> Raw:
+    name = text(attribute(store, "_collection.name", "_index_name", "index_name"))
+    # The client writes the first letter of every name large.
+    return {"collection": name[:1].upper() + name[1:] if name else None}
+
+
+KNOWN: Final[dict[str, tuple[str, Extractor, Extractor]]] = {
+    "Chroma": (
+        "chroma",
+        _chroma_place,
+        _collection("_chroma_collection.name", "_collection.name", "client.name", "_collection_name"),
+    ),
+    "ChromaVectorStore": (
+        "chroma",
+        _chroma_place,
+        _collection("_collection.name", "client.name", "collection_name"),
+    ),
+    "PGVector": ("postgres", _pgvector_place, _pgvector_part),
+    "PGVectorStore": ("postgres", _pgvectorstore_place, _nothing),
+    "AsyncPGVectorStore": ("postgres", _pgvectorstore_place, _nothing),
+    "QdrantVectorStore": ("qdrant", _qdrant_place, _collection("collection_name", "_collection_name")),
+    "Qdrant": ("qdrant", _qdrant_place, _collection("collection_name")),
+    "LanceDB": ("lancedb", _lance_place, _lance_table),
+    "LanceDBVectorStore": ("lancedb", _lance_place, _lance_table),
+    "PineconeVectorStore": ("pinecone", _pinecone_place, _pinecone_namespace),
+    "Pinecone": ("pinecone", _pinecone_place, _pinecone_namespace),
+    "Milvus": ("milvus", _milvus_place, _milvus_collection),
+    "MilvusVectorStore": ("milvus", _milvus_place, _milvus_collection),
+    "OpenSearchVectorSearch": ("opensearch", _search_place, _OPENSEARCH_INDEX),
+    "OpensearchVectorStore": ("opensearch", _search_place, _OPENSEARCH_INDEX),
+    "ElasticsearchStore": ("elasticsearch", _search_place, _ELASTICSEARCH_INDEX),
+    "AsyncElasticsearchStore": ("elasticsearch", _search_place, _ELASTICSEARCH_INDEX),
+    "WeaviateVectorStore": ("weaviate", _weaviate_place, _weaviate_collection),
+    "Weaviate": ("weaviate", _weaviate_place, _weaviate_collection),
+    "FAISS": ("faiss", _nothing, _nothing),
+    "FaissVectorStore": ("faiss", _nothing, _nothing),
+    "InMemoryVectorStore": ("in-memory", _nothing, _nothing),
+    "SimpleVectorStore": ("in-memory", _nothing, _nothing),
+}
+"""Platform, place and what can change, by the name of a class or of one that it derives from (``Zilliz``: Milvus)."""

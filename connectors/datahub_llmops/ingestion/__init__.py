@@ -1,0 +1,1 @@
+"""What every DataHub source of this plugin is built from."""

@@ -1,0 +1,53 @@
+"""Which catalog a recipe reads: the one it names, else the server it runs against, else the file it writes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from datahub.ingestion.api.common import PipelineContext
+
+from datahub_llmops.catalog.local.file import default_path
+from datahub_llmops.catalog.open import open_catalog
+from datahub_llmops.catalog.protocol import FullCatalog
+from datahub_llmops.catalog.server.catalog import ServerCatalog
+from datahub_llmops.errors import NoCatalogError
+
+LOCAL_SINK = "llm-local"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecipeCatalog:
+    """What a recipe's lookups may read."""
+
+    catalog: FullCatalog | None = None
+    """``None`` where the recipe has none, and where no run has ended in its local file yet."""
+    unwritten: bool = False
+    """It is a local file that the first run has yet to write: then nothing is in it for certain."""
+
+
+def recipe_catalog(ctx: PipelineContext, where: str | None) -> RecipeCatalog:
+    """Open the catalog that a recipe looks things up in.
+
+    ``where`` is the recipe's own ``catalog`` option, a path or URL. Without it: the pipeline's graph (a
+    ``datahub-rest`` sink or ``datahub_api``), else the file of an ``llm-local`` sink.
+
+    Raises:
+        CatalogError: there is a catalog and it cannot be opened.
+    """
+    if where is None and ctx.graph is not None:
+        return RecipeCatalog(catalog=ServerCatalog(ctx.graph))
+    place = where or _sink_path(ctx)
+    if place is None:
+        return RecipeCatalog()
+    try:
+        return RecipeCatalog(catalog=open_catalog(place))
+    except NoCatalogError:
+        return RecipeCatalog(unwritten=True)
+
+
+def _sink_path(ctx: PipelineContext) -> str | None:
+    sink = ctx.pipeline_config.sink if ctx.pipeline_config else None
+    if sink is None or sink.type != LOCAL_SINK:
+        return None
+    config = sink.config if isinstance(sink.config, dict) else {}
+    return str(config.get("path") or default_path())

@@ -1,0 +1,1 @@
+"""One SQL statement, traced from its output columns to the columns it reads."""

@@ -1,0 +1,136 @@
+"""Applications, retrievers, prompts, jobs and usage that the hooks saw, as our own typed aspects."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from datahub.metadata.urns import DatasetUrn
+
+from datahub_llmops.aspects.generated import (
+    EmbeddingJobInfoClass,
+    LatencyBucketClass,
+    LlmApplicationInfoClass,
+    LlmUsageClass,
+    PromptInfoClass,
+    RetrieverInfoClass,
+    UsagePartitionClass,
+    UsageWindowClass,
+)
+from datahub_llmops.assets.usage import Totals
+from datahub_llmops.mapping.index_aspects import joined
+
+
+def usage_aspect(
+    day: int, host: str, total: Totals, *, currency: str, dimension: tuple[str, str] | None = None
+) -> LlmUsageClass:
+    """One day of one asset as one host counted it.
+
+    The host is in the partition, or two workers would overwrite each other; a dimension that is counted by itself
+    is in it too, so that the whole is told from its parts.
+    """
+    partition = f"host={host}" + (f"/{dimension[0]}={dimension[1]}" if dimension else "")
+    cost = total.cost
+    return LlmUsageClass(
+        timestampMillis=day * 1000,
+        eventGranularity=UsageWindowClass(unit="DAY", multiple=1),
+        partitionSpec=UsagePartitionClass(partition=partition),
+        messageId=partition,
+        calls=round(total.calls),
+        errors=_rounded(total.errors),
+        inputTokens=_rounded(total.tokens.get("input")),
+        cachedInputTokens=_rounded(total.tokens.get("cached")),
+        cacheWriteTokens=_rounded(total.tokens.get("cache_write")),
+        outputTokens=_rounded(total.tokens.get("output")),
+        reasoningTokens=_rounded(total.tokens.get("reasoning")),
+        cost=cost,
+        currency=None if cost is None else currency,
+        latencyMillis=total.milliseconds,
+        latencyHistogram=[
+            LatencyBucketClass(le="+Inf" if bound is None else str(bound), calls=calls)
+            for bound, calls in total.histogram
+        ]
+        or None,
+        distinctChunks=total.distinct_chunks,
+    )
+
+
+def _rounded(value: float | None) -> int | None:
+    return None if value is None else round(value)
+
+
+def retriever_aspect(
+    raw: Mapping[str, Any], *, framework: str, version: str | None, indexes: Iterable[str]
+) -> RetrieverInfoClass:
+    """How a retriever searched the last time; ``raw`` as the hooks saw it."""
+    urns = sorted(indexes)
+    keys = raw.get("filter_keys")
+    k, threshold = raw.get("k"), raw.get("score_threshold")
+    return RetrieverInfoClass(
+        searchType=raw.get("search_type"),
+        k=k if isinstance(k, int) else None,
+        scoreThreshold=float(threshold) if isinstance(threshold, (int, float)) else None,
+        filterKeys=joined(map(str, keys)) if isinstance(keys, list) else None,
+        reranker=raw.get("reranker_model") or raw.get("reranker"),
+        framework=framework,
+        frameworkVersion=version,
+        indexNames=joined(DatasetUrn.from_string(urn).name for urn in urns),
+        indexes=urns or None,
+    )
+
+
+def prompt_aspect(urn: str, raw: Mapping[str, Any], present: Mapping[str, Any]) -> PromptInfoClass | None:
+    """What an application knows of a prompt; what the catalog says of it already goes before that.
+
+    ``None`` where the catalog says something that this version of the schemas would lose.
+    """
+    digest = raw.get("digest")
+    seen = {
+        "registry": DatasetUrn.from_string(urn).get_data_platform_urn().platform_name,
+        "promptName": raw.get("name"),
+        "promptVersion": raw.get("version"),
+        "variables": raw.get("variables"),
+        "templateDigest": f"sha256:{digest}" if digest else None,
+        "templateFormat": raw.get("format"),
+    }
+    if present.keys() - {field.name for field in PromptInfoClass.RECORD_SCHEMA.fields}:
+        return None
+    return PromptInfoClass(**{**seen, **present})
+
+
+def application_aspect(
+    *,
+    framework: str,
+    framework_version: str | None,
+    version: str | None,
+    prompts: Iterable[str],
+    retrievers: Iterable[str],
+    models: Iterable[str],
+) -> LlmApplicationInfoClass:
+    """What an application is built of; names."""
+    parts = [sorted(set(names)) for names in (prompts, retrievers, models)]
+    return LlmApplicationInfoClass(
+        framework=framework,
+        frameworkVersion=framework_version,
+        applicationVersion=version,
+        promptCount=len(parts[0]),
+        prompts=joined(parts[0]),
+        retrieverCount=len(parts[1]),
+        retrievers=joined(parts[1]),
+        modelCount=len(parts[2]),
+        models=joined(parts[2]),
+    )
+
+
+def job_aspect(
+    model: str | None, model_urn: str | None, splitter: Mapping[str, Any]
+) -> EmbeddingJobInfoClass:
+    """What was seen of a job that no recipe declares."""
+    size, overlap = splitter.get("size"), splitter.get("overlap")
+    return EmbeddingJobInfoClass(
+        embeddingModel=model,
+        embeddingModelUrn=model_urn,
+        chunkingMethod=splitter.get("class"),
+        chunkSize=size if isinstance(size, int) else None,
+        chunkOverlap=overlap if isinstance(overlap, int) else None,
+    )

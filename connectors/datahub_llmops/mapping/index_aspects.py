@@ -1,0 +1,150 @@
+"""A collection and its jobs as our own typed aspects: the tabs that a server with the model plugin shows.
+
+They say in one place what structured properties, schema and job description say as well: a server without the plugin
+misses the tabs, no fact.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Final
+
+from datahub_llmops.aspects.base import LlmopsAspect
+from datahub_llmops.aspects.generated import (
+    EmbeddingInfoClass,
+    EmbeddingJobInfoClass,
+    VectorIndexInfoClass,
+    VectorIndexVectorsClass,
+    VectorRowClass,
+)
+from datahub_llmops.assets.collections import Collection, Vector
+from datahub_llmops.lineage.declared_jobs import JobLineage
+from datahub_llmops.mapping.collections import container_fact, region_of
+from datahub_llmops.mapping.properties import PropertyValues
+
+DECLARED: Final = "declared"
+RECORDED: Final = "recorded"
+NO_VECTOR: Final = "(none)"
+"""The only row in the table of vectors of what is no index any more."""
+
+
+def embedding_models(collection: Collection, declared: PropertyValues) -> list[str]:
+    """The models that made the vectors, as provider/model: what is declared goes before what the store records."""
+    if model := declared.get("embedding_model"):
+        return [str(model)]
+    recorded = (vector.embedding_model for vector in collection.vectors)
+    return list(dict.fromkeys(name for name in recorded if name))
+
+
+def index_aspects(
+    collection: Collection, *, engine: str, declared: PropertyValues, models: Mapping[str, str]
+) -> Iterator[LlmopsAspect]:
+    """Everything typed about one index; the last of them may say nothing.
+
+    Args:
+        collection: what the store says.
+        engine: platform of the store.
+        declared: what the jobs declare of it, as structured properties without their namespace.
+        models: embedding model as provider/model -> URN of those that are in the catalog: no edge ends elsewhere.
+    """
+    yield VectorIndexInfoClass(
+        engine=engine,
+        engineVersion=container_fact(collection, "version"),
+        region=region_of(collection),
+        indexType=joined(vector.index_type for vector in collection.vectors),
+        vectorFields=len(collection.vectors),
+        countIsEstimate=True if collection.count_is_estimate else None,
+        aliases=joined(collection.aliases),
+    )
+    if collection.vectors:
+        # Rows with a dimension first: the UI takes its columns from the first one.
+        ordered = sorted(collection.vectors, key=lambda vector: vector.dimension is None)
+        yield VectorIndexVectorsClass(vectors=[_row(vector) for vector in ordered])
+    yield _embedding(collection, declared, models)
+
+
+def emptied(engine: str) -> list[LlmopsAspect]:
+    """What is written over the typed aspects of a dataset that is no index any more.
+
+    A server takes no proposal that deletes a single aspect, and its UI no table without a row.
+    """
+    return [
+        VectorIndexInfoClass(engine=engine, vectorFields=0),
+        VectorIndexVectorsClass(vectors=[_row(Vector(name=NO_VECTOR))]),
+        EmbeddingInfoClass(),
+    ]
+
+
+def job_aspect(lineage: JobLineage, model: str | None) -> EmbeddingJobInfoClass:
+    """What a job declares, which may be nothing of this kind. ``model`` is its model's URN."""
+    job = lineage.job
+    chunking = job.chunking
+    return EmbeddingJobInfoClass(
+        embeddingModel=job.embedding_model,
+        embeddingModelUrn=model if job.embedding_model else None,
+        chunkingMethod=chunking.method if chunking else None,
+        chunkSize=chunking.size if chunking else None,
+        chunkOverlap=chunking.overlap if chunking else None,
+        textColumns=joined(job.text_columns),
+        sqlDigest=_digest(lineage.sql),
+        schedule=job.schedule,
+    )
+
+
+def joined(words: Iterable[str | None]) -> str | None:
+    """Each word once, in order, as one text for a tab; ``None`` without any."""
+    known = dict.fromkeys(word for word in words if word)
+    return ", ".join(known) or None
+
+
+def _row(vector: Vector) -> VectorRowClass:
+    parameters = sorted(vector.index_parameters.items())
+    return VectorRowClass(
+        name=vector.name,
+        dimension=vector.dimension,
+        metric=vector.metric or "",
+        indexType=vector.index_type or "",
+        parameters=", ".join(f"{name}={value}" for name, value in parameters),
+        quantization=vector.quantization or "",
+        elementType=vector.element_type or "",
+        sparse=vector.sparse,
+        multivector=vector.multivector,
+    )
+
+
+def _embedding(
+    collection: Collection, declared: PropertyValues, models: Mapping[str, str]
+) -> EmbeddingInfoClass:
+    names = embedding_models(collection, declared)
+    method = declared.get("chunking_method")
+    size, overlap = declared.get("chunk_size"), declared.get("chunk_overlap")
+    return EmbeddingInfoClass(
+        embeddingModel=joined(names),
+        embeddingModels=[models[name] for name in names if name in models] or None,
+        embeddingModelKnownFrom=(DECLARED if declared.get("embedding_model") else RECORDED)
+        if names
+        else None,
+        chunkingMethod=str(method) if method is not None else None,
+        chunkSize=_whole(size),
+        chunkOverlap=_whole(overlap),
+        chunkingKnownFrom=None if method is size is overlap is None else DECLARED,
+        textFields=collection.text_field,
+        textFieldsKnownFrom=RECORDED if collection.text_field else None,
+    )
+
+
+def _whole(value: str | float | None) -> int | None:
+    return int(value) if isinstance(value, int | float) else None
+
+
+def _digest(statements: Sequence[str]) -> str | None:
+    if not statements:
+        return None
+    text = ";\n".join(statements)
+    return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+
+
+def says_something(aspect: LlmopsAspect) -> bool:
+    """Whether any field is set."""
+    return any(value is not None for value in aspect._inner_dict.values())

@@ -1,0 +1,181 @@
+"""Edges that hooks saw: added beside those of others, refreshed, and taken away when not seen for long.
+
+Several hosts and recipes write the same edges. What stands on one already stays on it: the other ways that found it,
+and a newer day.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime, timezone
+from typing import Any, Final, Protocol
+
+from datahub.metadata.schema_classes import (
+    DatasetLineageTypeClass,
+    EdgeClass,
+    FineGrainedLineageClass,
+    FineGrainedLineageDownstreamTypeClass,
+    FineGrainedLineageUpstreamTypeClass,
+    UpstreamClass,
+)
+from datahub.metadata.urns import SchemaFieldUrn
+from datahub.specific.datajob import DataJobPatchBuilder
+from datahub.specific.dataset import DatasetPatchBuilder
+
+from datahub_llmops.mapping.collections import Proposal
+from datahub_llmops.mapping.edge_properties import LAST_SEEN, edge_properties, found_by, without
+
+RETIRED_DAYS: Final = 30
+"""Days without use after which an edge that a hook found is taken away."""
+
+Columns = Mapping[str, Iterable[str]]
+"""Downstream field -> upstream fields, as ``schemaField`` URNs."""
+
+
+class _Patch(Protocol):
+    def add_fine_grained_lineage(self, fine_grained_lineage: FineGrainedLineageClass) -> Any: ...
+    def remove_fine_grained_lineage(self, fine_grained_lineage: FineGrainedLineageClass) -> Any: ...
+
+
+def job_edges(
+    job: str,
+    inputs: Mapping[str, float],
+    outputs: Mapping[str, float],
+    present: Mapping[str, Any],
+    now: float,
+    columns: Columns | None = None,
+) -> Iterator[Proposal]:
+    """Patches for a job's inputs and outputs, with the time in seconds that each was seen last.
+
+    Args:
+        job: the job.
+        inputs: datasets that it was seen to read.
+        outputs: datasets that it was seen to write.
+        present: its ``dataJobInputOutput`` in the catalog.
+        now: the time in seconds.
+        columns: all column edges from ``inputs``; ``None`` leaves those that are there as they are.
+    """
+    patch = DataJobPatchBuilder(job)
+    for field, seen, add, remove in (
+        ("inputDatasetEdges", inputs, patch.add_input_dataset, patch.remove_input_dataset),
+        ("outputDatasetEdges", outputs, patch.add_output_dataset, patch.remove_output_dataset),
+    ):
+        there = {edge["destinationUrn"]: edge for edge in present.get(field) or []}
+
+        def put(urn: str, properties: dict[str, str], add: Callable[[EdgeClass], Any] = add) -> None:
+            add(EdgeClass(destinationUrn=urn, properties=properties))
+
+        _reconcile(seen, there, now, put, remove)
+    if columns is not None:
+        _column_edges(
+            patch, columns, present, _rest(inputs, present.get("inputDatasetEdges"), "destinationUrn", now)
+        )
+    yield from patch.build()
+
+
+def upstream_edges(
+    dataset: str, upstreams: Mapping[str, float], present: Mapping[str, Any], now: float, columns: Columns
+) -> Iterator[Proposal]:
+    """The same for a retriever and its indexes; ``present`` is its ``upstreamLineage``."""
+    patch = DatasetPatchBuilder(dataset)
+
+    def put(urn: str, properties: dict[str, str]) -> None:
+        patch.add_upstream_lineage(
+            UpstreamClass(dataset=urn, type=DatasetLineageTypeClass.VIEW, properties=properties)
+        )
+
+    there = {edge["dataset"]: edge for edge in present.get("upstreams") or []}
+    _reconcile(upstreams, there, now, put, patch.remove_upstream_lineage)
+    _column_edges(patch, columns, present, _rest(upstreams, present.get("upstreams"), "dataset", now))
+    yield from patch.build()
+
+
+def in_use(
+    seen: Mapping[str, float], edges: Iterable[Mapping[str, Any]] | None, end: str, now: float
+) -> set[str]:
+    """Ends of edges that were seen now, or that the catalog still has from earlier."""
+    recent = {urn for urn, when in seen.items() if not _long_ago(when, now)}
+    return recent | _rest(seen, edges, end, now)
+
+
+def _rest(
+    seen: Mapping[str, float], edges: Iterable[Mapping[str, Any]] | None, end: str, now: float
+) -> set[str]:
+    return {
+        edge[end] for edge in edges or () if edge[end] not in seen and not _long_ago(_last_seen(edge), now)
+    }
+
+
+def day(when: float) -> str:
+    """Seconds since the epoch as a date in UTC."""
+    return datetime.fromtimestamp(when, timezone.utc).date().isoformat()
+
+
+def _reconcile(
+    seen: Mapping[str, float],
+    there: Mapping[str, Mapping[str, Any]],
+    now: float,
+    put: Callable[[str, dict[str, str]], None],
+    remove: Callable[[str], Any],
+) -> None:
+    for urn in sorted(seen.keys() | there.keys()):
+        edge = there.get(urn)
+        ways = found_by(edge or {})
+        if edge is not None and not ways:
+            continue  # Somebody else drew it, and would draw it without us again.
+        times = [when for when in (seen.get(urn), _last_seen(edge or {})) if when is not None]
+        last = max(times, default=None)
+        if last is None:
+            continue
+        properties = (edge or {}).get("properties") or {}
+        if not _long_ago(last, now):
+            # A day, not a second: what changes every run makes a new version of the aspect every run.
+            if urn in seen:
+                counted = properties.get("chunks", "")
+                chunks = int(counted) if counted.isdecimal() else None
+                put(urn, edge_properties((*ways, "hook"), chunks, {**properties, LAST_SEEN: day(last)}))
+        elif edge is not None:
+            rest = without("hook", edge)
+            if rest is None:
+                remove(urn)
+            else:
+                put(urn, rest)
+
+
+def _last_seen(edge: Mapping[str, Any]) -> float | None:
+    if "hook" not in found_by(edge):
+        return None
+    try:
+        said = datetime.fromisoformat((edge.get("properties") or {}).get(LAST_SEEN, ""))
+    except ValueError:
+        return None
+    return said.replace(tzinfo=timezone.utc).timestamp()
+
+
+def _long_ago(when: float | None, now: float) -> bool:
+    return when is not None and now - when > RETIRED_DAYS * 86_400
+
+
+def _column_edges(patch: _Patch, wanted: Columns, present: Mapping[str, Any], unseen: set[str]) -> None:
+    """Column edges from datasets that are in use and were not seen this time stay as they are."""
+    pairs = {(up, down) for down, ups in wanted.items() for up in ups}
+    there = {
+        (up, down)
+        for fine in present.get("fineGrainedLineages") or []
+        for down in fine.get("downstreams") or []
+        for up in fine.get("upstreams") or []
+    }
+    for up, down in sorted(there - pairs):
+        if SchemaFieldUrn.from_string(up).parent not in unseen:
+            patch.remove_fine_grained_lineage(_fine_grained(up, down))
+    for up, down in sorted(pairs - there):
+        patch.add_fine_grained_lineage(_fine_grained(up, down))
+
+
+def _fine_grained(upstream: str, downstream: str) -> FineGrainedLineageClass:
+    return FineGrainedLineageClass(
+        upstreamType=FineGrainedLineageUpstreamTypeClass.FIELD_SET,
+        upstreams=[upstream],
+        downstreamType=FineGrainedLineageDownstreamTypeClass.FIELD,
+        downstreams=[downstream],
+    )

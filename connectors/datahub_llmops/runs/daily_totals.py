@@ -1,0 +1,289 @@
+"""Answers counted by day in UTC: each dimension by itself, never as a cross product.
+
+A million answers are some hundred events: a day of an index, a retriever, a prompt, a model, an application and its
+version, per host. Whole days are counted again whenever one of their answers is new, so a repeat is harmless.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from datahub_llmops.answer_store.recorded import (
+    ModelCall,
+    Raw,
+    RecordedAnswer,
+    RecordedWrites,
+    Retrieval,
+)
+from datahub_llmops.answers.prices import PricesConfig
+from datahub_llmops.answers.resolver import Resolver, shown
+from datahub_llmops.assets.usage import Totals, model_name
+
+DAY: Final = 86_400
+SETTLED: Final = 3_600
+"""Seconds of queries with the right model after which those with another are over."""
+MAX_UNNAMED_PROMPTS: Final = 20
+"""Prompts without a name that an application is given in the graph, the most used ones."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Newest:
+    """The newest of several sightings; ``version`` is the framework's."""
+
+    when: float
+    raw: Raw
+    version: str | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Application:
+    """One application: the assets that it was seen to use, by URN, with the time of the last use."""
+
+    name: str
+    framework: str
+    retrievers: dict[str, float] = field(default_factory=dict)
+    indexes_of: dict[str, dict[str, float]] = field(default_factory=dict)
+    prompts: dict[str, float] = field(default_factory=dict)
+    unnamed_prompts: dict[str, tuple[float, float]] = field(default_factory=dict)
+    models: dict[str, float] = field(default_factory=dict)
+    facts: dict[str, Newest] = field(default_factory=dict)
+    """What retrievers and prompts, by URN, said of themselves when they were used last."""
+    itself: Newest | None = None
+    """Version of the application and of its framework in its last answer."""
+    first: float = float("inf")
+    last: float = 0.0
+
+
+@dataclass(slots=True, kw_only=True)
+class Rollup:
+    """Everything of the answers that were counted. A day is its beginning, in seconds since the epoch."""
+
+    applications: dict[str, Application] = field(default_factory=dict)
+    usage: dict[tuple[str, int, str], Totals] = field(default_factory=dict)
+    """By (index, retriever, prompt or answer log, day, host)."""
+    whole: dict[tuple[str, int, str], Totals] = field(default_factory=dict)
+    """By (application, day, host)."""
+    versions: dict[tuple[str, str, int, str], Totals] = field(default_factory=dict)
+    """By (application, version, day, host); an empty version is that of answers without one."""
+    models: dict[tuple[str, int, str], Totals] = field(default_factory=dict)
+    """By (model, day, host)."""
+    query_models: dict[str, dict[tuple[str, str], float]] = field(default_factory=dict)
+    """Index -> embedding model of queries of it and host, with the time of the last."""
+    unresolved: dict[str, int] = field(default_factory=dict)
+    answers: int = 0
+
+    def close_day(self, day: int) -> None:
+        """No more answers of that day will come: a month of chunks would not fit into memory."""
+        for (_, at, _), total in self.usage.items():
+            if at == day:
+                total.close()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Bucket:
+    """Where one answer is counted."""
+
+    answer: RecordedAnswer
+    day: int
+    host: str
+
+    def total(self, totals: dict[tuple[str, int, str], Totals], key: str) -> Totals:
+        """Sum of the day, one more in it."""
+        found = totals.setdefault((key, self.day, self.host), Totals())
+        self.add(found)
+        return found
+
+    def add(self, total: Totals) -> None:
+        answer = self.answer
+        total.add(weight=answer.weight, started=answer.started, ended=answer.ended)
+
+    def end(self, total: Totals, milliseconds: int | None, failed: bool) -> None:
+        total.add_end(weight=self.answer.weight, milliseconds=milliseconds, failed=failed)
+
+
+def roll_up(
+    answers: Iterable[RecordedAnswer],
+    resolver: Resolver,
+    answer_log: Mapping[str, str],
+    prices: PricesConfig,
+) -> Rollup:
+    """Count answers, oldest first.
+
+    ``answer_log`` gives the URN of an application's answer log; it is filled as applications are met.
+    """
+    found = Rollup()
+    day = 0
+    for answer in answers:
+        found.answers += 1
+        application = found.applications.setdefault(
+            answer.application,
+            Application(name=answer.application, framework=answer.framework or "langchain"),
+        )
+        application.first = min(application.first, answer.started)
+        application.last = max(application.last, answer.ended)
+        if application.itself is None or answer.ended >= application.itself.when:
+            application.itself = Newest(
+                when=answer.ended, raw={"version": answer.version}, version=answer.framework_version
+            )
+        at = _Bucket(
+            answer=answer,
+            day=int(answer.started) // DAY * DAY,
+            host=answer.host or "",
+        )
+        version = found.versions.setdefault(
+            (application.name, answer.version or "", at.day, at.host), Totals()
+        )
+        at.add(version)
+        whole = [version, at.total(found.whole, application.name)]
+        if at.day != day:
+            found.close_day(day)
+            day = at.day
+        spent = round((answer.ended - answer.started) * 1000)
+        for total in (*whole, at.total(found.usage, answer_log[answer.application])):
+            at.end(total, spent, answer.status == "error")
+        prompts = _prompts(found, application, at, resolver)
+        for call in answer.models:
+            _model(found, application, at, call, whole, prompts, prices)
+        for retrieval in answer.retrievals:
+            _retrieval(found, application, at, retrieval, resolver)
+    return found
+
+
+def _model(
+    found: Rollup,
+    application: Application,
+    at: _Bucket,
+    call: ModelCall,
+    whole: list[Totals],
+    prompts: Mapping[int, Totals],
+    prices: PricesConfig,
+) -> None:
+    name = model_name(call.served) or model_name(call.asked)
+    totals = list(whole)
+    if name is not None:
+        application.models[name] = max(application.models.get(name, 0.0), at.answer.ended)
+        own = at.total(found.models, name)
+        at.end(own, call.milliseconds, call.status == "error")
+        totals.append(own)
+    if call.prompt is not None and call.prompt in prompts:
+        totals.append(prompts[call.prompt])
+    cost = prices.call_cost(call)
+    for total in totals:
+        total.add_tokens(weight=at.answer.weight, tokens=call.tokens, cost=cost)
+
+
+def _retrieval(
+    found: Rollup, application: Application, at: _Bucket, retrieval: Retrieval, resolver: Resolver
+) -> None:
+    answer = at.answer
+    urn = resolver.retriever(retrieval.retriever, application.name, answer.framework or application.framework)
+    failed = retrieval.status == "error"
+    application.retrievers[urn] = max(application.retrievers.get(urn, 0.0), answer.ended)
+    _keep(application.facts, urn, answer, retrieval.retriever)
+    own = at.total(found.usage, urn)
+    at.end(own, retrieval.milliseconds, failed)
+    _chunks(own, answer, retrieval)
+    if retrieval.composite:
+        return  # Its parts read the indexes.
+    index = resolver.index(retrieval.index)
+    if index is None:
+        key = shown(retrieval.index)
+        found.unresolved[key] = found.unresolved.get(key, 0) + 1
+        return
+    indexes = application.indexes_of.setdefault(urn, {})
+    indexes[index] = max(indexes.get(index, 0.0), answer.ended)
+    own = at.total(found.usage, index)
+    at.end(own, retrieval.milliseconds, failed)
+    _chunks(own, answer, retrieval)
+    model = model_name(retrieval.embedding)
+    if model is not None:
+        models = found.query_models.setdefault(index, {})
+        models[model, at.host] = max(models.get((model, at.host), 0.0), answer.ended)
+
+
+def _chunks(total: Totals, answer: RecordedAnswer, retrieval: Retrieval) -> None:
+    """Different chunks cannot be counted where some were left out."""
+    ids = [chunk.id for chunk in retrieval.chunks if chunk.id is not None]
+    whole = len(ids) == len(retrieval.chunks) and not retrieval.chunks_cut and answer.weight == 1.0
+    total.add_chunks(ids if whole else None)
+
+
+def _keep(facts: dict[str, Newest], urn: str, answer: RecordedAnswer, raw: Raw) -> None:
+    if urn not in facts or answer.ended >= facts[urn].when:
+        facts[urn] = Newest(when=answer.ended, raw=raw, version=answer.framework_version)
+
+
+def _prompts(found: Rollup, application: Application, at: _Bucket, resolver: Resolver) -> dict[int, Totals]:
+    """Sums of the prompts of an answer, by their place in it."""
+    answer = at.answer
+    counted: dict[int, Totals] = {}
+    for place, raw in enumerate(answer.prompts):
+        urn = resolver.prompt(raw, application.name, application.framework)
+        if urn is None:
+            continue
+        counted[place] = at.total(found.usage, urn)
+        _keep(application.facts, urn, answer, raw)
+        if "urn" in raw or raw.get("version"):
+            application.prompts[urn] = max(application.prompts.get(urn, 0.0), answer.ended)
+        else:
+            uses, last = application.unnamed_prompts.get(urn, (0.0, 0.0))
+            application.unnamed_prompts[urn] = (uses + answer.weight, max(last, answer.ended))
+    return counted
+
+
+def prompts_drawn(application: Application) -> dict[str, float]:
+    """Prompts that become inputs: all with a name, the most used without one (a rendered one is new each time)."""
+    ranked = sorted(application.unnamed_prompts.items(), key=lambda item: (-item[1][0], item[0]))
+    return {**application.prompts, **{urn: last for urn, (_, last) in ranked[:MAX_UNNAMED_PROMPTS]}}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Built:
+    """The model that embedded what is in an index, and since when it is this one (seconds since the epoch)."""
+
+    model: str
+    since: float
+
+
+def built_with(writes: Iterable[RecordedWrites], resolver: Resolver) -> dict[str, Built]:
+    """Index -> what it was built with last."""
+    found: dict[str, Built] = {}
+    for one in sorted(writes, key=lambda one: one.ended):
+        index, model = resolver.index(one.index), model_name(one.embedding)
+        if index is None or model is None or not one.counts.get("added"):
+            continue
+        before = found.get(index)
+        if before is None or before.model != model:
+            found[index] = Built(model=model, since=one.started)
+    return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mismatch:
+    """Models that queries of an index are embedded with and it was not built with, and the hosts that saw that."""
+
+    models: tuple[str, ...]
+    hosts: tuple[str, ...]
+    right_on: tuple[str, ...]
+    """Hosts that saw queries with the model of the index, and none with another."""
+
+
+def mismatch(built: Built, queried: Mapping[tuple[str, str], float]) -> Mismatch:
+    """What is wrong now: queries before the index got its model do not count, nor do those that ended for good.
+
+    Queries have ended for good when others with the right model followed on the same host for ``SETTLED`` seconds.
+    """
+    right = {host: when for (model, host), when in queried.items() if model == built.model}
+    wrong = {
+        (model, host)
+        for (model, host), when in queried.items()
+        if model != built.model and when >= built.since and when > right.get(host, 0.0) - SETTLED
+    }
+    hosts = {host for _, host in wrong}
+    return Mismatch(
+        models=tuple(sorted({model for model, _ in wrong})),
+        hosts=tuple(sorted(hosts)),
+        right_on=tuple(sorted(right.keys() - hosts)),
+    )

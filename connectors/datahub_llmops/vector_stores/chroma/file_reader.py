@@ -1,0 +1,337 @@
+"""Reads a Chroma folder by its SQLite file, without Chroma and without writing a byte.
+
+Chroma's own client creates a database where there is none and modifies the one it opens. Chroma keeps the file in
+rollback-journal mode: while a statement reads, a writer cannot commit. So every statement here is short, and a scan
+goes page by page.
+Layout: https://github.com/chroma-core/chroma/tree/main/chromadb/migrations
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any, Final
+
+from datahub_llmops.assets.collections import Collection, Container, Name, PayloadField
+from datahub_llmops.errors import AccessError, UnreachableError, VanishedError
+from datahub_llmops.ingestion.once import Once
+from datahub_llmops.ingestion.sampling import ValueCounter, infer
+from datahub_llmops.net.json_values import mapping
+from datahub_llmops.vector_stores.chroma.facts import Stored, containers
+from datahub_llmops.vector_stores.chroma.readonly_sqlite import ReadOnlyFile
+
+KNOWN_SCHEMA: Final[Mapping[str, int]] = {"sysdb": 10, "metadb": 6, "embeddings_queue": 2}
+"""Newest migration of each part of the file that this reader was tested with: Chroma 1.5."""
+
+_FIRST_SYSDB: Final = 4
+"""Tenants and databases came with it (Chroma 0.4.15)."""
+
+_NAMES_A_PAGE: Final = 2_000
+_ROWS_A_PAGE: Final = 20_000
+_SAMPLE: Final = 500
+_LATEST_OPERATIONS: Final = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Scan:
+    """One pass over the rows of a collection."""
+
+    count: int
+    first: datetime | None
+    last: datetime | None
+
+
+class ChromaFileReader:
+    """A ``Reader`` of one folder that a persistent Chroma client or server writes to.
+
+    ``timeout`` is how many seconds to wait for a writer. ``provenance_fields`` are counted over all rows, up to
+    ``max_values`` different values each.
+
+    Raises:
+        AccessError: no such folder, not a Chroma store, a store newer or older than this reader knows.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        tenant: str,
+        timeout: float = 30.0,
+        provenance_fields: Sequence[str] = (),
+        max_values: int = 10_000,
+    ) -> None:
+        self._folder = path.expanduser().absolute()
+        self._tenant = tenant
+        self._fields = tuple(provenance_fields)
+        self._max_values = max_values
+        self._prepare = Once(self._remember)
+        self._file = ReadOnlyFile(_sqlite_file(self._folder), system="Chroma", timeout=timeout)
+        try:
+            self._schema = self._checked_schema()
+            self._tables = self._columns()
+            self._check_tenant()
+        except BaseException:
+            self._file.close()
+            raise
+
+    def names(self) -> Iterator[Name]:
+        """Collections of all databases of the tenant, by name."""
+        last: tuple[str, str] = ("", "")
+        while True:
+            page = self._file.rows(
+                "SELECT d.name, c.name FROM databases d JOIN collections c ON c.database_id = d.id "
+                "WHERE d.tenant_id = ? AND (d.name, c.name) > (?, ?) ORDER BY d.name, c.name LIMIT ?",
+                (self._tenant, *last, _NAMES_A_PAGE),
+            )
+            yield from ((str(database), str(name)) for database, name in page)
+            if len(page) < _NAMES_A_PAGE:
+                return
+            last = page[-1]
+
+    def read(self, name: Name) -> Collection:
+        stored, segment = self._stored(name)
+        counter = ValueCounter(self._fields, self._max_values)
+        scan = self._scan(segment, counter)
+        sampled = () if stored.has_schema else self._sampled(segment)
+        if not self._file.rows("SELECT 1 FROM collections WHERE id = ?", (stored.identity,)):
+            raise self._vanished(name)
+        times = [moment for moment in (scan.last, self._last_operation(stored.identity)) if moment]
+        server = Container(kind="Server", name=self._folder.name, properties={"schema_version": self._schema})
+        return Collection(
+            name=name,
+            containers=containers(server, self._tenant, name[0]),
+            vectors=stored.vectors(),
+            fields=stored.fields(sampled),
+            text_field=stored.text_field,
+            count=scan.count,
+            size_bytes=self._size(stored.identity),
+            created=scan.first,
+            modified=max(times, default=None),
+            description=stored.description(),
+            properties=stored.properties(),
+            provenance=counter.result(scan.count),
+        )
+
+    def close(self) -> None:
+        self._file.close()
+
+    def _checked_schema(self) -> str:
+        """The versions of the file's parts, as one text."""
+        tables = {row[0] for row in self._file.rows("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        if not {"migrations", "collections"} <= tables:
+            raise UnreachableError(
+                f"Chroma: {self._file.path} is an SQLite file, but not one of Chroma. Set path to the folder that "
+                "was given to chromadb.PersistentClient or to `chroma run --path`."
+            )
+        found = dict(self._file.rows("SELECT dir, max(version) FROM migrations GROUP BY dir"))
+        text = ", ".join(f"{part} {version}" for part, version in sorted(found.items()))
+        if any(version > KNOWN_SCHEMA.get(part, -1) for part, version in found.items()):
+            known = ", ".join(f"{part} {version}" for part, version in sorted(KNOWN_SCHEMA.items()))
+            raise AccessError(
+                f"Chroma: {self._folder} was written by a newer Chroma (schema {text}; known up to {known}). "
+                "Upgrade datahub-llmops, or run `chroma run --path` on it and read it by url."
+            )
+        if found.get("sysdb", 0) < _FIRST_SYSDB:
+            raise AccessError(
+                f"Chroma: {self._folder} was written by a Chroma older than 0.4.15 (schema {text}). Open it once "
+                "with a newer Chroma, which migrates it."
+            )
+        return text
+
+    def _columns(self) -> Mapping[str, frozenset[str]]:
+        tables = ("collections", "embedding_metadata", "embedding_metadata_array", "embeddings_queue")
+        return {
+            table: frozenset(row[1] for row in self._file.rows(f"PRAGMA table_info({table})"))
+            for table in tables
+        }
+
+    def _check_tenant(self) -> None:
+        tenants = [row[0] for row in self._file.rows("SELECT id FROM tenants ORDER BY id LIMIT 50")]
+        if self._tenant not in tenants:
+            raise AccessError(
+                f"Chroma: {self._folder} has no tenant {self._tenant!r}. It has: {', '.join(tenants) or 'none'}. "
+                "Set tenant."
+            )
+
+    def _stored(self, name: Name) -> tuple[Stored, str | None]:
+        """What the file says of a collection, and its metadata segment."""
+        if len(name) != 2:
+            raise self._vanished(name)
+        wanted = ("config_json_str", "schema_str")
+        columns = [c if c in self._tables["collections"] else f"NULL AS {c}" for c in wanted]
+        found = self._file.rows(
+            f"SELECT c.id, c.dimension, {', '.join(columns)} FROM collections c "
+            "JOIN databases d ON c.database_id = d.id WHERE d.tenant_id = ? AND d.name = ? AND c.name = ?",
+            (self._tenant, *name),
+        )
+        if not found:
+            raise self._vanished(name)
+        identity, dimension, configuration, schema = found[0]
+        segments = self._segments_of(identity)
+        stored = Stored(
+            identity=identity,
+            name=name,
+            dimension=dimension,
+            schema=_json(schema),
+            configuration=_json(configuration),
+            metadata=self._metadata(identity),
+            segment_type=segments.get("VECTOR", ("", None))[1],
+        )
+        return stored, segments.get("METADATA", (None,))[0]
+
+    def _vanished(self, name: Name) -> VanishedError:
+        return VanishedError(f"Chroma: {self._folder} has no collection {'.'.join(name)} any more.")
+
+    def _metadata(self, identity: str) -> Mapping[str, Any]:
+        rows = self._file.rows(
+            "SELECT key, str_value, int_value, float_value FROM collection_metadata WHERE collection_id = ?",
+            (identity,),
+        )
+        return {row[0]: next((v for v in row[1:] if v is not None), None) for row in rows}
+
+    def _segments_of(self, identity: str) -> Mapping[str, tuple[str, str]]:
+        """Scope -> (id, type). Chroma has no index on a segment's collection, and no reader may make one."""
+        self._prepare()
+        for table in ("temp.segment_of", "main.segments"):
+            rows = self._file.rows(f"SELECT scope, id, type FROM {table} WHERE collection = ?", (identity,))
+            if rows:
+                return {scope: (segment, kind) for scope, segment, kind in rows}
+        return {}
+
+    def _remember(self) -> None:
+        """Temporary tables of segments by collection, and of the log's latest operation by collection."""
+        newest = self._file.rows("SELECT max(seq_id) FROM embeddings_queue")[0][0] or 0
+        self._file.remember(
+            (
+                "CREATE TEMP TABLE IF NOT EXISTS segment_of (collection TEXT, scope TEXT, id TEXT, type TEXT, "
+                "PRIMARY KEY (collection, scope)) WITHOUT ROWID",
+                (),
+            ),
+            (
+                "INSERT OR IGNORE INTO temp.segment_of SELECT collection, scope, id, type FROM main.segments",
+                (),
+            ),
+            (
+                "CREATE TEMP TABLE IF NOT EXISTS touched (topic TEXT PRIMARY KEY, moment TEXT) WITHOUT ROWID",
+                (),
+            ),
+            *(
+                (
+                    "INSERT INTO temp.touched SELECT substr(topic, -36), max(created_at) "
+                    "FROM main.embeddings_queue WHERE seq_id > ? AND seq_id <= ? GROUP BY 1 "
+                    "ON CONFLICT (topic) DO UPDATE SET moment = max(moment, excluded.moment)",
+                    (end - _ROWS_A_PAGE, end),
+                )
+                for end in range(newest, max(0, newest - _LATEST_OPERATIONS), -_ROWS_A_PAGE)
+            ),
+        )
+
+    def _scan(self, segment: str | None, counter: ValueCounter) -> _Scan:
+        count, first, last, after = 0, None, None, ""
+        while segment is not None:
+            rows = self._file.rows(
+                "SELECT count(*), min(created_at), max(created_at), max(embedding_id) FROM (SELECT created_at, "
+                "embedding_id FROM embeddings WHERE segment_id = ? AND embedding_id > ? ORDER BY embedding_id LIMIT ?)",
+                (segment, after, _ROWS_A_PAGE),
+            )
+            number, page_first, page_last, end = rows[0]
+            if not number:
+                break
+            self._count_values(segment, after, end, counter)
+            count, after = count + number, end
+            counter.rows += number
+            first = min(first or page_first, page_first)
+            last = max(last or page_last, page_last)
+            if number < _ROWS_A_PAGE:
+                break
+        return _Scan(count, _moment(first), _moment(last))
+
+    def _count_values(self, segment: str, after: str, end: str, counter: ValueCounter) -> None:
+        """Provenance values of one page of rows, grouped by SQLite. What ``uris=`` wrote is the field ``uri``."""
+        keys = {field: field for field in self._fields}
+        if "uri" in keys:
+            keys["chroma:uri"] = "uri"
+        if not keys:
+            return
+        marks = ", ".join("?" * len(keys))
+        for table in ("embedding_metadata", "embedding_metadata_array"):
+            if not self._tables[table]:
+                continue
+            for key, text, number, times in self._file.rows(
+                # CROSS JOIN: the page first, then its values by their key; never the other way round.
+                f"SELECT m.key, m.string_value, m.int_value, count(*) FROM embeddings e CROSS JOIN {table} m "
+                f"ON m.id = e.id WHERE e.segment_id = ? AND e.embedding_id > ? AND e.embedding_id <= ? "
+                f"AND m.key IN ({marks}) GROUP BY 1, 2, 3",
+                (segment, after, end, *keys),
+            ):
+                value = text if text is not None else number
+                if value is not None:
+                    counter.add(keys[key], str(value), times)
+
+    def _sampled(self, segment: str | None) -> tuple[PayloadField, ...]:
+        """Types of the first rows' payload; the values stay in SQLite, a stand-in of the same type comes out."""
+        rows = self._file.rows(
+            "SELECT m.id, m.key, CASE WHEN m.string_value IS NOT NULL THEN 's' WHEN m.int_value IS NOT NULL THEN 'i' "
+            f"WHEN m.float_value IS NOT NULL THEN 'f' {self._boolean()} END FROM (SELECT id FROM embeddings "
+            "WHERE segment_id = ? LIMIT ?) e CROSS JOIN embedding_metadata m ON m.id = e.id "
+            "WHERE m.key NOT LIKE 'chroma:%'",
+            (segment, _SAMPLE),
+        )
+        stand_ins = {"s": "", "i": 0, "f": 0.0, "b": False, None: None}
+        sample: dict[int, dict[str, object]] = {}
+        for row, key, kind in rows:
+            sample.setdefault(row, {})[key] = stand_ins[kind]
+        return infer(sample.values())
+
+    def _boolean(self) -> str:
+        known = "bool_value" in self._tables["embedding_metadata"]
+        return "WHEN m.bool_value IS NOT NULL THEN 'b'" if known else ""
+
+    def _last_operation(self, identity: str) -> datetime | None:
+        """When the log last took a write for the collection: updates and deletions leave no other trace."""
+        self._prepare()
+        # The end of a topic is the collection's id.
+        rows = self._file.rows("SELECT moment FROM temp.touched WHERE topic = ?", (identity,))
+        return _moment(rows[0][0]) if rows else None
+
+    def _size(self, identity: str) -> int | None:
+        """Bytes of the index's own folder; what SQLite holds cannot be told apart by collection."""
+        segment = self._segments_of(identity).get("VECTOR")
+        if segment is None:
+            return None
+        try:
+            sizes = [file.stat().st_size for file in (self._folder / segment[0]).iterdir()]
+        except OSError:
+            return None
+        return sum(sizes)
+
+
+def _sqlite_file(folder: Path) -> Path:
+    """Where Chroma keeps its facts below ``folder``."""
+    file = folder / "chroma.sqlite3"
+    hint = "Set path to the folder that was given to chromadb.PersistentClient or to `chroma run --path`"
+    if folder.is_file():
+        raise UnreachableError(f"Chroma: path is the file {folder}. {hint}, here perhaps {folder.parent}.")
+    if not folder.exists():
+        raise UnreachableError(f"Chroma: there is no folder {folder}. {hint}.")
+    if not file.exists():
+        raise UnreachableError(f"Chroma: the folder {folder} holds no chroma.sqlite3. {hint}.")
+    return file
+
+
+def _json(text: str | None) -> Mapping[str, Any]:
+    try:
+        return mapping(json.loads(text or "{}"))
+    except (ValueError, RecursionError):
+        return {}
+
+
+def _moment(text: str | None) -> datetime | None:
+    """SQLite's CURRENT_TIMESTAMP, which is UTC."""
+    try:
+        return datetime.fromisoformat(text).replace(tzinfo=timezone.utc) if text else None
+    except ValueError:
+        return None

@@ -1,0 +1,139 @@
+"""`llm-chroma`: collections of a Chroma server (``url``) or of the folder that one writes to (``path``).
+
+https://docs.trychroma.com/
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from datahub.configuration.common import AllowDenyPattern, TransparentSecretStr
+from datahub.ingestion.api.decorators import (
+    SourceCapability,
+    SupportStatus,
+    capability,
+    config_class,
+    platform_name,
+    support_status,
+)
+from pydantic import Field, model_validator
+from typing_extensions import Self, override
+
+from datahub_llmops.assets.collections import Collection
+from datahub_llmops.ingestion.capabilities import Fact, yes
+from datahub_llmops.ingestion.reader import Reader
+from datahub_llmops.ingestion.vector_store import VectorStoreConfig, VectorStoreSource
+from datahub_llmops.net.http import HttpClient, HttpOptions
+from datahub_llmops.vector_stores.chroma.file_reader import ChromaFileReader
+from datahub_llmops.vector_stores.chroma.rest_reader import ChromaRestReader, absent
+
+
+class ChromaConfig(VectorStoreConfig, HttpOptions):
+    """Recipe options of `llm-chroma`."""
+
+    path: Path | None = Field(
+        default=None,
+        description="Folder of a persistent Chroma, read without Chroma and without writing to it, for example "
+        "`./chroma`. Give this or `url`.",
+    )
+    url: str | None = Field(
+        default=None,
+        description="Root of a Chroma server, for example `http://localhost:8000`. Give this or `path`.",
+    )
+    tenant: str = Field(
+        default="default_tenant",
+        description="Tenant to read, one a recipe: a server does not list them. For example `default_tenant`.",
+    )
+    token: TransparentSecretStr | None = Field(
+        default=None, description="Token for a server that asks for one, for example `${CHROMA_TOKEN}`."
+    )
+    token_header: Literal["Authorization", "X-Chroma-Token"] = Field(
+        default="Authorization",
+        description="Header that carries the token: `Authorization` (as `Bearer`) or `X-Chroma-Token` (Chroma Cloud).",
+    )
+    exact_count: bool = Field(
+        default=True,
+        description="Have the server count the rows. It opens each collection for it and keeps about 2.5 MB of "
+        "memory for each: with thousands of collections say `false`, and `provenance: {fields: []}`; there is no count "
+        "then, since Chroma has no estimate. By `path` rows are always counted.",
+    )
+    database_pattern: AllowDenyPattern = Field(
+        default_factory=AllowDenyPattern.allow_all,
+        description="Databases to read, for example `{allow: ['prod_.*']}`.",
+    )
+    collection_pattern: AllowDenyPattern = Field(
+        default_factory=AllowDenyPattern.allow_all,
+        description="Collections to read, by their name without the database, for example `{deny: ['test_.*']}`.",
+    )
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if (self.path is None) == (self.url is None):
+            raise ValueError("give either path (a folder) or url (a server), for example path: ./chroma")
+        if self.path is not None and self.token is not None:
+            raise ValueError("a token belongs to a url; a folder read by path needs none")
+        return self
+
+    def headers(self) -> dict[str, str]:
+        """What a request carries to be let in."""
+        if self.token is None:
+            return {}
+        secret = self.token.get_secret_value().strip()
+        return {self.token_header: f"Bearer {secret}" if self.token_header == "Authorization" else secret}
+
+
+@platform_name("Chroma", id="chroma")
+@config_class(ChromaConfig)
+@support_status(SupportStatus.ALPHA)
+@capability(SourceCapability.CONTAINERS, "Server, tenant and database")
+@capability(SourceCapability.SCHEMA_METADATA, "Payload fields and the vector")
+@capability(SourceCapability.DESCRIPTIONS, "The key `description` of a collection's metadata")
+class ChromaSource(VectorStoreSource[ChromaConfig]):
+    """Reads vector collections of Chroma."""
+
+    platform: ClassVar[str] = "chroma"
+    config_type: ClassVar[type[ChromaConfig]] = ChromaConfig
+    tells: ClassVar[Mapping[Fact, str]] = {
+        **yes(
+            "dimension",
+            "metric",
+            "index type",
+            "index parameters",
+            "payload fields",
+            "text field",
+            "description",
+        ),
+        "embedding model": "where the embedding function names one",
+        "count": "exact",
+        "size": "of the vector index, by `path`",
+        "created": "first insert, by `path`",
+        "modified": "by `path`",
+        "sources of chunks": "by `path` all rows, by `url` a scan",
+    }
+    name_filters: ClassVar[tuple[str, ...]] = ("database_pattern", "collection_pattern")
+
+    @classmethod
+    @override
+    def open(cls, config: ChromaConfig) -> Reader[Collection]:
+        fields, most = config.provenance.fields, config.provenance.max_values
+        if config.path is not None:
+            return ChromaFileReader(
+                config.path,
+                tenant=config.tenant,
+                timeout=config.timeout_sec,
+                provenance_fields=fields,
+                max_values=most,
+            )
+        client = HttpClient.of(
+            config, system="Chroma", base_url=config.url or "", headers=config.headers(), absent=absent
+        )
+        return ChromaRestReader(
+            client,
+            tenant=config.tenant,
+            provenance_fields=fields,
+            max_rows=config.provenance.max_rows,
+            max_values=most,
+            exact_count=config.exact_count,
+        )

@@ -1,0 +1,398 @@
+"""Reads a LanceDB database: a folder, or a place in an object store. Nothing is written or created.
+
+Lance keeps every version of a table as files that never change: what is read is one version, whoever writes meanwhile.
+https://lance.org/format/table/
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, TypeVar
+from urllib.parse import urlsplit
+
+import lancedb
+import pyarrow as pa  # type: ignore[import-untyped]  # ships no types
+
+from datahub_llmops.assets.collections import Collection, Container, Name
+from datahub_llmops.errors import (
+    ConnectorError,
+    DeniedError,
+    UnreachableError,
+    UnreadableError,
+    VanishedError,
+)
+from datahub_llmops.ingestion.sampling import provenance_paths, text_path
+from datahub_llmops.vector_stores.lancedb.facts import Index, Table, index_of, moment_of
+from datahub_llmops.vector_stores.lancedb.rows import Rows
+
+_NAMES_A_PAGE: Final = 1_000
+_MANIFEST: Final = "__manifest"
+"""The folder in which LanceDB keeps its namespaces."""
+_TROUBLE: Final = (ValueError, RuntimeError, OSError, LookupError, TypeError, pa.ArrowException)
+"""What LanceDB, Lance and Arrow raise. Their words may quote bytes of a file, and are not shown."""
+_THEIR_MODULES: Final = frozenset({"lance", "lance_namespace", "pyo3_async_runtimes", "pyo3_runtime"})
+"""Where their own exceptions come from; among them what a panic of their Rust code on a damaged file becomes, which
+cannot be imported and is not always an ``Exception``."""
+_REFUSED: Final = re.compile(
+    r"\bstatus: 40[13]\b|\b40[13] (Unauthorized|Forbidden)|Unauthenticated|PermissionDenied"
+)
+"""How an object store's refusal is told from its failures: Lance has one exception for both."""
+_CACHE_BYTES: Final = 16 * 1024 * 1024
+_REQUEST_SECONDS: Final = 30.0
+"""The longest that a single request to an object store is waited for."""
+_LATE: Final = 3
+"""So many calls one after the other were not done in time: the store is taken for gone."""
+
+T = TypeVar("T")
+
+
+class LanceReader:
+    """A ``Reader`` of one database.
+
+    ``provenance_fields`` are counted by Lance's own SQL engine over all rows, those in JSON text in at most
+    ``max_rows``; up to ``max_values`` different values each. ``timeout`` is in seconds, for opening an object
+    store, for listing all tables and for reading each, with all requests and their retries; files on this machine need
+    none.
+
+    Raises:
+        AccessError: no such folder, no LanceDB in it, an address that cannot be used.
+    """
+
+    def __init__(
+        self,
+        *,
+        path: Path | None = None,
+        uri: str | None = None,
+        storage_options: Mapping[str, str] | None = None,
+        timeout: float = 30.0,
+        provenance_fields: Sequence[str] = (),
+        max_rows: int = 100_000,
+        max_values: int = 10_000,
+    ) -> None:
+        self._max_rows = max_rows
+        self._fields = tuple(provenance_fields)
+        self._max_values = max_values
+        self._folder = path.expanduser().absolute() if path is not None else None
+        if self._folder is not None:
+            _check_folder(self._folder)
+            self._shown, address = str(self._folder), str(self._folder)
+            self._options: dict[str, str] | None = None
+        else:
+            self._shown, address = _checked_uri(uri or "")
+            self._options = {**_bounded(min(timeout, _REQUEST_SECONDS)), **(storage_options or {})}
+        self._timeout = timeout
+        self._late = 0
+        name = self._folder.name if self._folder is not None else self._shown.partition("://")[2].rstrip("/")
+        self._server = Container(kind="Database", name=name)
+        db = self._in_time(lambda: self._connected(address), "it was not opened")
+        if isinstance(db, ConnectorError):
+            raise db
+        self._db = db
+
+    def names(self) -> Iterator[Name]:
+        """Tables of all namespaces, by name, each after those of the namespace around it.
+
+        A namespace that cannot be listed is raised after the tables of the others.
+        """
+        if self._folder is not None:
+            _check_folder(self._folder)
+        broken: list[ConnectorError] = []
+        listed = self._in_time(lambda: list(self._names_in((), broken)), "the tables were not listed")
+        if isinstance(listed, ConnectorError):
+            raise listed
+        yield from listed
+        if broken:
+            raise broken[0]
+
+    def read(self, name: Name) -> Collection:
+        shown = ".".join(name)
+        if not name or not all(name):
+            raise VanishedError(f"LanceDB at {self._shown}: no table {shown!r}.")
+        found = self._in_time(lambda: self._read(name), f"the table {shown} was not read")
+        if isinstance(found, ConnectorError):
+            raise found
+        return found
+
+    def close(self) -> None:
+        """Nothing is held between calls but a connection that needs no closing."""
+
+    def _in_time(self, call: Callable[[], T | ConnectorError], what: str) -> T | ConnectorError:
+        """What ``call`` returns, or that it took too long; the engine cannot be stopped, so its thread is left.
+
+        ``call`` raises nothing that is expected.
+        """
+        if self._folder is not None:
+            return call()
+        answers: list[T | ConnectorError] = []
+        thread = threading.Thread(target=lambda: answers.append(call()), name="lancedb", daemon=True)
+        thread.start()
+        thread.join(self._timeout)
+        if answers:
+            self._late = 0
+            return answers[0]
+        if not thread.is_alive():
+            raise AssertionError("reading LanceDB raised what it must not; its thread said what")
+        self._late += 1
+        error = UnreachableError if self._late >= _LATE else UnreadableError
+        return error(
+            f"LanceDB at {self._shown}: {what} within {self._timeout:g} s. Raise timeout_sec, or look at the store."
+        )
+
+    def _connected(self, address: str) -> Any:
+        try:
+            # Small caches: tables are read once each, and thousands of them must not pile up.
+            session = lancedb.Session(_CACHE_BYTES, _CACHE_BYTES)
+            return lancedb.connect(address, storage_options=self._options, session=session)
+        except _TROUBLE as error:
+            return self._unreachable(error)
+
+    def _read(self, name: Name) -> Collection | ConnectorError:
+        try:
+            return self._collection(name, self._open(name))
+        except BaseException as error:
+            if not _is_trouble(error):
+                raise
+            return self._missing_or_broken(name, error)
+
+    def _names_in(self, space: tuple[str, ...], broken: list[ConnectorError]) -> Iterator[Name]:
+        """Tables of one namespace and of those within it."""
+        try:
+            tables = self._listed("tables", space)
+            spaces = self._listed("namespaces", space)
+        except BaseException as error:
+            if not _is_trouble(error):
+                raise
+            broken.append(self._unlisted(space, error) if space else self._unreachable(error))
+            return
+        if not (space or tables or spaces):
+            broken.append(self._bare())
+        yield from ((*space, table) for table in tables)
+        for inner in spaces:
+            yield from self._names_in((*space, inner), broken)
+
+    def _listed(self, what: str, space: Sequence[str]) -> list[str]:
+        """Names of all pages; a page ends at a name, so that none is lost when one before it is dropped."""
+        ask = self._db.list_tables if what == "tables" else self._db.list_namespaces
+        found: list[str] = []
+        token: str | None = None
+        while True:
+            page = ask(namespace_path=list(space) or None, limit=_NAMES_A_PAGE, page_token=token)
+            found += page.tables if what == "tables" else page.namespaces
+            if not page.page_token or page.page_token == token:
+                return sorted(set(found))
+            token = page.page_token
+
+    def _open(self, name: Name) -> Any:
+        # Lance opens a table of a namespace without what the connection was given.
+        return self._db.open_table(
+            name[-1], namespace_path=list(name[:-1]) or None, storage_options=self._options
+        )
+
+    def _collection(self, name: Name, opened: Any) -> Collection:
+        table = Table(schema=opened.schema, indexes=tuple(_indexes(opened)))
+        total = int(opened.count_rows())
+        rows = Rows(opened.to_lance(), total) if total else None
+        fields = (*table.fields(), *(rows.json_fields() if rows else ()))
+        paths = [item.path for item in fields]
+        wanted = provenance_paths(self._fields, paths)
+        versions = sorted(opened.list_versions(), key=lambda version: int(version["version"]))
+        return Collection(
+            name=name,
+            containers=(self._server, *(Container(kind="Namespace", name=part) for part in name[:-1])),
+            vectors=table.vectors(),
+            fields=fields,
+            text_field=_text_field(table, paths),
+            count=total,
+            size_bytes=opened.stats()["total_bytes"] or None,
+            created=moment_of(versions[0]) if versions else None,
+            modified=moment_of(versions[-1]) if versions else None,
+            description=table.description(),
+            properties={**table.properties(), **_version_properties(opened, versions)},
+            provenance=rows.provenance(wanted, max_rows=self._max_rows, max_values=self._max_values)
+            if rows and wanted
+            else (),
+        )
+
+    def _missing_or_broken(self, name: Name, error: BaseException) -> ConnectorError:
+        """A table that is not listed any more has vanished; one that is listed exists, and could not be read."""
+        shown = ".".join(name)
+        if self._folder is not None and not self._folder.is_dir():
+            return UnreachableError(
+                f"LanceDB: the folder {self._folder} is gone. Is it on a disk that was unmounted?"
+            )
+        try:
+            listed = name[-1] in self._listed("tables", name[:-1])
+            if not listed and self._is_bare():
+                return self._bare()
+        except BaseException as listing:
+            if not _is_trouble(listing):
+                raise
+            # A namespace that is not there any more cannot be listed: neither can its tables be.
+            if name[:-1] and self._lacks(name[:-1]):
+                return VanishedError(
+                    f"LanceDB at {self._shown}: no namespace {'.'.join(name[:-1])} any more."
+                )
+            return self._unreachable(listing)
+        if not listed:
+            return VanishedError(f"LanceDB at {self._shown}: no table {shown!r} any more.")
+        if self._is_denied(name):
+            return DeniedError(
+                f"LanceDB: no permission to read all of the table {shown} in {self._folder}. Run as a user who may "
+                "read it; writing is not needed."
+            )
+        return UnreadableError(
+            f"LanceDB at {self._shown}: the table {shown} is there and cannot be read ({type(error).__name__}): it is "
+            "being created or dropped, or its files are damaged or incomplete. Run again; open it with lancedb if it "
+            "stays."
+        )
+
+    def _lacks(self, space: tuple[str, ...]) -> bool:
+        try:
+            return space[-1] not in self._listed("namespaces", space[:-1])
+        except BaseException as error:
+            if not _is_trouble(error):
+                raise
+            return len(space) > 1 and self._lacks(space[:-1])
+
+    def _is_denied(self, name: Name) -> bool:
+        """May a file or folder of the table not be read? Of a table in a namespace the folder's name says little."""
+        if self._folder is None:
+            return False
+        own = f"{name[-1]}.lance" if len(name) == 1 else f"*{'$'.join(name)}"
+        places = [place for folder in self._folder.glob(own) for place in (folder, *_below(folder))]
+        return any(not _may_read(place) for place in places)
+
+    def _unlisted(self, space: tuple[str, ...], error: BaseException) -> ConnectorError:
+        return UnreadableError(
+            f"LanceDB at {self._shown}: the namespace {'.'.join(space)} cannot be listed ({type(error).__name__}). Run "
+            "again; look at its files if it stays."
+        )
+
+    def _is_bare(self) -> bool:
+        return not self._listed("tables", ()) and not self._listed("namespaces", ())
+
+    def _bare(self) -> ConnectorError:
+        """A wrong address, or a proxy that answers in the store's place, looks like an empty database."""
+        return UnreachableError(
+            f"LanceDB at {self._shown} holds no table. Check that it was given to lancedb.connect so, and whether a "
+            "proxy answers in its place."
+        )
+
+    def _unreachable(self, error: BaseException) -> ConnectorError:
+        hint = "Check uri, storage_options and what they may read" if self._folder is None else "Check path"
+        # Read for this alone, and not shown.
+        if _REFUSED.search(str(error)):
+            return DeniedError(f"LanceDB at {self._shown} may not be listed. {hint}.")
+        return UnreachableError(
+            f"LanceDB at {self._shown} cannot be listed ({type(error).__name__}). {hint}."
+        )
+
+
+def _is_trouble(error: BaseException) -> bool:
+    return isinstance(error, _TROUBLE) or type(error).__module__.partition(".")[0] in _THEIR_MODULES
+
+
+def _indexes(opened: Any) -> Iterator[Index]:
+    for config in opened.list_indices():
+        known = getattr(config, "index_details", None)
+        statistics = None if known else opened.index_stats(config.name)
+        yield from index_of(config, getattr(statistics, "distance_type", None))
+
+
+def _text_field(table: Table, paths: Sequence[str]) -> str | None:
+    """What an embedding function reads, else what LangChain and LlamaIndex call the text."""
+    declared = table.source_column()
+    if declared in paths:
+        return declared
+    return text_path(paths) or ("text" if {"text", "metadata"} <= set(paths) else None)
+
+
+def _version_properties(opened: Any, versions: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Named versions; and whether the first version, which tells when the table was made, was cleaned away."""
+    tags = sorted((str(tag), int(at["version"])) for tag, at in opened.tags.list().items())
+    found = {"tags": ", ".join(f"{tag}: version {at}" for tag, at in tags)} if tags else {}
+    if versions and int(versions[0]["version"]) != 1:
+        found["created_at_the_latest"] = "true"
+    return found
+
+
+def _check_folder(folder: Path) -> None:
+    """LanceDB itself creates a database where there is none."""
+    hint = "Set path to the folder that was given to lancedb.connect"
+    problem: ConnectorError
+    try:
+        inside = [entry.name for entry in folder.iterdir()]
+    except FileNotFoundError:
+        problem = UnreachableError(f"LanceDB: there is no folder {folder}. {hint}.")
+    except NotADirectoryError:
+        problem = UnreachableError(f"LanceDB: path is the file {folder}. {hint}.")
+    except PermissionError:
+        problem = DeniedError(f"LanceDB: no permission to read {folder}. Run as a user who may read it.")
+    except OSError:
+        problem = UnreachableError(f"LanceDB: the folder {folder} cannot be read. {hint}.")
+    else:
+        if folder.suffix == ".lance" and "_versions" in inside:
+            problem = UnreachableError(f"LanceDB: path is the table {folder}. {hint}, here {folder.parent}.")
+        elif not any(name == _MANIFEST or name.endswith(".lance") for name in inside):
+            problem = UnreachableError(
+                f"LanceDB: the folder {folder} holds no table. {hint}; is it on a disk that is not mounted?"
+            )
+        else:
+            return
+    raise problem
+
+
+def _checked_uri(uri: str) -> tuple[str, str]:
+    """How a place in an object store is shown, without what may be secret, and its address."""
+    parts = urlsplit(uri.strip())
+    if parts.scheme == "db":
+        raise UnreachableError(
+            "LanceDB: db:// is LanceDB Cloud, which this connector does not read. Give the place of the files."
+        )
+    if (
+        len(parts.scheme) < 2
+        or parts.scheme == "file"
+        or "@" in parts.netloc
+        or parts.query
+        or not parts.netloc
+    ):
+        raise UnreachableError(
+            "LanceDB: the uri cannot be used. Write it like s3://bucket/folder, gs://bucket/folder or "
+            "az://container/folder, credentials as storage_options; give a folder of this machine as path."
+        )
+    return f"{parts.scheme}://{parts.netloc}{parts.path}", uri.strip()
+
+
+def _bounded(seconds: float) -> dict[str, str]:
+    """Object stores are asked with a time limit. https://docs.rs/object_store/latest/object_store/struct.ClientOptions.html"""
+    whole = max(1, round(seconds))
+    return {
+        "timeout": f"{whole}s",
+        "connect_timeout": f"{whole}s",
+        "client_retry_timeout": str(whole),
+        "client_max_retries": "3",
+    }
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    for place, folders, files in os.walk(folder):
+        yield from (Path(place, name) for name in (*folders, *files))
+
+
+def _may_read(place: Path) -> bool:
+    try:
+        needed = os.R_OK | os.X_OK if stat.S_ISDIR(place.stat().st_mode) else os.R_OK
+        if os.access(place, needed, effective_ids=os.access in os.supports_effective_ids):
+            return True
+        place.stat()
+    except FileNotFoundError:
+        # It was removed meanwhile: nobody forbade it.
+        return True
+    except OSError:
+        return False
+    return False

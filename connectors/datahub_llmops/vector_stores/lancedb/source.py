@@ -1,0 +1,121 @@
+"""`llm-lancedb`: tables of a LanceDB database, in a folder or in an object store.
+
+https://lancedb.github.io/lancedb/
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import ClassVar
+
+from datahub.configuration.common import AllowDenyPattern, TransparentSecretStr
+from datahub.ingestion.api.decorators import (
+    SourceCapability,
+    SupportStatus,
+    capability,
+    config_class,
+    platform_name,
+    support_status,
+)
+from pydantic import Field, model_validator
+from typing_extensions import Self, override
+
+from datahub_llmops.assets.collections import Collection, Name
+from datahub_llmops.errors import AccessError
+from datahub_llmops.ingestion.capabilities import Fact, yes
+from datahub_llmops.ingestion.reader import Reader
+from datahub_llmops.ingestion.vector_store import VectorStoreConfig, VectorStoreSource
+
+
+class LanceConfig(VectorStoreConfig):
+    """Recipe options of `llm-lancedb`."""
+
+    path: Path | None = Field(
+        default=None,
+        description="Folder that was given to `lancedb.connect`, read without writing to it, for example "
+        "`./lancedb`. Give this or `uri`.",
+    )
+    uri: str | None = Field(
+        default=None,
+        description="Place of the database in an object store, for example `s3://bucket/lancedb`. Give this or `path`.",
+    )
+    storage_options: dict[str, TransparentSecretStr] = Field(
+        default_factory=dict,
+        description="Credentials and region for `uri`, by LanceDB's names for them, for example "
+        "`{aws_access_key_id: '${KEY}', aws_secret_access_key: '${SECRET}', region: eu-west-1}`. Without them the "
+        "environment's are taken.",
+    )
+    timeout_sec: float = Field(
+        default=300.0,
+        gt=0,
+        description="Seconds that listing all tables, or reading one of them and counting its sources, may take in "
+        "all from an object store: with every request and its retries, of which each has 30 seconds at most.",
+    )
+    table_pattern: AllowDenyPattern = Field(
+        default_factory=AllowDenyPattern.allow_all,
+        description="Tables to read, by their dotted name with the namespaces around them, for example "
+        "`{deny: ['scratch\\\\..*']}`.",
+    )
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if (self.path is None) == (self.uri is None):
+            raise ValueError(
+                "give either path (a folder) or uri (an object store), for example path: ./lancedb"
+            )
+        if self.path is not None and self.storage_options:
+            raise ValueError("storage_options belong to a uri; a folder read by path needs none")
+        return self
+
+
+@platform_name("LanceDB", id="lancedb")
+@config_class(LanceConfig)
+@support_status(SupportStatus.ALPHA)
+@capability(SourceCapability.CONTAINERS, "Database and namespaces")
+@capability(SourceCapability.SCHEMA_METADATA, "Columns and vectors, with Arrow's types")
+@capability(SourceCapability.DESCRIPTIONS, "The key `description` of the metadata of a schema or column")
+class LanceSource(VectorStoreSource[LanceConfig]):
+    """Reads tables of LanceDB."""
+
+    platform: ClassVar[str] = "lancedb"
+    config_type: ClassVar[type[LanceConfig]] = LanceConfig
+    tells: ClassVar[Mapping[Fact, str]] = {
+        **yes(
+            "dimension", "index parameters", "element type", "quantization", "several vectors", "multivectors"
+        ),
+        **yes("payload fields", "text field", "size", "modified", "description"),
+        "metric": "where there is an index",
+        "index type": "where there is an index",
+        "embedding model": "of the recorded embedding function",
+        "count": "exact",
+        "created": "the oldest version that is kept",
+        "sources of chunks": "by SQL in the engine, all rows",
+    }
+    name_filters: ClassVar[tuple[str, ...]] = ("table_pattern",)
+    noun: ClassVar[str] = "table"
+
+    @override
+    def allowed(self, name: Name) -> bool:
+        # A table lies in as many namespaces as its writer liked: there is no pattern for each.
+        return self.config.table_pattern.allowed(".".join(name))
+
+    @classmethod
+    @override
+    def open(cls, config: LanceConfig) -> Reader[Collection]:
+        try:
+            # Only who reads LanceDB needs it, and its engine is large.
+            from datahub_llmops.vector_stores.lancedb.reader import LanceReader
+        except ImportError as error:
+            raise AccessError(
+                "LanceDB: its package is not installed. Install it with `pip install 'datahub-llmops[lancedb]'`."
+            ) from error
+        return LanceReader(
+            path=config.path,
+            uri=config.uri,
+            storage_options={key: value.get_secret_value() for key, value in config.storage_options.items()},
+            timeout=config.timeout_sec,
+            provenance_fields=config.provenance.fields,
+            max_rows=config.provenance.max_rows,
+            max_values=config.provenance.max_values,
+        )

@@ -1,0 +1,314 @@
+"""Calls to a Milvus server over its own gRPC service, each with one deadline, and what their errors mean.
+
+Over a channel of our own, without pymilvus' client: that logs errors with what a server answered, keeps connections for
+the whole process, and repeats a call for as long as a channel is broken.
+https://github.com/milvus-io/milvus-proto/blob/master/proto/milvus.proto
+"""
+
+from __future__ import annotations
+
+import base64
+import random
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import grpc
+from google.protobuf.message import Message
+
+from datahub_llmops.errors import (
+    ConnectorError,
+    DeniedError,
+    UnreachableError,
+    UnreadableError,
+    VanishedError,
+)
+from datahub_llmops.net.connections import parsed_url
+from datahub_llmops.net.http import BREAK_AFTER, MAX_ANSWER_BYTES
+from datahub_llmops.vector_stores.milvus.protobuf import common_pb2, milvus_pb2, milvus_pb2_grpc
+
+PORT: Final = 19530
+_TLS_PORT: Final = 443
+_BACKOFF: Final = 0.2
+
+# https://github.com/milvus-io/milvus/blob/master/pkg/util/merr/errors.go
+_NOT_THERE: Final = frozenset({100, 800})
+"""Collection and database."""
+_NOT_LOADED: Final = frozenset({101, 103, 201, 202})
+_NO_INDEX: Final = 700
+_INVALID: Final = frozenset({802, 1100})
+_DENIED: Final = frozenset({1400, 1401})
+
+# What servers before 2.3 say: https://github.com/milvus-io/milvus-proto/blob/master/proto/common.proto
+_OLD: Final[Mapping[int, int]] = {3: 1401, 4: 100, 5: 1100, 9: 1100, 25: 700, 49: 8}
+
+# The text of a failed channel is the only place that tells its kinds apart; the text itself is never shown.
+_CHANNEL: Final = (
+    ("refused", "the connection was refused. Check the url, and that the server runs"),
+    ("no route", "there is no way to it. Check the url"),
+    ("dns resolution", "there is no such host. Check the url"),
+    ("name resolution", "there is no such host. Check the url"),
+    ("ssl", "no TLS with it. Check http or https in the url, and ca_certificate_path"),
+    ("certificate", "its certificate is not trusted. Set ca_certificate_path"),
+    ("handshake", "no TLS with it. Check http or https in the url, and ca_certificate_path"),
+    ("http1.x", "what answers is not Milvus. Set url to its gRPC port, for example http://localhost:19530"),
+    ("http2 header with status", "what answers is not Milvus. Set url to its gRPC port"),
+)
+
+
+class NotLoadedError(UnreadableError):
+    """The rows of a collection that is not loaded, or not wholly, cannot be asked for; its description can."""
+
+
+class TooLargeError(UnreadableError):
+    """The answer has more bytes than are taken: ask for less."""
+
+
+class InvalidError(UnreadableError):
+    """The server does not take what it was asked with."""
+
+
+class NoIndexError(UnreadableError):
+    """The collection has no index."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Failure:
+    """One attempt that gave no answer: ``what`` continues the name of what was asked."""
+
+    error: type[ConnectorError]
+    what: str
+    again: bool = False
+    broken: bool = False
+    """The server as a whole may be ill: counts towards the breaker."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Link:
+    channel: Any
+    stub: Any
+
+
+class MilvusCalls:
+    """One channel to one server, safe for several threads.
+
+    ``timeout`` is in seconds, for a call as a whole: connecting, waiting and its repetitions. ``retries`` is how often
+    a call is repeated. ``token`` is an API key, or ``user:password``.
+
+    Raises:
+        UnreachableError: the address, the token or the certificate file cannot be used.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        token: str | None = None,
+        timeout: float = 30.0,
+        retries: int = 3,
+        authorities: Path | None = None,
+    ) -> None:
+        origin, path, login = parsed_url("Milvus", url)
+        parts = urlsplit(origin)
+        secure = parts.scheme == "https"
+        self.server = parts.netloc if parts.port else f"{parts.netloc}:{_TLS_PORT if secure else PORT}"
+        """Host and port, without credentials: for messages and names."""
+        if path:
+            raise self._unusable("the url has a path. Name a database by the option `database`")
+        if token and login:
+            raise self._unusable("both a token and a user in the url are given. Take one of them away")
+        secret = (token or login or "").strip()
+        encoded = base64.b64encode(secret.encode()).decode()
+        self._metadata = (("authorization", encoded),) if secret else ()
+        self._timeout = timeout
+        self._retries = retries
+        self._failed = 0
+        self._lock = threading.Lock()
+        self._credentials = self._trusting(authorities) if secure else None
+        self._link = self._connected()
+        self._retired: _Link | None = None
+
+    def _connected(self) -> _Link:
+        """A channel; gRPC takes a proxy from the environment by itself, and minds NO_PROXY."""
+        options = [
+            ("grpc.max_receive_message_length", MAX_ANSWER_BYTES),
+            # Else another channel to the same server gets the same connection, broken or not.
+            ("grpc.use_local_subchannel_pool", 1),
+        ]
+        channel = (
+            grpc.secure_channel(self.server, self._credentials, options)
+            if self._credentials
+            else grpc.insecure_channel(self.server, options)
+        )
+        return _Link(channel=channel, stub=milvus_pb2_grpc.MilvusServiceStub(channel))
+
+    def _renew(self, silent: _Link) -> None:
+        """Connect anew after a call had no answer, or broke off: all calls share one connection, and it may be dead.
+
+        Calls of other threads may still be under way on the one before, so it is closed at the next change.
+        """
+        with self._lock:
+            if self._link is not silent:
+                return
+            if self._retired is not None:
+                self._retired.channel.close()
+            self._retired, self._link = silent, self._connected()
+
+    def _trusting(self, authorities: Path | None) -> Any:
+        if authorities is None:
+            return grpc.ssl_channel_credentials()
+        try:
+            return grpc.ssl_channel_credentials(authorities.read_bytes())
+        except OSError:
+            raise self._unusable(
+                "ca_certificate_path cannot be read. Check that it is a readable PEM file"
+            ) from None
+
+    def _unusable(self, what: str) -> UnreachableError:
+        return UnreachableError(f"Milvus at {self.server}: {what}.")
+
+    def version(self) -> str:
+        """What the server calls its own version: ``v2.3.5``.
+
+        Raises as ``ask``; ``UnreachableError`` where what answers is not Milvus.
+        """
+        return str(self.ask("GetVersion", milvus_pb2.GetVersionRequest(), "its version").version)
+
+    def ask(self, method: str, request: Message, item: str) -> Any:
+        """The answer of one method of the service; ``item`` says in messages what it is about.
+
+        Raises:
+            UnreachableError: nobody answers, or not Milvus.
+            DeniedError: the token is wrong, or has not this privilege.
+            VanishedError: no such collection or database.
+            NotLoadedError: its rows cannot be asked for.
+            InvalidError: the server does not take the request.
+            TooLargeError: the answer is too large to be taken.
+            NoIndexError: it has no index.
+            UnreadableError: no usable answer in time.
+        """
+        place = f"Milvus at {self.server}: {item} ({method})"
+        if self._failed >= BREAK_AFTER:
+            raise UnreachableError(
+                f"{place} was not asked for: the last {self._failed} calls failed one after the other. Look whether "
+                "the server is well, then run again."
+            )
+        end = time.monotonic() + self._timeout
+        tries = 0
+        while True:
+            tries += 1
+            result = self._attempt(method, request, end - time.monotonic())
+            if not isinstance(result, _Failure):
+                self._note(broken=False)
+                return result
+            pause = _BACKOFF * 2 ** (tries - 1) * (0.5 + random.random() / 2)
+            if not result.again or tries > self._retries or time.monotonic() + pause >= end:
+                break
+            time.sleep(pause)
+        self._note(broken=result.broken)
+        times = "" if tries == 1 else f" ({tries} tries)"
+        raise result.error(f"{place}: {result.what}{times}.")
+
+    def close(self) -> None:
+        """Give back the connection. May be called twice."""
+        with self._lock:
+            for link in (self._link, self._retired):
+                if link is not None:
+                    link.channel.close()
+
+    def _note(self, *, broken: bool) -> None:
+        with self._lock:
+            self._failed = self._failed + 1 if broken else 0
+
+    def _attempt(self, method: str, request: Message, left: float) -> Any:
+        """One call. gRPC's exceptions end here: what they hold may be secret."""
+        link = self._link
+        try:
+            answer = getattr(link.stub, method)(request, timeout=max(left, 0.001), metadata=self._metadata)
+        except grpc.RpcError as error:
+            # After a break too: gRPC itself waits a second to connect again, and fails what is asked meanwhile.
+            if error.code() in (grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.UNAVAILABLE):
+                self._renew(link)
+            return self._translated(error)
+        except ValueError:
+            return _Failure(error=UnreachableError, what="the connection was closed before. Run again")
+        if not answer.HasField("status"):
+            return _Failure(
+                error=UnreadableError,
+                what="the answer is not what Milvus answers. Look for a proxy in between, and at the server's version",
+            )
+        return _judged(answer.status) or answer
+
+    def _translated(self, error: Any) -> _Failure:
+        code = error.code()
+        details = (error.details() or "").lower()
+        if code in (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED):
+            return _denied(code.name)
+        if code == grpc.StatusCode.DEADLINE_EXCEEDED:
+            return _Failure(
+                error=UnreadableError,
+                what=f"no answer within {self._timeout:g} s. Raise timeout_sec, or look at the server",
+                broken=True,
+            )
+        for words, what in _CHANNEL:
+            if words in details:
+                return _Failure(error=UnreachableError, what=what, again=words == "refused")
+        if code == grpc.StatusCode.UNIMPLEMENTED:
+            return _Failure(
+                error=UnreadableError,
+                what="the server does not know this call. Set url to the gRPC port of a Milvus 2.2.9 or newer",
+            )
+        if code == grpc.StatusCode.RESOURCE_EXHAUSTED and "larger than max" in details:
+            return _Failure(
+                error=TooLargeError,
+                what=f"the answer is larger than {MAX_ANSWER_BYTES} bytes. Look at what is so large",
+            )
+        if code == grpc.StatusCode.RESOURCE_EXHAUSTED:
+            return _Failure(
+                error=UnreadableError, what="the server is asked too often. Lower max_workers", again=True
+            )
+        return _Failure(
+            error=UnreadableError,
+            what=f"it broke off ({code.name}). Run again; look at the server's log if it stays",
+            again=code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED),
+            broken=True,
+        )
+
+
+def _judged(status: Any) -> _Failure | None:
+    """What Milvus itself says of a call. Its reason is not shown: it may quote rows."""
+    code = status.code or _OLD.get(status.error_code, status.error_code and -status.error_code)
+    # Milvus 2.2 and 2.3 say of a database that is not there, and of an index, only in one of the two numbers.
+    if status.error_code == common_pb2.IndexNotExist:
+        code = _NO_INDEX
+    if code == 0:
+        return None
+    if code in _NOT_THERE:
+        return _Failure(error=VanishedError, what="it is not there (any more). Run again")
+    if code in _NOT_LOADED:
+        return _Failure(error=NotLoadedError, what="it is not loaded. Run again")
+    if code == _NO_INDEX:
+        return _Failure(error=NoIndexError, what="it has no index. Run again")
+    if code in _INVALID:
+        return _Failure(
+            error=InvalidError, what=f"the server does not take it (error {code}). Check the name"
+        )
+    if code in _DENIED:
+        return _denied(f"error {code}")
+    return _Failure(
+        error=UnreadableError,
+        what=f"the server answered with error {code}. Run again; look at the server's log if it stays",
+        again=bool(status.retriable) or code in (1, 2, 4, 8),
+        broken=code in (1, 2),
+    )
+
+
+def _denied(word: str) -> _Failure:
+    return _Failure(
+        error=DeniedError,
+        what=f"not allowed ({word}). Check token, and the privileges of its user on this database and collection",
+    )

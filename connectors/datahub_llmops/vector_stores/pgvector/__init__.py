@@ -1,0 +1,1 @@
+"""The connector of Postgres with pgvector."""

@@ -1,0 +1,328 @@
+"""Reads the tables of Postgres that hold vectors, from the server's catalog and statistics.
+
+No table is scanned unless the recipe names it; a sample looks at a bounded number of pages.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from datahub_llmops.assets.collections import Collection, Name, ProvenanceCount, Unlisted
+from datahub_llmops.errors import (
+    ConnectorError,
+    DeniedError,
+    UnreachableError,
+    VanishedError,
+)
+from datahub_llmops.vector_stores.pgvector import queries as ask
+from datahub_llmops.vector_stores.pgvector.client import Connections
+from datahub_llmops.vector_stores.pgvector.facts import Table
+
+INITIAL_DATABASE: Final = "postgres"
+"""Every server has it; the list of databases is read there."""
+
+_FEWEST_PAGES: Final = 64
+_ROWS_A_PAGE: Final = 20
+"""Of a table that nobody analyzed."""
+
+SHARED_TABLE: Final = "langchain_pg_embedding"
+
+
+@dataclass(slots=True)
+class _Counts:
+    """What a sample said of one collection, or of a whole table."""
+
+    rows: int = 0
+    keys: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    values: defaultdict[str, dict[str, int]] = field(default_factory=lambda: defaultdict(dict))
+    dropped: dict[str, int] = field(default_factory=dict)
+
+    def provenance(self, total: int | None) -> Iterator[ProvenanceCount]:
+        for name in dict.fromkeys((*self.values, *self.dropped)):
+            yield ProvenanceCount(
+                field=name,
+                values=self.values[name],
+                rows_scanned=self.rows,
+                rows_total=None if total is None else max(total, self.rows),
+                values_dropped=self.dropped.get(name, 0),
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Shared:
+    """LangChain's table with all its collections."""
+
+    table: Table
+    ids: dict[str, str]
+    counts: dict[str, _Counts]
+    whole: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Plan:
+    """How the provenance of a table is counted."""
+
+    by_statistics: tuple[ProvenanceCount, ...] = ()
+    fields: tuple[tuple[str, str, str | None], ...] = ()
+    documents: tuple[str, ...] = ()
+
+
+class PgvectorReader:
+    """A ``Reader`` of one server. ``connections`` are closed with it.
+
+    ``database`` is the one to read; ``None`` lists those of the server. ``scan`` says of a table's full name whether
+    it may be read in whole to count; every other one is sampled, at most ``sample_rows`` rows.
+    """
+
+    def __init__(
+        self,
+        connections: Connections,
+        *,
+        database: str | None,
+        provenance_fields: Sequence[str] = (),
+        sample_rows: int = 10_000,
+        max_values: int = 10_000,
+        scan: Callable[[str], bool] = lambda _: False,
+    ) -> None:
+        self._connections = connections
+        self._database = database
+        self._fields = tuple(provenance_fields)
+        self._sample_rows = sample_rows
+        self._max_values = max_values
+        self._scan = scan
+        self._lock = threading.Lock()
+        self._shared: dict[Name, tuple[threading.Lock, list[_Shared | ConnectorError]]] = {}
+
+    def names(self) -> Iterator[Name | Unlisted]:
+        """Tables by database, schema and name; of LangChain's shared table its collections too."""
+        if self._database is not None:
+            yield from self._tables(self._database)
+            return
+        rows = self._connections.query(INITIAL_DATABASE, ask.DATABASES, what="the list of databases")
+        for (database,) in rows:
+            try:
+                found = list(self._tables(database))
+            except UnreachableError:
+                raise
+            except ConnectorError as error:
+                found = [] if isinstance(error, VanishedError) else [Unlisted(name=(database,), error=error)]
+            yield from found
+
+    def _tables(self, database: str) -> Iterator[Name | Unlisted]:
+        for schema, table, shared in self._connections.query(database, ask.TABLES, what="the list of tables"):
+            yield (database, schema, table)
+            if shared:
+                yield from self._collections(database, schema)
+
+    def _collections(self, database: str, schema: str) -> Iterator[Name | Unlisted]:
+        what = f"table {schema}.langchain_pg_collection"
+        try:
+            rows = self._connections.query(database, ask.collections(schema), what=what)
+        except UnreachableError:
+            raise
+        except VanishedError:
+            return
+        except ConnectorError as error:
+            yield Unlisted(name=(database, schema, SHARED_TABLE, "*"), error=error)
+            return
+        for name in dict.fromkeys(name for name, _ in rows):
+            if name:
+                yield (database, schema, SHARED_TABLE, name)
+
+    def read(self, name: Name) -> Collection:
+        if not 3 <= len(name) <= 4 or any("\0" in part or not _encodable(part) for part in name):
+            raise VanishedError(f"Postgres at {self._connections.server}: no table {'.'.join(name)!r}.")
+        database, schema, table = name[:3]
+        if table == SHARED_TABLE:
+            shared = self._shared_table((database, schema, table))
+            if shared is not None:
+                return self._collection(name, shared) if len(name) == 4 else _facts(name, shared.table)
+        if len(name) == 4:
+            raise VanishedError(f"Postgres at {self._connections.server}: no collection {'.'.join(name)!r}.")
+        found = self._table(name)
+        if not found.vectors():
+            # Nothing of it is a payload, so nothing is counted either.
+            return _facts(name, found)
+        plan = self._plan(name, found)
+        counts, total = self._counted(name, found, plan)
+        counted = (*plan.by_statistics, *counts.provenance(total))
+        item = replace(_facts(name, found), fields=found.fields(counts.keys), provenance=tuple(counted))
+        if self._scan(".".join(name)) and plan.fields:
+            return replace(item, count=counts.rows, count_is_estimate=False)
+        return item
+
+    def close(self) -> None:
+        self._connections.close()
+
+    def _table(self, name: Name, *more: str) -> Table:
+        database, schema, table = name[:3]
+        wanted = [*{part for path in self._fields for part in (path, path.partition(".")[0])}, *more]
+        rows = self._connections.query(
+            database, ask.TABLE, (wanted, schema, table), what=f"table {schema}.{table}"
+        )
+        if not rows:
+            raise VanishedError(
+                f"Postgres at {self._connections.server}: table {'.'.join(name[:3])} is gone."
+            )
+        return Table.of(rows[0])
+
+    def _plan(self, name: Name, table: Table) -> _Plan:
+        """Statistics where the server has them, a sample for the rest."""
+        columns = [path for path in self._fields if path in table.texts]
+        inner: list[tuple[str, str, str | None]] = []
+        for path in self._fields:
+            head, _, rest = path.partition(".")
+            inner += [(f"{column}.{path}", column, path) for column in table.documents]
+            if head in table.documents and rest:
+                inner.append((path, head, rest))
+        self._check_readable(name, table, {*columns, *(column for _, column, _ in inner)})
+        exact = self._scan(".".join(name))
+        counted = {path: table.counted(path) for path in columns if not exact}
+        by_statistics = tuple(one for one in counted.values() if one is not None)
+        if self._sample_rows == 0 and not exact:
+            return _Plan(by_statistics=by_statistics)
+        left: list[tuple[str, str, str | None]] = [
+            (path, path, None) for path in columns if counted.get(path) is None
+        ]
+        return _Plan(
+            by_statistics=by_statistics,
+            fields=(*left, *dict.fromkeys(inner)),
+            documents=table.documents if inner else (),
+        )
+
+    def _check_readable(self, name: Name, table: Table, wanted: set[str]) -> None:
+        hidden = [c["name"] for c in table.columns if c["name"] in wanted and not c["readable"]]
+        if hidden or (wanted and not table.usable):
+            raise DeniedError(
+                f"Postgres at {self._connections.server}: table {'.'.join(name[:3])}: no permission to read where its "
+                f"rows came from ({', '.join(hidden) or 'USAGE on the schema is missing'}). GRANT SELECT on it, filter "
+                "it out by table_pattern, or set provenance.fields to []."
+            )
+
+    def _counted(self, name: Name, table: Table, plan: _Plan) -> tuple[_Counts, int | None]:
+        if not plan.fields:
+            return _Counts(), table.rows
+        counts, whole = self._sampled(name, table, plan, by_collection=False)
+        found = counts.get(None, _Counts())
+        return found, found.rows if whole else table.rows
+
+    def _sampled(
+        self, name: Name, table: Table, plan: _Plan, *, by_collection: bool
+    ) -> tuple[dict[str | None, _Counts], bool]:
+        """Counts by collection, and whether they are of the whole table."""
+        database, schema, relation = name[:3]
+        share, most = self._share(table, exact=self._scan(".".join(name[:3])))
+        statement = ask.sample(
+            schema,
+            relation,
+            texts=list(dict.fromkeys(column for _, column, key in plan.fields if key is None)),
+            documents=plan.documents,
+            fields=plan.fields,
+            share=share,
+            rows=most,
+            values=self._max_values,
+            by_collection=by_collection,
+        )
+        result: dict[str | None, _Counts] = defaultdict(_Counts)
+        for collection, what, label, value, number in self._connections.query(
+            database, statement, what=f"sample of table {schema}.{relation}"
+        ):
+            counts = result[collection]
+            if what == "rows":
+                counts.rows += number
+            elif what == "key":
+                counts.keys[label].add(value)
+            elif what == "collection":
+                counts.keys[""].add(label)
+            elif value is None:
+                counts.dropped[label] = counts.dropped.get(label, 0) + number
+            else:
+                counts.values[label][value] = counts.values[label].get(value, 0) + number
+        read = sum(counts.rows for counts in result.values())
+        return dict(result), share is None or (share >= 100 and most is not None and read < most)
+
+    def _share(self, table: Table, *, exact: bool) -> tuple[float | None, int | None]:
+        """Percentage of the pages to look at, and the most rows to take from them."""
+        if exact:
+            return None, None
+        rows_a_page = table.rows / table.pages if table.rows and table.pages else _ROWS_A_PAGE
+        wanted = max(_FEWEST_PAGES, self._sample_rows / max(rows_a_page, 0.01))
+        if table.pages <= wanted:
+            return 100, self._sample_rows
+        return round(100 * wanted / table.pages, 6), self._sample_rows
+
+    def _shared_table(self, name: Name) -> _Shared | None:
+        """LangChain's table, read once for all its collections; ``None`` for another table of that name."""
+        with self._lock:
+            lock, known = self._shared.setdefault(name, (threading.Lock(), []))
+        with lock:
+            if not known:
+                table = self._table(name, "collection_id")
+                if not {"collection_id", "cmetadata", "document"} <= table.names:
+                    return None
+                try:
+                    known.append(self._read_shared(name, table))
+                except ConnectorError as error:
+                    # What failed for one collection is not tried again for each of the others.
+                    known.append(error)
+            if isinstance(known[0], ConnectorError):
+                raise type(known[0])(*known[0].args)
+            return known[0]
+
+    def _read_shared(self, name: Name, table: Table) -> _Shared:
+        plan = self._plan(name, table)
+        # Statistics are about the whole table, and do not say which collection a value belongs to.
+        if plan.fields:
+            counts, whole = self._sampled(name, table, plan, by_collection=True)
+            named = {str(key): value for key, value in counts.items()}
+            ids = {key: next(iter(value.keys.pop("", ())), "") for key, value in named.items()}
+            return _Shared(table=table, ids=ids, counts=named, whole=whole)
+        rows = self._connections.query(
+            name[0], ask.collections(name[1]), what=f"table {name[1]}.langchain_pg_collection"
+        )
+        return _Shared(table=table, ids=dict(rows), counts={}, whole=False)
+
+    def _collection(self, name: Name, shared: _Shared) -> Collection:
+        if name[3] not in shared.ids:
+            raise VanishedError(f"Postgres at {self._connections.server}: collection {name[3]!r} is gone.")
+        table, counts = shared.table, shared.counts.get(name[3], _Counts())
+        estimate = table.rows_of(shared.ids[name[3]])
+        count = counts.rows if shared.whole else estimate
+        return replace(
+            _facts(name, table),
+            fields=table.fields(counts.keys),
+            count=count,
+            count_is_estimate=count is not None and not shared.whole,
+            size_bytes=None,
+            partitions=(),
+            description=None,
+            properties={"table": ".".join(name[:3])},
+            provenance=tuple(counts.provenance(count)),
+        )
+
+
+def _facts(name: Name, table: Table) -> Collection:
+    """What the catalog alone says."""
+    return Collection(
+        name=name,
+        vectors=table.vectors(),
+        fields=table.fields({}),
+        text_field=table.text_field,
+        count=table.rows,
+        count_is_estimate=table.rows is not None,
+        size_bytes=table.size,
+        partitions=table.partitions,
+        description=table.comment or None,
+    )
+
+
+def _encodable(part: str) -> bool:
+    try:
+        part.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,0 +1,218 @@
+"""`llm-pgvector`: tables of Postgres that hold vectors, on the datasets that DataHub's `postgres` source writes.
+
+https://github.com/pgvector/pgvector
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import ClassVar, Literal
+
+import psycopg
+from datahub.configuration.common import AllowDenyPattern, ConfigModel, TransparentSecretStr
+from datahub.emitter.mcp import MetadataChangeProposalWrapper
+from datahub.ingestion.api.decorators import (
+    SourceCapability,
+    SupportStatus,
+    capability,
+    config_class,
+    platform_name,
+    support_status,
+)
+from datahub.ingestion.api.workunit import MetadataWorkUnit
+from datahub.metadata.schema_classes import ContainerClass, DatasetLineageTypeClass, UpstreamClass
+from datahub.specific.dataset import DatasetPatchBuilder
+from psycopg.conninfo import conninfo_to_dict
+from pydantic import ConfigDict, Field, model_validator
+from typing_extensions import Self, override
+
+from datahub_llmops import urns
+from datahub_llmops.assets.collections import Collection, Name
+from datahub_llmops.errors import CatalogError
+from datahub_llmops.ingestion.capabilities import Fact, yes
+from datahub_llmops.ingestion.reader import Reader
+from datahub_llmops.ingestion.source import workunit
+from datahub_llmops.ingestion.vector_store import VectorStoreConfig, VectorStoreSource
+from datahub_llmops.mapping.collections import Proposal
+from datahub_llmops.mapping.edge_properties import key_proposal
+from datahub_llmops.vector_stores.pgvector.client import Connections
+from datahub_llmops.vector_stores.pgvector.reader import INITIAL_DATABASE, PgvectorReader
+
+
+class ConnectionParts(ConfigModel):
+    """A connection in libpq's own words, one by one."""
+
+    model_config = ConfigDict(hide_input_in_errors=True)
+
+    host: str | None = Field(
+        default=None, description="Host, or the folder of a socket, for example `db.example`."
+    )
+    port: int | None = Field(default=None, description="Port, for example `5432`.")
+    user: str | None = Field(default=None, description="User, for example `datahub`.")
+    password: TransparentSecretStr | None = Field(
+        default=None, description="Password, for example `${PGVECTOR_PASSWORD}`."
+    )
+    dbname: str | None = Field(default=None, description="Database, for example `kb`.")
+    sslmode: Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"] | None = Field(
+        default=None, description="How TLS is used, for example `verify-full`."
+    )
+    sslrootcert: str | None = Field(default=None, description="File of certificates that are trusted.")
+    sslcert: str | None = Field(default=None, description="File of the client's certificate.")
+    sslkey: str | None = Field(default=None, description="File of the client's key.")
+    passfile: str | None = Field(default=None, description="File of passwords, for example `~/.pgpass`.")
+    target_session_attrs: str | None = Field(
+        default=None, description="Which of several hosts, for example `prefer-standby`."
+    )
+
+
+class PgvectorConfig(VectorStoreConfig):
+    """Recipe options of `llm-pgvector`."""
+
+    # Also when DataHub runs with its debug switch, that shows input otherwise: the connection holds a password.
+    model_config = ConfigDict(hide_input_in_errors=True)
+
+    connection: TransparentSecretStr | ConnectionParts = Field(
+        description="Where the server is: a libpq connection string or URI, or its parts as a mapping, for example "
+        "`{host: db.example, user: datahub, password: '${PGVECTOR_PASSWORD}'}`.",
+    )
+    database: str | None = Field(
+        default=None,
+        description="Database to read, for example `kb`. Default: the one of the connection, else all of the server.",
+    )
+    database_pattern: AllowDenyPattern = Field(
+        default_factory=AllowDenyPattern.allow_all,
+        description="Databases to read where all are, for example `{deny: ['test_.*']}`.",
+    )
+    schema_pattern: AllowDenyPattern = Field(
+        default_factory=AllowDenyPattern.allow_all,
+        description="Schemas to read, for example `{allow: ['public']}`.",
+    )
+    table_pattern: AllowDenyPattern = Field(
+        default_factory=AllowDenyPattern.allow_all,
+        description="Tables to read, as `database.schema.table` as in DataHub's `postgres` source, for example "
+        "`{allow: ['kb\\.public\\..*']}`.",
+    )
+    collection_pattern: AllowDenyPattern = Field(
+        default_factory=AllowDenyPattern.allow_all,
+        description="Collections to read that LangChain's PGVector keeps in one table, by their name, for example "
+        "`{deny: ['test_.*']}`.",
+    )
+    sample_rows: int = Field(
+        default=10_000,
+        ge=0,
+        description="Rows of a table to look at for provenance that the server has no statistics of, mostly keys of "
+        "JSON columns, for example `10000`; at `0` no row is ever looked at.",
+    )
+    scan_pattern: AllowDenyPattern = Field(
+        default_factory=lambda: AllowDenyPattern(allow=[], deny=[".*"]),
+        description="Tables that may be read in whole, so that rows and provenance are counted exactly, as "
+        "`database.schema.table`; none by default. For example `{allow: ['kb\\.public\\.docs']}`.",
+    )
+    timeout_sec: float = Field(
+        default=30.0,
+        gt=0,
+        description="Seconds for one statement, and for a connection to be made, for example `30`.",
+    )
+
+    @model_validator(mode="after")
+    def _connects(self) -> Self:
+        try:
+            parameters = self.parameters()
+        except psycopg.Error:
+            # Its own text quotes what it did not understand, which may be the password.
+            raise ValueError(
+                "connection is no libpq connection string: write postgresql://user@host:5432/database with special "
+                "characters percent-encoded, or a mapping with host, port, user, password and dbname"
+            ) from None
+        if "@" in parameters.get("host", ""):
+            raise ValueError("the password in connection has an @: write it as %40, or use a mapping")
+        return self
+
+    def parameters(self) -> dict[str, str]:
+        """What libpq is told."""
+        if isinstance(self.connection, ConnectionParts):
+            given = self.connection.model_dump(exclude_none=True)
+            if self.connection.password is not None:
+                given["password"] = self.connection.password.get_secret_value()
+            return {key: str(value) for key, value in given.items()}
+        text = self.connection.get_secret_value()
+        return {key: str(value) for key, value in conninfo_to_dict(text).items() if value is not None}
+
+
+@platform_name("pgvector", id="pgvector")
+@config_class(PgvectorConfig)
+@support_status(SupportStatus.ALPHA)
+@capability(
+    SourceCapability.DELETION_DETECTION,
+    "By stateful ingestion: facts of dropped columns, collections of LangChain; tables are the `postgres` source's",
+)
+@capability(SourceCapability.SCHEMA_METADATA, "Left to DataHub's `postgres` source", supported=False)
+class PgvectorSource(VectorStoreSource[PgvectorConfig]):
+    """Reads vector tables of Postgres."""
+
+    platform: ClassVar[str] = "postgres"
+    config_type: ClassVar[type[PgvectorConfig]] = PgvectorConfig
+    tells: ClassVar[Mapping[Fact, str]] = {
+        **yes(
+            "dimension", "index type", "index parameters", "element type", "quantization", "several vectors"
+        ),
+        **yes("sparse vectors", "multivectors", "text field", "size", "partitions"),
+        "metric": "where there is an index",
+        "embedding model": "where a comment names one",
+        "payload fields": "columns, and keys of JSON by a sample",
+        "count": "where `scan_pattern` names the table, or the sample saw all of it",
+        "estimated count": "the planner's",
+        "description": "the comment",
+        "sources of chunks": "by statistics, else a sample, or in whole where `scan_pattern` names the table",
+    }
+    name_filters: ClassVar[tuple[str, ...]] = ("database_pattern", "schema_pattern")
+    noun: ClassVar[str] = "table"
+
+    @classmethod
+    @override
+    def open(cls, config: PgvectorConfig) -> Reader[Collection]:
+        parameters = config.parameters()
+        connections = Connections(parameters, timeout=config.timeout_sec)
+        # So that a wrong address or password is found before anything is listed.
+        connections.check(config.database or parameters.get("dbname") or INITIAL_DATABASE)
+        return PgvectorReader(
+            connections,
+            database=config.database or parameters.get("dbname"),
+            provenance_fields=config.provenance.fields,
+            sample_rows=min(config.sample_rows, config.provenance.max_rows),
+            max_values=config.provenance.max_values,
+            scan=config.scan_pattern.allowed,
+        )
+
+    @override
+    def owned_elsewhere(self, name: Name) -> bool:
+        """Tables are the `postgres` source's; collections within LangChain's table are ours."""
+        return len(name) == 3
+
+    @override
+    def allowed(self, name: Name) -> bool:
+        return (
+            super().allowed(name)
+            and (len(name) < 3 or self.config.table_pattern.allowed(".".join(name[:3])))
+            and (len(name) < 4 or self.config.collection_pattern.allowed(name[3]))
+        )
+
+    @override
+    def item_proposals(self, item: Collection) -> Iterator[Proposal | MetadataWorkUnit]:
+        yield from super().item_proposals(item)
+        if not self.owned_elsewhere(item.name):
+            try:
+                yield from self._within_its_table(item.name)
+            except CatalogError as error:
+                self._catalog_failed(error)
+
+    def _within_its_table(self, name: Name) -> Iterator[Proposal | MetadataWorkUnit]:
+        """A collection is a view of its table, and lies where that lies."""
+        urn, table = urns.collection(self.place, name), urns.collection(self.place, name[:3])
+        patch = DatasetPatchBuilder(urn)
+        patch.add_upstream_lineage(UpstreamClass(dataset=table, type=DatasetLineageTypeClass.VIEW))
+        yield from patch.build()
+        if schema := self._present(table, "container").get("container"):
+            yield MetadataChangeProposalWrapper(entityUrn=urn, aspect=ContainerClass(container=schema))
+        if not self._lookup.schemas(table):
+            yield workunit(key_proposal(table), primary=False)

@@ -1,0 +1,159 @@
+"""`llm-pinecone`: namespaces of Pinecone's indexes, on the datasets that DataHub's own `pinecone` source writes.
+
+https://docs.pinecone.io/
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from datahub.configuration.common import AllowDenyPattern, TransparentSecretStr
+from datahub.ingestion.api.decorators import (
+    SourceCapability,
+    SupportStatus,
+    capability,
+    config_class,
+    platform_name,
+    support_status,
+)
+from datahub.ingestion.api.workunit import MetadataWorkUnit
+from pydantic import Field, field_validator
+from typing_extensions import override
+
+from datahub_llmops import urns
+from datahub_llmops.assets.collections import Collection
+from datahub_llmops.ingestion.capabilities import Fact, yes
+from datahub_llmops.ingestion.reader import Reader
+from datahub_llmops.ingestion.shared_dataset import SharedStoreConfig, SharedStoreSource
+from datahub_llmops.ingestion.vector_store import VectorStoreReport
+from datahub_llmops.mapping.collections import Proposal, schema_proposal, shared_proposals
+from datahub_llmops.mapping.properties import PropertyValues
+from datahub_llmops.net.http import HttpClient, HttpOptions
+from datahub_llmops.vector_stores.pinecone.reader import API_VERSION, PineconeReader, absent
+
+
+class PineconeConfig(SharedStoreConfig, HttpOptions):
+    """Recipe options of `llm-pinecone`."""
+
+    url: str = Field(
+        default="https://api.pinecone.io",
+        description="Root of the control plane; it names the host of each index.",
+    )
+    api_key: TransparentSecretStr = Field(
+        description="API key of one project; one with the role `ProjectViewer` is enough, for example "
+        "`${PINECONE_API_KEY}`."
+    )
+    index_pattern: AllowDenyPattern = Field(
+        default_factory=AllowDenyPattern.allow_all,
+        description="Indexes to read; the hosts of others are not asked. For example `{deny: ['test-.*']}`.",
+    )
+    namespace_pattern: AllowDenyPattern = Field(
+        default_factory=AllowDenyPattern.allow_all,
+        description="Namespaces to read; the default one is `__default__`. For example `{allow: ['tenant-.*']}`.",
+    )
+    private_endpoints: bool = Field(
+        default=False, description="Ask indexes at their private endpoint, where they have one."
+    )
+    describe_namespaces: bool = Field(
+        default=False,
+        description="Ask for the size of each namespace and the fields it can be filtered by: one more request an "
+        "index for each 100 namespaces; pods do not say it.",
+    )
+    sample_rows: int = Field(
+        default=0,
+        ge=0,
+        description="Records of each namespace whose metadata is read, for payload fields and provenance, for "
+        "example `1000`. Reading costs read units; at `0` no record is read.",
+    )
+
+    @field_validator("api_key")
+    @classmethod
+    def _given(cls, value: TransparentSecretStr) -> TransparentSecretStr:
+        if not value.get_secret_value().strip():
+            raise ValueError("api_key is empty: set the variable that it names, or the key itself")
+        return value
+
+    def headers(self) -> dict[str, str]:
+        """What a request carries to be let in."""
+        return {
+            "Api-Key": self.api_key.get_secret_value().strip(),
+            "X-Pinecone-Api-Version": API_VERSION,
+        }
+
+
+@dataclass
+class PineconeReport(VectorStoreReport):
+    read_units: int = 0
+    """What reading records has cost, as Pinecone says."""
+
+
+@platform_name("Pinecone", id="pinecone")
+@config_class(PineconeConfig)
+@support_status(SupportStatus.ALPHA)
+@capability(SourceCapability.CONTAINERS, "Index, unless DataHub's own source writes it")
+@capability(SourceCapability.SCHEMA_METADATA, "The vectors, and payload fields by the option `sample_rows`")
+class PineconeSource(SharedStoreSource[PineconeConfig]):
+    """Reads namespaces of Pinecone's indexes."""
+
+    platform: ClassVar[str] = "pinecone"
+    config_type: ClassVar[type[PineconeConfig]] = PineconeConfig
+    tells: ClassVar[Mapping[Fact, str]] = {
+        **yes("dimension", "metric", "several vectors", "sparse vectors", "text field", "region"),
+        "embedding model": "of indexes that embed",
+        "payload fields": "declared ones, others by `sample_rows`",
+        "count": "as Pinecone has counted, which may lag",
+        "size": "with `describe_namespaces`",
+        "sources of chunks": "by `sample_rows`",
+    }
+    name_filters: ClassVar[tuple[str, ...]] = ("index_pattern", "namespace_pattern")
+    noun: ClassVar[str] = "namespace"
+    report: PineconeReport
+
+    @classmethod
+    @override
+    def open(cls, config: PineconeConfig) -> Reader[Collection]:
+        client = HttpClient.of(
+            config,
+            system="Pinecone",
+            base_url=config.url,
+            headers=config.headers(),
+            absent=absent,
+            pool_size=config.max_workers,
+        )
+        return PineconeReader(
+            client,
+            wanted=config.index_pattern.allowed,
+            workers=config.max_workers,
+            private=config.private_endpoints,
+            describe_namespaces=config.describe_namespaces,
+            sample_rows=min(config.sample_rows, config.provenance.max_rows),
+            provenance_fields=config.provenance.fields,
+            max_values=config.provenance.max_values,
+        )
+
+    @classmethod
+    @override
+    def new_report(cls) -> PineconeReport:
+        return PineconeReport()
+
+    @override
+    def shared_facts(self, item: Collection, declared: PropertyValues) -> Iterator[Proposal]:
+        # DataHub's source writes no profile: the newest one is ours, or one of a time before it described this.
+        yield from shared_proposals(item, self.place, now=self._now, declared=declared, present_profile=None)
+        schema = self.in_catalog(urns.collection(self.place, item.name)).get("schemaMetadata")
+        # It finds no fields on serverless indexes, and never the vectors. What it did find is left alone.
+        if self._catalog is not None and (schema is None or _is_ours(schema)):
+            yield schema_proposal(item, self.place)
+
+    @override
+    def concluding_proposals(self, reader: Reader[Collection]) -> Iterator[Proposal | MetadataWorkUnit]:
+        if isinstance(reader, PineconeReader):
+            self.report.read_units = reader.read_units
+        yield from super().concluding_proposals(reader)
+
+
+def _is_ours(schema: Mapping[str, Any]) -> bool:
+    """DataHub's source writes a schema as schemaless."""
+    return any(kind.endswith("OtherSchema") for kind in schema.get("platformSchema") or {})

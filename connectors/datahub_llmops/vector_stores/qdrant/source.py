@@ -1,0 +1,93 @@
+"""`llm-qdrant`: collections of a Qdrant server.
+
+https://qdrant.tech/documentation/
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from datahub.configuration.common import AllowDenyPattern, TransparentSecretStr
+from datahub.ingestion.api.decorators import (
+    SourceCapability,
+    SupportStatus,
+    capability,
+    config_class,
+    platform_name,
+    support_status,
+)
+from pydantic import Field
+from typing_extensions import override
+
+from datahub_llmops.assets.collections import Collection
+from datahub_llmops.ingestion.capabilities import Fact, yes
+from datahub_llmops.ingestion.reader import Reader
+from datahub_llmops.ingestion.vector_store import VectorStoreConfig, VectorStoreSource
+from datahub_llmops.net.http import HttpClient, HttpOptions
+from datahub_llmops.vector_stores.qdrant.reader import QdrantReader, absent
+
+
+class QdrantConfig(VectorStoreConfig, HttpOptions):
+    """Recipe options of `llm-qdrant`."""
+
+    url: str = Field(
+        description="Root of the server's REST API, for example `http://localhost:6333` or "
+        "`https://<cluster>.cloud.qdrant.io:6333`."
+    )
+    api_key: TransparentSecretStr | None = Field(
+        default=None,
+        description="API key or token (JWT) for a server that asks for one; one that may only read is enough, for "
+        "example `${QDRANT_API_KEY}`.",
+    )
+    exact_count: bool = Field(
+        default=True,
+        description="Have the server count every point. `false` takes its estimate, which is marked as one: for "
+        "collections so large that counting takes longer than `timeout_sec`.",
+    )
+    collection_pattern: AllowDenyPattern = Field(
+        default_factory=AllowDenyPattern.allow_all,
+        description="Collections to read, for example `{deny: ['test_.*']}`.",
+    )
+
+    def headers(self) -> dict[str, str]:
+        """What a request carries to be let in."""
+        return {} if self.api_key is None else {"api-key": self.api_key.get_secret_value().strip()}
+
+
+@platform_name("Qdrant", id="qdrant")
+@config_class(QdrantConfig)
+@support_status(SupportStatus.ALPHA)
+@capability(SourceCapability.CONTAINERS, "Server")
+@capability(SourceCapability.SCHEMA_METADATA, "Payload fields and the vectors")
+@capability(SourceCapability.DESCRIPTIONS, "The key `description` of a collection's metadata")
+class QdrantSource(VectorStoreSource[QdrantConfig]):
+    """Reads vector collections of Qdrant."""
+
+    platform: ClassVar[str] = "qdrant"
+    config_type: ClassVar[type[QdrantConfig]] = QdrantConfig
+    tells: ClassVar[Mapping[Fact, str]] = {
+        **yes("dimension", "metric", "index type", "index parameters", "element type", "quantization"),
+        **yes("several vectors", "sparse vectors", "multivectors", "text field", "created", "aliases"),
+        "embedding model": "where the metadata names one",
+        "payload fields": "indexed ones, others by a sample",
+        "count": "exact, or an estimate with `exact_count: false`",
+        "partitions": "shard keys",
+        "description": "of the metadata",
+        "sources of chunks": "facets where an index allows it, else a scan",
+    }
+    name_filters: ClassVar[tuple[str, ...]] = ("collection_pattern",)
+
+    @classmethod
+    @override
+    def open(cls, config: QdrantConfig) -> Reader[Collection]:
+        client = HttpClient.of(
+            config, system="Qdrant", base_url=config.url, headers=config.headers(), absent=absent
+        )
+        return QdrantReader(
+            client,
+            provenance_fields=config.provenance.fields,
+            max_rows=config.provenance.max_rows,
+            max_values=config.provenance.max_values,
+            exact_count=config.exact_count,
+        )

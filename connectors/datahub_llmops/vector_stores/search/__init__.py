@@ -1,0 +1,1 @@
+"""The connectors of OpenSearch and Elasticsearch, which share one reader."""

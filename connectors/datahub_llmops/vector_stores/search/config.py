@@ -1,0 +1,82 @@
+"""Options that `llm-opensearch` and `llm-elasticsearch` share: one wire, read by one reader."""
+
+from __future__ import annotations
+
+import base64
+
+from datahub.configuration.common import AllowDenyPattern, TransparentSecretStr
+from pydantic import Field, model_validator
+from typing_extensions import Self
+
+from datahub_llmops.ingestion.shared_dataset import SharedStoreConfig
+from datahub_llmops.net.http import HttpClient, HttpOptions
+from datahub_llmops.vector_stores.search.reader import Product, SearchReader, absent
+
+
+class SearchConfig(SharedStoreConfig, HttpOptions):
+    """Where the cluster is, how to be let in, and what to read of it."""
+
+    url: str = Field(
+        description="Root of the cluster's REST API, for example `https://search.example:9200`; behind a gateway with "
+        "the path that leads to it."
+    )
+    username: str | None = Field(default=None, description="User, for example `datahub`; with `password`.")
+    password: TransparentSecretStr | None = Field(
+        default=None, description="The user's password, for example `${SEARCH_PASSWORD}`."
+    )
+    token: TransparentSecretStr | None = Field(
+        default=None,
+        description="A bearer token (JWT, OAuth) in place of a user, for example `${SEARCH_TOKEN}`.",
+    )
+    indices: str = Field(
+        default="*",
+        min_length=1,
+        description="Index expression that is asked for, for a role that may not see others, for example `kb-*,docs`. "
+        "What it leaves out is taken for gone.",
+    )
+    index_pattern: AllowDenyPattern = Field(
+        default_factory=AllowDenyPattern.allow_all,
+        description="Indexes and data streams to read, by their names, for example `{deny: ['test-.*']}`.",
+    )
+
+    @model_validator(mode="after")
+    def _one_way_in(self) -> Self:
+        ways = [name for name, value in self._ways() if value is not None]
+        if len(ways) > 1:
+            raise ValueError(f"{' and '.join(ways)} are ways to be let in: give one of them")
+        if (self.username is None) != (self.password is None):
+            raise ValueError("username and password belong together")
+        return self
+
+    def _ways(self) -> list[tuple[str, object]]:
+        return [("username", self.username), ("token", self.token)]
+
+    def headers(self) -> dict[str, str]:
+        """What a request carries to be let in."""
+        if self.token is not None:
+            return {"Authorization": f"Bearer {self.token.get_secret_value().strip()}"}
+        if self.username is None or self.password is None:
+            return {}
+        login = f"{self.username}:{self.password.get_secret_value()}"
+        return {"Authorization": f"Basic {base64.b64encode(login.encode()).decode()}"}
+
+
+def open_reader(config: SearchConfig, product: Product, *, ask_endpoints: bool = False) -> SearchReader:
+    """A reader of the cluster that the recipe names."""
+    client = HttpClient.of(
+        config,
+        system=product.name,
+        base_url=config.url,
+        headers=config.headers(),
+        absent=absent,
+        pool_size=config.max_workers,
+    )
+    return SearchReader(
+        client,
+        product,
+        indices=config.indices,
+        provenance_fields=config.provenance.fields,
+        max_rows=config.provenance.max_rows,
+        max_values=config.provenance.max_values,
+        ask_endpoints=ask_endpoints,
+    )

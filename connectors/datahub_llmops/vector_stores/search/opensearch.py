@@ -1,0 +1,56 @@
+"""`llm-opensearch`: indexes with vectors of OpenSearch, on the datasets of DataHub's `elasticsearch` source.
+
+https://docs.opensearch.org/latest/vector-search/
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from datahub.ingestion.api.decorators import (
+    SourceCapability,
+    SupportStatus,
+    capability,
+    config_class,
+    platform_name,
+    support_status,
+)
+from typing_extensions import override
+
+from datahub_llmops.assets.collections import Collection
+from datahub_llmops.ingestion.capabilities import Fact, yes
+from datahub_llmops.ingestion.reader import Reader
+from datahub_llmops.ingestion.shared_dataset import SharedStoreSource
+from datahub_llmops.vector_stores.search.config import SearchConfig, open_reader
+from datahub_llmops.vector_stores.search.reader import OPENSEARCH
+
+
+class OpenSearchConfig(SearchConfig):
+    """Recipe options of `llm-opensearch`."""
+
+
+@platform_name("OpenSearch", id="opensearch")
+@config_class(OpenSearchConfig)
+@support_status(SupportStatus.ALPHA)
+@capability(SourceCapability.SCHEMA_METADATA, "The mapping, unless DataHub's own source writes it")
+@capability(SourceCapability.DESCRIPTIONS, "The key `description` of a mapping's `_meta`")
+class OpenSearchSource(SharedStoreSource[OpenSearchConfig]):
+    """Reads indexes with vectors of OpenSearch."""
+
+    platform: ClassVar[str] = "elasticsearch"
+    config_type: ClassVar[type[OpenSearchConfig]] = OpenSearchConfig
+    tells: ClassVar[Mapping[Fact, str]] = {
+        **yes("dimension", "metric", "index type", "index parameters", "element type", "quantization"),
+        **yes("several vectors", "sparse vectors", "payload fields", "count", "size", "created", "aliases"),
+        "embedding model": "where the mapping's `_meta` names one",
+        "text field": "as LangChain and LlamaIndex call it",
+        "description": "of the mapping's `_meta`",
+        "sources of chunks": "by an aggregation where the mapping allows it, else by a page of documents",
+    }
+    name_filters: ClassVar[tuple[str, ...]] = ("index_pattern",)
+
+    @classmethod
+    @override
+    def open(cls, config: OpenSearchConfig) -> Reader[Collection]:
+        return open_reader(config, OPENSEARCH)

@@ -1,0 +1,238 @@
+"""Every check of the reader contract fails on a reader that is broken in that way, and on a sound one none does."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime, timezone
+
+import pytest
+from typing_extensions import override
+
+from datahub_llmops.assets.collections import (
+    Collection,
+    Container,
+    Name,
+    PayloadField,
+    Unlisted,
+    Vector,
+)
+from datahub_llmops.errors import VanishedError
+from support.contract import CHECKS, OpenReader, ReaderContract
+
+DOCS: Name = ("db", "docs")
+CODE: Name = ("db", "code")
+
+
+class Sound:
+    """A reader as it should be, over two collections in memory."""
+
+    def __init__(self) -> None:
+        self.items = {name: collection(name) for name in (CODE, DOCS)}
+
+    def names(self) -> Iterable[Name | Unlisted]:
+        return list(self.items)
+
+    def read(self, name: Name) -> Collection:
+        if name not in self.items:
+            raise VanishedError(f"Shelf: no {name}")
+        return self.items[name]
+
+    def close(self) -> None:
+        pass
+
+
+def collection(name: Name) -> Collection:
+    return Collection(
+        name=name,
+        containers=(Container(kind="Database", name=name[0]),),
+        vectors=(Vector(name="embedding", dimension=3),),
+        fields=(PayloadField(path="document", type="string", native_type="string"),),
+        text_field="document",
+        count=0,
+        created=datetime(2026, 1, 1, tzinfo=timezone.utc),
+    )
+
+
+class TestSound(ReaderContract):
+    @pytest.fixture
+    def open_reader(self) -> OpenReader:
+        return Sound
+
+
+class Empty(Sound):
+    def __init__(self) -> None:
+        self.items = {}
+
+
+class EmptyWord(Sound):
+    def __init__(self) -> None:
+        self.items = {name: collection(name) for name in (("db", ""), DOCS)}
+
+
+class Twice(Sound):
+    @override
+    def names(self) -> Iterable[Name | Unlisted]:
+        return [DOCS, CODE, DOCS]
+
+
+class AnotherOrder(Sound):
+    turn = 0
+
+    @override
+    def names(self) -> Iterable[Name | Unlisted]:
+        AnotherOrder.turn += 1
+        return list(self.items)[:: 1 if AnotherOrder.turn % 2 else -1]
+
+
+class AnotherName(Sound):
+    @override
+    def read(self, name: Name) -> Collection:
+        found = super().read(name)
+        return replace(found, name=(found.name[-1],))
+
+
+class KnowsOnlyWhatItListed(Sound):
+    def __init__(self) -> None:
+        super().__init__()
+        self.listed = False
+
+    @override
+    def names(self) -> Iterable[Name | Unlisted]:
+        self.listed = True
+        return super().names()
+
+    @override
+    def read(self, name: Name) -> Collection:
+        if not self.listed:
+            raise VanishedError("Shelf: list first")
+        return super().read(name)
+
+
+class InventsWhatIsMissing(Sound):
+    @override
+    def read(self, name: Name) -> Collection:
+        return self.items.get(name) or collection(name or ("db",))
+
+
+class BreaksOnOddNames(Sound):
+    @override
+    def read(self, name: Name) -> Collection:
+        database, _ = name
+        return super().read((database, name[1]))
+
+
+class SaysUnknown(Sound):
+    @override
+    def read(self, name: Name) -> Collection:
+        return replace(super().read(name), vectors=(Vector(name="embedding", metric="unknown"),))
+
+
+class SaysZero(Sound):
+    @override
+    def read(self, name: Name) -> Collection:
+        return replace(super().read(name), vectors=(Vector(name="embedding", dimension=0),))
+
+
+class SaysMinusOne(Sound):
+    @override
+    def read(self, name: Name) -> Collection:
+        return replace(super().read(name), count=-1)
+
+
+class SaysEpoch(Sound):
+    @override
+    def read(self, name: Name) -> Collection:
+        return replace(super().read(name), modified=datetime(1970, 1, 1, tzinfo=timezone.utc))
+
+
+class SaysLocalTime(Sound):
+    @override
+    def read(self, name: Name) -> Collection:
+        return replace(super().read(name), modified=datetime(2026, 1, 1))
+
+
+class TwoFieldsOfOnePath(Sound):
+    @override
+    def read(self, name: Name) -> Collection:
+        return replace(super().read(name), vectors=(Vector(name="document"),))
+
+
+class TextInNoField(Sound):
+    @override
+    def read(self, name: Name) -> Collection:
+        return replace(super().read(name), text_field="page_content")
+
+
+class ContainersThatDiffer(Sound):
+    @override
+    def read(self, name: Name) -> Collection:
+        return replace(super().read(name), containers=(Container(kind="Database", name=name[1]),))
+
+
+class OneThreadOnly(Sound):
+    def __init__(self) -> None:
+        super().__init__()
+        self.owner = threading.get_ident()
+
+    @override
+    def read(self, name: Name) -> Collection:
+        found = super().read(name)
+        return found if threading.get_ident() == self.owner else replace(found, count=None)
+
+
+class ClosesOnce(Sound):
+    closed = False
+
+    @override
+    def close(self) -> None:
+        assert not self.closed, "closed already"
+        self.closed = True
+
+
+class BreaksWhenClosed(ClosesOnce):
+    @override
+    def read(self, name: Name) -> Collection:
+        if self.closed:
+            raise ValueError("I/O operation on closed reader")
+        return super().read(name)
+
+    @override
+    def close(self) -> None:
+        self.closed = True
+
+
+BROKEN: dict[str, tuple[type[Sound], ...]] = {
+    "test_lists_something": (Empty,),
+    "test_names_are_paths_of_words": (EmptyWord,),
+    "test_names_are_unique": (Twice,),
+    "test_listing_twice_gives_the_same": (AnotherOrder,),
+    "test_what_is_listed_reads_back_under_its_name": (AnotherName,),
+    "test_reads_without_listing": (KnowsOnlyWhatItListed,),
+    "test_a_missing_item_has_vanished": (InventsWhatIsMissing,),
+    "test_odd_names_raise_connector_errors_only": (BreaksOnOddNames, InventsWhatIsMissing),
+    "test_what_is_not_said_is_absent": (SaysUnknown, SaysZero, SaysMinusOne, SaysEpoch, SaysLocalTime),
+    "test_field_paths_are_unique": (TwoFieldsOfOnePath,),
+    "test_the_text_field_is_a_field": (TextInNoField,),
+    "test_neighbours_share_their_containers": (ContainersThatDiffer,),
+    "test_threads_read_what_one_reads": (OneThreadOnly,),
+    "test_closes_twice": (ClosesOnce, BreaksWhenClosed),
+}
+
+
+@pytest.mark.parametrize(
+    ("check", "broken"), [(check, broken) for check, readers in BROKEN.items() for broken in readers]
+)
+def test_the_check_fails_on_a_reader_broken_in_that_way(check: str, broken: type[Sound]) -> None:
+    with pytest.raises((AssertionError, ValueError, VanishedError, pytest.fail.Exception)):
+        getattr(ReaderContract(), check)(broken)
+
+
+@pytest.mark.parametrize("check", sorted(CHECKS))
+def test_the_check_passes_on_the_sound_reader(check: str) -> None:
+    getattr(ReaderContract(), check)(Sound)
+
+
+def test_no_check_lacks_its_broken_reader() -> None:
+    assert set(BROKEN) == CHECKS

@@ -1,0 +1,166 @@
+"""Whatever the hooks saw, what is read from the store is that, within the bounds, and always JSON."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from datahub_llmops.answer_store.database import Store
+from datahub_llmops.answer_store.recorded import Identities, RecordedAnswer
+from datahub_llmops.answer_store.recorded import answer as read
+from datahub_llmops.hooks import chunk_sources
+from datahub_llmops.hooks.parts import Answer, ModelCall, Part, Prompt, Retrieval, ToolCall
+from datahub_llmops.hooks.row_encoder import MAX_CHUNKS, MAX_ID, Encoder
+from datahub_llmops.hooks.settings import Settings
+
+KEY = b"k" * 32
+TEXTS = st.text(st.characters(exclude_categories=()), max_size=8)
+NAMES = TEXTS.filter(bool)
+SCORES = st.none() | st.floats() | st.integers(-(2**40), 2**40) | st.booleans()
+PICKED = st.dictionaries(
+    st.sampled_from(["source", "url", "page", "row", "dh_source_key", "dh_embed_run", "dh_source_urn"]),
+    TEXTS | st.integers(-(2**70), 2**70),
+)
+USAGE = st.none() | st.dictionaries(st.sampled_from(["in", "out", "cr", "cw", "rs"]), st.integers(0, 10**9))
+
+
+def written(parts: list[Part], answer: Answer, encoder: Encoder | None = None) -> RecordedAnswer:
+    """The answer with these parts, through a store of its own."""
+    answer.parts = parts
+    answer.ended = answer.started + 1.0
+    with tempfile.TemporaryDirectory() as folder:
+        store = Store.open(str(Path(folder) / "answers.db"))
+        with store.transaction():
+            (encoder or Encoder(KEY)).answer(store, answer, Settings("a", source_keys="clear"))
+        row = store.answer(answer.id)
+        assert row is not None
+        found = read(row, Identities(store))
+        store.close()
+    return found
+
+
+def begun(**facts: Any) -> Answer:
+    """An answer that is being made."""
+    answer = Answer("a", facts.pop("version", None), framework="langchain", explicit=False, weight=1.0)
+    for name, value in facts.items():
+        setattr(answer, name, value)
+    return answer
+
+
+def ended(part: Any, **facts: Any) -> Any:
+    """A part that has ended after a tenth of a second."""
+    part.ended = part.started + 0.1
+    for name, value in facts.items():
+        setattr(part, name, value)
+    return part
+
+
+def close(score: object) -> float | None:
+    """What is kept of a score."""
+    value = float(score) if isinstance(score, (int, float)) else math.nan
+    return round(value, 6) if math.isfinite(value) else None
+
+
+@example([("c", math.nan, None, {}), ("c", -math.inf, None, {"page": 1})])
+@given(st.lists(st.tuples(TEXTS | st.none() | st.integers(), SCORES, TEXTS | st.none(), PICKED), max_size=5))
+def test_chunks(chunks: list[tuple[Any, Any, Any, dict[str, Any]]]) -> None:
+    flat: list[object] = []
+    for one in chunks:
+        chunk_sources.note(flat, *one)
+    answer = begun()
+    [retrieval] = written([ended(Retrieval(answer, 1, None), chunks=flat)], answer).retrievals
+    assert len(retrieval.chunks) == len(chunks)
+    for (identity, score, text, picked), found in zip(chunks, retrieval.chunks, strict=True):
+        if isinstance(identity, int) or identity:
+            assert found.id == str(identity)[:MAX_ID]
+        else:
+            assert (found.id is None) == (text is None)
+        assert found.score == close(score)
+        assert found.run == picked.get("dh_embed_run")
+        assert found.place == {
+            key: picked[key] for key in ("page", "row") if isinstance(picked.get(key), int)
+        }
+        said = picked.get("dh_source_key")
+        assert found.key == (None if said is None else str(said))
+        places = [picked[key] for key in ("source", "url") if isinstance(picked.get(key), str)]
+        assert (found.source or {}).get("value") == next(filter(None, places), None) or "urn" in (
+            found.source or {}
+        )
+
+
+@given(NAMES, TEXTS, NAMES, USAGE, TEXTS)
+def test_models_tools_and_the_answer_itself(
+    name: str, error: str, root: str, usage: dict[str, int] | None, version: str
+) -> None:
+    answer = begun(root=root, error=error or None, version=version or None)
+    prompt = ended(Prompt(answer, 2, None, None, name, root))
+    model = ModelCall(answer, 3, None)
+    parts: list[Part] = [
+        prompt,
+        ended(
+            model,
+            asked=name,
+            served=root,
+            provider=version,
+            usage=usage,
+            prompt=prompt,
+            error=error,
+            status="error",
+        ),
+        ended(ToolCall(answer, 4, None, name)),
+        ToolCall(answer, 5, None, root),
+    ]
+    found = written(parts, answer)
+    assert (found.root, found.error, found.version) == (root, error or None, version or None)
+    [call] = found.models
+    assert (call.asked or {})["name"] == name
+    assert (call.served or call.asked or {})["name"] == root
+    assert (call.error, call.status, call.prompt) == (error or None, "error", 0)
+    assert (call.tokens_in, call.tokens_out) == ((usage or {}).get("in"), (usage or {}).get("out"))
+    assert [(one.name, one.milliseconds, one.status) for one in found.tools] == [
+        (name, 100, "ok"),
+        (root, None, "open"),
+    ]
+
+
+def test_chunks_beyond_the_bound_are_counted() -> None:
+    flat: list[object] = []
+    for number in range(MAX_CHUNKS + 5):
+        chunk_sources.note(flat, f"c{number}", None, None, {"source": f"{number}.pdf"})
+    answer = begun()
+    [retrieval] = written([ended(Retrieval(answer, 1, None), chunks=flat)], answer).retrievals
+    assert (len(retrieval.chunks), retrieval.chunks_cut) == (MAX_CHUNKS, 5)
+    assert retrieval.chunks[-1].id == f"c{MAX_CHUNKS - 1}"
+
+
+def test_numbers_are_of_the_store_that_is_written() -> None:
+    """Of another store, or one whose transaction was undone, the encoder remembers nothing."""
+    encoder = Encoder(KEY)
+    for index in ("first", "second"):
+        answer = begun()
+        retrieval = ended(Retrieval(answer, 1, None), index={"platform": "chroma", "collection": index})
+        assert written([retrieval], answer, encoder).retrievals[0].index == retrieval.index
+
+
+def test_a_transaction_that_was_undone(tmp_path: Path) -> None:
+    encoder, store = Encoder(KEY), Store.open(str(tmp_path / "a.db"))
+    index = {"platform": "chroma", "collection": "docs"}
+    answer = begun()
+    answer.parts = [ended(Retrieval(answer, 1, None), index=index)]
+    try:
+        with store.transaction():
+            encoder.answer(store, answer, Settings("a"))
+            raise KeyError("full")
+    except KeyError:
+        pass
+    with store.transaction():
+        store.intern("tool", {"name": "takes the number that the index had"})
+        encoder.answer(store, answer, Settings("a"))
+    row = store.answer(answer.id)
+    assert row is not None
+    assert read(row, Identities(store)).retrievals[0].index == index
