@@ -38,8 +38,11 @@ UNKNOWN_MODEL_PLATFORM: Final = "custom"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """Where a recipe's assets live: the part of every URN that the recipe decides, not the system."""
+class Deployment:
+    """One installation of a platform: the part of every URN that the recipe decides, not the system.
+
+    DataHub calls ``env`` the fabric and ``instance`` the platform instance.
+    """
 
     platform: str
     env: str = "PROD"
@@ -71,13 +74,13 @@ def dataset(platform_name: str, name: str, *, env: str, instance: str | None = N
     return DatasetUrn(platform=platform_name, name=full, env=env).urn()
 
 
-def collection(place: Place, name: Name) -> str:
+def collection(deployment: Deployment, name: Name) -> str:
     """A vector collection: its path joined by dots.
 
-    >>> collection(Place(platform="chroma"), ("default_database", "docs"))
+    >>> collection(Deployment(platform="chroma"), ("default_database", "docs"))
     'urn:li:dataset:(urn:li:dataPlatform:chroma,default_database.docs,PROD)'
     """
-    return dataset(place.platform, ".".join(name), env=place.env, instance=place.instance)
+    return dataset(deployment.platform, ".".join(name), env=deployment.env, instance=deployment.instance)
 
 
 def schema_field(dataset_urn: str, path: str) -> str:
@@ -85,10 +88,15 @@ def schema_field(dataset_urn: str, path: str) -> str:
     return make_schema_field_urn(dataset_urn, path)
 
 
-def container(place: Place, path: tuple[Container, ...]) -> str:
+def container(deployment: Deployment, path: tuple[Container, ...]) -> str:
     """The innermost of ``path``: a GUID over platform, instance, env and every level's kind and name."""
     levels = json.dumps([[level.kind, level.name] for level in path], ensure_ascii=False)
-    bag = {"platform": place.platform, "instance": place.instance or "", "env": place.env, "path": levels}
+    bag = {
+        "platform": deployment.platform,
+        "instance": deployment.instance or "",
+        "env": deployment.env,
+        "path": levels,
+    }
     return ContainerUrn(datahub_guid(bag)).urn()
 
 

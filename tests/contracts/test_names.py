@@ -22,7 +22,7 @@ from datahub_llmops.catalog import urn_text as module
 from datahub_llmops.catalog.urn_text import full_name, schema_field
 from datahub_llmops.errors import VanishedError
 from datahub_llmops.ingestion.reader import Reader
-from datahub_llmops.urns import Place
+from datahub_llmops.urns import Deployment
 from support.scripted import STORE, ScriptedConfig, ScriptedReader, ScriptedSource
 from test_inventory import CONNECTORS
 
@@ -59,7 +59,7 @@ GRAMMARS: Final[Mapping[str, st.SearchStrategy[Name]]] = {
 }
 
 EVERY_STORE = pytest.mark.parametrize("store", sorted(GRAMMARS))
-PLACES = st.sampled_from([Place(platform="x"), Place(platform="x", env="DEV", instance="eu")])
+DEPLOYMENTS = st.sampled_from([Deployment(platform="x"), Deployment(platform="x", env="DEV", instance="eu")])
 
 
 CODES: Final = {",": "%2C", "(": "%28", ")": "%29", "\u241f": "%E2%90%9F"}
@@ -93,11 +93,13 @@ def test_every_connector_has_a_grammar() -> None:
 
 
 @EVERY_STORE
-@given(data=st.data(), place=PLACES)
-def test_a_name_makes_a_urn_and_the_urn_the_name(store: str, data: st.DataObject, place: Place) -> None:
+@given(data=st.data(), deployment=DEPLOYMENTS)
+def test_a_name_makes_a_urn_and_the_urn_the_name(
+    store: str, data: st.DataObject, deployment: Deployment
+) -> None:
     name = data.draw(GRAMMARS[store])
-    prefix = f"{place.instance}." if place.instance else ""
-    urn = urns.collection(place, name)
+    prefix = f"{deployment.instance}." if deployment.instance else ""
+    urn = urns.collection(deployment, name)
     parsed = DatasetUrn.from_string(urn)
     assert parsed.urn() == urn
     assert parsed.name == prefix + spelled(name)

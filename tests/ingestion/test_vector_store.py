@@ -37,11 +37,11 @@ from datahub_llmops.catalog.local.catalog import LocalCatalog
 from datahub_llmops.catalog.local.encoding import same_but_for_audit
 from datahub_llmops.catalog.local.sink import LocalSink
 from datahub_llmops.errors import UnreadableError
-from datahub_llmops.urns import Place
+from datahub_llmops.urns import Deployment
 from support.scripted import SOURCE, STORE, collection
 
-PLACE = Place(platform="scripted")
-INDEX = urns.collection(PLACE, ("db", "docs"))
+DEPLOYMENT = Deployment(platform="scripted")
+INDEX = urns.collection(DEPLOYMENT, ("db", "docs"))
 DOCS = "urn:li:dataset:(urn:li:dataPlatform:sqlite,main.Docs,PROD)"
 PEOPLE = "urn:li:dataset:(urn:li:dataPlatform:sqlite,main.people,PROD)"
 FLOW = "urn:li:dataFlow:(airflow,kb,PROD)"
@@ -434,7 +434,7 @@ def test_a_retired_collection_keeps_its_facts(run: Run, catalog: Path) -> None:
     run()
     del STORE["db", "faq"]
     run()
-    faq = urns.collection(PLACE, ("db", "faq"))
+    faq = urns.collection(DEPLOYMENT, ("db", "faq"))
     assert aspect(catalog, faq, "status") == {"removed": True}
     assert properties(catalog, faq) == {"dimension"}
 
@@ -460,7 +460,7 @@ def test_domains_are_added_by_pattern(run: Run, catalog: Path) -> None:
     run(domain={"urn:li:domain:kb": {"allow": ["db\\.docs"]}})
     stored = aspect(catalog, INDEX, "domains")
     assert stored["domainAssociations"][0]["domain"] == "urn:li:domain:kb"
-    assert aspect(catalog, urns.collection(PLACE, ("db", "faq")), "domains") is None
+    assert aspect(catalog, urns.collection(DEPLOYMENT, ("db", "faq")), "domains") is None
 
 
 def test_at_most_nine_events_for_a_bare_collection(run: Run) -> None:

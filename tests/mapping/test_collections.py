@@ -19,11 +19,11 @@ from datahub_llmops.mapping.collections import (
     container_proposals,
     vector_proposals,
 )
-from datahub_llmops.urns import Place
+from datahub_llmops.urns import Deployment
 
 NOW = datetime(2026, 1, 2, tzinfo=timezone.utc)
 MODIFIED = datetime(2026, 1, 1, tzinfo=timezone.utc)
-PLACE = Place(platform="chroma")
+DEPLOYMENT = Deployment(platform="chroma")
 URN = "urn:li:dataset:(urn:li:dataPlatform:chroma,db.docs,PROD)"
 SERVER = Container(kind="Server", name="127.0.0.1:8000", properties={"version": "1.5.9"})
 DATABASE = Container(kind="Database", name="db")
@@ -73,7 +73,7 @@ def _aspects(proposals: list[Proposal]) -> dict[str, Any]:
 
 
 def test_every_fact_has_its_place() -> None:
-    aspects = _aspects(list(collection_proposals(FULL, PLACE, now=NOW, declared={"chunk_size": 512.0})))
+    aspects = _aspects(list(collection_proposals(FULL, DEPLOYMENT, now=NOW, declared={"chunk_size": 512.0})))
     assert set(aspects) == {
         "dataPlatformInstance",
         "container",
@@ -128,7 +128,7 @@ def test_every_fact_has_its_place() -> None:
 
 def test_what_the_store_does_not_say_is_absent() -> None:
     bare = Collection(name=("db", "docs"), vectors=(Vector(name="embedding"),))
-    aspects = _aspects(list(collection_proposals(bare, PLACE, now=NOW, declared={"chunk_size": None})))
+    aspects = _aspects(list(collection_proposals(bare, DEPLOYMENT, now=NOW, declared={"chunk_size": None})))
     assert set(aspects) == {"dataPlatformInstance", "subTypes", "datasetProperties", "schemaMetadata"}
     assert aspects["datasetProperties"] == {
         "name": "docs",
@@ -137,7 +137,7 @@ def test_what_the_store_does_not_say_is_absent() -> None:
         "tags": [],
     }
     assert [field["nativeDataType"] for field in aspects["schemaMetadata"]["fields"]] == ["vector"]
-    assert list(vector_proposals(bare, PLACE)) == []
+    assert list(vector_proposals(bare, DEPLOYMENT)) == []
 
 
 def test_facts_of_several_vectors_sit_on_the_vectors_only() -> None:
@@ -148,41 +148,44 @@ def test_facts_of_several_vectors_sit_on_the_vectors_only() -> None:
             Vector(name="body", dimension=4, sparse=True, index_parameters={"m": "24"}),
         ),
     )
-    aspects = _aspects(list(collection_proposals(two, PLACE, now=NOW, declared={})))
+    aspects = _aspects(list(collection_proposals(two, DEPLOYMENT, now=NOW, declared={})))
     assert "structuredProperties" not in aspects
     assert aspects["datasetProperties"]["customProperties"] == {"title.m": "16", "body.m": "24"}
     native = [field["nativeDataType"] for field in aspects["schemaMetadata"]["fields"]]
     assert native == ["vector(3)", "sparsevector(4)"]
-    on_fields = {str(proposal.entityUrn) for proposal in vector_proposals(two, PLACE)}
+    on_fields = {str(proposal.entityUrn) for proposal in vector_proposals(two, DEPLOYMENT)}
     assert on_fields == {f"urn:li:schemaField:({URN},title)", f"urn:li:schemaField:({URN},body)"}
 
 
 def test_an_estimate_is_marked() -> None:
     guess = Collection(name=("db", "docs"), count=10, count_is_estimate=True)
-    aspects = _aspects(list(collection_proposals(guess, PLACE, now=NOW, declared={})))
+    aspects = _aspects(list(collection_proposals(guess, DEPLOYMENT, now=NOW, declared={})))
     assert aspects["datasetProperties"]["customProperties"] == {"count_is_estimate": "true"}
 
 
 def test_what_stewards_edit_is_a_patch() -> None:
     changes = {
         proposal.aspectName: proposal.changeType
-        for proposal in collection_proposals(FULL, PLACE, now=NOW, declared={})
+        for proposal in collection_proposals(FULL, DEPLOYMENT, now=NOW, declared={})
     }
     assert changes.pop("structuredProperties") == "PATCH"
     assert set(changes.values()) == {"UPSERT"}
 
 
 def test_containers_nest() -> None:
-    outer = _aspects(list(container_proposals((SERVER,), PLACE)))
-    inner = _aspects(list(container_proposals((SERVER, DATABASE), PLACE)))
+    outer = _aspects(list(container_proposals((SERVER,), DEPLOYMENT)))
+    inner = _aspects(list(container_proposals((SERVER, DATABASE), DEPLOYMENT)))
     assert "container" not in outer
     assert outer["containerProperties"]["customProperties"] == {"version": "1.5.9"}
     assert inner["subTypes"] == {"typeNames": ["Database"]}
-    assert inner["container"]["container"] == next(iter(container_proposals((SERVER,), PLACE))).entityUrn
+    assert inner["container"]["container"] == next(iter(container_proposals((SERVER,), DEPLOYMENT))).entityUrn
 
 
 def test_datahubs_file_format_gives_back_what_was_emitted(tmp_path: Path) -> None:
-    emitted = [*collection_proposals(FULL, PLACE, now=NOW, declared={}), *vector_proposals(FULL, PLACE)]
+    emitted = [
+        *collection_proposals(FULL, DEPLOYMENT, now=NOW, declared={}),
+        *vector_proposals(FULL, DEPLOYMENT),
+    ]
     file = tmp_path / "emitted.json"
     write_metadata_file(file, emitted)
     back = list(read_metadata_file(file))

@@ -32,7 +32,7 @@ from datahub_llmops.errors import ConnectorError, VanishedError
 from datahub_llmops.ingestion.capabilities import Fact, told
 from datahub_llmops.ingestion.reader import Reader
 from datahub_llmops.ingestion.vector_store import VectorStoreSource
-from datahub_llmops.urns import Place
+from datahub_llmops.urns import Deployment
 from support.runs import assigned, column_edges, failures, ingest, live, outputs, report
 from support.stub import refused_url
 
@@ -218,7 +218,7 @@ class SourceContract:
         }
         assert failures(ingest(tmp_path, self.system, **recipe, embedding_jobs=[job])) == []
         assert column_edges(tmp_path, "embed-notes") == self.job_edges
-        index = urns.collection(Place(platform=self.source.platform), (job["index"],))
+        index = urns.collection(Deployment(platform=self.source.platform), (job["index"],))
         assert assigned(tmp_path, index)["embedding_model"] == "openai/text-embedding-3-small"
 
     def test_a_connection_that_works_says_what_it_sees(self, recipe: Config) -> None:

@@ -167,18 +167,18 @@ class Resolver:
             return None
         rule = next((rule for rule in self._rules if rule.fits(raw, platform)), None)
         if rule is None:
-            place, own = urns.Place(platform=platform, env=self._env), name
+            deployment, own = urns.Deployment(platform=platform, env=self._env), name
         else:
-            place = urns.Place(platform=platform, env=rule.env, instance=rule.platform_instance)
+            deployment = urns.Deployment(platform=platform, env=rule.env, instance=rule.platform_instance)
             name = rule.named(name)
             own = tuple(part.lower() for part in name) if rule.lowercase else name
-        default = urns.collection(place, own)
+        default = urns.collection(deployment, own)
         if self._catalog is None:
             return default
         found = _of_name(self._catalog, platform, ".".join(own)) if rule is None else [default]
         meant = (
             [urn for urn in found if _described(self._catalog, urn)]
-            or self._of_alias(self._catalog, name[-1], ".".join(own[:-1]), place, anywhere=rule is None)
+            or self._of_alias(self._catalog, name[-1], ".".join(own[:-1]), deployment, anywhere=rule is None)
             or found
         )
         if len(meant) > 1:
@@ -187,19 +187,19 @@ class Resolver:
         return meant[0] if meant else default
 
     def _of_alias(
-        self, catalog: Catalog, alias: str, above: str, place: urns.Place, *, anywhere: bool
+        self, catalog: Catalog, alias: str, above: str, deployment: urns.Deployment, *, anywhere: bool
     ) -> list[str]:
-        """What the catalog says that an alias stands for, in a database or the like; in ``place``, or ``anywhere``."""
-        if place.platform not in ALIASED:
+        """Find what an alias stands for in the catalog, below ``above``: in ``deployment``, or ``anywhere``."""
+        if deployment.platform not in ALIASED:
             return []
-        if place.platform not in self._aliases:
-            self._aliases[place.platform] = catalog.aliases(place.platform)
+        if deployment.platform not in self._aliases:
+            self._aliases[deployment.platform] = catalog.aliases(deployment.platform)
         return [
             urn
-            for urn in self._aliases[place.platform].get(alias, ())
+            for urn in self._aliases[deployment.platform].get(alias, ())
             if is_dataset(urn)
             and _ends_in(DatasetUrn.from_string(urn).name.rpartition(".")[0], above)
-            and (anywhere or _lies_in(catalog, urn, place))
+            and (anywhere or _lies_in(catalog, urn, deployment))
         ]
 
     def prompt(self, raw: Mapping[str, Any], application: str, platform: str) -> str | None:
@@ -261,10 +261,12 @@ def _described(catalog: Catalog, urn: str) -> bool:
     return bool(found.keys() - {"status"}) and not found.get("status", {}).get("removed")
 
 
-def _lies_in(catalog: Catalog, urn: str, place: urns.Place) -> bool:
-    instance = urns.platform_instance(place.platform, place.instance) if place.instance else None
+def _lies_in(catalog: Catalog, urn: str, deployment: urns.Deployment) -> bool:
+    instance = (
+        urns.platform_instance(deployment.platform, deployment.instance) if deployment.instance else None
+    )
     said = catalog.aspects(urn, ("dataPlatformInstance",)).get("dataPlatformInstance", {}).get("instance")
-    return said == instance and DatasetUrn.from_string(urn).env == place.env
+    return said == instance and DatasetUrn.from_string(urn).env == deployment.env
 
 
 def is_dataset(urn: str) -> bool:

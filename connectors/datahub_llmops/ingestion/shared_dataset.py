@@ -49,7 +49,7 @@ class SharedStoreSource(VectorStoreSource[SharedStoreConfigT]):
 
     @override
     def owned_elsewhere(self, name: Name) -> bool:
-        return self._described_elsewhere(urns.collection(self.place, name))
+        return self._described_elsewhere(urns.collection(self.deployment, name))
 
     def in_catalog(self, urn: str) -> Mapping[str, Mapping[str, Any]]:
         """What the catalog has of a dataset: description, schema, status. The last one asked for is remembered.
@@ -78,7 +78,7 @@ class SharedStoreSource(VectorStoreSource[SharedStoreConfigT]):
             return False
         # DataHub's sources of vector stores give no qualified name.
         name = described.get("qualifiedName")
-        return not name or urns.collection(self.place, (name,)) != urn
+        return not name or urns.collection(self.deployment, (name,)) != urn
 
     @override
     def concluding_proposals(self, reader: Reader[Collection]) -> Iterator[Proposal | MetadataWorkUnit]:

@@ -48,7 +48,7 @@ from datahub_llmops.errors import (
 from datahub_llmops.ingestion.reader import Reader
 from datahub_llmops.ingestion.run_target import RunTarget
 from datahub_llmops.mapping.collections import Proposal
-from datahub_llmops.urns import Place
+from datahub_llmops.urns import Deployment
 
 _AWAY_AFTER = 3
 """So many scopes, or items, one after the other could not be reached: the rest is not tried."""
@@ -118,7 +118,9 @@ class CatalogSource(StatefulIngestionSourceBase, TestableSource, Generic[ConfigT
         super().__init__(config, ctx)  # type: ignore[arg-type]  # the base asks for a config without ours' mixins
         self.config = config
         self.report = self.new_report()
-        self.place = Place(platform=self.platform, env=config.env, instance=config.platform_instance)
+        self.deployment = Deployment(
+            platform=self.platform, env=config.env, instance=config.platform_instance
+        )
         self.target = RunTarget(ctx, config.custom_aspects, self.report)
         self.report.custom_aspects = self.target.decision.message
 
@@ -204,7 +206,7 @@ class CatalogSource(StatefulIngestionSourceBase, TestableSource, Generic[ConfigT
                     self.report.items_filtered += 1
                     self.report.filtered.append(".".join(entry))
                 else:
-                    urn = urns.collection(self.place, entry)
+                    urn = urns.collection(self.deployment, entry)
                     if names.setdefault(urn, entry) != entry:
                         clashes.add(urn)
                         self._clash(names[urn], entry, urn)

@@ -209,9 +209,9 @@ class VectorStoreSource(CatalogSource[VectorStoreConfigT, Collection]):
         mine = self._jobs.get(item.name, [])
         declared = self._agreed(item, mine)
         self._assigned.note(
-            urns.collection(self.place, item.name),
+            urns.collection(self.deployment, item.name),
             item.name,
-            assignments(item, self.place, declared),
+            assignments(item, self.deployment, declared),
             typed=self.target.decision.enabled,
         )
         for part in (
@@ -229,7 +229,7 @@ class VectorStoreSource(CatalogSource[VectorStoreConfigT, Collection]):
     ) -> Iterator[MetadataWorkUnit]:
         for proposal in self.shared_facts(item, declared) if shared else self._own(item, declared):
             yield workunit(proposal, primary=not shared)
-        for proposal in vector_proposals(item, self.place):
+        for proposal in vector_proposals(item, self.deployment):
             yield workunit(proposal, primary=False)
         for proposal in self._domain_of(item):
             yield workunit(proposal, primary=not shared)
@@ -237,16 +237,16 @@ class VectorStoreSource(CatalogSource[VectorStoreConfigT, Collection]):
     def _own(self, item: Collection, declared: PropertyValues) -> Iterator[Proposal]:
         for level in range(1, len(item.containers) + 1):
             path = item.containers[:level]
-            if self._writer.first_time(urns.container(self.place, path)):
-                yield from container_proposals(path, self.place)
-        yield from collection_proposals(item, self.place, now=self._now, declared=declared)
+            if self._writer.first_time(urns.container(self.deployment, path)):
+                yield from container_proposals(path, self.deployment)
+        yield from collection_proposals(item, self.deployment, now=self._now, declared=declared)
 
     def shared_facts(self, item: Collection, declared: PropertyValues) -> Iterator[Proposal]:
         """What is added to a dataset that another source describes."""
-        present = self._catalog.latest(urns.collection(self.place, item.name)) if self._catalog else {}
+        present = self._catalog.latest(urns.collection(self.deployment, item.name)) if self._catalog else {}
         profile = present.get("datasetProfile")
         yield from shared_proposals(
-            item, self.place, now=self._now, declared=declared, present_profile=profile
+            item, self.deployment, now=self._now, declared=declared, present_profile=profile
         )
 
     @override
@@ -326,14 +326,14 @@ class VectorStoreSource(CatalogSource[VectorStoreConfigT, Collection]):
         for domain, pattern in self.config.domain.items():
             if self._domains is not None and pattern.allowed(name):
                 urn = urns.domain(self._domains.get_domain_urn(domain))
-                patch = AssetPatch(urns.collection(self.place, item.name))
+                patch = AssetPatch(urns.collection(self.deployment, item.name))
                 yield from patch.add_domain(DomainAssociationClass(domain=urn)).build()
                 return
 
     def _lineage_of(
         self, item: Collection, mine: Sequence[EmbeddingJobConfig]
     ) -> Iterator[Proposal | MetadataWorkUnit]:
-        index = urns.collection(self.place, item.name)
+        index = urns.collection(self.deployment, item.name)
         found = rules.upstreams(
             self._rules,
             item.provenance,
@@ -389,7 +389,7 @@ class VectorStoreSource(CatalogSource[VectorStoreConfigT, Collection]):
             declared=agreed,
             models={name: self._model_urn(name) for name in models},
         )
-        index = urns.collection(self.place, item.name)
+        index = urns.collection(self.deployment, item.name)
         yield from self._writer.typed(index, aspects, primary=not shared)
 
     def _typed_job(self, lineage: JobLineage) -> Iterator[Proposal | MetadataWorkUnit]:

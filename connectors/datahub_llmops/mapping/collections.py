@@ -39,7 +39,7 @@ from datahub.metadata.schema_classes import (
 from datahub_llmops import urns
 from datahub_llmops.assets.collections import Collection, Container, FieldType, PayloadField, Vector
 from datahub_llmops.mapping.properties import AssetPatch, PropertyValues
-from datahub_llmops.urns import Place
+from datahub_llmops.urns import Deployment
 
 Proposal: TypeAlias = MetadataChangeProposalWrapper | MetadataChangeProposalClass
 
@@ -76,41 +76,41 @@ _TYPES: Final[Mapping[FieldType, _DataType]] = {
 }
 
 
-def container_proposals(path: tuple[Container, ...], place: Place) -> Iterator[Proposal]:
+def container_proposals(path: tuple[Container, ...], deployment: Deployment) -> Iterator[Proposal]:
     """The innermost container of ``path``, inside its parent."""
-    urn = urns.container(place, path)
+    urn = urns.container(deployment, path)
     here = path[-1]
     yield MetadataChangeProposalWrapper(
         entityUrn=urn,
         aspect=ContainerPropertiesClass(
-            name=here.name, customProperties=dict(here.properties), env=place.env
+            name=here.name, customProperties=dict(here.properties), env=deployment.env
         ),
     )
-    yield MetadataChangeProposalWrapper(entityUrn=urn, aspect=_platform_instance(place))
+    yield MetadataChangeProposalWrapper(entityUrn=urn, aspect=_platform_instance(deployment))
     yield MetadataChangeProposalWrapper(entityUrn=urn, aspect=SubTypesClass(typeNames=[here.kind]))
     if len(path) > 1:
-        parent = urns.container(place, path[:-1])
+        parent = urns.container(deployment, path[:-1])
         yield MetadataChangeProposalWrapper(entityUrn=urn, aspect=ContainerClass(container=parent))
 
 
 def collection_proposals(
-    collection: Collection, place: Place, *, now: datetime, declared: PropertyValues
+    collection: Collection, deployment: Deployment, *, now: datetime, declared: PropertyValues
 ) -> Iterator[Proposal]:
     """Everything about a dataset that is this recipe's own; lineage comes apart.
 
     ``declared`` are structured properties that the store does not record: the declared model and chunking. ``now``
     dates the profile.
     """
-    yield from _description(collection, place)
+    yield from _description(collection, deployment)
     if collection.count is not None:
-        urn = urns.collection(place, collection.name)
+        urn = urns.collection(deployment, collection.name)
         yield MetadataChangeProposalWrapper(entityUrn=urn, aspect=_profile(collection, collection.count, now))
-    yield from _dataset_facts(collection, place, declared)
+    yield from _dataset_facts(collection, deployment, declared)
 
 
 def shared_proposals(
     collection: Collection,
-    place: Place,
+    deployment: Deployment,
     *,
     now: datetime,
     declared: PropertyValues,
@@ -126,31 +126,33 @@ def shared_proposals(
         profile = _profile(collection, collection.count, now)
         # Its owner counts columns, not fields of a payload.
         profile.columnCount = None
-        yield MetadataChangeProposalWrapper(entityUrn=urns.collection(place, collection.name), aspect=profile)
-    yield from _dataset_facts(collection, place, declared)
+        yield MetadataChangeProposalWrapper(
+            entityUrn=urns.collection(deployment, collection.name), aspect=profile
+        )
+    yield from _dataset_facts(collection, deployment, declared)
 
 
-def schema_proposal(collection: Collection, place: Place) -> Proposal:
+def schema_proposal(collection: Collection, deployment: Deployment) -> Proposal:
     """The payload and its vectors as ``schemaMetadata``, for a dataset whose other source writes none."""
-    urn = urns.collection(place, collection.name)
-    return MetadataChangeProposalWrapper(entityUrn=urn, aspect=_schema(collection, place))
+    urn = urns.collection(deployment, collection.name)
+    return MetadataChangeProposalWrapper(entityUrn=urn, aspect=_schema(collection, deployment))
 
 
-def vector_proposals(collection: Collection, place: Place) -> Iterator[Proposal]:
+def vector_proposals(collection: Collection, deployment: Deployment) -> Iterator[Proposal]:
     """The facts of each vector on its ``schemaField``."""
-    for urn, values in assignments(collection, place, {}).items():
-        if urn != urns.collection(place, collection.name):
+    for urn, values in assignments(collection, deployment, {}).items():
+        if urn != urns.collection(deployment, collection.name):
             yield from AssetPatch(urn).set_properties(values).build()
 
 
 def assignments(
-    collection: Collection, place: Place, declared: PropertyValues
+    collection: Collection, deployment: Deployment, declared: PropertyValues
 ) -> dict[str, dict[str, str | float]]:
     """Every structured property that is assigned for a collection: asset -> property name -> value.
 
     The facts of a vector sit on its ``schemaField``, and on the dataset too when it has one vector only.
     """
-    urn = urns.collection(place, collection.name)
+    urn = urns.collection(deployment, collection.name)
     own = collection.vectors[0] if len(collection.vectors) == 1 else None
     estimate = {"count_is_estimate": "true"} if collection.count_is_estimate else {}
     region = {"region": region_of(collection)}
@@ -190,25 +192,27 @@ def vector_facts(vector: Vector) -> dict[str, str | float | None]:
     }
 
 
-def _description(collection: Collection, place: Place) -> Iterator[Proposal]:
-    urn = urns.collection(place, collection.name)
+def _description(collection: Collection, deployment: Deployment) -> Iterator[Proposal]:
+    urn = urns.collection(deployment, collection.name)
 
     def proposal(aspect: object) -> Proposal:
         return MetadataChangeProposalWrapper(entityUrn=urn, aspect=aspect)  # type: ignore[arg-type]  # any aspect class
 
-    yield proposal(_platform_instance(place))
+    yield proposal(_platform_instance(deployment))
     if collection.containers:
-        yield proposal(ContainerClass(container=urns.container(place, collection.containers)))
+        yield proposal(ContainerClass(container=urns.container(deployment, collection.containers)))
     yield proposal(SubTypesClass(typeNames=[SUBTYPE]))
     yield proposal(_properties(collection))
-    yield proposal(_schema(collection, place))
+    yield proposal(_schema(collection, deployment))
 
 
-def _dataset_facts(collection: Collection, place: Place, declared: PropertyValues) -> Iterator[Proposal]:
-    urn = urns.collection(place, collection.name)
+def _dataset_facts(
+    collection: Collection, deployment: Deployment, declared: PropertyValues
+) -> Iterator[Proposal]:
+    urn = urns.collection(deployment, collection.name)
     if collection.modified is not None:
         yield MetadataChangeProposalWrapper(entityUrn=urn, aspect=_operation(collection.modified))
-    if values := assignments(collection, place, declared).get(urn):
+    if values := assignments(collection, deployment, declared).get(urn):
         yield from AssetPatch(urn).set_properties(values).build()
 
 
@@ -216,9 +220,11 @@ def _known(values: PropertyValues) -> dict[str, str | float]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def _platform_instance(place: Place) -> DataPlatformInstanceClass:
-    instance = urns.platform_instance(place.platform, place.instance) if place.instance else None
-    return DataPlatformInstanceClass(platform=urns.platform(place.platform), instance=instance)
+def _platform_instance(deployment: Deployment) -> DataPlatformInstanceClass:
+    instance = (
+        urns.platform_instance(deployment.platform, deployment.instance) if deployment.instance else None
+    )
+    return DataPlatformInstanceClass(platform=urns.platform(deployment.platform), instance=instance)
 
 
 def _properties(collection: Collection) -> DatasetPropertiesClass:
@@ -249,7 +255,7 @@ def _custom_properties(collection: Collection) -> dict[str, str]:
     return properties
 
 
-def _schema(collection: Collection, place: Place) -> SchemaMetadataClass:
+def _schema(collection: Collection, deployment: Deployment) -> SchemaMetadataClass:
     vectors = [
         SchemaFieldClass(
             fieldPath=vector.schema_path or vector.name,
@@ -260,7 +266,7 @@ def _schema(collection: Collection, place: Place) -> SchemaMetadataClass:
     ]
     return SchemaMetadataClass(
         schemaName=".".join(collection.name),
-        platform=urns.platform(place.platform),
+        platform=urns.platform(deployment.platform),
         version=0,
         hash="",
         platformSchema=OtherSchemaClass(rawSchema=""),

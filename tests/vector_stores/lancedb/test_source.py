@@ -16,7 +16,7 @@ from typing_extensions import override
 
 from datahub_llmops import urns
 from datahub_llmops.errors import UnreachableError
-from datahub_llmops.urns import Place
+from datahub_llmops.urns import Deployment
 from datahub_llmops.vector_stores.lancedb.source import LanceConfig, LanceSource
 from support.contract import Config, SourceContract
 from support.objects import bucket_of
@@ -30,7 +30,7 @@ LANCEDB = "lancedb"
 
 
 def urn(*name: str) -> str:
-    return urns.collection(Place(platform=LANCEDB), name)
+    return urns.collection(Deployment(platform=LANCEDB), name)
 
 
 class TestSource(SourceContract):

@@ -19,7 +19,7 @@ import pytest
 
 from datahub_llmops import urns
 from datahub_llmops.errors import DeniedError
-from datahub_llmops.urns import Place
+from datahub_llmops.urns import Deployment
 from datahub_llmops.vector_stores.milvus.client import MilvusCalls
 from datahub_llmops.vector_stores.milvus.reader import MilvusReader
 from datahub_llmops.vector_stores.milvus.source import MilvusConfig, MilvusSource
@@ -39,7 +39,7 @@ OURS = {"database_pattern": {"deny": ["own_.*"]}, "token": ROOT}
 
 
 def urn(*name: str) -> str:
-    return urns.collection(Place(platform=MILVUS), name)
+    return urns.collection(Deployment(platform=MILVUS), name)
 
 
 class TestSource(SourceContract):

@@ -12,7 +12,7 @@ from typing import ClassVar
 import pytest
 
 from datahub_llmops import urns
-from datahub_llmops.urns import Place as UrnPlace
+from datahub_llmops.urns import Deployment
 from datahub_llmops.vector_stores.qdrant.source import QdrantConfig, QdrantSource
 from support.contract import Config, SourceContract
 from support.runs import aspect, assigned, failures, ingest, live, report
@@ -25,7 +25,7 @@ QDRANT = "qdrant"
 
 
 def urn(name: str) -> str:
-    return urns.collection(UrnPlace(platform=QDRANT), (name,))
+    return urns.collection(Deployment(platform=QDRANT), (name,))
 
 
 class TestSource(SourceContract):

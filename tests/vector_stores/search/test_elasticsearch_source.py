@@ -13,7 +13,7 @@ from datahub.ingestion.source.elastic_search import ElasticsearchSource as DataH
 
 from datahub_llmops import urns
 from datahub_llmops.aspects.manifest import aspect_names
-from datahub_llmops.urns import Place
+from datahub_llmops.urns import Deployment
 from datahub_llmops.vector_stores.search.elasticsearch import ElasticsearchSource
 from support.contract import Config, SourceContract
 from support.runs import assigned_in, failures, ingest, live, live_graph, report
@@ -27,7 +27,7 @@ FACTS = {"structuredProperties", "datasetProfile", "upstreamLineage", "datasetKe
 
 
 def urn(name: str, instance: str | None = None) -> str:
-    return urns.collection(Place(platform=ELASTICSEARCH, instance=instance), (name,))
+    return urns.collection(Deployment(platform=ELASTICSEARCH, instance=instance), (name,))
 
 
 class TestSource(SourceContract):

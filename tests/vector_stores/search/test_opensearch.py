@@ -535,7 +535,7 @@ def test_any_name_survives_address_and_urn(name: str) -> None:
 
     with Stub(answer) as server:
         assert read(server.url, name).name == (name,)
-    urn = urns.collection(urns.Place(platform="elasticsearch"), (name,))
+    urn = urns.collection(urns.Deployment(platform="elasticsearch"), (name,))
     # The one that DataHub's own source writes.
     assert urn == make_dataset_urn_with_platform_instance("elasticsearch", name, None, "PROD")
     if "%" not in name:

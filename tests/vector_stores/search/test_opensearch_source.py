@@ -16,7 +16,7 @@ from osmem_server import OsmemServer  # type: ignore[import-untyped]  # it has n
 from datahub_llmops import urns
 from datahub_llmops.aspects.manifest import aspect_names
 from datahub_llmops.catalog.local.catalog import LocalCatalog
-from datahub_llmops.urns import Place
+from datahub_llmops.urns import Deployment
 from datahub_llmops.vector_stores.search.opensearch import OpenSearchConfig, OpenSearchSource
 from support.contract import Config, SourceContract
 from support.runs import aspect, assigned, failures, ingest, live, report
@@ -29,7 +29,7 @@ PLATFORM = "elasticsearch"
 
 
 def urn(name: str) -> str:
-    return urns.collection(Place(platform=PLATFORM), (name,))
+    return urns.collection(Deployment(platform=PLATFORM), (name,))
 
 
 def there(folder: Path) -> set[str]:
@@ -95,7 +95,7 @@ def read_once(osmem: OsmemServer, tmp_path_factory: pytest.TempPathFactory) -> P
     return folder
 
 
-PLACES = {
+DEPLOYMENTS = {
     "cluster": "/",
     "mappings": "/_mapping",
     "counting": "/articles/_count",
@@ -103,7 +103,7 @@ PLACES = {
 }
 
 
-@pytest.mark.parametrize("place", list(PLACES))
+@pytest.mark.parametrize("place", list(DEPLOYMENTS))
 @pytest.mark.parametrize("fault", FAULTS)
 def test_no_fault_of_the_other_requests_deletes_what_exists(
     fault: Fault, place: str, opensearch: Stub, known: Path
@@ -112,7 +112,7 @@ def test_no_fault_of_the_other_requests_deletes_what_exists(
     of_all = place in ("cluster", "mappings")
 
     def picks(call: Call) -> bool:
-        return call.path == PLACES[place] or (place == "mappings" and call.path.endswith("/_mapping"))
+        return call.path == DEPLOYMENTS[place] or (place == "mappings" and call.path.endswith("/_mapping"))
 
     opensearch.fail(fault, when=picks)
     options = {"timeout_sec": 2.0, "retry_max_times": 1, "max_workers": 1}
@@ -124,7 +124,7 @@ def test_no_fault_of_the_other_requests_deletes_what_exists(
     assert (messages == []) == bool(vanished)
     for message in messages:
         assert f"OpenSearch at 127.0.0.1:{opensearch.port}" in message
-        assert PLACES[place] in message or fault == "killed"
+        assert DEPLOYMENTS[place] in message or fault == "killed"
     if fault != "killed":
         assert report(pipeline).items_scanned == (0 if of_all else len(COLLECTIONS) - 1)
 

@@ -10,7 +10,7 @@ from typing import ClassVar
 import pytest
 
 from datahub_llmops import urns
-from datahub_llmops.urns import Place as UrnPlace
+from datahub_llmops.urns import Deployment
 from datahub_llmops.vector_stores.weaviate.source import WeaviateConfig, WeaviateSource
 from support.contract import Config, SourceContract
 from support.runs import aspect, assigned, failures, ingest, live, report
@@ -22,7 +22,7 @@ WEAVIATE = "weaviate"
 
 
 def urn(name: str) -> str:
-    return urns.collection(UrnPlace(platform=WEAVIATE), (name,))
+    return urns.collection(Deployment(platform=WEAVIATE), (name,))
 
 
 @pytest.fixture

@@ -208,7 +208,7 @@ class PgvectorSource(VectorStoreSource[PgvectorConfig]):
 
     def _within_its_table(self, name: Name) -> Iterator[Proposal | MetadataWorkUnit]:
         """A collection is a view of its table, and lies where that lies."""
-        urn, table = urns.collection(self.place, name), urns.collection(self.place, name[:3])
+        urn, table = urns.collection(self.deployment, name), urns.collection(self.deployment, name[:3])
         patch = DatasetPatchBuilder(urn)
         patch.add_upstream_lineage(UpstreamClass(dataset=table, type=DatasetLineageTypeClass.VIEW))
         yield from patch.build()

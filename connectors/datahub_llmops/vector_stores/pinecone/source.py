@@ -141,11 +141,13 @@ class PineconeSource(SharedStoreSource[PineconeConfig]):
     @override
     def shared_facts(self, item: Collection, declared: PropertyValues) -> Iterator[Proposal]:
         # DataHub's source writes no profile: the newest one is ours, or one of a time before it described this.
-        yield from shared_proposals(item, self.place, now=self._now, declared=declared, present_profile=None)
-        schema = self.in_catalog(urns.collection(self.place, item.name)).get("schemaMetadata")
+        yield from shared_proposals(
+            item, self.deployment, now=self._now, declared=declared, present_profile=None
+        )
+        schema = self.in_catalog(urns.collection(self.deployment, item.name)).get("schemaMetadata")
         # It finds no fields on serverless indexes, and never the vectors. What it did find is left alone.
         if self._catalog is not None and (schema is None or _is_ours(schema)):
-            yield schema_proposal(item, self.place)
+            yield schema_proposal(item, self.deployment)
 
     @override
     def concluding_proposals(self, reader: Reader[Collection]) -> Iterator[Proposal | MetadataWorkUnit]:
