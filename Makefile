@@ -1,4 +1,4 @@
-# Needs Python 3.10 or newer and make. Every target makes its own virtual environment first; pip's own settings apply.
+# Needs Python 3.11 or newer and make. Every target makes its own virtual environment first; pip's own settings apply.
 #   make demo    the main job on this machine, without a server       make test    the test suite
 #   make check   everything that CI asks for                          make docs    write generated parts of docs/ anew
 #   make faults  run the fault matrix and write what it saw into docs/faults
@@ -97,7 +97,7 @@ engine-%: | $(VENV)/bin/python
 	@$(VENV)/engines/$*/bin/python -m pip install --quiet --disable-pip-version-check $(ENGINE_$*)
 
 $(VENV)/bin/python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo "Python 3.10 or newer is needed; name one with: make $(MAKECMDGOALS) PYTHON=python3.11" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; name one with: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
 	@$(PYTHON) -m venv $(VENV)
 
 include schemas/schemas.mk

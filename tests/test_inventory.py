@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import re
-import sys
+import tomllib
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,11 +13,6 @@ from datahub.ingestion.api.sink import Sink
 from datahub.ingestion.api.source import Source
 
 from support.paths import ROOT
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 PROJECT: Mapping[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 ENTRY_POINTS: Mapping[str, Mapping[str, str]] = PROJECT["entry-points"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 import pytest
 from typing_extensions import override
@@ -51,7 +51,7 @@ def collection(name: Name) -> Collection:
         fields=(PayloadField(path="document", type="string", native_type="string"),),
         text_field="document",
         count=0,
-        created=datetime(2026, 1, 1, tzinfo=timezone.utc),
+        created=datetime(2026, 1, 1, tzinfo=UTC),
     )
 
 
@@ -144,7 +144,7 @@ class SaysMinusOne(Sound):
 class SaysEpoch(Sound):
     @override
     def read(self, name: Name) -> Collection:
-        return replace(super().read(name), modified=datetime(1970, 1, 1, tzinfo=timezone.utc))
+        return replace(super().read(name), modified=datetime(1970, 1, 1, tzinfo=UTC))
 
 
 class SaysLocalTime(Sound):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +21,8 @@ from datahub_llmops.mapping.collections import (
 )
 from datahub_llmops.urns import Deployment
 
-NOW = datetime(2026, 1, 2, tzinfo=timezone.utc)
-MODIFIED = datetime(2026, 1, 1, tzinfo=timezone.utc)
+NOW = datetime(2026, 1, 2, tzinfo=UTC)
+MODIFIED = datetime(2026, 1, 1, tzinfo=UTC)
 DEPLOYMENT = Deployment(platform="chroma")
 URN = "urn:li:dataset:(urn:li:dataPlatform:chroma,db.docs,PROD)"
 SERVER = Container(kind="Server", name="127.0.0.1:8000", properties={"version": "1.5.9"})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -16,7 +16,7 @@ JOB = "urn:li:dataJob:(urn:li:dataFlow:(langchain,bot,PROD),bot)"
 RETRIEVER = "urn:li:dataset:(urn:li:dataPlatform:langchain,bot.r,PROD)"
 ONE, TWO = (f"urn:li:dataset:(urn:li:dataPlatform:postgres,shop.public.{name},PROD)" for name in "ab")
 DAY = 86_400.0
-NOW = datetime(2026, 11, 26, 12, tzinfo=timezone.utc).timestamp()
+NOW = datetime(2026, 11, 26, 12, tzinfo=UTC).timestamp()
 OLD = "2026-10-20"
 
 

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
@@ -173,7 +173,7 @@ def test_retry_after_is_kept_to(stub: Stub) -> None:
 
 
 def test_retry_after_may_be_a_date(stub: Stub) -> None:
-    stub.retry_after = format_datetime(datetime.now(timezone.utc) + timedelta(hours=1), usegmt=True)
+    stub.retry_after = format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True)
     stub.fail("429", times=1)
     with pytest.raises(UnreadableError, match="429"):
         client(stub.url).get("/items")

@@ -19,7 +19,7 @@ from collections.abc import Callable, Hashable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import fields, is_dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar, TypeAlias
 
@@ -301,7 +301,7 @@ def _is_stand_in(path: str, value: object) -> bool:
     if isinstance(value, str):
         return value.strip().lower() in _STAND_INS and word not in _MAY_SAY_UNKNOWN
     if isinstance(value, datetime):
-        return value.tzinfo is None or value < datetime(1990, 1, 1, tzinfo=timezone.utc)
+        return value.tzinfo is None or value < datetime(1990, 1, 1, tzinfo=UTC)
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return value < (1 if word in _COUNTS_FROM_ONE else 0)
     return False

@@ -15,11 +15,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, Literal, Self, TypeAlias, get_args
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import urllib3
-from typing_extensions import Self, override
+from typing_extensions import override
 
 from support import paths
 

@@ -14,7 +14,7 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, Self, TypeVar
 
 from datahub.configuration.common import AllowDenyPattern
 from datahub.configuration.source_common import EnvConfigMixin, PlatformInstanceConfigMixin
@@ -32,7 +32,7 @@ from datahub.ingestion.source.state.stateful_ingestion_base import (
 )
 from datahub.utilities.lossy_collections import LossyList
 from pydantic import BaseModel, Field, model_validator
-from typing_extensions import Self, override
+from typing_extensions import override
 
 from datahub_llmops import urns
 from datahub_llmops.aspects.admission import Mode

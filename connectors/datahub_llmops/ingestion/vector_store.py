@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any, ClassVar, TypeVar
 
 from datahub.configuration.common import AllowDenyPattern
@@ -114,7 +114,7 @@ class VectorStoreSource(CatalogSource[VectorStoreConfigT, Collection]):
 
     def __init__(self, config: VectorStoreConfigT, ctx: PipelineContext) -> None:
         super().__init__(config, ctx)
-        self._now = datetime.now(timezone.utc)
+        self._now = datetime.now(UTC)
         self._resources = ExitStack()
         self._rules = rules.compile(config.provenance, env=config.env)
         self._domains = DomainRegistry(list(config.domain), ctx.graph) if config.domain else None

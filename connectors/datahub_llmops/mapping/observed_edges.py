@@ -7,7 +7,7 @@ and a newer day.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any, Final, Protocol
 
 from datahub.metadata.schema_classes import (
@@ -108,7 +108,7 @@ def _rest(
 
 def day(when: float) -> str:
     """Seconds since the epoch as a date in UTC."""
-    return datetime.fromtimestamp(when, timezone.utc).date().isoformat()
+    return datetime.fromtimestamp(when, UTC).date().isoformat()
 
 
 def _reconcile(
@@ -149,7 +149,7 @@ def _last_seen(edge: Mapping[str, Any]) -> float | None:
         said = datetime.fromisoformat((edge.get("properties") or {}).get(LAST_SEEN, ""))
     except ValueError:
         return None
-    return said.replace(tzinfo=timezone.utc).timestamp()
+    return said.replace(tzinfo=UTC).timestamp()
 
 
 def _long_ago(when: float | None, now: float) -> bool:

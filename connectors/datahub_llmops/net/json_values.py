@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 
@@ -53,13 +53,8 @@ def moment(value: object) -> datetime | None:
     written = text(value)
     if written is None:
         return None
-    head, dot, tail = written.partition(".")
-    # Python 3.10 reads neither Z nor other than three or six digits of a second.
-    digits = tail[: len(tail) - len(tail.lstrip("0123456789"))]
-    zone = tail[len(digits) :] if dot else ""
-    cleaned = f"{head}.{digits[:6]:0<6}{zone}" if dot else head
     try:
-        found = datetime.fromisoformat(cleaned.replace("Z", "+00:00").replace("z", "+00:00"))
+        found = datetime.fromisoformat(written.upper())
     except ValueError:
         return None
-    return found.astimezone(timezone.utc) if found.tzinfo is not None else found.replace(tzinfo=timezone.utc)
+    return found.astimezone(UTC) if found.tzinfo is not None else found.replace(tzinfo=UTC)

@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import chromadb
 import urllib3
@@ -18,7 +18,7 @@ from chromadb.config import Settings
 from langchain_chroma import Chroma
 from langchain_core.documents import Document
 from langchain_core.embeddings import DeterministicFakeEmbedding
-from typing_extensions import Self, override
+from typing_extensions import override
 
 PLANTED = "planted-payload-c0ffee"
 """In every text, every metadata value and every provenance value: it must turn up nowhere."""

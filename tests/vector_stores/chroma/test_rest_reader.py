@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -216,7 +216,7 @@ def test_the_server_is_named(chroma_written: Path, chroma_server: ChromaServer) 
 def test_the_file_tells_times_and_size(chroma_written: Path) -> None:
     with closing(file_reader(chroma_written)) as reader:
         mixed = reader.read((DEFAULT, "mixed"))
-    now = datetime.now(timezone.utc)
+    now = datetime.now(UTC)
     assert mixed.created is not None
     assert mixed.modified is not None
     assert now - timedelta(hours=1) < mixed.created <= mixed.modified <= now + timedelta(seconds=2)

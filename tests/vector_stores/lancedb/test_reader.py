@@ -12,7 +12,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -171,7 +171,7 @@ def test_versions_tell_times_in_any_zone(lancedb_written: Path, tmp_path: Path) 
         said.add(done.stdout)
     assert len(said) == 1
     created, modified = (datetime.fromisoformat(word) for word in said.pop().split())
-    now = datetime.now(timezone.utc)
+    now = datetime.now(UTC)
     assert now - timedelta(hours=1) < created < modified < now
 
 

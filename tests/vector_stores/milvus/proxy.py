@@ -13,11 +13,11 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, Literal, Self, TypeAlias, get_args
 
 import grpc
 from pymilvus.grpc_gen import common_pb2, milvus_pb2
-from typing_extensions import Self, override
+from typing_extensions import override
 
 from support.stub import LOGIN_PAGE
 

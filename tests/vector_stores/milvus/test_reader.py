@@ -6,7 +6,7 @@ import json
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -159,7 +159,7 @@ def test_columns_and_what_a_sample_shows_beside_them(read: Callable[..., Collect
 
 
 def test_what_else_a_server_says(read: Callable[..., Collection], milvus: MilvusEngine) -> None:
-    started = datetime.now(timezone.utc)
+    started = datetime.now(UTC)
     articles = read("articles")
     assert articles.containers == (
         Container(kind="Server", name=f"127.0.0.1:{milvus.port}", properties={"version": "v2.3.5-lite"}),

@@ -6,7 +6,7 @@ import json
 import string
 from collections.abc import Callable
 from contextlib import closing
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import unquote
 
@@ -133,7 +133,7 @@ def test_what_else_a_server_says(read: Callable[..., Collection], qdrant_server:
         Container(kind="Server", name=f"127.0.0.1:{qdrant_server.port}", properties={"version": "1.19.1"}),
     )
     assert (articles.count, articles.count_is_estimate) == (40, False)
-    assert articles.created == datetime(2026, 11, 2, 8, 30, 0, 123456, tzinfo=timezone.utc)
+    assert articles.created == datetime(2026, 11, 2, 8, 30, 0, 123456, tzinfo=UTC)
     assert (articles.modified, articles.size_bytes) == (None, None)
     assert articles.aliases == ("a-stable", "current")
     assert articles.partitions == ("eu", "us")

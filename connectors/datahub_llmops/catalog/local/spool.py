@@ -7,12 +7,12 @@ import json
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 
 _IN_MEMORY = 1 << 20
 
 
-class Op(str, Enum):
+class Op(StrEnum):
     """What is to be done with the body."""
 
     UPSERT = "U"

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -332,6 +332,6 @@ def _json(text: str | None) -> Mapping[str, Any]:
 def _moment(text: str | None) -> datetime | None:
     """SQLite's CURRENT_TIMESTAMP, which is UTC."""
     try:
-        return datetime.fromisoformat(text).replace(tzinfo=timezone.utc) if text else None
+        return datetime.fromisoformat(text).replace(tzinfo=UTC) if text else None
     except ValueError:
         return None

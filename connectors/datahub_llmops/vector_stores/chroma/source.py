@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
 from datahub.configuration.common import AllowDenyPattern, TransparentSecretStr
 from datahub.ingestion.api.decorators import (
@@ -19,7 +19,7 @@ from datahub.ingestion.api.decorators import (
     support_status,
 )
 from pydantic import Field, model_validator
-from typing_extensions import Self, override
+from typing_extensions import override
 
 from datahub_llmops.assets.collections import Collection
 from datahub_llmops.ingestion.capabilities import Fact, yes

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import pyarrow as pa  # type: ignore[import-untyped]  # ships no types
@@ -205,7 +205,7 @@ def countable(schema: Any, path: str) -> str | None:
 def moment_of(version: Mapping[str, Any]) -> datetime | None:
     """When a version was written; Lance gives it in the machine's own time zone without saying so."""
     written = version.get("timestamp")
-    return written.astimezone(timezone.utc) if isinstance(written, datetime) else None
+    return written.astimezone(UTC) if isinstance(written, datetime) else None
 
 
 def _columns(fields: Iterable[Any], prefix: str, optional: bool) -> Iterator[_Column]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from datahub.configuration.common import AllowDenyPattern, TransparentSecretStr
 from datahub.ingestion.api.decorators import (
@@ -19,7 +19,7 @@ from datahub.ingestion.api.decorators import (
     support_status,
 )
 from pydantic import Field, model_validator
-from typing_extensions import Self, override
+from typing_extensions import override
 
 from datahub_llmops.assets.collections import Collection, Name
 from datahub_llmops.errors import AccessError

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from datahub_llmops.assets.collections import FieldType, PayloadField, Vector
@@ -109,7 +109,7 @@ class Described:
     def created(self) -> datetime | None:
         """By the server's own clock: a time in milliseconds, shifted by 18 bits."""
         stamp = _number(self.info.get("created_timestamp"))
-        return datetime.fromtimestamp((stamp >> 18) / 1000, tz=timezone.utc) if stamp else None
+        return datetime.fromtimestamp((stamp >> 18) / 1000, tz=UTC) if stamp else None
 
     @property
     def aliases(self) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ https://github.com/pgvector/pgvector
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
 import psycopg
 from datahub.configuration.common import AllowDenyPattern, ConfigModel, TransparentSecretStr
@@ -24,7 +24,7 @@ from datahub.metadata.schema_classes import ContainerClass, DatasetLineageTypeCl
 from datahub.specific.dataset import DatasetPatchBuilder
 from psycopg.conninfo import conninfo_to_dict
 from pydantic import ConfigDict, Field, model_validator
-from typing_extensions import Self, override
+from typing_extensions import override
 
 from datahub_llmops import urns
 from datahub_llmops.assets.collections import Collection, Name

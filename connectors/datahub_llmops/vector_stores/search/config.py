@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import base64
+from typing import Self
 
 from datahub.configuration.common import AllowDenyPattern, TransparentSecretStr
 from pydantic import Field, model_validator
-from typing_extensions import Self
 
 from datahub_llmops.ingestion.shared_dataset import SharedStoreConfig
 from datahub_llmops.net.http import HttpClient, HttpOptions

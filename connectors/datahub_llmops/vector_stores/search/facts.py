@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from datahub_llmops.assets.collections import FieldType, PayloadField, Vector
@@ -204,7 +204,7 @@ class Index:
     @property
     def created(self) -> datetime | None:
         millis = _number(self._settings.get("creation_date"))
-        return datetime.fromtimestamp(millis / 1000, tz=timezone.utc) if millis else None
+        return datetime.fromtimestamp(millis / 1000, tz=UTC) if millis else None
 
     @property
     def aliases(self) -> list[str]:
