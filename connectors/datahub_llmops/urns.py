@@ -1,4 +1,4 @@
-"""Every URN and name that the package writes, in one place; a change here is a breaking change.
+"""Every URN that the package writes is built here; a change of one is a breaking change.
 
 Names follow DataHub's own builders: commas and parentheses in a name are percent-encoded, a platform instance is
 a prefix of the dataset name (https://docs.datahub.com/docs/what/urn/).
@@ -7,6 +7,7 @@ a prefix of the dataset name (https://docs.datahub.com/docs/what/urn/).
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,8 +18,12 @@ from datahub.metadata.urns import (
     DataJobUrn,
     DataPlatformInstanceUrn,
     DataPlatformUrn,
+    DataProcessInstanceUrn,
     DatasetUrn,
+    DataTypeUrn,
     DomainUrn,
+    EntityTypeUrn,
+    IncidentUrn,
     MlModelUrn,
     StructuredPropertyUrn,
 )
@@ -35,6 +40,9 @@ PROPERTY_NAMESPACE: Final = "datahub_llmops"
 
 UNKNOWN_MODEL_PLATFORM: Final = "custom"
 """Provider of an embedding model that was declared without one."""
+
+PROMPT_PREFIX: Final = "prompt-"
+"""Tells prompts without a name from retrievers of the same application."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,12 +132,76 @@ def model(name: str, *, env: str) -> str:
     return MlModelUrn(platform=provider, name=rest, env=env).urn()
 
 
+def prompt_version(registry: str, name: str, version: str, *, env: str) -> str:
+    """One version of a prompt that has a name, in the registry that keeps it.
+
+    >>> prompt_version("langfuse", "support/answer", "3", env="PROD")
+    'urn:li:dataset:(urn:li:dataPlatform:langfuse,support/answer.v3,PROD)'
+    """
+    return dataset(registry, f"{name}.v{version}", env=env)
+
+
+def prompt(framework: str, application: str, digest: str, *, env: str) -> str:
+    """A prompt without a name: the first twelve characters of its digest identify it within its application.
+
+    >>> prompt("langchain", "support-bot", "3fd2f819836c4b07", env="PROD")
+    'urn:li:dataset:(urn:li:dataPlatform:langchain,support-bot.prompt-3fd2f819836c,PROD)'
+    """
+    return dataset(framework, f"{application}.{PROMPT_PREFIX}{digest[:12]}", env=env)
+
+
+def retriever(framework: str, application: str, name: str, *, env: str) -> str:
+    """A retriever of an application.
+
+    >>> retriever("llama-index", "support-bot", "VectorIndexRetriever", env="PROD")
+    'urn:li:dataset:(urn:li:dataPlatform:llama-index,support-bot.VectorIndexRetriever,PROD)'
+    """
+    return dataset(framework, f"{application}.{name}", env=env)
+
+
+def answer_log(framework: str, application: str, *, env: str) -> str:
+    """The dataset that stands for the answers of an application.
+
+    >>> answer_log("langchain", "support-bot", env="PROD")
+    'urn:li:dataset:(urn:li:dataPlatform:langchain,support-bot.answers,PROD)'
+    """
+    return dataset(framework, f"{application}.answers", env=env)
+
+
+def process_instance(key: Mapping[str, str]) -> str:
+    """One run of a job: a GUID over ``key``."""
+    return DataProcessInstanceUrn(datahub_guid(dict(key))).urn()
+
+
+def embedding_mismatch(index: str) -> str:
+    """The incident that queries of ``index`` are embedded with another model; there is one for each index."""
+    return IncidentUrn(datahub_guid({"kind": "embedding-model-mismatch", "index": index})).urn()
+
+
 def structured_property(name: str) -> str:
     """
     >>> structured_property("dimension")
     'urn:li:structuredProperty:datahub_llmops.dimension'
     """
     return StructuredPropertyUrn(f"{PROPERTY_NAMESPACE}.{name}").urn()
+
+
+def data_type(name: str) -> str:
+    """One of DataHub's own types of property values.
+
+    >>> data_type("string")
+    'urn:li:dataType:datahub.string'
+    """
+    return DataTypeUrn(f"datahub.{name}").urn()
+
+
+def entity_type(name: str) -> str:
+    """One of DataHub's own types of entities.
+
+    >>> entity_type("dataset")
+    'urn:li:entityType:datahub.dataset'
+    """
+    return EntityTypeUrn(f"datahub.{name}").urn()
 
 
 def domain(name: str) -> str:

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from datahub_llmops.mapping.applications import mismatch_urn
 from datahub_llmops.runs.daily_totals import SETTLED, Built, Mismatch, mismatch
+from datahub_llmops.urns import embedding_mismatch
 from runs.world import INDEX, World
 
 
 def incident(world: World) -> Any:
-    return world.aspect(mismatch_urn(INDEX), "incidentInfo")
+    return world.aspect(embedding_mismatch(INDEX), "incidentInfo")
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ import pytest
 from datahub.ingestion.run.pipeline import Pipeline
 
 from datahub_llmops.aspects.manifest import aspect_names
-from datahub_llmops.mapping.applications import mismatch_urn
 from datahub_llmops.runs.daily_totals import SETTLED
+from datahub_llmops.urns import embedding_mismatch
 from ingestion.test_server_run import StandIn, recorded
 from ingestion.test_server_typed import with_plugin
 from runs.world import INDEX, JOB, LOG, PROMPT, RETRIEVER, World
@@ -91,7 +91,7 @@ def test_a_logo_that_the_server_has_stays(world: World, logo: str | None) -> Non
 
 def test_an_incident_is_raised_and_resolved(world: World) -> None:
     stand_in = StandIn(config=recorded("config")["body"])
-    urn = mismatch_urn(INDEX)
+    urn = embedding_mismatch(INDEX)
     world.index()
     world.embedded_with("another")
     world.ask()

@@ -120,13 +120,13 @@ class TestSameUrn:
 
 class TestIncidents:
     def test_another_model_for_queries_and_back(self, world: World) -> None:
-        from datahub_llmops.mapping.applications import mismatch_urn
+        from datahub_llmops.urns import embedding_mismatch
 
         world.index()
         world.embedding = NamedEmbedding(size=8, model="another")
         world.ask()
         world.runs()
-        info = world.aspect(mismatch_urn(INDEX), "incidentInfo")
+        info = world.aspect(embedding_mismatch(INDEX), "incidentInfo")
         assert info["status"]["state"] == "ACTIVE"
         assert info["entities"] == [INDEX]
         assert "another" in info["description"]

@@ -209,16 +209,16 @@ class Resolver:
             return given if is_dataset(given) else None
         registry, name, version = (raw.get(key) for key in ("registry", "name", "version"))
         if registry and name and version:
-            return urns.dataset(str(registry), f"{name}.v{version}", env=self._env)
+            return urns.prompt_version(str(registry), str(name), str(version), env=self._env)
         digest = raw.get("digest")
         if not digest:
             return None
-        return urns.dataset(platform, f"{application}.prompt-{str(digest)[:12]}", env=self._env)
+        return urns.prompt(platform, application, str(digest), env=self._env)
 
     def retriever(self, raw: Mapping[str, Any], application: str, framework: str) -> str:
         """URN of a retriever of an application, by its own name or its class."""
         name = str(raw.get("name") or str(raw.get("class", "retriever")).rpartition(".")[2])
-        return urns.dataset(framework, f"{application}.{name}", env=self._env)
+        return urns.retriever(framework, application, name, env=self._env)
 
     def model(self, raw: Mapping[str, Any] | None) -> str | None:
         """URN of a model that says its name."""

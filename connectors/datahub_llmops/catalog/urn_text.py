@@ -99,6 +99,15 @@ def schema_field(asset: str, path: str) -> str:
     return f"urn:li:schemaField:({asset},{path.translate(_ENCODED)})"
 
 
+def datasets_prefix(platform_name: str) -> str:
+    """What the URN of every dataset of a platform begins with.
+
+    >>> datasets_prefix("chroma")
+    'urn:li:dataset:(urn:li:dataPlatform:chroma,'
+    """
+    return f"urn:li:dataset:({_PLATFORM}{platform_name},"
+
+
 def simple_path(path: str) -> str:
     """A field path without the types that its second form carries.
 

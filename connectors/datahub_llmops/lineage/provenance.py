@@ -13,6 +13,7 @@ from datahub.metadata.urns import DatasetUrn
 from datahub.utilities.urn_encoder import UrnEncoder
 from pydantic import Field, field_validator, model_validator
 
+from datahub_llmops import urns
 from datahub_llmops.assets.collections import ProvenanceCount
 from datahub_llmops.lineage.addresses import dataset_of, dataset_urn
 from datahub_llmops.lineage.schema_lookup import NoCatalog, SchemaLookup
@@ -257,7 +258,7 @@ def _folder(urn: str, depth: int) -> str:
     parts = parsed.name.strip("/").split("/")
     if len(parts) <= depth:
         return urn
-    return DatasetUrn(platform=parsed.platform, name=root + "/".join(parts[:depth]), env=parsed.env).urn()
+    return urns.dataset(parsed.platform, root + "/".join(parts[:depth]), env=parsed.env)
 
 
 def _is_path(urn: DatasetUrn) -> bool:

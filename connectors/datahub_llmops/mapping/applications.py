@@ -10,7 +10,6 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from datahub.emitter.mce_builder import datahub_guid
 from datahub.emitter.mcp import MetadataChangeProposalWrapper
 from datahub.metadata.schema_classes import (
     AuditStampClass,
@@ -37,7 +36,6 @@ from datahub.metadata.schema_classes import (
     SubTypesClass,
     TimeWindowSizeClass,
 )
-from datahub.metadata.urns import DataProcessInstanceUrn, IncidentUrn
 
 from datahub_llmops import urns
 from datahub_llmops.mapping.collections import Proposal
@@ -80,7 +78,7 @@ _VECTOR: Final = re.compile(r"(sparse|multi|half)?_?vec(tor)?\b", re.IGNORECASE)
 def application_urns(name: str, platform: str, env: str) -> tuple[str, str, str]:
     """Flow, job and answer log of an application."""
     flow = urns.flow(platform, name, env=env)
-    return flow, urns.job(flow, name), urns.dataset(platform, f"{name}.answers", env=env)
+    return flow, urns.job(flow, name), urns.answer_log(platform, name, env=env)
 
 
 def application_proposals(name: str, platform: str, env: str) -> Iterator[Proposal]:
@@ -169,7 +167,7 @@ def instance_proposals(
     failed: bool,
 ) -> Iterator[Proposal]:
     """A process instance of ``job``: an embedding run, or a day of one version of an application."""
-    urn = DataProcessInstanceUrn(datahub_guid(dict(key))).urn()
+    urn = urns.process_instance(key)
     begun, done = round(started * 1000), round(ended * 1000)
     stamp = AuditStampClass(time=begun, actor=urns.ACTOR)
     yield _aspect(
@@ -214,11 +212,6 @@ def embedding_job_proposals(
     ]
 
 
-def mismatch_urn(index: str) -> str:
-    """The one incident of an index that its queries are embedded with another model."""
-    return IncidentUrn(datahub_guid({"kind": "embedding-model-mismatch", "index": index})).urn()
-
-
 def mismatch_proposal(
     index: str, built: str, queried: Sequence[str], hosts: Sequence[str], now: float, *, solved: bool
 ) -> Proposal:
@@ -229,7 +222,7 @@ def mismatch_proposal(
         f"The index was built with `{built}`; queries are embedded with {models}, as seen on host {seen_on}."
     )
     return _aspect(
-        mismatch_urn(index),
+        urns.embedding_mismatch(index),
         IncidentInfoClass(
             type="CUSTOM",
             customType="Embedding model mismatch",

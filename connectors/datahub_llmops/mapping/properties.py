@@ -71,8 +71,8 @@ def definitions() -> Iterator[tuple[str, list[MetadataChangeProposalWrapper]]]:
             qualifiedName=f"{urns.PROPERTY_NAMESPACE}.{spec.name}",
             displayName=spec.display_name,
             description=spec.description,
-            valueType=f"urn:li:dataType:datahub.{spec.value_type}",
-            entityTypes=[f"urn:li:entityType:datahub.{kind}" for kind in spec.entity_types],
+            valueType=urns.data_type(spec.value_type),
+            entityTypes=[urns.entity_type(kind) for kind in spec.entity_types],
             cardinality=PropertyCardinalityClass.SINGLE,
         )
         settings = StructuredPropertySettingsClass(

@@ -92,7 +92,7 @@ def canonical(column: str) -> str:
     if "[version=2.0]" not in column:
         return column
     asset, path = urn_text.asset_of(column), urn_text.key_parts(column)[-1]
-    return f"urn:li:schemaField:({asset},{urn_text.simple_path(path)})"
+    return urn_text.schema_field(asset, urn_text.simple_path(path))
 
 
 def is_origin(urn: str) -> bool:

@@ -206,7 +206,7 @@ class Applications:
         retrievers = [
             name
             for name, urn in short
-            if DatasetUrn.from_string(urn).name.startswith(prefix) and not name.startswith("prompt-")
+            if DatasetUrn.from_string(urn).name.startswith(prefix) and not name.startswith(urns.PROMPT_PREFIX)
         ]
         # Which models an application calls is not among its edges: what was known of it stays.
         present = self._writer.present(job, "llmApplicationInfo").get("models")

@@ -19,6 +19,7 @@ from datahub.ingestion.api.workunit_processor import WorkunitProcessor
 from datahub.ingestion.source.state.stateful_ingestion_base import StatefulIngestionSourceBase
 from typing_extensions import override
 
+from datahub_llmops import urns
 from datahub_llmops.answer_store import recorded
 from datahub_llmops.answer_store.database import Store
 from datahub_llmops.answer_store.recorded import Identities, RecordedAnswer
@@ -140,7 +141,7 @@ class RunsSource(StatefulIngestionSourceBase):
             if known is None:
                 continue
             wrong = mismatch(known, queried)
-            info = writer.present(mapping.mismatch_urn(index), "incidentInfo")
+            info = writer.present(urns.embedding_mismatch(index), "incidentInfo")
             active = (info.get("status") or {}).get("state") == "ACTIVE"
             solved = active and any(mapping.seen_on(info, host) for host in wrong.right_on)
             if wrong.models and not active:

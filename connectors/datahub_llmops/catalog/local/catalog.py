@@ -243,7 +243,7 @@ class LocalCatalog(FullCatalog):
 
     @override
     def aliases(self, platform: str) -> Mapping[str, Sequence[str]]:
-        first = f"urn:li:dataset:(urn:li:dataPlatform:{platform},"
+        first = names.datasets_prefix(platform)
         with self._reading() as connection:
             rows = connection.execute(
                 "select urn, body from asset join aspect on aspect.asset = asset.id "
