@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from datahub_llmops.answer_store import sqlite_file
 from datahub_llmops.answer_store.queries import Kind, Records, dump_sorted
 from datahub_llmops.errors import StoreError
 
@@ -95,12 +96,8 @@ class Store(Records):
         except OSError as error:
             raise StoreError(f"answer store {path}: {os.strerror(error.errno or 0)}") from error
         kind = network_file_system(path)
-        db = sqlite3.connect(path, timeout=5.0, isolation_level=None, check_same_thread=False)
-        try:
+        with sqlite_file.opening(Path(path), sqlite_file.CREATE) as db:
             note = cls._prepare(db, path, kind)
-        except BaseException:
-            db.close()
-            raise
         return cls(path, db, note=note)
 
     @staticmethod
@@ -160,7 +157,8 @@ class Store(Records):
             db.execute("SELECT count(*) FROM counters")
         except sqlite3.Error as error:
             raise StoreError(
-                f"answer store {path} cannot be read ({error}); an application sets a damaged one aside by itself"
+                f"answer store {path} cannot be read ({sqlite_file.error_name(error)}); an application moves a damaged"
+                " one aside by itself"
             ) from error
         return cls(path, db)
 
@@ -332,9 +330,8 @@ def _reading(path: str) -> sqlite3.Connection:
 
     It may have to finish what a killed process left in the log, so it is opened for writing where that is allowed.
     """
-    uri = Path(path).as_uri()
-    mode = "rw" if os.access(path, os.W_OK) else "ro"
-    db = sqlite3.connect(f"{uri}?mode={mode}", uri=True, timeout=5.0, check_same_thread=False)
+    mode = sqlite_file.READ_WRITE if os.access(path, os.W_OK) else sqlite_file.READ_ONLY
+    db = sqlite_file.connect(Path(path), mode)
     db.execute("PRAGMA query_only=ON")
     return db
 

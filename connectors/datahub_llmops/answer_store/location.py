@@ -1,12 +1,22 @@
-"""Where the answer store of this host and user lies, and the environment variables that say otherwise."""
+"""Where the two files of a user lie by default, and the environment variables that name other places.
+
+The catalog and the answer store lie in the same folder on macOS and Windows. On Linux each has the folder that the XDG
+specification has for its kind: data for the catalog, state for the answers.
+https://specifications.freedesktop.org/basedir-spec/latest/
+"""
 
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Final
 
 PREFIX: Final = "DATAHUB_LLMOPS_"
-"""Of every environment variable that the hooks read."""
+"""All environment variables of the package begin with this."""
+CATALOG_VARIABLE: Final = PREFIX + "CATALOG"
+_OURS: Final = "datahub-llmops"
 
 
 def environment(name: str) -> str | None:
@@ -14,12 +24,42 @@ def environment(name: str) -> str | None:
     return os.environ.get(PREFIX + name) or None
 
 
-def default_path() -> str:
-    """The answer store where neither the code nor a recipe names one.
+def default_catalog(platform: str = sys.platform, variables: Mapping[str, str] = os.environ) -> Path:
+    """Path of the local catalog if neither a recipe nor an option names one.
 
-    That of ``DATAHUB_LLMOPS_STORE``, else ``$XDG_STATE_HOME/datahub-llmops/answers.db``; always absolute.
+    ``DATAHUB_LLMOPS_CATALOG`` if it holds a path (it may hold a server's address instead), else a file in the user's
+    data folder.
     """
-    if named := environment("STORE"):
+    named = variables.get(CATALOG_VARIABLE, "").strip()
+    if named and "://" not in named:
+        return Path(named).expanduser()
+    return Path(_data_folder(platform, variables), _OURS, "catalog.db")
+
+
+def default_store(platform: str = sys.platform, variables: Mapping[str, str] = os.environ) -> str:
+    """Absolute path of the answer store if neither the code nor a recipe names one.
+
+    ``DATAHUB_LLMOPS_STORE``, else a file in the user's state folder (Linux) or data folder (macOS, Windows). Earlier
+    versions used the Linux path on every system: a store that lies there is used while there is none at the new path.
+    """
+    if named := variables.get(PREFIX + "STORE"):
         return os.path.abspath(named)
-    state = os.environ.get("XDG_STATE_HOME") or os.path.join(os.path.expanduser("~"), ".local", "state")
-    return os.path.abspath(os.path.join(state, "datahub-llmops", "answers.db"))
+    state = variables.get("XDG_STATE_HOME") or _home(".local", "state")
+    in_state = os.path.abspath(os.path.join(state, _OURS, "answers.db"))
+    if platform not in ("win32", "darwin"):
+        return in_state
+    in_data = os.path.abspath(os.path.join(_data_folder(platform, variables), _OURS, "answers.db"))
+    return in_state if os.path.exists(in_state) and not os.path.exists(in_data) else in_data
+
+
+def _data_folder(platform: str, variables: Mapping[str, str]) -> str:
+    if platform == "win32":
+        return variables.get("LOCALAPPDATA") or _home("AppData", "Local")
+    if platform == "darwin":
+        return _home("Library", "Application Support")
+    named = variables.get("XDG_DATA_HOME", "")
+    return named if os.path.isabs(named) else _home(".local", "share")
+
+
+def _home(*parts: str) -> str:
+    return os.path.join(os.path.expanduser("~"), *parts)

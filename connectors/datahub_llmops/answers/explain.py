@@ -24,6 +24,7 @@ from datahub_llmops.answer_store.recorded import (
 from datahub_llmops.answers.resolver import MapConfig, Resolver, shown
 from datahub_llmops.assets.usage import model_name
 from datahub_llmops.catalog.protocol import FullCatalog, Node
+from datahub_llmops.catalog.urn_text import asset_of
 from datahub_llmops.errors import StoreError, UnknownAssetError
 from datahub_llmops.hooks.row_encoder import chunk_key
 from datahub_llmops.lineage import provenance
@@ -319,8 +320,7 @@ class _Walk:
             columns: dict[str, set[tuple[str, str]]] = {}
             for edge in walk.edges:
                 for pair in edge.columns:
-                    upstream = pair.upstream.removeprefix("urn:li:schemaField:(").rpartition(",")[0]
-                    columns.setdefault(upstream, set()).add((pair.upstream, pair.downstream))
+                    columns.setdefault(asset_of(pair.upstream), set()).add((pair.upstream, pair.downstream))
             for node in walk.nodes:
                 origin = self._origin(
                     node, rests.get(node.urn, "index"), tuple(sorted(columns.get(node.urn, ())))

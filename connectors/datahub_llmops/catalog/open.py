@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from typing import Final
 
+from datahub_llmops.answer_store.location import default_catalog, environment
 from datahub_llmops.catalog import urn_text
-from datahub_llmops.catalog.local.file import ENVIRONMENT, default_path
 from datahub_llmops.catalog.protocol import Catalog, FullCatalog
 from datahub_llmops.errors import CatalogError, UnknownAssetError
 
@@ -21,7 +20,7 @@ def open_catalog(where: str | None = None) -> FullCatalog:
     Raises:
         CatalogError: it is not there, cannot be read, or does not answer.
     """
-    where = where or os.environ.get(ENVIRONMENT) or None
+    where = where or environment("CATALOG")
     if where and where.lower().startswith(("http://", "https://")):
         from datahub_llmops.catalog.server.catalog import ServerCatalog
 
@@ -30,7 +29,7 @@ def open_catalog(where: str | None = None) -> FullCatalog:
         raise CatalogError(f"{where}: a catalog is a file's path, or a server's URL with http:// or https://")
     from datahub_llmops.catalog.local.catalog import LocalCatalog
 
-    return LocalCatalog(where or default_path())
+    return LocalCatalog(where or default_catalog())
 
 
 def resolve(catalog: Catalog, typed: str) -> str:

@@ -84,10 +84,22 @@ def platform(urn: str) -> str | None:
     return parts[0].removeprefix(_PLATFORM) if parts and parts[0].startswith(_PLATFORM) else None
 
 
-def asset_of(urn: str) -> str:
-    """The asset that a column belongs to; any other URN is its own."""
+def split_field(urn: str) -> tuple[str, str] | None:
+    """The asset's URN and the field path in a ``schemaField`` URN; ``None`` for every other URN.
+
+    The path stays encoded, as ``key_parts`` gives it; ``full_name`` decodes it.
+
+    >>> split_field("urn:li:schemaField:(urn:li:dataset:(urn:li:dataPlatform:chroma,docs,PROD),a%2Cb)")
+    ('urn:li:dataset:(urn:li:dataPlatform:chroma,docs,PROD)', 'a%2Cb')
+    """
     parts = key_parts(urn)
-    return parts[0] if entity_type(urn) == "schemaField" and len(parts) == 2 else urn
+    return (parts[0], parts[1]) if entity_type(urn) == "schemaField" and len(parts) == 2 else None
+
+
+def asset_of(urn: str) -> str:
+    """The asset that a column belongs to; any other URN is returned as it is."""
+    field = split_field(urn)
+    return field[0] if field else urn
 
 
 def schema_field(asset: str, path: str) -> str:

@@ -291,7 +291,9 @@ def _labels(origin: Any, named: Callable[[str], str]) -> Iterator[str]:
 
 
 def _column(field_urn: str) -> str:
-    return field_urn.rpartition(",")[2].rstrip(")")
+    from datahub_llmops.catalog import urn_text
+
+    return urn_text.simple_path(urn_text.full_name(field_urn))
 
 
 def _read(store: Store, since: float, application: str | None, limit: int | None) -> Iterator[RecordedAnswer]:
@@ -362,10 +364,10 @@ def _prices(path: Path | None) -> PricesConfig | None:
 @contextmanager
 def _store(path: Path | None) -> Iterator[Store]:
     from datahub_llmops.answer_store.database import Store
-    from datahub_llmops.answer_store.location import default_path
+    from datahub_llmops.answer_store.location import default_store
 
     try:
-        with closing(Store.read(path or default_path())) as store:
+        with closing(Store.read(path or default_store())) as store:
             yield store
     except LlmopsError as error:
         raise click.ClickException(_shown(str(error))) from error

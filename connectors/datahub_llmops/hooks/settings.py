@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Final, Literal, TypeAlias, cast
 
-from datahub_llmops.answer_store.location import PREFIX, default_path, environment
+from datahub_llmops.answer_store.location import PREFIX, default_store, environment
 
 SourceKeys: TypeAlias = Literal["hmac", "clear", "off"]
 _TRUE: Final = frozenset({"1", "true", "yes", "on"})
@@ -62,7 +62,7 @@ class Settings:
                 "application has no name: attach(application=...) or DATAHUB_LLMOPS_APPLICATION"
             )
         self.version = version if version is not None else environment("VERSION")
-        self.store = os.path.abspath(os.fspath(store)) if store else default_path()
+        self.store = os.path.abspath(os.fspath(store)) if store else default_store()
         self.capture_text = (
             capture_text if capture_text is not None else (environment("CAPTURE_TEXT") or "").lower() in _TRUE
         )

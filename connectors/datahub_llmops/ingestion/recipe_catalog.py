@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from datahub.ingestion.api.common import PipelineContext
 
-from datahub_llmops.catalog.local.file import default_path
+from datahub_llmops.answer_store.location import default_catalog
 from datahub_llmops.catalog.open import open_catalog
 from datahub_llmops.catalog.protocol import FullCatalog
 from datahub_llmops.catalog.server.catalog import ServerCatalog
@@ -50,4 +50,4 @@ def _sink_path(ctx: PipelineContext) -> str | None:
     if sink is None or sink.type != LOCAL_SINK:
         return None
     config = sink.config if isinstance(sink.config, dict) else {}
-    return str(config.get("path") or default_path())
+    return str(config.get("path") or default_catalog())

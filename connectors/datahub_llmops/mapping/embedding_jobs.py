@@ -30,7 +30,7 @@ from datahub.metadata.urns import DataJobUrn, MlModelUrn
 from datahub.specific.datajob import DataJobPatchBuilder
 
 from datahub_llmops import urns
-from datahub_llmops.catalog import urn_text
+from datahub_llmops.catalog.urn_text import asset_of
 from datahub_llmops.lineage.declared_jobs import JobLineage
 from datahub_llmops.lineage.job_config import EmbeddingJobConfig
 from datahub_llmops.mapping.collections import Proposal
@@ -225,7 +225,7 @@ def _column_pairs(present: Mapping[str, Any], index_urn: str) -> set[tuple[str, 
         for fine in present.get("fineGrainedLineages") or []
         for downstream in fine.get("downstreams") or []
         for upstream in fine.get("upstreams") or []
-        if urn_text.key_parts(downstream)[:1] == (index_urn,)
+        if asset_of(downstream) == index_urn
     }
 
 

@@ -89,10 +89,8 @@ def canonical(column: str) -> str:
     >>> canonical(f"urn:li:schemaField:({table},[version=2.0].[type=struct].[type=string].email)")
     'urn:li:schemaField:(urn:li:dataset:(urn:li:dataPlatform:kafka,users,PROD),email)'
     """
-    if "[version=2.0]" not in column:
-        return column
-    asset, path = urn_text.asset_of(column), urn_text.key_parts(column)[-1]
-    return urn_text.schema_field(asset, urn_text.simple_path(path))
+    field = urn_text.split_field(column) if "[version=2.0]" in column else None
+    return urn_text.schema_field(field[0], urn_text.simple_path(field[1])) if field else column
 
 
 def is_origin(urn: str) -> bool:

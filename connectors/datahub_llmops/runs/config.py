@@ -13,7 +13,7 @@ from datahub.ingestion.source.state.stateful_ingestion_base import (
 from datahub.utilities.lossy_collections import LossyDict
 from pydantic import Field
 
-from datahub_llmops.answer_store.location import default_path
+from datahub_llmops.answer_store.location import default_store
 from datahub_llmops.answers.prices import PricesConfig
 from datahub_llmops.answers.resolver import MapConfig
 from datahub_llmops.aspects.admission import Mode
@@ -23,7 +23,7 @@ class RunsConfig(StatefulIngestionConfigBase[StatefulIngestionConfig], MapConfig
     """Recipe options of `llm-runs`."""
 
     store: Path = Field(
-        default_factory=lambda: Path(default_path()),
+        default_factory=lambda: Path(default_store()),
         description="The store that the hooks write, for example `/var/lib/bot/answers.db`. Default: that of this "
         "user, as in `attach`.",
     )

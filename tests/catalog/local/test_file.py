@@ -14,6 +14,7 @@ import pytest
 from datahub.ingestion.api.common import PipelineContext
 
 from catalog.local.local_runs import dataset, new_sink, raw, run, write
+from datahub_llmops.answer_store.location import CATALOG_VARIABLE, default_catalog
 from datahub_llmops.catalog.local import file as store
 from datahub_llmops.catalog.local.catalog import LocalCatalog
 from datahub_llmops.catalog.local.checkpoint import LocalCheckpointProvider
@@ -196,7 +197,7 @@ def test_a_file_that_is_locked_against_readers_too_is_named(tmp_path: Path) -> N
 AS_NOBODY = """
 import os, sys
 from pathlib import Path
-from datahub_llmops.catalog import store
+from datahub_llmops.catalog.local import file as store
 from datahub_llmops.catalog.local.catalog import LocalCatalog
 from datahub_llmops.errors import CatalogError
 if os.getuid() == 0:
@@ -280,16 +281,16 @@ def test_a_disk_that_fills_up_while_a_run_is_stored_leaves_the_catalog_as_before
 
 def test_the_default_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
-    monkeypatch.delenv(store.ENVIRONMENT, raising=False)
+    monkeypatch.delenv(CATALOG_VARIABLE, raising=False)
     with pytest.raises(NoCatalogError):
-        LocalCatalog(store.default_path())
+        LocalCatalog(default_catalog())
     if sys.platform == "linux":
-        assert store.default_path() == tmp_path / "data" / "datahub-llmops" / "catalog.db"
-        assert run(store.default_path(), raw(TABLE, "status", STATUS)).changed == 1
-    monkeypatch.setenv(store.ENVIRONMENT, str(tmp_path / "named.db"))
-    assert store.default_path() == tmp_path / "named.db"
-    monkeypatch.setenv(store.ENVIRONMENT, "https://datahub.example.org:8080")
-    assert store.default_path().name == "catalog.db"
+        assert default_catalog() == tmp_path / "data" / "datahub-llmops" / "catalog.db"
+        assert run(default_catalog(), raw(TABLE, "status", STATUS)).changed == 1
+    monkeypatch.setenv(CATALOG_VARIABLE, str(tmp_path / "named.db"))
+    assert default_catalog() == tmp_path / "named.db"
+    monkeypatch.setenv(CATALOG_VARIABLE, "https://datahub.example.org:8080")
+    assert default_catalog().name == "catalog.db"
 
 
 def test_a_relative_path_and_odd_characters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,6 +21,7 @@ from datahub.metadata.schema_classes import DatahubIngestionCheckpointClass
 from pydantic import Field
 from typing_extensions import override
 
+from datahub_llmops.answer_store.location import default_catalog
 from datahub_llmops.catalog.local import file
 from datahub_llmops.catalog.local.encoding import aspect_text
 from datahub_llmops.errors import CatalogError, NoCatalogError
@@ -30,7 +31,7 @@ class LocalCheckpointConfig(IngestionCheckpointingProviderConfig):
     """Options of the state provider."""
 
     path: Path = Field(
-        default_factory=file.default_path,
+        default_factory=default_catalog,
         description="The catalog's file; the same default as the sink's.",
     )
     lock_timeout_seconds: float = Field(

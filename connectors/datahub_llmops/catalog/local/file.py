@@ -7,21 +7,19 @@ wait for a writer, and a run is one transaction.
 from __future__ import annotations
 
 import contextlib
-import os
 import sqlite3
-import sys
 import time
 from pathlib import Path
 
+from datahub_llmops.answer_store import sqlite_file
+from datahub_llmops.answer_store.location import default_catalog
+from datahub_llmops.answer_store.sqlite_file import Problem
 from datahub_llmops.errors import CatalogError, NoCatalogError
 
-ENVIRONMENT = "DATAHUB_LLMOPS_CATALOG"
 APPLICATION_ID = 0x6C6C6D6F  # "llmo"
 FORMAT = 1
 LOCK_TIMEOUT = 60.0
 """Seconds to wait for another writer."""
-
-_HEADER = b"SQLite format 3\x00"
 
 _SCHEMA = """
 create table asset (
@@ -113,27 +111,6 @@ create table checkpoint (
 """
 
 
-def default_path() -> Path:
-    """Where the catalog lies when nobody says: the same for the sink, the checkpoints and the command.
-
-    ``DATAHUB_LLMOPS_CATALOG`` where it holds a path (a server's address is none), else one in the user's data folder.
-    """
-    named = os.environ.get(ENVIRONMENT, "").strip()
-    if named and "://" not in named:
-        return Path(named).expanduser()
-    return _data_folder() / "datahub-llmops" / "catalog.db"
-
-
-def _data_folder() -> Path:
-    if sys.platform == "win32":
-        local = os.environ.get("LOCALAPPDATA")
-        return Path(local) if local else Path.home() / "AppData" / "Local"
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Application Support"
-    named = os.environ.get("XDG_DATA_HOME")
-    return Path(named) if named and Path(named).is_absolute() else Path.home() / ".local" / "share"
-
-
 def open_reader(path: Path) -> sqlite3.Connection:
     """A connection that only reads. Never creates the catalog, never waits for a writer, works on read-only media.
 
@@ -144,38 +121,24 @@ def open_reader(path: Path) -> sqlite3.Connection:
         CatalogError: it cannot be read; says why and what to do.
     """
     _check_file(path, for_writing=False)
-    connection: sqlite3.Connection | None = None
     try:
-        connection = _connect(path, "mode=rw")
-        connection.execute("pragma query_only = on")
-        _check_format(connection, path)
+        with sqlite_file.opening(path, sqlite_file.READ_WRITE) as connection:
+            connection.execute("pragma query_only = on")
+            _check_format(connection, path)
     except sqlite3.Error as error:
-        if connection is not None:
-            connection.close()
-        if not _wants_files_beside(error) or _write_ahead_log(path):
+        if not _needs_files_beside(error) or sqlite_file.has_log(path):
             raise explain(error, path) from error
         return _open_immutable(path)
-    except CatalogError:
-        if connection is not None:
-            connection.close()
-        raise
     return connection
 
 
 def _open_immutable(path: Path) -> sqlite3.Connection:
     """Nothing can be created beside the file, so nobody can be writing to it either."""
-    connection = None
     try:
-        connection = _connect(path, "mode=ro&immutable=1")
-        _check_format(connection, path)
+        with sqlite_file.opening(path, sqlite_file.IMMUTABLE) as connection:
+            _check_format(connection, path)
     except sqlite3.Error as error:
-        if connection is not None:
-            connection.close()
         raise explain(error, path) from error
-    except CatalogError:
-        if connection is not None:
-            connection.close()
-        raise
     return connection
 
 
@@ -188,7 +151,7 @@ def open_writer(path: Path, timeout: float = LOCK_TIMEOUT) -> sqlite3.Connection
     Raises:
         CatalogError: the file cannot be written; says why and what to do.
     """
-    if path == default_path() and not path.parent.exists():
+    if path == default_catalog() and not path.parent.exists():
         try:
             path.parent.mkdir(parents=True)
         except OSError as error:
@@ -196,36 +159,19 @@ def open_writer(path: Path, timeout: float = LOCK_TIMEOUT) -> sqlite3.Connection
                 f"local catalog {path}: its folder cannot be made ({error.strerror}); name another path"
             ) from error
     _check_file(path, for_writing=True)
-    connection = None
     try:
-        connection = _connect(path, "mode=rwc", timeout)
-        # Before anything is changed: the file may be somebody else's.
-        _check_format(connection, path, for_writing=True)
-        _set_write_ahead(connection, timeout)
-        connection.execute("pragma synchronous = full")
-        connection.execute("pragma cache_size = -8000")
-        connection.execute("begin immediate")
-        if not _check_format(connection, path, for_writing=True):
-            _create(connection)
+        with sqlite_file.opening(path, sqlite_file.CREATE, timeout) as connection:
+            # Before anything is changed: the file may be somebody else's.
+            _check_format(connection, path, for_writing=True)
+            _set_write_ahead(connection, timeout)
+            connection.execute("pragma synchronous = full")
+            connection.execute("pragma cache_size = -8000")
+            connection.execute("begin immediate")
+            if not _check_format(connection, path, for_writing=True):
+                _create(connection)
     except sqlite3.Error as error:
-        if connection is not None:
-            connection.close()
         raise explain(error, path) from error
-    except CatalogError:
-        if connection is not None:
-            connection.close()
-        raise
     return connection
-
-
-def _connect(path: Path, query: str, timeout: float = 5.0) -> sqlite3.Connection:
-    return sqlite3.connect(
-        f"{path.absolute().as_uri()}?{query}",
-        uri=True,
-        timeout=timeout,
-        isolation_level=None,
-        check_same_thread=False,
-    )
 
 
 def _set_write_ahead(connection: sqlite3.Connection, timeout: float) -> None:
@@ -236,7 +182,7 @@ def _set_write_ahead(connection: sqlite3.Connection, timeout: float) -> None:
             connection.execute("pragma journal_mode = wal")
             return
         except sqlite3.OperationalError as error:
-            if "locked" not in str(error) or time.monotonic() > deadline:
+            if sqlite_file.classify(error) is not Problem.LOCKED or time.monotonic() > deadline:
                 raise
             time.sleep(0.05)
 
@@ -253,7 +199,7 @@ def _check_file(path: Path, *, for_writing: bool) -> None:
     what = f"local catalog {path}"
     try:
         if not path.parent.is_dir():
-            if path == default_path():
+            if path == default_catalog():
                 raise NoCatalogError(
                     f"{what}: no run has ended in it yet; run a recipe with the sink llm-local"
                 )
@@ -273,9 +219,9 @@ def _check_file(path: Path, *, for_writing: bool) -> None:
             header = file.read(100)
     except OSError as error:
         raise CatalogError(f"{what}: cannot be read ({error.strerror}); check its permissions") from error
-    if header and header[:16] != _HEADER[: len(header[:16])]:
+    if header and not sqlite_file.HEADER.startswith(header[:16]):
         raise CatalogError(f"{what}: this is not a SQLite file; name another path")
-    if header and (len(header) < 100 or (size < _expected_size(header) and not _write_ahead_log(path))):
+    if header and (len(header) < 100 or (size < _expected_size(header) and not sqlite_file.has_log(path))):
         raise _damaged(path)
 
 
@@ -287,17 +233,9 @@ def _expected_size(header: bytes) -> int:
     return (65536 if page == 1 else page) * int.from_bytes(header[28:32], "big")
 
 
-def _write_ahead_log(path: Path) -> bool:
-    log = path.with_name(path.name + "-wal")
-    try:
-        return log.stat().st_size > 0
-    except OSError:
-        return False
-
-
-def _wants_files_beside(error: sqlite3.Error) -> bool:
-    text = str(error)
-    return "unable to open" in text or "readonly" in text or "read-only" in text
+def _needs_files_beside(error: sqlite3.Error) -> bool:
+    """Whether the connection failed because SQLite could not create ``-wal`` and ``-shm``."""
+    return sqlite_file.classify(error) in (Problem.CANNOT_OPEN, Problem.READ_ONLY)
 
 
 def _check_format(connection: sqlite3.Connection, path: Path, *, for_writing: bool = False) -> bool:
@@ -325,32 +263,32 @@ def _damaged(path: Path) -> CatalogError:
 
 
 def explain(error: sqlite3.Error, path: Path) -> CatalogError:
-    """The ``CatalogError`` for what SQLite said, with what to do next."""
-    text = str(error)
+    """The ``CatalogError`` for an error of SQLite, with what to do next."""
     what = f"local catalog {path}"
-    if "locked" in text or "busy" in text:
-        return CatalogError(f"{what}: another process keeps it locked; let that run end, then try again")
-    if "not a database" in text:
-        return CatalogError(f"{what}: this is not a SQLite file; name another path")
-    if "malformed" in text or "corrupt" in text:
-        return _damaged(path)
-    if "full" in text:
-        return CatalogError(f"{what}: the disk is full; nothing was stored: make room and run again")
-    if "readonly" in text or "read-only" in text:
-        return CatalogError(
-            f"{what}: it cannot be written to; check its permissions and whether the disk is read-only"
-        )
-    if "unable to open" in text:
-        return CatalogError(f"{what}: it cannot be opened; check that its folder may be written to")
-    if "I/O" in text:
-        return CatalogError(f"{what}: reading or writing it failed ({text}); check the disk")
-    if "no such table" in text or "no such column" in text:
-        return _damaged(path)
-    return CatalogError(f"{what}: {text}")
+    name = sqlite_file.error_name(error)
+    match sqlite_file.classify(error):
+        case Problem.LOCKED:
+            return CatalogError(f"{what}: another process keeps it locked; let that run end, then try again")
+        case Problem.NOT_A_DATABASE:
+            return CatalogError(f"{what}: this is not a SQLite file; name another path")
+        case Problem.DAMAGED:
+            return _damaged(path)
+        case Problem.DISK_FULL:
+            return CatalogError(f"{what}: the disk is full; nothing was stored: make room and run again")
+        case Problem.READ_ONLY:
+            return CatalogError(
+                f"{what}: it cannot be written to; check its permissions and whether the disk is read-only"
+            )
+        case Problem.CANNOT_OPEN:
+            return CatalogError(f"{what}: it cannot be opened; check that its folder may be written to")
+        case Problem.DISK_ERROR:
+            return CatalogError(f"{what}: reading or writing it failed ({name}); check the disk")
+        case Problem.OTHER:
+            return CatalogError(f"{what}: SQLite reports {name}")
 
 
 def commit(connection: sqlite3.Connection) -> None:
-    """Commit, and move what was committed from the log into the file itself, as far as readers allow without waiting.
+    """Commit, then copy the log into the file itself, as far as readers allow without waiting.
 
     Raises:
         sqlite3.Error: it could not be committed.
@@ -361,6 +299,6 @@ def commit(connection: sqlite3.Connection) -> None:
 
 
 def close(connection: sqlite3.Connection) -> None:
-    """Close, and let an error that closing itself meets be: what was committed is committed."""
+    """Close, and ignore an error of closing itself: what was committed stays committed."""
     with contextlib.suppress(sqlite3.Error):
         connection.close()

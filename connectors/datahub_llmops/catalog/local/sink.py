@@ -31,6 +31,7 @@ from datahub.utilities.lossy_collections import LossyList
 from pydantic import Field
 from typing_extensions import override
 
+from datahub_llmops.answer_store.location import default_catalog
 from datahub_llmops.aspects.generated import register
 from datahub_llmops.catalog import urn_text
 from datahub_llmops.catalog.local import file
@@ -52,7 +53,7 @@ class LocalSinkConfig(ConfigModel):
     """Options of the sink."""
 
     path: Path = Field(
-        default_factory=file.default_path,
+        default_factory=default_catalog,
         description="The catalog's file. Default: what `DATAHUB_LLMOPS_CATALOG` says, else one file in the user's "
         "data folder, the same that the command reads.",
     )

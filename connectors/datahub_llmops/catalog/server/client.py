@@ -27,6 +27,7 @@ from datahub.ingestion.graph.client import DataHubGraph
 from datahub.ingestion.graph.config import ClientMode, DatahubClientConfig
 from datahub.ingestion.graph.filters import RawSearchFilter, RemovedStatusFilter
 
+from datahub_llmops.catalog.urn_text import entity_type
 from datahub_llmops.errors import CatalogError
 
 T = TypeVar("T")
@@ -279,8 +280,8 @@ def within(seconds: float, work: Callable[[], T]) -> T:
 def _by_type(urns: Iterable[str]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for urn in dict.fromkeys(urns):
-        kind = urn.removeprefix("urn:li:").partition(":")[0]
-        if urn.startswith("urn:li:") and kind.isalnum():
+        kind = entity_type(urn)
+        if kind.isalnum():
             found.setdefault(kind, []).append(urn)
     return found
 

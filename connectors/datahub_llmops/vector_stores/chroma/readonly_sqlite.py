@@ -12,9 +12,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from datahub_llmops.answer_store import sqlite_file
+from datahub_llmops.answer_store.sqlite_file import Problem
 from datahub_llmops.errors import ConnectorError, DeniedError, UnreachableError, UnreadableError
 
-_HEADER: Final = b"SQLite format 3\x00"
 _WAL: Final = 2
 """Read version in the header's byte 19. https://www.sqlite.org/fileformat.html#the_database_header"""
 
@@ -89,13 +90,7 @@ class ReadOnlyFile:
         mode = self._mode()
         problem: ConnectorError | None = None
         try:
-            connection = sqlite3.connect(
-                f"{self.path.as_uri()}?{mode}",
-                uri=True,
-                timeout=self._timeout,
-                check_same_thread=False,
-                isolation_level=None,
-            )
+            connection = sqlite_file.connect(self.path, mode, self._timeout)
             # sqlite3's own decoding error would quote the text: it may be payload.
             connection.text_factory = lambda content: content.decode("utf-8", "replace")
             self._connection = connection
@@ -124,29 +119,26 @@ class ReadOnlyFile:
             ) from None
         except OSError:
             raise UnreachableError(f"{self._system}: {self.path} cannot be read.") from None
-        if len(header) < 100 or not header.startswith(_HEADER):
+        if len(header) < 100 or not header.startswith(sqlite_file.HEADER):
             raise UnreachableError(
                 f"{self._system}: {self.path} is not an SQLite file, or a truncated one. Check path, or restore it."
             )
         if header[19] != _WAL:
-            return "mode=ro"
-        log, shared = self._beside("-wal"), self._beside("-shm")
+            return sqlite_file.READ_ONLY
+        log, shared = (sqlite_file.beside(self.path, suffix) for suffix in ("-wal", "-shm"))
         if log.exists() and shared.exists():
-            return "mode=ro&readonly_shm=1"
-        if log.exists() and log.stat().st_size > 0:
+            return f"{sqlite_file.READ_ONLY}&readonly_shm=1"
+        if sqlite_file.has_log(self.path):
             raise UnreachableError(
                 f"{self._system}: {self.path} was left by a writer that crashed. Open it once with {self._system}, "
                 "which repairs it: that needs writing, so it is not done here."
             )
         self._frozen = self._state()
-        return "mode=ro&immutable=1"
-
-    def _beside(self, ending: str) -> Path:
-        return self.path.with_name(self.path.name + ending)
+        return sqlite_file.IMMUTABLE
 
     def _state(self) -> tuple[int, int]:
         try:
-            if self._beside("-wal").exists():
+            if sqlite_file.beside(self.path, "-wal").exists():
                 return (-1, -1)
             stat = self.path.stat()
         except OSError:
@@ -154,23 +146,22 @@ class ReadOnlyFile:
         return (stat.st_size, stat.st_mtime_ns)
 
     def _translated(self, error: sqlite3.Error) -> ConnectorError:
-        name = getattr(error, "sqlite_errorname", None) or str(error)
-        text = str(error)
-        if "locked" in text or "SQLITE_BUSY" in name:
+        problem = sqlite_file.classify(error)
+        if problem is Problem.LOCKED:
             return UnreadableError(
                 f"{self._system}: {self.path} was locked by a writer for {self._timeout:g} s. Run again, or raise "
                 "timeout_sec."
             )
-        if "readonly" in text or "READONLY" in name:
+        if problem is Problem.READ_ONLY:
             return UnreachableError(
                 f"{self._system}: {self.path} was left by a writer that crashed. Open it once with {self._system}, "
                 "which repairs it: that needs writing, so it is not done here."
             )
-        if "not a database" in text:
+        if problem is Problem.NOT_A_DATABASE:
             return UnreachableError(
                 f"{self._system}: {self.path} is not an SQLite file, or an encrypted one. Check path."
             )
         return UnreadableError(
-            f"{self._system}: {self.path} could not be read ({name}). Check it with `sqlite3 FILE 'PRAGMA "
-            "integrity_check'`, and restore it if it is damaged."
+            f"{self._system}: {self.path} could not be read ({sqlite_file.error_name(error)}). Check it with "
+            "`sqlite3 FILE 'PRAGMA integrity_check'`, and restore it if it is damaged."
         )
