@@ -129,7 +129,7 @@ def measured(count: int) -> None:
                 for number in range(first, min(first + 1_000, count)):
                     answer = made(number, MONTH / count)
                     ids.append(answer.id)
-                    encoder.answer(store, answer, settings)
+                    encoder.write_answer(store, answer, settings)
         spent = time.perf_counter() - begun
         print(
             f"{count:,} answers written in {spent:.0f} s ({time.process_time() - cpu:.0f} s CPU, making them included)"

@@ -12,8 +12,8 @@ import tempfile
 from pathlib import Path
 
 import datahub_llmops.hooks as lineage
-from datahub_llmops.answer_store import recorded
 from datahub_llmops.answer_store.database import Store
+from datahub_llmops.answer_store.format import load_answer, load_writes
 from datahub_llmops.answer_store.recorded import Identities, RecordedAnswer, RecordedWrites
 
 
@@ -82,8 +82,8 @@ def main() -> int:
         assert handle.flush(10)
         store = Store.read(path)
         known = Identities(store)
-        answers = [recorded.answer(row, known) for row in store.answers()][::-1]
-        writes = [recorded.writes(row, known) for row in store.writes()]
+        answers = [load_answer(row, known) for row in store.answers()][::-1]
+        writes = [load_writes(row, known) for row in store.writes()]
         store.close()
         stats = handle.stats()
         handle.detach()

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from datahub_llmops.answer_store import recorded
 from datahub_llmops.answer_store.database import Store
+from datahub_llmops.answer_store.format import load_answer, load_writes
 from datahub_llmops.answer_store.recorded import Identities, RecordedAnswer, RecordedWrites
 from datahub_llmops.answers import explain
 from datahub_llmops.hooks import Handle
@@ -16,7 +16,7 @@ def stored_answers(path: Path) -> list[RecordedAnswer]:
     """Oldest first."""
     store = Store.read(path)
     known = Identities(store)
-    found = [recorded.answer(row, known) for row in store.answers()]
+    found = [load_answer(row, known) for row in store.answers()]
     store.close()
     return found[::-1]
 
@@ -25,7 +25,7 @@ def stored_writes(path: Path) -> list[RecordedWrites]:
     """In the order of their last change."""
     store = Store.read(path)
     known = Identities(store)
-    found = [recorded.writes(row, known) for row in store.writes()]
+    found = [load_writes(row, known) for row in store.writes()]
     store.close()
     return found
 

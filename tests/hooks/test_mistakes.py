@@ -268,7 +268,7 @@ def in_pruning(host: Host, patch: pytest.MonkeyPatch) -> None:
 
 
 def in_encoding(host: Host, patch: pytest.MonkeyPatch) -> None:
-    real = Encoder.answer
+    real = Encoder.write_answer
     calls: list[int] = []
 
     def sometimes(self: Encoder, *args: Any) -> None:
@@ -277,7 +277,7 @@ def in_encoding(host: Host, patch: pytest.MonkeyPatch) -> None:
             raises()
         real(self, *args)
 
-    patch.setattr(Encoder, "answer", sometimes)
+    patch.setattr(Encoder, "write_answer", sometimes)
     for _ in range(3):
         Model().invoke("a")
     assert len(host.answers()) == 2  # One record is lost and no more.

@@ -21,7 +21,6 @@ from datahub_llmops.answer_store.database import Store
 from datahub_llmops.answers.explain import explain
 from datahub_llmops.answers.resolver import InstanceConfig, MapConfig, Resolver
 from datahub_llmops.catalog.local.catalog import LocalCatalog
-from datahub_llmops.hooks.row_encoder import chunk_key
 from datahub_llmops.hooks.store_identity import identity
 from hooks.real_stores import (
     ALIASES,
@@ -289,7 +288,8 @@ def writers(host: Host, retrieval: Any) -> list[str | None]:
     secret = digests.key(str(host.path)) or b""
     store = Store.read(host.path)
     found = [
-        store.writer_of(retrieval.index_number, chunk_key(secret, chunk.id)) for chunk in retrieval.chunks
+        store.writer_of(retrieval.index_number, digests.chunk_key(secret, chunk.id))
+        for chunk in retrieval.chunks
     ]
     store.close()
     return [None if writer is None else writer.run for writer in found]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import tempfile
 from pathlib import Path
@@ -11,12 +12,15 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from datahub_llmops.answer_store.database import Store
+from datahub_llmops.answer_store.format import dump_answer, dump_writes, load_answer, load_writes
+from datahub_llmops.answer_store.keys import AnswerKey, RetrievalKey, WritesKey
+from datahub_llmops.answer_store.queries import AnswerRow
 from datahub_llmops.answer_store.recorded import Identities, RecordedAnswer
-from datahub_llmops.answer_store.recorded import answer as read
 from datahub_llmops.hooks import chunk_sources
 from datahub_llmops.hooks.parts import Answer, ModelCall, Part, Prompt, Retrieval, ToolCall
 from datahub_llmops.hooks.row_encoder import MAX_CHUNKS, MAX_ID, Encoder
 from datahub_llmops.hooks.settings import Settings
+from datahub_llmops.hooks.write_events import Operation, WriteEvent
 
 KEY = b"k" * 32
 TEXTS = st.text(st.characters(exclude_categories=()), max_size=8)
@@ -26,7 +30,10 @@ PICKED = st.dictionaries(
     st.sampled_from(["source", "url", "page", "row", "dh_source_key", "dh_embed_run", "dh_source_urn"]),
     TEXTS | st.integers(-(2**70), 2**70),
 )
-USAGE = st.none() | st.dictionaries(st.sampled_from(["in", "out", "cr", "cw", "rs"]), st.integers(0, 10**9))
+TOKENS = ("in", "out", "cr", "cw", "rs")
+USAGE = st.none() | st.fixed_dictionaries({}, optional={key: st.integers(0, 10**9) for key in TOKENS}).map(
+    lambda usage: {key: usage[key] for key in TOKENS if key in usage}
+)
 
 
 def written(parts: list[Part], answer: Answer, encoder: Encoder | None = None) -> RecordedAnswer:
@@ -36,12 +43,25 @@ def written(parts: list[Part], answer: Answer, encoder: Encoder | None = None) -
     with tempfile.TemporaryDirectory() as folder:
         store = Store.open(str(Path(folder) / "answers.db"))
         with store.transaction():
-            (encoder or Encoder(KEY)).answer(store, answer, Settings("a", source_keys="clear"))
+            (encoder or Encoder(KEY)).write_answer(store, answer, Settings("a", source_keys="clear"))
         row = store.answer(answer.id)
         assert row is not None
-        found = read(row, Identities(store))
+        found = load_answer(row, Identities(store))
+        assert_as_dumped(
+            row, dump_answer(found, store.intern, query_digest=row.body.get(AnswerKey.QUERY_DIGEST))
+        )
         store.close()
     return found
+
+
+def assert_as_dumped(row: AnswerRow, dumped: AnswerRow) -> None:
+    """The fast encoder and ``dump_answer`` write the same, down to the order of keys."""
+    for one in row.body.get(AnswerKey.RETRIEVALS, ()):
+        for chunk in one.get(RetrievalKey.CHUNKS, ()):
+            while len(chunk) > 1 and chunk[-1] is None:
+                chunk.pop()  # The encoder writes a null for each of a chunk's own facts once it has one of them.
+    assert dumped._replace(seq=row.seq) == row
+    assert json.dumps(dumped.body) == json.dumps(row.body)
 
 
 def begun(**facts: Any) -> Answer:
@@ -97,10 +117,20 @@ def test_chunks(chunks: list[tuple[Any, Any, Any, dict[str, Any]]]) -> None:
 def test_models_tools_and_the_answer_itself(
     name: str, error: str, root: str, usage: dict[str, int] | None, version: str
 ) -> None:
-    answer = begun(root=root, error=error or None, version=version or None)
+    answer = begun(root=root, error=error or None, version=version or None, query=name, cut=len(version))
     prompt = ended(Prompt(answer, 2, None, None, name, root))
     model = ModelCall(answer, 3, None)
+    composite = ended(Retrieval(answer, 6, None), composite=True, retriever={"class": name})
     parts: list[Part] = [
+        composite,
+        Retrieval(answer, 7, None),
+        ended(
+            Retrieval(answer, 8, None),
+            within=composite,
+            index={"collection": name},
+            embedding={"model": root},
+            status="interrupted",
+        ),
         prompt,
         ended(
             model,
@@ -117,6 +147,11 @@ def test_models_tools_and_the_answer_itself(
     ]
     found = written(parts, answer)
     assert (found.root, found.error, found.version) == (root, error or None, version or None)
+    assert [(one.composite, one.within, one.status) for one in found.retrievals] == [
+        (True, None, "ok"),
+        (False, None, "open"),
+        (False, 0, "interrupted"),
+    ]
     [call] = found.models
     assert (call.asked or {})["name"] == name
     assert (call.served or call.asked or {})["name"] == root
@@ -154,13 +189,37 @@ def test_a_transaction_that_was_undone(tmp_path: Path) -> None:
     answer.parts = [ended(Retrieval(answer, 1, None), index=index)]
     try:
         with store.transaction():
-            encoder.answer(store, answer, Settings("a"))
+            encoder.write_answer(store, answer, Settings("a"))
             raise KeyError("full")
     except KeyError:
         pass
     with store.transaction():
         store.intern("tool", {"name": "takes the number that the index had"})
-        encoder.answer(store, answer, Settings("a"))
+        encoder.write_answer(store, answer, Settings("a"))
     row = store.answer(answer.id)
     assert row is not None
-    assert read(row, Identities(store)).retrievals[0].index == index
+    assert load_answer(row, Identities(store)).retrievals[0].index == index
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["add", "update", "delete", "count"]), NAMES | st.none(), PICKED),
+        max_size=4,
+    )
+)
+def test_writes(events: list[tuple[Operation, str | None, dict[str, Any]]]) -> None:
+    encoder = Encoder(KEY)
+    with tempfile.TemporaryDirectory() as folder:
+        store = Store.open(str(Path(folder) / "answers.db"))
+        with store.transaction():
+            for operation, error, picked in events:
+                event = WriteEvent(operation, "langchain", {"platform": "chroma", "collection": "docs"}, 1.0)
+                event.application, event.error, event.run = "a", error, "the run"
+                event.ids, event.count, event.sources = ["c"], 1, [picked]
+                event.embedding, event.facts = {"model": "e"}, {WritesKey.JOB: "j", WritesKey.STEPS: ["s"]}
+                encoder.write_event(store, event, Settings("a", source_keys="clear"))
+        for row in store.writes():
+            dumped = dump_writes(load_writes(row, Identities(store)), store.intern)
+            assert (row.body.pop(WritesKey.SOURCES, None) or None) == dumped.body.pop(WritesKey.SOURCES, None)
+            assert dumped._replace(seq=row.seq) == row
+        store.close()

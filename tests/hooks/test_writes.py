@@ -20,7 +20,6 @@ import datahub_llmops.hooks as lineage
 from datahub_llmops.answer_store import digests
 from datahub_llmops.answer_store.database import Store
 from datahub_llmops.hooks import stamping, store_identity
-from datahub_llmops.hooks.row_encoder import chunk_key
 from hooks.parts import DOCUMENTS, NamedEmbedding
 from hooks.seen import Host
 
@@ -72,7 +71,7 @@ class TestEveryStore:
         secret = digests.key(str(host.path))
         assert secret is not None
         for one in ids:
-            writer = store.writer_of(index_number, chunk_key(secret, one))
+            writer = store.writer_of(index_number, digests.chunk_key(secret, one))
             assert writer is not None
             assert writer.run == run
         store.close()
@@ -87,7 +86,7 @@ class TestEveryStore:
         assert found.counts == {"added": 4, "deleted": 2}
         opened = Store.read(host.path)
         secret = digests.key(str(host.path)) or b""
-        gone = [opened.writer_of(found.index_number, chunk_key(secret, one)) is None for one in ids]
+        gone = [opened.writer_of(found.index_number, digests.chunk_key(secret, one)) is None for one in ids]
         opened.close()
         assert gone == [True, True, False, False]
 

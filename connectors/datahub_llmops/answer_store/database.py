@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from datahub_llmops.answer_store import sqlite_file
+from datahub_llmops.answer_store.keys import VERSION, check_version
 from datahub_llmops.answer_store.queries import Kind, Records, dump_sorted
 from datahub_llmops.errors import StoreError
 
-VERSION: Final = 1
 _NETWORK: Final = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "lustre", "ceph", "glusterfs"}
 )
@@ -114,16 +114,12 @@ class Store(Records):
         db.execute("PRAGMA journal_size_limit=16777216")
         db.execute("BEGIN IMMEDIATE")
         try:
-            version = db.execute("PRAGMA user_version").fetchone()[0]
-            if version == 0:
+            check_version(db.execute("PRAGMA user_version").fetchone()[0], path)
+            if _is_empty(db):
                 for statement in _SCHEMA.split(";"):
                     if statement.strip():
                         db.execute(statement)
                 db.execute(f"PRAGMA user_version={VERSION}")
-            elif version != VERSION:
-                raise StoreError(
-                    f"answer store {path} is of version {version}, this one knows {VERSION}: upgrade datahub-llmops"
-                )
         except BaseException:
             if db.in_transaction:
                 db.execute("ROLLBACK")
@@ -133,28 +129,28 @@ class Store(Records):
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> Store:
-        """Open for reading.
+        """Open the store for reading.
 
         Raises:
-            StoreError: there is none, it is damaged, or of a newer version; the message says what to do.
+            StoreError: there is no store, or it is damaged, or a newer release wrote it; the message says what to do.
         """
         path = os.path.abspath(os.fspath(path))
         if not os.path.exists(path):
             raise StoreError(
                 f"no answer store at {path}: has an application with lineage.attach() run on this host?"
             )
+        # The log that a killed process left has to be applied, so open the file for writing where that is allowed.
+        mode = sqlite_file.READ_WRITE if os.access(path, os.W_OK) else sqlite_file.READ_ONLY
         try:
-            db = _reading(path)
-            version = db.execute("PRAGMA user_version").fetchone()[0]
-            if version not in (0, VERSION):
-                db.close()
-                raise StoreError(f"answer store {path} is of version {version}: upgrade datahub-llmops")
-            if version == 0 and not db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-                # Made, and its process ended before anything was in it.
-                db.close()
-                db = sqlite3.connect(":memory:", isolation_level=None)
-                db.executescript(_SCHEMA)
-            db.execute("SELECT count(*) FROM counters")
+            with sqlite_file.opening(Path(path), mode) as db:
+                db.execute("PRAGMA query_only=ON")
+                check_version(db.execute("PRAGMA user_version").fetchone()[0], path)
+                if _is_empty(db):
+                    # The process that created the file ended before it created the tables.
+                    db.close()
+                    db = sqlite3.connect(":memory:", isolation_level=None)
+                    db.executescript(_SCHEMA)
+                db.execute("SELECT count(*) FROM counters")
         except sqlite3.Error as error:
             raise StoreError(
                 f"answer store {path} cannot be read ({sqlite_file.error_name(error)}); an application moves a damaged"
@@ -325,15 +321,8 @@ class Store(Records):
         self._db.close()
 
 
-def _reading(path: str) -> sqlite3.Connection:
-    """A connection that writes nothing of its own.
-
-    It may have to finish what a killed process left in the log, so it is opened for writing where that is allowed.
-    """
-    mode = sqlite_file.READ_WRITE if os.access(path, os.W_OK) else sqlite_file.READ_ONLY
-    db = sqlite_file.connect(Path(path), mode)
-    db.execute("PRAGMA query_only=ON")
-    return db
+def _is_empty(db: sqlite3.Connection) -> bool:
+    return not db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
 
 
 def open_or_replace(path: str) -> tuple[Store, str | None]:

@@ -1,7 +1,7 @@
-"""HMAC keys and digests: what is recorded of texts and row keys can be compared on this host and reversed nowhere.
+"""HMAC keys and digests: recorded texts and row keys can be compared on this host and reversed nowhere.
 
-A plain hash of a short key is reversed by trying: a six-digit number falls in half a second. The key is a file beside
-the store, readable by its owner only, or ``DATAHUB_LLMOPS_KEY`` where several hosts must agree.
+An attacker reverses a plain hash of a short key by trying all keys; a six-digit number takes half a second. The HMAC
+key is a file beside the store, readable by its owner only, or ``DATAHUB_LLMOPS_KEY`` where several hosts share one.
 """
 
 from __future__ import annotations
@@ -15,18 +15,19 @@ from typing import Final
 
 KEY_VARIABLE: Final = "DATAHUB_LLMOPS_KEY"
 DIGEST_BYTES: Final = 16
+CHUNK_BYTES: Final = 8
 
 
 def key_path(store: str) -> str:
-    """Where the key of ``store`` is kept."""
+    """Return the path of the key file of ``store``."""
     return f"{store}.key"
 
 
 def key(store: str, *, create: bool = True) -> bytes | None:
-    """The key of ``store``: the environment's, else the file's, made where there is none and ``create``.
+    """Return the key of ``store``: from the environment, else from its file, which ``create`` allows to make.
 
     Raises:
-        OSError: the file cannot be read or made.
+        OSError: the file cannot be read or created.
     """
     shared = os.environ.get(KEY_VARIABLE)
     if shared:
@@ -36,7 +37,7 @@ def key(store: str, *, create: bool = True) -> bytes | None:
         return _read(path)
     if not create:
         return None
-    # Written whole under another name and linked: a second process finds all of it or nothing.
+    # Write the whole file under another name and link it, so that a second process finds all of it or nothing.
     draft = f"{path}.{os.getpid()}.{os.urandom(4).hex()}"
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
@@ -53,22 +54,27 @@ def key(store: str, *, create: bool = True) -> bytes | None:
 
 def _read(path: str) -> bytes:
     with open(path, "rb") as file:
-        found = file.read(64)
-    if len(found) < 16:
+        secret = file.read(64)
+    if len(secret) < 16:
         raise OSError(
-            f"the key file {path} is too short; remove it, digests made so far will not be found again"
+            f"the key file {path} is too short: remove it; digests made with it will not match new ones"
         )
-    return found
+    return secret
 
 
 def digest(secret: bytes, text: str) -> bytes:
-    """HMAC of ``text`` without the white space around it, cut to 16 bytes."""
-    begun = _begun(secret).copy()
-    begun.update(text.strip().encode("utf-8", "surrogatepass"))
-    return begun.digest()[:DIGEST_BYTES]
+    """Compute the HMAC of ``text`` without surrounding white space, cut to 16 bytes."""
+    mac = _new_mac(secret).copy()
+    mac.update(text.strip().encode("utf-8", "surrogatepass"))
+    return mac.digest()[:DIGEST_BYTES]
+
+
+def chunk_key(secret: bytes, chunk: str) -> bytes:
+    """Digest the id of a chunk, cut to 8 bytes: the key under which the store keeps the chunks of an index."""
+    return digest(secret, chunk)[:CHUNK_BYTES]
 
 
 @functools.lru_cache(4)
-def _begun(secret: bytes) -> hmac.HMAC:
-    # Beginning takes longer than the rest of a short text.
+def _new_mac(secret: bytes) -> hmac.HMAC:
+    # Setting up the key takes longer than digesting a short text.
     return hmac.new(secret, digestmod="sha256")

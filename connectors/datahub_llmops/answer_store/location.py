@@ -10,8 +10,10 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 PREFIX: Final = "DATAHUB_LLMOPS_"
 """All environment variables of the package begin with this."""
@@ -30,6 +32,8 @@ def default_catalog(platform: str = sys.platform, variables: Mapping[str, str] =
     ``DATAHUB_LLMOPS_CATALOG`` if it holds a path (it may hold a server's address instead), else a file in the user's
     data folder.
     """
+    from pathlib import Path  # Attaching loads this module and does without pathlib.
+
     named = variables.get(CATALOG_VARIABLE, "").strip()
     if named and "://" not in named:
         return Path(named).expanduser()

@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-from datahub_llmops.answer_store import digests, recorded
+from datahub_llmops.answer_store import digests
 from datahub_llmops.answer_store.database import Store
+from datahub_llmops.answer_store.format import load_answer, load_writes
 from datahub_llmops.answer_store.queries import WriteRow
 from datahub_llmops.answer_store.recorded import (
     Chunk,
@@ -26,7 +27,6 @@ from datahub_llmops.assets.usage import model_name
 from datahub_llmops.catalog.protocol import FullCatalog, Node
 from datahub_llmops.catalog.urn_text import asset_of
 from datahub_llmops.errors import StoreError, UnknownAssetError
-from datahub_llmops.hooks.row_encoder import chunk_key
 from datahub_llmops.lineage import provenance
 
 RestsOn: TypeAlias = Literal["row", "source", "index"]
@@ -147,7 +147,7 @@ def find(store: Store, answer: str | None, *, text: str | None = None) -> Record
     row = store.answer(answer or "")
     if row is None:
         raise StoreError(f"no answer {answer} in {store.path}; list them: datahub-llmops answers")
-    return recorded.answer(row, known)
+    return load_answer(row, known)
 
 
 def explain(
@@ -274,14 +274,14 @@ class _Walk:
         if found is None:
             return chunk.run
         if found.run not in self._writers:
-            self._writers[found.run] = _as_writer(recorded.writes(found, Identities(self._store)))
+            self._writers[found.run] = _as_writer(load_writes(found, Identities(self._store)))
         return found.run
 
     def _last_writer(self, number: int | None, chunk: Chunk, index: str | None) -> WriteRow | None:
         """Also of one that wrote into the same index by another of its names."""
         if chunk.id is None or self._secret is None:
             return None
-        key = chunk_key(self._secret, chunk.id)
+        key = digests.chunk_key(self._secret, chunk.id)
         found = []
         for other, raw in self._indexes():
             written = self._store.writer_of(other, key)

@@ -297,11 +297,12 @@ def _column(field_urn: str) -> str:
 
 
 def _read(store: Store, since: float, application: str | None, limit: int | None) -> Iterator[RecordedAnswer]:
-    from datahub_llmops.answer_store import recorded
+    from datahub_llmops.answer_store.format import load_answer
+    from datahub_llmops.answer_store.recorded import Identities
 
-    known = recorded.Identities(store)
+    known = Identities(store)
     for row in store.answers(since=since, application=application, limit=limit):
-        yield recorded.answer(row, known)
+        yield load_answer(row, known)
 
 
 def _brief(one: RecordedAnswer, prices: PricesConfig | None) -> dict[str, object]:

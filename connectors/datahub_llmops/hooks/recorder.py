@@ -185,9 +185,9 @@ class Recorder:
             for number, item in enumerate(batch, 1):
                 with guard.shield("recorder.encode", (sqlite3.Error,)):
                     if isinstance(item, Answer):
-                        encoder.answer(store, item, settings)
+                        encoder.write_answer(store, item, settings)
                     else:
-                        encoder.write(store, item, settings)
+                        encoder.write_event(store, item, settings)
                 if patient and number % SLICE == 0:
                     _sleep(0.001)
             dropped = self.dropped

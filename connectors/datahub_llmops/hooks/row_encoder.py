@@ -1,12 +1,13 @@
-"""From what the hooks saw to rows of the store, on the recorder's thread: digests, interned identities, short names.
+"""Writes what the hooks saw as rows of the answer store, on the recorder's thread.
 
-Body of an answer: ``f`` framework, ``fv`` its version, ``o`` root, ``v`` version of the application, ``w`` weight
-(1 / sample), ``x`` parts cut, ``e`` error class, ``h`` host, ``r`` retrievals, ``p`` prompts, ``m`` model calls, ``t``
-tools. Numbers of identities point into the table of that name.
+The rows are those that ``answer_store.format`` dumps, and the tests compare both. An answer becomes JSON piece by piece
+here, because building it as dictionaries first takes twice the time, during which the application's threads wait for
+the interpreter.
 """
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import socket
@@ -15,52 +16,76 @@ from collections.abc import Mapping
 from itertools import islice
 from typing import Any, Final
 
-from datahub_llmops.answer_store import digests as keys
+from datahub_llmops.answer_store import digests
 from datahub_llmops.answer_store.database import Store
+from datahub_llmops.answer_store.keys import AnswerKey, ModelKey, RetrievalKey, WritesKey
 from datahub_llmops.answer_store.queries import Kind
 from datahub_llmops.hooks import chunk_sources, prompt_identity
 from datahub_llmops.hooks.parts import Answer, ModelCall, Part, Prompt, Retrieval, ToolCall, said
 from datahub_llmops.hooks.settings import Settings
-from datahub_llmops.hooks.write_events import WriteEvent
+from datahub_llmops.hooks.write_events import WriteEvent, new_run
 
 MAX_ID: Final = 200
-MAX_TEXT_KEPT: Final = 100_000
+MAX_TEXT: Final = 100_000
 MAX_CHUNKS: Final = 200
 MAX_SOURCES: Final = 1_000
-CHUNK_BYTES: Final = 8
 RUN_GAP: Final = 900.0
 """Seconds without a write after which the next one begins a run of its own."""
 
-
-_COUNTED: Final = {"add": "added", "update": "updated", "delete": "deleted"}
-_OF_SOURCE: Final = ("dh_source_urn", "datahub_urn", "dh_text_fields", *chunk_sources.SOURCE_KEYS)
-_OF_CHUNK: Final = frozenset({"dh_source_key", "dh_embed_run", "page", "row"})
+_COUNTS: Final = {"add": "added", "update": "updated", "delete": "deleted"}
+_SOURCE_KEYS: Final = ("dh_source_urn", "datahub_urn", "dh_text_fields", *chunk_sources.SOURCE_KEYS)
+_CHUNK_KEYS: Final = frozenset({"dh_source_key", "dh_embed_run", "page", "row"})
 _quote: Final = json.encoder.encode_basestring_ascii
 _dump: Final = json.JSONEncoder(separators=(",", ":")).encode
 
 
+def _member(key: str) -> str:
+    return f',"{key}":'
+
+
+# The text before each value. The first member of an object has no comma.
+_RETRIEVALS: Final = _member(AnswerKey.RETRIEVALS)
+_PROMPTS: Final = _member(AnswerKey.PROMPTS)
+_MODELS: Final = _member(AnswerKey.MODELS)
+_TOOLS: Final = _member(AnswerKey.TOOLS)
+_QUERY_DIGEST: Final = _member(AnswerKey.QUERY_DIGEST)
+_QUERY_TEXT: Final = _member(AnswerKey.QUERY_TEXT)
+_ANSWER_TEXT: Final = _member(AnswerKey.ANSWER_TEXT)
+_RETRIEVAL: Final = "{" + _member(RetrievalKey.MILLISECONDS)[1:]
+_RETRIEVER: Final = _member(RetrievalKey.RETRIEVER)
+_INDEX: Final = _member(RetrievalKey.INDEX)
+_EMBEDDING: Final = _member(RetrievalKey.EMBEDDING)
+_COMPOSITE: Final = _member(RetrievalKey.COMPOSITE) + "1"
+_WITHIN: Final = _member(RetrievalKey.WITHIN)
+_RETRIEVAL_STATUS: Final = _member(RetrievalKey.STATUS)
+_CHUNKS: Final = _member(RetrievalKey.CHUNKS)
+_CHUNKS_CUT: Final = _member(RetrievalKey.CHUNKS_CUT)
+_MODEL: Final = "{" + _member(ModelKey.MILLISECONDS)[1:]
+_ASKED: Final = _member(ModelKey.ASKED)
+_SERVED: Final = _member(ModelKey.SERVED)
+_PROMPT: Final = _member(ModelKey.PROMPT)
+_CACHED: Final = _member(ModelKey.CACHED) + "1"
+_MODEL_STATUS: Final = _member(ModelKey.STATUS)
+_MODEL_ERROR: Final = _member(ModelKey.ERROR)
+
+
 class Encoder:
-    """One per recorder and key; holds what it has digested and interned already.
+    """Writes answers and write events with one HMAC key, and remembers the identities that the store has numbered."""
 
-    An answer becomes JSON piece by piece: building the whole of it as dictionaries first takes twice the time, for
-    which the application's threads wait.
-    """
-
-    def __init__(self, key: bytes) -> None:
-        self._key = key
+    def __init__(self, secret: bytes) -> None:
+        self._secret = secret
         self._host = socket.gethostname()
         self._generation = -1
-        self._heads: dict[tuple[Any, ...], str] = {}
         self._templates: dict[Any, tuple[object, dict[str, Any]]] = {}
         self._numbers: dict[tuple[Any, ...], tuple[object, int]] = {}
-        self._sources_seen: dict[tuple[Any, ...], int | None] = {}
+        self._sources: dict[tuple[Any, ...], int | None] = {}
         self._runs: dict[tuple[str, str, int], tuple[str, float]] = {}
 
     # Answers
 
-    def answer(self, store: Store, answer: Answer, settings: Settings) -> None:
-        """Write an answer as it is now; a late part writes it again."""
-        self._renew(store)
+    def write_answer(self, store: Store, answer: Answer, settings: Settings) -> None:
+        """Write an answer in its present state. A late part writes it again."""
+        self._forget_stale_numbers(store)
         retrievals: list[Retrieval] = []
         prompts: list[Prompt] = []
         models: list[ModelCall] = []
@@ -73,290 +98,307 @@ class Encoder:
         }
         for part in list(answer.parts):
             kinds[type(part)].append(part)
-        body = [self._head(answer)]
-        if retrievals:
-            body.append(
-                _listed("r", [self._retrieval(store, one, retrievals, settings) for one in retrievals])
+        body = [
+            _encode_head(
+                answer.framework,
+                self._host,
+                answer.root,
+                answer.version,
+                answer.error,
+                answer.cut,
+                answer.weight,
             )
+        ]
+        if retrievals:
+            rows = [self._encode_retrieval(store, one, retrievals, settings) for one in retrievals]
+            body.append(f"{_RETRIEVALS}[{','.join(rows)}]")
         if prompts:
-            body.append(_listed("p", [str(self._prompt(store, one, settings)) for one in prompts]))
+            rows = [str(self._intern_prompt(store, one, settings)) for one in prompts]
+            body.append(f"{_PROMPTS}[{','.join(rows)}]")
         if models:
-            body.append(_listed("m", [self._model(store, one, prompts) for one in models]))
+            rows = [self._encode_model(store, one, prompts) for one in models]
+            body.append(f"{_MODELS}[{','.join(rows)}]")
         if tools:
-            body.append(_listed("t", [self._tool(store, one) for one in tools]))
-        digests = self._texts(answer, body, settings)
-        number = self._named(store, "application", "name", answer.application)
-        whole = f"{{{','.join(body)}}}"
-        store.put_answer(answer.id, answer.ended or answer.started, number, answer.status, whole, digests)
+            rows = [self._encode_tool(store, one) for one in tools]
+            body.append(f"{_TOOLS}[{','.join(rows)}]")
+        text_digests = self._add_texts(answer, body, settings)
+        store.put_answer(
+            answer.id,
+            answer.ended or answer.started,
+            self._intern_name(store, "application", answer.application),
+            answer.status,
+            f"{{{''.join(body)}}}",
+            text_digests,
+        )
 
-    def _renew(self, store: Store) -> None:
-        """Numbers hold as long as the store says so."""
+    def _forget_stale_numbers(self, store: Store) -> None:
+        """Forget all numbers once the store has invalidated them."""
         if self._generation != store.generation:
             self._numbers.clear()
-            self._sources_seen.clear()
+            self._sources.clear()
             self._generation = store.generation
 
-    def _head(self, answer: Answer) -> str:
-        key = (answer.framework, answer.root, answer.version, answer.error, answer.cut, answer.weight)
-        head = self._heads.get(key)
-        if head is None:
-            body: dict[str, Any] = {"f": answer.framework, "h": self._host}
-            for name, value in (
-                ("fv", _framework_version(answer.framework)),
-                ("o", answer.root),
-                ("v", answer.version),
-                ("e", answer.error),
-                ("x", answer.cut),
-            ):
-                if value:
-                    body[name] = value
-            if answer.weight != 1.0:
-                body["w"] = answer.weight
-            if len(self._heads) >= 1_000:
-                self._heads.clear()
-            head = self._heads[key] = _dump(body)[1:-1]
-        return head
-
-    def _texts(self, answer: Answer, body: list[str], settings: Settings) -> tuple[bytes, ...]:
+    def _add_texts(self, answer: Answer, body: list[str], settings: Settings) -> tuple[bytes, ...]:
         query, text = said(answer.query), said(answer.text)
         if query is not None:
-            body.append(f'"q":"{self._hex(query)}"')
+            body.append(f'{_QUERY_DIGEST}"{self._hex_digest(query)}"')
             if settings.capture_text:
-                body.append(f'"qt":{_quote(query[:MAX_TEXT_KEPT])}')
+                body.append(_QUERY_TEXT + _quote(query[:MAX_TEXT]))
         if text is None:
             return ()
         if settings.capture_text:
-            body.append(f'"at":{_quote(text[:MAX_TEXT_KEPT])}')
-        return (keys.digest(self._key, text),)
+            body.append(_ANSWER_TEXT + _quote(text[:MAX_TEXT]))
+        return (digests.digest(self._secret, text),)
 
-    def _hex(self, text: str) -> str:
-        return keys.digest(self._key, text).hex()
+    def _hex_digest(self, text: str) -> str:
+        return digests.digest(self._secret, text).hex()
 
-    def _described(self, store: Store, kind: Kind, *parts: Mapping[str, Any]) -> int:
-        """Number of what the hooks describe by the same dictionaries as long as nothing of it changes."""
+    def _intern_description(self, store: Store, kind: Kind, *parts: Mapping[str, Any]) -> int:
+        """Return the row number of a description, cached by the identity of its dictionaries."""
         key = (kind, *map(id, parts))
-        known = self._numbers.get(key)
-        if known is not None:
-            return known[1]
-        plain: dict[str, Any] = {}
+        cached = self._numbers.get(key)
+        if cached is not None:
+            return cached[1]
+        raw: dict[str, Any] = {}
         for one in parts:
-            plain.update(_plain(one))
-        # Held with the dictionaries: as long as they live, no other object has their id.
-        return self._remember(key, parts, store.intern(kind, plain))
+            raw.update(_plain(one))
+        # The cache keeps the dictionaries alive, so that no other object gets their ids.
+        return self._remember(key, parts, store.intern(kind, raw))
 
-    def _named(self, store: Store, kind: Kind, key: str, name: str) -> int:
-        known = self._numbers.get((kind, name))
-        if known is not None:
-            return known[1]
-        return self._remember((kind, name), None, store.intern(kind, {key: name}))
+    def _intern_name(self, store: Store, kind: Kind, name: str) -> int:
+        cached = self._numbers.get((kind, name))
+        if cached is not None:
+            return cached[1]
+        return self._remember((kind, name), None, store.intern(kind, {"name": name}))
 
-    def _remember(self, key: tuple[Any, ...], held: object, number: int) -> int:
-        if (
-            len(self._numbers) >= 500
-        ):  # Searches without a retriever are described by new dictionaries each time.
+    def _remember(self, key: tuple[Any, ...], alive: object, number: int) -> int:
+        # Searches without a retriever are described by new dictionaries every time, which would fill the cache.
+        if len(self._numbers) >= 500:
             self._numbers.clear()
-        self._numbers[key] = (held, number)
+        self._numbers[key] = (alive, number)
         return number
 
-    def _retrieval(self, store: Store, one: Retrieval, all_of: list[Retrieval], settings: Settings) -> str:
-        row = f'{{"ms":{_ms(one)},"t":{self._described(store, "retriever", one.retriever, one.facts)}'
+    def _encode_retrieval(
+        self, store: Store, one: Retrieval, retrievals: list[Retrieval], settings: Settings
+    ) -> str:
+        retriever = self._intern_description(store, "retriever", one.retriever, one.facts)
+        row = f"{_RETRIEVAL}{_milliseconds(one)}{_RETRIEVER}{retriever}"
         if one.index:
-            row += f',"x":{self._described(store, "index", one.index)}'
+            row += f"{_INDEX}{self._intern_description(store, 'index', one.index)}"
         if one.embedding:
-            row += f',"e":{self._described(store, "embedding", one.embedding)}'
+            row += f"{_EMBEDDING}{self._intern_description(store, 'embedding', one.embedding)}"
         if one.composite:
-            row += ',"n":1'
-        if one.within is not None and one.within in all_of:
-            row += f',"p":{all_of.index(one.within)}'
+            row += _COMPOSITE
+        if one.within is not None and one.within in retrievals:
+            row += f"{_WITHIN}{retrievals.index(one.within)}"
         if one.status != "ok" or one.ended is None:
-            row += f',"s":{_quote(_status(one))}'
+            row += _RETRIEVAL_STATUS + _quote(_status(one))
         if one.chunks:
-            found = chunk_sources.noted(one.chunks)
-            chunks = [self._chunk(store, *chunk, settings) for chunk in islice(found, MAX_CHUNKS)]
-            row += f",{_listed('c', chunks)}"
-            cut = sum(1 for _ in found)
+            chunks = chunk_sources.noted(one.chunks)
+            rows = [self._encode_chunk(store, *chunk, settings) for chunk in islice(chunks, MAX_CHUNKS)]
+            row += f"{_CHUNKS}[{','.join(rows)}]"
+            cut = sum(1 for _ in chunks)
             if cut:
-                row += f',"cut":{cut}'
+                row += f"{_CHUNKS_CUT}{cut}"
         return row + "}"
 
-    def _chunk(
+    def _encode_chunk(
         self,
         store: Store,
-        identity: object,
+        chunk_id: object,
         score: object,
         text: object,
         picked: Mapping[str, Any],
         settings: Settings,
     ) -> str:
-        if isinstance(identity, str) and identity:
-            row = _quote(identity[:MAX_ID])
-        elif isinstance(identity, int):
-            row = f'"{identity}"'
+        if isinstance(chunk_id, str) and chunk_id:
+            row = _quote(chunk_id[:MAX_ID])
+        elif isinstance(chunk_id, int):
+            row = f'"{chunk_id}"'
         else:
-            row = f'"{chunk_sources.HMAC_PREFIX}{self._hex(text)}"' if isinstance(text, str) else "null"
+            row = (
+                f'"{chunk_sources.HMAC_PREFIX}{self._hex_digest(text)}"' if isinstance(text, str) else "null"
+            )
         if picked:
-            return f"[{row},{_score(score)},{self._origin(store, picked, settings)}]"
+            return f"[{row},{_score(score)},{self._encode_origin(store, picked, settings)}]"
         return f"[{row}]" if score is None else f"[{row},{_score(score)}]"
 
-    def _origin(self, store: Store, picked: Mapping[str, Any], settings: Settings) -> str:
-        """Source of a chunk, then what is the chunk's own: key of the row, run, page."""
-        source = self._source(store, picked, settings)
-        said = "null" if source is None else str(source)
-        if _OF_CHUNK.isdisjoint(picked):
-            return said
+    def _encode_origin(self, store: Store, picked: Mapping[str, Any], settings: Settings) -> str:
+        """Encode the source of a chunk, then what only this chunk has: row key, run, page."""
+        source = self._intern_source(store, picked, settings)
+        number = "null" if source is None else str(source)
+        if _CHUNK_KEYS.isdisjoint(picked):
+            return number
         row: list[Any] = [
-            chunk_sources.row_key(picked, self._hex, settings.source_keys),
+            chunk_sources.row_key(picked, self._hex_digest, settings.source_keys),
             picked.get("dh_embed_run"),
             {key: picked[key] for key in ("page", "row") if isinstance(picked.get(key), int)} or None,
         ]
-        return f"{said},{_dump(row)[1:-1]}"
+        return f"{number},{_dump(row)[1:-1]}"
 
-    def _source(self, store: Store, picked: Mapping[str, Any], settings: Settings) -> int | None:
-        """Number of the source of a chunk; the same few sources come again and again."""
+    def _intern_source(self, store: Store, picked: Mapping[str, Any], settings: Settings) -> int | None:
+        """Return the number of a chunk's source. The same few sources come again and again, so they are cached."""
         mode = settings.source_keys
-        whole = _OF_CHUNK.isdisjoint(picked)
-        key: tuple[Any, ...] = (mode, *(picked.items() if whole else map(picked.get, _OF_SOURCE)))
-        known = self._sources_seen.get(key, -1)
-        if known != -1:
-            return known
-        origin = chunk_sources.source(picked, self._hex, mode)
-        number = store.intern("source", origin) if origin else None
-        if len(self._sources_seen) >= 5_000:
-            self._sources_seen.clear()
-        self._sources_seen[key] = number
+        source_only = _CHUNK_KEYS.isdisjoint(picked)
+        key: tuple[Any, ...] = (mode, *(picked.items() if source_only else map(picked.get, _SOURCE_KEYS)))
+        cached = self._sources.get(key, -1)
+        if cached != -1:
+            return cached
+        source = chunk_sources.source(picked, self._hex_digest, mode)
+        number = store.intern("source", source) if source else None
+        if len(self._sources) >= 5_000:
+            self._sources.clear()
+        self._sources[key] = number
         return number
 
-    def _prompt(self, store: Store, one: Prompt, settings: Settings) -> int:
-        facts = self._template(one, settings.capture_text)
+    def _intern_prompt(self, store: Store, one: Prompt, settings: Settings) -> int:
+        facts = self._describe_template(one, settings.capture_text)
         if one.identity is None:
-            return self._described(store, "prompt", facts)
+            return self._intern_description(store, "prompt", facts)
         return store.intern("prompt", {**one.identity, **facts})
 
-    def _template(self, one: Prompt, capture_text: bool) -> dict[str, Any]:
-        """Facts of a template: the same dictionary for the same template."""
+    def _describe_template(self, one: Prompt, capture_text: bool) -> dict[str, Any]:
+        """Return the same dictionary for the same template."""
         template = one.template
         if template is None:
             return _NOTHING
-        # LangChain hands over the same cached object each time; it is held so that its id stays its own.
-        compared = isinstance(template, (str, tuple))
-        key = (capture_text, one.role, template if compared else id(template))
-        held = self._templates.get(key)
-        if held is not None:
-            return held[1]
+        # LangChain passes the same cached object every time. The cache keeps it alive, so its id stays its own.
+        by_value = isinstance(template, (str, tuple))
+        key = (capture_text, one.role, template if by_value else id(template))
+        cached = self._templates.get(key)
+        if cached is not None:
+            return cached[1]
         if len(self._templates) >= 256:
             self._templates.clear()
-        facts = _facts(template, one.role, capture_text)
+        facts = _describe_template(template, one.role, capture_text)
         self._templates[key] = (template, facts)
         return facts
 
-    def _model(self, store: Store, one: ModelCall, prompts: list[Prompt]) -> str:
-        row = f'{{"ms":{_ms(one)},"a":{self._model_number(store, one.provider, one.asked)}'
+    def _encode_model(self, store: Store, one: ModelCall, prompts: list[Prompt]) -> str:
+        row = f"{_MODEL}{_milliseconds(one)}{_ASKED}{self._intern_model(store, one.provider, one.asked)}"
         if one.served and one.served != one.asked:
-            row += f',"s":{self._model_number(store, one.provider, one.served)}'
+            row += f"{_SERVED}{self._intern_model(store, one.provider, one.served)}"
         if one.prompt is not None and one.prompt in prompts:
-            row += f',"p":{prompts.index(one.prompt)}'
+            row += f"{_PROMPT}{prompts.index(one.prompt)}"
         if one.cached:
-            row += ',"hit":1'
+            row += _CACHED
         elif one.usage:
             for key, value in one.usage.items():
                 row += f',"{key}":{value:d}'
         if one.status != "ok" or one.ended is None:
-            row += f',"st":{_quote(_status(one))}'
+            row += _MODEL_STATUS + _quote(_status(one))
             if one.error:
-                row += f',"er":{_quote(one.error)}'
+                row += _MODEL_ERROR + _quote(one.error)
         return row + "}"
 
-    def _model_number(self, store: Store, provider: str | None, name: str | None) -> int:
+    def _intern_model(self, store: Store, provider: str | None, name: str | None) -> int:
         key = ("model", provider, name)
-        known = self._numbers.get(key)
-        if known is not None:
-            return known[1]
-        said = {"provider": provider, "name": name}
-        number = store.intern("model", {key: value[:MAX_ID] for key, value in said.items() if value})
+        cached = self._numbers.get(key)
+        if cached is not None:
+            return cached[1]
+        names = {"provider": provider, "name": name}
+        number = store.intern("model", {key: value[:MAX_ID] for key, value in names.items() if value})
         return self._remember(key, None, number)
 
-    def _tool(self, store: Store, one: ToolCall) -> str:
-        return f"[{self._named(store, 'tool', 'name', one.name[:MAX_ID])},{_ms(one)},{_quote(_status(one))}]"
+    def _encode_tool(self, store: Store, one: ToolCall) -> str:
+        number = self._intern_name(store, "tool", one.name[:MAX_ID])
+        return f"[{number},{_milliseconds(one)},{_quote(_status(one))}]"
 
     # Writes
 
-    def write(self, store: Store, event: WriteEvent, settings: Settings) -> None:
-        """Add a write to the run that it belongs to."""
-        self._renew(store)
+    def write_event(self, store: Store, event: WriteEvent, settings: Settings) -> None:
+        """Add a write event to the row of its run."""
+        self._forget_stale_numbers(store)
         target = store.intern("index", _plain(event.index))
         application = store.intern("application", {"name": event.application})
-        name = event.run or self._run_of(event, target)
-        run = store.intern("run", {"run": name})
-        held = store.write_body(run)
-        started, body = held if held is not None else (event.started, {})
-        body.setdefault("f", event.framework)
-        body.setdefault("h", self._host)
+        run = store.intern("run", {"run": event.run or self._find_run(event, target)})
+        started, body = store.write_body(run) or (event.started, {})
+        body.setdefault(WritesKey.FRAMEWORK, event.framework)
+        body.setdefault(WritesKey.HOST, self._host)
         body.update({key: value for key, value in event.facts.items() if value})
         if event.embedding:
-            body["e"] = store.intern("embedding", _plain(event.embedding))
-        counts: dict[str, int] = body.setdefault("n", {})
+            body[WritesKey.EMBEDDING] = store.intern("embedding", _plain(event.embedding))
+        counts: dict[str, int] = body.setdefault(WritesKey.COUNTS, {})
         for key, value in event.counts.items():
             counts[key] = counts.get(key, 0) + value
         if event.operation != "count":
-            key = "failed" if event.error else _COUNTED[event.operation]
+            key = "failed" if event.error else _COUNTS[event.operation]
             counts[key] = counts.get(key, 0) + event.count
+        chunk_keys = (digests.chunk_key(self._secret, one) for one in event.ids)
         if event.error:
-            body["er"] = event.error
+            body[WritesKey.ERROR] = event.error
         elif event.operation in ("add", "update"):
-            self._sources(store, event, body, settings)
-            store.put_chunks(target, (self._short(one) for one in event.ids), run)
+            self._count_sources(store, event, body, settings)
+            store.put_chunks(target, chunk_keys, run)
         elif event.operation == "delete":
-            store.forget_chunks(target, (self._short(one) for one in event.ids))
+            store.forget_chunks(target, chunk_keys)
         store.put_write(run, min(started, event.started), event.ended, application, target, body)
 
-    def _sources(self, store: Store, event: WriteEvent, body: dict[str, Any], settings: Settings) -> None:
-        found: dict[str, int] = body.setdefault("s", {})
+    def _count_sources(
+        self, store: Store, event: WriteEvent, body: dict[str, Any], settings: Settings
+    ) -> None:
+        sources: dict[str, int] = body.setdefault(WritesKey.SOURCES, {})
         for picked in event.sources:
-            found_as = self._source(store, picked, settings)
-            if found_as is None:
-                body["s0"] = body.get("s0", 0) + 1
-                continue
-            number = str(found_as)
-            if number in found or len(found) < MAX_SOURCES:
-                found[number] = found.get(number, 0) + 1
+            source = self._intern_source(store, picked, settings)
+            number = str(source)
+            if source is None:
+                body[WritesKey.SOURCES_UNKNOWN] = body.get(WritesKey.SOURCES_UNKNOWN, 0) + 1
+            elif number in sources or len(sources) < MAX_SOURCES:
+                sources[number] = sources.get(number, 0) + 1
             else:
-                body["sx"] = body.get("sx", 0) + 1
+                body[WritesKey.SOURCES_CUT] = body.get(WritesKey.SOURCES_CUT, 0) + 1
 
-    def _run_of(self, event: WriteEvent, target: int) -> str:
-        """Writes of one application to one index are one run until they pause."""
-        from datahub_llmops.hooks.write_events import new_run
-
+    def _find_run(self, event: WriteEvent, target: int) -> str:
+        """Return the run of an event without a job: an application's writes to one index until they pause."""
         key = (event.application, event.framework, target)
-        held = self._runs.get(key)
-        name = held[0] if held is not None and event.started - held[1] < RUN_GAP else new_run()
+        run, ended = self._runs.get(key, ("", 0.0))
+        if not run or event.started - ended >= RUN_GAP:
+            run = new_run()
         if len(self._runs) >= 1_000:
             self._runs.clear()
-        self._runs[key] = (name, event.ended)
-        return name
+        self._runs[key] = (run, event.ended)
+        return run
 
-    def _short(self, chunk: str) -> bytes:
-        return chunk_key(self._key, chunk)
+
+@functools.lru_cache(1_000)
+def _encode_head(
+    framework: str | None,
+    host: str,
+    root: str | None,
+    version: str | None,
+    error: str | None,
+    cut: int,
+    weight: float,
+) -> str:
+    """Encode the members that most answers of an application have in common."""
+    head: dict[str, Any] = {AnswerKey.FRAMEWORK: framework, AnswerKey.HOST: host}
+    for key, value in (
+        (AnswerKey.FRAMEWORK_VERSION, _framework_version(framework)),
+        (AnswerKey.ROOT, root),
+        (AnswerKey.VERSION, version),
+        (AnswerKey.ERROR, error),
+        (AnswerKey.PARTS_CUT, cut),
+        (AnswerKey.WEIGHT, weight if weight != 1.0 else None),
+    ):
+        if value:
+            head[key] = value
+    return _dump(head)[1:-1]
 
 
 _MODULES: Final = {"langchain": "langchain_core", "llama-index": "llama_index.core"}
 
 
 def _framework_version(framework: str | None) -> str | None:
-    # Imported by the application; importing it here would cost it a second.
+    # The application has imported the framework. Importing it here could cost a second.
     version = getattr(sys.modules.get(_MODULES.get(framework or "", "")), "__version__", None)
     return version if isinstance(version, str) else None
-
-
-def chunk_key(key: bytes, chunk: str) -> bytes:
-    """How the store knows a chunk of an index."""
-    return keys.digest(key, chunk)[:CHUNK_BYTES]
 
 
 _NOTHING: Final[dict[str, Any]] = {}
 
 
-def _facts(template: object, role: str, capture_text: bool) -> dict[str, Any]:
-    """Digest of a template, its variables, and its messages where texts are kept."""
+def _describe_template(template: object, role: str, capture_text: bool) -> dict[str, Any]:
+    """Return the digest of a template, its variables, and its messages where texts are captured."""
     facts: dict[str, Any] = {}
     messages: list[tuple[str, str]] | None
     if isinstance(template, str):
@@ -373,12 +415,8 @@ def _facts(template: object, role: str, capture_text: bool) -> dict[str, Any]:
     else:
         return facts
     if capture_text and messages is not None:
-        facts["messages"] = [[role, text[:MAX_TEXT_KEPT]] for role, text in messages]
+        facts["messages"] = [[role, text[:MAX_TEXT]] for role, text in messages]
     return facts
-
-
-def _listed(name: str, rows: list[str]) -> str:
-    return f'"{name}":[{",".join(rows)}]'
 
 
 def _score(score: object) -> str:
@@ -388,7 +426,7 @@ def _score(score: object) -> str:
     return repr(value) if math.isfinite(value) else "null"
 
 
-def _ms(part: Part) -> str:
+def _milliseconds(part: Part) -> str:
     return "null" if part.ended is None else str(max(0, round((part.ended - part.started) * 1000)))
 
 
@@ -397,7 +435,7 @@ def _status(part: Any) -> str:
 
 
 def _plain(raw: Mapping[str, Any]) -> dict[str, Any]:
-    """Identities never hold more than names and numbers."""
+    """Keep the names and numbers of an identity, and cut long names."""
     return {
         key: value[:MAX_ID] if isinstance(value, str) and key != "urn" else value
         for key, value in raw.items()

@@ -4,17 +4,26 @@ from __future__ import annotations
 
 from typing import Any, Final, TypeAlias
 
+from datahub_llmops.answer_store.keys import ModelKey
 from datahub_llmops.hooks.parts import Answer, ModelCall, held
 
 _Names: TypeAlias = tuple[str, ...]
 _TOKENS: Final[tuple[tuple[str, _Names], ...]] = (
-    ("in", ("input_tokens", "prompt_tokens", "prompt_token_count")),
-    ("out", ("output_tokens", "completion_tokens", "candidates_token_count")),
+    (ModelKey.TOKENS_IN, ("input_tokens", "prompt_tokens", "prompt_token_count")),
+    (ModelKey.TOKENS_OUT, ("output_tokens", "completion_tokens", "candidates_token_count")),
 )
 _DETAILS: Final[tuple[tuple[str, _Names, _Names], ...]] = (
-    ("cr", ("input_token_details", "prompt_tokens_details"), ("cache_read", "cached_tokens")),
-    ("cw", ("input_token_details",), ("cache_creation",)),
-    ("rs", ("output_token_details", "completion_tokens_details"), ("reasoning", "reasoning_tokens")),
+    (
+        ModelKey.TOKENS_CACHED,
+        ("input_token_details", "prompt_tokens_details"),
+        ("cache_read", "cached_tokens"),
+    ),
+    (ModelKey.TOKENS_CACHE_WRITE, ("input_token_details",), ("cache_creation",)),
+    (
+        ModelKey.TOKENS_REASONING,
+        ("output_token_details", "completion_tokens_details"),
+        ("reasoning", "reasoning_tokens"),
+    ),
 )
 
 

@@ -20,8 +20,8 @@ from datahub.ingestion.source.state.stateful_ingestion_base import StatefulInges
 from typing_extensions import override
 
 from datahub_llmops import urns
-from datahub_llmops.answer_store import recorded
 from datahub_llmops.answer_store.database import Store
+from datahub_llmops.answer_store.format import load_answer, load_writes
 from datahub_llmops.answer_store.recorded import Identities, RecordedAnswer
 from datahub_llmops.answers.resolver import Ambiguous, Resolver
 from datahub_llmops.catalog.protocol import Catalog
@@ -113,13 +113,13 @@ class RunsSource(StatefulIngestionSourceBase):
         now = self._now()
         applications = Applications(self.config, writer, catalog, logs, now)
         yield from applications.units(found)
-        runs = [recorded.writes(row, known) for row in store.writes(writes_from)]
+        runs = [load_writes(row, known) for row in store.writes(writes_from)]
         yield from EmbeddingRuns(self.config, self.report, writer, now).units(runs, resolver)
         for model in writer.models:
             yield from writer.model(model)
         yield from applications.model_usage(found)
         if self.config.incidents:
-            writes = (recorded.writes(row, known) for row in store.writes())
+            writes = (load_writes(row, known) for row in store.writes())
             yield from self._incidents(found, built_with(writes, resolver), writer)
         self._watermark.reached(state.after(name, answers_upto, writes_upto))
 
@@ -128,7 +128,7 @@ class RunsSource(StatefulIngestionSourceBase):
     ) -> Iterator[RecordedAnswer]:
         for day in days:
             for row in store.begun_between(day, day + DAY):
-                answer = recorded.answer(row, known)
+                answer = load_answer(row, known)
                 logs.met(answer.application, answer.framework)
                 yield answer
 

@@ -11,7 +11,6 @@ from datahub_llmops.answer_store import digests
 from datahub_llmops.answer_store.database import Store
 from datahub_llmops.answers.explain import explain
 from datahub_llmops.catalog.local.catalog import LocalCatalog
-from datahub_llmops.hooks.row_encoder import chunk_key
 from hooks.seen import stored_answers, stored_writes
 from support.runs import aspect, failures, ingest
 from vector_stores.milvus.engine import OLDEST, ROOT, SERVER, MilvusEngine, run
@@ -47,7 +46,7 @@ def test_connector_and_hooks_end_at_one_urn(
     secret = digests.key(str(store)) or b""
     opened = Store.read(store)
     for chunk in (chunk for one in retrievals for chunk in one.chunks):
-        writer = opened.writer_of(written.index_number, chunk_key(secret, str(chunk.id)))
+        writer = opened.writer_of(written.index_number, digests.chunk_key(secret, str(chunk.id)))
         assert writer is not None
     opened.close()
 
