@@ -38,8 +38,8 @@ ACTOR: Final = "urn:li:corpuser:datahub"
 
 PROPERTY_NAMESPACE: Final = "datahub_llmops"
 
-UNKNOWN_MODEL_PLATFORM: Final = "custom"
-"""Provider of an embedding model that was declared without one."""
+UNKNOWN_PLATFORM: Final = "custom"
+"""Platform of what has no platform of its own: a model without a provider, a job without an orchestrator."""
 
 PROMPT_PREFIX: Final = "prompt-"
 """Tells prompts without a name from retrievers of the same application."""
@@ -128,7 +128,7 @@ def model(name: str, *, env: str) -> str:
     """
     provider, slash, rest = name.partition("/")
     if not slash:
-        provider, rest = UNKNOWN_MODEL_PLATFORM, name
+        provider, rest = UNKNOWN_PLATFORM, name
     return MlModelUrn(platform=provider, name=rest, env=env).urn()
 
 

@@ -198,7 +198,7 @@ class TestOwn:
             ("(?P<a>x)", "urn:li:dataset:(urn:li:dataPlatform:s3,{b},PROD)", "group 'b'"),
             ("(x)", "urn:li:dataset:(urn:li:dataPlatform:s3,{0},PROD)", "group '0'"),
             ("(?P<a>x)", "urn:li:dataset:(urn:li:dataPlatform:s3,{a!r},PROD)", "group 'a'"),
-            ("(?P<a>x)", "urn:li:dataset:(urn:li:dataPlatform:s3,{a,PROD)", "do not pair"),
+            ("(?P<a>x)", "urn:li:dataset:(urn:li:dataPlatform:s3,{a,PROD)", "are not balanced"),
             ("x", "urn:li:dataset:(s3,x,PROD)", "not a dataset URN"),
             ("x", "urn:li:dataset:(urn:li:dataPlatform:s3,x,MOON)", "not a dataset URN"),
             ("x", "urn:li:dashboard:(a,b)", "not a dataset URN"),

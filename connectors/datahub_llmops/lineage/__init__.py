@@ -1,1 +1,1 @@
-"""How the upstream of an index is found: declared jobs, SQL, and values in the payload."""
+"""Finds the upstream of a collection: from declared jobs, from SQL and from payload values."""

@@ -1,8 +1,8 @@
-"""Built-in rules: what addresses of documents and tables mean as datasets of DataHub's own sources.
+"""Built-in rules that turn addresses of documents and tables into URNs of datasets.
 
-Names are spelled as those sources spell them, so that both meet in one graph: ``s3``, ``gcs`` and ``abs`` name an
-object by its path without the scheme (https://docs.datahub.com/docs/generated/ingestion/sources/s3), SQL sources
-name a table by its dotted path. User, password, port, query and fragment of an address are never part of a name.
+The URNs are spelled as DataHub's own sources spell them, so that both describe the same asset. ``s3``, ``gcs`` and
+``abs`` name an object by its path without the scheme (https://docs.datahub.com/docs/generated/ingestion/sources/s3);
+SQL sources name a table by its dotted path. A name never contains the user, password, port, query or fragment.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _AZURE_HOSTS: Final = (".blob.core.windows.net", ".dfs.core.windows.net")
 _BUCKETS: Final = {"s3": "s3", "s3a": "s3", "s3n": "s3", "gs": "gcs", "gcs": "gcs"}
 _AZURE_SCHEMES: Final = ("abfs", "abfss", "wasb", "wasbs")
 
-# Scheme -> platform and how many parts a table's name has there.
+# Maps a scheme to its platform and the number of parts in a table's name there.
 _WAREHOUSES: Final = {
     "athena": ("athena", 2),
     "awsathena": ("athena", 2),
@@ -44,12 +44,12 @@ _WAREHOUSES: Final = {
     "sqlserver": ("mssql", 3),
     "trino": ("trino", 3),
 }
-# DataHub's own sources for these lower-case names unless told otherwise.
+# By default DataHub's own sources write the names of these platforms in lower case.
 _LOWER_CASE: Final = frozenset({"snowflake"})
 
 
 def dataset_of(value: str, env: str) -> str | None:
-    """URN of the dataset that an address names, ``None`` where no built-in rule knows it.
+    """Return the URN of the dataset at an address, or ``None`` if no built-in rule matches.
 
     >>> dataset_of("s3://kb/guides/intro.md#page=2", "PROD")
     'urn:li:dataset:(urn:li:dataPlatform:s3,kb/guides/intro.md,PROD)'
@@ -67,18 +67,18 @@ def dataset_of(value: str, env: str) -> str | None:
         return _local_path(value, env)
     scheme, host, path = address[1].lower(), address[2], address[3]
     for rule in _RULES:
-        if found := rule(scheme, host, path, env):
-            return found
+        if urn := rule(scheme, host, path, env):
+            return urn
     return None
 
 
 def dataset_urn(text: str) -> str | None:
-    """``text`` as a dataset URN in canonical form, or ``None`` where it is not one."""
+    """Return ``text`` as a dataset URN in canonical form, or ``None`` if it is not one."""
     try:
         urn = DatasetUrn.from_string(text)
     except InvalidUrnError:
         return None
-    # A server refuses an environment that it does not know, and the batch with it.
+    # A server rejects an unknown environment, together with the whole batch.
     return urn.urn() if urn.name.strip(" ./") and urn.env in ALL_ENV_TYPES else None
 
 
@@ -95,7 +95,7 @@ def _azure(scheme: str, host: str, path: str, env: str) -> str | None:
         name = f"{container}/{path.strip('/')}"
     else:
         return None
-    # A container alone is no object: there is nothing below it that could be the source.
+    # A container alone is not an object, so it cannot be a source.
     return urns.dataset("abs", name, env=env) if name.strip("/").count("/") else None
 
 
@@ -112,9 +112,9 @@ def _file(scheme: str, host: str, path: str, env: str) -> str | None:
 
 
 def _local_path(value: str, env: str) -> str | None:
-    """A file's folder: a dataset for each of ten thousand files would bury the graph.
+    """Return the folder of a file: one dataset for each of ten thousand files would bury the graph.
 
-    Relative paths and bare names are no address: what they are relative to is not known here.
+    A relative path or a bare name is not an address, because its base folder is unknown.
     """
     if _WINDOWS_PATH.match(value) or value.startswith("\\\\"):
         value = value.replace("\\", "/")
@@ -128,7 +128,7 @@ def _warehouse(scheme: str, host: str, path: str, env: str) -> str | None:
     platform, size = _WAREHOUSES.get(scheme.partition("+")[0], (None, 0))
     if platform is None:
         return None
-    # BigQuery has no server: where other addresses have the host it has the project.
+    # BigQuery has no server. Its addresses have the project in place of the host.
     text = f"{host.rpartition('@')[2]}{path}" if platform == "bigquery" else path
     parts = [part for piece in text.split("/") for part in piece.split(".") if part]
     if len(parts) != size:

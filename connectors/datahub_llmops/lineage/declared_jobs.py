@@ -1,4 +1,4 @@
-"""Declared embedding jobs: what they read, and which source columns end in which fields of the index."""
+"""Lineage of declared embedding jobs: what each job reads, and which source columns feed which fields."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from datahub_llmops.lineage import provenance
 from datahub_llmops.lineage.job_config import ChunkingConfig, EmbeddingJobConfig, UpstreamConfig
 from datahub_llmops.lineage.provenance import ProvenanceConfig, Rules, SourceCount, identity
 from datahub_llmops.lineage.schema_lookup import SchemaLookup
+from datahub_llmops.lineage.sql.columns import Output
 from datahub_llmops.lineage.sql.tables import Column, Tables
-from datahub_llmops.lineage.sql.trace import Output, SqlLineage, trace
-from datahub_llmops.lineage.warning import LineageWarning
+from datahub_llmops.lineage.sql.trace import SqlLineage, trace
+from datahub_llmops.lineage.warning import LineageWarning, WarningLog
 
 __all__ = [
+    "WAYS",
     "ChunkingConfig",
     "ColumnEdge",
     "EmbeddingJobConfig",
@@ -29,17 +31,21 @@ __all__ = [
 ]
 
 FoundBy: TypeAlias = Literal["declared", "payload", "hook"]
-"""Which way found an edge; an edge lists them in this order."""
+"""How an edge was found."""
 
-_WAYS: Final[tuple[FoundBy, ...]] = ("declared", "payload", "hook")
+WAYS: Final[tuple[FoundBy, ...]] = ("declared", "payload", "hook")
+"""Every ``FoundBy``, in the order in which an edge lists them."""
 
 _NESTED: Final = "metadata."
-"""Where LangChain nests a chunk's metadata in stores whose payloads nest."""
+"""Prefix of a chunk's metadata where LangChain writes nested payloads."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Input:
-    """A dataset that feeds an index, and which ways found it. ``chunks`` is the payload's count, where it has one."""
+    """A dataset that feeds a collection, and how it was found.
+
+    ``chunks`` counts the chunks whose payload names the dataset. It is ``None`` if no payload does.
+    """
 
     urn: str
     found_by: tuple[FoundBy, ...]
@@ -48,7 +54,7 @@ class Input:
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class ColumnEdge:
-    """A column of ``dataset`` feeds the field ``field`` of the index."""
+    """An edge from a column of ``dataset`` to the field ``field`` of the collection."""
 
     dataset: str
     column: str
@@ -59,8 +65,8 @@ class ColumnEdge:
 class JobLineage:
     """What one declared job reads and writes.
 
-    ``inputs`` and ``columns`` are sorted. ``unknown`` are datasets that the job names and the catalog does not have:
-    no edge ends there. ``sql`` holds the job's statements as declared.
+    ``inputs`` and ``columns`` are sorted. ``unknown`` are datasets that the job names but the catalog does not have;
+    they get no edges. ``sql`` holds the SQL of the job as declared.
     """
 
     job: EmbeddingJobConfig
@@ -74,9 +80,9 @@ class JobLineage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Joined:
-    """Declared and found sources of one index, each edge once.
+    """Declared sources and payload sources of one collection, without duplicates.
 
-    ``rest`` are the sources that only the payload shows: they belong into the index's own ``upstreamLineage``.
+    ``rest`` are the sources that only the payload names. They belong in the collection's own ``upstreamLineage``.
     """
 
     jobs: tuple[JobLineage, ...]
@@ -90,10 +96,10 @@ def resolve(
     lookup: SchemaLookup,
     rules: Rules | None = None,
 ) -> JobLineage:
-    """Lineage of one declared job into ``collection``.
+    """Trace one declared job into ``collection``.
 
-    ``lookup`` is the catalog, or ``NoCatalog()`` where none is configured. ``rules`` turn files that SQL reads into
-    datasets; without them the built-in ones do.
+    ``lookup`` is the catalog, or ``NoCatalog()`` if none is configured. ``rules`` turn files that SQL reads into
+    datasets. By default these are the built-in rules.
 
     Raises:
         CatalogError: the catalog cannot answer.
@@ -102,9 +108,9 @@ def resolve(
 
 
 def join(jobs: Sequence[JobLineage], found: Iterable[SourceCount]) -> Joined:
-    """Put declared inputs and payload sources together: a table that is both is one edge, spelled as declared.
+    """Merge the declared inputs of a collection's jobs with the sources that its payload names.
 
-    Jobs that were declared for one index share what its payload shows.
+    A table that is both becomes one edge, spelled as declared. Every job of the collection gets the payload's counts.
     """
     chunks: dict[str, int] = {}
     spelled: dict[str, str] = {}
@@ -113,29 +119,31 @@ def join(jobs: Sequence[JobLineage], found: Iterable[SourceCount]) -> Joined:
         chunks[key] = chunks.get(key, 0) + source.chunks
         spelled.setdefault(key, source.urn)
 
-    def both(one: Input) -> Input:
-        key = identity(one.urn)
+    def add_payload(source: Input) -> Input:
+        key = identity(source.urn)
         if key not in chunks:
-            return one
-        names = tuple(way for way in _WAYS if way == "payload" or way in one.found_by)
-        return replace(one, found_by=names, chunks=chunks[key])
+            return source
+        ways = tuple(way for way in WAYS if way == "payload" or way in source.found_by)
+        return replace(source, found_by=ways, chunks=chunks[key])
 
-    # The index is no source of itself.
-    seen = {identity(urn) for job in jobs for urn in (job.index_urn, *(one.urn for one in job.inputs))}
+    # A collection is not a source of itself.
+    declared = {
+        identity(urn) for job in jobs for urn in (job.index_urn, *(source.urn for source in job.inputs))
+    }
     return Joined(
-        jobs=tuple(replace(job, inputs=tuple(both(one) for one in job.inputs)) for job in jobs),
+        jobs=tuple(replace(job, inputs=tuple(map(add_payload, job.inputs))) for job in jobs),
         rest=tuple(
             sorted(
                 Input(urn=urn, found_by=("payload",), chunks=chunks[key])
                 for key, urn in spelled.items()
-                if key not in seen
+                if key not in declared
             )
         ),
     )
 
 
 class _Job:
-    """Works out one job; ``lineage`` is called once."""
+    """Traces one job. Call ``lineage`` once."""
 
     def __init__(
         self,
@@ -151,11 +159,11 @@ class _Job:
         self._rules = rules
         self._fields = _Fields(collection)
         self._text_fields = _text_fields(collection)
-        self._warnings: list[LineageWarning] = []
+        self._warnings = WarningLog()
         self._edges: set[ColumnEdge] = set()
 
     def lineage(self) -> JobLineage:
-        traced = [self._upstream(upstream) for upstream in self._job.upstream]
+        traced = [self._trace_upstream(upstream) for upstream in self._job.upstream]
         outputs = [output for one in traced for output in one.outputs]
         complete = all(one.complete for one in traced)
         self._map_fields(outputs, complete)
@@ -168,18 +176,23 @@ class _Job:
             columns=tuple(sorted(self._edges)),
             sql=tuple(upstream.text.strip() for upstream in self._job.upstream if upstream.text is not None),
             unknown=tuple(sorted({urn for one in traced for urn in one.unknown})),
-            warnings=tuple(dict.fromkeys(self._warnings)),
+            warnings=tuple(self._warnings),
         )
 
-    def _upstream(self, upstream: UpstreamConfig) -> SqlLineage:
+    def _trace_upstream(self, upstream: UpstreamConfig) -> SqlLineage:
         rules = self._rules or provenance.compile(ProvenanceConfig(), env=upstream.env)
-        result = self._tables(upstream, rules) if upstream.tables else trace(upstream, self._lookup, rules)
-        name = self._job.name
-        self._warnings += [replace(one, context=f"job {name}: {one.context}") for one in result.warnings]
-        return result
+        traced = (
+            self._list_tables(upstream, rules) if upstream.tables else trace(upstream, self._lookup, rules)
+        )
+        for warning in traced.warnings:
+            self._warn(warning.title, warning.message, warning.context)
+        return traced
 
-    def _tables(self, upstream: UpstreamConfig, rules: Rules) -> SqlLineage:
-        """Listed tables as if all their columns were selected; a name that two of them have is nobody's."""
+    def _list_tables(self, upstream: UpstreamConfig, rules: Rules) -> SqlLineage:
+        """Lineage of listed tables, as if the job selected all their columns.
+
+        A column name that several tables have gets no source.
+        """
         tables = Tables(upstream, self._lookup, rules)
         inputs: set[str] = set()
         owners: dict[str, list[Column]] = {}
@@ -196,8 +209,8 @@ class _Job:
             if len(columns) > 1 and name in wanted:
                 self._warn(
                     "Ambiguous column",
-                    "Several of the listed tables have this column, so no edge was drawn from it:"
-                    " give the SQL of the job.",
+                    "Several of the listed tables have this column, so no edge was drawn from it."
+                    " Give the SQL of the job instead of tables.",
                     name,
                 )
         outputs = tuple(
@@ -219,60 +232,59 @@ class _Job:
             if path is None:
                 self._warn(
                     "Mapped field not in the index",
-                    "The index has no such payload field, so no edge was drawn to it: correct fields, or fill the"
-                    " index first.",
+                    "The collection has no payload field of this name, so no edge was drawn to it. Correct `fields`,"
+                    " or fill the collection first.",
                     field,
                 )
-            for output in self._named(column, outputs, complete):
+            for output in self._find_outputs(column, outputs, complete):
                 if path is not None:
-                    self._feed(output, path)
-        # What the recipe maps goes where it says, and nothing else goes there.
-        taken = {output.name for column in mapped for output in _find(column, outputs)}
-        filled = {self._fields.find(field) for field in mapped.values()}
+                    self._add_edges(output, path)
+        # A mapped column feeds only its field, and a mapped field takes no other column.
+        mapped_outputs = {output.name for column in mapped for output in _find(column, outputs)}
+        mapped_paths = {self._fields.find(field) for field in mapped.values()}
         for output in outputs:
-            path = None if output.name in taken else self._fields.find(output.name)
-            if path is not None and path not in filled:
-                self._feed(output, path)
+            path = None if output.name in mapped_outputs else self._fields.find(output.name)
+            if path is not None and path not in mapped_paths:
+                self._add_edges(output, path)
 
     def _map_text(self, outputs: Sequence[Output], complete: bool) -> None:
         if self._job.text_columns and not self._text_fields:
             self._warn(
                 "No field for the text",
-                "The index shows neither a text field nor a dense vector, so text_columns feed nothing.",
+                "The collection has neither a text field nor a dense vector, so no edge was drawn from `text_columns`.",
                 ", ".join(self._job.text_columns),
             )
         for column in self._job.text_columns:
-            for output in self._named(column, outputs, complete):
+            for output in self._find_outputs(column, outputs, complete):
                 for field in self._text_fields:
-                    self._feed(output, field)
+                    self._add_edges(output, field)
 
-    def _named(self, column: str, outputs: Sequence[Output], complete: bool) -> Sequence[Output]:
-        found = _find(column, outputs)
-        if not found:
+    def _find_outputs(self, column: str, outputs: Sequence[Output], complete: bool) -> Sequence[Output]:
+        """The outputs with the name ``column``. Warns if there are none."""
+        matches = _find(column, outputs)
+        if not matches:
             self._warn(
                 "Column not in the output",
-                "The job's upstream gives no such column, so no edge was drawn from it: correct text_columns or"
-                " fields, or the SQL."
+                "The upstream of the job has no output column of this name, so no edge was drawn from it. Correct"
+                " `text_columns`, `fields` or the SQL."
                 if complete
-                else "Not all columns that the job's upstream gives are known, and this one is not among those that"
-                " are: see the other warnings of the job.",
+                else "Not all output columns of the job's upstream are known, and this one is not among the known ones."
+                " See the other warnings of the job.",
                 column,
             )
-        return found
+        return matches
 
-    def _feed(self, output: Output, field: str) -> None:
+    def _add_edges(self, output: Output, field: str) -> None:
         self._edges.update(
             ColumnEdge(dataset=source.dataset, column=source.column, field=field) for source in output.sources
         )
 
-    def _warn(self, title: str, message: str, what: str) -> None:
-        self._warnings.append(
-            LineageWarning(title=title, message=message, context=f"job {self._job.name}: {what}")
-        )
+    def _warn(self, title: str, message: str, subject: str) -> None:
+        self._warnings.add(title, message, f"job {self._job.name}: {subject}")
 
 
 class _Fields:
-    """The payload fields of an index, found by the name that a recipe or a query gives them."""
+    """Finds the payload fields of a collection by the names that recipes and queries use."""
 
     def __init__(self, collection: Collection) -> None:
         paths = [field.path for field in collection.fields]
@@ -284,7 +296,10 @@ class _Fields:
             self._by_case.setdefault(path.lower(), set()).add(path)
 
     def find(self, name: str) -> str | None:
-        """The path of ``name``: spelled so, else in another case, else below ``metadata.``; ``None`` if ambiguous."""
+        """Return the path of the field ``name``, or ``None`` if there is none or several differ in case only.
+
+        An exact match comes first, then one in another case, then the same two below ``metadata.``.
+        """
         for wanted in (name, f"{_NESTED}{name}"):
             if wanted in self._paths:
                 return wanted
@@ -295,6 +310,7 @@ class _Fields:
 
 
 def _find(column: str, outputs: Sequence[Output]) -> Sequence[Output]:
+    """The outputs with the name ``column``, or if there are none, those with the name in another case."""
     exact = [output for output in outputs if output.name == column]
     return exact or [output for output in outputs if output.name.lower() == column.lower()]
 

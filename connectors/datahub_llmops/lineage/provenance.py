@@ -1,4 +1,4 @@
-"""Payload provenance: values that say where a chunk came from -> datasets, by rules; counts -> upstream edges."""
+"""Payload provenance: rules turn the values that name a chunk's source into datasets, with counts of chunks."""
 
 from __future__ import annotations
 
@@ -33,16 +33,19 @@ DEFAULT_FIELDS: Final = (
     "table",
     "dataset",
 )
-"""Where frameworks put it: LangChain's loaders write ``source``, LlamaIndex's ``file_path``, ours ``dh_source_urn``."""
+"""Fields in which frameworks name the source.
+
+LangChain's loaders write ``source``, those of LlamaIndex ``file_path``, and our hooks ``dh_source_urn``.
+"""
 
 MAX_VALUE_LENGTH: Final = 2048
-"""Characters. A longer value is no address; the bound keeps a bad pattern from running away on hostile input."""
+"""Longest value that is matched, in characters. The limit bounds the time that a bad pattern takes on hostile input."""
 
-_PATHS: Final = frozenset({"s3", "gcs", "abs", "hdfs", "file"})
+_PATH_PLATFORMS: Final = frozenset({"s3", "gcs", "abs", "hdfs", "file"})
 
 
 class RuleConfig(ConfigModel):
-    """One rule: what a provenance value looks like, and the dataset that it means."""
+    """One rule: the pattern of a provenance value, and the dataset that it names."""
 
     match: str = Field(
         description="Regular expression over the whole value, with named groups,"
@@ -54,51 +57,54 @@ class RuleConfig(ConfigModel):
     )
 
     @model_validator(mode="after")
-    def _fits(self) -> RuleConfig:
+    def _check_rule(self) -> RuleConfig:
         _compile(self)
         return self
 
 
 class ProvenanceConfig(ConfigModel):
-    """How upstream datasets are found in the payload."""
+    """Options that say how upstream datasets are found in the payload."""
 
     fields: list[str] = Field(
         default_factory=lambda: list(DEFAULT_FIELDS),
-        description="Payload fields that say where a chunk came from, for example `[source]`.",
+        description="Payload fields that name the source of a chunk, for example `[source]`.",
     )
     rules: list[RuleConfig] = Field(
         default_factory=list,
-        description="Rules that turn values into dataset URNs, tried in order and before the built-in ones,"
+        description="Rules that turn values into dataset URNs. They are tried in order, before the built-in rules;"
         " for example `[{match: 'kb/(?P<t>.+)', urn: 'urn:li:dataset:(urn:li:dataPlatform:postgres,kb.{t},PROD)'}]`.",
     )
     max_upstreams: int = Field(
         default=100,
         ge=1,
-        description="Above this many sources they collapse to their common folders, for example `100`.",
+        description="Maximum number of sources of one collection. More are collapsed to their common folders;"
+        " for example `100`.",
     )
     max_rows: int = Field(
         default=100_000,
         ge=1,
-        description="Rows looked at where the store cannot count values itself, for example `100000`.",
+        description="Maximum number of rows to read if the store cannot count values itself, for example `100000`.",
     )
     max_values: int = Field(
         default=10_000,
         ge=1,
-        description="Distinct values of one field that are kept apart in one run, for example `10000`.",
+        description="Maximum number of distinct values of one field that a run counts, for example `10000`.",
     )
 
     @field_validator("fields")
     @classmethod
-    def _named(cls, fields: list[str]) -> list[str]:
+    def _check_fields(cls, fields: list[str]) -> list[str]:
         if any(not name.strip() for name in fields):
             raise ValueError(
-                "provenance.fields holds an empty name: name a payload field, or leave the line out"
+                "provenance.fields holds an empty name: name a payload field, or delete the line"
             )
         return list(dict.fromkeys(fields))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Rule:
+    """A compiled rule. ``template`` alternates literal text with names of groups."""
+
     pattern: re.Pattern[str]
     template: tuple[tuple[str, str | None], ...]
 
@@ -111,25 +117,31 @@ class _Rule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """Compiled rules of one recipe."""
+    """The compiled rules of one recipe. The built-in rules look for datasets in ``env``."""
 
     env: str
     own: tuple[_Rule, ...] = ()
 
     def match(self, value: str) -> str | None:
-        """URN of the dataset that ``value`` means: by the first of the recipe's rules, else by a built-in one."""
+        """Return the URN of the dataset that ``value`` names, or ``None`` if no rule matches.
+
+        The first matching rule of the recipe decides; the built-in rules come last.
+        """
         value = value.strip()
         if not value or len(value) > MAX_VALUE_LENGTH or not value.isprintable():
             return None
         for rule in self.own:
-            if found := rule.pattern.fullmatch(value):
-                return dataset_urn(rule.fill(found.groupdict()))
+            if match := rule.pattern.fullmatch(value):
+                return dataset_urn(rule.fill(match.groupdict()))
         return dataset_of(value, self.env)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class SourceCount:
-    """A dataset that chunks came from. ``chunks`` is how many say so: in the field that names it most often."""
+    """A dataset that chunks came from.
+
+    ``chunks`` is the number of chunks that name it, taken from the field that names it most often.
+    """
 
     urn: str
     chunks: int
@@ -137,10 +149,10 @@ class SourceCount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provenance:
-    """What the payload of one collection says about its upstream; ``sources`` are sorted by URN.
+    """The upstream of one collection according to its payload. ``sources`` are sorted by URN.
 
-    ``collapsed`` counts the sources that stood behind ``sources`` before they were joined to folders, 0 when they
-    were not; ``left_out`` counts sources beyond ``max_upstreams`` that have no folder to collapse to.
+    ``collapsed`` is the number of sources before they were collapsed to folders, or 0 if they were not.
+    ``left_out`` counts the sources beyond ``max_upstreams`` that have no folder to collapse to.
     """
 
     sources: tuple[SourceCount, ...] = ()
@@ -152,7 +164,7 @@ class Provenance:
 
 
 def compile(config: ProvenanceConfig, *, env: str) -> Rules:
-    """The recipe's rules, ready to match; ``env`` is where the built-in rules look for datasets."""
+    """Compile the rules of a recipe. The built-in rules look for datasets in ``env``."""
     return Rules(env=env, own=tuple(_compile(rule) for rule in config.rules))
 
 
@@ -163,9 +175,9 @@ def upstreams(
     max_upstreams: int,
     lookup: SchemaLookup | None = None,
 ) -> Provenance:
-    """The datasets that a collection's chunks say they came from.
+    """Find the datasets that the chunks of a collection came from, by ``counts`` of provenance values.
 
-    A dataset that a catalog behind ``lookup`` spells in another case takes that spelling.
+    If the catalog behind ``lookup`` spells a dataset in another case, the result takes that spelling.
 
     Raises:
         CatalogError: the catalog cannot answer.
@@ -181,12 +193,11 @@ def upstreams(
                 unmatched_chunks += rows
             else:
                 in_field[urn] = in_field.get(urn, 0) + rows
-        # A chunk may name its source in two fields: the larger count, not their sum, is never too high.
+        # A chunk may name its source in two fields. The larger count is never too high; their sum may be.
         for urn, rows in in_field.items():
             chunks[urn] = max(chunks.get(urn, 0), rows)
-    kept = _collapse(chunks, max_upstreams)
-    kept, left_out = _largest(kept, max_upstreams)
-    spelled, warnings = _as_cataloged(kept, lookup or NoCatalog())
+    largest, left_out = _keep_largest(_collapse(chunks, max_upstreams), max_upstreams)
+    spelled, warnings = _spell_as_cataloged(largest, lookup or NoCatalog())
     return Provenance(
         sources=tuple(SourceCount(urn=urn, chunks=spelled[urn]) for urn in sorted(spelled)),
         unmatched_values=unmatched_values,
@@ -198,12 +209,15 @@ def upstreams(
 
 
 def identity(urn: str) -> str:
-    """What two spellings of one dataset share: objects and files are told apart by case, tables are not."""
+    """Return a key that is equal for two spellings of one dataset.
+
+    Case distinguishes objects and files, but not tables.
+    """
     return urn if _is_path(DatasetUrn.from_string(urn)) else urn.lower()
 
 
 def _compile(rule: RuleConfig) -> _Rule:
-    """Raises ``ValueError``, naming the rule, where it can never give a dataset URN."""
+    """Compile one rule. Raises ``ValueError`` with the rule in it if the rule cannot produce a dataset URN."""
     try:
         pattern = re.compile(rule.match)
     except re.error as error:
@@ -212,17 +226,17 @@ def _compile(rule: RuleConfig) -> _Rule:
         parsed = tuple(Formatter().parse(rule.urn))
     except ValueError as error:
         raise ValueError(
-            f"rule {rule.match!r}: the braces of urn {rule.urn!r} do not pair: {error}"
+            f"rule {rule.match!r}: the braces of urn {rule.urn!r} are not balanced: {error}"
         ) from error
     for _, name, spec, conversion in parsed:
         if name is not None and (name not in pattern.groupindex or spec or conversion):
             known = ", ".join(sorted(pattern.groupindex)) or "none"
             raise ValueError(
-                f"rule {rule.match!r}: urn names the group {name!r}, which match does not have"
+                f"rule {rule.match!r}: urn uses the group {name!r}, which match does not define"
                 f" (named groups of match: {known})"
             )
     compiled = _Rule(pattern=pattern, template=tuple((text, name) for text, name, _, _ in parsed))
-    # "PROD" fits wherever a group may stand, the environment too.
+    # "PROD" is valid in every part of a URN, including the environment.
     if dataset_urn(compiled.fill(dict.fromkeys(pattern.groupindex, "PROD"))) is None:
         raise ValueError(
             f"rule {rule.match!r}: urn {rule.urn!r} is not a dataset URN;"
@@ -232,7 +246,7 @@ def _compile(rule: RuleConfig) -> _Rule:
 
 
 def _collapse(chunks: Mapping[str, int], limit: int) -> dict[str, int]:
-    """Cut paths level by level, deepest first, until ``limit`` sources are left or only buckets are."""
+    """Shorten paths level by level, deepest first, until at most ``limit`` sources or only buckets remain."""
     current = dict(chunks)
     depth = max((_depth(urn) for urn in current), default=0)
     while len(current) > limit and depth > 1:
@@ -262,17 +276,17 @@ def _folder(urn: str, depth: int) -> str:
 
 
 def _is_path(urn: DatasetUrn) -> bool:
-    return urn.get_data_platform_urn().platform_name in _PATHS or "/" in urn.name
+    return urn.get_data_platform_urn().platform_name in _PATH_PLATFORMS or "/" in urn.name
 
 
-def _largest(chunks: dict[str, int], limit: int) -> tuple[dict[str, int], int]:
+def _keep_largest(chunks: dict[str, int], limit: int) -> tuple[dict[str, int], int]:
     if len(chunks) <= limit:
         return chunks, 0
     ranked = sorted(chunks.items(), key=lambda item: (-item[1], item[0]))
     return dict(ranked[:limit]), len(ranked) - limit
 
 
-def _as_cataloged(
+def _spell_as_cataloged(
     chunks: Mapping[str, int], lookup: SchemaLookup
 ) -> tuple[dict[str, int], tuple[LineageWarning, ...]]:
     spelled: dict[str, int] = {}
@@ -284,7 +298,8 @@ def _as_cataloged(
             warnings.append(
                 LineageWarning(
                     title="Ambiguous source in payload",
-                    message="Several datasets of the catalog differ from it in case only; none of them was taken.",
+                    message="Several datasets in the catalog differ from this source in case only, so none of them was"
+                    " chosen.",
                     context=", ".join(names),
                 )
             )

@@ -1,4 +1,4 @@
-"""Where lineage looks up which datasets exist and which columns they have."""
+"""The part of a catalog that lineage asks for datasets and their columns."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from typing_extensions import override
 
 
 class SchemaLookup(Protocol):
-    """The part of a catalog that lineage needs; every ``Catalog`` fits."""
+    """Looks up schemas. Every ``Catalog`` satisfies this protocol."""
 
     def schemas(self, urn: str) -> Mapping[str, Mapping[str, str] | None]:
-        """Every live dataset whose URN equals ``urn`` without regard to case, with its columns.
+        """Return the existing datasets whose URN equals ``urn`` apart from case, with their columns.
 
-        Columns are field path -> native type, in the order of the table; ``None`` where no schema is known.
+        The columns map field paths to native types, in the order of the table. They are ``None`` if the schema is
+        unknown.
 
         Raises:
             CatalogError: the catalog cannot answer.
@@ -23,9 +24,9 @@ class SchemaLookup(Protocol):
 
 
 class NoCatalog(SchemaLookup):
-    """Stands in where no catalog is configured: nothing can be checked, names stay as they are written.
+    """Replaces the catalog if none is configured. Names cannot be checked and stay as written.
 
-    An empty catalog is something else: it knows that a table does not exist.
+    An empty catalog differs from it: an empty catalog knows that a table does not exist.
     """
 
     @override

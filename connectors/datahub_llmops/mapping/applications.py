@@ -39,12 +39,12 @@ from datahub.metadata.schema_classes import (
 
 from datahub_llmops import urns
 from datahub_llmops.mapping.collections import Proposal
+from datahub_llmops.mapping.embedding_jobs import EMBEDDING_JOB
 
 APPLICATION: Final = "LLM Application"
 ANSWER_LOG: Final = "Answer Log"
 RETRIEVER: Final = "Retriever"
 PROMPT: Final = "Prompt"
-EMBEDDING_JOB: Final = "Embedding Job"
 TOKEN_WORDS: Final = {
     "input": "in",
     "cached": "cached",
@@ -53,8 +53,6 @@ TOKEN_WORDS: Final = {
     "reasoning": "reasoning",
 }
 """Kind of tokens -> how it is called in the properties of an application's day."""
-NO_REGISTRY: Final = "custom"
-"""Platform of prompts whose name and version the application gave, and no registry."""
 ANSWER_FIELD: Final = "answer"
 """Field of an answer log that what was retrieved flows into."""
 

@@ -10,11 +10,9 @@ from datahub.metadata.schema_classes import DatasetKeyClass, DatasetLineageTypeC
 from datahub.metadata.urns import DatasetUrn
 from datahub.specific.dataset import DatasetPatchBuilder
 
-from datahub_llmops.lineage.declared_jobs import FoundBy, Input
+from datahub_llmops.lineage.declared_jobs import WAYS, FoundBy, Input
 from datahub_llmops.mapping.collections import Proposal
 
-WAYS: Final[tuple[FoundBy, ...]] = ("declared", "payload", "hook")
-"""The ways an edge is found, in the order they are named on it."""
 LAST_SEEN: Final = "last_seen"
 """Day, in UTC, that a hook saw the edge last."""
 

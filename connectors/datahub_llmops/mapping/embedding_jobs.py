@@ -37,7 +37,7 @@ from datahub_llmops.mapping.collections import Proposal
 from datahub_llmops.mapping.edge_properties import beside_hook, found_by, without
 from datahub_llmops.mapping.properties import AssetPatch, PropertyValues
 
-SUBTYPE: Final = "Embedding Job"
+EMBEDDING_JOB: Final = "Embedding Job"
 _TYPE: Final = "EMBEDDING"
 _NO_OPERATION: Final = "NONE"
 """As a DataHub server writes a column edge without one when it applies a patch."""
@@ -69,7 +69,7 @@ def job_proposals(lineage: JobLineage, env: str, present: Mapping[str, Any]) -> 
     job, statements = lineage.job, lineage.sql
     urn = job_urn(job, env)
     yield MetadataChangeProposalWrapper(entityUrn=urn, aspect=_info(job, statements, env))
-    yield MetadataChangeProposalWrapper(entityUrn=urn, aspect=SubTypesClass(typeNames=[SUBTYPE]))
+    yield MetadataChangeProposalWrapper(entityUrn=urn, aspect=SubTypesClass(typeNames=[EMBEDDING_JOB]))
     yield MetadataChangeProposalWrapper(entityUrn=urn, aspect=_whole(lineage, present))
     if statements:
         transforms = [DataTransformClass(queryStatement=QueryStatementClass(value=sql)) for sql in statements]

@@ -17,7 +17,6 @@ from datahub.metadata.schema_classes import DataPlatformInfoClass, PlatformTypeC
 
 from datahub_llmops import urns
 
-_ANY: Final = "custom"
 _DISPLAY_NAMES: Final = {
     "chroma": "Chroma",
     "lancedb": "LanceDB",
@@ -34,7 +33,7 @@ def platform_info(platform: str, *, any_logo: bool = False) -> Iterator[Metadata
 
     ``any_logo`` gives the others the one of ``custom``: for a platform that DataHub is known not to ship.
     """
-    logo = logo_url(platform) or (logo_url(_ANY) if any_logo else None)
+    logo = logo_url(platform) or (logo_url(urns.UNKNOWN_PLATFORM) if any_logo else None)
     if logo is None:
         return
     info = DataPlatformInfoClass(

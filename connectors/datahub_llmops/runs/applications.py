@@ -184,7 +184,7 @@ class Applications:
         own = DatasetUrn.from_string(prompt)
         platform = own.get_data_platform_urn().platform_name
         unnamed = prompt in application.unnamed_prompts
-        if unnamed or platform == mapping.NO_REGISTRY:
+        if unnamed or platform == urns.UNKNOWN_PLATFORM:
             # No recipe of a registry catalogs these.
             name = own.name.rpartition(".")[2] if unnamed else own.name
             yield from self._writer.platform(platform)

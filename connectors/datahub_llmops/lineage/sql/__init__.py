@@ -1,1 +1,1 @@
-"""One SQL statement, traced from its output columns to the columns it reads."""
+"""Traces the output columns of SQL statements to the columns that they read."""

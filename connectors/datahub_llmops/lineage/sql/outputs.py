@@ -1,4 +1,4 @@
-"""What lineage asks of a query's syntax tree: its output columns, its tables, what feeds its output."""
+"""Reads and edits the syntax tree of a query: its output columns, its tables, and which scopes feed its output."""
 
 from __future__ import annotations
 
@@ -11,11 +11,15 @@ from datahub_llmops.errors import StatementError
 from datahub_llmops.lineage.sql.tables import written
 
 OUTPUT: Final = "llmops_c"
-"""Output columns are called this and their position while they are traced."""
+"""While output columns are traced, their names are this prefix and their position."""
 
 
 class Spelling:
-    """How a folded query spells its names: ``names`` are its outputs', ``None`` where a * is among them."""
+    """The names of a folded query as the statement spells them.
+
+    ``names`` are the names of the output columns, or ``None`` if there is a * among them. ``written`` has every name;
+    ``all`` and ``quoted`` map folded names to spellings.
+    """
 
     def __init__(self, query: exp.Query) -> None:
         identifiers = list(query.find_all(exp.Identifier))
@@ -28,12 +32,18 @@ class Spelling:
 
 
 def leftmost(query: exp.Expr) -> exp.Select:
-    """The SELECT whose output names are those of the whole query."""
+    """Return the SELECT that gives the whole query its output names.
+
+    Raises:
+        StatementError: the query is neither a SELECT nor a set operation.
+    """
     while not isinstance(query, exp.Select):
         if isinstance(query, exp.SetOperation | exp.Subquery):
             query = query.this
         else:
-            raise StatementError("Its output columns are not understood: name its tables instead.")
+            raise StatementError(
+                "The output columns of the statement cannot be determined. Name its tables instead."
+            )
     return query
 
 
@@ -53,14 +63,17 @@ def _written_name(projection: exp.Expr) -> str | None:
 
 
 def shorten(query: exp.Query) -> None:
-    """Cut IN lists of literals in place: they say nothing about lineage and make up nearly all of a large statement."""
+    """Shorten IN lists of literals to one literal, in place.
+
+    Such lists have no lineage, and make up nearly all of a large statement.
+    """
     for node in query.find_all(exp.In):
         if len(node.expressions) > 1 and all(isinstance(one, exp.Literal) for one in node.expressions):
             node.set("expressions", node.expressions[:1])
 
 
 def number_outputs(query: exp.Query) -> None:
-    """Name output columns by their position: two of the same name would get the sources of the first."""
+    """Name output columns by their position. Two columns with one name would both get the sources of the first."""
     select = leftmost(query)
     numbered = [
         projection
@@ -69,33 +82,33 @@ def number_outputs(query: exp.Query) -> None:
         for position, projection in enumerate(select.selects)
     ]
     select.set("expressions", numbered)
-    # They may name an output column, and say nothing about where values come from.
+    # ORDER BY may use an old output name, and has no influence on where values come from.
     select.set("order", None)
     query.set("order", None)
 
 
 def physical_tables(query: exp.Query) -> list[exp.Table]:
-    """The tables of a query that are not its own CTEs."""
-    found: dict[int, exp.Table] = {}
+    """List the tables of a query, without its own CTEs."""
+    tables: dict[int, exp.Table] = {}
     inner: set[int] = set()
     for scope in traverse_scope(query):
         for _, (node, source) in scope.selected_sources.items():
             if isinstance(source, exp.Table):
-                found[id(source)] = source
+                tables[id(source)] = source
             elif isinstance(node, exp.Table):
                 inner.add(id(node))
     for table in query.find_all(exp.Table):
-        if id(table) not in found and id(table) not in inner:
-            found[id(table)] = table
+        if id(table) not in tables and id(table) not in inner:
+            tables[id(table)] = table
     return [
         table
-        for table in found.values()
+        for table in tables.values()
         if not isinstance(table.this, exp.Func) or isinstance(table.this, exp.DynamicIdentifier)
     ]
 
 
 def feeds_output(scope: Scope) -> bool:
-    """Whether what the scope selects can become an output value: a filter's subquery cannot."""
+    """Return whether the values that a scope selects can reach the output. Those of a subquery in a filter cannot."""
     node: exp.Expr = scope.expression
     while node.parent is not None:
         if node.arg_key in ("where", "having", "qualify", "on", "order", "group"):

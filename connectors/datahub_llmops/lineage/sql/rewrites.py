@@ -1,7 +1,7 @@
-"""Table functions in FROM, rewritten so that lineage runs through them.
+"""Rewrites table functions in FROM, so that sqlglot's lineage can trace through them.
 
-sqlglot's lineage stops at most of them without a word: an embedding function shows its model as a table, a JSON
-function in FROM gives no columns, LATERAL subqueries give the wrong ones, and a file is no table at all.
+Without this, sqlglot silently gives wrong answers for most of them. It takes the model of an embedding function for a
+table, finds no columns behind a JSON function, finds the wrong ones behind a LATERAL subquery, and ignores files.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Final
 
 from sqlglot import exp
 
-# What a table function of BigQuery adds to the columns of its input.
+# Columns that an embedding function of BigQuery adds to those of its input.
 # https://cloud.google.com/bigquery/docs/reference/standard-sql/bigqueryml-syntax-generate-embedding
 _EMBEDDING_OUTPUT: Final = {
     "ML": (
@@ -40,25 +40,25 @@ _FILE_READERS: Final = frozenset(
         "read_text",
     }
 )
-# Columns that functions over one value give, where the statement does not name them.
+# Columns that functions over one value return, if the statement does not name them.
 _JSON_EACH: Final = ("key", "value", "type", "atom", "fullkey", "path")
 _OUTPUT: Final = {"json_each": _JSON_EACH, "json_tree": _JSON_EACH, "jsonb_each": ("key", "value")}
-# Functions that make rows out of nothing: no dataset is missing where they stand.
+# Functions that generate rows. They read no dataset, so lineage through them is complete.
 _GENERATORS: Final = frozenset(
     {"generate_series", "generate_date_array", "generate_array", "range", "sequence", "generator", "numbers"}
 )
 
 WARN: Final = (
-    "It reads from a table function that is not understood: what stands behind the function was left out."
+    "The statement reads from a table function that is not supported, so the input of the function was left out."
     " Name the tables instead."
 )
 
 
 class Functions:
-    """Rewrites the table functions of one statement in place, folded names already.
+    """Rewrites the table functions of one statement in place. The names of the statement must be folded.
 
-    ``files`` maps the name that stands for a file read to its addresses; ``unknown`` counts functions that are not
-    understood.
+    ``files`` maps the name that replaces a read of files to their addresses. ``unknown`` counts the functions that are
+    not supported.
     """
 
     def __init__(self, fold: Callable[[str], str]) -> None:
@@ -70,17 +70,17 @@ class Functions:
         """Rewrite every table function and LATERAL subquery below ``tree``."""
         for lateral in list(tree.find_all(exp.Lateral)):
             if isinstance(lateral.this, exp.Subquery):
-                _plain_subquery(lateral)
+                _replace_lateral(lateral)
         for unnest in tree.find_all(exp.Unnest):
             _name_column(unnest)
         for table in list(tree.find_all(exp.Table)):
             if isinstance(table.this, exp.Func) and not isinstance(table.this, exp.DynamicIdentifier):
-                self._table_function(table, table.this)
+                self._rewrite_function(table, table.this)
         for rows in list(tree.find_all(exp.TableFromRows)):
             if isinstance(rows.this, exp.Func) and not isinstance(rows.this, exp.UDTF):
-                self._check(rows.this)
+                self._count_unknown(rows.this)
 
-    def _table_function(self, table: exp.Table, function: exp.Func) -> None:
+    def _rewrite_function(self, table: exp.Table, function: exp.Func) -> None:
         addresses = _file_addresses(function)
         if addresses is not None:
             name = self._fold(f"llmops_file_{len(self.files)}")
@@ -88,33 +88,30 @@ class Functions:
             table.set("this", exp.to_identifier(name))
             self.unknown += not addresses
         elif isinstance(function, exp.GenerateEmbedding):
-            self._embedding(table, function)
+            self._rewrite_embedding(table, function)
         elif isinstance(function, exp.MLTranslate | exp.Predict | exp.GenerateText | exp.GenerateTable):
-            self._model_function(table, function)
+            # The model names its results itself. They stay without a source.
+            _replace_by_input(table, function, [])
         elif function.find(exp.Column) and not function.find(exp.Query):
-            self._over_columns(table, function)
+            self._replace_by_lateral(table, function)
         else:
-            self._check(function)
+            self._count_unknown(function)
 
-    def _check(self, function: exp.Func) -> None:
+    def _count_unknown(self, function: exp.Func) -> None:
         if isinstance(function, exp.GenerateSeries) or _name(function) in _GENERATORS:
             return
         self.unknown += not function.find(exp.Column) or function.find(exp.Query) is not None
 
-    def _embedding(self, table: exp.Table, function: exp.GenerateEmbedding) -> None:
+    def _rewrite_embedding(self, table: exp.Table, function: exp.GenerateEmbedding) -> None:
         output = _EMBEDDING_OUTPUT.get(table.text("db").upper(), _EMBEDDING_OUTPUT["ML"])
         if function.args.get("is_text"):
             output = _TEXT_EMBEDDING_OUTPUT
         content = self._fold(_EMBEDDING_INPUT)
         added = [exp.alias_(exp.column(content), self._fold(name)) for name in output]
-        _replace(table, function, added)
+        _replace_by_input(table, function, added)
 
-    def _model_function(self, table: exp.Table, function: exp.Func) -> None:
-        # What the model makes of its input has names of its own: they stay without a source.
-        _replace(table, function, [])
-
-    def _over_columns(self, table: exp.Table, function: exp.Func) -> None:
-        """``FROM docs d, json_each(d.tags) j`` as a LATERAL, which sqlglot can look through."""
+    def _replace_by_lateral(self, table: exp.Table, function: exp.Func) -> None:
+        """Write ``FROM docs d, json_each(d.tags) j`` as a LATERAL, which sqlglot can trace through."""
         alias = table.args.get("alias")
         name = _name(function)
         label = table.alias or self._fold(name)
@@ -136,8 +133,8 @@ def _name(function: exp.Func) -> str:
     return (function.name if isinstance(function, exp.Anonymous) else function.sql_name()).lower()
 
 
-def _replace(table: exp.Table, function: exp.Func, added: list[exp.Expr]) -> None:
-    """``FROM f(MODEL m, input) AS x`` as ``FROM (SELECT *, ... FROM input) AS x``: the model is no table."""
+def _replace_by_input(table: exp.Table, function: exp.Func, added: list[exp.Expr]) -> None:
+    """Write ``FROM f(MODEL m, input) AS x`` as ``FROM (SELECT *, ... FROM input) AS x``. The model is not a table."""
     given = function.args.get("expression")
     if not isinstance(given, exp.Table | exp.Subquery):
         return
@@ -151,7 +148,7 @@ def _replace(table: exp.Table, function: exp.Func, added: list[exp.Expr]) -> Non
 
 
 def _file_addresses(function: exp.Func) -> tuple[str, ...] | None:
-    """Files that a reader function names; ``None`` for other functions, empty where it names them by expression."""
+    """Addresses of the files that a function reads: empty if they are an expression, ``None`` for other functions."""
     if isinstance(function, exp.ReadCSV):
         given = function.this
     elif isinstance(function, exp.ReadParquet) or (
@@ -167,14 +164,14 @@ def _file_addresses(function: exp.Func) -> tuple[str, ...] | None:
 
 
 def _name_column(unnest: exp.Unnest) -> None:
-    """``unnest(d.tags) u`` gives a column ``u``, which sqlglot knows in BigQuery only."""
+    """Name the column of ``unnest(d.tags) u``, which is ``u``. sqlglot does so for BigQuery only."""
     alias = unnest.args.get("alias")
     if isinstance(alias, exp.TableAlias) and alias.this and not alias.columns:
         alias.set("columns", [alias.this.copy()])
 
 
-def _plain_subquery(lateral: exp.Lateral) -> None:
-    """A LATERAL subquery as a derived table, which sqlglot traces as it is meant."""
+def _replace_lateral(lateral: exp.Lateral) -> None:
+    """Write a LATERAL subquery as a derived table, which sqlglot traces correctly."""
     subquery = lateral.this.copy()
     subquery.set("alias", lateral.args["alias"].copy() if lateral.args.get("alias") else None)
     lateral.replace(subquery)
@@ -183,8 +180,7 @@ def _plain_subquery(lateral: exp.Lateral) -> None:
 def bring_outer_tables(query: exp.Expr) -> None:
     """Join to each correlated subquery, in place, the outer tables that its output refers to.
 
-    Lineage asks where values come from, not which rows: a cross join with the outer table answers the same, and
-    sqlglot drops references to the outside otherwise.
+    sqlglot would drop these references. A cross join changes the rows, but not where values come from.
     """
     for subquery in list(query.find_all(exp.Subquery)):
         inner = subquery.this
@@ -208,13 +204,14 @@ def bring_outer_tables(query: exp.Expr) -> None:
 def spread_rows(query: exp.Expr, columns: Callable[[exp.Table], Collection[str] | None]) -> None:
     """Replace whole-row references, as in ``to_jsonb(d)``, by the columns of the row, in place.
 
-    ``columns`` knows those of a table, or returns ``None``. A column of that name comes first, as in SQL.
+    ``columns`` returns the columns of a table, or ``None`` if they are unknown. As in SQL, a column with the name of
+    the table comes first.
     """
     for select in query.find_all(exp.Select):
         rows: dict[str, Collection[str]] = {}
         for source in _sources(select):
             known = columns(source) if isinstance(source, exp.Table) else None
-            if known is None:  # it may have a column of any name
+            if known is None:  # It may have a column with any name.
                 break
             rows[source.alias_or_name] = known
         else:

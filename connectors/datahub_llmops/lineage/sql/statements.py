@@ -1,7 +1,8 @@
-"""SQL text -> statements, and each statement -> the queries that it reads data with.
+"""Splits SQL into statements, and finds the queries with which each statement reads data.
 
-A statement that writes (INSERT, MERGE, UPDATE, CREATE ... AS, SELECT INTO, COPY) is turned into queries whose output
-columns bear the names of the target's columns: sqlglot's lineage looks at a query's own names only.
+sqlglot's lineage sees only the names that a query itself gives its output columns. A statement that writes (INSERT,
+MERGE, UPDATE, CREATE ... AS, SELECT INTO, COPY) is therefore turned into queries whose output columns have the names
+of the target's columns.
 """
 
 from __future__ import annotations
@@ -9,10 +10,10 @@ from __future__ import annotations
 import logging
 import re
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import sqlglot
 from datahub.sql_parsing.sqlglot_utils import parse_statement
@@ -23,7 +24,10 @@ from typing_extensions import override
 from datahub_llmops.errors import StatementError
 
 MAX_TOKENS: Final = 200_000
-"""Of one statement. Beyond it sqlglot takes minutes, and its own time-out covers the last of its steps only."""
+"""Maximum number of tokens in one statement.
+
+sqlglot takes minutes for more, and its own timeout covers the last of its steps only.
+"""
 
 _LABEL_WORDS: Final = 4
 _CURSOR: Final = re.compile(
@@ -37,12 +41,12 @@ _LITERALS: Final = frozenset(
 )
 
 PARSE_ERRORS: Final = (SqlglotError, ValueError, TypeError, AttributeError, LookupError, RecursionError)
-"""What sqlglot raises on SQL that it does not understand: it has no single base for it."""
+"""Exceptions that sqlglot raises on SQL that it does not understand. They have no common base class of its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statement:
-    """One statement of a script. ``label`` names it in warnings, without a literal out of it."""
+    """One statement of a script. ``label`` names it in warnings, and contains no literal of it."""
 
     position: int
     text: str
@@ -52,11 +56,11 @@ class Statement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """A query that a statement reads data with.
+    """A query with which a statement reads data.
 
-    ``names`` are the target's columns in the order of the query's output, ``None`` where the query names them;
-    ``positional`` says that they go by the target's own order, which the statement does not tell. ``target`` is the
-    table that the statement writes; ``creates`` says that it makes it.
+    ``names`` are the target's columns in the order of the query's output, or ``None`` if the query names its output
+    itself. ``positional`` is true if the output goes to the target's columns in their own order, which the statement
+    does not show. ``target`` is the table that the statement writes, and ``creates`` whether it creates the table.
     """
 
     query: exp.Query
@@ -68,78 +72,79 @@ class Reading:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Definition:
-    """A table that a statement makes empty, with the columns that it names."""
+    """An empty table that a statement creates, with the names of its columns."""
 
     target: exp.Table
     names: tuple[str, ...]
 
 
 def split(sql: str, dialect: sqlglot.Dialect) -> tuple[Statement, ...]:
-    """The statements of a script, at its semicolons.
+    """Split a script into statements at its semicolons.
 
     Raises:
-        StatementError: the text cannot be cut into words.
+        StatementError: the text cannot be split into tokens.
     """
     try:
         tokens = dialect.tokenize(sql)
     except PARSE_ERRORS as error:
-        raise StatementError("It cannot be read: a string, comment or quoted name does not end.") from error
+        raise StatementError(
+            "The SQL cannot be read, because a string, comment or quoted name does not end."
+        ) from error
     statements: list[Statement] = []
-    run: list[Token] = []
+    pending: list[Token] = []
     for token in (*tokens, None):
         if token is not None and token.token_type is not TokenType.SEMICOLON:
-            run.append(token)
-        elif run:
-            statements.append(_statement(len(statements) + 1, sql, run))
-            run = []
+            pending.append(token)
+        elif pending:
+            statements.append(_build_statement(len(statements) + 1, sql, pending))
+            pending = []
     return tuple(statements)
 
 
 def parse(statement: Statement, dialect: sqlglot.Dialect) -> exp.Expression:
-    """The syntax tree of one statement.
+    """Parse one statement into its syntax tree.
 
     Raises:
-        StatementError: it is a template, or does not parse.
+        StatementError: the statement is a template, is too large, or does not parse.
     """
     tokens = statement.tokens
     if _is_template(tokens):
         raise StatementError(
-            "It is a template (Jinja or braces): give the SQL as it runs, or name the tables."
+            "The statement is a template (Jinja or braces). Give the SQL as it runs, or name its tables instead."
         )
     if len(tokens) > MAX_TOKENS:
-        raise StatementError("It is too large to be analysed: name its tables instead.")
+        raise StatementError("The statement is too large to be analysed. Name its tables instead.")
     text = _CURSOR.sub("", statement.text, count=1) if _CURSOR.match(statement.text) else statement.text
     text = _REPLACE.sub(r"INSERT\1", text, count=1) if _REPLACE.match(text) else text
     try:
         with quiet():
             return parse_statement(text, dialect)
     except PARSE_ERRORS as error:
-        raise StatementError(f"It does not parse{_place(error)}: check it and override_dialect.") from error
+        raise StatementError(
+            f"The statement does not parse{_error_position(error)}. Check it, and `override_dialect`."
+        ) from error
 
 
 def readings(tree: exp.Expression) -> tuple[Reading | Definition, ...]:
-    """The queries of a statement, or the table it defines; none where it does neither (DELETE, COMMIT, VALUES).
+    """Return the queries of a statement, or the table that it defines.
+
+    The result is empty if the statement does neither (DELETE, COMMIT, VALUES).
 
     Raises:
-        StatementError: what it does is not understood.
+        StatementError: the kind of statement is not supported.
     """
-    if isinstance(tree, exp.Query):
-        return _query(tree)
-    if isinstance(tree, exp.Insert):
-        return _insert(tree)
-    if isinstance(tree, exp.Create):
-        return _create(tree)
-    if isinstance(tree, exp.Merge):
-        return _merge(tree)
-    if isinstance(tree, exp.Update):
-        return _update(tree)
-    if isinstance(tree, exp.Copy):
-        return _copy(tree)
+    for kind, read in _READERS.items():
+        if isinstance(tree, kind):
+            return read(tree)
     if isinstance(tree, exp.Use) or (isinstance(tree, exp.Set) and _sets_schema(tree)):
-        raise StatementError("It changes how names are resolved: set default_db and default_schema instead.")
+        raise StatementError(
+            "The statement changes how names are resolved. Set `default_db` and `default_schema` instead."
+        )
     if isinstance(tree, _NO_DATA):
         return ()
-    raise StatementError("It is not a statement that reads data, or its syntax is not known in this dialect.")
+    raise StatementError(
+        "This is not a statement that reads data, or its syntax is not known in this dialect."
+    )
 
 
 _NO_DATA: Final = (
@@ -161,7 +166,7 @@ _NO_DATA: Final = (
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep sqlglot from logging the SQL that it does not understand: the caller says so without quoting it."""
+    """Keep sqlglot from logging the SQL that it does not understand. The caller warns of it without quoting it."""
     loggers = [logging.getLogger("sqlglot"), logging.getLogger("datahub.sql_parsing.sqlglot_lineage")]
     silence = _Silence()
     for logger in loggers:
@@ -174,7 +179,7 @@ def quiet() -> Iterator[None]:
 
 
 class _Silence(logging.Filter):
-    """Drops the records of the thread that made it."""
+    """Drops the log records of the thread that created the filter."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -185,7 +190,7 @@ class _Silence(logging.Filter):
         return record.thread != self._thread
 
 
-def _statement(position: int, sql: str, tokens: list[Token]) -> Statement:
+def _build_statement(position: int, sql: str, tokens: list[Token]) -> Statement:
     words: list[str] = []
     for token in tokens[:_LABEL_WORDS]:
         if token.token_type in _LITERALS:
@@ -214,7 +219,7 @@ def _is_template(tokens: Sequence[Token]) -> bool:
     return False
 
 
-def _place(error: BaseException) -> str:
+def _error_position(error: BaseException) -> str:
     details = getattr(error, "errors", None)
     if details and details[0].get("line"):
         return f" at line {details[0]['line']}, column {details[0].get('col')}"
@@ -226,7 +231,7 @@ def _sets_schema(tree: exp.Set) -> bool:
     return bool(names & {"search_path", "schema", "current_schema"})
 
 
-def _query(tree: exp.Query) -> tuple[Reading, ...]:
+def _read_query(tree: exp.Query) -> tuple[Reading, ...]:
     into = tree.args.get("into")
     if into is None:
         return (Reading(query=tree),)
@@ -234,7 +239,7 @@ def _query(tree: exp.Query) -> tuple[Reading, ...]:
     return (Reading(query=tree, target=_table(into.this), creates=True),)
 
 
-def _insert(tree: exp.Insert) -> tuple[Reading, ...]:
+def _read_insert(tree: exp.Insert) -> tuple[Reading, ...]:
     query = tree.expression
     if isinstance(query, exp.Table):  # INSERT INTO x TABLE y
         query = exp.select("*").from_(query)
@@ -249,7 +254,7 @@ def _insert(tree: exp.Insert) -> tuple[Reading, ...]:
     return (Reading(query=query, names=names, positional=positional, target=_table(tree.this)),)
 
 
-def _create(tree: exp.Create) -> tuple[Reading | Definition, ...]:
+def _read_create(tree: exp.Create) -> tuple[Reading | Definition, ...]:
     query, target, names = tree.expression, _table(tree.this), _column_list(tree.this)
     if tree.kind not in ("TABLE", "VIEW"):
         return ()
@@ -258,7 +263,7 @@ def _create(tree: exp.Create) -> tuple[Reading | Definition, ...]:
     return (Reading(query=query, names=names, target=target, creates=True),)
 
 
-def _copy(tree: exp.Copy) -> tuple[Reading, ...]:
+def _read_copy(tree: exp.Copy) -> tuple[Reading, ...]:
     loads = tree.args.get("kind")
     for source in (tree.this, *tree.args.get("files", ())):
         query = source.unnest() if isinstance(source, exp.Subquery) else None
@@ -266,54 +271,54 @@ def _copy(tree: exp.Copy) -> tuple[Reading, ...]:
             return (Reading(query=query, target=_table(tree.this) if loads else None),)
     if loads:
         raise StatementError(
-            "It loads a file or stage, which no catalog knows as a table: name the source in tables."
+            "The statement loads a file or stage, which is not a table in a catalog. Name its source in `tables`."
         )
     names = _column_list(tree.this)
     table = _table(tree.this)
     if table is None:
-        raise StatementError("What it copies is not understood.")
+        raise StatementError("The source of this COPY is not supported. Name its tables instead.")
     return (Reading(query=exp.select(*(names or ("*",))).from_(table.copy())),)
 
 
-def _merge(tree: exp.Merge) -> tuple[Reading, ...]:
+def _read_merge(tree: exp.Merge) -> tuple[Reading, ...]:
     target, source = _table(tree.this), tree.args["using"]
-    found: list[Reading] = []
+    actions: list[Reading] = []
     for when in tree.args["whens"].expressions:
         action = when.args.get("then")
         positional = False
         if isinstance(action, exp.Update):
             query = _assignments(action.expressions, source, tree.this)
         elif isinstance(action, exp.Insert):
-            query = _merge_insert(action, source)
+            query = _merge_values(action, source)
             positional = isinstance(action.expression, exp.Tuple) and not isinstance(action.this, exp.Tuple)
         else:
             continue
         if query is not None:
-            found.append(Reading(query=query, positional=positional, target=target))
+            actions.append(Reading(query=query, positional=positional, target=target))
     if outer := tree.args.get("with_"):
-        for reading in found:
+        for reading in actions:
             reading.query.set("with_", outer.copy())
-    return tuple(found)
+    return tuple(actions)
 
 
-def _merge_insert(action: exp.Insert, source: exp.Expression) -> exp.Select | None:
+def _merge_values(action: exp.Insert, source: exp.Expression) -> exp.Select | None:
     if not isinstance(action.expression, exp.Tuple):  # INSERT *, INSERT ROW
         return exp.select("*").from_(source.copy())
     values = action.expression.expressions
     columns = action.this.expressions if isinstance(action.this, exp.Tuple) else ()
     if columns and len(columns) != len(values):
-        raise StatementError("Its INSERT names more or fewer columns than it gives values for.")
+        raise StatementError("The INSERT of this MERGE has another number of columns than of values.")
     if not columns:
         return exp.select(*(value.copy() for value in values)).from_(source.copy())
     named = [exp.alias_(value.copy(), column.name) for column, value in zip(columns, values, strict=True)]
     return exp.select(*named).from_(source.copy())
 
 
-def _update(tree: exp.Update) -> tuple[Reading, ...]:
+def _read_update(tree: exp.Update) -> tuple[Reading, ...]:
     target = _table(tree.this)
     joined = [join.this for join in (tree.this.args.get("joins") or ())]
     origin = tree.args.get("from_")
-    sources = [*joined, *([origin.this, *_own_joins(origin.this)] if origin is not None else ())]
+    sources = [*joined, *([origin.this, *_detach_joins(origin.this)] if origin is not None else ())]
     query = _assignments(tree.expressions, sources[0] if sources else None, tree.this)
     if query is None:
         return ()
@@ -324,7 +329,7 @@ def _update(tree: exp.Update) -> tuple[Reading, ...]:
     return (Reading(query=query, target=target),)
 
 
-def _own_joins(source: exp.Expression) -> list[exp.Expression]:
+def _detach_joins(source: exp.Expression) -> list[exp.Expression]:
     joins = [join.this for join in (source.args.get("joins") or ())]
     source.set("joins", None)
     return joins
@@ -333,47 +338,46 @@ def _own_joins(source: exp.Expression) -> list[exp.Expression]:
 def _assignments(
     pairs: list[exp.Expression], source: exp.Expression | None, target: exp.Expression
 ) -> exp.Select | None:
-    """``SET a = x, b = y`` as ``SELECT x AS a, y AS b``; the target is read too where a value refers to it."""
+    """Write ``SET a = x, b = y`` as ``SELECT x AS a, y AS b``. It also reads the target if a value refers to it."""
     if any(isinstance(pair, exp.Star) for pair in pairs):  # UPDATE SET *
         return exp.select("*").from_(source.copy()) if source is not None else None
-    named: list[exp.Expr] = []
-    for pair in pairs:
-        if not isinstance(pair, exp.EQ):
-            continue
-        value = pair.expression
-        if isinstance(pair.this, exp.Tuple):
-            inner = value.unnest() if isinstance(value, exp.Subquery) else value
-            values = inner.selects if isinstance(inner, exp.Query) else inner.expressions
-            if len(values) != len(pair.this.expressions):
-                raise StatementError("It sets more or fewer columns than it gives values for.")
-            for i, column in enumerate(pair.this.expressions):
-                named.append(exp.alias_(_only(value, i), column.name))
-        else:
-            named.append(exp.alias_(value.copy(), pair.this.name))
-    if not named:
+    values = [value for pair in pairs if isinstance(pair, exp.EQ) for value in _named_values(pair)]
+    if not values:
         return None
-    table = _table(target)
-    reads_target = table is not None and any(
-        column.table.lower() == table.alias_or_name.lower()
-        for value in named
-        for column in value.find_all(exp.Column)
-    )
-    query = exp.select(*named)
+    query = exp.select(*values)
     if source is not None:
         query = query.from_(source.copy())
-    if table is not None and (reads_target or source is None):
-        bare = exp.Table(**{key: table.args.get(key) for key in ("this", "db", "catalog", "alias")}).copy()
-        query = query.join(bare, join_type="cross") if source is not None else query.from_(bare)
-    return query
+    table = _table(target)
+    if table is None or (source is not None and not _refers_to(table, values)):
+        return query
+    bare = exp.Table(**{key: table.args.get(key) for key in ("this", "db", "catalog", "alias")}).copy()
+    return query.from_(bare) if source is None else query.join(bare, join_type="cross")
+
+
+def _named_values(pair: exp.EQ) -> list[exp.Expr]:
+    """Write ``a = x`` as ``x AS a``, and ``(a, b) = (x, y)`` as one such value for each column."""
+    column, value = pair.this, pair.expression
+    if not isinstance(column, exp.Tuple):
+        return [exp.alias_(value.copy(), column.name)]
+    inner = value.unnest() if isinstance(value, exp.Subquery) else value
+    values = inner.selects if isinstance(inner, exp.Query) else inner.expressions
+    if len(values) != len(column.expressions):
+        raise StatementError("The statement sets another number of columns than of values.")
+    return [exp.alias_(_only(value, i), part.name) for i, part in enumerate(column.expressions)]
+
+
+def _refers_to(table: exp.Table, values: Iterable[exp.Expr]) -> bool:
+    name = table.alias_or_name.lower()
+    return any(column.table.lower() == name for value in values for column in value.find_all(exp.Column))
 
 
 def _only(value: exp.Expr, index: int) -> exp.Expr:
-    """The part of a row value that goes to the column at ``index``."""
+    """Return the part of a row value that goes to the column at ``index``."""
     part = value.copy()
     inner = part.unnest() if isinstance(part, exp.Subquery) else part
     if not isinstance(inner, exp.Select):
-        found: exp.Expr = inner.expressions[index]
-        return found
+        expression: exp.Expr = inner.expressions[index]
+        return expression
     inner.set("expressions", [inner.selects[index]])
     return part
 
@@ -390,3 +394,13 @@ def _column_list(node: exp.Expression) -> tuple[str, ...] | None:
     return tuple(
         column.name for column in node.expressions if isinstance(column, exp.Identifier | exp.ColumnDef)
     )
+
+
+_READERS: Final[Mapping[type[exp.Expr], Callable[[Any], tuple[Reading | Definition, ...]]]] = {
+    exp.Query: _read_query,
+    exp.Insert: _read_insert,
+    exp.Create: _read_create,
+    exp.Merge: _read_merge,
+    exp.Update: _read_update,
+    exp.Copy: _read_copy,
+}

@@ -1,4 +1,4 @@
-"""Table names of a statement -> datasets, in the catalog's own spelling."""
+"""Resolves the table names of a statement to datasets, as the catalog spells them."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from datahub_llmops import urns
 from datahub_llmops.lineage.job_config import UpstreamConfig
 from datahub_llmops.lineage.provenance import Rules
 from datahub_llmops.lineage.schema_lookup import NoCatalog, SchemaLookup
-from datahub_llmops.lineage.warning import LineageWarning
+from datahub_llmops.lineage.warning import WarningLog
 
 WRITTEN: Final = "llmops_written"
-"""Key in an identifier's ``meta``: its spelling before ``fold``."""
+"""Key in the ``meta`` of an identifier for its spelling before ``fold``."""
 
 _UPPER: Final = (NormalizationStrategy.UPPERCASE, NormalizationStrategy.CASE_INSENSITIVE_UPPERCASE)
 _FILE_ENDINGS: Final = (".parquet", ".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".arrow", ".avro", ".orc")
@@ -39,10 +39,10 @@ class Column:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """What stands behind one table name: datasets, or what an earlier statement of the script made of some.
+    """The datasets behind one table name.
 
-    ``columns`` maps a folded name to the columns that it means, ``None`` where they are not known. ``made`` says
-    that the script made the table.
+    ``columns`` maps a folded column name to the dataset columns that it means, and is ``None`` if they are unknown.
+    ``made`` is true for a table that an earlier statement of the script made; its datasets are those it was made of.
     """
 
     datasets: tuple[str, ...] = ()
@@ -51,26 +51,26 @@ class Source:
 
 
 def folder(dialect: sqlglot.Dialect) -> Callable[[str], str]:
-    """How names are folded so that case does not matter: the way this dialect folds unquoted ones."""
+    """Return how this dialect folds unquoted names. Folding all names the same way makes case irrelevant."""
     return str.upper if dialect.normalization_strategy in _UPPER else str.lower
 
 
 def fold(tree: exp.Expr, how: Callable[[str], str]) -> None:
-    """Fold every name of a statement in place, keeping the spelling in ``meta``."""
+    """Fold every name of a statement in place, and keep its spelling in ``meta``."""
     for identifier in tree.find_all(exp.Identifier):
         identifier.meta[WRITTEN] = identifier.name
         identifier.set("this", how(identifier.name))
 
 
 def written(identifier: exp.Expr) -> str:
-    """A name as the statement spells it."""
+    """Return a name as the statement spells it."""
     return str(identifier.meta.get(WRITTEN, identifier.name))
 
 
 class Tables:
-    """Resolves the table names of one upstream; the warnings that arise are in ``warnings``.
+    """Resolves the table names of one upstream, and collects warnings and names of unknown datasets.
 
-    Methods raise ``CatalogError`` where the catalog cannot answer.
+    Methods raise ``CatalogError`` if the catalog cannot answer.
     """
 
     def __init__(self, config: UpstreamConfig, lookup: SchemaLookup, rules: Rules) -> None:
@@ -78,23 +78,23 @@ class Tables:
         self._lookup = lookup
         self._rules = rules
         self._fold = folder(config.dialect)
-        self._seen: dict[tuple[str, str], Source] = {}
+        self._sources: dict[tuple[str, str], Source] = {}
         self.unknown: list[str] = []
-        self.warnings: list[LineageWarning] = []
+        self.warnings = WarningLog()
 
     def key(self, table: exp.Table) -> str:
-        """The table's full name, folded: two names of one table have the same key."""
+        """Return the table's full name, folded. Two spellings of one name have the same key."""
         return ".".join(self._fold(name) for name, _ in self._parts(table))
 
-    def name(self, table: exp.Table) -> str:
-        """The table's full name, as written."""
-        return ".".join(name for name, _ in self._parts(table))
-
     def resolve(self, table: exp.Table, label: str) -> Source:
-        """The dataset behind a table of the statement ``label``; empty, with a warning, where there is none."""
+        """Find the dataset of a table in the statement ``label``. Without one, warn and return an empty source."""
         parts = self._parts(table)
-        if len(parts) == 0:
-            self._warn("Table not understood", "It is no table that a catalog knows; it was left out.", label)
+        if not parts:
+            self.warnings.add(
+                "Table not understood",
+                "The statement reads something that is not a table in a catalog, such as a stage. It was left out.",
+                label,
+            )
             return Source()
         if self._is_file(table):
             return self.files((written(table.this),), label)
@@ -102,7 +102,7 @@ class Tables:
         return self._dataset(exact, default, label)
 
     def by_name(self, text: str, label: str) -> Source:
-        """The dataset that a recipe names, by URN or as a table name.
+        """Find the dataset that a recipe names by URN or by table name.
 
         Raises:
             StatementError: the name does not parse.
@@ -118,39 +118,39 @@ class Tables:
         return self._dataset(exact, default, label)
 
     def known_columns(self, table: exp.Table) -> tuple[str, ...] | None:
-        """Column names of a table in their order, ``None`` where they are not known; warns of nothing."""
+        """List the column names of a table in their order, without warnings. ``None`` means that they are unknown."""
         exact, _ = self._spellings(self._parts(table))
-        found = self._lookup.schemas(exact)
-        columns = next(iter(found.values())) if len(found) == 1 else found.get(exact)
+        schemas = self._lookup.schemas(exact)
+        columns = next(iter(schemas.values())) if len(schemas) == 1 else schemas.get(exact)
         return tuple(path for path in columns if "." not in path) if columns else None
 
     def files(self, addresses: tuple[str, ...], label: str) -> Source:
-        """The datasets behind files that SQL reads directly."""
+        """Find the datasets of files that SQL reads directly."""
         datasets: list[str] = []
         for address in addresses:
             plain = address.split("*", 1)[0].split("?", 1)[0]
-            if plain != address:  # a glob: the folder above it
+            if plain != address:  # A glob stands for the folder above it.
                 plain = plain.rpartition("/")[0]
             urn = self._rules.match(plain)
             if urn is None:
-                self._warn(
+                self.warnings.add(
                     "File without a dataset",
-                    "It reads a file whose address no provenance rule turns into a dataset; the file was left out.",
+                    "No provenance rule turns a file that the statement reads into a dataset. The file was left out.",
                     label,
                 )
             elif urn not in datasets:
                 datasets.append(urn)
         columns: dict[str, tuple[Column, ...]] | None = None
-        spelled: list[str] = []
+        cataloged: list[str] = []
         for urn in datasets:
-            found = self._lookup.schemas(urn)
-            name = urn if urn in found or len(found) != 1 else next(iter(found))
-            spelled.append(name)
-            for path in found.get(name) or ():
+            schemas = self._lookup.schemas(urn)
+            name = urn if urn in schemas or len(schemas) != 1 else next(iter(schemas))
+            cataloged.append(name)
+            for path in schemas.get(name) or ():
                 columns = columns or {}
                 key = self._fold(path)
                 columns[key] = (*columns.get(key, ()), Column(dataset=name, column=path))
-        return Source(datasets=tuple(spelled), columns=columns)
+        return Source(datasets=tuple(cataloged), columns=columns)
 
     def _is_file(self, table: exp.Table) -> bool:
         name = table.this
@@ -161,7 +161,7 @@ class Tables:
         return "://" in text or (bare and bool(name.args.get("quoted")) and "." in text)
 
     def _parts(self, table: exp.Table) -> list[tuple[str, bool]]:
-        """Full name of a table, part by part as written, and whether each was quoted; empty for what is no table."""
+        """The parts of a table's full name as written, each with whether it was quoted. Empty if it is not a table."""
         this = table.this
         if isinstance(this, exp.DynamicIdentifier):
             literal = this.this
@@ -179,7 +179,7 @@ class Tables:
         return [*((name, False) for name in missing if name), *parts]
 
     def _spellings(self, parts: list[tuple[str, bool]]) -> tuple[str, str]:
-        """URN of a table as its dialect spells it, and as DataHub's own sources do where no catalog says more."""
+        """The URN of a table as its dialect spells it, and as DataHub's own sources spell it without a catalog."""
         exact = [name if quoted else self._fold(name) for name, quoted in parts]
         if self._config.convert_urns_to_lowercase:
             default = [name.lower() for name, _ in parts]
@@ -192,42 +192,41 @@ class Tables:
     def _urn(self, parts: list[str]) -> str:
         name, config = ".".join(parts), self._config
         if config.platform == "bigquery":
-            # Date shards are one dataset in DataHub's bigquery source.
+            # DataHub's bigquery source describes all date shards of a table as one dataset.
             with contextlib.suppress(IndexError):
                 name = BigqueryTableIdentifier.from_string_name(name).get_table_name()
         return urns.dataset(config.platform, name, env=config.env, instance=config.platform_instance)
 
     def _dataset(self, exact: str, default: str, label: str) -> Source:
         key = (exact, default)
-        if key not in self._seen:
-            self._seen[key] = self._look_up(exact, default, label)
-        return self._seen[key]
+        if key not in self._sources:
+            self._sources[key] = self._look_up(exact, default, label)
+        return self._sources[key]
 
     def _look_up(self, exact: str, default: str, label: str) -> Source:
         if isinstance(self._lookup, NoCatalog):
             return Source(datasets=(default,))
-        found = self._lookup.schemas(exact)
-        if not found:
+        schemas = self._lookup.schemas(exact)
+        if not schemas:
             self.unknown.append(default)
-            self._warn(
+            self.warnings.add(
                 "Unknown table",
-                "The catalog does not know this table, so no edge was drawn to it: run the recipe of its platform"
-                " first, or correct default_db, default_schema, env or platform_instance.",
+                "The catalog does not have this table, so no edge was drawn from it. Run the recipe of its platform"
+                " first, or correct `default_db`, `default_schema`, `env` or `platform_instance`.",
                 f"{default}, in {label}",
             )
             return Source()
-        if len(found) > 1:
-            choice = exact if exact in found else None
-            self._warn(
+        if len(schemas) > 1:
+            self.warnings.add(
                 "Ambiguous table name",
-                "Several datasets of the catalog differ from this name in case only;"
-                " the one that is spelled as the statement says was taken, and none if there is none.",
-                f"{', '.join(sorted(found))}, in {label}",
+                "Several datasets in the catalog differ from this name in case only. The one with the same spelling"
+                " as in the statement was chosen, or none if no spelling is the same.",
+                f"{', '.join(sorted(schemas))}, in {label}",
             )
-            if choice is None:
+            if exact not in schemas:
                 return Source()
-        urn = exact if exact in found else next(iter(found))
-        columns = found[urn]
+        urn = exact if exact in schemas else next(iter(schemas))
+        columns = schemas[urn]
         if columns is None:
             return Source(datasets=(urn,))
         by_name: dict[str, tuple[Column, ...]] = {}
@@ -236,14 +235,9 @@ class Tables:
             by_name[name] = (*by_name.get(name, ()), Column(dataset=urn, column=path))
         return Source(datasets=(urn,), columns=by_name)
 
-    def _warn(self, title: str, message: str, context: str) -> None:
-        warning = LineageWarning(title=title, message=message, context=context)
-        if warning not in self.warnings:
-            self.warnings.append(warning)
-
 
 class StandIns(SchemaResolverInterface):
-    """Answers ``sqlglot_lineage`` for stand-ins: the name is the URN, the schema is the catalog's."""
+    """Resolves stand-ins for ``sqlglot_lineage``: the name serves as the URN, and the schema is the catalog's."""
 
     def __init__(self, config: UpstreamConfig, sources: Mapping[str, Source]) -> None:
         self._platform = config.platform
@@ -257,8 +251,8 @@ class StandIns(SchemaResolverInterface):
 
     @override
     def includes_temp_tables(self) -> bool:
-        # Keeps results out of the global cache, which would hold on to a thousand statements for nothing: it is
-        # keyed by this object, and this object answers for one statement.
+        # Keeps results out of DataHub's global cache. It is keyed by this object, which serves one statement only, so
+        # the cache would keep a thousand statements and never hit.
         return True
 
     @override
