@@ -28,7 +28,8 @@ from datahub_llmops.errors import (
     UnreadableError,
     VanishedError,
 )
-from datahub_llmops.net.http import BREAK_AFTER, HttpClient, HttpOptions, Query
+from datahub_llmops.net.attempts import BREAK_AFTER
+from datahub_llmops.net.http import HttpClient, HttpOptions, Query
 from support.stub import CERTIFICATE, FAULTS, Call, Fault, Reply, Stub, answer_json, refused_url
 
 SECRET = "planted-5ec7e7"
@@ -62,7 +63,7 @@ def stub() -> Iterator[Stub]:
 
 
 def client(url: str, **options: Any) -> HttpClient:
-    given = {"deadline": 5.0, "retries": 2, "backoff": 0.01, **options}
+    given = {"timeout": 5.0, "retries": 2, "backoff": 0.01, **options}
     return HttpClient(system="Shelf", base_url=url, **given)
 
 
@@ -90,9 +91,9 @@ def test_answers_are_json_below_the_base_path(stub: Stub) -> None:
 @pytest.mark.parametrize("fault", FAULTS)
 def test_every_fault_ends_as_the_error_that_says_what_to_do(stub: Stub, fault: Fault) -> None:
     stub.fail(fault)
-    deadline = 0.5 if fault in ("silence", "drip_headers", "drip_body") else 5.0
+    timeout = 0.5 if fault in ("silence", "drip_headers", "drip_body") else 5.0
     with pytest.raises(ConnectorError) as caught:
-        client(stub.url, deadline=deadline).get("/items", {"q": SECRET})
+        client(stub.url, timeout=timeout).get("/items", {"q": SECRET})
     assert type(caught.value) is EXPECTED[fault]
     assert str(caught.value).startswith(f"Shelf at 127.0.0.1:{stub.port}: GET /items ")
     assert SECRET not in everything(caught.value)
@@ -127,13 +128,13 @@ def test_a_server_that_never_ends_is_left_at_the_deadline(stub: Stub, fault: Fau
     # Without the deadline these run for an hour: the suite's own time limit is the assertion.
     stub.fail(fault)
     with pytest.raises(UnreadableError, match=r"no answer within 0\.3 s"):
-        client(stub.url, deadline=0.3, retries=5).get("/items")
+        client(stub.url, timeout=0.3, retries=5).get("/items")
 
 
 def test_a_deadline_covers_the_retries(stub: Stub) -> None:
     stub.fail("503")
     with pytest.raises(UnreadableError, match="503"):
-        client(stub.url, deadline=2.0, retries=20, backoff=0.4).get("/items")
+        client(stub.url, timeout=2.0, retries=20, backoff=0.4).get("/items")
     assert stub.count() <= 5
 
 
@@ -149,9 +150,9 @@ def test_what_an_earlier_try_was_told_is_not_lost_to_the_deadline() -> None:
 
     with Stub(silent_after_the_first) as server:
         with pytest.raises(UnreadableError) as caught:
-            client(server.url, deadline=2.0, retries=5, backoff=0.0).get("/items")
+            client(server.url, timeout=2.0, retries=5, backoff=0.0).get("/items")
         assert str(caught.value).endswith(
-            "GET /items was answered 503. Look into the server's log, then run again "
+            "GET /items was answered 503. Look at the server's log, then run again "
             "(2 tries, the last one cut off after 2 s in all)."
         )
 
@@ -206,7 +207,7 @@ def test_a_host_that_takes_no_connection_ends_at_the_deadline() -> None:
             one.setblocking(False)
             one.connect_ex(("127.0.0.1", port))
         with pytest.raises(UnreachableError, match=r"no connection within 0\.3 s"):
-            client(f"http://127.0.0.1:{port}", deadline=0.3).get("/items")
+            client(f"http://127.0.0.1:{port}", timeout=0.3).get("/items")
         for one in waiting:
             one.close()
 
@@ -307,7 +308,7 @@ def test_the_deadline_holds_within_tls(fault: Fault) -> None:
     with Stub(lambda call: answer_json({}), tls=True) as server:
         server.fail(fault)
         with pytest.raises(UnreadableError, match=r"no answer within 0\.4 s"):
-            client(server.url, verify=CERTIFICATE, deadline=0.4).get("/items")
+            client(server.url, verify=CERTIFICATE, timeout=0.4).get("/items")
 
 
 def test_https_to_a_server_without_tls_says_so(stub: Stub) -> None:
@@ -427,7 +428,7 @@ def test_https_goes_through_a_proxys_tunnel_with_the_deadline(monkeypatch: pytes
         monkeypatch.delenv(name, raising=False)
     with Stub(lambda call: answer_json({"path": call.path}), tls=True) as server, TunnelProxy() as proxy:
         monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{proxy.server_address[1]}")
-        shelf = client(server.url.replace("127.0.0.1", "localhost"), verify=CERTIFICATE, deadline=2.0)
+        shelf = client(server.url.replace("127.0.0.1", "localhost"), verify=CERTIFICATE, timeout=2.0)
         assert shelf.get("/items") == {"path": "/items"}
         assert proxy.asked == [f"localhost:{server.port}"]
         server.fail("drip_headers")
@@ -447,7 +448,7 @@ def test_a_proxy_that_is_down_or_of_another_kind_is_named(monkeypatch: pytest.Mo
             client("http://shelf.invalid").get("/items")
         assert SECRET not in everything(caught.value)
     monkeypatch.setenv("http_proxy", f"socks5://user:{SECRET}@127.0.0.1:1")
-    with pytest.raises(UnreachableError, match="not HTTP") as caught:
+    with pytest.raises(UnreachableError, match="not an HTTP proxy") as caught:
         client("http://shelf.invalid")
     assert SECRET not in everything(caught.value)
 
@@ -486,7 +487,7 @@ def test_threads_share_a_bounded_pool(stub: Stub) -> None:
 
 def test_a_pool_that_stays_busy_ends_at_the_deadline(stub: Stub) -> None:
     stub.fail("silence", when=lambda call: call.path == "/slow")
-    shelf = client(stub.url, pool_size=1, deadline=0.5)
+    shelf = client(stub.url, pool_size=1, timeout=0.5)
     with ThreadPoolExecutor(2) as pool:
         slow = pool.submit(shelf.get, "/slow")
         with pytest.raises(UnreadableError):
@@ -495,7 +496,7 @@ def test_a_pool_that_stays_busy_ends_at_the_deadline(stub: Stub) -> None:
 
 
 def test_connections_are_used_again_after_faults(stub: Stub) -> None:
-    shelf = client(stub.url, pool_size=1, retries=0, deadline=2.0, max_answer_bytes=100_000)
+    shelf = client(stub.url, pool_size=1, retries=0, timeout=2.0, max_answer_bytes=100_000)
     faults: tuple[Fault, ...] = ("500", "garbage", "half", "reset", "login_page", "404", "empty")
     for fault in faults:
         stub.fail(fault)

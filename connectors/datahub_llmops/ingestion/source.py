@@ -48,10 +48,14 @@ from datahub_llmops.errors import (
 from datahub_llmops.ingestion.reader import Reader
 from datahub_llmops.ingestion.run_target import RunTarget
 from datahub_llmops.mapping.collections import Proposal
+from datahub_llmops.net.attempts import Breaker
 from datahub_llmops.urns import Deployment
 
-_AWAY_AFTER = 3
-"""So many scopes, or items, one after the other could not be reached: the rest is not tried."""
+_BREAK_AFTER = 3
+"""Scopes, or items, in a row that cannot be reached, after which the rest is not tried.
+
+A single one may be behind a gateway of its own; several in a row mean that the system is down.
+"""
 
 ItemT = TypeVar("ItemT")
 ConfigT = TypeVar("ConfigT", bound="CatalogConfig")
@@ -191,17 +195,18 @@ class CatalogSource(StatefulIngestionSourceBase, TestableSource, Generic[ConfigT
     def _names(self, reader: Reader[ItemT]) -> list[Name]:
         names: dict[str, Name] = {}
         clashes: set[str] = set()
-        unreached = _Unreached()
+        breaker = Breaker(_BREAK_AFTER)
         try:
             for entry in reader.names():
                 if isinstance(entry, Unlisted):
                     if self.allowed(entry.name):
                         self._unreadable(entry.name, entry.error)
-                        if unreached.too_many(entry.error):
+                        breaker.record(failed=isinstance(entry.error, UnreachableError))
+                        if breaker.is_open:
                             # As if the listing itself had broken off.
                             raise entry.error
                     continue
-                unreached.too_many(entry)
+                breaker.record(failed=False)
                 if not self.allowed(entry):
                     self.report.items_filtered += 1
                     self.report.filtered.append(".".join(entry))
@@ -228,15 +233,15 @@ class CatalogSource(StatefulIngestionSourceBase, TestableSource, Generic[ConfigT
         return all(pattern.allowed(part) for pattern, part in zip(patterns, name, strict=False))
 
     def _items(self, reader: Reader[ItemT], names: Sequence[Name]) -> Iterator[ItemT]:
-        unreached = _Unreached()
+        breaker = Breaker(_BREAK_AFTER)
         with closing(_read_in_order(reader, names, self.config.max_workers)) as results:
             for name, result in results:
-                gone = unreached.too_many(result)
+                breaker.record(failed=isinstance(result, UnreachableError))
                 if isinstance(result, VanishedError):
                     self.report.items_vanished += 1
                 elif isinstance(result, ConnectorError):
                     self._unreadable(name, result)
-                    if gone:
+                    if breaker.is_open:
                         self._refused(result)
                         return
                 else:
@@ -302,18 +307,6 @@ def workunit(proposal: Proposal, *, primary: bool = True) -> MetadataWorkUnit:
     if isinstance(proposal, MetadataChangeProposalWrapper):
         return MetadataWorkUnit(id=name, mcp=proposal, is_primary_source=primary)
     return MetadataWorkUnit(id=name, mcp_raw=proposal, is_primary_source=primary)
-
-
-@dataclass
-class _Unreached:
-    """One scope or item may be behind a gateway of its own; several in a row are the system."""
-
-    in_a_row: int = 0
-
-    def too_many(self, result: object) -> bool:
-        """Is ``result``, an error or anything else, the last of so many that the system is taken for gone?"""
-        self.in_a_row = self.in_a_row + 1 if isinstance(result, UnreachableError) else 0
-        return self.in_a_row == _AWAY_AFTER
 
 
 def _read_in_order(

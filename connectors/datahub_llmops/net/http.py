@@ -1,21 +1,17 @@
 """One HTTP client for every system that is read over REST, on urllib3.
 
-A call has one deadline, for connecting, headers, body and all its retries together (`transport` keeps it), and ends in
-JSON or in one of the errors of `errors`. Messages name the system, the method and the path: never a query, a header or
-a body, so that no secret and no payload can be in them.
+A call has one deadline for connecting, headers, body and all its retries together, and returns JSON or raises one of
+the errors of ``errors``. Messages name the system, the method and the path, but never a query, a header or a body, so
+they contain neither secrets nor payload.
 """
 
 from __future__ import annotations
 
 import copy
 import json
-import logging
-import random
 import ssl
-import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -26,30 +22,22 @@ import urllib3
 import urllib3.exceptions as trouble
 from pydantic import BaseModel, Field
 
-from datahub_llmops.errors import (
-    ConnectorError,
-    DeniedError,
-    UnreachableError,
-    UnreadableError,
-    VanishedError,
-)
-from datahub_llmops.net.connections import Connections, checked_headers, deadline, parsed_url
-
-logger = logging.getLogger(__name__)
+from datahub_llmops.errors import DeniedError, UnreachableError, UnreadableError, VanishedError
+from datahub_llmops.net.attempts import Attempts, Breaker, Deadline, Failure, Success
+from datahub_llmops.net.connections import Connections, TimeLeft, build_headers, parse_url
 
 Json: TypeAlias = Any
-"""What ``json.loads`` returns: the reader checks the shape of what it uses."""
+"""What ``json.loads`` returns. Readers check the shape of what they use."""
 
 Query: TypeAlias = Mapping[str, "str | int | Sequence[str]"]
-"""What stands behind the question mark; a name with several values is written once for each."""
+"""The parameters after the question mark. A name with several values is repeated for each of them."""
 
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
-BREAK_AFTER = 10
-"""So many calls failed one after the other: the system is taken for gone, and no further one waits for it."""
+"""The largest body that is read; a larger one is an error."""
 
 
 class HttpOptions(BaseModel):
-    """Recipe options that every connector over HTTP has; the names are those of DataHub's own REST client."""
+    """Recipe options of every connector over HTTP, named as in DataHub's own REST client."""
 
     timeout_sec: float = Field(
         default=30.0,
@@ -72,33 +60,13 @@ class HttpOptions(BaseModel):
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Failure:
-    """One attempt that did not give an answer: ``what`` continues "GET /path: "."""
-
-    error: type[ConnectorError]
-    what: str
-    again: bool = False
-    wait: float | None = None
-    """Seconds that the server asked for (Retry-After)."""
-    broken: bool = False
-    """The system as a whole may be ill: counts towards the breaker."""
-    late: bool = False
-    """The call's deadline cut it off."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    value: Json
-
-
 class HttpClient:
-    """JSON over HTTP to one system, safe for several threads.
+    """JSON over HTTP to one system. Thread-safe.
 
-    ``deadline`` is in seconds, for a call as a whole; name look-ups are bounded by the machine's resolver only.
-    ``retries`` is how often a call that changes nothing is repeated, ``backoff`` the seconds before the first time.
-    ``absent`` says of a status (4xx) and its JSON whether the system itself means that the item is not there: a
-    gateway's 404 must never pass for a deletion.
+    ``timeout`` is the deadline of a whole call in seconds; only the machine's resolver bounds the look-up of a name.
+    A call that changes nothing is repeated up to ``retries`` times, the first time after ``backoff`` seconds.
+    ``absent`` decides by a 4xx status and its JSON whether the system itself says that the item does not exist: the 404
+    of a gateway must never be taken for a deletion.
 
     Raises:
         UnreachableError: the address or a header cannot be used.
@@ -110,7 +78,7 @@ class HttpClient:
         system: str,
         base_url: str,
         headers: Mapping[str, str] | None = None,
-        deadline: float = 30.0,
+        timeout: float = 30.0,
         retries: int = 3,
         pool_size: int = 8,
         verify: bool | Path = True,
@@ -123,10 +91,8 @@ class HttpClient:
         self.system = system
         self._given = headers or {}
         self._connections = Connections(system, pool_size, verify)
-        self._aim(base_url)
-        self._seconds = deadline
-        self._retries = retries
-        self._backoff = backoff
+        self._attempts = Attempts(timeout=timeout, retries=retries, backoff=backoff)
+        self._set_address(base_url)
         self._max_bytes = max_answer_bytes
         self._absent = absent
 
@@ -134,54 +100,53 @@ class HttpClient:
     def of(
         cls, options: HttpOptions, *, system: str, base_url: str, headers: Mapping[str, str], **more: Any
     ) -> HttpClient:
-        """As a recipe's options say."""
+        """Build a client with the options of a recipe."""
         verify = not options.disable_ssl_verification and (options.ca_certificate_path or True)
         return cls(
             system=system,
             base_url=base_url,
             headers=headers,
-            deadline=options.timeout_sec,
+            timeout=options.timeout_sec,
             retries=options.retry_max_times,
             verify=verify,
             **more,
         )
 
     def at(self, base_url: str) -> HttpClient:
-        """The same system at another of its hosts: with the same headers and limits, over the same connections.
+        """Return a client of the same system at another of its hosts, with the same headers, limits and connections.
 
-        A ``user:password`` in the URL of this client stays with it. Closing one of them closes the idle connections
-        of all.
+        It does not get the ``user:password`` in this client's URL. Closing one of the clients closes the idle
+        connections of all.
 
         Raises:
             UnreachableError: the address cannot be used.
         """
         other = copy.copy(self)
-        other._aim(base_url)
+        other._attempts = replace(self._attempts, breaker=Breaker())
+        other._set_address(base_url)
         return other
 
     @property
     def is_plain(self) -> bool:
-        """Does it speak HTTP without TLS, so that headers can be read on the way?"""
+        """Whether it speaks HTTP without TLS, so that others can read headers on the way."""
         return self._origin.startswith("http:")
 
-    def _aim(self, base_url: str) -> None:
-        origin, self._prefix, login = parsed_url(self.system, base_url)
+    def _set_address(self, base_url: str) -> None:
+        origin, self._prefix, login = parse_url(self.system, base_url)
         self.server = urlsplit(origin).netloc
         """Host and port, without credentials: for messages and names."""
         self._origin = origin
-        self._headers = checked_headers(self.system, self._given, login)
-        self._failed = 0
-        self._lock = threading.Lock()
-        self._pools = self._connections.to(origin)
+        self._headers = build_headers(self.system, self._given, login)
+        self._pools = self._connections.manager(origin)
 
     def get(self, path: str, params: Query | None = None) -> Json:
-        """The JSON at ``path`` (quoted by the caller, below the base URL).
+        """Return the JSON at ``path``, which is below the base URL and quoted by the caller.
 
         Raises:
-            UnreachableError: nobody answers, or not this system: refused, no host, TLS, redirect, login page.
+            UnreachableError: nobody answers, or another system does: refused, no host, TLS, redirect, login page.
             DeniedError: 401 or 403.
             VanishedError: 404 or 410 in the system's own words.
-            UnreadableError: no usable answer in time: 429, 5xx, time-out, reset, half an answer, garbage.
+            UnreadableError: no usable answer in time: 429, 5xx, time-out, reset, a truncated or malformed answer.
         """
         return self._call("GET", path, params, None, repeatable=True)
 
@@ -193,11 +158,11 @@ class HttpClient:
         reads: bool,
         params: Query | None = None,
     ) -> Json:
-        """As ``get``. ``reads`` declares that the call changes nothing, so that it may be repeated."""
+        """Like ``get``. ``reads`` declares that the call changes nothing, so that it may be repeated."""
         return self._call("POST", path, params, body, repeatable=reads)
 
     def close(self) -> None:
-        """Give back the connections. May be called twice."""
+        """Close the idle connections. May be called twice."""
         self._connections.clear()
 
     def _call(
@@ -209,58 +174,23 @@ class HttpClient:
         *,
         repeatable: bool,
     ) -> Json:
-        place = self._prefix + path
-        url = f"{place}?{urlencode(params, doseq=True)}" if params else place
+        full_path = self._prefix + path
+        url = f"{full_path}?{urlencode(params, doseq=True)}" if params else full_path
         data = None if body is None else json.dumps(body).encode()
-        end = time.monotonic() + self._seconds
-        tries = 0
-        answered: _Failure | None = None
-        self._refuse_if_broken(method, place)
-        while True:
-            tries += 1
-            result = self._attempt(method, url, data, end)
-            if isinstance(result, _Answer):
-                self._note(broken=False)
-                return result.value
-            if result.late:
-                break
-            answered = result
-            pause = self._pause(tries, result.wait)
-            if not (result.again and repeatable) or tries > self._retries or time.monotonic() + pause >= end:
-                break
-            logger.debug("%s: %s %s %s; again in %.1f s", self.system, method, place, result.what, pause)
-            time.sleep(pause)
-        self._note(broken=result.broken)
-        # What an earlier try was told says more than that the time was too short for another one.
-        told = answered or result
-        cut = f", the last one cut off after {self._seconds:g} s in all" if told is not result else ""
-        times = "" if tries == 1 else f" ({tries} tries{cut})"
-        raise told.error(f"{self.system} at {self.server}: {method} {place} {told.what}{times}.")
+        return self._attempts.call(
+            f"{self.system} at {self.server}: {method} {full_path}",
+            lambda deadline: self._attempt(method, url, data, deadline),
+            repeatable=repeatable,
+        )
 
-    def _pause(self, tries: int, asked: float | None) -> float:
-        """Seconds until the next try: what the server asked for, else exponential with full jitter."""
-        return asked if asked is not None else self._backoff * 2 ** (tries - 1) * (0.5 + random.random() / 2)
-
-    def _refuse_if_broken(self, method: str, place: str) -> None:
-        if self._failed >= BREAK_AFTER:
-            raise UnreachableError(
-                f"{self.system} at {self.server}: {method} {place} was not sent: the last {self._failed} "
-                "requests failed one after the other. Look whether the server is well, then run again."
-            )
-
-    def _note(self, *, broken: bool) -> None:
-        with self._lock:
-            self._failed = self._failed + 1 if broken else 0
-
-    def _attempt(self, method: str, url: str, data: bytes | None, end: float) -> _Answer | _Failure:
-        """One request. The vendor libraries' exceptions end here: what they hold may be secret."""
-        deadline.at = end
-        left = deadline.left()
-        if left <= 0:
-            return self._too_late()
+    def _attempt(
+        self, method: str, url: str, data: bytes | None, deadline: Deadline
+    ) -> Success[Json] | Failure:
+        """Send one request. The exceptions of urllib3 end here, because they may contain secrets."""
         headers = self._headers if data is None else {**self._headers, "Content-Type": "application/json"}
         response: urllib3.BaseHTTPResponse | None = None
         try:
+            left = TimeLeft.until(deadline)
             response = self._pools.request(
                 method,
                 self._origin + url,
@@ -272,19 +202,18 @@ class HttpClient:
                 timeout=urllib3.Timeout(connect=left, read=left),
                 pool_timeout=left,
             )
-            content = self._content(response)
-            return self._judged(response, content)
+            content = self._read_body(response)
+            return self._judge_response(response, content)
         except (trouble.HTTPError, OSError, ValueError) as error:
-            return self._translated(error)
+            return self._explain_error(error)
         finally:
-            deadline.at = float("inf")
             if response is not None:
-                # Read to the end it is in the pool already; else it must not be used again, but its place must.
+                # A fully read connection is back in the pool. Any other one is closed, but its slot must be freed.
                 response.close()
                 response.release_conn()
 
-    def _content(self, response: urllib3.BaseHTTPResponse) -> bytes | None:
-        """The body, or ``None`` when it is larger than allowed."""
+    def _read_body(self, response: urllib3.BaseHTTPResponse) -> bytes | None:
+        """Return the body, or ``None`` if it is too large."""
         parts: list[bytes] = []
         size = 0
         for part in response.stream(65536, decode_content=True):
@@ -294,149 +223,156 @@ class HttpClient:
             parts.append(part)
         return b"".join(parts)
 
-    def _translated(self, error: Exception) -> _Failure:
+    def _explain_error(self, error: Exception) -> Failure:
         if isinstance(error, trouble.ProxyError):
-            return _Failure(
+            return Failure(
                 error=UnreachableError,
                 what="did not get through the proxy. Check HTTP_PROXY, HTTPS_PROXY and NO_PROXY",
                 again=True,
             )
         if isinstance(error, trouble.NameResolutionError):
-            return _Failure(error=UnreachableError, what="failed: no such host. Check the url")
+            return Failure(error=UnreachableError, what="failed: no such host. Check the url")
         if isinstance(error, (trouble.SSLError, ssl.SSLError)):
-            return _tls_failure(error)
+            return _explain_tls_error(error)
         if isinstance(error, (trouble.NewConnectionError, ConnectionRefusedError)):
-            return _Failure(
+            return Failure(
                 error=UnreachableError,
-                what="failed: the connection was refused, or there is no way there. Check the url, and that the server "
-                "runs",
+                what="failed: the connection was refused, or no route leads to the host. Check the url, and that the "
+                "server runs",
                 again=True,
             )
         if isinstance(error, trouble.ConnectTimeoutError):
-            return _Failure(
+            return Failure(
                 error=UnreachableError,
-                what=f"failed: no connection within {self._seconds:g} s. Check the url, and firewalls on the way",
+                what=f"failed: no connection within {self._attempts.timeout:g} s. Check the url, and firewalls in "
+                "between",
                 late=True,
             )
         if isinstance(error, (trouble.TimeoutError, trouble.EmptyPoolError, TimeoutError)):
-            return self._too_late()
+            return self._time_out()
         if isinstance(error, (trouble.ProtocolError, OSError)):
-            return _Failure(
+            return Failure(
                 error=UnreadableError,
-                what="broke off before the answer was whole. Run again; look at the server's log if it stays",
+                what="broke off before the answer was complete. Run again; if it happens again, look at the server's "
+                "log",
                 again=True,
                 broken=True,
             )
-        return _Failure(error=UnreadableError, what="was not answered in HTTP. Check the url", broken=True)
+        return Failure(error=UnreadableError, what="was not answered in HTTP. Check the url", broken=True)
 
-    def _too_late(self) -> _Failure:
-        return _Failure(
+    def _time_out(self) -> Failure:
+        return Failure(
             error=UnreadableError,
-            what=f"had no answer within {self._seconds:g} s. Raise timeout_sec, or look at the server",
+            what=f"had no answer within {self._attempts.timeout:g} s. Raise timeout_sec, or look at the server",
             broken=True,
             late=True,
         )
 
-    def _judged(self, response: urllib3.BaseHTTPResponse, content: bytes | None) -> _Answer | _Failure:
+    def _judge_response(
+        self, response: urllib3.BaseHTTPResponse, content: bytes | None
+    ) -> Success[Json] | Failure:
         status = response.status
         kind = (response.headers.get("Content-Type") or "").lower()
         if 300 <= status < 400:
-            return _Failure(error=UnreachableError, what=_redirected(response.headers.get("Location")))
+            return Failure(error=UnreachableError, what=_describe_redirect(response.headers.get("Location")))
         if status in (401, 403):
-            return _Failure(
+            return Failure(
                 error=DeniedError, what=f"was denied ({status}). Check the token or key and what it may read"
             )
-        if status in (400, 404, 410, 422) and (missing := self._missing(status, content)):
+        if status in (400, 404, 410, 422) and (missing := self._explain_missing(status, content)):
             return missing
         if status == 429:
-            wait = _seconds_to_wait(response.headers.get("Retry-After"))
-            return _Failure(
+            wait = _parse_retry_after(response.headers.get("Retry-After"))
+            return Failure(
                 error=UnreadableError,
-                what="was answered 429: too many requests. Lower max_workers, or run when it is quieter",
+                what="was answered 429: too many requests. Lower max_workers, or run at a quieter time",
                 again=True,
                 wait=wait,
                 broken=True,
             )
         if status >= 400:
-            return _Failure(
+            return Failure(
                 error=UnreadableError,
-                what=f"was answered {status}. Look into the server's log, then run again",
+                what=f"was answered {status}. Look at the server's log, then run again",
                 again=status in (500, 502, 503, 504),
-                wait=_seconds_to_wait(response.headers.get("Retry-After")) if status == 503 else None,
+                wait=_parse_retry_after(response.headers.get("Retry-After")) if status == 503 else None,
                 broken=status in (502, 503, 504),
             )
-        return self._parsed_json(content, kind)
+        return self._parse_body(content, kind)
 
-    def _missing(self, status: int, content: bytes | None) -> _Failure | None:
+    def _explain_missing(self, status: int, content: bytes | None) -> Failure | None:
         try:
             absent = self._absent(status, json.loads(content or b""))
         except (ValueError, RecursionError):
             absent = False
         if absent:
-            return _Failure(
+            return Failure(
                 error=VanishedError,
-                what=f"was answered {status}: it is not there (any more). Run again; check the url if it stays",
+                what=f"was answered {status}: it does not exist (any more). Run again; if it happens again, check the "
+                "url",
             )
         if status in (400, 422):
             return None
-        return _Failure(
+        return Failure(
             error=UnreachableError,
-            what=f"was answered {status}, but not in the words of {self.system}: perhaps a gateway answered. "
+            what=f"was answered {status}, but not as {self.system} does it: perhaps a gateway answered. "
             "Check the url and its path",
         )
 
-    def _parsed_json(self, content: bytes | None, kind: str) -> _Answer | _Failure:
+    def _parse_body(self, content: bytes | None, kind: str) -> Success[Json] | Failure:
         if content is None:
             size = self._max_bytes // (1024 * 1024)
-            return _Failure(
+            return Failure(
                 error=UnreadableError,
-                what=f"was answered with more than {size} MB. Look at what is so large",
+                what=f"was answered with more than {size} MB. Find out what is so large",
             )
         if "html" in kind or content.lstrip()[:1] == b"<":
-            return _Failure(
+            return Failure(
                 error=UnreachableError,
                 what=f"was answered with a web page, not by {self.system}: perhaps a login page. Check the url, "
-                "and the credentials that a proxy in front of it asks for",
+                "and the credentials that a proxy in front of it requires",
             )
         if not content.strip():
-            return _Failure(
+            return Failure(
                 error=UnreadableError,
-                what="was answered with nothing. Look into the server's log, then run again",
+                what="was answered with an empty body. Look at the server's log, then run again",
             )
         try:
-            return _Answer(json.loads(content))
+            return Success(value=json.loads(content))
         except (ValueError, RecursionError):
-            return _Failure(
+            return Failure(
                 error=UnreadableError,
-                what=f"was answered with what is not JSON. Check that the url leads to {self.system}",
+                what=f"was not answered with JSON. Check that the url leads to {self.system}",
             )
 
 
-def _tls_failure(error: Exception) -> _Failure:
+def _explain_tls_error(error: Exception) -> Failure:
     text = str(error)
     if "CERTIFICATE_VERIFY_FAILED" in text or "doesn't match" in text:
-        return _Failure(
+        return Failure(
             error=UnreachableError,
             what="failed: the server's certificate is not trusted. Set ca_certificate_path to the authority "
             "that signed it (disable_ssl_verification only for a test)",
         )
-    return _Failure(
+    return Failure(
         error=UnreachableError,
         what="failed: no TLS connection. Check that the server speaks https at this port",
     )
 
 
-def _redirected(location: str | None) -> str:
+def _describe_redirect(location: str | None) -> str:
     try:
         host = urlsplit(location or "").hostname
     except ValueError:
         host = None
-    to = f"to {host}" if host else "to another place on the same server"
-    return f"was redirected {to}, and credentials do not follow. Set the url to where the system really is"
+    to = f"to {host}" if host else "to another path on the same server"
+    return (
+        f"was redirected {to}, and credentials do not follow. Set the url to the address of the system itself"
+    )
 
 
-def _seconds_to_wait(retry_after: str | None) -> float | None:
-    """Of a Retry-After header, in seconds or as a date. https://www.rfc-editor.org/rfc/rfc9110#field.retry-after"""
+def _parse_retry_after(retry_after: str | None) -> float | None:
+    """Return seconds from a Retry-After header. https://www.rfc-editor.org/rfc/rfc9110#field.retry-after"""
     if not retry_after:
         return None
     if retry_after.strip().isdecimal():

@@ -54,7 +54,7 @@ def file_reader(folder: Path, **options: Any) -> ChromaFileReader:
 
 
 def rest_reader(url: str, *, tenant: str = TENANT, **options: Any) -> ChromaRestReader:
-    client = HttpClient(system="Chroma", base_url=url, absent=absent, backoff=0.01, deadline=10.0)
+    client = HttpClient(system="Chroma", base_url=url, absent=absent, backoff=0.01, timeout=10.0)
     return ChromaRestReader(client, tenant=tenant, **{"provenance_fields": FIELDS, **options})
 
 

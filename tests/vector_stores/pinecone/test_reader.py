@@ -39,7 +39,7 @@ FIELDS = ("source", "file_path", "ref_doc_id")
 def open_at(url: str, *, key: str = KEY, **options: Any) -> PineconeReader:
     headers = {"Api-Key": key, "X-Pinecone-Api-Version": API_VERSION}
     client = HttpClient(
-        system="Pinecone", base_url=url, headers=headers, absent=absent, backoff=0.01, deadline=10.0
+        system="Pinecone", base_url=url, headers=headers, absent=absent, backoff=0.01, timeout=10.0
     )
     return PineconeReader(
         client, **{"sample_rows": 1000, "provenance_fields": FIELDS, "describe_namespaces": True, **options}

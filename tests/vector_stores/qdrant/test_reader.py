@@ -36,7 +36,7 @@ FIELDS = ("source", "uri", "path", "page", "table", "file_path", "odd file", "a.
 
 
 def reader_of(url: str, **options: Any) -> QdrantReader:
-    client = HttpClient(system="Qdrant", base_url=url, absent=absent, backoff=0.01, deadline=10.0)
+    client = HttpClient(system="Qdrant", base_url=url, absent=absent, backoff=0.01, timeout=10.0)
     return QdrantReader(client, **{"provenance_fields": FIELDS, **options})
 
 

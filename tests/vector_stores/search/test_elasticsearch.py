@@ -36,7 +36,7 @@ FIELDS = ("source", "url", "path", "file_path")
 
 
 def reader_of(url: str, **options: Any) -> SearchReader:
-    client = HttpClient(system="Elasticsearch", base_url=url, deadline=20.0, retries=0, absent=absent)
+    client = HttpClient(system="Elasticsearch", base_url=url, timeout=20.0, retries=0, absent=absent)
     return SearchReader(
         client, ELASTICSEARCH, **{"provenance_fields": FIELDS, "ask_endpoints": True, **options}
     )

@@ -45,7 +45,7 @@ FIELDS = ("source", "uri", "url", "path", "file_path", "table")
 
 
 def reader_of(url: str, **options: Any) -> SearchReader:
-    client = HttpClient(system="OpenSearch", base_url=url, deadline=20.0, retries=0, absent=absent)
+    client = HttpClient(system="OpenSearch", base_url=url, timeout=20.0, retries=0, absent=absent)
     return SearchReader(client, OPENSEARCH, **{"provenance_fields": FIELDS, **options})
 
 

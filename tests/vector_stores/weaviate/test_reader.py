@@ -55,7 +55,7 @@ GRPC = json.loads((paths.WIRE / "weaviate" / "grpc.json").read_text(encoding="ut
 
 
 def reader_of(url: str, **options: Any) -> WeaviateReader:
-    client = HttpClient(system="Weaviate", base_url=url, absent=absent, backoff=0.01, deadline=10.0)
+    client = HttpClient(system="Weaviate", base_url=url, absent=absent, backoff=0.01, timeout=10.0)
     return WeaviateReader(WeaviateServer(client), **{"provenance_fields": FIELDS, **options})
 
 

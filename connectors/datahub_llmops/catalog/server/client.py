@@ -8,7 +8,6 @@ https://docs.datahub.com/docs/api/openapi/openapi-usage-guide
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -29,6 +28,7 @@ from datahub.ingestion.graph.filters import RawSearchFilter, RemovedStatusFilter
 
 from datahub_llmops.catalog.urn_text import entity_type
 from datahub_llmops.errors import CatalogError
+from datahub_llmops.net.attempts import within
 
 T = TypeVar("T")
 
@@ -254,27 +254,6 @@ def _configured(url: str) -> DatahubClientConfig:
     if _origin(config.server) != _origin(url):
         return DatahubClientConfig(server=url)
     return config.model_copy(update={"server": url})
-
-
-def within(seconds: float, work: Callable[[], T]) -> T:
-    """``work``'s result, or ``TimeoutError`` after ``seconds``: then it goes on in a thread that nobody waits for."""
-    results: list[T] = []
-    errors: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            results.append(work())
-        except BaseException as error:  # noqa: BLE001 - carried over to the caller's thread, whatever it is
-            errors.append(error)
-
-    thread = threading.Thread(target=run, name="datahub-llmops-gms", daemon=True)
-    thread.start()
-    thread.join(seconds)
-    if errors:
-        raise errors[0]
-    if not results:
-        raise TimeoutError
-    return results[0]
 
 
 def _by_type(urns: Iterable[str]) -> dict[str, list[str]]:

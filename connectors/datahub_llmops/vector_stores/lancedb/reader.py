@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import re
 import stat
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -27,6 +26,7 @@ from datahub_llmops.errors import (
     VanishedError,
 )
 from datahub_llmops.ingestion.sampling import provenance_paths, text_path
+from datahub_llmops.net.attempts import Breaker, within
 from datahub_llmops.vector_stores.lancedb.facts import Index, Table, index_of, moment_of
 from datahub_llmops.vector_stores.lancedb.rows import Rows
 
@@ -46,7 +46,7 @@ _CACHE_BYTES: Final = 16 * 1024 * 1024
 _REQUEST_SECONDS: Final = 30.0
 """The longest that a single request to an object store is waited for."""
 _LATE: Final = 3
-"""So many calls one after the other were not done in time: the store is taken for gone."""
+"""Calls in a row that missed their deadline, after which the store is taken to be gone."""
 
 T = TypeVar("T")
 
@@ -86,7 +86,7 @@ class LanceReader:
             self._shown, address = _checked_uri(uri or "")
             self._options = {**_bounded(min(timeout, _REQUEST_SECONDS)), **(storage_options or {})}
         self._timeout = timeout
-        self._late = 0
+        self._breaker = Breaker(_LATE)
         name = self._folder.name if self._folder is not None else self._shown.partition("://")[2].rstrip("/")
         self._server = Container(kind="Database", name=name)
         db = self._in_time(lambda: self._connected(address), "it was not opened")
@@ -122,23 +122,17 @@ class LanceReader:
         """Nothing is held between calls but a connection that needs no closing."""
 
     def _in_time(self, call: Callable[[], T | ConnectorError], what: str) -> T | ConnectorError:
-        """What ``call`` returns, or that it took too long; the engine cannot be stopped, so its thread is left.
-
-        ``call`` raises nothing that is expected.
-        """
+        """Return the result of ``call``, or the error that it took too long: the engine cannot be stopped."""
         if self._folder is not None:
             return call()
-        answers: list[T | ConnectorError] = []
-        thread = threading.Thread(target=lambda: answers.append(call()), name="lancedb", daemon=True)
-        thread.start()
-        thread.join(self._timeout)
-        if answers:
-            self._late = 0
-            return answers[0]
-        if not thread.is_alive():
-            raise AssertionError("reading LanceDB raised what it must not; its thread said what")
-        self._late += 1
-        error = UnreachableError if self._late >= _LATE else UnreadableError
+        try:
+            result = within(self._timeout, call)
+        except TimeoutError:
+            self._breaker.record(failed=True)
+        else:
+            self._breaker.record(failed=False)
+            return result
+        error = UnreachableError if self._breaker.is_open else UnreadableError
         return error(
             f"LanceDB at {self._shown}: {what} within {self._timeout:g} s. Raise timeout_sec, or look at the store."
         )

@@ -8,9 +8,7 @@ https://github.com/milvus-io/milvus-proto/blob/master/proto/milvus.proto
 from __future__ import annotations
 
 import base64
-import random
 import threading
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,15 +18,10 @@ from urllib.parse import urlsplit
 import grpc
 from google.protobuf.message import Message
 
-from datahub_llmops.errors import (
-    ConnectorError,
-    DeniedError,
-    UnreachableError,
-    UnreadableError,
-    VanishedError,
-)
-from datahub_llmops.net.connections import parsed_url
-from datahub_llmops.net.http import BREAK_AFTER, MAX_ANSWER_BYTES
+from datahub_llmops.errors import DeniedError, UnreachableError, UnreadableError, VanishedError
+from datahub_llmops.net.attempts import Attempts, Deadline, Failure, Success
+from datahub_llmops.net.connections import parse_url
+from datahub_llmops.net.http import MAX_ANSWER_BYTES
 from datahub_llmops.vector_stores.milvus.protobuf import common_pb2, milvus_pb2, milvus_pb2_grpc
 
 PORT: Final = 19530
@@ -77,17 +70,6 @@ class NoIndexError(UnreadableError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Failure:
-    """One attempt that gave no answer: ``what`` continues the name of what was asked."""
-
-    error: type[ConnectorError]
-    what: str
-    again: bool = False
-    broken: bool = False
-    """The server as a whole may be ill: counts towards the breaker."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class _Link:
     channel: Any
     stub: Any
@@ -112,7 +94,7 @@ class MilvusCalls:
         retries: int = 3,
         authorities: Path | None = None,
     ) -> None:
-        origin, path, login = parsed_url("Milvus", url)
+        origin, path, login = parse_url("Milvus", url)
         parts = urlsplit(origin)
         secure = parts.scheme == "https"
         self.server = parts.netloc if parts.port else f"{parts.netloc}:{_TLS_PORT if secure else PORT}"
@@ -124,9 +106,7 @@ class MilvusCalls:
         secret = (token or login or "").strip()
         encoded = base64.b64encode(secret.encode()).decode()
         self._metadata = (("authorization", encoded),) if secret else ()
-        self._timeout = timeout
-        self._retries = retries
-        self._failed = 0
+        self._attempts = Attempts(timeout=timeout, retries=retries, backoff=_BACKOFF)
         self._lock = threading.Lock()
         self._credentials = self._trusting(authorities) if secure else None
         self._link = self._connected()
@@ -191,27 +171,11 @@ class MilvusCalls:
             NoIndexError: it has no index.
             UnreadableError: no usable answer in time.
         """
-        place = f"Milvus at {self.server}: {item} ({method})"
-        if self._failed >= BREAK_AFTER:
-            raise UnreachableError(
-                f"{place} was not asked for: the last {self._failed} calls failed one after the other. Look whether "
-                "the server is well, then run again."
-            )
-        end = time.monotonic() + self._timeout
-        tries = 0
-        while True:
-            tries += 1
-            result = self._attempt(method, request, end - time.monotonic())
-            if not isinstance(result, _Failure):
-                self._note(broken=False)
-                return result
-            pause = _BACKOFF * 2 ** (tries - 1) * (0.5 + random.random() / 2)
-            if not result.again or tries > self._retries or time.monotonic() + pause >= end:
-                break
-            time.sleep(pause)
-        self._note(broken=result.broken)
-        times = "" if tries == 1 else f" ({tries} tries)"
-        raise result.error(f"{place}: {result.what}{times}.")
+        return self._attempts.call(
+            f"Milvus at {self.server}: {item} ({method})",
+            lambda deadline: self._attempt(method, request, deadline),
+            separator=": ",
+        )
 
     def close(self) -> None:
         """Give back the connection. May be called twice."""
@@ -220,58 +184,56 @@ class MilvusCalls:
                 if link is not None:
                     link.channel.close()
 
-    def _note(self, *, broken: bool) -> None:
-        with self._lock:
-            self._failed = self._failed + 1 if broken else 0
-
-    def _attempt(self, method: str, request: Message, left: float) -> Any:
-        """One call. gRPC's exceptions end here: what they hold may be secret."""
+    def _attempt(self, method: str, request: Message, deadline: Deadline) -> Success[Any] | Failure:
+        """Call once. The exceptions of gRPC end here, because they may contain secrets."""
         link = self._link
         try:
-            answer = getattr(link.stub, method)(request, timeout=max(left, 0.001), metadata=self._metadata)
+            answer = getattr(link.stub, method)(
+                request, timeout=max(deadline.left(), 0.001), metadata=self._metadata
+            )
         except grpc.RpcError as error:
             # After a break too: gRPC itself waits a second to connect again, and fails what is asked meanwhile.
             if error.code() in (grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.UNAVAILABLE):
                 self._renew(link)
             return self._translated(error)
         except ValueError:
-            return _Failure(error=UnreachableError, what="the connection was closed before. Run again")
+            return Failure(error=UnreachableError, what="the connection was closed before. Run again")
         if not answer.HasField("status"):
-            return _Failure(
+            return Failure(
                 error=UnreadableError,
                 what="the answer is not what Milvus answers. Look for a proxy in between, and at the server's version",
             )
-        return _judged(answer.status) or answer
+        return _explain_status(answer.status) or Success(value=answer)
 
-    def _translated(self, error: Any) -> _Failure:
+    def _translated(self, error: Any) -> Failure:
         code = error.code()
         details = (error.details() or "").lower()
         if code in (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED):
             return _denied(code.name)
         if code == grpc.StatusCode.DEADLINE_EXCEEDED:
-            return _Failure(
+            return Failure(
                 error=UnreadableError,
-                what=f"no answer within {self._timeout:g} s. Raise timeout_sec, or look at the server",
+                what=f"no answer within {self._attempts.timeout:g} s. Raise timeout_sec, or look at the server",
                 broken=True,
             )
         for words, what in _CHANNEL:
             if words in details:
-                return _Failure(error=UnreachableError, what=what, again=words == "refused")
+                return Failure(error=UnreachableError, what=what, again=words == "refused")
         if code == grpc.StatusCode.UNIMPLEMENTED:
-            return _Failure(
+            return Failure(
                 error=UnreadableError,
                 what="the server does not know this call. Set url to the gRPC port of a Milvus 2.2.9 or newer",
             )
         if code == grpc.StatusCode.RESOURCE_EXHAUSTED and "larger than max" in details:
-            return _Failure(
+            return Failure(
                 error=TooLargeError,
                 what=f"the answer is larger than {MAX_ANSWER_BYTES} bytes. Look at what is so large",
             )
         if code == grpc.StatusCode.RESOURCE_EXHAUSTED:
-            return _Failure(
+            return Failure(
                 error=UnreadableError, what="the server is asked too often. Lower max_workers", again=True
             )
-        return _Failure(
+        return Failure(
             error=UnreadableError,
             what=f"it broke off ({code.name}). Run again; look at the server's log if it stays",
             again=code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED),
@@ -279,7 +241,7 @@ class MilvusCalls:
         )
 
 
-def _judged(status: Any) -> _Failure | None:
+def _explain_status(status: Any) -> Failure | None:
     """What Milvus itself says of a call. Its reason is not shown: it may quote rows."""
     code = status.code or _OLD.get(status.error_code, status.error_code and -status.error_code)
     # Milvus 2.2 and 2.3 say of a database that is not there, and of an index, only in one of the two numbers.
@@ -288,18 +250,16 @@ def _judged(status: Any) -> _Failure | None:
     if code == 0:
         return None
     if code in _NOT_THERE:
-        return _Failure(error=VanishedError, what="it is not there (any more). Run again")
+        return Failure(error=VanishedError, what="it is not there (any more). Run again")
     if code in _NOT_LOADED:
-        return _Failure(error=NotLoadedError, what="it is not loaded. Run again")
+        return Failure(error=NotLoadedError, what="it is not loaded. Run again")
     if code == _NO_INDEX:
-        return _Failure(error=NoIndexError, what="it has no index. Run again")
+        return Failure(error=NoIndexError, what="it has no index. Run again")
     if code in _INVALID:
-        return _Failure(
-            error=InvalidError, what=f"the server does not take it (error {code}). Check the name"
-        )
+        return Failure(error=InvalidError, what=f"the server does not take it (error {code}). Check the name")
     if code in _DENIED:
         return _denied(f"error {code}")
-    return _Failure(
+    return Failure(
         error=UnreadableError,
         what=f"the server answered with error {code}. Run again; look at the server's log if it stays",
         again=bool(status.retriable) or code in (1, 2, 4, 8),
@@ -307,8 +267,8 @@ def _judged(status: Any) -> _Failure | None:
     )
 
 
-def _denied(word: str) -> _Failure:
-    return _Failure(
+def _denied(word: str) -> Failure:
+    return Failure(
         error=DeniedError,
         what=f"not allowed ({word}). Check token, and the privileges of its user on this database and collection",
     )

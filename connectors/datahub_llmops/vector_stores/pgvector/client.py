@@ -25,6 +25,7 @@ from datahub_llmops.errors import (
     UnreadableError,
     VanishedError,
 )
+from datahub_llmops.net.attempts import watchdog
 
 Row: TypeAlias = tuple[Any, ...]
 
@@ -230,7 +231,8 @@ class Connections:
         self.queries += 1
         sound = False
         try:
-            with self._deadline(connection) as expired:
+            # The server is to keep its own timeout. It cannot when it hangs, or when the network does.
+            with watchdog(self._timeout + _GRACE, lambda: _shut_down(connection)) as expired:
                 rows = _rows(connection, whole, parameters)
             sound = True
             return rows
@@ -246,28 +248,6 @@ class Connections:
                 self._give_back(database, connection)
             else:
                 connection.close()
-
-    @contextmanager
-    def _deadline(self, connection: psycopg.Connection[Row]) -> Iterator[threading.Event]:
-        """Cut the connection off when the server does not keep its own timeout: it is frozen, or the network is."""
-        expired = threading.Event()
-
-        def cut() -> None:
-            expired.set()
-            # Of a duplicate: the connection itself is another thread's, and is closed by it.
-            with (
-                suppress(OSError, psycopg.Error),
-                socket.fromfd(connection.fileno(), socket.AF_INET, socket.SOCK_STREAM) as double,
-            ):
-                double.shutdown(socket.SHUT_RDWR)
-
-        timer = threading.Timer(self._timeout + _GRACE, cut)
-        timer.daemon = True
-        timer.start()
-        try:
-            yield expired
-        finally:
-            timer.cancel()
 
     def _meaning(self, error: Exception, what: str, expired: bool) -> ConnectorError:
         where = f"Postgres at {self.server}, {what}"
@@ -297,6 +277,15 @@ class _LostError(Exception):
     def __init__(self, meaning: ConnectorError) -> None:
         super().__init__()
         self.meaning = meaning
+
+
+def _shut_down(connection: psycopg.Connection[Row]) -> None:
+    """Shut down a duplicate of the socket: the connection itself belongs to another thread, which closes it."""
+    with (
+        suppress(OSError, psycopg.Error),
+        socket.fromfd(connection.fileno(), socket.AF_INET, socket.SOCK_STREAM) as double,
+    ):
+        double.shutdown(socket.SHUT_RDWR)
 
 
 def _rows(
