@@ -115,7 +115,10 @@ class TestSqlFile:
         ({"upstream": {"platform": "sqlite", "tables": ["urn:li:corpuser:ada"]}}, "a dataset URN"),
         ({"upstream": {"platform": "kafka", "sql": "select 1"}}, "override_dialect"),
         ({"upstream": {"platform": "sqlite", "override_dialect": "klingon", "sql": "select 1"}}, "klingon"),
-        ({"upstream": {"platform": "sqlite", "env": "prod", "sql": "select 1"}}, "not an environment of DataHub"),
+        (
+            {"upstream": {"platform": "sqlite", "env": "prod", "sql": "select 1"}},
+            "not an environment of DataHub",
+        ),
         ({"upstream": {"platform": "sqlite", "sql": "x" * 1_000_001}}, "more than 1000000 characters"),
         ({"owners": ["ada"]}, "'ada' is not the URN of a user or group"),
         ({"owners": ["urn:li:dataset:(urn:li:dataPlatform:s3,a,PROD)"]}, "is not the URN of a user or group"),
