@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from datahub_llmops.catalog.labels import Label
 from datahub_llmops.catalog.protocol import ColumnPair, Edge, Lineage, Node
 from datahub_llmops.catalog.urn_text import asset_of, entity_type
 from datahub_llmops.propagation.flow import Arrival, Graph, Stop, flow, nearest
-from datahub_llmops.propagation.labels import Label, canonical
+from datahub_llmops.propagation.labels import canonical
 
 PII = Label("term", "urn:li:glossaryTerm:pii")
 RAW = Label("tag", "urn:li:tag:raw")

@@ -1,17 +1,16 @@
-"""What an aspect says about its asset that lists and graphs show: name, description, subtype, owners, labels.
+"""Reads out of aspects what lists and graphs show of an asset: name, description, subtype, owners, columns.
 
-Pure functions over aspects in the metadata file format; they bear with any shape, since a catalog may hold anything.
+Pure functions over aspects in the metadata file format. A value of an unexpected shape counts as absent, since a
+catalog may hold anything.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
-from datahub_llmops.catalog.urn_text import schema_field, simple_path
-
-LabelKind: TypeAlias = Literal["term", "tag"]
-
+from datahub_llmops.catalog.urn_text import simple_path
+from datahub_llmops.net.json_values import array, mapping, objects, text
 
 _NAMES: Mapping[str, str] = {
     "applicationProperties": "name",
@@ -66,16 +65,18 @@ _EDITED_DESCRIPTIONS: Mapping[str, str] = {
     "editableMlModelGroupProperties": "description",
     "editableMlModelProperties": "description",
 }
+_FIELDS: Mapping[str, str] = {"schemaMetadata": "fields", "editableSchemaMetadata": "editableSchemaFieldInfo"}
+SCHEMA_ASPECTS = tuple(_FIELDS)
+"""Those that describe the fields of a dataset: what its source says, and what people edited."""
 _OTHER = frozenset({"ownership", "subTypes", "status", "dataPlatformInstance"})
 
-LABEL_ASPECTS = frozenset({"glossaryTerms", "globalTags", "schemaMetadata", "editableSchemaMetadata"})
 FACT_ASPECTS = (
     _NAMES.keys() | _EDITED_NAMES.keys() | _DESCRIPTIONS.keys() | _EDITED_DESCRIPTIONS.keys() | _OTHER
 )
 
 
-def facts(aspect_name: str, aspect: Mapping[str, Any]) -> dict[str, str | int | None]:
-    """Columns of the asset that this aspect decides, with their values; an empty mapping says "no longer known".
+def read_facts(aspect_name: str, aspect: Mapping[str, Any]) -> dict[str, str | int | None]:
+    """The columns of the catalog's ``asset`` table that this aspect decides; ``None`` for a value that it lacks.
 
     Keys: name, edited_name, description, edited_description, subtype, owners (one URN a line), platform, removed.
     """
@@ -87,100 +88,60 @@ def facts(aspect_name: str, aspect: Mapping[str, Any]) -> dict[str, str | int | 
         ("edited_description", _EDITED_DESCRIPTIONS),
     ):
         if aspect_name in fields:
-            found[column] = _text(aspect.get(fields[aspect_name]))
+            found[column] = text(aspect.get(fields[aspect_name]))
     if aspect_name == "subTypes":
-        names = _list(aspect.get("typeNames"))
-        found["subtype"] = _text(names[0]) if names else None
+        names = array(aspect.get("typeNames"))
+        found["subtype"] = text(names[0]) if names else None
     elif aspect_name == "ownership":
-        found["owners"] = "\n".join(owners(aspect))
+        found["owners"] = "\n".join(read_owners(aspect))
     elif aspect_name == "status":
         found["removed"] = int(aspect.get("removed") is True)
     elif aspect_name == "dataPlatformInstance":
-        platform = _text(aspect.get("platform"))
+        platform = text(aspect.get("platform"))
         found["platform"] = platform.rpartition(":")[2] if platform else None
     return found
 
 
-def owners(aspect: Mapping[str, Any]) -> list[str]:
+def read_owners(aspect: Mapping[str, Any]) -> list[str]:
     """Owner URNs of an ``ownership`` aspect, in order, each once."""
-    urns = (_text(_dict(entry).get("owner")) for entry in _list(aspect.get("owners")))
+    urns = (text(entry.get("owner")) for entry in objects(aspect.get("owners")))
     return list(dict.fromkeys(urn for urn in urns if urn))
 
 
-def aliases(properties: Mapping[str, Any]) -> list[str]:
-    """Other names of a collection in its ``datasetProperties``; DataHub's ``elasticsearch`` writes them as ours do.
+def read_aliases(properties: Mapping[str, Any]) -> list[str]:
+    """Other names of a collection in its ``datasetProperties``; DataHub's ``elasticsearch`` spells them alike.
 
-    >>> aliases({"customProperties": {"aliases": "current, stable"}})
+    >>> read_aliases({"customProperties": {"aliases": "current, stable"}})
     ['current', 'stable']
     """
-    said = _text(_dict(properties.get("customProperties")).get("aliases")) or ""
-    return [name for one in said.split(",") if (name := one.strip())]
+    listed = text(mapping(properties.get("customProperties")).get("aliases")) or ""
+    return [name for part in listed.split(",") if (name := part.strip())]
 
 
-def by_alias(described: Iterable[tuple[str, Mapping[str, Any]]]) -> dict[str, list[str]]:
+def urns_by_alias(described: Iterable[tuple[str, Mapping[str, Any]]]) -> dict[str, list[str]]:
     """Alias -> URNs, of pairs of a URN and its ``datasetProperties``."""
     found: dict[str, list[str]] = {}
     for urn, properties in described:
-        for name in dict.fromkeys(aliases(properties)):
+        for name in dict.fromkeys(read_aliases(properties)):
             found.setdefault(name, []).append(urn)
     return found
 
 
-def labels(urn: str, aspect_name: str, aspect: Mapping[str, Any]) -> Iterator[tuple[str, LabelKind, str]]:
-    """(asset or ``schemaField`` URN, kind, term or tag URN) for every glossary term and tag in the aspect.
-
-    A field with a path of the v2 form is named by both of its forms: column lineage uses either.
-    """
-    if aspect_name == "glossaryTerms":
-        yield from ((urn, "term", term) for term in _terms(aspect))
-    elif aspect_name == "globalTags":
-        yield from ((urn, "tag", tag) for tag in _tags(aspect))
-    elif aspect_name in LABEL_ASPECTS:
-        fields = "fields" if aspect_name == "schemaMetadata" else "editableSchemaFieldInfo"
-        for entry in map(_dict, _list(aspect.get(fields))):
-            path = _text(entry.get("fieldPath"))
-            terms, tags = _terms(entry.get("glossaryTerms")), _tags(entry.get("globalTags"))
-            if path and (terms or tags):
-                for form in dict.fromkeys((path, simple_path(path))):
-                    target = schema_field(urn, form)
-                    yield from ((target, "term", term) for term in terms)
-                    yield from ((target, "tag", tag) for tag in tags)
+def read_schema_fields(
+    name: str, aspects: Mapping[str, Mapping[str, Any]]
+) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Field path as it is spelled, and entry, of every field in the schema aspect ``name``."""
+    for entry in objects(mapping(aspects.get(name)).get(_FIELDS[name])):
+        if path := text(entry.get("fieldPath")):
+            yield path, entry
 
 
-def _terms(value: object) -> list[str]:
-    return _urns(_dict(value).get("terms"), "urn")
-
-
-def _tags(value: object) -> list[str]:
-    return _urns(_dict(value).get("tags"), "tag")
-
-
-def _urns(entries: object, key: str) -> list[str]:
-    return [urn for entry in _list(entries) if (urn := _text(_dict(entry).get(key)))]
-
-
-def columns(schema: Mapping[str, Any]) -> dict[str, str]:
+def read_columns(schema: Mapping[str, Any]) -> dict[str, str]:
     """Field path in simple form -> native type, of a ``schemaMetadata`` aspect, in its order."""
-    found: dict[str, str] = {}
-    for entry in map(_dict, _list(schema.get("fields"))):
-        path = _text(entry.get("fieldPath"))
-        if path:
-            found[simple_path(path)] = _text(entry.get("nativeDataType")) or ""
-    return found
+    fields = read_schema_fields("schemaMetadata", {"schemaMetadata": schema})
+    return {simple_path(path): text(entry.get("nativeDataType")) or "" for path, entry in fields}
 
 
 def last_part(name: str) -> str:
     """What follows the last dot or slash of a name; by it an asset is found under a short name."""
     return name.replace("/", ".").rstrip(".").rpartition(".")[2]
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) and value else None
-
-
-def _list(value: object) -> list[Any]:
-    return value if isinstance(value, list) else []
-
-
-def _dict(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}

@@ -120,6 +120,11 @@ def datasets_prefix(platform_name: str) -> str:
     return f"urn:li:dataset:({_PLATFORM}{platform_name},"
 
 
+def field_urns(asset: str, path: str) -> tuple[str, ...]:
+    """URNs of a column with its path as spelled and in simple form: lineage and labels use either."""
+    return tuple(schema_field(asset, form) for form in dict.fromkeys((path, simple_path(path))))
+
+
 def simple_path(path: str) -> str:
     """A field path without the types that its second form carries.
 

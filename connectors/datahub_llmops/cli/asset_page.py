@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from rich import filesize
 from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
@@ -14,12 +15,13 @@ from rich.text import Text
 
 from datahub_llmops.aspects.manifest import Tab, tabs
 from datahub_llmops.catalog import urn_text
+from datahub_llmops.catalog.aspect_facts import SCHEMA_ASPECTS, read_schema_fields
+from datahub_llmops.catalog.labels import Label, labels_in
 from datahub_llmops.catalog.protocol import Aspect, FullCatalog, Node
 from datahub_llmops.cli.render import Labels, clean, headline, kind
+from datahub_llmops.net.json_values import array, mapping, objects, text
 
 _SQL: Final = (("viewProperties", "viewLogic"), ("dataTransformLogic", "transforms"))
-_MARKS: Final = (("glossaryTerms", "terms", "urn", "◆"), ("globalTags", "tags", "tag", "#"))
-_SCHEMA: Final = ("schemaMetadata", "editableSchemaMetadata")
 _SHOWN_NEIGHBOURS: Final = 8
 
 
@@ -42,8 +44,7 @@ class Facts:
 class _Mark:
     """A term or tag, and the URN that it was propagated from."""
 
-    urn: str
-    sign: str
+    label: Label
     origin: str | None = None
 
 
@@ -66,13 +67,17 @@ def gather(catalog: FullCatalog, node: Node, upstream: Sequence[Node], downstrea
     holder = urn_text.asset_of(node.urn)
     found = catalog.aspects_of({node.urn, holder})
     aspects = found.get(node.urn, {})
-    schema = {name: aspect for name, aspect in found.get(holder, {}).items() if name in _SCHEMA}
+    schema = {name: aspect for name, aspect in found.get(holder, {}).items() if name in SCHEMA_ASPECTS}
     return Facts(
         node=node,
         aspects=aspects,
         schema=schema,
         latest=catalog.latest(node.urn),
-        fields=catalog.aspects_of(urn for path in _paths(schema) for urn in _field_urns(holder, path)),
+        fields=catalog.aspects_of(
+            urn
+            for path, _ in read_schema_fields("schemaMetadata", schema)
+            for urn in urn_text.field_urns(holder, path)
+        ),
         upstream=upstream,
         downstream=downstream,
     )
@@ -112,7 +117,9 @@ def _learn(facts: Facts, columns: Sequence[_Column], marks: Sequence[_Mark], lab
     """One look-up for every name that the page needs."""
     labels.learn_nodes([facts.node, *facts.upstream, *facts.downstream])
     every = [*marks, *(mark for column in columns for mark in column.marks)]
-    urns = {mark.urn for mark in every} | {urn_text.asset_of(mark.origin) for mark in every if mark.origin}
+    urns = {mark.label.urn for mark in every} | {
+        urn_text.asset_of(mark.origin) for mark in every if mark.origin
+    }
     urns |= {urn_text.asset_of(facts.node.urn)}
     urns |= {urn for column in columns for urn, _ in column.properties}
     urns |= {urn for urn, _ in _structured(facts.aspects)}
@@ -125,19 +132,22 @@ def _rows(facts: Facts, marks: Sequence[_Mark], labels: Labels) -> Iterator[tupl
     aspects, latest = facts.aspects, facts.latest
     if path := _container_path(aspects):
         yield "In", Text(" / ".join(map(labels.of, path)))
-    for title, text in (
+    for title, value in (
         ("Owners", ", ".join(f"{labels.of(urn)}{_in_brackets(role)}" for urn, role in _owners(aspects))),
         ("Domain", ", ".join(map(labels.of, _domains(aspects)))),
         (
             "Version",
-            clean(_text(_dict(_dict(aspects.get("versionProperties")).get("version")).get("versionTag"))),
+            clean(
+                text(mapping(mapping(aspects.get("versionProperties")).get("version")).get("versionTag"))
+                or ""
+            ),
         ),
         ("Deprecated", _deprecation(aspects)),
     ):
-        if text:
-            yield title, Text(text)
-    for title, sign in (("Terms", "◆"), ("Tags", "#")):
-        if chosen := [mark for mark in marks if mark.sign == sign]:
+        if value:
+            yield title, Text(value)
+    for title, label_kind in (("Terms", "term"), ("Tags", "tag")):
+        if chosen := [mark for mark in marks if mark.label.kind == label_kind]:
             yield title, _mark_text(chosen, labels)
     for urn, value in _structured(aspects):
         yield labels.of(urn), Text(value)
@@ -155,11 +165,11 @@ def _rows(facts: Facts, marks: Sequence[_Mark], labels: Labels) -> Iterator[tupl
 
 
 def _size_rows(latest: Mapping[str, Aspect]) -> Iterator[tuple[str, Text]]:
-    profile = _dict(latest.get("datasetProfile"))
+    profile = mapping(latest.get("datasetProfile"))
     for title, key, form in (
         ("Rows", "rowCount", _number),
         ("Columns", "columnCount", _number),
-        ("Size", "sizeInBytes", _bytes),
+        ("Size", "sizeInBytes", filesize.decimal),
     ):
         if isinstance(value := profile.get(key), int):
             yield title, Text(form(value))
@@ -169,8 +179,8 @@ def _table(rows: Sequence[tuple[str, Text]]) -> Table:
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(style="bold", overflow="fold")
     table.add_column(overflow="fold")
-    for title, text in rows:
-        table.add_row(title, text)
+    for title, value in rows:
+        table.add_row(title, value)
     return table
 
 
@@ -208,14 +218,14 @@ def _tab_table(tab: Tab) -> Table:
 
 
 def _mark_text(marks: Sequence[_Mark], labels: Labels) -> Text:
-    text = Text()
+    line = Text()
     for mark in marks:
-        text.append(", " if text else "").append(labels.of(mark.urn), style="yellow")
+        line.append(", " if line else "").append(labels.of(mark.label.urn), style="yellow")
         if mark.origin:
             is_column = urn_text.entity_type(mark.origin) == "schemaField"
             origin = labels.column(mark.origin) if is_column else labels.of(mark.origin)
-            text.append(f" (propagated from {origin})", style="dim")
-    return text
+            line.append(f" (propagated from {origin})", style="dim")
+    return line
 
 
 def _neighbours(nodes: Sequence[Node]) -> Text:
@@ -238,24 +248,18 @@ def _lowered(words: str) -> str:
 
 
 def _columns(facts: Facts) -> list[_Column]:
-    schema = _list(_dict(facts.schema.get("schemaMetadata")).get("fields"))
-    editable = {
-        _text(entry.get("fieldPath")): entry
-        for entry in map(
-            _dict, _list(_dict(facts.schema.get("editableSchemaMetadata")).get("editableSchemaFieldInfo"))
-        )
-    }
+    holder = urn_text.asset_of(facts.node.urn)
+    editable = dict(read_schema_fields("editableSchemaMetadata", facts.schema))
     columns = []
-    for entry in map(_dict, schema):
-        path = _text(entry.get("fieldPath"))
+    for path, entry in read_schema_fields("schemaMetadata", facts.schema):
         edited = editable.get(path, {})
-        own = [facts.fields.get(urn, {}) for urn in _field_urns(urn_text.asset_of(facts.node.urn), path)]
+        own = [facts.fields.get(urn, {}) for urn in urn_text.field_urns(holder, path)]
         marks = [mark for source in (entry, edited, *own) for mark in _marks(source)]
         columns.append(
             _Column(
                 path=urn_text.simple_path(path),
-                type=_text(entry.get("nativeDataType")),
-                description=_text(edited.get("description")) or _text(entry.get("description")),
+                type=text(entry.get("nativeDataType")) or "",
+                description=text(edited.get("description")) or text(entry.get("description")) or "",
                 marks=tuple(dict.fromkeys(marks)),
                 properties=tuple(dict.fromkeys(pair for aspects in own for pair in _structured(aspects))),
             )
@@ -263,45 +267,33 @@ def _columns(facts: Facts) -> list[_Column]:
     return columns
 
 
-def _paths(aspects: Mapping[str, Aspect]) -> list[str]:
-    fields = map(_dict, _list(_dict(aspects.get("schemaMetadata")).get("fields")))
-    return [path for entry in fields if (path := _text(entry.get("fieldPath")))]
-
-
-def _field_urns(asset: str, path: str) -> list[str]:
-    """Both forms of the path: sources write terms to either."""
-    return [urn_text.schema_field(asset, form) for form in dict.fromkeys((path, urn_text.simple_path(path)))]
-
-
 def _marks(aspects: Mapping[str, Any]) -> Iterator[_Mark]:
     """Terms and tags of an asset's aspects, or of one field in a schema: there they have the same form."""
-    for aspect, entries, key, sign in _MARKS:
-        for entry in map(_dict, _list(_dict(aspects.get(aspect)).get(entries))):
-            detail = _dict(_dict(entry.get("attribution")).get("sourceDetail"))
-            origin = _text(detail.get("origin")) if detail.get("propagated") == "true" else ""
-            if urn := _text(entry.get(key)):
-                yield _Mark(urn, sign, origin or None)
+    for attached in labels_in(aspects):
+        propagated = attached.detail.get("propagated") == "true"
+        yield _Mark(attached.label, attached.origin if propagated else None)
 
 
 def _owners(aspects: Mapping[str, Aspect]) -> list[tuple[str, str]]:
-    entries = map(_dict, _list(_dict(aspects.get("ownership")).get("owners")))
+    entries = objects(mapping(aspects.get("ownership")).get("owners"))
     return [
         (
             owner,
-            urn_text.full_name(_text(entry.get("typeUrn"))).removeprefix("__system__")
-            or _text(entry.get("type")),
+            urn_text.full_name(text(entry.get("typeUrn")) or "").removeprefix("__system__")
+            or text(entry.get("type"))
+            or "",
         )
         for entry in entries
-        if (owner := _text(entry.get("owner")))
+        if (owner := text(entry.get("owner")))
     ]
 
 
 def _structured(aspects: Mapping[str, Aspect]) -> list[tuple[str, str]]:
-    entries = map(_dict, _list(_dict(aspects.get("structuredProperties")).get("properties")))
+    entries = objects(mapping(aspects.get("structuredProperties")).get("properties"))
     return [
-        (urn, ", ".join(clean(_value(value)) for value in _list(entry.get("values"))))
+        (urn, ", ".join(clean(_value(value)) for value in array(entry.get("values"))))
         for entry in entries
-        if (urn := _text(entry.get("propertyUrn")))
+        if (urn := text(entry.get("propertyUrn")))
     ]
 
 
@@ -316,47 +308,46 @@ def _value(value: object) -> str:
 
 def _container_path(aspects: Mapping[str, Aspect]) -> list[str]:
     """URNs, or names, of what the asset lies in, outermost first."""
-    path = [_text(entry.get("urn")) or _text(entry.get("id")) for entry in _browse_path(aspects)]
-    container = _text(_dict(aspects.get("container")).get("container"))
+    entries = objects(mapping(aspects.get("browsePathsV2")).get("path"))
+    path = [text(entry.get("urn")) or text(entry.get("id")) for entry in entries]
+    container = text(mapping(aspects.get("container")).get("container"))
     return [step for step in path if step] or ([container] if container else [])
 
 
-def _browse_path(aspects: Mapping[str, Aspect]) -> list[Mapping[str, Any]]:
-    return list(map(_dict, _list(_dict(aspects.get("browsePathsV2")).get("path"))))
-
-
 def _domains(aspects: Mapping[str, Aspect]) -> list[str]:
-    return [urn for urn in _list(_dict(aspects.get("domains")).get("domains")) if isinstance(urn, str)]
+    return [urn for urn in array(mapping(aspects.get("domains")).get("domains")) if isinstance(urn, str)]
 
 
 def _deprecation(aspects: Mapping[str, Aspect]) -> str:
-    deprecation = _dict(aspects.get("deprecation"))
-    return (clean(_text(deprecation.get("note"))) or "yes") if deprecation.get("deprecated") is True else ""
+    deprecation = mapping(aspects.get("deprecation"))
+    return (
+        (clean(text(deprecation.get("note")) or "") or "yes") if deprecation.get("deprecated") is True else ""
+    )
 
 
 def _removed(aspects: Mapping[str, Aspect]) -> bool:
-    return _dict(aspects.get("status")).get("removed") is True
+    return mapping(aspects.get("status")).get("removed") is True
 
 
 def _description(aspects: Mapping[str, Aspect]) -> str:
     """What people wrote in the catalog, else what the source said."""
     edited = sorted(name for name in aspects if name.startswith("editable"))
     for name in (*edited, *sorted(aspects)):
-        if text := _text(aspects[name].get("description")) or _text(aspects[name].get("definition")):
-            return text
+        if found := text(aspects[name].get("description")) or text(aspects[name].get("definition")):
+            return found
     return ""
 
 
 def _custom(aspects: Mapping[str, Aspect]) -> list[tuple[str, str]]:
-    every = (_dict(aspect.get("customProperties")) for _, aspect in sorted(aspects.items()))
+    every = (mapping(aspect.get("customProperties")) for _, aspect in sorted(aspects.items()))
     return sorted((str(key), str(value)) for properties in every for key, value in properties.items())
 
 
 def _sql(aspects: Mapping[str, Aspect]) -> list[str]:
-    view, transforms = (_dict(aspects.get(aspect)).get(key) for aspect, key in _SQL)
-    found = [_text(view)]
-    for entry in map(_dict, _list(transforms)):
-        found.append(_text(_dict(entry.get("queryStatement")).get("value")))
+    view, transforms = (mapping(aspects.get(aspect)).get(key) for aspect, key in _SQL)
+    found = [text(view)]
+    for entry in objects(transforms):
+        found.append(text(mapping(entry.get("queryStatement")).get("value")))
     return [sql for sql in found if sql]
 
 
@@ -364,8 +355,8 @@ def _last_change(aspects: Mapping[str, Aspect], latest: Mapping[str, Aspect]) ->
     times = [
         time
         for time in (
-            _dict(_dict(aspects.get("datasetProperties")).get("lastModified")).get("time"),
-            _dict(latest.get("operation")).get("lastUpdatedTimestamp"),
+            mapping(mapping(aspects.get("datasetProperties")).get("lastModified")).get("time"),
+            mapping(latest.get("operation")).get("lastUpdatedTimestamp"),
         )
         if isinstance(time, int) and time > 0
     ]
@@ -383,15 +374,6 @@ def _number(value: int) -> str:
     return f"{value:,}"
 
 
-def _bytes(value: int) -> str:
-    size = float(value)
-    for unit in ("B", "kB", "MB", "GB", "TB"):
-        if size < 1000 or unit == "TB":
-            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
-        size /= 1000
-    return str(value)
-
-
 def _paragraph(text: str) -> str:
     """Text of several lines, each fit for a terminal; the fences of Markdown's code blocks are left out."""
     return "\n".join(clean(line) for line in text.strip().splitlines() if not line.startswith("```"))
@@ -403,15 +385,3 @@ def _one_line(text: str) -> str:
 
 def _in_brackets(role: str) -> str:
     return f" ({clean(role).replace('_', ' ').lower()})" if role and role != "none" else ""
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""
-
-
-def _list(value: object) -> list[Any]:
-    return value if isinstance(value, list) else []
-
-
-def _dict(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}

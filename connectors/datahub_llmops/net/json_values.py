@@ -13,6 +13,16 @@ def mapping(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
+def array(value: object) -> list[Any]:
+    """``value`` if it is a JSON array, else an empty one."""
+    return value if isinstance(value, list) else []
+
+
+def objects(value: object) -> list[Mapping[str, Any]]:
+    """The JSON objects in ``value`` if it is an array; other entries are left out."""
+    return [entry for entry in array(value) if isinstance(entry, Mapping)]
+
+
 def text(value: object) -> str | None:
     """``value`` if it is a string with something in it."""
     return value if isinstance(value, str) and value else None

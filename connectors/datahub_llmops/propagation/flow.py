@@ -11,9 +11,10 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
+from datahub_llmops.catalog.labels import Label
 from datahub_llmops.catalog.protocol import LABELLED_TYPES, Edge, Lineage
 from datahub_llmops.catalog.urn_text import asset_of, entity_type
-from datahub_llmops.propagation.labels import Label, canonical
+from datahub_llmops.propagation.labels import canonical
 
 _PROCESSES: Final = frozenset({"dataJob", "dataProcessInstance"})
 _NEAREST: Final = 2

@@ -7,57 +7,15 @@ we write.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
 
 from datahub_llmops.catalog import urn_text
-from datahub_llmops.catalog.aspect_facts import LabelKind
+from datahub_llmops.catalog.aspect_facts import read_schema_fields
+from datahub_llmops.catalog.labels import AttachedLabel, read_labels
 from datahub_llmops.catalog.protocol import Aspect
+from datahub_llmops.net.json_values import mapping
 from datahub_llmops.urns import ATTRIBUTION_SOURCE
-
-_FIELD_LISTS: Final = {"schemaMetadata": "fields", "editableSchemaMetadata": "editableSchemaFieldInfo"}
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Label:
-    """A glossary term or tag."""
-
-    kind: LabelKind
-    urn: str
-
-    @property
-    def name(self) -> str:
-        """What follows the type in the URN; filters match it.
-
-        >>> Label("term", "urn:li:glossaryTerm:Privacy.PersonalData").name
-        'Privacy.PersonalData'
-        """
-        return self.urn.split(":", 3)[-1]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attached:
-    """A label where it is attached; ``attribution`` is ``None`` where nobody is named."""
-
-    label: Label
-    attribution: Mapping[str, Any] | None = None
-
-    @property
-    def ours(self) -> bool:
-        """Whether propagation attached it."""
-        return self.attribution is not None and self.attribution.get("source") == ATTRIBUTION_SOURCE
-
-    @property
-    def origin(self) -> str | None:
-        """The asset or column that it was carried from, where it says so."""
-        origin = _record((self.attribution or {}).get("sourceDetail")).get("origin")
-        return origin if isinstance(origin, str) else None
-
-    def carried_from(self, origin: str) -> bool:
-        """Whether the attribution says all of what we would write."""
-        detail = _record((self.attribution or {}).get("sourceDetail"))
-        return detail == source_detail(origin)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,8 +30,8 @@ class Holder:
     urn: str
     exists: bool
     removed: bool = False
-    own: tuple[Attached, ...] = ()
-    fields: tuple[tuple[str, Attached], ...] = ()
+    own: tuple[AttachedLabel, ...] = ()
+    fields: tuple[tuple[str, AttachedLabel], ...] = ()
     columns: Mapping[str, tuple[str, ...]] | None = None
 
 
@@ -98,55 +56,30 @@ def is_origin(urn: str) -> bool:
     return urn_text.entity_type(urn) in ("dataset", "schemaField")
 
 
-def holder(urn: str, aspects: Mapping[str, Aspect]) -> Holder:
-    """What the aspects of one entity say; one without any was never emitted. ``removed`` is soft-deleted."""
+def is_ours(attached: AttachedLabel) -> bool:
+    """Whether propagation attached the label."""
+    return attached.attribution.get("source") == ATTRIBUTION_SOURCE
+
+
+def read_holder(urn: str, aspects: Mapping[str, Aspect]) -> Holder:
+    """What the aspects of one entity say; an entity without aspects was never emitted."""
+    found = list(read_labels(aspects))
     return Holder(
         urn=urn,
         exists=bool(aspects),
-        removed=_record(aspects.get("status")).get("removed") is True,
-        own=tuple(_attached(aspects.get("glossaryTerms"), aspects.get("globalTags"))),
-        fields=tuple(_fields(urn, aspects)),
-        columns=_columns(urn, aspects.get("schemaMetadata")),
+        removed=mapping(aspects.get("status")).get("removed") is True,
+        own=tuple(attached for attached in found if attached.path is None),
+        fields=tuple(
+            (urn_text.schema_field(urn, attached.path), attached) for attached in found if attached.path
+        ),
+        columns=_read_columns(urn, aspects) if "schemaMetadata" in aspects else None,
     )
 
 
-def _fields(urn: str, aspects: Mapping[str, Aspect]) -> Iterator[tuple[str, Attached]]:
-    for aspect, fields in _FIELD_LISTS.items():
-        for field in _records(_record(aspects.get(aspect)).get(fields)):
-            if isinstance(path := field.get("fieldPath"), str) and path:
-                column = urn_text.schema_field(urn, path)
-                for attached in _attached(field.get("glossaryTerms"), field.get("globalTags")):
-                    yield column, attached
-
-
-def _columns(urn: str, schema: Aspect | None) -> Mapping[str, tuple[str, ...]] | None:
-    if schema is None:
-        return None
-    found: dict[str, tuple[str, ...]] = {}
-    for field in _records(schema.get("fields")):
-        if isinstance(path := field.get("fieldPath"), str) and path:
-            column = urn_text.schema_field(urn, path)
-            known = found.get(canonical(column), ())
-            found[canonical(column)] = tuple(dict.fromkeys((*known, column)))
-    return found
-
-
-def _attached(terms: object, tags: object) -> Iterator[Attached]:
-    for entry in _records(_record(terms).get("terms")):
-        if isinstance(urn := entry.get("urn"), str):
-            yield Attached(label=Label("term", urn), attribution=_attribution(entry))
-    for entry in _records(_record(tags).get("tags")):
-        if isinstance(urn := entry.get("tag"), str):
-            yield Attached(label=Label("tag", urn), attribution=_attribution(entry))
-
-
-def _attribution(entry: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    return _record(entry.get("attribution")) or None
-
-
-def _records(value: object) -> list[Mapping[str, Any]]:
-    return [entry for entry in value if isinstance(entry, Mapping)] if isinstance(value, list) else []
-
-
-def _record(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
+def _read_columns(urn: str, aspects: Mapping[str, Aspect]) -> dict[str, tuple[str, ...]]:
+    """Canonical URN -> the URNs that the schema spells, of every column."""
+    found: dict[str, dict[str, None]] = {}
+    for path, _ in read_schema_fields("schemaMetadata", aspects):
+        column = urn_text.schema_field(urn, path)
+        found.setdefault(canonical(column), {})[column] = None
+    return {column: tuple(spellings) for column, spellings in found.items()}

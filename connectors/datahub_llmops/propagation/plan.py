@@ -9,10 +9,18 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from datahub_llmops.catalog.labels import AttachedLabel, Label
 from datahub_llmops.catalog.protocol import Aspect, Direction, Lineage
 from datahub_llmops.catalog.urn_text import asset_of, entity_type
 from datahub_llmops.propagation.flow import Graph, Stop, Wanted, flow
-from datahub_llmops.propagation.labels import Attached, Holder, Label, canonical, holder, is_origin
+from datahub_llmops.propagation.labels import (
+    Holder,
+    canonical,
+    is_origin,
+    is_ours,
+    read_holder,
+    source_detail,
+)
 
 _BATCH: Final = 500
 
@@ -94,7 +102,7 @@ class _Estate:
         for start in range(0, len(missing), _BATCH):
             part = missing[start : start + _BATCH]
             found = self._catalog.aspects_of(part)
-            self._holders.update((urn, holder(urn, found.get(urn, {}))) for urn in part)
+            self._holders.update((urn, read_holder(urn, found.get(urn, {}))) for urn in part)
 
     def spellings(self, urn: str) -> tuple[str, ...]:
         """An asset itself; a column as its schema spells it, and not at all where that has no such column."""
@@ -103,11 +111,11 @@ class _Estate:
         columns = self._holders[asset_of(urn)].columns
         return (urn,) if columns is None else columns.get(canonical(urn), ())
 
-    def ours(self) -> Iterator[tuple[str, Attached]]:
+    def ours(self) -> Iterator[tuple[str, AttachedLabel]]:
         """What propagation attached, wherever it may be taken away: not on what is soft-deleted."""
         for urn, found in self._holders.items():
             if self._live(urn):
-                yield from ((urn, attached) for attached in found.own if attached.ours)
+                yield from ((urn, attached) for attached in found.own if is_ours(attached))
 
     def origins(self, allowed: Callable[[Label], bool]) -> dict[Label, set[str]]:
         """Datasets and canonical columns that somebody else labelled, by label."""
@@ -115,7 +123,7 @@ class _Estate:
         for urn, read in self._holders.items():
             if self._live(urn) and is_origin(urn):
                 for at, attached in (*((urn, attached) for attached in read.own), *read.fields):
-                    if not attached.ours and allowed(attached.label):
+                    if not is_ours(attached) and allowed(attached.label):
                         found.setdefault(attached.label, set()).add(canonical(at))
         return found
 
@@ -140,7 +148,7 @@ def _reconcile(estate: _Estate, wanted: Wanted) -> tuple[tuple[Change, ...], tup
     kept: list[tuple[str, Label]] = []
     for urn, label, origin in estate.targets(wanted):
         attached = present.pop((urn, label), None)
-        if attached is not None and attached.carried_from(origin):
+        if attached is not None and attached.detail == source_detail(origin):
             kept.append((urn, label))
         else:
             changes.append(Change(urn=urn, label=label, origin=origin, moved=attached is not None))

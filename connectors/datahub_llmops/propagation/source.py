@@ -36,11 +36,12 @@ from datahub.utilities.lossy_collections import LossyDict
 from pydantic import Field, model_validator
 from typing_extensions import override
 
+from datahub_llmops.catalog.labels import Label
 from datahub_llmops.catalog.open import open_catalog
 from datahub_llmops.errors import CatalogError
 from datahub_llmops.ingestion.recipe_catalog import recipe_catalog
 from datahub_llmops.ingestion.source import check_patterns, workunit
-from datahub_llmops.propagation.labels import Label, source_detail
+from datahub_llmops.propagation.labels import source_detail
 from datahub_llmops.propagation.plan import Change, Plan, plan
 from datahub_llmops.urns import ACTOR, ATTRIBUTION_SOURCE
 

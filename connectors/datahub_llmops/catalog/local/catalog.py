@@ -16,7 +16,7 @@ from typing import Any
 from typing_extensions import override
 
 from datahub_llmops.catalog import urn_text as names
-from datahub_llmops.catalog.aspect_facts import by_alias, columns, last_part
+from datahub_llmops.catalog.aspect_facts import last_part, read_columns, urns_by_alias
 from datahub_llmops.catalog.local import file
 from datahub_llmops.catalog.local.search_words import typed_words
 from datahub_llmops.catalog.local.walk import (
@@ -189,7 +189,7 @@ class LocalCatalog(FullCatalog):
             "where asset.urn = ? and removed = 0 and aspect.name = 'schemaMetadata'",
             (names.asset_of(urn),),
         ).fetchone()
-        return schema is not None and names.simple_path(names.full_name(urn)) in columns(
+        return schema is not None and names.simple_path(names.full_name(urn)) in read_columns(
             json.loads(schema[0])
         )
 
@@ -239,7 +239,7 @@ class LocalCatalog(FullCatalog):
                 "order by asset.urn",
                 (urn.casefold(),),
             ).fetchall()
-        return {found: None if body is None else columns(json.loads(body)) for found, body in rows}
+        return {found: None if body is None else read_columns(json.loads(body)) for found, body in rows}
 
     @override
     def aliases(self, platform: str) -> Mapping[str, Sequence[str]]:
@@ -250,7 +250,7 @@ class LocalCatalog(FullCatalog):
                 "and aspect.name = 'datasetProperties' where urn >= ? and urn < ? and removed = 0 order by urn",
                 (first, first + "\U0010ffff"),
             ).fetchall()
-        return by_alias((urn, json.loads(body)) for urn, body in rows)
+        return urns_by_alias((urn, json.loads(body)) for urn, body in rows)
 
     @override
     def labelled(self) -> Iterable[str]:

@@ -11,13 +11,8 @@ from typing import Any
 
 from datahub_llmops.catalog import urn_text
 from datahub_llmops.catalog.aspect_edges import carries_lineage, column_edges_of, edges_of
-from datahub_llmops.catalog.aspect_facts import (
-    FACT_ASPECTS,
-    LABEL_ASPECTS,
-    facts,
-    labels,
-    last_part,
-)
+from datahub_llmops.catalog.aspect_facts import FACT_ASPECTS, last_part, read_facts
+from datahub_llmops.catalog.labels import LABEL_ASPECTS, read_labels
 from datahub_llmops.catalog.local.encoding import (
     InvalidAspectError,
     json_text,
@@ -229,7 +224,7 @@ class Writer:
             return
         aspect = json.loads(body)
         if is_fact:
-            self._set_facts(asset, urn, facts(name, aspect))
+            self._set_facts(asset, urn, read_facts(name, aspect))
         if is_lineage:
             self._add_edges(asset, urn, name, aspect)
         if is_label:
@@ -280,11 +275,14 @@ class Writer:
             )
 
     def _add_labels(self, asset: int, urn: str, name: str, aspect: Mapping[str, Any]) -> None:
-        for target, kind, label in labels(urn, name, aspect):
-            held = (self._id(target), self._id(urn_text.asset_of(target)))
-            self._db.execute(
-                "insert or ignore into label values (?, ?, ?, ?, ?, ?)", (asset, name, kind, *held, label)
-            )
+        for attached in read_labels({name: aspect}):
+            label = attached.label
+            for target in attached.targets(urn):
+                ids = (self._id(target), self._id(urn_text.asset_of(target)))
+                self._db.execute(
+                    "insert or ignore into label values (?, ?, ?, ?, ?, ?)",
+                    (asset, name, label.kind, *ids, label.urn),
+                )
         self._mark_stale("owner = ? and aspect = ?", (asset, name))
 
     def _mark_stale(self, condition: str, values: tuple[object, ...]) -> None:

@@ -11,7 +11,15 @@ from typing_extensions import override
 
 from datahub_llmops.aspects.generated import register
 from datahub_llmops.catalog import urn_text as names
-from datahub_llmops.catalog.aspect_facts import by_alias, columns, facts, labels
+from datahub_llmops.catalog.aspect_facts import (
+    SCHEMA_ASPECTS,
+    read_columns,
+    read_facts,
+    read_schema_fields,
+    urns_by_alias,
+)
+from datahub_llmops.catalog.labels import Label, read_labels
+from datahub_llmops.catalog.local.search_words import NOT_SEARCHED
 from datahub_llmops.catalog.protocol import (
     LABELLED_TYPES,
     Aspect,
@@ -42,9 +50,6 @@ _CANDIDATES: Final = 100
 _FILTERED_HOPS: Final = 2
 """Up to so many hops a server can be told to stop there; beyond, it knows "three and more" only."""
 
-_NOT_SEARCHED: Final = frozenset(
-    {"schemaField", "query", "dataPlatform", "dataPlatformInstance", "structuredProperty"}
-)
 _LABEL_FIELDS: Final = (
     "glossaryTerms",
     "tags",
@@ -197,11 +202,11 @@ class ServerCatalog(FullCatalog):
     def _nodes(self, assets: Mapping[str, Mapping[str, Aspect]], hops: Mapping[str, int]) -> list[Node]:
         """Nodes of assets by their aspects, and by what is attached to their columns."""
         columns_of = {column: urn for urn, aspects in assets.items() for column in _columns(urn, aspects)}
-        marks: dict[str, list[tuple[str, str]]] = {}
+        of_columns: dict[str, set[Label]] = {}
         for column, attached in self._gms.batch_get(columns_of, _FIELD_LABELS).items():
-            marks.setdefault(columns_of[column], []).extend(_marks(column, attached))
+            of_columns.setdefault(columns_of[column], set()).update(_labels(attached))
         return [
-            _node(urn, aspects, [*_marks(urn, aspects), *marks.get(urn, ())], hops.get(urn, 0))
+            _node(urn, aspects, _labels(aspects) | of_columns.get(urn, set()), hops.get(urn, 0))
             for urn, aspects in assets.items()
         ]
 
@@ -232,7 +237,7 @@ class ServerCatalog(FullCatalog):
     def _found(self, words: str, limit: int) -> list[str]:
         query = {"query": words, "start": 0, "count": limit, "searchFlags": {"skipCache": True}}
         hits = self._gms.search(_SEARCH, {"input": query}, "searchAcrossEntities").hits
-        return [urn for urn, _ in hits if names.entity_type(urn) not in _NOT_SEARCHED]
+        return [urn for urn, _ in hits if names.entity_type(urn) not in NOT_SEARCHED]
 
     @override
     def candidates(self, short: str, limit: int = 20) -> Sequence[str]:
@@ -268,7 +273,7 @@ class ServerCatalog(FullCatalog):
 
     def _schemas(self, urns: Sequence[str]) -> dict[str, Mapping[str, str] | None]:
         return {
-            urn: columns(aspects["schemaMetadata"]) if "schemaMetadata" in aspects else None
+            urn: read_columns(aspects["schemaMetadata"]) if "schemaMetadata" in aspects else None
             for urn, aspects in sorted(self.aspects_of(urns).items())
             if not _removed(aspects)
         }
@@ -276,7 +281,9 @@ class ServerCatalog(FullCatalog):
     @override
     def aliases(self, platform: str) -> Mapping[str, Sequence[str]]:
         found = self._gms.batch_get(self._platform_urns(platform), ("datasetProperties",))
-        return by_alias((urn, aspects.get("datasetProperties", {})) for urn, aspects in sorted(found.items()))
+        return urns_by_alias(
+            (urn, aspects.get("datasetProperties", {})) for urn, aspects in sorted(found.items())
+        )
 
     def _platform_urns(self, platform: str) -> Sequence[str]:
         """Every live dataset of a platform, asked for once."""
@@ -327,50 +334,41 @@ def _told(name: str, aspect: Aspect) -> Aspect:
 
 def _columns(urn: str, aspects: Mapping[str, Aspect]) -> list[str]:
     """URNs of the asset's columns, both forms of a path: terms may be attached to either."""
-    entries = [
-        *(aspects.get("schemaMetadata", {}).get("fields") or ()),
-        *(aspects.get("editableSchemaMetadata", {}).get("editableSchemaFieldInfo") or ()),
-    ]
-    paths = [path for entry in entries if isinstance(path := entry.get("fieldPath"), str)]
     return [
-        names.schema_field(urn, form)
-        for path in paths
-        for form in dict.fromkeys((path, names.simple_path(path)))
+        column
+        for name in SCHEMA_ASPECTS
+        for path, _ in read_schema_fields(name, aspects)
+        for column in names.field_urns(urn, path)
     ]
 
 
-def _marks(urn: str, aspects: Mapping[str, Aspect]) -> list[tuple[str, str]]:
-    """Kind and URN of every term and tag, of the asset's own and on its fields."""
-    return [(kind, label) for name, aspect in aspects.items() for _, kind, label in labels(urn, name, aspect)]
+def _labels(aspects: Mapping[str, Aspect]) -> set[Label]:
+    """Every term and tag, the asset's own and those on its fields."""
+    return {attached.label for attached in read_labels(aspects)}
 
 
-def _node(urn: str, aspects: Mapping[str, Aspect], marks: Iterable[tuple[str, str]], hops: int) -> Node:
-    said: dict[str, Any] = {}
+def _node(urn: str, aspects: Mapping[str, Aspect], labels: Iterable[Label], hops: int) -> Node:
+    facts: dict[str, Any] = {}
     for name, aspect in aspects.items():
-        said.update(facts(name, aspect))
-    chosen = set(marks)
+        facts.update(read_facts(name, aspect))
+    unique = sorted(set(labels))
     return Node(
         urn=urn,
         type=names.entity_type(urn),
-        subtype=said.get("subtype"),
-        platform=said.get("platform") or names.platform(urn),
-        name=said.get("edited_name") or said.get("name") or names.full_name(urn),
-        owners=tuple(said["owners"].split("\n")) if said.get("owners") else (),
-        terms=tuple(sorted(label for kind, label in chosen if kind == "term")),
-        tags=tuple(sorted(label for kind, label in chosen if kind == "tag")),
+        subtype=facts.get("subtype"),
+        platform=facts.get("platform") or names.platform(urn),
+        name=facts.get("edited_name") or facts.get("name") or names.full_name(urn),
+        owners=tuple(facts["owners"].split("\n")) if facts.get("owners") else (),
+        terms=tuple(label.urn for label in unique if label.kind == "term"),
+        tags=tuple(label.urn for label in unique if label.kind == "tag"),
         hops=hops,
     )
 
 
 def _column(urn: str, own: Mapping[str, Aspect], asset: Mapping[str, Aspect]) -> Node | None:
-    """A column is there when its asset has it in its schema, or when something is attached to it."""
+    """The column as a node if its asset has it in its schema or something is attached to it, else ``None``."""
     holder = names.asset_of(urn)
-    attached = {
-        (kind, label)
-        for name, aspect in asset.items()
-        for on, kind, label in labels(holder, name, aspect)
-        if on == urn
-    }
+    attached = {found.label for found in read_labels(asset) if found.path and urn in found.targets(holder)}
     if not own and not attached and urn not in _columns(holder, asset):
         return None
-    return _node(urn, own, [*_marks(urn, own), *attached], 0)
+    return _node(urn, own, _labels(own) | attached, 0)
