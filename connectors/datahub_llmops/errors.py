@@ -1,70 +1,89 @@
-"""Every exception of the package, grouped by what the caller does about it.
+"""Every exception of the package.
 
-A message names the system, the thing and what to do next. It never holds a secret or a payload value.
+The tree is grouped by what the caller does about an error:
+
+    LlmopsError
+      + ConnectorError
+      |   + AccessError            the whole system cannot be used: report it and stop
+      |   |   - UnreachableError
+      |   |   - DeniedError
+      |   - UnreadableError        this item failed: report it, go on, delete nothing
+      |   - VanishedError          this item is gone: count it and go on
+      + CatalogError
+      |   - NoCatalogError
+      |   - UnknownAssetError
+      - SinkError
+      - StoreError
+      - RecipeError
+      - AspectValueError
+      - ModelsError
+      - StatementError
+
+A message names the system, the thing, and what to do next. It never contains a secret or a payload value.
 """
 
 from __future__ import annotations
 
 
 class LlmopsError(Exception):
-    """Base of all; never raised itself."""
+    """The base class of every error. It is never raised itself."""
 
 
 class ConnectorError(LlmopsError):
-    """A reader could not do what it was asked for."""
+    """A reader could not do what it was asked to do."""
 
 
 class AccessError(ConnectorError):
-    """Address, credentials or permission are wrong for the whole system: report and stop."""
+    """The address, the credentials or the permissions are wrong for the whole system. Report it and stop."""
 
 
 class UnreachableError(AccessError):
-    """Nobody answers at the address, or what answers is not the system (refused, no host, TLS, login page)."""
+    """Nothing answers at the address, or something else does: refused, unknown host, TLS error, login page."""
 
 
 class DeniedError(AccessError):
-    """The system answers and says no (401, 403, wrong password). For a single item: that item only."""
+    """The system refuses access (401, 403, wrong password). Raised for one item, it concerns that item only."""
 
 
 class UnreadableError(ConnectorError):
-    """This item could not be read this time (time-out, 5xx, garbage): report, go on, delete nothing."""
+    """The item could not be read this time (time-out, 5xx, garbage). Report it, go on, and delete nothing."""
 
 
 class VanishedError(ConnectorError):
-    """The item was listed and is gone now: count, go on; stale removal may retire it."""
+    """The item was listed and no longer exists. Count it and go on; stale removal may remove it."""
 
 
 class CatalogError(LlmopsError):
-    """A catalog could not be opened, read or written: locked, truncated, of a newer version, unreachable."""
+    """A catalog could not be opened, read or written: locked, truncated, unreachable, or of a newer version."""
 
 
 class NoCatalogError(CatalogError):
-    """There is no local catalog at the path yet: no file, or one that no run has ended in."""
+    """There is no local catalog at the path yet: no file, or a file in which no run has finished."""
 
 
 class UnknownAssetError(CatalogError):
-    """No asset, or more than one, answers to the URN or short name that was asked for."""
+    """The given URN or short name matches no asset, or more than one."""
 
 
 class SinkError(LlmopsError):
-    """The local catalog could not take a run; nothing of it was stored."""
+    """The local catalog could not store a run. Nothing of the run was stored."""
 
 
 class StoreError(LlmopsError):
-    """The local store of answers is missing, damaged, not writable, or of a newer version."""
+    """The answer store is missing, damaged, not writable, or of a newer version."""
 
 
 class RecipeError(LlmopsError):
-    """A recipe, or a file with some of its options, cannot be read or lacks what is asked for; the message names it."""
+    """A recipe, or a file with some of its options, cannot be read or is incomplete. The message names it."""
 
 
 class AspectValueError(LlmopsError):
-    """An aspect of ours holds what its schema does not allow; the message names each field and no value."""
+    """One of our aspects contains what its schema does not allow. The message names each field, but no value."""
 
 
 class ModelsError(LlmopsError):
-    """The model plugin could not be installed; nothing was changed."""
+    """The model plugin could not be installed. Nothing was changed."""
 
 
 class StatementError(LlmopsError):
-    """A SQL statement out of which no lineage can be read; the message says why, in constant words."""
+    """No lineage can be read from a SQL statement. The message says why, in constant words."""
