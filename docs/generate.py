@@ -36,6 +36,7 @@ from datahub_llmops.ingestion.vector_store import VectorStoreSource
 ROOT = Path(__file__).resolve().parent.parent
 BLOCK = re.compile(r"(<!-- (options|help|facts|faults): *(.*?) *-->\n).*?(<!-- /\2 -->)", re.DOTALL)
 OWN = "datahub_llmops"
+COLUMNS = 120
 
 
 def pages() -> Iterator[Path]:
@@ -119,14 +120,34 @@ def rows(config: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, str, 
 
 
 def options(target: str) -> str:
-    """The option table of one config class."""
+    """The options of one config class, as a list."""
     module, _, name = target.partition(":")
     config = getattr(importlib.import_module(module), name)
-    lines = ["| Option | Type | Default | What it says |", "|---|---|---|---|"]
-    for row in rows(config):
-        option, *cells = (cell.replace("|", "\\|") for cell in row)
-        lines.append(f"| `{option}` | {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"
+    return (
+        "\n".join(
+            wrapped(
+                f"- **`{option}`** ({', '.join(filter(None, (kind, default_phrase(default))))}): {description}"
+            )
+            for option, kind, default, description in rows(config)
+        )
+        + "\n"
+    )
+
+
+def default_phrase(default: str) -> str:
+    """The default as a list of options says it."""
+    return default if default in ("", "required") else f"default {default}"
+
+
+def wrapped(item: str) -> str:
+    """One item of a list, in lines of at most 120 columns. Code is never broken."""
+    lines = [""]
+    for word in re.findall(r"(?:`[^`]*`|[^\s`])+", item):
+        if len(lines[-1]) + 1 + len(word) > COLUMNS:
+            lines.append(f"  {word}")
+        else:
+            lines[-1] = f"{lines[-1]} {word}" if lines[-1] else word
+    return "\n".join(lines)
 
 
 def command_help(arguments: str) -> str:
@@ -161,26 +182,18 @@ def facts(_: str) -> str:
     """One table over all stores and facts, as each connector declares them; its tests hold it to that."""
     sources = stores()
     systems = [name.removeprefix("llm-") for name in sources]
-    owned = [source.owned_elsewhere is not VectorStoreSource.owned_elsewhere for source in sources.values()]
-    platforms = [f"`{source.platform}`" for source in sources.values()]
-    lines = [
-        table_row("", [f"[{system}](connectors/{system}.md)" for system in systems]),
-        table_row("---", ["---"] * len(systems)),
-        table_row("a dataset is a", [source.noun for source in sources.values()]),
-        table_row("on the datasets of DataHub's own source", _where(owned, platforms)),
-    ]
+    lines = [table_row("", systems), table_row("---", ["---"] * len(systems))]
     for fact in FACTS:
         told = [source.tells.get(fact) for source in sources.values()]
         lines.append(table_row(fact, ["yes" if note == "yes" else "yes *" if note else "" for note in told]))
-    lines += ["", "\\* as follows:", ""]
+    lines += ["", "What `*` means for each store:", ""]
     for system, source in zip(systems, sources.values(), strict=True):
+        shared = source.owned_elsewhere is not VectorStoreSource.owned_elsewhere
+        where = f", shared with DataHub's own `{source.platform}` source" if shared else ""
         notes = [f"*{fact}* {source.tells[fact]}" for fact in FACTS if source.tells.get(fact, "yes") != "yes"]
-        lines.append(f"- **{system}**: {'; '.join(notes)}.")
+        page = f"[{system}](connectors/{system}.md)"
+        lines.append(wrapped(f"- **{page}**: a dataset is a {source.noun}{where}; {'; '.join(notes)}."))
     return "\n".join(lines) + "\n"
-
-
-def _where(wanted: Iterable[bool], words: Iterable[str]) -> list[str]:
-    return [word if want else "" for want, word in zip(wanted, words, strict=True)]
 
 
 def table_row(first: str, cells: Iterable[str]) -> str:
@@ -213,11 +226,11 @@ def faults(_: str) -> str:
 
 
 def fault_words(cell: Mapping[str, Any]) -> str:
-    """One cell as the table says it."""
-    others = {"read": "; others read", "not read": "; the rest is not tried", "none": ""}[cell["others"]]
+    """One cell as the table says it. The page explains each word."""
+    others = {"read": ", others read", "not read": ", run stops", "none": ""}[cell["others"]]
     if cell["ends"] == "gone":
-        return f"gone, counted{others}"
-    return f"{'tried again, then failure' if cell['tries'] else 'failure'}{others}"
+        return f"gone{others}"
+    return f"{'retried, failure' if cell['tries'] else 'failure'}{others}"
 
 
 PARTS: Mapping[str, Callable[[str], str]] = {
