@@ -140,9 +140,10 @@ def default_phrase(default: str) -> str:
 
 
 def wrapped(item: str) -> str:
-    """One item of a list, in lines of at most 120 columns. Code is never broken."""
+    """One item of a list, in lines of at most 120 columns. Code is broken only where it is longer than a line."""
     lines = [""]
-    for word in re.findall(r"(?:`[^`]*`|[^\s`])+", item):
+    words = re.findall(r"(?:`[^`]*`|[^\s`])+", item)
+    for word in (part for word in words for part in (word.split() if len(word) > COLUMNS - 2 else [word])):
         if len(lines[-1]) + 1 + len(word) > COLUMNS:
             lines.append(f"  {word}")
         else:
@@ -230,7 +231,7 @@ def fault_words(cell: Mapping[str, Any]) -> str:
     others = {"read": ", others read", "not read": ", run stops", "none": ""}[cell["others"]]
     if cell["ends"] == "gone":
         return f"gone{others}"
-    return f"{'retried, failure' if cell['tries'] else 'failure'}{others}"
+    return f"{'retried, fails' if cell['tries'] else 'fails'}{others}"
 
 
 PARTS: Mapping[str, Callable[[str], str]] = {
