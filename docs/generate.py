@@ -142,12 +142,12 @@ def default_phrase(default: str) -> str:
 def wrapped(item: str) -> str:
     """One item of a list, in lines of at most 120 columns. Code is broken only where it is longer than a line."""
     lines = [""]
-    words = re.findall(r"(?:`[^`]*`|[^\s`])+", item)
-    for word in (part for word in words for part in (word.split() if len(word) > COLUMNS - 2 else [word])):
-        if len(lines[-1]) + 1 + len(word) > COLUMNS:
-            lines.append(f"  {word}")
-        else:
-            lines[-1] = f"{lines[-1]} {word}" if lines[-1] else word
+    for word in re.findall(r"(?:`[^`]*`|[^\s`])+", item):
+        for part in word.split() if len(word) > COLUMNS - 2 else [word]:
+            if len(lines[-1]) + 1 + len(part) > COLUMNS:
+                lines.append(f"  {part}")
+            else:
+                lines[-1] = f"{lines[-1]} {part}" if lines[-1] else part
     return "\n".join(lines)
 
 
