@@ -92,7 +92,7 @@ def test_the_recipe_of_llm_runs_is_a_price_list(world: World, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("a: [", "no YAML"),
+        ("a: [", "not YAML"),
         ("currency: EUR", "no `prices`"),
         ("prices: [{model: 'a(', input: 1, output: 1}]", "not a regular expression"),
         ("prices: [{model: a, input: -1, output: 1}]", "greater than or equal"),
@@ -215,7 +215,7 @@ def test_explain_takes_what_the_recipe_of_llm_runs_knows(world: World, tmp_path:
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [("instances: [{at: x}]", "platform"), ("a: [", "no YAML"), (None, "cannot be read")],
+    [("instances: [{at: x}]", "platform"), ("a: [", "not YAML"), (None, "cannot be read")],
 )
 def test_a_recipe_that_cannot_be_read_is_refused(
     world: World, tmp_path: Path, text: str | None, expected: str

@@ -1,14 +1,15 @@
-"""An answer walked back: prompt version, documents, their source, the job that wrote them, its owners and terms.
+"""Traces an answer back to its prompt version, documents, their sources, the jobs that wrote them, owners and terms.
 
-Joins what the hooks stored with a catalog. Every document says what its origin rests on: ``row`` (the chunk carries the
-key of its row), ``source`` (it names its dataset), or ``index`` (only what feeds the index as a whole is known).
+Joins what the hooks recorded with a catalog. Each document states the evidence for its origin: ``row`` (the chunk
+carries the key of its row), ``source`` (it names its dataset), or ``index`` (only what feeds the whole index is known).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from functools import cached_property
+from typing import Final, Literal, TypeAlias
 
 from datahub_llmops.answer_store import digests
 from datahub_llmops.answer_store.database import Store
@@ -17,25 +18,27 @@ from datahub_llmops.answer_store.queries import WriteRow
 from datahub_llmops.answer_store.recorded import (
     Chunk,
     Identities,
+    ModelCall,
     Raw,
     RecordedAnswer,
     RecordedWrites,
     Retrieval,
 )
-from datahub_llmops.answers.resolver import MapConfig, Resolver, shown
+from datahub_llmops.answers.resolver import DEFAULT_FRAMEWORK, MapConfig, Resolver, job_of, shown
 from datahub_llmops.assets.usage import model_name
 from datahub_llmops.catalog.protocol import FullCatalog, Node
 from datahub_llmops.catalog.urn_text import asset_of
 from datahub_llmops.errors import StoreError, UnknownAssetError
 from datahub_llmops.lineage import provenance
 
-RestsOn: TypeAlias = Literal["row", "source", "index"]
-HOPS = 10
+Evidence: TypeAlias = Literal["row", "source", "index"]
+"""What an origin rests on, strongest first; see the module."""
+HOPS: Final = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PromptUsed:
-    """A prompt of the answer; ``urn`` is ``None`` where it has neither a name nor a template."""
+    """A prompt of the answer; ``urn`` is ``None`` if it has neither a name nor a template."""
 
     urn: str | None
     name: str
@@ -57,8 +60,8 @@ class ModelUsed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Writer:
-    """The run that wrote a document, as this host recorded it."""
+class WritingJob:
+    """The job run that wrote a document, as this host recorded it. Times are in seconds since the epoch."""
 
     run: str
     job: str
@@ -66,14 +69,14 @@ class Writer:
     orchestrator: str
     embedding_model: str | None
     sources: tuple[str, ...]
-    """Datasets that the run as a whole read, where it says so."""
+    """Datasets that the run as a whole read, if it recorded them."""
     started: float
     ended: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
-    """A chunk that was retrieved."""
+    """A retrieved chunk, with the evidence for where it came from."""
 
     chunk: str | None
     score: float | None
@@ -83,13 +86,13 @@ class Document:
     source_shown: str | None
     key: str | None
     text_fields: tuple[str, ...]
-    rests_on: RestsOn
+    rests_on: Evidence
     run: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
-    """A dataset or job above the documents, with who answers for it. ``modified`` in milliseconds since the epoch."""
+    """A dataset or job upstream of the documents, with its owners. ``modified`` is in milliseconds since the epoch."""
 
     urn: str
     type: str
@@ -98,7 +101,7 @@ class Origin:
     owners: tuple[str, ...]
     terms: tuple[str, ...]
     tags: tuple[str, ...]
-    rests_on: RestsOn
+    rests_on: Evidence
     modified: int | None
     column_edges: tuple[tuple[str, str], ...] = ()
 
@@ -115,13 +118,13 @@ class Stale:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
-    """Everything that is known about one answer."""
+    """One answer with everything that the answer store and the catalog know about it."""
 
     answer: RecordedAnswer
     prompts: tuple[PromptUsed, ...]
     models: tuple[ModelUsed, ...]
     documents: tuple[Document, ...]
-    writers: tuple[Writer, ...]
+    writers: tuple[WritingJob, ...]
     indexes: tuple[Origin, ...]
     origins: tuple[Origin, ...]
     stale: tuple[Stale, ...]
@@ -129,25 +132,24 @@ class Explanation:
 
 
 def find(store: Store, answer: str | None, *, text: str | None = None) -> RecordedAnswer:
-    """The answer with an id, or the newest whose text was ``text``.
+    """Find the answer with an id (or the first characters of one), or the newest whose whole text was ``text``.
 
     Raises:
         StoreError: there is none; the message says what else to try.
     """
-    known = Identities(store)
     if text is not None:
         secret = digests.key(store.path, create=False)
         ids = store.with_text(digests.digest(secret, text)) if secret is not None else []
         if not ids:
             raise StoreError(
-                "no stored answer has this text (the whole answer, as the application gave it, made on this host or"
-                f" with its {digests.KEY_VARIABLE})"
+                "no stored answer has this text. It has to be the whole answer as the application returned it, "
+                f"recorded on this host or with its {digests.KEY_VARIABLE}"
             )
         answer = ids[0]
     row = store.answer(answer or "")
     if row is None:
         raise StoreError(f"no answer {answer} in {store.path}; list them: datahub-llmops answers")
-    return load_answer(row, known)
+    return load_answer(row, Identities(store))
 
 
 def explain(
@@ -156,103 +158,94 @@ def explain(
     catalog: FullCatalog | None,
     config: MapConfig | None = None,
 ) -> Explanation:
-    """Join. ``config`` is that of ``llm-runs``, so that both end at the same assets.
+    """Join a recorded answer with the catalog. Pass the ``config`` of ``llm-runs``, so that both resolve alike.
 
     Raises:
         CatalogError: the catalog cannot answer.
     """
-    return _Walk(store, answer, catalog, config or MapConfig()).explanation()
+    gaps: dict[str, None] = {}
+    config = config or MapConfig()
+    resolver = Resolver(
+        config.instances,
+        env=config.env,
+        catalog=catalog,
+        ambiguous=lambda found: gaps.setdefault(
+            f"{found.shown} may be {' or '.join(found.candidates)}: say which with `instances` in the recipe of "
+            "llm-runs, and name it: --recipe"
+        ),
+    )
+    rules = provenance.compile(provenance.ProvenanceConfig(rules=config.source_rules), env=config.env)
+    documents, jobs = _Documents(store, resolver, rules, gaps).read(answer)
+    indexes, origins = _read_origins(catalog, documents, gaps) if catalog is not None else ([], [])
+    if catalog is None:
+        gaps.setdefault("no catalog was asked: tables, owners and terms are not known")
+    return Explanation(
+        answer=answer,
+        prompts=tuple(_read_prompts(answer, resolver, catalog)),
+        models=tuple(_model(call, resolver) for call in answer.models),
+        documents=tuple(documents),
+        writers=tuple(jobs),
+        indexes=tuple(indexes),
+        origins=tuple(origins),
+        stale=tuple(_find_stale(indexes, origins)),
+        gaps=tuple(gaps),
+    )
 
 
-class _Walk:
-    """One answer on its way back."""
-
-    def __init__(
-        self,
-        store: Store,
-        answer: RecordedAnswer,
-        catalog: FullCatalog | None,
-        config: MapConfig,
-    ) -> None:
-        self._store, self._answer, self._catalog = store, answer, catalog
-        self._resolver = Resolver(
-            config.instances,
-            env=config.env,
-            catalog=catalog,
-            ambiguous=lambda found: self._gap(
-                f"{found.shown} may be {' or '.join(found.candidates)}: say which with `instances` in the recipe of "
-                "llm-runs, and name it: --recipe"
-            ),
-        )
-        self._rules = provenance.compile(
-            provenance.ProvenanceConfig(rules=config.source_rules), env=config.env
-        )
-        self._secret = digests.key(store.path, create=False)
-        self._gaps: list[str] = []
-        self._writers: dict[str, Writer] = {}
-        self._known: list[tuple[int, Raw]] | None = None
-
-    def _gap(self, text: str) -> None:
-        if text not in self._gaps:
-            self._gaps.append(text)
-
-    def explanation(self) -> Explanation:
-        """Everything."""
-        documents = tuple(self._documents())
-        rests = self._rests_on(documents)
-        indexes, origins = self._origins(documents, rests)
-        if self._catalog is None:
-            self._gap("no catalog was asked: tables, owners and terms are not known")
-        return Explanation(
-            answer=self._answer,
-            prompts=tuple(self._prompt(raw) for raw in self._answer.prompts),
-            models=tuple(self._models()),
-            documents=documents,
-            writers=tuple(self._writers.values()),
-            indexes=tuple(indexes),
-            origins=tuple(origins),
-            stale=tuple(self._stale(indexes, origins)),
-            gaps=tuple(self._gaps),
-        )
-
-    def _prompt(self, raw: Mapping[str, Any]) -> PromptUsed:
-        platform = self._answer.framework or "langchain"
-        urn = self._resolver.prompt(raw, self._answer.application, platform)
+def _read_prompts(
+    answer: RecordedAnswer, resolver: Resolver, catalog: FullCatalog | None
+) -> Iterator[PromptUsed]:
+    urns = [
+        resolver.prompt(raw, answer.application, answer.framework or DEFAULT_FRAMEWORK)
+        for raw in answer.prompts
+    ]
+    known = (
+        {node.urn for node in catalog.nodes([urn for urn in urns if urn])} if catalog is not None else set()
+    )
+    for raw, urn in zip(answer.prompts, urns, strict=True):
         digest = raw.get("digest")
         name = raw.get("name") or (f"unnamed, template {str(digest)[:12]}" if digest else "unnamed")
-        there = urn is not None and self._catalog is not None and bool(self._catalog.nodes([urn]))
-        return PromptUsed(
-            urn=urn, name=str(name), version=raw.get("version"), digest=digest, in_catalog=there
+        yield PromptUsed(
+            urn=urn, name=str(name), version=raw.get("version"), digest=digest, in_catalog=urn in known
         )
 
-    def _models(self) -> list[ModelUsed]:
-        return [
-            ModelUsed(
-                asked=model_name(call.asked),
-                served=model_name(call.served) or model_name(call.asked),
-                urn=self._resolver.model(call.served or call.asked),
-                tokens_in=call.tokens_in,
-                tokens_out=call.tokens_out,
-                status="cached" if call.cached else call.status,
-            )
-            for call in self._answer.models
-        ]
 
-    def _documents(self) -> list[Document]:
-        leaves = [one for one in self._answer.retrievals if not one.composite]
-        return [self._document(one, chunk) for one in leaves for chunk in one.chunks]
+def _model(call: ModelCall, resolver: Resolver) -> ModelUsed:
+    return ModelUsed(
+        asked=model_name(call.asked),
+        served=model_name(call.served) or model_name(call.asked),
+        urn=resolver.model(call.served or call.asked),
+        tokens_in=call.tokens_in,
+        tokens_out=call.tokens_out,
+        status="cached" if call.cached else call.status,
+    )
+
+
+class _Documents:
+    """Reads the documents of an answer, and the job runs that wrote them."""
+
+    def __init__(
+        self, store: Store, resolver: Resolver, rules: provenance.Rules, gaps: dict[str, None]
+    ) -> None:
+        self._store, self._resolver, self._rules, self._gaps = store, resolver, rules, gaps
+        self._secret = digests.key(store.path, create=False)
+        self._identities = Identities(store)
+        self._jobs: dict[str, WritingJob] = {}
+
+    def read(self, answer: RecordedAnswer) -> tuple[list[Document], list[WritingJob]]:
+        leaves = [retrieval for retrieval in answer.retrievals if not retrieval.composite]
+        documents = [self._document(retrieval, chunk) for retrieval in leaves for chunk in retrieval.chunks]
+        return documents, list(self._jobs.values())
 
     def _document(self, retrieval: Retrieval, chunk: Chunk) -> Document:
         index = self._resolver.index(retrieval.index)
         if index is None:
-            self._gap(
+            self._gaps.setdefault(
                 f"index not resolved: {shown(retrieval.index)}; name it: lineage.name_index(store, urn)"
             )
         raw = chunk.source or {}
         given = raw.get("urn")
         source = given if isinstance(given, str) else self._rules.match(str(raw.get("value", "")))
-        run = self._writer(retrieval, chunk, index)
-        rests: RestsOn = "index" if source is None else "row" if chunk.key is not None else "source"
         fields = raw.get("fields")
         return Document(
             chunk=chunk.id,
@@ -263,81 +256,82 @@ class _Walk:
             source_shown=str(given or raw.get("value")) if raw else None,
             key=chunk.key,
             text_fields=tuple(fields.split(",")) if isinstance(fields, str) else (),
-            rests_on=rests,
-            run=run,
+            rests_on="index" if source is None else "row" if chunk.key is not None else "source",
+            run=self._run(retrieval.index_number, chunk, index),
         )
 
-    def _writer(self, retrieval: Retrieval, chunk: Chunk, index: str | None) -> str | None:
-        found = self._last_writer(retrieval.index_number, chunk, index)
+    def _run(self, number: int | None, chunk: Chunk, index: str | None) -> str | None:
+        """The run that wrote the chunk last; its job is kept for the explanation."""
+        found = self._last_write(number, chunk, index)
         if found is None and chunk.run is not None:
             found = self._store.run(chunk.run)
         if found is None:
             return chunk.run
-        if found.run not in self._writers:
-            self._writers[found.run] = _as_writer(load_writes(found, Identities(self._store)))
+        if found.run not in self._jobs:
+            self._jobs[found.run] = _writing_job(load_writes(found, self._identities))
         return found.run
 
-    def _last_writer(self, number: int | None, chunk: Chunk, index: str | None) -> WriteRow | None:
-        """Also of one that wrote into the same index by another of its names."""
+    def _last_write(self, number: int | None, chunk: Chunk, index: str | None) -> WriteRow | None:
+        """The newest write of the chunk into its index, under whichever of its names the index was written."""
         if chunk.id is None or self._secret is None:
             return None
         key = digests.chunk_key(self._secret, chunk.id)
         found = []
-        for other, raw in self._indexes():
+        for other, raw in self._indexes:
             written = self._store.writer_of(other, key)
             if written is not None and (other == number or (index and self._resolver.index(raw) == index)):
                 found.append(written)
-        return max(found, key=lambda one: one.ended, default=None)
+        return max(found, key=lambda write: write.ended, default=None)
 
+    @cached_property
     def _indexes(self) -> list[tuple[int, Raw]]:
-        if self._known is None:
-            self._known = list(self._store.identities("index"))
-        return self._known
+        return list(self._store.identities("index"))
 
-    @staticmethod
-    def _rests_on(documents: tuple[Document, ...]) -> dict[str, RestsOn]:
-        """Sources that documents name themselves; a row says more than a source."""
-        found: dict[str, RestsOn] = {}
-        for document in documents:
-            if document.source is not None and found.get(document.source) != "row":
-                found[document.source] = document.rests_on
-        return found
 
-    def _origins(
-        self, documents: tuple[Document, ...], rests: Mapping[str, RestsOn]
-    ) -> tuple[list[Origin], list[Origin]]:
-        catalog = self._catalog
-        if catalog is None:
-            return [], []
-        indexes: list[Origin] = []
-        above: dict[str, Origin] = {}
-        for index in dict.fromkeys(one.index for one in documents if one.index is not None):
-            try:
-                walk = catalog.lineage(index, "up", HOPS)
-            except UnknownAssetError:
-                self._gap(f"{index} is not in the catalog: run the recipe of its store")
-                continue
-            columns: dict[str, set[tuple[str, str]]] = {}
-            for edge in walk.edges:
-                for pair in edge.columns:
-                    columns.setdefault(asset_of(pair.upstream), set()).add((pair.upstream, pair.downstream))
-            for node in walk.nodes:
-                origin = self._origin(
-                    node, rests.get(node.urn, "index"), tuple(sorted(columns.get(node.urn, ())))
-                )
-                if node.hops == 0:
-                    indexes.append(origin)
-                else:
-                    above.setdefault(node.urn, origin)
-        missing = [urn for urn in rests if urn not in above]
-        for node in catalog.nodes(missing):
-            above[node.urn] = self._origin(node, rests[node.urn], ())
-        for urn in missing:
-            if urn not in above:
-                self._gap(f"{urn} is named by a document and not in the catalog")
-        return indexes, list(above.values())
+def _writing_job(run: RecordedWrites) -> WritingJob:
+    orchestrator, flow, job = job_of(run)
+    return WritingJob(
+        run=run.run,
+        job=job,
+        flow=flow,
+        orchestrator=orchestrator,
+        embedding_model=model_name(run.embedding),
+        sources=tuple(sorted(raw["urn"] for raw, _ in run.sources if isinstance(raw.get("urn"), str))),
+        started=run.started,
+        ended=run.ended,
+    )
 
-    def _origin(self, node: Node, rests: RestsOn, columns: tuple[tuple[str, str], ...]) -> Origin:
+
+def _read_origins(
+    catalog: FullCatalog, documents: Sequence[Document], gaps: dict[str, None]
+) -> tuple[list[Origin], list[Origin]]:
+    """The indexes that the documents were found in, and everything upstream of them or named by a document."""
+    evidence = _evidence(documents)
+    indexes: dict[str, Node] = {}
+    upstream: dict[str, Node] = {}
+    column_edges: dict[str, tuple[tuple[str, str], ...]] = {}
+    for index in dict.fromkeys(document.index for document in documents if document.index is not None):
+        try:
+            walk = catalog.lineage(index, "up", HOPS)
+        except UnknownAssetError:
+            gaps.setdefault(f"{index} is not in the catalog: run the recipe of its store")
+            continue
+        columns: dict[str, set[tuple[str, str]]] = {}
+        for pair in (pair for edge in walk.edges for pair in edge.columns):
+            columns.setdefault(asset_of(pair.upstream), set()).add((pair.upstream, pair.downstream))
+        for node in walk.nodes:
+            (upstream if node.hops else indexes).setdefault(node.urn, node)
+            column_edges.setdefault(node.urn, tuple(sorted(columns.get(node.urn, ()))))
+    missing = [urn for urn in evidence if urn not in upstream]
+    upstream.update({node.urn: node for node in catalog.nodes(missing)})
+    for urn in missing:
+        if urn not in upstream:
+            gaps.setdefault(f"{urn} is named by a document and not in the catalog")
+    modified = _read_modified(
+        catalog, [node.urn for node in (*indexes.values(), *upstream.values()) if node.type == "dataset"]
+    )
+
+    def origin(node: Node) -> Origin:
         return Origin(
             urn=node.urn,
             type=node.type,
@@ -346,42 +340,48 @@ class _Walk:
             owners=node.owners,
             terms=node.terms,
             tags=node.tags,
-            rests_on=rests,
-            modified=self._modified(node.urn) if node.type == "dataset" else None,
-            column_edges=columns,
+            rests_on=evidence.get(node.urn, "index"),
+            modified=modified.get(node.urn),
+            column_edges=column_edges.get(node.urn, ()),
         )
 
-    def _modified(self, urn: str) -> int | None:
-        assert self._catalog is not None
-        operation = self._catalog.latest(urn).get("operation", {})
-        properties = self._catalog.aspects(urn, ["datasetProperties"]).get("datasetProperties", {})
-        stamps = [operation.get("lastUpdatedTimestamp"), (properties.get("lastModified") or {}).get("time")]
-        known = [stamp for stamp in stamps if isinstance(stamp, int)]
-        return max(known) if known else None
-
-    @staticmethod
-    def _stale(indexes: list[Origin], origins: list[Origin]) -> list[Stale]:
-        return [
-            Stale(
-                index=index.urn,
-                source=origin.urn,
-                index_modified=index.modified,
-                source_modified=origin.modified,
-            )
-            for index in indexes
-            for origin in origins
-            if index.modified is not None and origin.modified is not None and origin.modified > index.modified
-        ]
+    return [origin(node) for node in indexes.values()], [origin(node) for node in upstream.values()]
 
 
-def _as_writer(found: RecordedWrites) -> Writer:
-    return Writer(
-        run=found.run,
-        job=found.job or f"index {found.index.get('collection', 'documents')}",
-        flow=found.flow or found.application,
-        orchestrator=found.orchestrator or found.framework,
-        embedding_model=model_name(found.embedding),
-        sources=tuple(sorted(raw["urn"] for raw, _ in found.sources if isinstance(raw.get("urn"), str))),
-        started=found.started,
-        ended=found.ended,
-    )
+def _evidence(documents: Iterable[Document]) -> dict[str, Evidence]:
+    """The strongest evidence for each source that documents name themselves: a row is stronger than a source."""
+    found: dict[str, Evidence] = {}
+    for document in documents:
+        if document.source is not None and found.get(document.source) != "row":
+            found[document.source] = document.rests_on
+    return found
+
+
+def _read_modified(catalog: FullCatalog, datasets: Sequence[str]) -> dict[str, int]:
+    """When each dataset changed last, in milliseconds since the epoch, if the catalog knows."""
+    versioned, series = catalog.aspects_of(datasets), catalog.latest_of(datasets)
+    found: dict[str, int] = {}
+    for urn in datasets:
+        properties = versioned.get(urn, {}).get("datasetProperties", {})
+        operation = series.get(urn, {}).get("operation", {})
+        stamps = (operation.get("lastUpdatedTimestamp"), (properties.get("lastModified") or {}).get("time"))
+        if known := [stamp for stamp in stamps if isinstance(stamp, int)]:
+            found[urn] = max(known)
+    return found
+
+
+def _find_stale(indexes: Iterable[Origin], origins: Sequence[Origin]) -> Iterator[Stale]:
+    """Pairs of an index and a source that changed after the index was written."""
+    for index in indexes:
+        for origin in origins:
+            if (
+                index.modified is not None
+                and origin.modified is not None
+                and origin.modified > index.modified
+            ):
+                yield Stale(
+                    index=index.urn,
+                    source=origin.urn,
+                    index_modified=index.modified,
+                    source_modified=origin.modified,
+                )

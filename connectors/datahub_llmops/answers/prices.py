@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field
 
 from datahub_llmops.answer_store.recorded import ModelCall
 from datahub_llmops.assets.usage import Tokens, model_name
 from datahub_llmops.errors import RecipeError
-from datahub_llmops.ingestion.recipe_file import options
+from datahub_llmops.ingestion.recipe_file import Regex, options
 
 
 class PriceConfig(BaseModel):
@@ -19,7 +19,7 @@ class PriceConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    model: str = Field(
+    model: Regex = Field(
         description="Regular expression over the whole name of the model that served, as provider/model, for example "
         "`openai/gpt-5(-\\d{4}-\\d{2}-\\d{2})?`."
     )
@@ -33,15 +33,6 @@ class PriceConfig(BaseModel):
         default=None, ge=0, description="Of a million written to the provider's cache, for example `1.56`."
     )
     output: float = Field(ge=0, description="Of a million tokens out, reasoning included, for example `10`.")
-
-    @field_validator("model")
-    @classmethod
-    def _compiles(cls, value: str) -> str:
-        try:
-            re.compile(value)
-        except re.error as error:
-            raise ValueError(f"{value!r} is not a regular expression: {error}") from error
-        return value
 
     def cost(self, tokens: Tokens) -> float | None:
         """Of one call; ``None`` where a number of tokens or a price that it needs is not known.

@@ -18,14 +18,15 @@ from datahub.configuration.common import ConfigModel
 from datahub.configuration.source_common import EnvConfigMixin
 from datahub.metadata.urns import DatasetUrn
 from datahub.utilities.urns.error import InvalidUrnError
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from datahub_llmops import urns
+from datahub_llmops.answer_store.recorded import RecordedWrites
 from datahub_llmops.assets.collections import Name
 from datahub_llmops.assets.usage import model_name
 from datahub_llmops.catalog.protocol import Catalog
 from datahub_llmops.errors import RecipeError
-from datahub_llmops.ingestion.recipe_file import options
+from datahub_llmops.ingestion.recipe_file import Regex, options
 from datahub_llmops.lineage.provenance import RuleConfig
 
 _NAMES: Final[Mapping[str, tuple[str, ...]]] = {
@@ -35,6 +36,9 @@ _NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     "postgres": ("database", "schema", "collection"),
 }
 """Which parts make an asset's name, outermost first; every other platform's is the collection alone."""
+
+DEFAULT_FRAMEWORK: Final = "langchain"
+"""Platform of an answer's assets if the hooks recorded no framework."""
 
 IN_MEMORY: Final = ":memory:"
 """Path of a store that ends with its process: no asset of a catalog, whatever its name."""
@@ -49,11 +53,11 @@ class InstanceConfig(ConfigModel):
     """One rule of `instances`: which stores it means, and where they are in the catalog."""
 
     platform: str = Field(description="Platform of the store, for example `chroma`.")
-    at: str = Field(
+    at: Regex = Field(
         default=".*",
         description="Regular expression over the whole host with port, or path, for example `chroma\\.eu:8000`.",
     )
-    tenant: str = Field(default=".*", description="Regular expression over the tenant, for example `acme`.")
+    tenant: Regex = Field(default=".*", description="Regular expression over the tenant, for example `acme`.")
     platform_instance: str | None = Field(
         default=None, description="Platform instance of the store's own recipe, for example `eu`."
     )
@@ -66,15 +70,6 @@ class InstanceConfig(ConfigModel):
         description="Collections by other names that applications ask for, where the catalog does not know them, for "
         "example `{docs: docs_v2}`.",
     )
-
-    @field_validator("at", "tenant")
-    @classmethod
-    def _compiles(cls, value: str) -> str:
-        try:
-            re.compile(value)
-        except re.error as error:
-            raise ValueError(f"{value!r} is not a regular expression: {error}") from error
-        return value
 
     def fits(self, raw: Mapping[str, Any], platform: str) -> bool:
         """Whether a raw identity is meant."""
@@ -224,6 +219,12 @@ class Resolver:
         """URN of a model that says its name."""
         name = model_name(raw)
         return None if name is None else urns.model(name, env=self._env)
+
+
+def job_of(run: RecordedWrites) -> tuple[str, str, str]:
+    """Orchestrator, flow and job of a run; the framework, application and index stand in for what it does not name."""
+    job = run.job or f"index {run.index.get('collection', 'documents')}"
+    return run.orchestrator or run.framework, run.flow or run.application, job
 
 
 def asset_name(raw: Mapping[str, Any]) -> Name | None:

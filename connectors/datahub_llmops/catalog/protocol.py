@@ -148,6 +148,10 @@ class FullCatalog(Catalog, Protocol):
         """By aspect name the newest record of each time series (``datasetProfile``, ``operation`` ...) of one asset."""
         ...
 
+    def latest_of(self, urns: Iterable[str]) -> Mapping[str, Mapping[str, Aspect]]:
+        """``latest`` of many assets at once; those without a time series are left out."""
+        ...
+
     def records(self) -> Iterator[Record]:
         """Everything that the catalog holds, soft-deleted assets and time series too.
 

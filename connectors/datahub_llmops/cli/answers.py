@@ -6,7 +6,7 @@ import json
 import re
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from datahub_llmops.answer_store.recorded import RecordedAnswer
     from datahub_llmops.answers.prices import PricesConfig
     from datahub_llmops.assets.usage import Totals
+    from datahub_llmops.catalog.protocol import FullCatalog
 
 _STORE = click.option(
     "--store",
@@ -46,10 +47,10 @@ class Since(click.ParamType):  # type: ignore[type-arg]  # generic in newer rele
 
     @override
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Or a usage error."""
+        """Parse the text of the option; a malformed one ends the command with a usage error."""
         found = re.fullmatch(r"(\d+)([smhd])", str(value))
         if found is None:
-            self.fail(f"{value!r} is no time: write 30m, 1h, 7d", param, ctx)
+            self.fail(f"{value!r} is not a length of time: write 30m, 1h or 7d", param, ctx)
         return time.time() - int(found[1]) * _UNITS[found[2]]
 
 
@@ -216,84 +217,10 @@ def explain(
         if as_json:
             click.echo(json.dumps(asdict(found), indent=2, default=str))
         else:
-            for line in lines(found, _names(catalog, found)):
-                _say(line)
+            from datahub_llmops.cli.explanation import explanation_lines
+            from datahub_llmops.cli.render import show
 
-
-def _names(catalog: Any, found: Any) -> Callable[[str], str]:
-    """Names of people, terms and tags, all looked up at once."""
-    if catalog is None:
-        return str
-    from datahub_llmops.cli.render import Labels
-
-    labels = Labels(catalog)
-    origins = (*found.indexes, *found.origins)
-    labels.learn(urn for origin in origins for urn in (*origin.owners, *origin.terms, *origin.tags))
-    return labels.of
-
-
-def lines(found: Any, named: Callable[[str], str] = str) -> Iterator[str]:
-    """An explanation in words, one question after the other; ``named`` gives the name behind a URN."""
-    answer = found.answer
-    when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(answer.started))
-    version = f" {answer.version}" if answer.version else ""
-    yield f"Answer {answer.id} of {answer.application}{version}, {when}, {answer.status}"
-    if answer.error:
-        yield f"  error: {answer.error}"
-    yield "1. Prompt"
-    for prompt in found.prompts:
-        known = "" if prompt.in_catalog else " (not in the catalog)"
-        yield f"  {prompt.name}{f' version {prompt.version}' if prompt.version else ''}{known}"
-    yield "2. Documents"
-    for document in found.documents:
-        score = f" score {document.score:g}" if document.score is not None else ""
-        key = f" row {document.key}" if document.key else ""
-        source = document.source or document.source_shown
-        place = f" from {source}{key}" if source else f" from {document.index_shown}"
-        yield f"  {document.chunk}{score}{place} [{document.rests_on}]"
-    yield "3. Sources"
-    for origin in (*found.indexes, *found.origins):
-        if origin.type == "dataset":
-            yield f"  {origin.subtype or 'Dataset'} {origin.urn} [{origin.rests_on}]"
-            yield from _labels(origin, named)
-            for upstream, downstream in origin.column_edges:
-                yield f"    {_column(upstream)} -> {_column(downstream)}"
-    yield "4. Jobs, owners, freshness"
-    for writer in found.writers:
-        wrote = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(writer.ended))
-        yield f"  {writer.orchestrator}: {writer.flow} / {writer.job}, run {writer.run}, wrote {wrote}"
-        for source in writer.sources:
-            yield f"    read {source}"
-    for origin in found.origins:
-        if origin.type not in ("dataset", "dataProcessInstance"):  # Runs are told above, by what wrote.
-            yield f"  {origin.subtype or origin.type} {origin.urn}"
-            yield from _labels(origin, named)
-    for stale in found.stale:
-        yield f"  STALE: {stale.source} changed after {stale.index} was written"
-    yield "5. Models"
-    for model in found.models:
-        asked = f", asked for {model.asked}" if model.asked != model.served else ""
-        counts = [
-            f"{count:,} tokens {word}"
-            for word, count in (("in", model.tokens_in), ("out", model.tokens_out))
-            if count is not None
-        ]
-        tokens = ", ".join(counts) or "tokens not reported"
-        yield f"  {model.served or 'unknown'}{asked}, {tokens}, {model.status}"
-    for gap in found.gaps:
-        yield f"Not known: {gap}"
-
-
-def _labels(origin: Any, named: Callable[[str], str]) -> Iterator[str]:
-    for word, values in (("owners", origin.owners), ("terms", origin.terms), ("tags", origin.tags)):
-        if values:
-            yield f"    {word}: {', '.join(map(named, values))}"
-
-
-def _column(field_urn: str) -> str:
-    from datahub_llmops.catalog import urn_text
-
-    return urn_text.simple_path(urn_text.full_name(field_urn))
+            show(*explanation_lines(found, catalog), soft_wrap=True)
 
 
 def _read(store: Store, since: float, application: str | None, limit: int | None) -> Iterator[RecordedAnswer]:
@@ -375,18 +302,16 @@ def _store(path: Path | None) -> Iterator[Store]:
 
 
 @contextmanager
-def _catalog(where: str | None) -> Iterator[Any]:
-    """The catalog, or nothing where none was written yet and none was named: the store alone explains half."""
+def _catalog(where: str | None) -> Iterator[FullCatalog | None]:
+    """The catalog, or ``None`` if none was named and there is none yet: the answer store alone explains half."""
     from datahub_llmops.catalog.open import open_catalog
 
+    catalog: FullCatalog | None = None
     try:
         catalog = open_catalog(where)
-    except NoCatalogError as error:
-        if where is not None:
-            raise click.ClickException(_shown(str(error))) from error
-        catalog = None
     except CatalogError as error:
-        raise click.ClickException(_shown(str(error))) from error
+        if where is not None or not isinstance(error, NoCatalogError):
+            raise click.ClickException(_shown(str(error))) from error
     with closing(catalog) if catalog is not None else nullcontext():
         yield catalog
 

@@ -51,12 +51,15 @@ def _visible(letter: str) -> str:
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
-def show(*parts: RenderableType) -> None:
-    """Write to standard output. Where that is no terminal nothing is coloured, wrapped or padded."""
+def show(*parts: RenderableType, soft_wrap: bool = False) -> None:
+    """Write to standard output. If that is not a terminal, nothing is coloured, wrapped or padded.
+
+    ``soft_wrap`` leaves the wrapping of long lines to the terminal, so that a URN can be copied from it.
+    """
     if sys.stdout.isatty():
         console = Console(highlight=False, markup=False, emoji=False)
         for part in parts:
-            console.print(part)
+            console.print(part, soft_wrap=soft_wrap)
         return
     console = Console(width=_WIDE, highlight=False, markup=False, emoji=False)
     with console.capture() as captured:

@@ -1,18 +1,32 @@
-"""Options out of a recipe's file, for commands that need what a recipe knows."""
+"""Reads options from a recipe's file, for commands that need what the recipe knows."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypeAlias
 
 import yaml
+from pydantic import AfterValidator
 
 from datahub_llmops.errors import RecipeError
 
 
+def _check_regex(pattern: str) -> str:
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise ValueError(f"{pattern!r} is not a regular expression: {error}") from error
+    return pattern
+
+
+Regex: TypeAlias = Annotated[str, AfterValidator(_check_regex)]
+"""A recipe option that is a regular expression; the recipe is refused if it does not compile."""
+
+
 def options(path: Path, names: Collection[str]) -> dict[str, Any]:
-    """Those of the named options that the source of a recipe has, or a file that holds nothing but options.
+    """The named options of a recipe's source, as far as it sets them. The file may also hold nothing but options.
 
     Raises:
         RecipeError: it cannot be read.
@@ -22,7 +36,7 @@ def options(path: Path, names: Collection[str]) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError) as error:
         raise RecipeError(f"{path} cannot be read: {error}") from error
     except yaml.YAMLError as error:
-        raise RecipeError(f"{path}: this is no YAML") from error
+        raise RecipeError(f"{path}: this is not YAML") from error
     source = found.get("source") if isinstance(found, Mapping) else None
     config = source.get("config") if isinstance(source, Mapping) else found
     return {name: config[name] for name in names if name in config} if isinstance(config, Mapping) else {}

@@ -8,6 +8,7 @@ from datahub.ingestion.api.workunit import MetadataWorkUnit
 from datahub.metadata.urns import DatasetUrn
 
 from datahub_llmops import urns
+from datahub_llmops.answers.resolver import DEFAULT_FRAMEWORK
 from datahub_llmops.assets.usage import Totals
 from datahub_llmops.catalog.protocol import Catalog
 from datahub_llmops.ingestion.emitter import RunWriter
@@ -29,7 +30,7 @@ class Logs(dict[str, str]):
     def met(self, name: str, framework: str | None) -> None:
         """An application, perhaps for the first time."""
         if name not in self:
-            platform = self._config.application_platform or framework or "langchain"
+            platform = self._config.application_platform or framework or DEFAULT_FRAMEWORK
             self._platforms[name] = platform
             self[name] = mapping.application_urns(name, platform, self._config.env)[2]
 

@@ -18,7 +18,7 @@ from datahub_llmops.answer_store.recorded import (
     Retrieval,
 )
 from datahub_llmops.answers.prices import PricesConfig
-from datahub_llmops.answers.resolver import Resolver, shown
+from datahub_llmops.answers.resolver import DEFAULT_FRAMEWORK, Resolver, shown
 from datahub_llmops.assets.usage import Totals, model_name
 
 DAY: Final = 86_400
@@ -119,7 +119,7 @@ def roll_up(
         found.answers += 1
         application = found.applications.setdefault(
             answer.application,
-            Application(name=answer.application, framework=answer.framework or "langchain"),
+            Application(name=answer.application, framework=answer.framework or DEFAULT_FRAMEWORK),
         )
         application.first = min(application.first, answer.started)
         application.last = max(application.last, answer.ended)

@@ -9,7 +9,7 @@ from datahub.ingestion.api.workunit import MetadataWorkUnit
 
 from datahub_llmops import urns
 from datahub_llmops.answer_store.recorded import RecordedWrites
-from datahub_llmops.answers.resolver import Resolver
+from datahub_llmops.answers.resolver import Resolver, job_of
 from datahub_llmops.assets.usage import model_name
 from datahub_llmops.ingestion.emitter import RunWriter
 from datahub_llmops.ingestion.source import workunit
@@ -39,13 +39,9 @@ class EmbeddingRuns:
             index = resolver.index(one.index)
             if index is None:
                 continue
-            orchestrator = one.orchestrator or one.framework
+            orchestrator, flow, name = job_of(one)
             job, proposals = mapping.embedding_job_proposals(
-                orchestrator,
-                one.flow or one.application,
-                one.job or f"index {one.index.get('collection', 'documents')}",
-                self._env,
-                self._job_properties(one),
+                orchestrator, flow, name, self._env, self._job_properties(one)
             )
             yield from self._writer.platform(orchestrator)
             model = model_name(one.embedding)

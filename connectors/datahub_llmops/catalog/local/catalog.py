@@ -114,13 +114,21 @@ class LocalCatalog(FullCatalog):
 
     @override
     def latest(self, urn: str) -> Mapping[str, Aspect]:
+        return self.latest_of([urn]).get(urn, {})
+
+    @override
+    def latest_of(self, urns: Iterable[str]) -> Mapping[str, Mapping[str, Aspect]]:
+        found: dict[str, dict[str, Aspect]] = {}
         with self._reading() as connection:
-            rows = connection.execute(
-                "select name, body, max(at) from series where asset = (select id from asset where urn = ?) "
-                "group by name order by name",
-                (urn,),
-            ).fetchall()
-        return {name: json.loads(body) for name, body, _ in rows}
+            for part in chunks(dict.fromkeys(urns)):
+                rows = connection.execute(
+                    "select urn, series.name, body, max(at) from series join asset on asset.id = series.asset "
+                    f"where urn in ({','.join('?' * len(part))}) group by urn, series.name order by series.name",
+                    part,
+                )
+                for urn, name, body, _ in rows:
+                    found.setdefault(urn, {})[name] = json.loads(body)
+        return found
 
     @override
     def lineage(self, urn: str, direction: Direction, hops: int = 5) -> Lineage:

@@ -121,8 +121,14 @@ class ServerCatalog(FullCatalog):
 
     @override
     def latest(self, urn: str) -> Mapping[str, Aspect]:
-        found = self._gms.batch_get([urn]).get(urn, {})
-        return {name: aspect for name, aspect in sorted(found.items()) if _is_series(aspect)}
+        return self.latest_of([urn]).get(urn, {})
+
+    @override
+    def latest_of(self, urns: Iterable[str]) -> Mapping[str, Mapping[str, Aspect]]:
+        return {
+            urn: {name: aspect for name, aspect in sorted(found.items()) if _is_series(aspect)}
+            for urn, found in self._gms.batch_get(urns).items()
+        }
 
     @override
     def lineage(self, urn: str, direction: Direction, hops: int = 5) -> Lineage:
