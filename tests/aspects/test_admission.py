@@ -16,7 +16,7 @@ from datahub_llmops.aspects.admission import (
     PluginState,
     decide,
     plugin_state,
-    table,
+    released_fields,
 )
 from datahub_llmops.aspects.base import LlmopsAspect
 from datahub_llmops.aspects.generated import (
@@ -41,7 +41,7 @@ def recorded(name: str, version: str | None = None) -> dict[str, Any]:
 
 
 OURS = "0.3.0"
-EVERYTHING = table()[SCHEMAS_VERSION]
+EVERYTHING = released_fields()[SCHEMAS_VERSION]
 VERSIONS: Mapping[str, FieldPaths] = {
     "0.1.0": {"vectorIndexInfo": frozenset({"engine", "region"})},
     "0.2.0": {
@@ -198,7 +198,9 @@ class Server:
 
 def test_an_aspect_that_is_refused_all_the_same_is_left_out_and_reported_once() -> None:
     server, reports = Server("vectorIndexInfo"), list[tuple[str, str]]()
-    gate = AspectGate(decide("on", "server"), send=server.write, refused=lambda *said: reports.append(said))
+    gate = AspectGate(
+        decide("on", "server"), send=server.write, report_rejection=lambda *report: reports.append(report)
+    )
     for _ in range(3):
         assert gate.admit(INDEX, VectorIndexInfoClass(engine="chroma")) is None
         assert gate.admit(INDEX, PromptInfoClass(registry="langfuse")) is not None

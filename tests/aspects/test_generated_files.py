@@ -22,7 +22,7 @@ from datahub.metadata.schema_classes import (
 )
 
 from aspects.examples import PDL
-from datahub_llmops.aspects.admission import table
+from datahub_llmops.aspects.admission import released_fields
 from datahub_llmops.aspects.generated import ASPECTS, SCHEMAS_VERSION
 from datahub_llmops.aspects.manifest import package_data
 from datahub_llmops.mapping.properties import PROPERTIES, definitions
@@ -51,7 +51,7 @@ def test_one_version_everywhere() -> None:
     pom = ElementTree.parse(SCHEMAS / "pom.xml").getroot()
     version = pom.findtext("{http://maven.apache.org/POM/4.0.0}version")
     assert version == SCHEMAS_VERSION == package_data()["version"]
-    assert list(table())[-1] == version
+    assert list(released_fields())[-1] == version
     with zipfile.ZipFile(ARCHIVE) as archive:
         assert f"datahub-llmops/{version}/entity-registry.yaml" in archive.namelist()
 

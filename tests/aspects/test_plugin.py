@@ -73,7 +73,7 @@ def test_an_older_version_stays_and_is_named(tmp_path: Path) -> None:
 
 def test_a_newer_version_is_not_joined(tmp_path: Path) -> None:
     (tmp_path / "datahub-llmops" / "99.0.0").mkdir(parents=True)
-    with pytest.raises(ModelsError, match=r"99\.0\.0 is newer than .* nothing was installed\. Upgrade"):
+    with pytest.raises(ModelsError, match=r"99\.0\.0 is newer than .* so nothing was installed\. Upgrade"):
         install(tmp_path)
     assert names(tmp_path / "datahub-llmops") == ["99.0.0"]
 
@@ -82,7 +82,7 @@ def test_the_same_version_with_other_content_is_not_touched(tmp_path: Path) -> N
     registry = tmp_path / "datahub-llmops" / VERSION / "entity-registry.yaml"
     registry.parent.mkdir(parents=True)
     registry.write_text("id: mine\n")
-    with pytest.raises(ModelsError, match=r"holds something else.*Remove that folder"):
+    with pytest.raises(ModelsError, match=r"with other content.*Remove that folder"):
         install(tmp_path)
     assert files(tmp_path) == {f"datahub-llmops/{VERSION}/entity-registry.yaml": b"id: mine\n"}
 

@@ -143,7 +143,7 @@ def test_a_server_that_refuses_an_aspect_all_the_same() -> None:
     with Stub(server.answer) as stub, closing(client(stub)) as gms:
         decision = decide("auto", "server", config=gms.config())
         assert decision.enabled
-        gate = AspectGate(decision, send=gms.write, refused=lambda *said: reports.append(said))
+        gate = AspectGate(decision, send=gms.write, report_rejection=lambda *report: reports.append(report))
         admitted = [aspect for urn, aspect in examples() if gate.admit(urn, aspect) is not None]
         assert gate.admit(INDEX, VectorIndexInfoClass(engine="chroma")) is None
     assert len(admitted) == len(examples()) - 1

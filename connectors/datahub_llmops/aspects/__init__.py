@@ -1,1 +1,1 @@
-"""Typed aspects of this plugin: the generated classes, what a server admits of them, the model plugin."""
+"""Typed aspects of this package: generated classes, the model plugin, and which aspects a server accepts."""

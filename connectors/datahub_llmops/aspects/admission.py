@@ -1,7 +1,7 @@
-"""Whether a run writes our aspects, and how much of them: ``custom_aspects: auto | on | off``.
+"""Decides which typed aspects and fields a run writes, by the option ``custom_aspects: auto | on | off``.
 
-A server without the model plugin refuses an unknown aspect and the whole batch around it, so ``auto`` asks first. What
-a server says in ``/config`` is the version of the plugin, not its aspects: those are in a table in this package.
+A server without the model plugin rejects an unknown aspect together with the whole batch, so ``auto`` asks the server
+first. The server's ``/config`` has only the version of the plugin; a table in this package maps it to the aspects.
 """
 
 from __future__ import annotations
@@ -17,47 +17,48 @@ from datahub_llmops.errors import CatalogError
 
 Mode: TypeAlias = Literal["auto", "on", "off"]
 Target: TypeAlias = Literal["local", "server", "file"]
-"""Where a run writes: a local catalog, a DataHub server, or a file, ``export`` included."""
+"""Where a run writes: to a local catalog, a DataHub server, or a file. ``export`` writes to a file."""
 State: TypeAlias = Literal["none", "older", "same", "newer", "failed"]
 FieldPaths: TypeAlias = Mapping[str, frozenset[str]]
-"""Aspect -> its field paths; fields of records inside are dotted: ``vectors.dimension``."""
+"""Maps an aspect to its field paths. A field of a nested record has a dotted path, such as ``vectors.dimension``."""
 
-_HELP: Final = "docs/install-on-server.md says how to install the model plugin"
+_HELP: Final = "see docs/install-on-server.md for how to install it"
 
 AspectT = TypeVar("AspectT", bound=LlmopsAspect)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PluginState:
-    """What a server says of the plugin. ``version`` is the one in force, the failed one when none is."""
+    """The model plugin of a server. ``version`` is the active version, or the failed one if none is active."""
 
     state: State
     version: str | None = None
     reason: str | None = None
-    """First line of what the server says of the failure; it may be set beside a version in force."""
+    """First line of the server's reason for a failure. An active version and a failed one can exist side by side."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """What a run writes of our aspects, and the sentence about it for the report."""
+    """The typed aspects and fields that a run writes, and a sentence about them for the report."""
 
     fields: FieldPaths
     message: str
     warning: bool = False
-    """The user should do something about it."""
+    """Whether the user should act on the message."""
 
     @property
     def enabled(self) -> bool:
+        """Whether the run writes typed aspects at all."""
         return bool(self.fields)
 
     def cut(self, aspect: AspectT) -> AspectT | None:
-        """The aspect with the fields that are written, ``None`` when it is not written at all."""
+        """Return the aspect with only the fields that the run writes, or ``None`` if it does not write the aspect."""
         known = self.fields.get(aspect.ASPECT_NAME)
-        return None if known is None else _cut(aspect, known)
+        return None if known is None else _cut_aspect(aspect, known)
 
 
-def table() -> Mapping[str, FieldPaths]:
-    """Plugin version -> aspect -> field paths, of every version that was released."""
+def released_fields() -> Mapping[str, FieldPaths]:
+    """Map every released version of the model plugin to its aspects and their fields."""
     versions: Mapping[str, Mapping[str, list[str]]] = package_data()["versions"]
     return {
         version: {aspect: frozenset(paths) for aspect, paths in aspects.items()}
@@ -66,18 +67,14 @@ def table() -> Mapping[str, FieldPaths]:
 
 
 def plugin_state(config: Mapping[str, Any], ours: str = SCHEMAS_VERSION) -> PluginState:
-    """Read the body of a server's ``/config``. The highest version that loaded is in force."""
+    """Read the state of the plugin from the body of a server's ``/config``. The highest loaded version is active."""
     models = config.get("models")
     versions = models.get(REGISTRY) if isinstance(models, dict) else None
     if not isinstance(versions, dict) or not versions:
         return PluginState(state="none")
-    results = {version: said for version, said in versions.items() if isinstance(said, dict)}
-    loaded = sorted(
-        (v for v, said in results.items() if said.get("loadResult") == "SUCCESS"), key=version_key
-    )
-    failed = sorted(
-        (v for v, said in results.items() if said.get("loadResult") != "SUCCESS"), key=version_key
-    )
+    results = {version: result for version, result in versions.items() if isinstance(result, dict)}
+    loaded = sorted((v for v in results if results[v].get("loadResult") == "SUCCESS"), key=version_key)
+    failed = sorted((v for v in results if results[v].get("loadResult") != "SUCCESS"), key=version_key)
     reason = _first_line(results[failed[-1]].get("failureReason")) if failed else None
     if not loaded:
         return PluginState(state="failed", version=failed[-1] if failed else None, reason=reason)
@@ -100,113 +97,115 @@ def decide(
     ours: str = SCHEMAS_VERSION,
     versions: Mapping[str, FieldPaths] | None = None,
 ) -> Decision:
-    """Decide for one run.
+    """Decide which typed aspects one run writes.
 
     Args:
         mode: the option ``custom_aspects``.
         target: where the run writes.
-        config: body of the server's ``/config``; wanted for ``auto`` on a server only.
-        problem: why the server could not be asked, where it could not.
+        config: body of the server's ``/config``. Only ``auto`` on a server needs it.
+        problem: why the server could not be asked.
         ours: version of the schemas in this package.
-        versions: the package's table; another one in tests.
+        versions: fields of the released versions, by default those of this package.
     """
-    known = table() if versions is None else versions
+    known = released_fields() if versions is None else versions
     everything = known[ours]
     if mode == "off":
         return Decision(fields={}, message="Typed aspects are off: custom_aspects is off.")
     if mode == "on":
         return Decision(fields=everything, message="Typed aspects are written: custom_aspects is on.")
     if target == "local":
-        return Decision(fields=everything, message="Typed aspects are written: the local catalog takes them.")
+        return Decision(
+            fields=everything, message="Typed aspects are written: the local catalog accepts them."
+        )
     if target == "file":
         return Decision(
             fields={},
-            message="Typed aspects are off for a file: a server without the model plugin would refuse whole batches "
-            "of it. custom_aspects: on includes them.",
+            message="Typed aspects are off for a file: a server without the model plugin would reject whole batches "
+            "of it. Set custom_aspects: on to include them.",
         )
     if config is None:
         why = problem or "it was not asked"
         return Decision(
             fields={},
-            message=f"Typed aspects are off: the server did not say which model plugin it has loaded ({why}).",
+            message=f"Typed aspects are off: it is unknown which model plugin the server has loaded ({why}).",
             warning=True,
         )
-    return _on_server(plugin_state(config, ours), known, ours)
+    return _decide_for_server(plugin_state(config, ours), known, ours)
 
 
-def _on_server(found: PluginState, known: Mapping[str, FieldPaths], ours: str) -> Decision:
-    version = found.version
-    if found.state == "none":
+def _decide_for_server(plugin: PluginState, known: Mapping[str, FieldPaths], ours: str) -> Decision:
+    version = plugin.version
+    if plugin.state == "none":
         return Decision(
             fields={}, message=f"Typed aspects are off: the server has no model plugin {REGISTRY}; {_HELP}."
         )
-    if found.state == "failed" or version is None:
-        said = f": {found.reason}" if found.reason else ""
+    if plugin.state == "failed" or version is None:
+        reason = f": {plugin.reason}" if plugin.reason else ""
         return Decision(
             fields={},
-            message=f"Typed aspects are off: the server could not load the model plugin {REGISTRY} {version}{said}.",
+            message=f"Typed aspects are off: the server could not load the model plugin {REGISTRY} {version}{reason}.",
             warning=True,
         )
-    if found.state == "same":
+    if plugin.state == "same":
         return Decision(
             fields=known[ours],
             message=f"Typed aspects are written: the server has loaded {REGISTRY} {version}.",
         )
-    if found.state == "newer":
+    if plugin.state == "newer":
         return Decision(
             fields=known[ours],
             message=f"Typed aspects are written as of {ours}: the server has loaded the newer {REGISTRY} {version}.",
         )
-    return _older(version, known, ours)
+    return _decide_for_older(version, known, ours)
 
 
-def _older(version: str, known: Mapping[str, FieldPaths], ours: str) -> Decision:
+def _decide_for_older(version: str, known: Mapping[str, FieldPaths], ours: str) -> Decision:
     below = [name for name in known if version_key(name) <= version_key(version)]
     if not below:
         return Decision(
             fields={},
-            message=f"Typed aspects are off: nothing is known of {REGISTRY} {version}, which the server has loaded; "
-            f"install {ours} (datahub-llmops models install).",
+            message=f"Typed aspects are off: the server has loaded {REGISTRY} {version}, whose fields are unknown. "
+            f"Install {ours} (datahub-llmops models install).",
             warning=True,
         )
     return Decision(
         fields=known[max(below, key=version_key)],
-        message=f"Typed aspects are written as far as {REGISTRY} {version}, which the server has loaded, knows them; "
-        f"{ours} knows more (datahub-llmops models install).",
+        message=f"Typed aspects are written with the fields of {REGISTRY} {version}, which the server has loaded. "
+        f"Install {ours} for all fields (datahub-llmops models install).",
         warning=True,
     )
 
 
-def _cut(aspect: AspectT, known: frozenset[str]) -> AspectT:
-    return type(aspect)._construct(_kept(aspect._inner_dict, known, ""))
+def _cut_aspect(aspect: AspectT, known: frozenset[str]) -> AspectT:
+    return type(aspect)._construct(_cut_values(aspect._inner_dict, known, ""))
 
 
-def _kept(values: Mapping[str, Any], known: frozenset[str], prefix: str) -> dict[str, Any]:
+def _cut_values(values: Mapping[str, Any], known: frozenset[str], prefix: str) -> dict[str, Any]:
     kept: dict[str, Any] = {}
     for name, value in values.items():
         path = f"{prefix}{name}"
         if path not in known:
             continue
         if isinstance(value, LlmopsRecord):
-            kept[name] = _kept_record(value, known, path)
+            kept[name] = _cut_record(value, known, path)
         elif isinstance(value, list):
             kept[name] = [
-                _kept_record(item, known, path) if isinstance(item, LlmopsRecord) else item for item in value
+                _cut_record(item, known, path) if isinstance(item, LlmopsRecord) else item for item in value
             ]
         else:
             kept[name] = value
     return kept
 
 
-def _kept_record(record: LlmopsRecord, known: frozenset[str], path: str) -> LlmopsRecord:
-    return type(record)._construct(_kept(record._inner_dict, known, f"{path}."))
+def _cut_record(record: LlmopsRecord, known: frozenset[str], path: str) -> LlmopsRecord:
+    return type(record)._construct(_cut_values(record._inner_dict, known, f"{path}."))
 
 
 class AspectGate:
-    """Lets aspects through as far as the decision and the server allow.
+    """Admits the aspects that the decision and the server allow.
 
-    The first of each kind is sent by itself before any batch holds one: a server that refuses it all the same costs
-    the run that aspect, not the assets around it.
+    The first aspect of each kind is sent alone, before any batch contains one. If the server rejects it, the run loses
+    that aspect, but not the assets in the same batch.
     """
 
     def __init__(
@@ -214,22 +213,22 @@ class AspectGate:
         decision: Decision,
         *,
         send: Callable[[str, LlmopsAspect], None] | None = None,
-        refused: Callable[[str, str], None] | None = None,
+        report_rejection: Callable[[str, str], None] | None = None,
     ) -> None:
         """
         Args:
-            decision: what is written at all.
-            send: writes one aspect to the server and raises ``CatalogError`` where that refuses it (``Gms.write``);
-                left out where nobody can refuse.
-            refused: told the aspect's name and the server's reason, once for each aspect.
+            decision: which aspects and fields the run writes.
+            send: writes one aspect to the server, and raises ``CatalogError`` if the server rejects it
+                (``Gms.write``). ``None`` if nothing can reject an aspect.
+            report_rejection: called once for each rejected aspect, with its name and the server's reason.
         """
         self._decision = decision
         self._send = send
-        self._refused = refused
-        self._taken: dict[str, bool] = {}
+        self._report_rejection = report_rejection
+        self._accepted: dict[str, bool] = {}
 
     def admit(self, urn: str, aspect: AspectT) -> AspectT | None:
-        """The aspect as it may be written, or ``None``.
+        """Return the part of the aspect that may be written, or ``None``.
 
         Raises:
             AspectValueError: the aspect is not valid.
@@ -238,18 +237,18 @@ class AspectGate:
         if cut is None:
             return None
         cut.check()
-        return cut if self._is_taken(urn, cut) else None
+        return cut if self._is_accepted(urn, cut) else None
 
-    def _is_taken(self, urn: str, aspect: LlmopsAspect) -> bool:
+    def _is_accepted(self, urn: str, aspect: LlmopsAspect) -> bool:
         if self._send is None:
             return True
         name = aspect.ASPECT_NAME
-        if name not in self._taken:
+        if name not in self._accepted:
             try:
                 self._send(urn, aspect)
-                self._taken[name] = True
+                self._accepted[name] = True
             except CatalogError as error:
-                self._taken[name] = False
-                if self._refused is not None:
-                    self._refused(name, str(error))
-        return self._taken[name]
+                self._accepted[name] = False
+                if self._report_rejection is not None:
+                    self._report_rejection(name, str(error))
+        return self._accepted[name]

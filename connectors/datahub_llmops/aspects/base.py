@@ -1,6 +1,6 @@
-"""What the generated classes of ``aspects.py`` stand on: the schemas, and checks that name the field.
+"""Base classes of the generated aspects, with checks whose messages name the field.
 
-DataHub's own ``validate()`` says only False, and its encoder answers with a dump of the whole aspect.
+DataHub's own ``validate()`` only returns False, and the errors of its encoder contain the whole aspect.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ _ZERO: Final[Mapping[str, Any]] = {"string": "", "int": 0, "long": 0, "double": 
 
 @cache
 def _schemas() -> Mapping[str, RecordSchema]:
-    """Every record by its full name."""
-    found: dict[str, RecordSchema] = {}
+    """Map the full name of every record to its schema."""
+    schemas: dict[str, RecordSchema] = {}
     for raw in package_data()["schemas"]:
         for schema in _records(avro.schema.make_avsc_object(raw)):
-            found.setdefault(schema.fullname, schema)
-    return found
+            schemas.setdefault(schema.fullname, schema)
+    return schemas
 
 
 def _records(schema: Any) -> Iterator[RecordSchema]:
@@ -54,12 +54,12 @@ def _records(schema: Any) -> Iterator[RecordSchema]:
 
 
 def schema_of(full_name: str) -> RecordSchema:
-    """The Avro schema of one record."""
+    """Return the Avro schema of one record."""
     return _schemas()[full_name]
 
 
 class LlmopsRecord(DictWrapper):
-    """A record inside one of our aspects."""
+    """Base class of the records inside typed aspects."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # avrogen ships without annotations here
@@ -69,12 +69,12 @@ class LlmopsRecord(DictWrapper):
         _restore(self)
 
     def problems(self) -> list[str]:
-        """What the schema does not allow, one line a field; empty when all is well."""
+        """List what the schema does not allow, one line for each field."""
         return list(_record_problems(self, self.RECORD_SCHEMA, ""))
 
 
 class LlmopsAspect(_Aspect):
-    """One of our aspects."""
+    """Base class of the typed aspects."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # DataHub's base has no annotations here
@@ -84,27 +84,27 @@ class LlmopsAspect(_Aspect):
         _restore(self)
 
     def problems(self) -> list[str]:
-        """What the schema does not allow, one line a field; empty when all is well. No line holds a value."""
+        """List what the schema does not allow, one line for each field. No line contains a value."""
         return list(_aspect_problems(self))
 
     def check(self) -> None:
-        """Raise on the first look at anything that a server, or its UI, would choke on.
+        """Check that a server accepts the aspect, and that its UI can show it.
 
         Raises:
-            AspectValueError: names the aspect and each field.
+            AspectValueError: the aspect is not valid. The message names it and each wrong field.
         """
-        found = self.problems()
-        if found:
-            raise AspectValueError(f"{self.ASPECT_NAME}: {'; '.join(found)}")
+        problems = self.problems()
+        if problems:
+            raise AspectValueError(f"{self.ASPECT_NAME}: {'; '.join(problems)}")
 
     @override
     def validate(self) -> bool:
-        """As DataHub's, with our own rules."""
+        """Return whether the aspect is valid. Replaces DataHub's check."""
         return not self.problems()
 
     @override
     def to_obj(self, tuples: bool = False) -> dict[str, Any]:
-        """As DataHub's.
+        """Convert the aspect to plain JSON, as DataHub does, but check it first.
 
         Raises:
             AspectValueError: the aspect is not valid.
@@ -114,7 +114,7 @@ class LlmopsAspect(_Aspect):
 
 
 def _restore(record: DictWrapper) -> None:
-    # DataHub's decoder takes the keys that are set here for all that the class knows.
+    # DataHub's decoder knows only the keys that are set here.
     for field in record.RECORD_SCHEMA.fields:
         kind = field.type.type
         value: Any = None if kind == "union" else [] if kind == "array" else _ZERO.get(kind)
@@ -137,7 +137,7 @@ def _table_problems(rows: Any, key: str) -> Iterator[str]:
     hidden = set[str]().union(*columns) - columns[0]
     if hidden:
         names = ", ".join(sorted(hidden))
-        yield f"{key}[0] lacks {names}: put a row that has it first, the UI takes its columns from there"
+        yield f"{key}[0] lacks {names}: put a row with it first, because the UI takes the columns from the first row"
 
 
 def _record_problems(record: DictWrapper, schema: RecordSchema, prefix: str) -> Iterator[str]:
@@ -174,7 +174,7 @@ def _list_problems(value: Any, kind: ArraySchema, name: str, annotations: Mappin
         yield f"{name} must be a list, not {type(value).__name__}"
         return
     if not value:
-        yield f"{name} must not be empty: leave it out, the UI's table crashes on an empty list"
+        yield f"{name} must not be empty: omit it, because the table in the UI crashes on an empty list"
     relationship = annotations.get("Relationship", {}).get("/*")
     inner = {"Relationship": relationship} if relationship else {}
     for index, item in enumerate(value):
@@ -215,7 +215,7 @@ def _text_problems(value: Any, name: str, annotations: Mapping[str, Any]) -> Ite
 
 
 def register_classes(aspects: Iterable[type[LlmopsAspect]], records: Iterable[type[LlmopsRecord]]) -> None:
-    """Both registrations that DataHub's reading needs: one alone makes ``from_obj`` fail."""
+    """Register the classes for reading. DataHub needs both registrations; with only one, ``from_obj`` fails."""
     wanted: list[type[DictWrapper]] = [*aspects, *records]
     for aspect in wanted:
         if issubclass(aspect, LlmopsAspect):

@@ -1,4 +1,4 @@
-"""What the package knows of its schemas without DataHub: for the command, which has to start at once."""
+"""The schemas of this package, read without importing DataHub, because the command has to start fast."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from importlib.resources import files
 from typing import Any, Final, TypeAlias
 
 REGISTRY: Final = "datahub-llmops"
-"""Name of the model plugin among a server's registries."""
+"""Name of the model plugin in a server's list of registries."""
 
 VersionKey: TypeAlias = tuple[tuple[int, ...], int]
 
 
 @cache
 def package_data() -> Mapping[str, Any]:
-    """``aspects/data/schemas.json``: version, archive, entities, fields by version, Avro schemas."""
+    """Read ``aspects/data/schemas.json``: version, archive, entities, fields by version, and Avro schemas."""
     text = (files("datahub_llmops.aspects") / "data" / "schemas.json").read_text(encoding="utf-8")
     data: dict[str, Any] = json.loads(text)
     return data
 
 
 def version_key(version: str) -> VersionKey:
-    """Orders versions as the server does, for those made of numbers and an optional word behind them."""
+    """Return a sort key that orders versions as the server does. A version is numbers and an optional suffix."""
     numbers, _, word = version.partition("-")
     parts = [int(part) for part in re.findall(r"\d+", numbers)]
     while parts and parts[-1] == 0:
@@ -34,13 +34,13 @@ def version_key(version: str) -> VersionKey:
 
 
 def aspect_names() -> frozenset[str]:
-    """Aspects that a server takes only with the model plugin."""
+    """Return the names of the aspects that a server accepts only with the model plugin."""
     return frozenset(schema["Aspect"]["name"] for schema in package_data()["schemas"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tab:
-    """One tab as a server's UI shows it: ``columns`` are Name and Value, or those of the rows."""
+    """One tab as the UI of a server shows it. ``columns`` are Name and Value, or the columns of a table."""
 
     title: str
     columns: tuple[str, ...]
@@ -48,12 +48,12 @@ class Tab:
 
 
 def tabs(aspects: Mapping[str, Any]) -> list[Tab]:
-    """The tabs of one asset, in the order of the schemas; values that a tab shows blank are left out.
+    """Build the tabs of one asset, in the order of the schemas, without values that the UI shows blank.
 
     Args:
-        aspects: aspect name -> plain JSON.
+        aspects: maps aspect names to plain JSON.
     """
-    found = []
+    result = []
     for schema in package_data()["schemas"]:
         annotation = schema["Aspect"]
         value = aspects.get(annotation["name"])
@@ -61,7 +61,7 @@ def tabs(aspects: Mapping[str, Any]) -> list[Tab]:
             continue
         render = annotation["renderSpec"]
         if render["displayType"] == "tabular":
-            tab = _table(render["displayName"], value.get(render["key"]))
+            tab = _build_table(render["displayName"], value.get(render["key"]))
         else:
             rows = tuple((field["name"], _text(value.get(field["name"]))) for field in schema["fields"])
             tab = Tab(
@@ -70,11 +70,11 @@ def tabs(aspects: Mapping[str, Any]) -> list[Tab]:
                 rows=tuple(row for row in rows if row[1]),
             )
         if tab.rows:
-            found.append(tab)
-    return found
+            result.append(tab)
+    return result
 
 
-def _table(title: str, rows: object) -> Tab:
+def _build_table(title: str, rows: object) -> Tab:
     entries = [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
     columns = tuple(entries[0]) if entries else ()
     return Tab(
@@ -85,7 +85,7 @@ def _table(title: str, rows: object) -> Tab:
 
 
 def _text(value: object) -> str:
-    """As the UI writes a scalar; lists and records are blank there."""
+    """Format a scalar as the UI does. The UI shows lists and records blank."""
     if isinstance(value, bool):
         return str(value).lower()
     return str(value) if isinstance(value, str | int | float) else ""

@@ -1,4 +1,4 @@
-"""The model plugin for a DataHub server: the archive in this package, put where a server looks for it."""
+"""Installs the model plugin, an archive in this package, into the folder that a DataHub server reads plugins from."""
 
 from __future__ import annotations
 
@@ -23,32 +23,32 @@ _REINSTALL = "install the package datahub-llmops again"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Archive:
-    """The plugin as it lies in the package: one folder ``datahub-llmops/<version>``."""
+    """The plugin as packaged: the files of one folder ``datahub-llmops/<version>``."""
 
     version: str
     content: Mapping[PurePosixPath, bytes]
-    """Path below the version's folder -> bytes."""
+    """Maps a path below the folder to the bytes of the file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Installed:
-    """What ``install`` did."""
+    """The result of ``install``."""
 
     path: Path
     version: str
     changed: bool
-    """False when this very version was there already."""
+    """False if the same version was already installed."""
     created_folder: bool
-    """The models folder itself is new: a server looks into it only if it was there when the server started."""
+    """True if the models folder is new. A server reads the folder only if it existed when the server started."""
     older: tuple[str, ...]
-    """Other versions beside it, lowest first; the server lets the highest win."""
+    """Other installed versions, lowest first. The server uses the highest version."""
 
 
 def packaged() -> Archive:
-    """The archive of this package.
+    """Read the archive of this package.
 
     Raises:
-        ModelsError: it is missing or damaged.
+        ModelsError: the archive is missing or damaged.
     """
     expected: Mapping[str, str] = package_data()["archive"]
     name = expected["file"]
@@ -63,10 +63,10 @@ def read_archive(raw: bytes, *, name: str, version: str, sha256: str) -> Archive
     """Check and unpack an archive in memory.
 
     Raises:
-        ModelsError: it is not the one whose digest is given, or not of the plugin's layout.
+        ModelsError: the archive has another digest or layout.
     """
     if hashlib.sha256(raw).hexdigest() != sha256:
-        raise ModelsError(f"{name} is damaged, its digest is wrong: {_REINSTALL}.")
+        raise ModelsError(f"{name} is damaged, because its digest is wrong: {_REINSTALL}.")
     root = PurePosixPath(REGISTRY, version)
     content: dict[PurePosixPath, bytes] = {}
     try:
@@ -74,7 +74,7 @@ def read_archive(raw: bytes, *, name: str, version: str, sha256: str) -> Archive
             for entry in archive.infolist():
                 path = PurePosixPath(entry.filename)
                 if not entry.is_dir():
-                    content[_inside(path, root, name)] = archive.read(entry)
+                    content[_path_below(path, root, name)] = archive.read(entry)
     except (zipfile.BadZipFile, EOFError) as error:
         raise ModelsError(f"{name} is damaged ({error}): {_REINSTALL}.") from error
     if PurePosixPath("entity-registry.yaml") not in content:
@@ -82,96 +82,97 @@ def read_archive(raw: bytes, *, name: str, version: str, sha256: str) -> Archive
     return Archive(version=version, content=content)
 
 
-def _inside(path: PurePosixPath, root: PurePosixPath, name: str) -> PurePosixPath:
+def _path_below(path: PurePosixPath, root: PurePosixPath, name: str) -> PurePosixPath:
     if not path.is_relative_to(root) or ".." in path.parts:
         raise ModelsError(f"{name} holds files outside of {root}: {_REINSTALL}.")
     return path.relative_to(root)
 
 
 def install(directory: Path, archive: Archive | None = None) -> Installed:
-    """Put the plugin below ``directory``, a server's folder of model plugins. All of it, or nothing.
+    """Install the plugin below ``directory``, a server's folder of model plugins, completely or not at all.
 
     Args:
-        directory: for example ``~/.datahub/plugins/models``; made when it is missing.
-        archive: what to install, by default the package's own.
+        directory: for example ``~/.datahub/plugins/models``. It is created if it is missing.
+        archive: what to install, by default the archive of this package.
 
     Raises:
-        ModelsError: the folder cannot be written, a newer version is there, or this version with other content.
+        ModelsError: the folder cannot be written, or has a newer version, or this version with other content.
     """
     plugin = packaged() if archive is None else archive
     registry = directory / REGISTRY
     target = registry / plugin.version
-    others = _versions(registry, but=plugin.version)
+    others = _list_versions(registry, but=plugin.version)
     newer = [version for version in others if version_key(version) > version_key(plugin.version)]
     if newer:
         raise ModelsError(
-            f"{registry / newer[-1]} is newer than {plugin.version}, and a server takes the newest: nothing was "
-            f"installed. Upgrade the package datahub-llmops, or remove that folder and restart the server."
+            f"{registry / newer[-1]} is newer than {plugin.version}, and a server uses the newest version, so nothing "
+            f"was installed. Upgrade the package datahub-llmops, or remove that folder and restart the server."
         )
     if os.path.lexists(target):
-        _same_or_refuse(target, plugin)
+        _check_same(target, plugin)
         return Installed(
             path=target, version=plugin.version, changed=False, created_folder=False, older=tuple(others)
         )
     created = not directory.exists()
-    with _readable_errors(directory):
-        _place(directory, registry, target, plugin)
+    with _explained_errors(directory):
+        _write_plugin(directory, registry, target, plugin)
     return Installed(
         path=target, version=plugin.version, changed=True, created_folder=created, older=tuple(others)
     )
 
 
-def _versions(registry: Path, *, but: str) -> list[str]:
+def _list_versions(registry: Path, *, but: str) -> list[str]:
     try:
-        found = [child.name for child in registry.iterdir() if child.is_dir() and child.name != but]
+        names = [child.name for child in registry.iterdir() if child.is_dir() and child.name != but]
     except OSError:
         return []
-    return sorted(found, key=version_key)
+    return sorted(names, key=version_key)
 
 
-def _same_or_refuse(target: Path, plugin: Archive) -> None:
+def _check_same(target: Path, plugin: Archive) -> None:
     try:
-        there = {
+        installed = {
             PurePosixPath(path.relative_to(target).as_posix()): path.read_bytes()
             for path in target.rglob("*")
             if path.is_file()
         }
     except OSError as error:
-        raise ModelsError(f"{target} is there already and cannot be read: {error.strerror}.") from error
-    if there != dict(plugin.content):
+        raise ModelsError(f"{target} exists and cannot be read: {error.strerror}.") from error
+    if installed != dict(plugin.content):
         raise ModelsError(
-            f"{target} is there already and holds something else: nothing was installed. Remove that folder, install "
-            "again, and restart the server, which never reads a version twice."
+            f"{target} exists with other content, so nothing was installed. Remove that folder, install again, and "
+            "restart the server, because it reads each version only once."
         )
 
 
 @contextmanager
-def _readable_errors(directory: Path) -> Iterator[None]:
+def _explained_errors(directory: Path) -> Iterator[None]:
+    """Turn errors of the file system into ``ModelsError`` with a next step."""
     try:
         yield
     except OSError as error:
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
             hint = "run the command as a user who may write there"
         elif error.errno in (errno.ENOTDIR, errno.EEXIST):
-            hint = "a file is in the way, give a folder"
+            hint = "a file is in the way, name a folder"
         elif error.errno in (errno.ENOSPC, errno.EDQUOT):
-            hint = "make room"
+            hint = "free some disk space"
         else:
-            hint = "give the folder that the server reads its model plugins from"
+            hint = "name the folder from which the server reads its model plugins"
         raise ModelsError(
             f"Cannot write the model plugin into {directory} ({error.strerror or error}): {hint}. "
             "Nothing was installed."
         ) from error
 
 
-def _place(directory: Path, registry: Path, target: Path, plugin: Archive) -> None:
+def _write_plugin(directory: Path, registry: Path, target: Path, plugin: Archive) -> None:
     made = _make_folders(registry)
     staging: Path | None = None
     try:
-        staging = _staging(directory)
+        staging = _make_staging(directory)
         tree = staging / plugin.version
         _write_tree(tree, plugin)
-        # One step: a server that scans meanwhile sees the whole version or none.
+        # A rename is one step, so a server that scans meanwhile sees all of the version or nothing.
         tree.rename(target)
     except OSError:
         for folder in reversed(made):
@@ -198,10 +199,10 @@ def _make_folders(registry: Path) -> list[Path]:
     return made
 
 
-def _staging(directory: Path) -> Path:
-    """A folder on the same file system, beside the scanned one where that can be.
+def _make_staging(directory: Path) -> Path:
+    """Make a folder on the same file system, beside ``directory`` if possible.
 
-    A server takes every folder two levels down for a version of a plugin, half-written ones too.
+    A server takes every folder two levels below ``directory`` for a version of a plugin, even a half-written one.
     """
     parent = directory.resolve().parent
     same_system = parent.stat().st_dev == directory.stat().st_dev
@@ -210,7 +211,7 @@ def _staging(directory: Path) -> Path:
 
 
 def _write_tree(tree: Path, plugin: Archive) -> None:
-    # Explicit modes: the server runs as another user than the one who installs.
+    # The modes are explicit because the server runs as another user than the installer.
     tree.mkdir()
     tree.chmod(0o755)
     for path, content in plugin.content.items():

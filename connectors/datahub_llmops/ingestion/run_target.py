@@ -40,7 +40,7 @@ class RunTarget:
                 context=self.decision.message,
             )
         self._gate = AspectGate(
-            self.decision, send=self._writes.write if self._writes else None, refused=self._refused
+            self.decision, send=self._writes.write if self._writes else None, report_rejection=self._refused
         )
 
     def _decide(self, mode: Mode) -> Decision:
