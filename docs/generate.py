@@ -189,7 +189,7 @@ def facts(_: str) -> str:
         lines.append(table_row(fact, ["yes" if note == "yes" else "yes *" if note else "" for note in told]))
     lines += ["", "What `*` means for each store:", ""]
     for system, source in zip(systems, sources.values(), strict=True):
-        shared = source.owned_elsewhere is not VectorStoreSource.owned_elsewhere
+        shared = source.is_shared is not VectorStoreSource.is_shared
         where = f", shared with DataHub's own `{source.platform}` source" if shared else ""
         notes = [f"*{fact}* {source.tells[fact]}" for fact in FACTS if source.tells.get(fact, "yes") != "yes"]
         page = f"[{system}](connectors/{system}.md)"

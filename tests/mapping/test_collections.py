@@ -14,11 +14,12 @@ from datahub.metadata.schema_classes import MetadataChangeProposalClass, SchemaM
 
 from datahub_llmops.assets.collections import Collection, Container, PayloadField, Vector
 from datahub_llmops.mapping.collections import (
-    Proposal,
     collection_proposals,
     container_proposals,
+    place_collection,
     vector_proposals,
 )
+from datahub_llmops.mapping.proposals import Proposal
 from datahub_llmops.urns import Deployment
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
@@ -73,7 +74,11 @@ def _aspects(proposals: list[Proposal]) -> dict[str, Any]:
 
 
 def test_every_fact_has_its_place() -> None:
-    aspects = _aspects(list(collection_proposals(FULL, DEPLOYMENT, now=NOW, declared={"chunk_size": 512.0})))
+    aspects = _aspects(
+        list(
+            collection_proposals(place_collection(FULL, DEPLOYMENT, declared={"chunk_size": 512.0}), now=NOW)
+        )
+    )
     assert set(aspects) == {
         "dataPlatformInstance",
         "container",
@@ -128,7 +133,9 @@ def test_every_fact_has_its_place() -> None:
 
 def test_what_the_store_does_not_say_is_absent() -> None:
     bare = Collection(name=("db", "docs"), vectors=(Vector(name="embedding"),))
-    aspects = _aspects(list(collection_proposals(bare, DEPLOYMENT, now=NOW, declared={"chunk_size": None})))
+    aspects = _aspects(
+        list(collection_proposals(place_collection(bare, DEPLOYMENT, declared={"chunk_size": None}), now=NOW))
+    )
     assert set(aspects) == {"dataPlatformInstance", "subTypes", "datasetProperties", "schemaMetadata"}
     assert aspects["datasetProperties"] == {
         "name": "docs",
@@ -137,7 +144,7 @@ def test_what_the_store_does_not_say_is_absent() -> None:
         "tags": [],
     }
     assert [field["nativeDataType"] for field in aspects["schemaMetadata"]["fields"]] == ["vector"]
-    assert list(vector_proposals(bare, DEPLOYMENT)) == []
+    assert list(vector_proposals(place_collection(bare, DEPLOYMENT))) == []
 
 
 def test_facts_of_several_vectors_sit_on_the_vectors_only() -> None:
@@ -148,25 +155,25 @@ def test_facts_of_several_vectors_sit_on_the_vectors_only() -> None:
             Vector(name="body", dimension=4, sparse=True, index_parameters={"m": "24"}),
         ),
     )
-    aspects = _aspects(list(collection_proposals(two, DEPLOYMENT, now=NOW, declared={})))
+    aspects = _aspects(list(collection_proposals(place_collection(two, DEPLOYMENT), now=NOW)))
     assert "structuredProperties" not in aspects
     assert aspects["datasetProperties"]["customProperties"] == {"title.m": "16", "body.m": "24"}
     native = [field["nativeDataType"] for field in aspects["schemaMetadata"]["fields"]]
     assert native == ["vector(3)", "sparsevector(4)"]
-    on_fields = {str(proposal.entityUrn) for proposal in vector_proposals(two, DEPLOYMENT)}
+    on_fields = {str(proposal.entityUrn) for proposal in vector_proposals(place_collection(two, DEPLOYMENT))}
     assert on_fields == {f"urn:li:schemaField:({URN},title)", f"urn:li:schemaField:({URN},body)"}
 
 
 def test_an_estimate_is_marked() -> None:
     guess = Collection(name=("db", "docs"), count=10, count_is_estimate=True)
-    aspects = _aspects(list(collection_proposals(guess, DEPLOYMENT, now=NOW, declared={})))
+    aspects = _aspects(list(collection_proposals(place_collection(guess, DEPLOYMENT), now=NOW)))
     assert aspects["datasetProperties"]["customProperties"] == {"count_is_estimate": "true"}
 
 
 def test_what_stewards_edit_is_a_patch() -> None:
     changes = {
         proposal.aspectName: proposal.changeType
-        for proposal in collection_proposals(FULL, DEPLOYMENT, now=NOW, declared={})
+        for proposal in collection_proposals(place_collection(FULL, DEPLOYMENT), now=NOW)
     }
     assert changes.pop("structuredProperties") == "PATCH"
     assert set(changes.values()) == {"UPSERT"}
@@ -183,8 +190,8 @@ def test_containers_nest() -> None:
 
 def test_datahubs_file_format_gives_back_what_was_emitted(tmp_path: Path) -> None:
     emitted = [
-        *collection_proposals(FULL, DEPLOYMENT, now=NOW, declared={}),
-        *vector_proposals(FULL, DEPLOYMENT),
+        *collection_proposals(place_collection(FULL, DEPLOYMENT), now=NOW),
+        *vector_proposals(place_collection(FULL, DEPLOYMENT)),
     ]
     file = tmp_path / "emitted.json"
     write_metadata_file(file, emitted)

@@ -21,7 +21,7 @@ from datahub_llmops.lineage.declared_jobs import JobLineage
 from datahub_llmops.lineage.job_config import EmbeddingJobConfig
 from datahub_llmops.mapping import application_aspects
 from datahub_llmops.mapping.embedding_jobs import declared_properties
-from datahub_llmops.mapping.index_aspects import index_aspects, job_aspect, says_something
+from datahub_llmops.mapping.index_aspects import has_facts, index_aspects, job_aspect
 
 MODEL = "urn:li:mlModel:(urn:li:dataPlatform:openai,text-embedding-3-small,PROD)"
 MODELS = {"openai/text-embedding-3-small": MODEL}
@@ -145,8 +145,8 @@ def test_what_is_not_said_is_absent() -> None:
         "vectorIndexInfo": VectorIndexInfoClass(engine="chroma", vectorFields=0),
         "embeddingInfo": EmbeddingInfoClass(),
     }
-    assert not says_something(found["embeddingInfo"])
-    assert says_something(found["vectorIndexInfo"])
+    assert not has_facts(found["embeddingInfo"])
+    assert has_facts(found["vectorIndexInfo"])
 
 
 def test_what_a_job_declares() -> None:
@@ -170,8 +170,8 @@ def test_what_a_job_declares() -> None:
 
 def test_a_job_that_declares_nothing_says_nothing() -> None:
     bare = EmbeddingJobConfig(name="embed", index="docs")
-    assert not says_something(job_aspect(JobLineage(job=bare, index_urn=INDEX), None))
-    assert says_something(job_aspect(LINEAGE, MODEL))
+    assert not has_facts(job_aspect(JobLineage(job=bare, index_urn=INDEX), None))
+    assert has_facts(job_aspect(LINEAGE, MODEL))
 
 
 PROMPTS = "the sources of prompt registries, once there are some"

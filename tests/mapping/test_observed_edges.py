@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from datahub_llmops.catalog.local.patches import apply_patch, parse_patch
-from datahub_llmops.mapping.collections import Proposal
 from datahub_llmops.mapping.observed_edges import in_use, job_edges, upstream_edges
+from datahub_llmops.mapping.proposals import Proposal
 
 JOB = "urn:li:dataJob:(urn:li:dataFlow:(langchain,bot,PROD),bot)"
 RETRIEVER = "urn:li:dataset:(urn:li:dataPlatform:langchain,bot.r,PROD)"

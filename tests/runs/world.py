@@ -16,7 +16,7 @@ from langchain_core.prompts import ChatPromptTemplate
 
 import datahub_llmops.hooks as lineage
 from datahub_llmops.catalog.local.catalog import LocalCatalog
-from datahub_llmops.mapping.collections import Proposal
+from datahub_llmops.mapping.proposals import Proposal
 from hooks.parts import Model, NamedEmbedding
 
 TABLE = "urn:li:dataset:(urn:li:dataPlatform:postgres,shop.public.articles,PROD)"

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from datahub_llmops.answer_store.recorded import ModelCall
 from datahub_llmops.assets.usage import Tokens, model_name
 from datahub_llmops.errors import RecipeError
-from datahub_llmops.ingestion.recipe_file import Regex, options
+from datahub_llmops.ingestion.recipe_file import Regex, read_options
 
 
 class PriceConfig(BaseModel):
@@ -105,7 +105,7 @@ def read(path: Path) -> PricesConfig:
     Raises:
         RecipeError: it cannot be read, or holds none.
     """
-    found = options(path, PricesConfig.model_fields)
+    found = read_options(path, PricesConfig.model_fields)
     if not found.get("prices"):
         raise RecipeError(f"no `prices` in {path}: docs/hooks.md says how they are written")
     try:

@@ -26,7 +26,7 @@ from datahub_llmops.assets.collections import Name
 from datahub_llmops.assets.usage import model_name
 from datahub_llmops.catalog.protocol import Catalog
 from datahub_llmops.errors import RecipeError
-from datahub_llmops.ingestion.recipe_file import Regex, options
+from datahub_llmops.ingestion.recipe_file import Regex, read_options
 from datahub_llmops.lineage.provenance import RuleConfig
 
 _NAMES: Final[Mapping[str, tuple[str, ...]]] = {
@@ -106,7 +106,7 @@ class MapConfig(EnvConfigMixin):
         Raises:
             RecipeError: it cannot be read.
         """
-        found = options(path, cls.model_fields) if path is not None else {}
+        found = read_options(path, cls.model_fields) if path is not None else {}
         try:
             return cls.model_validate({**found, **({"env": env} if env is not None else {})})
         except ValueError as error:  # pydantic's ValidationError is one

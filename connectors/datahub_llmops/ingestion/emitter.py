@@ -1,33 +1,46 @@
-"""What several sources write beside their own assets, each once a run: platforms, models, and typed aspects.
+"""What the sources emit: their own aspects, and once a run the platforms, models and datasets that they mention.
 
-All of it is shared with other recipes and with stewards, so what the catalog holds is looked at first and kept.
+Other recipes and stewards share the latter, so the catalog is read first and what it holds is kept.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from datahub.emitter.mcp import MetadataChangeProposalWrapper
 from datahub.ingestion.api.common import PipelineContext
 from datahub.ingestion.api.source import SourceReport
-from datahub.ingestion.api.workunit import MetadataWorkUnit
 from datahub.metadata.urns import DataPlatformUrn, MlModelUrn
 
 from datahub_llmops import urns
 from datahub_llmops.aspects.base import LlmopsAspect
 from datahub_llmops.catalog.protocol import Catalog
 from datahub_llmops.ingestion.run_target import RunTarget
-from datahub_llmops.ingestion.source import workunit
-from datahub_llmops.mapping import embedding_jobs
-from datahub_llmops.mapping.collections import Proposal
 from datahub_llmops.mapping.edge_properties import key_proposal
-from datahub_llmops.mapping.index_aspects import says_something
+from datahub_llmops.mapping.embedding_jobs import model_key_proposal, model_proposal
+from datahub_llmops.mapping.index_aspects import has_facts
 from datahub_llmops.mapping.platforms import platform_info
+from datahub_llmops.mapping.proposals import Proposal
 
 
-class RunWriter:
-    """One run's. Every method that asks the catalog raises ``CatalogError``."""
+@dataclass(frozen=True, slots=True)
+class Emission:
+    """A proposal on its way to the sink."""
+
+    proposal: Proposal
+    primary: bool = True
+    """The asset is this recipe's own, so stale removal retires it; ``False`` for assets that others share or own."""
+
+
+def emit(proposals: Iterable[Proposal], *, primary: bool = True) -> Iterator[Emission]:
+    """Emit proposals that are all about the recipe's own assets, or all about shared ones."""
+    return (Emission(proposal, primary) for proposal in proposals)
+
+
+class RunEmitter:
+    """Emits what one run shares with others. Every method that reads the catalog raises ``CatalogError``."""
 
     def __init__(
         self,
@@ -43,99 +56,93 @@ class RunWriter:
         self._target = target
         self._report = report
         self._env = env
-        # Only a server can say that a platform is none of those that it ships.
-        self._any_logo = ctx.graph is not None
-        self._emitted: set[str] = set()
+        # Only a server knows which platforms it ships.
+        self._can_check_platforms = ctx.graph is not None
+        self._claimed: set[str] = set()
         self._users: dict[str, set[str]] = {}
 
-    def present(self, urn: str, aspect: str) -> Mapping[str, Any]:
-        """An aspect as the catalog holds it; empty where it does not, or where there is no catalog."""
+    def read_aspect(self, urn: str, aspect: str) -> Mapping[str, Any]:
+        """Read an aspect from the catalog; empty if it has none, or if there is no catalog."""
         return self._catalog.aspects(urn, [aspect]).get(aspect, {}) if self._catalog is not None else {}
 
-    def first_time(self, key: str) -> bool:
-        """Whether this run asks so for the first time."""
-        first = key not in self._emitted
-        self._emitted.add(key)
+    def claim(self, key: str) -> bool:
+        """Whether this run asks for ``key`` for the first time."""
+        first = key not in self._claimed
+        self._claimed.add(key)
         return first
 
-    def once(self, proposals: Iterable[Proposal]) -> Iterator[MetadataWorkUnit]:
-        """Those that this run has not written yet, by asset and aspect."""
-        for proposal in proposals:
-            if self.first_time(f"{proposal.entityUrn} {proposal.aspectName}"):
-                yield workunit(proposal, primary=False)
+    def emit_new(self, proposals: Iterable[Proposal]) -> Iterator[Emission]:
+        """Emit the proposals whose asset and aspect this run has not emitted yet."""
+        return emit(
+            (proposal for proposal in proposals if self.claim(f"{proposal.entityUrn} {proposal.aspectName}")),
+            primary=False,
+        )
 
-    def first(self, proposal: MetadataChangeProposalWrapper) -> Iterator[MetadataWorkUnit]:
-        """What has to be stored before anything that names it."""
+    def emit_first(self, proposal: MetadataChangeProposalWrapper) -> Iterator[Emission]:
+        """Emit what has to be stored before anything that names it."""
         if not self._target.store_first(proposal):
-            yield workunit(proposal, primary=False)
+            yield Emission(proposal, primary=False)
 
-    def platform(self, name: str) -> Iterator[MetadataWorkUnit]:
-        """The platform with its logo; one that DataHub ships, or a steward chose, stays."""
+    def emit_platform(self, name: str) -> Iterator[Emission]:
+        """Emit a platform with its logo, unless DataHub ships one or a steward chose one."""
         urn = urns.platform(name)
-        if self.first_time(urn) and not self.present(urn, "dataPlatformInfo").get("logoUrl"):
-            for proposal in platform_info(name, any_logo=self._any_logo):
-                yield workunit(proposal, primary=False)
+        if self.claim(urn) and not self.read_aspect(urn, "dataPlatformInfo").get("logoUrl"):
+            yield from emit(platform_info(name, any_logo=self._can_check_platforms), primary=False)
 
-    def uses(self, model: str, job: str) -> None:
-        """A job or application uses a model, named as ``provider/model``; ``model`` writes it."""
+    def add_model_user(self, model: str, job: str) -> None:
+        """Remember that a job or application uses a model, named ``provider/model``; ``emit_model`` writes it."""
         self._users.setdefault(model, set()).add(job)
 
     @property
-    def models(self) -> list[str]:
-        """The models that were said to be used."""
+    def used_models(self) -> list[str]:
+        """The models that have users."""
         return sorted(self._users)
 
-    def model(self, name: str) -> Iterator[MetadataWorkUnit]:
-        """The model with everything that uses it, here and as the catalog knows it."""
+    def emit_model(self, name: str) -> Iterator[Emission]:
+        """Emit a model with its users, those of this run and those in the catalog."""
         urn = urns.model(name, env=self._env)
-        yield from self._model_platform(urn)
+        yield from self._emit_model_platform(urn)
         if self._catalog is not None:
-            present = self.present(urn, "mlModelProperties")
-            for proposal in embedding_jobs.model_proposals(
-                name, self._env, self._users.get(name, ()), present
-            ):
-                yield workunit(proposal, primary=False)
+            present = self.read_aspect(urn, "mlModelProperties")
+            yield Emission(model_proposal(name, self._env, self._users.get(name, ()), present), primary=False)
             return
         self._report.warning(
             title="Model without its jobs",
-            message="No catalog says which jobs the model is used by already, so it was not joined to its job. Set "
-            "`catalog`.",
+            message="Without a catalog it is not known which jobs use the model already, so it was not joined to its "
+            "job. Set `catalog`.",
             context=name,
         )
-        if self.first_time(urn):
-            for key in embedding_jobs.model_key_proposals(name, self._env):
-                yield workunit(key, primary=False)
+        if self.claim(urn):
+            yield Emission(model_key_proposal(name, self._env), primary=False)
 
-    def models_known(self, names: Iterable[str]) -> Iterator[MetadataWorkUnit]:
-        """Bare models for a catalog that does not have them yet: no edge ends at an asset that is not there."""
+    def emit_missing_models(self, names: Iterable[str]) -> Iterator[Emission]:
+        """Emit the bare models that the catalog lacks, so that no edge ends at a missing asset."""
         for name in names:
             urn = urns.model(name, env=self._env)
-            if self.first_time(urn) and not self.present(urn, "mlModelProperties"):
-                for key in embedding_jobs.model_key_proposals(name, self._env):
-                    yield from self.first(key)
-                yield from self._model_platform(urn)
+            if self.claim(urn) and not self.read_aspect(urn, "mlModelProperties"):
+                yield from self.emit_first(model_key_proposal(name, self._env))
+                yield from self._emit_model_platform(urn)
 
-    def datasets_known(self, datasets: Iterable[str]) -> Iterator[MetadataWorkUnit]:
-        """The same for datasets."""
+    def emit_missing_datasets(self, datasets: Iterable[str]) -> Iterator[Emission]:
+        """Emit the bare datasets that the catalog lacks."""
         for urn in datasets:
             if self._catalog is None or not self._catalog.nodes([urn]):
-                yield from self.once([key_proposal(urn)])
+                yield from self.emit_new([key_proposal(urn)])
 
-    def _model_platform(self, model: str) -> Iterator[MetadataWorkUnit]:
+    def _emit_model_platform(self, model: str) -> Iterator[Emission]:
         provider = DataPlatformUrn.from_string(MlModelUrn.from_string(model).platform)
-        yield from self.platform(provider.platform_name)
+        yield from self.emit_platform(provider.platform_name)
 
     @property
     def writes_typed(self) -> bool:
-        """Whether the target takes any of our aspects."""
+        """Whether the target accepts any of our aspects."""
         return self._target.decision.enabled
 
-    def typed(
+    def emit_typed(
         self, urn: str, aspects: Iterable[LlmopsAspect], *, primary: bool = False
-    ) -> Iterator[MetadataWorkUnit]:
-        """Our aspects as far as the target takes them, without those that say nothing and never did."""
+    ) -> Iterator[Emission]:
+        """Emit those of our aspects that the target accepts and that hold a fact, or did so in the catalog."""
         worth = (
-            aspect for aspect in aspects if says_something(aspect) or self.present(urn, aspect.ASPECT_NAME)
+            aspect for aspect in aspects if has_facts(aspect) or self.read_aspect(urn, aspect.ASPECT_NAME)
         )
-        for proposal in self._target.admitted(urn, worth):
-            yield workunit(proposal, primary=primary)
+        return emit(self._target.admit(urn, worth), primary=primary)

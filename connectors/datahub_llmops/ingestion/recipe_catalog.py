@@ -1,4 +1,4 @@
-"""Which catalog a recipe reads: the one it names, else the server it runs against, else the file it writes."""
+"""The catalog that a recipe reads: the one it names, else the server it runs against, else the file it writes."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ LOCAL_SINK = "llm-local"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecipeCatalog:
-    """What a recipe's lookups may read."""
+    """The catalog that a recipe's lookups read."""
 
     catalog: FullCatalog | None = None
-    """``None`` where the recipe has none, and where no run has ended in its local file yet."""
+    """``None`` if the recipe has none, or if no run into its local file has ended yet."""
     unwritten: bool = False
-    """It is a local file that the first run has yet to write: then nothing is in it for certain."""
+    """It is a local file that the first run has yet to write, so it certainly holds nothing."""
 
 
 def recipe_catalog(ctx: PipelineContext, where: str | None) -> RecipeCatalog:
-    """Open the catalog that a recipe looks things up in.
+    """Open the catalog that a recipe reads.
 
     ``where`` is the recipe's own ``catalog`` option, a path or URL. Without it: the pipeline's graph (a
     ``datahub-rest`` sink or ``datahub_api``), else the file of an ``llm-local`` sink.
@@ -36,11 +36,11 @@ def recipe_catalog(ctx: PipelineContext, where: str | None) -> RecipeCatalog:
     """
     if where is None and ctx.graph is not None:
         return RecipeCatalog(catalog=ServerCatalog(ctx.graph))
-    place = where or _sink_path(ctx)
-    if place is None:
+    location = where or _sink_path(ctx)
+    if location is None:
         return RecipeCatalog()
     try:
-        return RecipeCatalog(catalog=open_catalog(place))
+        return RecipeCatalog(catalog=open_catalog(location))
     except NoCatalogError:
         return RecipeCatalog(unwritten=True)
 

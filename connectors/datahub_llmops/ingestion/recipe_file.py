@@ -25,8 +25,8 @@ Regex: TypeAlias = Annotated[str, AfterValidator(_check_regex)]
 """A recipe option that is a regular expression; the recipe is refused if it does not compile."""
 
 
-def options(path: Path, names: Collection[str]) -> dict[str, Any]:
-    """The named options of a recipe's source, as far as it sets them. The file may also hold nothing but options.
+def read_options(path: Path, names: Collection[str]) -> dict[str, Any]:
+    """Read the named options of a recipe's source, or of a file that holds only options.
 
     Raises:
         RecipeError: it cannot be read.

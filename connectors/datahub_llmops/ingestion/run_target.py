@@ -1,4 +1,4 @@
-"""Where a run writes, and what it may write there of our own aspects: asked once, before the first proposal."""
+"""Where a run writes, and which of our own aspects it may write there: decided once, before the first proposal."""
 
 from __future__ import annotations
 
@@ -15,18 +15,19 @@ from datahub_llmops.aspects.generated import register
 from datahub_llmops.catalog.server.client import Gms
 from datahub_llmops.errors import AspectValueError, CatalogError
 from datahub_llmops.ingestion.recipe_catalog import LOCAL_SINK
+from datahub_llmops.mapping.proposals import propose
 
 _SERVER_SINKS: Final = frozenset({"datahub-rest", "datahub-kafka"})
 
 
 class RunTarget:
-    """Where one run writes.
+    """The target of one run.
 
-    ``decision`` says what it takes of our aspects; its message is for the report.
+    ``decision`` says which of our aspects it accepts; its message is for the report.
     """
 
     def __init__(self, ctx: PipelineContext, mode: Mode, report: SourceReport) -> None:
-        """Asks a server for its plugin where ``mode`` leaves that to it."""
+        """If ``mode`` leaves the decision to the server, ask it for its plugin."""
         register()
         self._report = report
         self._kind = _kind(ctx)
@@ -36,11 +37,13 @@ class RunTarget:
         if self.decision.warning:
             report.warning(
                 title="Typed aspects",
-                message="They are written in part or not at all; every fact of them is written elsewhere too.",
+                message="They are written in part or not at all. Each of their facts is written elsewhere too.",
                 context=self.decision.message,
             )
         self._gate = AspectGate(
-            self.decision, send=self._writes.write if self._writes else None, report_rejection=self._refused
+            self.decision,
+            send=self._writes.write if self._writes else None,
+            report_rejection=self._report_refusal,
         )
 
     def _decide(self, mode: Mode) -> Decision:
@@ -54,7 +57,7 @@ class RunTarget:
             return decide(mode, self._kind, problem=str(error))
 
     def store_first(self, proposal: MetadataChangeProposalWrapper) -> bool:
-        """Store a proposal at once where the sink might send it after what needs it; False where it keeps the order.
+        """Store a proposal at once if the sink might send it too late; return False if the sink keeps the order.
 
         Raises:
             CatalogError: the server refuses it, or fails.
@@ -64,25 +67,25 @@ class RunTarget:
         self._writes.write(proposal.entityUrn, proposal.aspect)
         return True
 
-    def admitted(self, urn: str, aspects: Iterable[LlmopsAspect]) -> Iterator[MetadataChangeProposalWrapper]:
-        """Our aspects of one asset, as far as they may be written."""
+    def admit(self, urn: str, aspects: Iterable[LlmopsAspect]) -> Iterator[MetadataChangeProposalWrapper]:
+        """Propose our aspects of one asset, as far as they may be written."""
         for aspect in aspects:
             try:
-                taken = self._gate.admit(urn, aspect)
+                admitted = self._gate.admit(urn, aspect)
             except AspectValueError as error:
                 self._report.warning(
                     title="Typed aspect left out",
-                    message="The system says something that its schema does not allow.",
+                    message="The system reports a value that the aspect's schema does not allow.",
                     context=f"{urn}: {error}",
                 )
                 continue
-            if taken is not None:
-                yield MetadataChangeProposalWrapper(entityUrn=urn, aspect=taken)
+            if admitted is not None:
+                yield propose(urn, admitted)
 
-    def _refused(self, aspect: str, reason: str) -> None:
+    def _report_refusal(self, aspect: str, reason: str) -> None:
         self._report.warning(
             title="Typed aspect refused",
-            message="The server does not take it; the run went on without it.",
+            message="The server does not accept it; the run continued without it.",
             context=f"{aspect}: {reason}",
         )
 

@@ -1,17 +1,16 @@
-"""The source of a vector store that DataHub has a source for too: who describes a dataset is looked up, one by one.
+"""The source of a vector store that DataHub has a source for too: it looks up who describes each dataset.
 
 ``docs/decisions/0006-pinecone-described-by-whom.md`` says why.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
-from datahub.ingestion.api.common import PipelineContext
-from datahub.ingestion.api.workunit import MetadataWorkUnit
 from datahub.ingestion.source.state.entity_removal_state import GenericCheckpointState
 from datahub.ingestion.source.state.stale_entity_removal_handler import StaleEntityRemovalHandler
+from datahub.ingestion.source.state.stateful_ingestion_base import StateProviderWrapper
 from datahub.utilities.urns.urn import guess_entity_type
 from pydantic import Field
 from typing_extensions import override
@@ -19,11 +18,14 @@ from typing_extensions import override
 from datahub_llmops import urns
 from datahub_llmops.assets.collections import Collection, Name
 from datahub_llmops.errors import CatalogError
+from datahub_llmops.ingestion.emitter import Emission
+from datahub_llmops.ingestion.parts import SourcePart
 from datahub_llmops.ingestion.reader import Reader
-from datahub_llmops.ingestion.source import workunit
+from datahub_llmops.ingestion.recipe_catalog import RecipeCatalog
+from datahub_llmops.ingestion.source import CatalogReport
 from datahub_llmops.ingestion.vector_store import VectorStoreConfig, VectorStoreSource
-from datahub_llmops.mapping.collections import Proposal
 from datahub_llmops.mapping.edge_properties import key_proposal
+from datahub_llmops.urns import Deployment
 
 
 class SharedStoreConfig(VectorStoreConfig):
@@ -32,8 +34,8 @@ class SharedStoreConfig(VectorStoreConfig):
     described_elsewhere: bool | None = Field(
         default=None,
         description="Does DataHub's own source for the store describe the same datasets? `true`: only facts that it "
-        "has no place for are added. `false`: all is written. Default: as the catalog says of each; `true` without "
-        "a catalog.",
+        "has no place for are added. `false`: everything is written. Default: as the catalog says of each dataset; "
+        "`true` without a catalog.",
     )
 
 
@@ -43,57 +45,82 @@ SharedStoreConfigT = TypeVar("SharedStoreConfigT", bound=SharedStoreConfig)
 class SharedStoreSource(VectorStoreSource[SharedStoreConfigT]):
     """What a connector extends where DataHub's own source writes the same URNs, and may or may not run."""
 
-    def __init__(self, config: SharedStoreConfigT, ctx: PipelineContext) -> None:
-        super().__init__(config, ctx)
-        self._known: tuple[str, Mapping[str, Mapping[str, Any]]] = ("", {})
+    @override
+    def build_parts(self) -> Sequence[SourcePart[Collection]]:
+        self.datasets = SharedDatasets(
+            self.deployment,
+            self.opened,
+            self.report,
+            self.state_provider,
+            described_elsewhere=self.config.described_elsewhere,
+        )
+        return (self.datasets, *super().build_parts())
 
     @override
-    def owned_elsewhere(self, name: Name) -> bool:
-        return self._described_elsewhere(urns.collection(self.deployment, name))
+    def is_shared(self, name: Name) -> bool:
+        return self.datasets.is_shared(self.asset_urn(name))
 
-    def in_catalog(self, urn: str) -> Mapping[str, Mapping[str, Any]]:
-        """What the catalog has of a dataset: description, schema, status. The last one asked for is remembered.
+
+class SharedDatasets(SourcePart[Collection]):
+    """Knows which datasets DataHub's own source describes, and hands those over that were ours before."""
+
+    def __init__(
+        self,
+        deployment: Deployment,
+        opened: RecipeCatalog,
+        report: CatalogReport,
+        state: StateProviderWrapper,
+        *,
+        described_elsewhere: bool | None,
+    ) -> None:
+        """``state`` holds that of stale removal; ``described_elsewhere`` is the recipe's option."""
+        self._deployment = deployment
+        self._opened = opened
+        self._report = report
+        self._state = state
+        self._described_elsewhere = described_elsewhere
+        self._last_read: tuple[str, Mapping[str, Mapping[str, Any]]] = ("", {})
+
+    def read(self, urn: str) -> Mapping[str, Mapping[str, Any]]:
+        """Read description, schema and status of a dataset from the catalog, or from the cache of the last one.
 
         Raises:
-            CatalogError: it cannot be read.
+            CatalogError: the catalog cannot be read.
         """
-        if self._known[0] != urn:
+        if self._last_read[0] != urn:
             wanted = ["datasetProperties", "schemaMetadata", "status"]
-            self._known = (urn, self._catalog.aspects(urn, wanted) if self._catalog else {})
-        return self._known[1]
+            catalog = self._opened.catalog
+            self._last_read = (urn, catalog.aspects(urn, wanted) if catalog else {})
+        return self._last_read[1]
 
-    def _described_elsewhere(self, urn: str) -> bool:
-        """Has somebody else described this dataset, and not removed it since?"""
-        if self.config.described_elsewhere is not None:
-            return self.config.described_elsewhere
-        if self._catalog is None:
-            return not self._nothing_there
+    def is_shared(self, urn: str) -> bool:
+        """Whether somebody else has described this dataset, and not removed it since."""
+        if self._described_elsewhere is not None:
+            return self._described_elsewhere
+        if self._opened.catalog is None:
+            return not self._opened.unwritten
         try:
-            there = self.in_catalog(urn)
+            present = self.read(urn)
         except CatalogError as error:
-            self._catalog_failed(error)
+            self._report.add_catalog_failure(error)
             return True
-        described, status = there.get("datasetProperties"), there.get("status") or {}
-        if described is None or status.get("removed"):
+        description, status = present.get("datasetProperties"), present.get("status") or {}
+        if description is None or status.get("removed"):
             return False
-        # DataHub's sources of vector stores give no qualified name.
-        name = described.get("qualifiedName")
-        return not name or urns.collection(self.deployment, (name,)) != urn
+        # DataHub's sources of vector stores write no qualified name.
+        name = description.get("qualifiedName")
+        return not name or urns.collection(self._deployment, (name,)) != urn
 
     @override
-    def concluding_proposals(self, reader: Reader[Collection]) -> Iterator[Proposal | MetadataWorkUnit]:
-        yield from self._handed_over()
-        yield from super().concluding_proposals(reader)
+    def conclusion(self, reader: Reader[Collection]) -> Iterator[Emission]:
+        """Hand over the datasets that were ours until DataHub's source described them.
 
-    def _handed_over(self) -> Iterator[MetadataWorkUnit]:
-        """Datasets that were ours until DataHub's source described them: they are not ours to retire any more.
-
-        They stay in the state of stale removal, which would take it for a failure when most of what it knew is not
-        mentioned, and are named as somebody else's, which it never removes.
+        We may not retire them any more. Stale removal counts a run as failed that does not mention most of what it
+        knew, so they stay in its state; emitted as somebody else's as well, they are never removed.
         """
-        job = StaleEntityRemovalHandler.compute_job_id(self.platform)
-        last = self.state_provider.get_last_checkpoint(job, GenericCheckpointState)
+        job = StaleEntityRemovalHandler.compute_job_id(self._deployment.platform)
+        last = self._state.get_last_checkpoint(job, GenericCheckpointState)
         for urn in last.state.urns if last is not None else ():
-            if guess_entity_type(urn) == "dataset" and self._described_elsewhere(urn):
-                yield workunit(key_proposal(urn), primary=True)
-                yield workunit(key_proposal(urn), primary=False)
+            if guess_entity_type(urn) == "dataset" and self.is_shared(urn):
+                yield Emission(key_proposal(urn), primary=True)
+                yield Emission(key_proposal(urn), primary=False)

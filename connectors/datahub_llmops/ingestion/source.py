@@ -1,27 +1,35 @@
-"""One DataHub source that drives any reader: list, filter, read in a bounded pool, map, report, close.
+"""The bases of all sources: what they emit becomes work units here, and one of them drives any reader.
 
-A connector adds its config, its reader and ten lines. What a reader raises decides what happens to the run: see
-``errors``. Stale-entity removal looks only at ``report.failures``, so whatever exists and could not be read is a
+``CatalogSource`` lists, filters, reads in a bounded pool, hands each item to its parts, reports and closes. A connector
+adds its config, its reader and its parts. The error that a reader raises decides what happens to the run: see
+``errors``. Stale-entity removal looks only at ``report.failures``, so an item that exists and could not be read is a
 failure, never a warning.
 """
 
 from __future__ import annotations
 
-import re
 from abc import abstractmethod
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
-from datahub.configuration.common import AllowDenyPattern
+from datahub.configuration.common import AllowDenyPattern, ConfigModel
 from datahub.configuration.source_common import EnvConfigMixin, PlatformInstanceConfigMixin
 from datahub.emitter.mcp import MetadataChangeProposalWrapper
 from datahub.ingestion.api.common import PipelineContext
-from datahub.ingestion.api.source import CapabilityReport, TestableSource, TestConnectionReport
+from datahub.ingestion.api.source import (
+    CapabilityReport,
+    Source,
+    SourceReport,
+    TestableSource,
+    TestConnectionReport,
+)
 from datahub.ingestion.api.workunit import MetadataWorkUnit
+from datahub.ingestion.api.workunit_processor import WorkunitProcessor
 from datahub.ingestion.source.state.stale_entity_removal_handler import (
     StaleEntityRemovalSourceReport,
     StatefulStaleMetadataRemovalConfig,
@@ -31,23 +39,27 @@ from datahub.ingestion.source.state.stateful_ingestion_base import (
     StatefulIngestionSourceBase,
 )
 from datahub.utilities.lossy_collections import LossyList
-from pydantic import BaseModel, Field, model_validator
+from pydantic import Field, model_validator
 from typing_extensions import override
 
 from datahub_llmops import urns
-from datahub_llmops.aspects.admission import Mode
 from datahub_llmops.assets.collections import Name, Unlisted
 from datahub_llmops.errors import (
     AccessError,
+    CatalogError,
     ConnectorError,
     DeniedError,
     UnreachableError,
     UnreadableError,
     VanishedError,
 )
+from datahub_llmops.ingestion.emitter import Emission, RunEmitter
+from datahub_llmops.ingestion.options import CatalogOptions, check_patterns
+from datahub_llmops.ingestion.parts import ItemT, SourcePart
 from datahub_llmops.ingestion.reader import Reader
+from datahub_llmops.ingestion.recipe_catalog import RecipeCatalog, recipe_catalog
 from datahub_llmops.ingestion.run_target import RunTarget
-from datahub_llmops.mapping.collections import Proposal
+from datahub_llmops.mapping.proposals import PlacedAsset
 from datahub_llmops.net.attempts import Breaker
 from datahub_llmops.urns import Deployment
 
@@ -57,27 +69,56 @@ _BREAK_AFTER = 3
 A single one may be behind a gateway of its own; several in a row mean that the system is down.
 """
 
-ItemT = TypeVar("ItemT")
 ConfigT = TypeVar("ConfigT", bound="CatalogConfig")
 
 
+class EmittingSource(Source):
+    """Base of every source of this package."""
+
+    config_type: ClassVar[type[ConfigModel]]
+    report: SourceReport
+
+    @classmethod
+    @override
+    def create(cls, config_dict: dict[str, Any], ctx: PipelineContext) -> Self:
+        return cls(cls.config_type.model_validate(config_dict), ctx)  # type: ignore[arg-type, call-arg]  # as subclasses
+
+    @abstractmethod
+    def emissions(self) -> Iterator[Emission]:
+        """Emit everything that the run writes."""
+
+    @override
+    def get_report(self) -> SourceReport:
+        return self.report
+
+    @override
+    def get_workunits_internal(self) -> Iterable[MetadataWorkUnit]:
+        for emission in self.emissions():
+            proposal, primary = emission.proposal, emission.primary
+            name = f"{proposal.entityUrn}-{proposal.aspectName}"
+            if isinstance(proposal, MetadataChangeProposalWrapper):
+                yield MetadataWorkUnit(id=name, mcp=proposal, is_primary_source=primary)
+            else:
+                yield MetadataWorkUnit(id=name, mcp_raw=proposal, is_primary_source=primary)
+
+
+class PatchingSource(EmittingSource):
+    """Base of sources that write to assets of others."""
+
+    @override
+    def get_allowed_workunit_processors(self) -> list[str | type[WorkunitProcessor[Any]]]:
+        # DataHub would add a status, a browse path or the key of a term to each of these assets.
+        return ["AutoWorkunitsReporterProcessor"]
+
+
 class CatalogConfig(
+    CatalogOptions,
     StatefulIngestionConfigBase[StatefulStaleMetadataRemovalConfig],
     PlatformInstanceConfigMixin,
     EnvConfigMixin,
 ):
-    """What every source of this package can be told."""
+    """Options of every source that reads an external system."""
 
-    catalog: str | None = Field(
-        default=None,
-        description="Catalog to look up schemas and models in: a local file such as `./catalog.db`, or a server's "
-        "URL. Default: the server of the recipe's sink, else the file of its `llm-local` sink.",
-    )
-    custom_aspects: Mode = Field(
-        default="auto",
-        description="Whether typed aspects are written, which a server takes only with the model plugin. `auto`: into "
-        "a local catalog, and to a server as far as it has loaded the plugin; not into a file.",
-    )
     max_workers: int = Field(
         default=8, ge=1, le=64, description="How many items are read at the same time, for example `8`."
     )
@@ -95,7 +136,7 @@ class CatalogConfig(
 
 @dataclass
 class CatalogReport(StaleEntityRemovalSourceReport):
-    """What a run did, beside DataHub's own counters."""
+    """What a run did, in addition to DataHub's own counters."""
 
     items_scanned: int = 0
     items_filtered: int = 0
@@ -104,10 +145,24 @@ class CatalogReport(StaleEntityRemovalSourceReport):
     custom_aspects: str = ""
     """What was decided about typed aspects, and why."""
     filtered: LossyList[str] = field(default_factory=LossyList)
+    facts_taken_back: int = 0
+    catalog: str = "none"
+
+    def add_catalog_failure(self, error: CatalogError) -> None:
+        """Report that the catalog cannot be read, which keeps stale removal from deleting anything."""
+        self.failure(
+            title="Cannot read the catalog",
+            message="Lineage was written without what the catalog holds, and nothing is deleted in this run.",
+            context=str(error),
+        )
 
 
-class CatalogSource(StatefulIngestionSourceBase, TestableSource, Generic[ConfigT, ItemT]):
-    """Base of all sources; a connector sets the class variables and ``open``."""
+class CatalogSource(EmittingSource, StatefulIngestionSourceBase, TestableSource, Generic[ConfigT, ItemT]):
+    """Base of sources that read an external system.
+
+    A connector sets the class variables and implements ``open``; a kind of assets implements ``place`` and
+    ``build_parts``.
+    """
 
     platform: ClassVar[str]
     config_type: ClassVar[type[CatalogConfig]]
@@ -119,19 +174,31 @@ class CatalogSource(StatefulIngestionSourceBase, TestableSource, Generic[ConfigT
     report: CatalogReport
 
     def __init__(self, config: ConfigT, ctx: PipelineContext) -> None:
-        super().__init__(config, ctx)  # type: ignore[arg-type]  # the base asks for a config without ours' mixins
+        super().__init__(config, ctx)  # type: ignore[arg-type]  # the base asks for a config without our mixins
         self.config = config
         self.report = self.new_report()
+        self.now = datetime.now(UTC)
         self.deployment = Deployment(
             platform=self.platform, env=config.env, instance=config.platform_instance
         )
         self.target = RunTarget(ctx, config.custom_aspects, self.report)
         self.report.custom_aspects = self.target.decision.message
+        self._resources = ExitStack()
+        self.opened = self._open_catalog()
+        self.catalog = self.opened.catalog
+        self.emitter = RunEmitter(ctx, self.catalog, self.target, self.report, env=config.env)
+        self._parts = self.build_parts()
 
-    @classmethod
-    @override
-    def create(cls, config_dict: dict[str, Any], ctx: PipelineContext) -> Self:
-        return cls(cls.config_type.model_validate(config_dict), ctx)  # type: ignore[arg-type]  # config_type is ConfigT
+    def _open_catalog(self) -> RecipeCatalog:
+        try:
+            opened = recipe_catalog(self.ctx, self.config.catalog)
+        except CatalogError as error:
+            self.report.add_catalog_failure(error)
+            return RecipeCatalog()
+        if opened.catalog is not None:
+            self._resources.callback(opened.catalog.close)
+            self.report.catalog = type(opened.catalog).__name__
+        return opened
 
     @classmethod
     @abstractmethod
@@ -140,59 +207,70 @@ class CatalogSource(StatefulIngestionSourceBase, TestableSource, Generic[ConfigT
 
     @classmethod
     def new_report(cls) -> CatalogReport:
+        """Create the empty report of a run."""
         return CatalogReport()
 
     @abstractmethod
-    def item_proposals(self, item: ItemT) -> Iterator[Proposal | MetadataWorkUnit]:
-        """Everything about one item; a work unit where it is not this recipe's own asset."""
+    def build_parts(self) -> Sequence[SourcePart[ItemT]]:
+        """Create the parts of the source, in the order in which they emit."""
 
-    def listed(self, names: Sequence[Name]) -> None:
-        """Told the names of all items that will be read, before the first of them is."""
+    @abstractmethod
+    def place(self, item: ItemT) -> PlacedAsset[ItemT]:
+        """Compute once what all parts need to know of an item."""
 
-    def opening_proposals(self) -> Iterator[Proposal | MetadataWorkUnit]:
-        """What has to be in the catalog before the first item."""
-        yield from ()
+    def asset_urn(self, name: Name) -> str:
+        """Build the URN of the item called ``name``."""
+        return urns.collection(self.deployment, name)
 
-    def concluding_proposals(self, reader: Reader[ItemT]) -> Iterator[Proposal | MetadataWorkUnit]:
-        """What follows from having read every item; the reader is still open."""
-        yield from ()
+    def is_shared(self, name: Name) -> bool:
+        """Whether another DataHub source describes the asset of this name too.
 
-    def closing_proposals(self) -> Iterator[Proposal | MetadataWorkUnit]:
-        """What is known only after the last item."""
-        yield from ()
-
-    @override
-    def get_report(self) -> CatalogReport:
-        return self.report
+        Then this source only adds facts that the other one has no place for, and never retires the asset: outdated
+        facts are retracted one by one.
+        """
+        return False
 
     @override
-    def get_workunits_internal(self) -> Iterable[MetadataWorkUnit]:
-        for proposal in self._proposals():
-            yield proposal if isinstance(proposal, MetadataWorkUnit) else workunit(proposal)
-
-    def _proposals(self) -> Iterator[Proposal | MetadataWorkUnit]:
+    def emissions(self) -> Iterator[Emission]:
         try:
             reader = self.open(self.config)
         except ConnectorError as error:
-            self._refused(error)
+            self._report_stop(error)
             return
         with closing(reader):
-            names = self._names(reader)
-            self.listed(names)
-            yield from self.opening_proposals()
-            for item in self._items(reader, names):
-                yield from self.item_proposals(item)
-            yield from self.concluding_proposals(reader)
-        yield from self.closing_proposals()
+            names = self._list_names(reader)
+            for part in self._parts:
+                part.prepare(names)
+            for part in self._parts:
+                yield from self._guard(part.opening())
+            for item in self._read_items(reader, names):
+                placed = self.place(item)
+                for part in self._parts:
+                    yield from self._guard(part.emissions(placed))
+            for part in self._parts:
+                yield from part.conclusion(reader)
 
-    def _refused(self, error: ConnectorError) -> None:
+    def _guard(self, emissions: Iterator[Emission]) -> Iterator[Emission]:
+        try:
+            yield from emissions
+        except CatalogError as error:
+            self.report.add_catalog_failure(error)
+
+    @override
+    def close(self) -> None:
+        for part in self._parts:
+            part.close()
+        self._resources.close()
+        super().close()
+
+    def _report_stop(self, error: ConnectorError) -> None:
         self.report.failure(
             title="Cannot read the system",
             message="Nothing more was read, and nothing is deleted in this run.",
             context=str(error),
         )
 
-    def _names(self, reader: Reader[ItemT]) -> list[Name]:
+    def _list_names(self, reader: Reader[ItemT]) -> list[Name]:
         names: dict[str, Name] = {}
         clashes: set[str] = set()
         breaker = Breaker(_BREAK_AFTER)
@@ -200,7 +278,7 @@ class CatalogSource(StatefulIngestionSourceBase, TestableSource, Generic[ConfigT
             for entry in reader.names():
                 if isinstance(entry, Unlisted):
                     if self.allowed(entry.name):
-                        self._unreadable(entry.name, entry.error)
+                        self._report_unreadable(entry.name, entry.error)
                         breaker.record(failed=isinstance(entry.error, UnreachableError))
                         if breaker.is_open:
                             # As if the listing itself had broken off.
@@ -211,15 +289,15 @@ class CatalogSource(StatefulIngestionSourceBase, TestableSource, Generic[ConfigT
                     self.report.items_filtered += 1
                     self.report.filtered.append(".".join(entry))
                 else:
-                    urn = urns.collection(self.deployment, entry)
+                    urn = self.asset_urn(entry)
                     if names.setdefault(urn, entry) != entry:
                         clashes.add(urn)
-                        self._clash(names[urn], entry, urn)
+                        self._report_clash(names[urn], entry, urn)
         except ConnectorError as error:
-            self._refused(error)
+            self._report_stop(error)
         return [name for urn, name in names.items() if urn not in clashes]
 
-    def _clash(self, first: Name, second: Name, urn: str) -> None:
+    def _report_clash(self, first: Name, second: Name, urn: str) -> None:
         self.report.failure(
             title="Two names, one URN",
             message="Neither was read, since the catalog could not tell them apart. Rename one, filter one out, or "
@@ -228,11 +306,11 @@ class CatalogSource(StatefulIngestionSourceBase, TestableSource, Generic[ConfigT
         )
 
     def allowed(self, name: Name) -> bool:
-        """Do the recipe's filters let this item, or the scope that it names, be read?"""
+        """Whether the recipe's filters let this item, or the scope that it names, be read."""
         patterns: Sequence[AllowDenyPattern] = [getattr(self.config, option) for option in self.name_filters]
         return all(pattern.allowed(part) for pattern, part in zip(patterns, name, strict=False))
 
-    def _items(self, reader: Reader[ItemT], names: Sequence[Name]) -> Iterator[ItemT]:
+    def _read_items(self, reader: Reader[ItemT], names: Sequence[Name]) -> Iterator[ItemT]:
         breaker = Breaker(_BREAK_AFTER)
         with closing(_read_in_order(reader, names, self.config.max_workers)) as results:
             for name, result in results:
@@ -240,15 +318,15 @@ class CatalogSource(StatefulIngestionSourceBase, TestableSource, Generic[ConfigT
                 if isinstance(result, VanishedError):
                     self.report.items_vanished += 1
                 elif isinstance(result, ConnectorError):
-                    self._unreadable(name, result)
+                    self._report_unreadable(name, result)
                     if breaker.is_open:
-                        self._refused(result)
+                        self._report_stop(result)
                         return
                 else:
                     self.report.items_scanned += 1
                     yield result
 
-    def _unreadable(self, name: Name, error: ConnectorError) -> None:
+    def _report_unreadable(self, name: Name, error: ConnectorError) -> None:
         self.report.items_unreadable += 1
         self.report.failure(
             title="Could not be read",
@@ -259,7 +337,7 @@ class CatalogSource(StatefulIngestionSourceBase, TestableSource, Generic[ConfigT
     @classmethod
     @override
     def test_connection(cls, config_dict: dict[str, Any]) -> TestConnectionReport:
-        """Tell apart "cannot reach", "not allowed" and "works, sees n"."""
+        """Distinguish "cannot reach", "not allowed" and "works, sees n"."""
         try:
             config = cls.config_type.model_validate(config_dict)
             with closing(cls.open(config)) as reader:  # type: ignore[arg-type]  # config_type is ConfigT
@@ -280,33 +358,6 @@ class CatalogSource(StatefulIngestionSourceBase, TestableSource, Generic[ConfigT
         return TestConnectionReport(
             basic_connectivity=CapabilityReport(capable=True, mitigation_message=works)
         )
-
-
-def check_patterns(config: BaseModel) -> None:
-    """DataHub compiles a pattern at its first use, in the middle of a run.
-
-    Raises:
-        ValueError: an ``allow`` or ``deny`` of one of the config's own fields is no regular expression.
-    """
-    for option in type(config).model_fields:
-        value = getattr(config, option)
-        for pattern in value.values() if isinstance(value, dict) else [value]:
-            if isinstance(pattern, AllowDenyPattern):
-                for text in (*pattern.allow, *pattern.deny):
-                    try:
-                        re.compile(text)
-                    except re.error as error:
-                        raise ValueError(
-                            f"{option}: {text!r} is not a regular expression: {error}"
-                        ) from error
-
-
-def workunit(proposal: Proposal, *, primary: bool = True) -> MetadataWorkUnit:
-    """A proposal on its way to the sink; ``primary=False`` for an asset that others share or own."""
-    name = f"{proposal.entityUrn}-{proposal.aspectName}"
-    if isinstance(proposal, MetadataChangeProposalWrapper):
-        return MetadataWorkUnit(id=name, mcp=proposal, is_primary_source=primary)
-    return MetadataWorkUnit(id=name, mcp_raw=proposal, is_primary_source=primary)
 
 
 def _read_in_order(

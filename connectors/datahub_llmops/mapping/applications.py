@@ -10,7 +10,6 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from datahub.emitter.mcp import MetadataChangeProposalWrapper
 from datahub.metadata.schema_classes import (
     AuditStampClass,
     DataFlowInfoClass,
@@ -38,8 +37,8 @@ from datahub.metadata.schema_classes import (
 )
 
 from datahub_llmops import urns
-from datahub_llmops.mapping.collections import Proposal
 from datahub_llmops.mapping.embedding_jobs import EMBEDDING_JOB
+from datahub_llmops.mapping.proposals import Proposal, propose
 
 APPLICATION: Final = "LLM Application"
 ANSWER_LOG: Final = "Answer Log"
@@ -82,9 +81,9 @@ def application_urns(name: str, platform: str, env: str) -> tuple[str, str, str]
 def application_proposals(name: str, platform: str, env: str) -> Iterator[Proposal]:
     """The application and its answer log, without edges."""
     flow, job, log = application_urns(name, platform, env)
-    yield _aspect(flow, DataFlowInfoClass(name=name, env=env))
-    yield _aspect(job, DataJobInfoClass(name=name, type="APPLICATION", flowUrn=flow))
-    yield _aspect(job, SubTypesClass(typeNames=[APPLICATION]))
+    yield propose(flow, DataFlowInfoClass(name=name, env=env))
+    yield propose(job, DataJobInfoClass(name=name, type="APPLICATION", flowUrn=flow))
+    yield propose(job, SubTypesClass(typeNames=[APPLICATION]))
     yield from dataset_proposals(log, f"{name} answers", ANSWER_LOG, _LOG_FIELDS, platform)
 
 
@@ -92,10 +91,10 @@ def dataset_proposals(
     urn: str, name: str, subtype: str, fields: Sequence[tuple[str, str, str]], platform: str
 ) -> Iterator[Proposal]:
     """A dataset that the hooks know and nobody else catalogs. ``fields`` are paths with description and type."""
-    yield _aspect(urn, DatasetPropertiesClass(name=name))
-    yield _aspect(urn, SubTypesClass(typeNames=[subtype]))
+    yield propose(urn, DatasetPropertiesClass(name=name))
+    yield propose(urn, SubTypesClass(typeNames=[subtype]))
     if fields:
-        yield _aspect(
+        yield propose(
             urn,
             SchemaMetadataClass(
                 schemaName=name,
@@ -141,7 +140,7 @@ def usage_proposal(urn: str, day: int, host: str, calls: int) -> Proposal:
     DataHub's own chart shows the newest record of each day, never a sum: an hour would stand for its whole day.
     https://github.com/datahub-project/datahub/blob/master/metadata-io/src/main/java/com/linkedin/metadata/timeseries/elastic/UsageServiceUtil.java
     """
-    return _aspect(
+    return propose(
         urn,
         DatasetUsageStatisticsClass(
             timestampMillis=day * 1000,
@@ -168,24 +167,24 @@ def instance_proposals(
     urn = urns.process_instance(key)
     begun, done = round(started * 1000), round(ended * 1000)
     stamp = AuditStampClass(time=begun, actor=urns.ACTOR)
-    yield _aspect(
+    yield propose(
         urn,
         DataProcessInstancePropertiesClass(
             name=name, created=stamp, customProperties=dict(properties), type="BATCH_SCHEDULED"
         ),
     )
-    yield _aspect(urn, DataProcessInstanceRelationshipsClass(upstreamInstances=[], parentTemplate=job))
+    yield propose(urn, DataProcessInstanceRelationshipsClass(upstreamInstances=[], parentTemplate=job))
     if inputs:
         edges = [EdgeClass(destinationUrn=one) for one in inputs]
-        yield _aspect(urn, DataProcessInstanceInputClass(inputs=[], inputEdges=edges))
+        yield propose(urn, DataProcessInstanceInputClass(inputs=[], inputEdges=edges))
     if outputs:
         edges = [EdgeClass(destinationUrn=one) for one in outputs]
-        yield _aspect(urn, DataProcessInstanceOutputClass(outputs=[], outputEdges=edges))
-    yield _aspect(urn, DataProcessInstanceRunEventClass(timestampMillis=begun, status="STARTED"))
+        yield propose(urn, DataProcessInstanceOutputClass(outputs=[], outputEdges=edges))
+    yield propose(urn, DataProcessInstanceRunEventClass(timestampMillis=begun, status="STARTED"))
     result = DataProcessInstanceRunResultClass(
         type="FAILURE" if failed else "SUCCESS", nativeResultType="hooks"
     )
-    yield _aspect(
+    yield propose(
         urn,
         DataProcessInstanceRunEventClass(
             timestampMillis=max(done, begun + 1),
@@ -204,9 +203,9 @@ def embedding_job_proposals(
     urn = urns.job(flow_urn, job)
     info = DataJobInfoClass(name=job, type="EMBEDDING", flowUrn=flow_urn, customProperties=dict(properties))
     return urn, [
-        _aspect(flow_urn, DataFlowInfoClass(name=flow, env=env)),
-        _aspect(urn, info),
-        _aspect(urn, SubTypesClass(typeNames=[EMBEDDING_JOB])),
+        propose(flow_urn, DataFlowInfoClass(name=flow, env=env)),
+        propose(urn, info),
+        propose(urn, SubTypesClass(typeNames=[EMBEDDING_JOB])),
     ]
 
 
@@ -219,7 +218,7 @@ def mismatch_proposal(
     text = (
         f"The index was built with `{built}`; queries are embedded with {models}, as seen on host {seen_on}."
     )
-    return _aspect(
+    return propose(
         urns.embedding_mismatch(index),
         IncidentInfoClass(
             type="CUSTOM",
@@ -237,7 +236,3 @@ def mismatch_proposal(
 def seen_on(incident: Mapping[str, Any], host: str) -> bool:
     """Whether an incident of ours was raised by what this host saw."""
     return f"`{host}`" in str(incident.get("description"))
-
-
-def _aspect(urn: str, aspect: Any) -> MetadataChangeProposalWrapper:
-    return MetadataChangeProposalWrapper(entityUrn=urn, aspect=aspect)

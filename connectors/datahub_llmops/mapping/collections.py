@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final, TypeAlias
 
-from datahub.emitter.mcp import MetadataChangeProposalWrapper
 from datahub.metadata.schema_classes import (
     ArrayTypeClass,
     BooleanTypeClass,
@@ -20,7 +19,6 @@ from datahub.metadata.schema_classes import (
     DatasetProfileClass,
     DatasetPropertiesClass,
     DateTypeClass,
-    MetadataChangeProposalClass,
     NullTypeClass,
     NumberTypeClass,
     OperationClass,
@@ -39,15 +37,16 @@ from datahub.metadata.schema_classes import (
 from datahub_llmops import urns
 from datahub_llmops.assets.collections import Collection, Container, FieldType, PayloadField, Vector
 from datahub_llmops.mapping.properties import AssetPatch, PropertyValues
+from datahub_llmops.mapping.proposals import PlacedAsset, Proposal, propose
 from datahub_llmops.urns import Deployment
 
-Proposal: TypeAlias = MetadataChangeProposalWrapper | MetadataChangeProposalClass
+PlacedCollection: TypeAlias = PlacedAsset[Collection]
 
 SUBTYPE: Final = "Vector Collection"
 
 OWN_PROFILE: Final = "datahub-llmops"
-"""``messageId`` of a profile that we wrote: by it the next run knows it again, also when another source describes the
-dataset by then."""
+"""``messageId`` of a profile that we wrote. The next run recognises it, even if another source describes the dataset by
+then."""
 
 _DataType: TypeAlias = (
     type[ArrayTypeClass]
@@ -77,110 +76,142 @@ _TYPES: Final[Mapping[FieldType, _DataType]] = {
 
 
 def container_proposals(path: tuple[Container, ...], deployment: Deployment) -> Iterator[Proposal]:
-    """The innermost container of ``path``, inside its parent."""
-    urn = urns.container(deployment, path)
-    here = path[-1]
-    yield MetadataChangeProposalWrapper(
-        entityUrn=urn,
-        aspect=ContainerPropertiesClass(
-            name=here.name, customProperties=dict(here.properties), env=deployment.env
-        ),
+    """Describe the innermost container of ``path``, inside its parent."""
+    urn, innermost = urns.container(deployment, path), path[-1]
+    properties = ContainerPropertiesClass(
+        name=innermost.name, customProperties=dict(innermost.properties), env=deployment.env
     )
-    yield MetadataChangeProposalWrapper(entityUrn=urn, aspect=_platform_instance(deployment))
-    yield MetadataChangeProposalWrapper(entityUrn=urn, aspect=SubTypesClass(typeNames=[here.kind]))
+    yield propose(urn, properties)
+    yield propose(urn, _platform_instance(deployment))
+    yield propose(urn, SubTypesClass(typeNames=[innermost.kind]))
     if len(path) > 1:
-        parent = urns.container(deployment, path[:-1])
-        yield MetadataChangeProposalWrapper(entityUrn=urn, aspect=ContainerClass(container=parent))
+        yield propose(urn, ContainerClass(container=urns.container(deployment, path[:-1])))
 
 
-def collection_proposals(
-    collection: Collection, deployment: Deployment, *, now: datetime, declared: PropertyValues
-) -> Iterator[Proposal]:
-    """Everything about a dataset that is this recipe's own; lineage comes apart.
-
-    ``declared`` are structured properties that the store does not record: the declared model and chunking. ``now``
-    dates the profile.
-    """
-    yield from _description(collection, deployment)
-    if collection.count is not None:
-        urn = urns.collection(deployment, collection.name)
-        yield MetadataChangeProposalWrapper(entityUrn=urn, aspect=_profile(collection, collection.count, now))
-    yield from _dataset_facts(collection, deployment, declared)
-
-
-def shared_proposals(
+def place_collection(
     collection: Collection,
     deployment: Deployment,
     *,
-    now: datetime,
-    declared: PropertyValues,
-    present_profile: Mapping[str, Any] | None,
-) -> Iterator[Proposal]:
-    """What is added to a dataset that another source describes: facts that it has no place for.
+    shared: bool = False,
+    declared: PropertyValues | None = None,
+) -> PlacedCollection:
+    """Compute once what every later step needs: the URN, and the structured properties that are assigned.
 
-    ``present_profile`` is the newest ``datasetProfile`` in the catalog: one that the other source wrote says more
-    than ours, so ours is written only where there is none, or where the newest is ours.
+    The facts of a vector sit on its ``schemaField``, and on the dataset too when it is the only one.
     """
-    mine = present_profile is None or present_profile.get("messageId") == OWN_PROFILE
-    if collection.count is not None and mine:
+    urn, declared = urns.collection(deployment, collection.name), declared or {}
+    only = collection.vectors[0] if len(collection.vectors) == 1 else None
+    facts = {
+        urn: {
+            **(vector_facts(only) if only else {}),
+            **({"count_is_estimate": "true"} if collection.count_is_estimate else {}),
+            "region": region_of(collection),
+            **{name: value for name, value in declared.items() if value is not None},
+        }
+    }
+    for vector in collection.vectors:
+        facts[vector_field(urn, vector)] = vector_facts(vector)
+    known = {
+        asset: {name: value for name, value in values.items() if value is not None}
+        for asset, values in facts.items()
+    }
+    return PlacedAsset(
+        item=collection,
+        name=collection.name,
+        urn=urn,
+        deployment=deployment,
+        shared=shared,
+        declared=declared,
+        assigned={asset: values for asset, values in known.items() if values},
+    )
+
+
+def collection_proposals(placed: PlacedCollection, *, now: datetime) -> Iterator[Proposal]:
+    """Describe a dataset that is this recipe's own, without its lineage. ``now`` dates the profile."""
+    collection = placed.item
+    yield propose(placed.urn, _platform_instance(placed.deployment))
+    if collection.containers:
+        container = urns.container(placed.deployment, collection.containers)
+        yield propose(placed.urn, ContainerClass(container=container))
+    yield propose(placed.urn, SubTypesClass(typeNames=[SUBTYPE]))
+    yield propose(placed.urn, _properties(collection))
+    yield schema_proposal(placed)
+    if collection.count is not None:
+        yield propose(placed.urn, _profile(collection, collection.count, now))
+    yield from _dataset_facts(placed)
+
+
+def shared_proposals(
+    placed: PlacedCollection, *, now: datetime, present_profile: Mapping[str, Any] | None
+) -> Iterator[Proposal]:
+    """Add to a dataset that another source describes the facts that this source has no place for.
+
+    ``present_profile`` is the newest ``datasetProfile`` in the catalog. A profile of the other source holds more than
+    ours, so ours is written only where there is none, or where the newest is ours.
+    """
+    collection = placed.item
+    ours = present_profile is None or present_profile.get("messageId") == OWN_PROFILE
+    if collection.count is not None and ours:
         profile = _profile(collection, collection.count, now)
         # Its owner counts columns, not fields of a payload.
         profile.columnCount = None
-        yield MetadataChangeProposalWrapper(
-            entityUrn=urns.collection(deployment, collection.name), aspect=profile
+        yield propose(placed.urn, profile)
+    yield from _dataset_facts(placed)
+
+
+def schema_proposal(placed: PlacedCollection) -> Proposal:
+    """Describe the payload and its vectors as ``schemaMetadata``."""
+    collection = placed.item
+    vectors = [
+        SchemaFieldClass(
+            fieldPath=vector.schema_path or vector.name,
+            type=SchemaFieldDataTypeClass(type=ArrayTypeClass(nestedType=["float"])),
+            nativeDataType=vector.native_type,
         )
-    yield from _dataset_facts(collection, deployment, declared)
+        for vector in collection.vectors
+    ]
+    schema = SchemaMetadataClass(
+        schemaName=".".join(collection.name),
+        platform=urns.platform(placed.deployment.platform),
+        version=0,
+        hash="",
+        platformSchema=OtherSchemaClass(rawSchema=""),
+        fields=vectors + [_field(item) for item in collection.fields],
+    )
+    return propose(placed.urn, schema)
 
 
-def schema_proposal(collection: Collection, deployment: Deployment) -> Proposal:
-    """The payload and its vectors as ``schemaMetadata``, for a dataset whose other source writes none."""
-    urn = urns.collection(deployment, collection.name)
-    return MetadataChangeProposalWrapper(entityUrn=urn, aspect=_schema(collection, deployment))
-
-
-def vector_proposals(collection: Collection, deployment: Deployment) -> Iterator[Proposal]:
-    """The facts of each vector on its ``schemaField``."""
-    for urn, values in assignments(collection, deployment, {}).items():
-        if urn != urns.collection(deployment, collection.name):
+def vector_proposals(placed: PlacedCollection) -> Iterator[Proposal]:
+    """Assign the facts of each vector to its ``schemaField``."""
+    for urn, values in placed.assigned.items():
+        if urn != placed.urn:
             yield from AssetPatch(urn).set_properties(values).build()
 
 
-def assignments(
-    collection: Collection, deployment: Deployment, declared: PropertyValues
-) -> dict[str, dict[str, str | float]]:
-    """Every structured property that is assigned for a collection: asset -> property name -> value.
-
-    The facts of a vector sit on its ``schemaField``, and on the dataset too when it has one vector only.
-    """
-    urn = urns.collection(deployment, collection.name)
-    own = collection.vectors[0] if len(collection.vectors) == 1 else None
-    estimate = {"count_is_estimate": "true"} if collection.count_is_estimate else {}
-    region = {"region": region_of(collection)}
-    found = {urn: {**(vector_facts(own) if own else {}), **estimate, **region, **_known(declared)}}
-    for vector in collection.vectors:
-        found[vector_field(urn, vector)] = vector_facts(vector)
-    known = {asset: _known(values) for asset, values in found.items()}
-    return {asset: values for asset, values in known.items() if values}
-
-
 def vector_field(dataset_urn: str, vector: Vector) -> str:
-    """The ``schemaField`` that a vector's facts sit on."""
+    """URN of the ``schemaField`` that a vector's facts sit on."""
     return urns.schema_field(dataset_urn, vector.schema_path or vector.name)
 
 
+def described_assets(dataset_urn: str, collection: Collection) -> set[str]:
+    """List the URNs that facts of a collection may sit on: none if it is no vector index any more."""
+    fields = {vector_field(dataset_urn, vector) for vector in collection.vectors}
+    return {dataset_urn, *fields} if fields else set()
+
+
 def region_of(collection: Collection) -> str | None:
-    """The region as the collection says it, else the nearest container that does."""
+    """Find the region of a collection, else that of the nearest container that has one."""
     return collection.region or container_fact(collection, "region")
 
 
 def container_fact(collection: Collection, name: str) -> str | None:
-    """A property of the collection itself, else of the nearest container that has it."""
+    """Find a property of the collection itself, else of the nearest container that has it."""
     levels = (collection.properties, *(level.properties for level in reversed(collection.containers)))
     return next((properties[name] for properties in levels if properties.get(name)), None)
 
 
 def vector_facts(vector: Vector) -> dict[str, str | float | None]:
-    """What one vector says of itself, as structured properties."""
+    """List the facts of one vector as structured properties."""
     parameters = ", ".join(f"{key}={value}" for key, value in sorted(vector.index_parameters.items()))
     return {
         "dimension": float(vector.dimension) if vector.dimension is not None else None,
@@ -192,32 +223,11 @@ def vector_facts(vector: Vector) -> dict[str, str | float | None]:
     }
 
 
-def _description(collection: Collection, deployment: Deployment) -> Iterator[Proposal]:
-    urn = urns.collection(deployment, collection.name)
-
-    def proposal(aspect: object) -> Proposal:
-        return MetadataChangeProposalWrapper(entityUrn=urn, aspect=aspect)  # type: ignore[arg-type]  # any aspect class
-
-    yield proposal(_platform_instance(deployment))
-    if collection.containers:
-        yield proposal(ContainerClass(container=urns.container(deployment, collection.containers)))
-    yield proposal(SubTypesClass(typeNames=[SUBTYPE]))
-    yield proposal(_properties(collection))
-    yield proposal(_schema(collection, deployment))
-
-
-def _dataset_facts(
-    collection: Collection, deployment: Deployment, declared: PropertyValues
-) -> Iterator[Proposal]:
-    urn = urns.collection(deployment, collection.name)
-    if collection.modified is not None:
-        yield MetadataChangeProposalWrapper(entityUrn=urn, aspect=_operation(collection.modified))
-    if values := assignments(collection, deployment, declared).get(urn):
-        yield from AssetPatch(urn).set_properties(values).build()
-
-
-def _known(values: PropertyValues) -> dict[str, str | float]:
-    return {name: value for name, value in values.items() if value is not None}
+def _dataset_facts(placed: PlacedCollection) -> Iterator[Proposal]:
+    if placed.item.modified is not None:
+        yield propose(placed.urn, _operation(placed.item.modified))
+    if values := placed.assigned.get(placed.urn):
+        yield from AssetPatch(placed.urn).set_properties(values).build()
 
 
 def _platform_instance(deployment: Deployment) -> DataPlatformInstanceClass:
@@ -247,31 +257,12 @@ def _custom_properties(collection: Collection) -> dict[str, str]:
     if collection.count_is_estimate:
         properties["count_is_estimate"] = "true"
     for vector in collection.vectors:
-        # One vector needs no prefix; with several, each one's parameters are told apart by its name.
+        # With several vectors the name tells their parameters apart.
         prefix = f"{vector.name}." if len(collection.vectors) > 1 else ""
         if vector.element_type:
             properties[f"{prefix}element_type"] = vector.element_type
         properties.update({f"{prefix}{key}": value for key, value in vector.index_parameters.items()})
     return properties
-
-
-def _schema(collection: Collection, deployment: Deployment) -> SchemaMetadataClass:
-    vectors = [
-        SchemaFieldClass(
-            fieldPath=vector.schema_path or vector.name,
-            type=SchemaFieldDataTypeClass(type=ArrayTypeClass(nestedType=["float"])),
-            nativeDataType=vector.native_type,
-        )
-        for vector in collection.vectors
-    ]
-    return SchemaMetadataClass(
-        schemaName=".".join(collection.name),
-        platform=urns.platform(deployment.platform),
-        version=0,
-        hash="",
-        platformSchema=OtherSchemaClass(rawSchema=""),
-        fields=vectors + [_field(item) for item in collection.fields],
-    )
 
 
 def _field(item: PayloadField) -> SchemaFieldClass:
@@ -295,7 +286,7 @@ def _profile(collection: Collection, count: int, now: datetime) -> DatasetProfil
 
 
 def _operation(modified: datetime) -> OperationClass:
-    # Stamped with the change itself, so that a second run over an unchanged store repeats the same document.
+    # The time of the change, so that a second run over an unchanged store repeats the same document.
     millis = _millis(modified)
     return OperationClass(
         timestampMillis=millis, lastUpdatedTimestamp=millis, operationType=OperationTypeClass.UPDATE

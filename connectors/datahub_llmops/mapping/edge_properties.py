@@ -1,24 +1,32 @@
-"""What a dataset edge says of itself, and which edges of a collection's own ``upstreamLineage`` come and go."""
+"""Lineage edges: the properties that say who found one, column edges, and the ``upstreamLineage`` of a collection."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from datahub.emitter.mcp import MetadataChangeProposalWrapper
-from datahub.metadata.schema_classes import DatasetKeyClass, DatasetLineageTypeClass, UpstreamClass
+from datahub.metadata.schema_classes import (
+    DatasetKeyClass,
+    DatasetLineageTypeClass,
+    FineGrainedLineageClass,
+    FineGrainedLineageDownstreamTypeClass,
+    FineGrainedLineageUpstreamTypeClass,
+    UpstreamClass,
+)
 from datahub.metadata.urns import DatasetUrn
 from datahub.specific.dataset import DatasetPatchBuilder
 
 from datahub_llmops.lineage.declared_jobs import WAYS, FoundBy, Input
-from datahub_llmops.mapping.collections import Proposal
+from datahub_llmops.mapping.proposals import Proposal, propose
 
 LAST_SEEN: Final = "last_seen"
 """Day, in UTC, that a hook saw the edge last."""
+_NO_OPERATION: Final = "NONE"
+"""What a DataHub server writes on a column edge without an operation when it applies a patch."""
 
 
 def found_by(edge: Mapping[str, Any]) -> tuple[str, ...]:
-    """The ways named on an edge of a catalog; empty for an edge that is not ours."""
+    """List the ways named on an edge of a catalog; an edge that is not ours names none."""
     text = (edge.get("properties") or {}).get("found_by", "")
     return tuple(way for way in text.split(",") if way)
 
@@ -26,18 +34,18 @@ def found_by(edge: Mapping[str, Any]) -> tuple[str, ...]:
 def edge_properties(
     ways: Iterable[str], chunks: int | None, others: Mapping[str, str] | None = None
 ) -> dict[str, str]:
-    """``properties`` of an ``Edge`` or ``Upstream``: who found it, and how many chunks say so."""
+    """Build the ``properties`` of an ``Edge`` or ``Upstream``: who found it, and how many chunks support it."""
     named = set(ways)
     properties = {key: value for key, value in (others or {}).items() if key not in ("found_by", "chunks")}
     properties["found_by"] = ",".join(way for way in WAYS if way in named)
     if chunks is not None:
         properties["chunks"] = str(chunks)
-    # By name: whoever writes an edge after another one writes the same.
+    # Sorted, so that two writers of one edge produce identical properties.
     return dict(sorted(properties.items()))
 
 
 def without(way: FoundBy, edge: Mapping[str, Any]) -> dict[str, str] | None:
-    """``properties`` of an edge of a catalog that one way does not find any more; ``None`` when no other way does."""
+    """Build the properties of a catalog's edge that ``way`` no longer finds; ``None`` when no other way finds it."""
     rest = [other for other in found_by(edge) if other != way]
     if not rest:
         return None
@@ -47,7 +55,7 @@ def without(way: FoundBy, edge: Mapping[str, Any]) -> dict[str, str] | None:
 
 
 def beside_hook(ways: Iterable[str], chunks: int | None, edge: Mapping[str, Any] | None) -> dict[str, str]:
-    """``edge_properties`` of an edge that a recipe found; that a hook found it too stays on it, with its day."""
+    """Build the properties of an edge that a recipe found, keeping on ``edge`` that a hook found it, and when."""
     if edge is None or "hook" not in found_by(edge):
         return edge_properties(ways, chunks)
     seen = {key: value for key, value in edge["properties"].items() if key == LAST_SEEN}
@@ -57,10 +65,10 @@ def beside_hook(ways: Iterable[str], chunks: int | None, edge: Mapping[str, Any]
 def payload_upstreams(
     index_urn: str, sources: Sequence[Input], present: Mapping[str, Any]
 ) -> Iterator[Proposal]:
-    """Patches that make the payload's edges on ``index_urn`` those of ``sources``.
+    """Patch ``index_urn`` so that its edges found in the payload are those to ``sources``.
 
-    ``present`` is the index's ``upstreamLineage`` in the catalog, empty where there is none to ask: then nothing is
-    taken away. Edges that others drew, and the other ways on an edge of ours, stay.
+    ``present`` is the index's ``upstreamLineage`` in the catalog. Without a catalog it is empty, and no edge is
+    removed. Edges that others drew stay, and so do the other ways that found an edge of ours.
     """
     patch = DatasetPatchBuilder(index_urn)
     there = {edge["dataset"]: edge for edge in present.get("upstreams") or []}
@@ -81,10 +89,31 @@ def payload_upstreams(
 
 
 def key_proposal(dataset_urn: str) -> Proposal:
-    """The bare dataset, so that an edge to something no recipe has cataloged yet does not end at nothing."""
+    """Describe a bare dataset, so that no edge ends at an asset that is not in the catalog."""
     urn = DatasetUrn.from_string(dataset_urn)
     key = DatasetKeyClass(platform=urn.platform, name=urn.name, origin=urn.env)
-    return MetadataChangeProposalWrapper(entityUrn=dataset_urn, aspect=key)
+    return propose(dataset_urn, key)
+
+
+def fine_grained(upstreams: Iterable[str], downstream: str) -> FineGrainedLineageClass:
+    """Build the column edges from ``upstreams`` to ``downstream``, all of them ``schemaField`` URNs."""
+    return FineGrainedLineageClass(
+        upstreamType=FineGrainedLineageUpstreamTypeClass.FIELD_SET,
+        upstreams=list(upstreams),
+        downstreamType=FineGrainedLineageDownstreamTypeClass.FIELD,
+        downstreams=[downstream],
+        transformOperation=_NO_OPERATION,
+    )
+
+
+def column_edges(present: Mapping[str, Any]) -> set[tuple[str, str]]:
+    """List the column edges of a lineage aspect in the catalog, as (upstream, downstream) ``schemaField`` URNs."""
+    return {
+        (upstream, downstream)
+        for fine in present.get("fineGrainedLineages") or []
+        for downstream in fine.get("downstreams") or []
+        for upstream in fine.get("upstreams") or []
+    }
 
 
 def _upstream(urn: str, properties: dict[str, str]) -> UpstreamClass:

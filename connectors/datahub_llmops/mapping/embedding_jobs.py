@@ -16,9 +16,6 @@ from datahub.metadata.schema_classes import (
     DataTransformClass,
     DataTransformLogicClass,
     EdgeClass,
-    FineGrainedLineageClass,
-    FineGrainedLineageDownstreamTypeClass,
-    FineGrainedLineageUpstreamTypeClass,
     MLModelKeyClass,
     MLModelPropertiesClass,
     OwnerClass,
@@ -33,59 +30,55 @@ from datahub_llmops import urns
 from datahub_llmops.catalog.urn_text import asset_of
 from datahub_llmops.lineage.declared_jobs import JobLineage
 from datahub_llmops.lineage.job_config import EmbeddingJobConfig
-from datahub_llmops.mapping.collections import Proposal
-from datahub_llmops.mapping.edge_properties import beside_hook, found_by, without
+from datahub_llmops.mapping.edge_properties import beside_hook, column_edges, fine_grained, found_by, without
 from datahub_llmops.mapping.properties import AssetPatch, PropertyValues
+from datahub_llmops.mapping.proposals import Proposal, propose
 
 EMBEDDING_JOB: Final = "Embedding Job"
 _TYPE: Final = "EMBEDDING"
-_NO_OPERATION: Final = "NONE"
-"""As a DataHub server writes a column edge without one when it applies a patch."""
 
 
 def flow_urn(job: EmbeddingJobConfig, env: str) -> str:
-    """The flow that the job belongs to."""
+    """Build the URN of the flow that the job belongs to."""
     if job.job_urn is not None:
         return DataJobUrn.from_string(job.job_urn).flow
     return urns.flow(job.orchestrator_name, job.flow_name, env=env)
 
 
 def job_urn(job: EmbeddingJobConfig, env: str) -> str:
-    """The job itself."""
+    """Build the URN of the job, unless the recipe names it."""
     return job.job_urn or urns.job(flow_urn(job, env), job.name)
 
 
 def flow_proposals(job: EmbeddingJobConfig, env: str) -> Iterator[Proposal]:
-    """The flow, for a catalog that does not have it yet: it is shared with the orchestrator's own plugin."""
+    """Describe the flow. The orchestrator's own plugin may do so too: write this only where the catalog has none."""
     info = DataFlowInfoClass(name=job.flow_name, env=env)
-    yield MetadataChangeProposalWrapper(entityUrn=flow_urn(job, env), aspect=info)
+    yield propose(flow_urn(job, env), info)
 
 
 def job_proposals(lineage: JobLineage, env: str, present: Mapping[str, Any]) -> Iterator[Proposal]:
-    """Everything about a job that this recipe owns.
+    """Describe a job that this recipe owns.
 
-    ``present`` is the job's ``dataJobInputOutput`` in the catalog: what a hook found stays.
+    ``present`` is the job's ``dataJobInputOutput`` in the catalog. Edges that a hook found stay.
     """
     job, statements = lineage.job, lineage.sql
     urn = job_urn(job, env)
-    yield MetadataChangeProposalWrapper(entityUrn=urn, aspect=_info(job, statements, env))
-    yield MetadataChangeProposalWrapper(entityUrn=urn, aspect=SubTypesClass(typeNames=[EMBEDDING_JOB]))
-    yield MetadataChangeProposalWrapper(entityUrn=urn, aspect=_whole(lineage, present))
+    yield propose(urn, _info(job, statements, env))
+    yield propose(urn, SubTypesClass(typeNames=[EMBEDDING_JOB]))
+    yield propose(urn, _all_edges(lineage, present))
     if statements:
         transforms = [DataTransformClass(queryStatement=QueryStatementClass(value=sql)) for sql in statements]
-        yield MetadataChangeProposalWrapper(
-            entityUrn=urn, aspect=DataTransformLogicClass(transforms=transforms)
-        )
-    yield from _stewards_part(job, urn)
+        yield propose(urn, DataTransformLogicClass(transforms=transforms))
+    yield from _shared_with_stewards(job, urn)
 
 
 def foreign_job_proposals(lineage: JobLineage, present: Mapping[str, Any]) -> Iterator[Proposal]:
-    """Inputs and outputs only, as patches, for a job that the orchestrator's own plugin owns.
+    """Patch only the inputs and outputs of a job that the orchestrator's own plugin owns.
 
-    ``present`` is the job's ``dataJobInputOutput`` in the catalog; what an earlier run declared and this one does
-    not is taken away.
+    ``present`` is the job's ``dataJobInputOutput`` in the catalog. Edges that an earlier run declared and this one does
+    not are removed.
     """
-    wanted = _input_output(lineage, present)
+    wanted = _declared_edges(lineage, present)
     patch = DataJobPatchBuilder(lineage.job.job_urn or "")
     edges = {edge.destinationUrn: edge for edge in wanted.inputDatasetEdges or []}
     for edge in present.get("inputDatasetEdges") or []:
@@ -99,37 +92,35 @@ def foreign_job_proposals(lineage: JobLineage, present: Mapping[str, Any]) -> It
     for edge in edges.values():
         patch.add_input_dataset(edge)
     patch.add_output_dataset(EdgeClass(destinationUrn=lineage.index_urn))
-    gone = _column_pairs(present, lineage.index_urn) - set(_columns(lineage))
-    for up, down in sorted(gone):
-        patch.remove_fine_grained_lineage(_fine_grained(down, [up]))
+    known = {(up, down) for up, down in column_edges(present) if asset_of(down) == lineage.index_urn}
+    for up, down in sorted(known - set(_columns(lineage))):
+        patch.remove_fine_grained_lineage(fine_grained([up], down))
     for fine in wanted.fineGrainedLineages or []:
         patch.add_fine_grained_lineage(fine)
     yield from patch.build()
 
 
-def model_proposals(
-    name: str, env: str, jobs: Iterable[str], present: Mapping[str, Any]
-) -> Iterator[Proposal]:
-    """The model with ``jobs`` among those it is used by; ``present`` is its ``mlModelProperties`` in the catalog.
+def model_proposal(name: str, env: str, jobs: Iterable[str], present: Mapping[str, Any]) -> Proposal:
+    """Add ``jobs`` to those that use the model; ``present`` is its ``mlModelProperties`` in the catalog.
 
-    The aspect has no patch builder and is shared with other recipes and tools, hence read, modify, write.
+    Other recipes and tools write the aspect too, and it has no patch builder: hence read, modify, write.
     """
     urn = urns.model(name, env=env)
     properties = MLModelPropertiesClass.from_obj(dict(present)) if present else MLModelPropertiesClass()
     properties.name = properties.name or MlModelUrn.from_string(urn).name
     properties.downstreamJobs = sorted({*(properties.downstreamJobs or []), *jobs})
-    yield MetadataChangeProposalWrapper(entityUrn=urn, aspect=properties)
+    return propose(urn, properties)
 
 
-def model_key_proposals(name: str, env: str) -> Iterator[MetadataChangeProposalWrapper]:
-    """The bare model: for an edge to end at, and where no catalog can say which jobs it is used by already."""
+def model_key_proposal(name: str, env: str) -> MetadataChangeProposalWrapper:
+    """Describe a bare model: for an edge to end at, or where no catalog can say which jobs use it already."""
     urn = MlModelUrn.from_string(urns.model(name, env=env))
     key = MLModelKeyClass(name=urn.name, platform=urn.platform, origin=urn.env)
-    yield MetadataChangeProposalWrapper(entityUrn=urn.urn(), aspect=key)
+    return propose(urn.urn(), key)
 
 
 def declared_properties(job: EmbeddingJobConfig) -> PropertyValues:
-    """What a job says of the vectors it makes, as structured properties of the job and of its index."""
+    """List what a job declares about its vectors, as structured properties of the job and of its index."""
     chunking = job.chunking
     return {
         "embedding_model": job.embedding_model,
@@ -164,14 +155,14 @@ def _info(job: EmbeddingJobConfig, statements: Sequence[str], env: str) -> DataJ
 
 
 def _columns(lineage: JobLineage) -> Iterator[tuple[str, str]]:
-    """Column edges as pairs of schemaField URNs, upstream first."""
+    """List the column edges as pairs of ``schemaField`` URNs, upstream first."""
     for edge in lineage.columns:
         yield urns.schema_field(edge.dataset, edge.column), urns.schema_field(lineage.index_urn, edge.field)
 
 
-def _whole(lineage: JobLineage, present: Mapping[str, Any]) -> DataJobInputOutputClass:
-    """What the recipe declares, and what hooks found besides."""
-    aspect = _input_output(lineage, present)
+def _all_edges(lineage: JobLineage, present: Mapping[str, Any]) -> DataJobInputOutputClass:
+    """Build the edges that the recipe declares, and those that only hooks found."""
+    aspect = _declared_edges(lineage, present)
     for field, edges in (
         ("inputDatasetEdges", aspect.inputDatasetEdges),
         ("outputDatasetEdges", aspect.outputDatasetEdges),
@@ -184,7 +175,7 @@ def _whole(lineage: JobLineage, present: Mapping[str, Any]) -> DataJobInputOutpu
     return aspect
 
 
-def _input_output(lineage: JobLineage, present: Mapping[str, Any]) -> DataJobInputOutputClass:
+def _declared_edges(lineage: JobLineage, present: Mapping[str, Any]) -> DataJobInputOutputClass:
     there = {edge["destinationUrn"]: edge for edge in present.get("inputDatasetEdges") or []}
     by_field: dict[str, list[str]] = {}
     for upstream, downstream in _columns(lineage):
@@ -200,36 +191,15 @@ def _input_output(lineage: JobLineage, present: Mapping[str, Any]) -> DataJobInp
             for edge in lineage.inputs
         ],
         outputDatasetEdges=[EdgeClass(destinationUrn=lineage.index_urn)],
-        # What a patch of somebody else would leave there: else the two would change it to and fro.
+        # What another writer's patch leaves there: otherwise the two would change the aspect back and forth.
         inputDatajobEdges=[],
         inputDatasetFields=[],
         outputDatasetFields=[],
-        fineGrainedLineages=[_fine_grained(field, upstreams) for field, upstreams in by_field.items()],
+        fineGrainedLineages=[fine_grained(upstreams, field) for field, upstreams in by_field.items()],
     )
 
 
-def _fine_grained(downstream: str, upstreams: list[str]) -> FineGrainedLineageClass:
-    return FineGrainedLineageClass(
-        upstreamType=FineGrainedLineageUpstreamTypeClass.FIELD_SET,
-        upstreams=upstreams,
-        downstreamType=FineGrainedLineageDownstreamTypeClass.FIELD,
-        downstreams=[downstream],
-        transformOperation=_NO_OPERATION,
-    )
-
-
-def _column_pairs(present: Mapping[str, Any], index_urn: str) -> set[tuple[str, str]]:
-    """The column edges into the index that the job has in the catalog."""
-    return {
-        (upstream, downstream)
-        for fine in present.get("fineGrainedLineages") or []
-        for downstream in fine.get("downstreams") or []
-        for upstream in fine.get("upstreams") or []
-        if asset_of(downstream) == index_urn
-    }
-
-
-def _stewards_part(job: EmbeddingJobConfig, urn: str) -> Iterator[Proposal]:
+def _shared_with_stewards(job: EmbeddingJobConfig, urn: str) -> Iterator[Proposal]:
     patch = AssetPatch(urn).set_properties(declared_properties(job))
     for owner in job.owners:
         patch.add_owner(OwnerClass(owner=owner, type=OwnershipTypeClass.TECHNICAL_OWNER))

@@ -1,7 +1,7 @@
 """A collection and its jobs as our own typed aspects: the tabs that a server with the model plugin shows.
 
-They say in one place what structured properties, schema and job description say as well: a server without the plugin
-misses the tabs, no fact.
+They repeat in one place the facts of structured properties, schema and job description. Without the plugin a server
+lacks the tabs, but no fact.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from datahub_llmops.mapping.properties import PropertyValues
 DECLARED: Final = "declared"
 RECORDED: Final = "recorded"
 NO_VECTOR: Final = "(none)"
-"""The only row in the table of vectors of what is no index any more."""
+"""The only row in the table of vectors of a dataset that is no index any more."""
 
 
 def embedding_models(collection: Collection, declared: PropertyValues) -> list[str]:
-    """The models that made the vectors, as provider/model: what is declared goes before what the store records."""
+    """List the models that made the vectors, as provider/model. A declared one takes precedence over recorded ones."""
     if model := declared.get("embedding_model"):
         return [str(model)]
     recorded = (vector.embedding_model for vector in collection.vectors)
@@ -40,13 +40,13 @@ def embedding_models(collection: Collection, declared: PropertyValues) -> list[s
 def index_aspects(
     collection: Collection, *, engine: str, declared: PropertyValues, models: Mapping[str, str]
 ) -> Iterator[LlmopsAspect]:
-    """Everything typed about one index; the last of them may say nothing.
+    """Build the typed aspects of one index; the last one may hold no fact.
 
     Args:
-        collection: what the store says.
+        collection: the facts of the store.
         engine: platform of the store.
-        declared: what the jobs declare of it, as structured properties without their namespace.
-        models: embedding model as provider/model -> URN of those that are in the catalog: no edge ends elsewhere.
+        declared: what the jobs declare, as structured properties without their namespace.
+        models: embedding model as provider/model -> URN, of models that are in the catalog.
     """
     yield VectorIndexInfoClass(
         engine=engine,
@@ -64,10 +64,10 @@ def index_aspects(
     yield _embedding(collection, declared, models)
 
 
-def emptied(engine: str) -> list[LlmopsAspect]:
-    """What is written over the typed aspects of a dataset that is no index any more.
+def empty_index_aspects(engine: str) -> list[LlmopsAspect]:
+    """Build what replaces the typed aspects of a dataset that is no index any more.
 
-    A server takes no proposal that deletes a single aspect, and its UI no table without a row.
+    A server accepts no proposal that deletes a single aspect, and its UI shows no table without a row.
     """
     return [
         VectorIndexInfoClass(engine=engine, vectorFields=0),
@@ -77,7 +77,7 @@ def emptied(engine: str) -> list[LlmopsAspect]:
 
 
 def job_aspect(lineage: JobLineage, model: str | None) -> EmbeddingJobInfoClass:
-    """What a job declares, which may be nothing of this kind. ``model`` is its model's URN."""
+    """Build what a job declares, which may be no fact of this kind. ``model`` is its model's URN."""
     job = lineage.job
     chunking = job.chunking
     return EmbeddingJobInfoClass(
@@ -93,7 +93,7 @@ def job_aspect(lineage: JobLineage, model: str | None) -> EmbeddingJobInfoClass:
 
 
 def joined(words: Iterable[str | None]) -> str | None:
-    """Each word once, in order, as one text for a tab; ``None`` without any."""
+    """Join the words for a tab, each once and in order; ``None`` without any."""
     known = dict.fromkeys(word for word in words if word)
     return ", ".join(known) or None
 
@@ -126,15 +126,15 @@ def _embedding(
         if names
         else None,
         chunkingMethod=str(method) if method is not None else None,
-        chunkSize=_whole(size),
-        chunkOverlap=_whole(overlap),
+        chunkSize=_integer(size),
+        chunkOverlap=_integer(overlap),
         chunkingKnownFrom=None if method is size is overlap is None else DECLARED,
         textFields=collection.text_field,
         textFieldsKnownFrom=RECORDED if collection.text_field else None,
     )
 
 
-def _whole(value: str | float | None) -> int | None:
+def _integer(value: str | float | None) -> int | None:
     return int(value) if isinstance(value, int | float) else None
 
 
@@ -145,6 +145,6 @@ def _digest(statements: Sequence[str]) -> str | None:
     return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
 
 
-def says_something(aspect: LlmopsAspect) -> bool:
+def has_facts(aspect: LlmopsAspect) -> bool:
     """Whether any field is set."""
     return any(value is not None for value in aspect._inner_dict.values())

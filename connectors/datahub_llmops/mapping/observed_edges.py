@@ -1,7 +1,7 @@
-"""Edges that hooks saw: added beside those of others, refreshed, and taken away when not seen for long.
+"""Edges that hooks saw: added beside those of others, refreshed, and removed when not seen for long.
 
-Several hosts and recipes write the same edges. What stands on one already stays on it: the other ways that found it,
-and a newer day.
+Several hosts and recipes write the same edges. An edge keeps what others wrote on it: the other ways that found it, and
+a newer day.
 """
 
 from __future__ import annotations
@@ -14,19 +14,24 @@ from datahub.metadata.schema_classes import (
     DatasetLineageTypeClass,
     EdgeClass,
     FineGrainedLineageClass,
-    FineGrainedLineageDownstreamTypeClass,
-    FineGrainedLineageUpstreamTypeClass,
     UpstreamClass,
 )
-from datahub.metadata.urns import SchemaFieldUrn
 from datahub.specific.datajob import DataJobPatchBuilder
 from datahub.specific.dataset import DatasetPatchBuilder
 
-from datahub_llmops.mapping.collections import Proposal
-from datahub_llmops.mapping.edge_properties import LAST_SEEN, edge_properties, found_by, without
+from datahub_llmops.catalog.urn_text import asset_of
+from datahub_llmops.mapping.edge_properties import (
+    LAST_SEEN,
+    column_edges,
+    edge_properties,
+    fine_grained,
+    found_by,
+    without,
+)
+from datahub_llmops.mapping.proposals import Proposal
 
 RETIRED_DAYS: Final = 30
-"""Days without use after which an edge that a hook found is taken away."""
+"""Days without use after which an edge that a hook found is removed."""
 
 Columns = Mapping[str, Iterable[str]]
 """Downstream field -> upstream fields, as ``schemaField`` URNs."""
@@ -45,7 +50,7 @@ def job_edges(
     now: float,
     columns: Columns | None = None,
 ) -> Iterator[Proposal]:
-    """Patches for a job's inputs and outputs, with the time in seconds that each was seen last.
+    """Patch a job's inputs and outputs; each comes with the time in seconds at which it was last seen.
 
     Args:
         job: the job.
@@ -53,7 +58,7 @@ def job_edges(
         outputs: datasets that it was seen to write.
         present: its ``dataJobInputOutput`` in the catalog.
         now: the time in seconds.
-        columns: all column edges from ``inputs``; ``None`` leaves those that are there as they are.
+        columns: all column edges from ``inputs``; ``None`` leaves the present ones unchanged.
     """
     patch = DataJobPatchBuilder(job)
     for field, seen, add, remove in (
@@ -65,10 +70,13 @@ def job_edges(
         def put(urn: str, properties: dict[str, str], add: Callable[[EdgeClass], Any] = add) -> None:
             add(EdgeClass(destinationUrn=urn, properties=properties))
 
-        _reconcile(seen, there, now, put, remove)
+        _patch_edges(seen, there, now, put, remove)
     if columns is not None:
-        _column_edges(
-            patch, columns, present, _rest(inputs, present.get("inputDatasetEdges"), "destinationUrn", now)
+        _patch_columns(
+            patch,
+            columns,
+            present,
+            _still_in_use(inputs, present.get("inputDatasetEdges"), "destinationUrn", now),
         )
     yield from patch.build()
 
@@ -76,7 +84,7 @@ def job_edges(
 def upstream_edges(
     dataset: str, upstreams: Mapping[str, float], present: Mapping[str, Any], now: float, columns: Columns
 ) -> Iterator[Proposal]:
-    """The same for a retriever and its indexes; ``present`` is its ``upstreamLineage``."""
+    """Patch a retriever's indexes in the same way; ``present`` is its ``upstreamLineage``."""
     patch = DatasetPatchBuilder(dataset)
 
     def put(urn: str, properties: dict[str, str]) -> None:
@@ -85,20 +93,22 @@ def upstream_edges(
         )
 
     there = {edge["dataset"]: edge for edge in present.get("upstreams") or []}
-    _reconcile(upstreams, there, now, put, patch.remove_upstream_lineage)
-    _column_edges(patch, columns, present, _rest(upstreams, present.get("upstreams"), "dataset", now))
+    _patch_edges(upstreams, there, now, put, patch.remove_upstream_lineage)
+    _patch_columns(
+        patch, columns, present, _still_in_use(upstreams, present.get("upstreams"), "dataset", now)
+    )
     yield from patch.build()
 
 
 def in_use(
     seen: Mapping[str, float], edges: Iterable[Mapping[str, Any]] | None, end: str, now: float
 ) -> set[str]:
-    """Ends of edges that were seen now, or that the catalog still has from earlier."""
+    """List the ends of edges that were seen now, or that the catalog still has from earlier."""
     recent = {urn for urn, when in seen.items() if not _long_ago(when, now)}
-    return recent | _rest(seen, edges, end, now)
+    return recent | _still_in_use(seen, edges, end, now)
 
 
-def _rest(
+def _still_in_use(
     seen: Mapping[str, float], edges: Iterable[Mapping[str, Any]] | None, end: str, now: float
 ) -> set[str]:
     return {
@@ -107,11 +117,11 @@ def _rest(
 
 
 def day(when: float) -> str:
-    """Seconds since the epoch as a date in UTC."""
+    """Format seconds since the epoch as a date in UTC."""
     return datetime.fromtimestamp(when, UTC).date().isoformat()
 
 
-def _reconcile(
+def _patch_edges(
     seen: Mapping[str, float],
     there: Mapping[str, Mapping[str, Any]],
     now: float,
@@ -129,7 +139,7 @@ def _reconcile(
             continue
         properties = (edge or {}).get("properties") or {}
         if not _long_ago(last, now):
-            # A day, not a second: what changes every run makes a new version of the aspect every run.
+            # Store the day, not the second: a value that changes on every run would add an aspect version each time.
             if urn in seen:
                 counted = properties.get("chunks", "")
                 chunks = int(counted) if counted.isdecimal() else None
@@ -146,36 +156,22 @@ def _last_seen(edge: Mapping[str, Any]) -> float | None:
     if "hook" not in found_by(edge):
         return None
     try:
-        said = datetime.fromisoformat((edge.get("properties") or {}).get(LAST_SEEN, ""))
+        date = datetime.fromisoformat((edge.get("properties") or {}).get(LAST_SEEN, ""))
     except ValueError:
         return None
-    return said.replace(tzinfo=UTC).timestamp()
+    return date.replace(tzinfo=UTC).timestamp()
 
 
 def _long_ago(when: float | None, now: float) -> bool:
     return when is not None and now - when > RETIRED_DAYS * 86_400
 
 
-def _column_edges(patch: _Patch, wanted: Columns, present: Mapping[str, Any], unseen: set[str]) -> None:
-    """Column edges from datasets that are in use and were not seen this time stay as they are."""
+def _patch_columns(patch: _Patch, wanted: Columns, present: Mapping[str, Any], unseen: set[str]) -> None:
+    """Patch column edges. Those from ``unseen``, datasets in use that were not seen this time, stay."""
     pairs = {(up, down) for down, ups in wanted.items() for up in ups}
-    there = {
-        (up, down)
-        for fine in present.get("fineGrainedLineages") or []
-        for down in fine.get("downstreams") or []
-        for up in fine.get("upstreams") or []
-    }
+    there = column_edges(present)
     for up, down in sorted(there - pairs):
-        if SchemaFieldUrn.from_string(up).parent not in unseen:
-            patch.remove_fine_grained_lineage(_fine_grained(up, down))
+        if asset_of(up) not in unseen:
+            patch.remove_fine_grained_lineage(fine_grained([up], down))
     for up, down in sorted(pairs - there):
-        patch.add_fine_grained_lineage(_fine_grained(up, down))
-
-
-def _fine_grained(upstream: str, downstream: str) -> FineGrainedLineageClass:
-    return FineGrainedLineageClass(
-        upstreamType=FineGrainedLineageUpstreamTypeClass.FIELD_SET,
-        upstreams=[upstream],
-        downstreamType=FineGrainedLineageDownstreamTypeClass.FIELD,
-        downstreams=[downstream],
-    )
+        patch.add_fine_grained_lineage(fine_grained([up], down))

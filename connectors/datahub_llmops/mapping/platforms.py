@@ -1,7 +1,7 @@
 """Platforms that DataHub does not ship: display name and logo, so that no asset is drawn as a grey circle.
 
-A logo lies in the package and travels inside the aspect as a ``data:`` URL. DataHub knows the platforms without a
-file in ``logos/`` itself.
+The package contains the logos; an aspect carries one as a ``data:`` URL. DataHub itself knows every platform without a
+file in ``logos/``.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ _DISPLAY_NAMES: Final = {
 
 
 def platform_info(platform: str, *, any_logo: bool = False) -> Iterator[MetadataChangeProposalWrapper]:
-    """``dataPlatformInfo`` of a platform that we draw the logo of; nothing for every other one.
+    """Build the ``dataPlatformInfo`` of a platform whose logo the package contains, and nothing for any other.
 
-    ``any_logo`` gives the others the one of ``custom``: for a platform that DataHub is known not to ship.
+    ``any_logo`` gives every other platform the logo of ``custom``, for one that DataHub is known not to ship.
     """
     logo = logo_url(platform) or (logo_url(urns.UNKNOWN_PLATFORM) if any_logo else None)
     if logo is None:
@@ -48,7 +48,7 @@ def platform_info(platform: str, *, any_logo: bool = False) -> Iterator[Metadata
 
 @cache
 def logo_url(platform: str) -> str | None:
-    """The packaged logo as a ``data:`` URL, ``None`` where there is none."""
+    """Read the packaged logo as a ``data:`` URL; ``None`` if there is none."""
     logo = files("datahub_llmops.mapping") / "logos" / f"{platform}.svg"
     if not logo.is_file():
         return None

@@ -1,4 +1,4 @@
-"""The structured properties that people filter and sort indexes by, and how assets are given them."""
+"""The structured properties that people filter and sort indexes by, and the patches that assign them."""
 
 from __future__ import annotations
 
@@ -36,34 +36,34 @@ class Property:
 
 
 PROPERTIES: Final[tuple[Property, ...]] = tuple(Property(**spec) for spec in package_data()["properties"])
-"""Generated from the PDL, as the aspects are: ``@LlmopsProperty`` of a field there is where one is defined."""
+"""Generated from the PDL, as the aspects are; ``@LlmopsProperty`` on a field there defines one."""
 
 PropertyValues = Mapping[str, str | float | None]
-"""Property name without the namespace -> value; ``None`` is a fact that is not known and is not written."""
+"""Property name without the namespace -> value; ``None`` is an unknown fact, which is not written."""
 
 
 class AssetPatch(HasOwnershipPatch, HasStructuredPropertiesPatch, HasDomainsPatch):
-    """Patch of what stewards edit too, on any kind of asset."""
+    """A patch of aspects that stewards edit too, on any kind of asset."""
 
     def set_properties(self, values: PropertyValues) -> AssetPatch:
-        """Assign every value that is known."""
+        """Assign every known value."""
         for name, value in values.items():
             if value is not None:
                 self.set_structured_property(urns.structured_property(name), value)
         return self
 
-    def take_back(self, names: Iterable[str]) -> AssetPatch:
-        """Remove what an earlier run assigned."""
+    def remove_properties(self, names: Iterable[str]) -> AssetPatch:
+        """Remove properties that an earlier run assigned."""
         for name in names:
             self.remove_structured_property(urns.structured_property(name))
         return self
 
 
 def definitions() -> Iterator[tuple[str, list[MetadataChangeProposalWrapper]]]:
-    """URN of each property with the proposals that define it.
+    """List the URN of each property with the proposals that define it.
 
-    They must be in the catalog before the first assignment: a server stores an assignment without a definition and
-    shows it nowhere.
+    They must be in the catalog before the first assignment: a server stores an assignment without a definition, but
+    does not show it.
     """
     for spec in PROPERTIES:
         urn = urns.structured_property(spec.name)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from datahub.configuration.common import AllowDenyPattern, ConfigModel
 from datahub.ingestion.api.common import PipelineContext
@@ -23,8 +23,6 @@ from datahub.ingestion.api.source import (
     TestableSource,
     TestConnectionReport,
 )
-from datahub.ingestion.api.workunit import MetadataWorkUnit
-from datahub.ingestion.api.workunit_processor import WorkunitProcessor
 from datahub.metadata.schema_classes import (
     GlossaryTermAssociationClass,
     MetadataAttributionClass,
@@ -39,8 +37,10 @@ from typing_extensions import override
 from datahub_llmops.catalog.labels import Label
 from datahub_llmops.catalog.open import open_catalog
 from datahub_llmops.errors import CatalogError
+from datahub_llmops.ingestion.emitter import Emission, emit
+from datahub_llmops.ingestion.options import check_patterns
 from datahub_llmops.ingestion.recipe_catalog import recipe_catalog
-from datahub_llmops.ingestion.source import check_patterns, workunit
+from datahub_llmops.ingestion.source import PatchingSource
 from datahub_llmops.propagation.labels import source_detail
 from datahub_llmops.propagation.plan import Change, Plan, plan
 from datahub_llmops.urns import ACTOR, ATTRIBUTION_SOURCE
@@ -129,8 +129,11 @@ class _LabelPatch(HasTermsPatch, HasTagsPatch):
 @platform_name("Term and tag propagation", id="datahub")
 @config_class(PropagationConfig)
 @support_status(SupportStatus.ALPHA)
-class PropagationSource(TestableSource):
+class PropagationSource(PatchingSource, TestableSource):
     """Carries glossary terms and tags downstream, column by column, and takes them away again."""
+
+    config_type: ClassVar[type[PropagationConfig]] = PropagationConfig
+    report: PropagationReport
 
     def __init__(
         self,
@@ -144,22 +147,8 @@ class PropagationSource(TestableSource):
         self.report = PropagationReport()
         self._now = now
 
-    @classmethod
     @override
-    def create(cls, config_dict: dict[str, Any], ctx: PipelineContext) -> PropagationSource:
-        return cls(PropagationConfig.model_validate(config_dict), ctx)
-
-    @override
-    def get_report(self) -> PropagationReport:
-        return self.report
-
-    @override
-    def get_allowed_workunit_processors(self) -> list[str | type[WorkunitProcessor[Any]]]:
-        # The assets belong to others: no status, no browse path, no key of a term may be added to a patch of ours.
-        return ["AutoWorkunitsReporterProcessor"]
-
-    @override
-    def get_workunits_internal(self) -> Iterable[MetadataWorkUnit]:
+    def emissions(self) -> Iterator[Emission]:
         found = self._plan()
         if found is not None:
             self.report.count(found)
@@ -198,14 +187,13 @@ class PropagationSource(TestableSource):
         if not found.changes:
             self.report.info(title="Nothing changed", message="Every label is where it should be.")
 
-    def _patches(self, changes: Iterable[Change]) -> Iterator[MetadataWorkUnit]:
+    def _patches(self, changes: Iterable[Change]) -> Iterator[Emission]:
         now = int(self._now() * 1000)
         for urn, group in groupby(changes, key=lambda change: change.urn):
             patch = _LabelPatch(urn)
             for change in group:
                 _apply(patch, change, now)
-            for proposal in patch.build():
-                yield workunit(proposal, primary=False)
+            yield from emit(patch.build(), primary=False)
 
     @classmethod
     @override

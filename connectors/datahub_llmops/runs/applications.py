@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator, Mapping
 
-from datahub.ingestion.api.workunit import MetadataWorkUnit
 from datahub.metadata.urns import DatasetUrn
 
 from datahub_llmops import urns
 from datahub_llmops.answers.resolver import DEFAULT_FRAMEWORK
 from datahub_llmops.assets.usage import Totals
 from datahub_llmops.catalog.protocol import Catalog
-from datahub_llmops.ingestion.emitter import RunWriter
-from datahub_llmops.ingestion.source import workunit
+from datahub_llmops.ingestion.emitter import Emission, RunEmitter, emit
 from datahub_llmops.mapping import application_aspects, observed_edges
 from datahub_llmops.mapping import applications as mapping
 from datahub_llmops.runs.config import RunsConfig
@@ -47,16 +45,16 @@ class Applications:
     """Everything about the applications of one roll-up. ``now`` is the time in seconds."""
 
     def __init__(
-        self, config: RunsConfig, writer: RunWriter, catalog: Catalog | None, logs: Logs, now: float
+        self, config: RunsConfig, emitter: RunEmitter, catalog: Catalog | None, logs: Logs, now: float
     ) -> None:
         self._env = config.env
         self._currency = config.currency
-        self._writer = writer
+        self._emitter = emitter
         self._catalog = catalog
         self._logs = logs
         self._now = now
 
-    def units(self, found: Rollup) -> Iterator[MetadataWorkUnit]:
+    def emissions(self, found: Rollup) -> Iterator[Emission]:
         """All but their models, which embedding jobs may use as well."""
         drawn: set[str] = set()
         unnamed: set[str] = set()
@@ -67,7 +65,7 @@ class Applications:
         for (urn, day, host), total in sorted(found.usage.items()):
             # A template that is rendered before it is one has a new digest each time.
             if urn in drawn or urn not in unnamed:
-                yield workunit(mapping.usage_proposal(urn, day, host, round(total.calls)), primary=False)
+                yield Emission(mapping.usage_proposal(urn, day, host, round(total.calls)), primary=False)
                 if urn not in self._logs.values():  # What an answer log has is the application's.
                     yield from self._usage(urn, day, host, total)
         for (name, day, host), total in sorted(found.whole.items()):
@@ -77,20 +75,20 @@ class Applications:
                 yield from self._usage(self._logs.job(name), day, host, total, ("version", version))
             yield from self._day(name, version, day, host, total)
 
-    def model_usage(self, found: Rollup) -> Iterator[MetadataWorkUnit]:
+    def model_usage(self, found: Rollup) -> Iterator[Emission]:
         """Usage of models, once they are written themselves."""
         for (name, day, host), total in sorted(found.models.items()):
             yield from self._usage(urns.model(name, env=self._env), day, host, total)
 
     def _usage(
         self, urn: str, day: int, host: str, total: Totals, dimension: tuple[str, str] | None = None
-    ) -> Iterator[MetadataWorkUnit]:
+    ) -> Iterator[Emission]:
         aspect = application_aspects.usage_aspect(
             day, host, total, currency=self._currency, dimension=dimension
         )
-        yield from self._writer.typed(urn, [aspect])
+        yield from self._emitter.emit_typed(urn, [aspect])
 
-    def _day(self, name: str, version: str, day: int, host: str, total: Totals) -> Iterator[MetadataWorkUnit]:
+    def _day(self, name: str, version: str, day: int, host: str, total: Totals) -> Iterator[Emission]:
         job, log = self._logs.job(name), self._logs[name]
         milliseconds = total.milliseconds
         counts = {
@@ -105,24 +103,26 @@ class Applications:
         if version:
             properties["version"] = version
         shown = observed_edges.day(day)
-        for proposal in mapping.instance_proposals(
-            {"application": job, "version": version, "day": shown, "host": host},
-            f"{name} {version} {shown}".replace("  ", " "),
-            job,
-            started=total.first,
-            ended=total.last,
-            properties={**properties, "host": host},
-            inputs=(),
-            outputs=(log,),
-            failed=bool(total.calls) and total.errors == total.calls,
-        ):
-            yield workunit(proposal, primary=False)
+        yield from emit(
+            mapping.instance_proposals(
+                {"application": job, "version": version, "day": shown, "host": host},
+                f"{name} {version} {shown}".replace("  ", " "),
+                job,
+                started=total.first,
+                ended=total.last,
+                properties={**properties, "host": host},
+                inputs=(),
+                outputs=(log,),
+                failed=bool(total.calls) and total.errors == total.calls,
+            ),
+            primary=False,
+        )
 
-    def _application(self, application: Application) -> Iterator[MetadataWorkUnit]:
+    def _application(self, application: Application) -> Iterator[Emission]:
         name, platform = application.name, self._logs.platform(application.name)
         job, log = self._logs.job(name), self._logs[name]
-        yield from self._writer.platform(platform)
-        yield from self._writer.once(mapping.application_proposals(name, platform, self._env))
+        yield from self._emitter.emit_platform(platform)
+        yield from self._emitter.emit_new(mapping.application_proposals(name, platform, self._env))
         answer = urns.schema_field(log, mapping.ANSWER_FIELD)
         into_answer: list[str] = []
         for retriever in application.retrievers:
@@ -132,42 +132,44 @@ class Applications:
         for prompt in prompts:
             yield from self._prompt(application, prompt)
         inputs = {**application.retrievers, **prompts}
-        present = self._writer.present(job, "dataJobInputOutput")
+        present = self._emitter.read_aspect(job, "dataJobInputOutput")
         outputs = {log: application.last}
         columns = {answer: into_answer} if into_answer else {}
-        for proposal in observed_edges.job_edges(job, inputs, outputs, present, self._now, columns):
-            yield workunit(proposal, primary=False)
+        yield from emit(
+            observed_edges.job_edges(job, inputs, outputs, present, self._now, columns), primary=False
+        )
         for model in application.models:
-            self._writer.uses(model, job)
+            self._emitter.add_model_user(model, job)
         used = observed_edges.in_use(inputs, present.get("inputDatasetEdges"), "destinationUrn", self._now)
         yield from self._application_info(application, job, used)
 
     def _retriever(
         self, application: Application, retriever: str
-    ) -> Generator[MetadataWorkUnit, None, Mapping[str, str]]:
+    ) -> Generator[Emission, None, Mapping[str, str]]:
         """Returns the fields that it returns, with their types."""
         own = DatasetUrn.from_string(retriever)
         platform = own.get_data_platform_urn().platform_name
         indexes = application.indexes_of.get(retriever, {})
-        present = self._writer.present(retriever, "upstreamLineage")
+        present = self._emitter.read_aspect(retriever, "upstreamLineage")
         used = observed_edges.in_use(indexes, present.get("upstreams"), "dataset", self._now)
         fields = {index: self._returned(index) for index in sorted(used)}
         returned = {path: native for index in fields for path, native in fields[index].items()}
-        yield from self._writer.platform(platform)
-        yield from self._writer.once(
+        yield from self._emitter.emit_platform(platform)
+        yield from self._emitter.emit_new(
             mapping.retriever_proposals(retriever, _short(application, retriever), platform, returned)
         )
-        yield from self._writer.datasets_known(indexes)
+        yield from self._emitter.emit_missing_datasets(indexes)
         columns = {
             urns.schema_field(retriever, path): [
                 urns.schema_field(index, path) for index in indexes if path in fields.get(index, {})
             ]
             for path in returned
         }
-        for proposal in observed_edges.upstream_edges(retriever, indexes, present, self._now, columns):
-            yield workunit(proposal, primary=False)
+        yield from emit(
+            observed_edges.upstream_edges(retriever, indexes, present, self._now, columns), primary=False
+        )
         newest = application.facts[retriever]
-        yield from self._writer.typed(
+        yield from self._emitter.emit_typed(
             retriever,
             [
                 application_aspects.retriever_aspect(
@@ -181,27 +183,27 @@ class Applications:
         found = self._catalog.schemas(index).get(index) if self._catalog is not None else None
         return mapping.returned_fields(found or {})
 
-    def _prompt(self, application: Application, prompt: str) -> Iterator[MetadataWorkUnit]:
+    def _prompt(self, application: Application, prompt: str) -> Iterator[Emission]:
         own = DatasetUrn.from_string(prompt)
         platform = own.get_data_platform_urn().platform_name
         unnamed = prompt in application.unnamed_prompts
         if unnamed or platform == urns.UNKNOWN_PLATFORM:
             # No recipe of a registry catalogs these.
             name = own.name.rpartition(".")[2] if unnamed else own.name
-            yield from self._writer.platform(platform)
-            yield from self._writer.once(
+            yield from self._emitter.emit_platform(platform)
+            yield from self._emitter.emit_new(
                 mapping.dataset_proposals(prompt, name, mapping.PROMPT, (), platform)
             )
         else:
-            yield from self._writer.datasets_known([prompt])
-        known = self._writer.present(prompt, "promptInfo")
+            yield from self._emitter.emit_missing_datasets([prompt])
+        known = self._emitter.read_aspect(prompt, "promptInfo")
         aspect = application_aspects.prompt_aspect(prompt, application.facts[prompt].raw, known)
         if aspect is not None:
-            yield from self._writer.typed(prompt, [aspect])
+            yield from self._emitter.emit_typed(prompt, [aspect])
 
     def _application_info(
         self, application: Application, job: str, inputs: Iterable[str]
-    ) -> Iterator[MetadataWorkUnit]:
+    ) -> Iterator[Emission]:
         prefix = f"{application.name}."
         short = [(_short(application, urn), urn) for urn in inputs]
         retrievers = [
@@ -210,9 +212,9 @@ class Applications:
             if DatasetUrn.from_string(urn).name.startswith(prefix) and not name.startswith(urns.PROMPT_PREFIX)
         ]
         # Which models an application calls is not among its edges: what was known of it stays.
-        present = self._writer.present(job, "llmApplicationInfo").get("models")
+        present = self._emitter.read_aspect(job, "llmApplicationInfo").get("models")
         newest = application.itself
-        yield from self._writer.typed(
+        yield from self._emitter.emit_typed(
             job,
             [
                 application_aspects.application_aspect(

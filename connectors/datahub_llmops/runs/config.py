@@ -16,10 +16,12 @@ from pydantic import Field
 from datahub_llmops.answer_store.location import default_store
 from datahub_llmops.answers.prices import PricesConfig
 from datahub_llmops.answers.resolver import MapConfig
-from datahub_llmops.aspects.admission import Mode
+from datahub_llmops.ingestion.options import CatalogOptions
 
 
-class RunsConfig(StatefulIngestionConfigBase[StatefulIngestionConfig], MapConfig, PricesConfig):
+class RunsConfig(
+    CatalogOptions, StatefulIngestionConfigBase[StatefulIngestionConfig], MapConfig, PricesConfig
+):
     """Recipe options of `llm-runs`."""
 
     store: Path = Field(
@@ -30,16 +32,6 @@ class RunsConfig(StatefulIngestionConfigBase[StatefulIngestionConfig], MapConfig
     application_platform: str | None = Field(
         default=None,
         description="Platform that applications are drawn on, for example `langchain`. Default: their framework.",
-    )
-    catalog: str | None = Field(
-        default=None,
-        description="Catalog to look indexes and models up in: a local file such as `./catalog.db`, or a server's "
-        "URL. Default: the server of the recipe's sink, else the file of its `llm-local` sink.",
-    )
-    custom_aspects: Mode = Field(
-        default="auto",
-        description="Whether typed aspects are written, which a server takes only with the model plugin. `auto`: into "
-        "a local catalog, and to a server as far as it has loaded the plugin; not into a file.",
     )
     incidents: bool = Field(
         default=True,

@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
-from datahub.ingestion.api.workunit import MetadataWorkUnit
-
 from datahub_llmops import urns
 from datahub_llmops.answer_store.recorded import RecordedWrites
 from datahub_llmops.answers.resolver import Resolver, job_of
 from datahub_llmops.assets.usage import model_name
-from datahub_llmops.ingestion.emitter import RunWriter
-from datahub_llmops.ingestion.source import workunit
+from datahub_llmops.ingestion.emitter import Emission, RunEmitter, emit
 from datahub_llmops.lineage import provenance
 from datahub_llmops.mapping import application_aspects, observed_edges
 from datahub_llmops.mapping import applications as mapping
@@ -22,17 +19,17 @@ from datahub_llmops.runs.config import RunsConfig, RunsReport
 class EmbeddingRuns:
     """Everything about the writes that were recorded. ``now`` is the time in seconds."""
 
-    def __init__(self, config: RunsConfig, report: RunsReport, writer: RunWriter, now: float) -> None:
+    def __init__(self, config: RunsConfig, report: RunsReport, emitter: RunEmitter, now: float) -> None:
         self._env = config.env
         self._max_runs = config.max_embedding_runs
         self._rules = provenance.compile(
             provenance.ProvenanceConfig(rules=config.source_rules), env=config.env
         )
         self._report = report
-        self._writer = writer
+        self._emitter = emitter
         self._now = now
 
-    def units(self, runs: list[RecordedWrites], resolver: Resolver) -> Iterator[MetadataWorkUnit]:
+    def emissions(self, runs: list[RecordedWrites], resolver: Resolver) -> Iterator[Emission]:
         """All but their models, which applications may use as well."""
         edges: dict[str, tuple[dict[str, float], dict[str, float]]] = defaultdict(lambda: ({}, {}))
         for one in sorted(runs, key=lambda one: one.ended, reverse=True):  # A job is what its newest run was.
@@ -43,49 +40,50 @@ class EmbeddingRuns:
             job, proposals = mapping.embedding_job_proposals(
                 orchestrator, flow, name, self._env, self._job_properties(one)
             )
-            yield from self._writer.platform(orchestrator)
+            yield from self._emitter.emit_platform(orchestrator)
             model = model_name(one.embedding)
             if job not in edges and not self._declared(job):
-                yield from self._writer.once(proposals)
+                yield from self._emitter.emit_new(proposals)
                 yield from self._typed(job, one, model)
             sources = self._sources(one)
-            yield from self._writer.datasets_known([*sources, index])
+            yield from self._emitter.emit_missing_datasets([*sources, index])
             inputs, outputs = edges[job]
             for source in sources:
                 inputs.setdefault(source, one.ended)
             outputs.setdefault(index, one.ended)
             if model is not None:
-                self._writer.uses(model, job)
+                self._emitter.add_model_user(model, job)
             if self._report.embedding_runs < self._max_runs:
                 self._report.embedding_runs += 1
-                for proposal in mapping.instance_proposals(
-                    {"run": one.run, "index": index},
-                    f"{one.job or one.application} {observed_edges.day(one.started)}",
-                    job,
-                    started=one.started,
-                    ended=one.ended,
-                    properties={"run": one.run, **{key: str(count) for key, count in one.counts.items()}},
-                    inputs=sources,
-                    outputs=(index,),
-                    failed=one.error is not None,
-                ):
-                    yield workunit(proposal, primary=False)
+                yield from emit(
+                    mapping.instance_proposals(
+                        {"run": one.run, "index": index},
+                        f"{one.job or one.application} {observed_edges.day(one.started)}",
+                        job,
+                        started=one.started,
+                        ended=one.ended,
+                        properties={"run": one.run, **{key: str(count) for key, count in one.counts.items()}},
+                        inputs=sources,
+                        outputs=(index,),
+                        failed=one.error is not None,
+                    ),
+                    primary=False,
+                )
         for job, (inputs, outputs) in edges.items():
-            present = self._writer.present(job, "dataJobInputOutput")
-            for proposal in observed_edges.job_edges(job, inputs, outputs, present, self._now):
-                yield workunit(proposal, primary=False)
+            present = self._emitter.read_aspect(job, "dataJobInputOutput")
+            yield from emit(observed_edges.job_edges(job, inputs, outputs, present, self._now), primary=False)
 
-    def _typed(self, job: str, one: RecordedWrites, model: str | None) -> Iterator[MetadataWorkUnit]:
-        if self._writer.writes_typed:
-            yield from self._writer.models_known([model] if model else [])
+    def _typed(self, job: str, one: RecordedWrites, model: str | None) -> Iterator[Emission]:
+        if self._emitter.writes_typed:
+            yield from self._emitter.emit_missing_models([model] if model else [])
             urn = urns.model(model, env=self._env) if model else None
-            yield from self._writer.typed(
+            yield from self._emitter.emit_typed(
                 job, [application_aspects.job_aspect(model, urn, one.splitter or {})]
             )
 
     def _declared(self, job: str) -> bool:
         """Whether a recipe or an orchestrator's plugin describes the job already, better than what was seen can."""
-        info = self._writer.present(job, "dataJobInfo")
+        info = self._emitter.read_aspect(job, "dataJobInfo")
         return bool(info) and "application" not in (info.get("customProperties") or {})
 
     def _job_properties(self, one: RecordedWrites) -> dict[str, str]:

@@ -8,14 +8,12 @@ run emits everything that the store holds.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from typing import Any
+from typing import ClassVar
 
 from datahub.ingestion.api.common import PipelineContext
 from datahub.ingestion.api.decorators import SupportStatus, config_class, platform_name, support_status
-from datahub.ingestion.api.workunit import MetadataWorkUnit
-from datahub.ingestion.api.workunit_processor import WorkunitProcessor
 from datahub.ingestion.source.state.stateful_ingestion_base import StatefulIngestionSourceBase
 from typing_extensions import override
 
@@ -26,10 +24,10 @@ from datahub_llmops.answer_store.recorded import Identities, RecordedAnswer
 from datahub_llmops.answers.resolver import Ambiguous, Resolver
 from datahub_llmops.catalog.protocol import Catalog
 from datahub_llmops.errors import CatalogError, StoreError
-from datahub_llmops.ingestion.emitter import RunWriter
+from datahub_llmops.ingestion.emitter import Emission, RunEmitter
 from datahub_llmops.ingestion.recipe_catalog import recipe_catalog
 from datahub_llmops.ingestion.run_target import RunTarget
-from datahub_llmops.ingestion.source import workunit
+from datahub_llmops.ingestion.source import PatchingSource
 from datahub_llmops.mapping import applications as mapping
 from datahub_llmops.runs.applications import Applications, Logs
 from datahub_llmops.runs.config import RunsConfig, RunsReport
@@ -41,9 +39,10 @@ from datahub_llmops.runs.watermark import Watermark, store_key
 @platform_name("LLM application runs", id="langchain")
 @config_class(RunsConfig)
 @support_status(SupportStatus.ALPHA)
-class RunsSource(StatefulIngestionSourceBase):
+class RunsSource(PatchingSource, StatefulIngestionSourceBase):
     """Reads the store of the hooks; see the module."""
 
+    config_type: ClassVar[type[RunsConfig]] = RunsConfig
     report: RunsReport
 
     def __init__(
@@ -58,31 +57,17 @@ class RunsSource(StatefulIngestionSourceBase):
         self._target = RunTarget(ctx, config.custom_aspects, self.report)
         self.report.custom_aspects = self._target.decision.message
 
-    @classmethod
     @override
-    def create(cls, config_dict: dict[str, Any], ctx: PipelineContext) -> RunsSource:
-        return cls(RunsConfig.model_validate(config_dict), ctx)
-
-    @override
-    def get_report(self) -> RunsReport:
-        return self.report
-
-    @override
-    def get_allowed_workunit_processors(self) -> list[str | type[WorkunitProcessor[Any]]]:
-        # Indexes and models belong to others: nothing may be added to what is said of them.
-        return ["AutoWorkunitsReporterProcessor"]
-
-    @override
-    def get_workunits_internal(self) -> Iterable[MetadataWorkUnit]:
+    def emissions(self) -> Iterator[Emission]:
         with ExitStack() as resources:
             try:
                 catalog = recipe_catalog(self.ctx, self.config.catalog).catalog
                 if catalog is not None:
                     resources.callback(catalog.close)
-                writer = RunWriter(self.ctx, catalog, self._target, self.report, env=self.config.env)
+                emitter = RunEmitter(self.ctx, catalog, self._target, self.report, env=self.config.env)
                 store = Store.read(self.config.store)
                 resources.callback(store.close)
-                yield from self._read(store, catalog, writer)
+                yield from self._read(store, catalog, emitter)
             except (CatalogError, StoreError) as error:
                 self.report.failure(
                     title="Cannot read",
@@ -90,7 +75,7 @@ class RunsSource(StatefulIngestionSourceBase):
                     context=str(error),
                 )
 
-    def _read(self, store: Store, catalog: Catalog | None, writer: RunWriter) -> Iterator[MetadataWorkUnit]:
+    def _read(self, store: Store, catalog: Catalog | None, emitter: RunEmitter) -> Iterator[Emission]:
         state = self._watermark.last()
         name = store_key(store.path)
         answers_upto, writes_upto = store.watermark()
@@ -111,16 +96,16 @@ class RunsSource(StatefulIngestionSourceBase):
         for key, count in found.unresolved.items():
             self.report.unresolved_indexes[key] = count
         now = self._now()
-        applications = Applications(self.config, writer, catalog, logs, now)
-        yield from applications.units(found)
+        applications = Applications(self.config, emitter, catalog, logs, now)
+        yield from applications.emissions(found)
         runs = [load_writes(row, known) for row in store.writes(writes_from)]
-        yield from EmbeddingRuns(self.config, self.report, writer, now).units(runs, resolver)
-        for model in writer.models:
-            yield from writer.model(model)
+        yield from EmbeddingRuns(self.config, self.report, emitter, now).emissions(runs, resolver)
+        for model in emitter.used_models:
+            yield from emitter.emit_model(model)
         yield from applications.model_usage(found)
         if self.config.incidents:
             writes = (load_writes(row, known) for row in store.writes())
-            yield from self._incidents(found, built_with(writes, resolver), writer)
+            yield from self._incidents(found, built_with(writes, resolver), emitter)
         self._watermark.reached(state.after(name, answers_upto, writes_upto))
 
     def _answers(
@@ -132,27 +117,25 @@ class RunsSource(StatefulIngestionSourceBase):
                 logs.met(answer.application, answer.framework)
                 yield answer
 
-    def _incidents(
-        self, found: Rollup, built: dict[str, Built], writer: RunWriter
-    ) -> Iterator[MetadataWorkUnit]:
+    def _incidents(self, found: Rollup, built: dict[str, Built], emitter: RunEmitter) -> Iterator[Emission]:
         now = self._now()
         for index, queried in sorted(found.query_models.items()):
             known = built.get(index)
             if known is None:
                 continue
             wrong = mismatch(known, queried)
-            info = writer.present(urns.embedding_mismatch(index), "incidentInfo")
+            info = emitter.read_aspect(urns.embedding_mismatch(index), "incidentInfo")
             active = (info.get("status") or {}).get("state") == "ACTIVE"
             solved = active and any(mapping.seen_on(info, host) for host in wrong.right_on)
             if wrong.models and not active:
-                yield workunit(
+                yield Emission(
                     mapping.mismatch_proposal(
                         index, known.model, wrong.models, wrong.hosts, now, solved=False
                     ),
                     primary=False,
                 )
             elif solved and not wrong.models:
-                yield workunit(
+                yield Emission(
                     mapping.mismatch_proposal(index, known.model, (), (), now, solved=True), primary=False
                 )
 

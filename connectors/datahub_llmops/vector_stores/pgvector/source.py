@@ -5,12 +5,11 @@ https://github.com/pgvector/pgvector
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar, Literal, Self
 
 import psycopg
 from datahub.configuration.common import AllowDenyPattern, ConfigModel, TransparentSecretStr
-from datahub.emitter.mcp import MetadataChangeProposalWrapper
 from datahub.ingestion.api.decorators import (
     SourceCapability,
     SupportStatus,
@@ -19,7 +18,6 @@ from datahub.ingestion.api.decorators import (
     platform_name,
     support_status,
 )
-from datahub.ingestion.api.workunit import MetadataWorkUnit
 from datahub.metadata.schema_classes import ContainerClass, DatasetLineageTypeClass, UpstreamClass
 from datahub.specific.dataset import DatasetPatchBuilder
 from psycopg.conninfo import conninfo_to_dict
@@ -28,13 +26,15 @@ from typing_extensions import override
 
 from datahub_llmops import urns
 from datahub_llmops.assets.collections import Collection, Name
-from datahub_llmops.errors import CatalogError
 from datahub_llmops.ingestion.capabilities import Fact, yes
+from datahub_llmops.ingestion.emitter import Emission, RunEmitter, emit
+from datahub_llmops.ingestion.parts import SourcePart
 from datahub_llmops.ingestion.reader import Reader
-from datahub_llmops.ingestion.source import workunit
 from datahub_llmops.ingestion.vector_store import VectorStoreConfig, VectorStoreSource
-from datahub_llmops.mapping.collections import Proposal
+from datahub_llmops.lineage.schema_lookup import SchemaLookup
+from datahub_llmops.mapping.collections import PlacedCollection
 from datahub_llmops.mapping.edge_properties import key_proposal
+from datahub_llmops.mapping.proposals import propose
 from datahub_llmops.vector_stores.pgvector.client import Connections
 from datahub_llmops.vector_stores.pgvector.reader import INITIAL_DATABASE, PgvectorReader
 
@@ -185,9 +185,13 @@ class PgvectorSource(VectorStoreSource[PgvectorConfig]):
         )
 
     @override
-    def owned_elsewhere(self, name: Name) -> bool:
+    def is_shared(self, name: Name) -> bool:
         """Tables are the `postgres` source's; collections within LangChain's table are ours."""
         return len(name) == 3
+
+    @override
+    def build_parts(self) -> Sequence[SourcePart[Collection]]:
+        return (*super().build_parts(), _TableViews(self.emitter, self.lookup))
 
     @override
     def allowed(self, name: Name) -> bool:
@@ -197,22 +201,23 @@ class PgvectorSource(VectorStoreSource[PgvectorConfig]):
             and (len(name) < 4 or self.config.collection_pattern.allowed(name[3]))
         )
 
-    @override
-    def item_proposals(self, item: Collection) -> Iterator[Proposal | MetadataWorkUnit]:
-        yield from super().item_proposals(item)
-        if not self.owned_elsewhere(item.name):
-            try:
-                yield from self._within_its_table(item.name)
-            except CatalogError as error:
-                self._catalog_failed(error)
 
-    def _within_its_table(self, name: Name) -> Iterator[Proposal | MetadataWorkUnit]:
-        """A collection is a view of its table, and lies where that lies."""
-        urn, table = urns.collection(self.deployment, name), urns.collection(self.deployment, name[:3])
-        patch = DatasetPatchBuilder(urn)
+class _TableViews(SourcePart[Collection]):
+    """Ties a collection of LangChain to the table that it is a view of, and puts it where that lies."""
+
+    def __init__(self, emitter: RunEmitter, lookup: SchemaLookup) -> None:
+        self._emitter = emitter
+        self._lookup = lookup
+
+    @override
+    def emissions(self, placed: PlacedCollection) -> Iterator[Emission]:
+        if placed.shared:
+            return
+        table = urns.collection(placed.deployment, placed.name[:3])
+        patch = DatasetPatchBuilder(placed.urn)
         patch.add_upstream_lineage(UpstreamClass(dataset=table, type=DatasetLineageTypeClass.VIEW))
-        yield from patch.build()
-        if schema := self._present(table, "container").get("container"):
-            yield MetadataChangeProposalWrapper(entityUrn=urn, aspect=ContainerClass(container=schema))
+        yield from emit(patch.build())
+        if schema := self._emitter.read_aspect(table, "container").get("container"):
+            yield Emission(propose(placed.urn, ContainerClass(container=schema)))
         if not self._lookup.schemas(table):
-            yield workunit(key_proposal(table), primary=False)
+            yield Emission(key_proposal(table), primary=False)

@@ -5,7 +5,7 @@ https://docs.pinecone.io/
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -18,18 +18,18 @@ from datahub.ingestion.api.decorators import (
     platform_name,
     support_status,
 )
-from datahub.ingestion.api.workunit import MetadataWorkUnit
 from pydantic import Field, field_validator
 from typing_extensions import override
 
-from datahub_llmops import urns
 from datahub_llmops.assets.collections import Collection
 from datahub_llmops.ingestion.capabilities import Fact, yes
+from datahub_llmops.ingestion.emitter import Emission
+from datahub_llmops.ingestion.parts import SourcePart
 from datahub_llmops.ingestion.reader import Reader
 from datahub_llmops.ingestion.shared_dataset import SharedStoreConfig, SharedStoreSource
 from datahub_llmops.ingestion.vector_store import VectorStoreReport
-from datahub_llmops.mapping.collections import Proposal, schema_proposal, shared_proposals
-from datahub_llmops.mapping.properties import PropertyValues
+from datahub_llmops.mapping.collections import PlacedCollection, schema_proposal, shared_proposals
+from datahub_llmops.mapping.proposals import Proposal
 from datahub_llmops.net.http import HttpClient, HttpOptions
 from datahub_llmops.vector_stores.pinecone.reader import API_VERSION, PineconeReader, absent
 
@@ -139,21 +139,28 @@ class PineconeSource(SharedStoreSource[PineconeConfig]):
         return PineconeReport()
 
     @override
-    def shared_facts(self, item: Collection, declared: PropertyValues) -> Iterator[Proposal]:
-        # DataHub's source writes no profile: the newest one is ours, or one of a time before it described this.
-        yield from shared_proposals(
-            item, self.deployment, now=self._now, declared=declared, present_profile=None
-        )
-        schema = self.in_catalog(urns.collection(self.deployment, item.name)).get("schemaMetadata")
-        # It finds no fields on serverless indexes, and never the vectors. What it did find is left alone.
-        if self._catalog is not None and (schema is None or _is_ours(schema)):
-            yield schema_proposal(item, self.deployment)
+    def shared_facts(self, placed: PlacedCollection) -> Iterator[Proposal]:
+        # DataHub's source writes no profile: the newest one is ours, or older than its description of the dataset.
+        yield from shared_proposals(placed, now=self.now, present_profile=None)
+        schema = self.datasets.read(placed.urn).get("schemaMetadata")
+        # It finds no fields on serverless indexes, and never the vectors. The fields that it did find stay.
+        if self.catalog is not None and (schema is None or _is_ours(schema)):
+            yield schema_proposal(placed)
 
     @override
-    def concluding_proposals(self, reader: Reader[Collection]) -> Iterator[Proposal | MetadataWorkUnit]:
+    def build_parts(self) -> Sequence[SourcePart[Collection]]:
+        return (_ReadUnits(self.report), *super().build_parts())
+
+
+class _ReadUnits(SourcePart[Collection]):
+    def __init__(self, report: PineconeReport) -> None:
+        self._report = report
+
+    @override
+    def conclusion(self, reader: Reader[Collection]) -> Iterator[Emission]:
         if isinstance(reader, PineconeReader):
-            self.report.read_units = reader.read_units
-        yield from super().concluding_proposals(reader)
+            self._report.read_units = reader.read_units
+        yield from ()
 
 
 def _is_ours(schema: Mapping[str, Any]) -> bool:

@@ -1,0 +1,48 @@
+"""The part of a vector store's source that emits our own typed aspects, of collections and of their jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from typing_extensions import override
+
+from datahub_llmops import urns
+from datahub_llmops.assets.collections import Collection
+from datahub_llmops.ingestion.emitter import Emission, RunEmitter
+from datahub_llmops.ingestion.parts import SourcePart
+from datahub_llmops.lineage.declared_jobs import JobLineage
+from datahub_llmops.mapping import embedding_jobs, index_aspects
+from datahub_llmops.mapping.collections import PlacedCollection
+
+
+class TypedAspects(SourcePart[Collection]):
+    """Emits the typed aspects of each collection, as far as the target accepts them."""
+
+    def __init__(self, emitter: RunEmitter, *, env: str) -> None:
+        """``env`` is that of models and jobs."""
+        self._emitter = emitter
+        self._env = env
+
+    @override
+    def emissions(self, placed: PlacedCollection) -> Iterator[Emission]:
+        if not self._emitter.writes_typed:
+            return
+        models = index_aspects.embedding_models(placed.item, placed.declared)
+        yield from self._emitter.emit_missing_models(models)
+        aspects = index_aspects.index_aspects(
+            placed.item,
+            engine=placed.deployment.platform,
+            declared=placed.declared,
+            models={name: urns.model(name, env=self._env) for name in models},
+        )
+        yield from self._emitter.emit_typed(placed.urn, aspects, primary=not placed.shared)
+
+    def job_emissions(self, lineage: JobLineage) -> Iterator[Emission]:
+        """Emit the typed aspect of a declared job."""
+        if not self._emitter.writes_typed:
+            return
+        job, model = lineage.job, lineage.job.embedding_model
+        yield from self._emitter.emit_missing_models([model] if model else [])
+        aspect = index_aspects.job_aspect(lineage, urns.model(model, env=self._env) if model else None)
+        urn = embedding_jobs.job_urn(job, self._env)
+        yield from self._emitter.emit_typed(urn, [aspect], primary=job.job_urn is None)

@@ -1,0 +1,58 @@
+"""Recipe options and report of every vector store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from datahub.configuration.common import AllowDenyPattern
+from pydantic import Field, field_validator
+
+from datahub_llmops.ingestion.source import CatalogConfig, CatalogReport
+from datahub_llmops.lineage.job_config import EmbeddingJobConfig
+from datahub_llmops.lineage.provenance import ProvenanceConfig
+from datahub_llmops.mapping.embedding_jobs import job_urn
+
+
+class VectorStoreConfig(CatalogConfig):
+    """Options that every vector store shares; a connector adds where the store is and its filters."""
+
+    domain: dict[str, AllowDenyPattern] = Field(
+        default_factory=dict,
+        description="Domain (URN, id, or name on a server) -> which collections belong to it, by their dotted name, "
+        "for example `{'urn:li:domain:support': {allow: ['.*docs']}}`.",
+    )
+    embedding_jobs: list[EmbeddingJobConfig] = Field(
+        default_factory=list, description="The jobs that fill the collections, and what they read."
+    )
+    provenance: ProvenanceConfig = Field(
+        default_factory=ProvenanceConfig, description="How upstream datasets are found in the payload."
+    )
+
+    @field_validator("embedding_jobs")
+    @classmethod
+    def _jobs_are_distinct(cls, value: list[EmbeddingJobConfig]) -> list[EmbeddingJobConfig]:
+        seen: set[str] = set()
+        for job in value:
+            urn = job_urn(job, "PROD")
+            if urn in seen:
+                raise ValueError(
+                    f"embedding_jobs: two jobs are called {job.name!r} in the same flow; the catalog could not tell "
+                    "them apart. Rename one"
+                )
+            seen.add(urn)
+        return value
+
+
+@dataclass
+class VectorStoreReport(CatalogReport):
+    """Counts of what was found; they never contain a payload value."""
+
+    embedding_jobs: int = 0
+    declared_upstreams: int = 0
+    payload_upstreams: int = 0
+    column_edges: int = 0
+    provenance_rows_scanned: int = 0
+    provenance_rows_total: int = 0
+    provenance_values_unmatched: int = 0
+    provenance_chunks_unmatched: int = 0
+    jobs_without_index: list[str] = field(default_factory=list)
