@@ -1,8 +1,10 @@
-# Needs Python 3.11 or newer and make. Every target makes its own virtual environment first; pip's own settings apply.
-#   make demo    the main job on this machine, without a server       make test    the test suite
-#   make check   everything that CI asks for                          make docs    write generated parts of docs/ anew
-#   make faults  run the fault matrix and write what it saw into docs/faults
-#   make schemas rebuild the model plugin from its PDL (needs Maven and JDK 17)
+# Needs Python 3.11 or newer and make. Every target makes its own virtual environment first, from uv.lock.
+#   make demo     the main job on this machine, without a server     make test     the test suite, with all its engines
+#   make quick    before a commit: format, lint, types, imports, unit tests
+#   make check    everything that CI asks for                        make thorough the same, more examples of each property
+#   make docs     write generated parts of docs/ anew                make faults   run the fault matrix, write docs/faults
+#   make lock     renew uv.lock                                      make lowest   the oldest dependencies that are allowed
+#   make schemas  rebuild the model plugin from its PDL (needs Maven and JDK 17)
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -10,10 +12,16 @@ WORKERS ?= auto
 
 # Absolute, so that a target may run a script that starts others.
 BIN := $(abspath $(VENV))/bin
+# A tool of this repository alone: whatever uv the machine has, or has not, this one reads the lock file.
+UV_VERSION := >=0.9,<1
+UV := $(dir $(abspath $(VENV))).uv/bin/uv
+export UV_PROJECT_ENVIRONMENT := $(abspath $(VENV))
+# Only the Python that was asked for: nothing is downloaded from elsewhere than the package index.
+export UV_PYTHON_DOWNLOADS := never
 export DATAHUB_TELEMETRY_ENABLED := false
 export ANONYMIZED_TELEMETRY := False
 
-.PHONY: help demo test check static probes format lint types imports docs docs-check faults clean
+.PHONY: help demo test check quick thorough static lock lowest environments format lint types imports docs docs-check faults clean
 .DEFAULT_GOAL := help
 
 help:
@@ -22,82 +30,88 @@ help:
 demo: $(VENV)/.demo
 	@$(BIN)/python examples/demo/run.py
 
-test: $(VENV)/.test $(VENV)/.engines
+test: environments
 	$(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 8
 
-check: static probes test
+# The development group has that of the tests in it: one installation.
+check: $(VENV)/.dev static test
 
 # Everything of `make check` that runs no test.
-static: format lint types imports docs-check schemas-check
+static: format lint types imports schemas-check
 
-# Environments that hold one framework each, of its oldest and its newest version, for tests/hooks/test_probes.py.
-# Spark's is left out, of 600 MB and in need of Java: `make probes BY_HAND=` makes it too.
-BY_HAND := spark
-PROBES := $(patsubst tests/hooks/probes/%.txt,$(VENV)/probes/%/.made,\
-	$(filter-out $(BY_HAND:%=tests/hooks/probes/%.txt),$(wildcard tests/hooks/probes/*.txt)))
-
-probes: $(VENV)/.test
-	@$(MAKE) --no-print-directory -j 4 $(PROBES)
-
-$(VENV)/probes/%/.made: tests/hooks/probes/%.txt | $(VENV)/bin/python
-	@echo "Installing $* into $(@D) ..."
-	@$(BIN)/python -m venv $(@D)
-	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
-	@touch $@
-
-format: $(VENV)/.check
+format: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 
-lint: $(VENV)/.check
+lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 
-types: $(VENV)/.check
+types: $(VENV)/.dev
 	$(BIN)/mypy
 
-imports: $(VENV)/.check
+imports: $(VENV)/.dev
 	$(BIN)/lint-imports
 
 docs: $(VENV)/.test
 	$(BIN)/python docs/generate.py
 
+docs-check: $(VENV)/.test
+	$(BIN)/python docs/generate.py --check
+
 faults: $(VENV)/.test
 	WRITE_FAULTS=1 $(BIN)/python -m pytest -q tests/faults/test_matrix.py
 	$(BIN)/python docs/generate.py
 
-docs-check: $(VENV)/.test
-	$(BIN)/python docs/generate.py --check
-
 clean:
 	rm -rf demo build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-# One stamp for each extra: a second call is instant, a changed pyproject.toml installs anew.
-# An extra contains the ones named after it, so their stamps are set with it.
-$(VENV)/.check: INCLUDES := .test .demo
+lock: | $(UV)
+	$(UV) lock --upgrade
+
+# Installs the oldest dependencies that pyproject.toml allows, and loads everything that is registered.
+lowest: LOWEST := $(VENV)/environments/lowest
+lowest: $(VENV)/bin/python
+	@$(UV) venv --quiet --clear --python $(BIN)/python $(LOWEST)
+	@$(UV) pip install --quiet --python $(LOWEST) --resolution lowest-direct --editable '.[all]' \
+		'hypothesis>=6.100' 'pytest>=8' 'pytest-timeout>=2.3'
+	$(LOWEST)/bin/python -m pytest -q tests/test_inventory.py tests/test_imports.py
+
+# One stamp for each group of dependencies: a second call is instant, a changed lock file installs anew.
+# A group contains the ones named after it, so their stamps are set with it.
+$(VENV)/.dev: INCLUDES := .test .demo
 $(VENV)/.test: INCLUDES := .demo
 $(VENV)/.demo: INCLUDES :=
 
-$(VENV)/.demo $(VENV)/.test $(VENV)/.check: pyproject.toml | $(VENV)/bin/python
-	@echo "Installing what 'make $(subst .,,$(@F))' needs into $(VENV) (once, a minute or two) ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$(subst .,,$(@F))]'
+$(VENV)/.demo $(VENV)/.test $(VENV)/.dev: pyproject.toml uv.lock | $(VENV)/bin/python
+	@echo "Installing what '$(subst .,,$(@F))' needs into $(VENV) (once, a minute or two) ..."
+	@$(UV) sync --quiet --locked --no-default-groups --group $(subst .,,$(@F))
 	@touch $@ $(addprefix $(VENV)/,$(INCLUDES))
 
-# Engines of tests whose packages, or those that write into them, need other versions than ours: each in a virtual
-# environment of its own. Where they cannot be installed the tests say so, and skip what needs them.
-ENGINE_milvus := 'milvus==2.3.5' 'pymilvus>=3,<4' 'langchain-milvus>=0.4,<1'
-ENGINE_pymilvus-2.6 := 'pymilvus==2.6.7' 'llama-index-vector-stores-milvus>=1.2,<2' 'pydantic>=2.4' 'requests>=2.31'
+# Environments of packages whose versions clash with ours: the oldest and newest frameworks, engines and what writes
+# into them. Where one cannot be installed the tests say so, and skip what needs it. Spark's is left out, of 600 MB and
+# in need of Java: `make environments BY_HAND=` makes it too.
+BY_HAND := spark
+ENVIRONMENTS := $(patsubst tests/environments/%.txt,$(VENV)/environments/%/.made,\
+	$(filter-out $(BY_HAND:%=tests/environments/%.txt),$(wildcard tests/environments/*.txt)))
 
-$(VENV)/.engines: Makefile | $(VENV)/bin/python
-	@echo "Installing engines of tests into $(VENV)/engines (once, a minute or two) ..."
-	@{ $(MAKE) --no-print-directory VENV=$(VENV) engine-milvus engine-pymilvus-2.6 \
-		&& $(BIN)/../engines/milvus/bin/python -c "import milvus, sys; milvus._initialize_data_files(sys.prefix + '/server')" \
-		&& touch $@; } || echo "Not all could be installed: the tests that need them are skipped." >&2
+environments: $(VENV)/bin/python
+	@$(MAKE) --silent --no-print-directory -j 4 $(VENV)/.test $(ENVIRONMENTS)
 
-engine-%: | $(VENV)/bin/python
-	@$(BIN)/python -m venv $(VENV)/engines/$*
-	@$(VENV)/engines/$*/bin/python -m pip install --quiet --disable-pip-version-check $(ENGINE_$*)
+$(VENV)/environments/%/.made: tests/environments/%.txt | $(VENV)/bin/python
+	@echo "Installing $* into $(@D) ..."
+	@$(UV) venv --quiet --clear --python $(BIN)/python $(@D)
+	@{ $(UV) pip install --quiet --python $(@D) --requirement $< && { :; $(PREPARE_$*) } && touch $@; } \
+		|| echo "$* could not be installed: the tests that need it are skipped." >&2
 
-$(VENV)/bin/python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; name one with: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
-	@$(PYTHON) -m venv $(VENV)
+# Unpacks the server once: it takes longer than its start.
+PREPARE_milvus := $(VENV)/environments/milvus/bin/python -c \
+	"import milvus, sys; milvus._initialize_data_files(sys.prefix + '/server')";
+
+$(VENV)/bin/python: | $(UV)
+	@$(UV) venv --quiet --allow-existing --python $(PYTHON) $(VENV)
+
+$(UV):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; name one with: make $(MAKECMDGOALS) PYTHON=python3.11" >&2; exit 1; }
+	@$(PYTHON) -m venv $(dir $(UV))..
+	@$(dir $(UV))python -m pip install --quiet --disable-pip-version-check 'uv$(UV_VERSION)'
 
 include schemas/schemas.mk

@@ -7,7 +7,7 @@
 
 MVN ?= mvn
 
-schemas: schemas-build $(VENV)/.check
+schemas: schemas-build $(VENV)/.dev
 	$(BIN)/python schemas/generate.py
 
 # The Java tests run in the same build, on the zip that it has made.
@@ -16,12 +16,12 @@ schemas-build:
 	@command -v "$${JAVA_HOME:+$$JAVA_HOME/bin/}javac" >/dev/null 2>&1 || { echo "A JDK is missing: install JDK 17 (Debian: apt install openjdk-17-jdk-headless) and set JAVA_HOME to it. Only changing schemas/ needs it." >&2; exit 1; }
 	$(MVN) -q -B -ntp -f schemas/pom.xml clean verify
 
-schemas-check: $(VENV)/.check
+schemas-check: $(VENV)/.dev
 	@if command -v $(MVN) >/dev/null 2>&1; then \
 	  $(MAKE) --no-print-directory schemas-build && $(BIN)/python schemas/generate.py --check && echo "schemas: rebuilt, tested, nothing is stale"; \
 	else \
 	  echo "schemas: Maven is missing, so the model plugin was not rebuilt and compared"; \
 	fi
 
-schemas-release: schemas-build $(VENV)/.check
+schemas-release: schemas-build $(VENV)/.dev
 	$(BIN)/python schemas/generate.py --release

@@ -1,6 +1,6 @@
 """The oldest and the newest framework, and packages that clash with others, in environments of their own.
 
-``make probes`` makes them from ``tests/hooks/probes/*.txt``; ``make check`` does so before the tests.
+``make environments`` installs them from ``tests/environments``; ``make test`` does so before the tests.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from datahub_llmops.answers.resolver import InstanceConfig, Resolver
 from datahub_llmops.catalog.local.catalog import LocalCatalog
 from hooks.seen import stored_answers
 from support import engines
+from support.paths import ENVIRONMENTS
 from support.runs import failures, ingest
 from vector_stores.pinecone.service import KEY, FakeIndex, PineconeService, records
 
@@ -34,9 +34,9 @@ FRAMEWORKS = {
 
 def python_of(name: str) -> str:
     """The interpreter of an environment."""
-    found = Path(sys.prefix) / "probes" / name / "bin" / "python"
+    found = ENVIRONMENTS / name / "bin" / "python"
     if not found.exists():
-        engines.cannot_run(name, "make probes makes its environment")
+        engines.cannot_run(name, "make environments installs it")
     return str(found)
 
 
@@ -56,7 +56,7 @@ def version(name: str, package: str) -> str:
 @pytest.mark.parametrize("name", FRAMEWORKS)
 def test_every_private_hook_is_there(name: str) -> None:
     framework, package = FRAMEWORKS[name]
-    assert run(name, str(HERE / "probe.py"), framework) == "everything is seen\n"
+    assert run(name, "-m", "hooks.probe", framework) == "everything is seen\n"
     engines.ran(name, version(name, package))
 
 
@@ -67,7 +67,7 @@ def test_the_oldest_is_not_the_newest() -> None:
 
 
 def test_pinecones_own_packages_and_our_connector_end_at_one_urn(tmp_path: Path) -> None:
-    found = json.loads(run("pinecone", str(HERE / "places_probe.py"), "pinecone"))
+    found = json.loads(run("pinecone", "-m", "hooks.places_probe", "pinecone"))
     place = {"platform": "pinecone", "host": "my-docs-abc1234.svc.us-east-1-aws.pinecone.io"}
     assert found == {
         "langchain, index": {**place, "database": "my-docs", "collection": "ns"},
@@ -95,9 +95,9 @@ def test_answers_of_ray_workers_are_recorded_where_they_attach(tmp_path: Path) -
 
 
 def test_answers_of_spark_executors_are_recorded_where_they_attach(tmp_path: Path) -> None:
-    if not (Path(sys.prefix) / "probes" / "spark").exists() or shutil.which("java") is None:
+    if not (ENVIRONMENTS / "spark").exists() or shutil.which("java") is None:
         pytest.skip(
-            "Spark: make probes BY_HAND= makes its environment of 600 MB, and it needs Java 17 or newer"
+            "Spark: make environments BY_HAND= installs its environment of 600 MB, and it needs Java 17 or newer"
         )
     recorded_where_workers_attach("spark", tmp_path)
 
@@ -106,7 +106,7 @@ def recorded_where_workers_attach(cluster: str, folder: Path) -> None:
     """Nowhere else, each answer once, and the application's own store has its own."""
     state = folder / "state"
     said = json.loads(
-        run(cluster, str(HERE / "workers_probe.py"), cluster, str(folder), XDG_STATE_HOME=str(state))
+        run(cluster, "-m", "hooks.workers_probe", cluster, str(folder), XDG_STATE_HOME=str(state))
     )
     workers = {one["pid"] for one in said["without"] + said["attached"]}
     assert said["pid"] not in workers

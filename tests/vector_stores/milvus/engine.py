@@ -1,7 +1,7 @@
 """A real Milvus server (``milvus`` 2.3.5, Go and C++) out of an environment of its own, one for all workers of a run.
 
-Its package, and those that write into it, need other versions than the tests: ``make`` puts each into an environment
-below ``engines`` of the tests' own.
+Its package and those that write into it need other versions than the tests: ``make environments`` installs them from
+``tests/environments``.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import fcntl
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,13 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from support import engines, paths
+from support import engines
+from support.paths import ENVIRONMENTS
+from support.paths import ROOT as REPOSITORY
 
 HERE = Path(__file__).parent
-ENGINES = Path(sys.prefix) / "engines"
-SERVER = ENGINES / "milvus" / "bin" / "python"
+SERVER = ENVIRONMENTS / "milvus" / "bin" / "python"
 """With the server, pymilvus 3 and LangChain's package."""
-OLDEST = ENGINES / "pymilvus-2.6" / "bin" / "python"
+OLDEST = ENVIRONMENTS / "pymilvus-2.6" / "bin" / "python"
 """With the oldest pymilvus that the connector takes, and LlamaIndex's package, which needs one before 3."""
 
 NAME = "Milvus server"
@@ -49,9 +49,7 @@ class MilvusEngine:
 def needs(python: Path) -> None:
     """Skip where an environment is not there: not every platform has its packages."""
     if not python.is_file():
-        cannot_run(
-            f"{python.parent.parent} is not installed, `make {Path(sys.prefix).name}/.engines` does it"
-        )
+        cannot_run(f"{python.parent.parent} is not installed, `make environments` does it")
 
 
 def cannot_run(reason: str) -> NoReturn:
@@ -105,7 +103,7 @@ def run(python: Path, script: str, *arguments: str) -> str:
         text=True,
         timeout=240,
         check=False,
-        env={**os.environ, "PYTHONPATH": str(paths.ROOT / "connectors")},
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY / "connectors")},
     )
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stdout
