@@ -433,7 +433,7 @@ def records(path: Path) -> list[Record]:
 def test_export_replays_into_the_same_catalog(path: Path, tmp_path: Path) -> None:
     """DataHub's ``file`` source reads the export, and the sink makes the same catalog of it."""
     exported, again = tmp_path / "export.json", tmp_path / "again.db"
-    assert output(path, "export", str(exported)).startswith(f"{len(records(path))} records in ")
+    assert output(path, "export", str(exported)).startswith(f"Wrote {len(records(path))} records to ")
     assert len(json.loads(exported.read_text())) == len(records(path))
     recipe = {
         "source": {"type": "file", "config": {"path": str(exported)}},

@@ -1,4 +1,4 @@
-"""From what a person types to a catalog and an asset in it; DataHub is imported for a server's URL only."""
+"""Opens the catalog that a person names, and finds an asset in it. Imports DataHub only for a server's URL."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _SHOWN_CANDIDATES: Final = 20
 
 
 def open_catalog(where: str | None = None) -> FullCatalog:
-    """The catalog at ``where``: a local file's path or a DataHub server's URL.
+    """Open the catalog at ``where``: the path of a local file, or the URL of a DataHub server.
 
-    ``None`` is what ``DATAHUB_LLMOPS_CATALOG`` says, else the one file that the sink ``llm-local`` writes by default.
+    ``None`` means the one in ``DATAHUB_LLMOPS_CATALOG``, else the file that the sink ``llm-local`` writes by default.
 
     Raises:
-        CatalogError: it is not there, cannot be read, or does not answer.
+        CatalogError: it does not exist, cannot be read, or does not answer.
     """
     where = where or environment("CATALOG")
     if where and where.lower().startswith(("http://", "https://")):
@@ -26,19 +26,21 @@ def open_catalog(where: str | None = None) -> FullCatalog:
 
         return ServerCatalog.at(where)
     if where and "://" in where:
-        raise CatalogError(f"{where}: a catalog is a file's path, or a server's URL with http:// or https://")
+        raise CatalogError(
+            f"{where}: name a catalog by the path of a file, or by a server's URL with http:// or https://"
+        )
     from datahub_llmops.catalog.local.catalog import LocalCatalog
 
     return LocalCatalog(where or default_catalog())
 
 
 def resolve(catalog: Catalog, typed: str) -> str:
-    """The one asset that ``typed`` means: a URN as it is, else a short name, with ``#column`` for one of its columns.
+    """Find the URN that ``typed`` means: a URN itself, or a short name, with ``#column`` for one of its columns.
 
-    A platform and the whole name (``chroma:default_database.docs``) win over names that merely end so.
+    A match of platform and whole name (``chroma:default_database.docs``) wins over names that merely end in it.
 
     Raises:
-        UnknownAssetError: nothing answers to it, or more than one asset does; the message lists those.
+        UnknownAssetError: no asset has this name, or several do; the message lists them.
     """
     if typed.startswith("urn:li:"):
         return typed
@@ -48,12 +50,12 @@ def resolve(catalog: Catalog, typed: str) -> str:
     if found := _one(catalog, typed):
         return found
     raise UnknownAssetError(
-        f"nothing in the catalog is called {typed!r}; look for it: datahub-llmops search WORDS"
+        f"no asset in the catalog is named {typed!r}; search for it: datahub-llmops search WORDS"
     )
 
 
 def _one(catalog: Catalog, short: str) -> str | None:
-    """The asset of this short name, ``None`` where there is none."""
+    """The asset with this short name, or ``None``."""
     found = list(catalog.candidates(short, _SHOWN_CANDIDATES + 1))
     exact = [
         urn
@@ -65,5 +67,5 @@ def _one(catalog: Catalog, short: str) -> str | None:
     if not found:
         return None
     listed = "\n".join(f"  {urn}" for urn in found[:_SHOWN_CANDIDATES])
-    more = f"\n  and more than {_SHOWN_CANDIDATES} in all" if len(found) > _SHOWN_CANDIDATES else ""
-    raise UnknownAssetError(f"{short!r} may mean more than one asset; say which:\n{listed}{more}")
+    more = f"\n  and more: these are the first {_SHOWN_CANDIDATES}" if len(found) > _SHOWN_CANDIDATES else ""
+    raise UnknownAssetError(f"{short!r} is ambiguous; use one of these URNs:\n{listed}{more}")

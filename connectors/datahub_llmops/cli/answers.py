@@ -28,20 +28,21 @@ _STORE = click.option(
     "--store",
     "path",
     type=click.Path(path_type=Path),
-    help="The answer store. Default: DATAHUB_LLMOPS_STORE, else the one that applications of this user write.",
+    help="The answer store to read. Default: DATAHUB_LLMOPS_STORE, else the file that applications of this user write "
+    "by default.",
 )
 _PRICES = click.option(
     "--prices",
     "price_list",
     type=click.Path(path_type=Path),
-    help="What models cost: the recipe of llm-runs, or a YAML file with its `prices` and `currency`.",
+    help="Prices of models: the recipe of llm-runs, or a YAML file with the same `prices` and `currency`.",
 )
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
 
 class Since(click.ParamType):  # type: ignore[type-arg]  # generic in newer releases of click only
-    """``1h``, ``30m``, ``7d``: seconds since the epoch of that long ago."""
+    """A length of time such as ``30m``, ``1h`` or ``7d``, as the seconds since the epoch at which it began."""
 
     name = "TIME"
 
@@ -55,12 +56,16 @@ class Since(click.ParamType):  # type: ignore[type-arg]  # generic in newer rele
 
 
 @click.group(invoke_without_command=True)
-@click.option("--application", help="Only this application's.")
+@click.option("--application", help="Only answers of this application.")
 @click.option(
-    "--since", type=Since(), default="24h", show_default=True, help="How far back, such as 1h or 7d."
+    "--since", type=Since(), default="24h", show_default=True, help="How far to look back, such as 1h or 7d."
 )
 @click.option(
-    "--limit", type=click.IntRange(1, 100_000), default=20, show_default=True, help="At most so many."
+    "--limit",
+    type=click.IntRange(1, 100_000),
+    default=20,
+    show_default=True,
+    help="Maximum number of answers.",
 )
 @_PRICES
 @_STORE
@@ -75,7 +80,7 @@ def answers(
     path: Path | None,
     as_json: bool,
 ) -> None:
-    """Answers that applications on this host gave, newest first.
+    """List the answers that applications on this host gave, newest first.
 
     \b
     datahub-llmops answers
@@ -92,7 +97,7 @@ def answers(
             click.echo(json.dumps([_brief(one, prices) for one in found], indent=2))
             return
         if not found:
-            click.echo("No answers in that time.")
+            click.echo("No answers in this period.")
         for one in found:
             when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(one.started))
             documents = sum(len(part.chunks) for part in one.retrievals if not part.composite)
@@ -104,16 +109,16 @@ def answers(
 
 
 @answers.command("usage")
-@click.option("--application", help="Only this application's.")
+@click.option("--application", help="Only answers of this application.")
 @click.option(
-    "--since", type=Since(), default="24h", show_default=True, help="How far back, such as 1h or 7d."
+    "--since", type=Since(), default="24h", show_default=True, help="How far to look back, such as 1h or 7d."
 )
 @click.option(
     "--by",
     type=click.Choice(["application", "version", "model", "prompt", "day"]),
     default="application",
     show_default=True,
-    help="What to add up by.",
+    help="What to group by.",
 )
 @_PRICES
 @_STORE
@@ -126,9 +131,9 @@ def usage(
     path: Path | None,
     as_json: bool,
 ) -> None:
-    """Calls, errors, latency, tokens and cost, added up.
+    """Add up calls, errors, latency, tokens and cost.
 
-    By application, version and day a call is an answer; by model and prompt it is a call of a model.
+    Grouped by application, version or day, a call is an answer; grouped by model or prompt, it is a model call.
     """
     from datahub_llmops.answers.summary import added_up
 
@@ -139,7 +144,7 @@ def usage(
             click.echo(json.dumps([{by: name, **_usage(total, prices)} for name, total in found], indent=2))
             return
         if not found:
-            click.echo("No answers in that time.")
+            click.echo("No answers in this period.")
         for name, total in found:
             calls = f"{round(total.calls):,} calls"
             errors = [] if total.errors is None else [f"{round(total.errors):,} errors"]
@@ -148,10 +153,10 @@ def usage(
 
 @answers.command("export")
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--force", is_flag=True, help="Overwrite FILE when it is there.")
+@click.option("--force", is_flag=True, help="Overwrite FILE if it exists.")
 @_STORE
 def export(file: Path, force: bool, path: Path | None) -> None:
-    """Write every stored answer to FILE, a line of JSON each, oldest first."""
+    """Write every stored answer to FILE as one line of JSON, oldest first."""
     count = 0
     with _store(path) as store:
         try:
@@ -160,24 +165,23 @@ def export(file: Path, force: bool, path: Path | None) -> None:
                     out.write(json.dumps(asdict(one), default=str) + "\n")
                     count += 1
         except FileExistsError as error:
-            raise click.ClickException(f"{file} is there already; overwrite it with --force") from error
+            raise click.ClickException(f"{file} exists; --force overwrites it") from error
         except OSError as error:
             raise click.ClickException(f"{file} cannot be written: {error.strerror}") from error
-    click.echo(f"{count:,} answers in {file}")
+    click.echo(f"Wrote {count:,} answers to {file}")
 
 
 @click.command()
 @click.argument("answer", required=False)
 @click.option(
-    "--text", help="Find the answer by its whole text instead of its id; - reads it from standard input."
+    "--text",
+    help="Find the answer by its whole text instead of its id; - reads the text from standard input.",
 )
-@click.option(
-    "--env", help="Environment where the catalog does not say it. Default: that of --recipe, else PROD."
-)
+@click.option("--env", help="Environment of assets whose URN has none. Default: that of --recipe, else PROD.")
 @click.option(
     "--recipe",
     type=click.Path(path_type=Path),
-    help="The recipe of llm-runs, for its `instances`, `source_rules` and `env`: which index is meant.",
+    help="The recipe of llm-runs. Its `instances`, `source_rules` and `env` decide which index is meant.",
 )
 @_STORE
 @_JSON
@@ -191,17 +195,17 @@ def explain(
     path: Path | None,
     as_json: bool,
 ) -> None:
-    """Why an answer came out as it did: prompt, documents, their tables and owners, jobs, models.
+    """Show what an answer was made from: prompt, documents, their tables and owners, jobs, models.
 
-    ANSWER is an id, or the first characters of one. Find it by `datahub-llmops answers`, in the application by
-    `lineage.current_answer().id`, or on its OpenTelemetry span.
+    ANSWER is an id or the first characters of one. `datahub-llmops answers` lists ids; an application gets the id from
+    `lineage.current_answer().id`, and it is on the answer's OpenTelemetry span.
 
     \b
     datahub-llmops explain 01a20b810a049f9b00d68c1f9c35
     datahub-llmops explain --text "Refunds take five days."
     """
     if (answer is None) == (text is None):
-        raise click.UsageError("give the id of an answer, or --text")
+        raise click.UsageError("give either the id of an answer or --text")
     from datahub_llmops.answers.explain import explain as walk_back
     from datahub_llmops.answers.explain import find
     from datahub_llmops.answers.resolver import MapConfig
@@ -255,7 +259,7 @@ def _total(one: RecordedAnswer, prices: PricesConfig | None) -> Totals:
 
 
 def _usage(total: Totals, prices: PricesConfig | None) -> dict[str, object]:
-    """For programs; what is not known is ``null``."""
+    """Totals for programs; an unknown value is ``null``."""
     return {
         "calls": round(total.calls),
         "errors": None if total.errors is None else round(total.errors),
@@ -267,7 +271,7 @@ def _usage(total: Totals, prices: PricesConfig | None) -> dict[str, object]:
 
 
 def _figures(total: Totals, prices: PricesConfig | None) -> Iterator[str]:
-    """Mean latency, tokens and cost in words, as far as they are known."""
+    """Mean latency, tokens and cost for people; unknown values are left out."""
     if total.milliseconds is not None:
         yield f"{total.milliseconds / total.calls / 1000:.2f} s"
     words = {"input": "in", "cached": "of them cached", "output": "out", "reasoning": "of them reasoning"}

@@ -1,7 +1,7 @@
-"""The command ``datahub-llmops``: look into a catalog from a terminal or a program.
+"""The command ``datahub-llmops``: reads a catalog from a terminal or a program.
 
-Exit codes: 0 done, 1 not found, ambiguous or unreadable, 2 wrong usage. Starting fast matters: rich is imported for
-people's output only, DataHub for a server's URL only.
+Exit codes: 0 done, 1 not found, ambiguous or unreadable, 2 wrong usage. The command has to start fast, so rich is
+imported only to print for people, and DataHub only for a server's URL.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import click
 
 from datahub_llmops import __version__
 from datahub_llmops.catalog.open import open_catalog, resolve
-from datahub_llmops.catalog.protocol import Direction, Edge, FullCatalog, Lineage, Node
+from datahub_llmops.catalog.protocol import Direction, FullCatalog, Lineage, Node
 from datahub_llmops.cli import answers
 from datahub_llmops.cli.models import models
 from datahub_llmops.errors import LlmopsError, UnknownAssetError
@@ -36,8 +36,8 @@ Examples:
   datahub-llmops --catalog http://localhost:8080 lineage docs --json
   datahub-llmops export catalog.json
 
-An asset is named by its URN, or short: by its name, or the last parts of it, with its platform before a colon where
-that is needed, and with #column behind it for one of its columns.
+ASSET is a URN or a short name: the asset's name or its last parts. Put the platform and a colon in front if the name
+alone is ambiguous, and add #column to mean one of its columns.
 """
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
@@ -50,32 +50,34 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for pro
     "--catalog",
     "where",
     metavar="PATH|URL",
-    help="A local catalog's file, or a DataHub server (its token comes from DATAHUB_GMS_TOKEN or ~/.datahubenv). "
-    "Default: DATAHUB_LLMOPS_CATALOG, else the file that the sink llm-local writes.",
+    help="The catalog to read: a local file, or the URL of a DataHub server (whose token comes from DATAHUB_GMS_TOKEN "
+    "or ~/.datahubenv). Default: DATAHUB_LLMOPS_CATALOG, else the file that the sink llm-local writes by default.",
 )
 @click.version_option(__version__, prog_name="datahub-llmops", message="%(prog)s %(version)s")
 @click.pass_context
 def main(context: click.Context, where: str | None) -> None:
     """See which tables, columns, owners and terms feed a vector index, and what depends on them."""
     if isinstance(sys.stdout, TextIOWrapper):
-        # A terminal that cannot show a letter shows a question mark.
+        # A letter that the terminal cannot show becomes a question mark.
         sys.stdout.reconfigure(errors="replace")
     context.obj = where
 
 
 @main.command()
-@click.argument("asset", metavar="URN")
-@click.option("--up/--down", "up", default=True, help="What feeds it (the default), or what it feeds.")
-@click.option("--hops", type=click.IntRange(min=1), default=5, show_default=True, help="How far to walk.")
-@click.option("--columns", is_flag=True, help="Show column -> column under each edge. JSON always has them.")
+@click.argument("asset", metavar="ASSET")
+@click.option("--up/--down", "up", default=True, help="Follow lineage upstream (the default) or downstream.")
+@click.option(
+    "--hops", type=click.IntRange(min=1), default=5, show_default=True, help="Maximum number of steps."
+)
+@click.option("--columns", is_flag=True, help="Also show column lineage. JSON always has it.")
 @_JSON
 @click.pass_obj
 def lineage(where: str | None, asset: str, up: bool, hops: int, columns: bool, as_json: bool) -> None:
-    """What feeds an asset, back to tables and columns, or what it feeds.
+    """Show what feeds an asset, back to tables and columns, or what it feeds.
 
     \b
-    datahub-llmops lineage docs                            the tables behind the index
-    datahub-llmops lineage docs --columns                  and the columns
+    datahub-llmops lineage docs                             the tables behind the index
+    datahub-llmops lineage docs --columns                   and their columns
     datahub-llmops lineage sqlite:main.people#email --down  where personal data goes
     """
     with _opened(where) as catalog:
@@ -93,11 +95,11 @@ def lineage(where: str | None, asset: str, up: bool, hops: int, columns: bool, a
 
 
 @main.command()
-@click.argument("asset", metavar="URN")
+@click.argument("asset", metavar="ASSET")
 @_JSON
 @click.pass_obj
 def show(where: str | None, asset: str, as_json: bool) -> None:
-    """Everything that the catalog holds of one asset.
+    """Show everything that the catalog holds about one asset.
 
     \b
     datahub-llmops show chroma:default_database.docs
@@ -118,11 +120,13 @@ def show(where: str | None, asset: str, as_json: bool) -> None:
 
 @main.command()
 @click.argument("words", nargs=-1, required=True)
-@click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="At most so many.")
+@click.option(
+    "--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="Maximum number of results."
+)
 @_JSON
 @click.pass_obj
 def search(where: str | None, words: tuple[str, ...], limit: int, as_json: bool) -> None:
-    """Assets whose name, URN or description holds every word, best first.
+    """Find assets whose name, URN or description contains every word, best match first.
 
     \b
     datahub-llmops search customer email
@@ -133,7 +137,7 @@ def search(where: str | None, words: tuple[str, ...], limit: int, as_json: bool)
         if as_json:
             _print_json({"query": query, "nodes": [_node_json(node, hops=False) for node in found]})
         if not found:
-            raise UnknownAssetError(f"nothing in the catalog holds {query!r}")
+            raise UnknownAssetError(f"no asset in the catalog contains every word of {query!r}")
         if as_json:
             return
         from datahub_llmops.cli import render
@@ -145,18 +149,18 @@ def search(where: str | None, words: tuple[str, ...], limit: int, as_json: bool)
 
 @main.command()
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--force", is_flag=True, help="Overwrite FILE when it is there.")
+@click.option("--force", is_flag=True, help="Overwrite FILE if it exists.")
 @click.option(
     "--custom-aspects",
     is_flag=True,
-    help="With our typed aspects: only for a server that has loaded the model plugin. Another one refuses whole "
-    "batches of such a file.",
+    help="Include the typed aspects of this plugin. Only for a server that has loaded the model plugin: any other "
+    "server refuses whole batches of such a file.",
 )
 @click.pass_obj
 def export(where: str | None, file: Path, force: bool, custom_aspects: bool) -> None:
     """Write the whole catalog to FILE in DataHub's metadata file format.
 
-    DataHub's `file` source replays it into a server:
+    DataHub's `file` source loads it into a server:
 
     \b
     source: {type: file, config: {path: FILE}}
@@ -166,17 +170,17 @@ def export(where: str | None, file: Path, force: bool, custom_aspects: bool) -> 
 
     with _opened(where) as catalog:
         written, left_out = export_catalog(catalog, file, overwrite=force, custom_aspects=custom_aspects)
-    click.echo(f"{written:,} records in {_shown(str(file))}")
+    click.echo(f"Wrote {written:,} records to {_shown(str(file))}")
     if left_out:
         click.echo(
-            f"{left_out:,} typed aspects were left out, since a server refuses them without the model plugin; "
-            "--custom-aspects takes them in."
+            f"Left out {left_out:,} typed aspects, which a server without the model plugin refuses; "
+            "--custom-aspects includes them."
         )
 
 
 @contextmanager
 def _opened(where: str | None) -> Iterator[FullCatalog]:
-    """The catalog for one command; what it cannot do ends the command with its message."""
+    """Open the catalog for one command; an error of it ends the command with its message."""
     try:
         with closing(open_catalog(where)) as catalog:
             yield catalog
@@ -185,12 +189,12 @@ def _opened(where: str | None) -> Iterator[FullCatalog]:
 
 
 def _node(catalog: FullCatalog, urn: str) -> Node:
-    """The asset, which may be soft-deleted: its page is there all the same."""
+    """Read the asset. A soft-deleted one has a page too."""
     found = catalog.nodes([urn])
     if found:
         return found[0]
     if not catalog.aspects(urn):
-        raise UnknownAssetError(f"{urn} is not in the catalog; look for it: datahub-llmops search WORDS")
+        raise UnknownAssetError(f"{urn} is not in the catalog; search for it: datahub-llmops search WORDS")
     from datahub_llmops.catalog import urn_text
 
     return Node(
@@ -203,7 +207,7 @@ def _walk_json(walk: Lineage) -> dict[str, object]:
         "root": walk.root,
         "direction": walk.direction,
         "nodes": [_node_json(node) for node in walk.nodes],
-        "edges": [_edge_json(edge) for edge in walk.edges],
+        "edges": [asdict(edge) for edge in walk.edges],
     }
 
 
@@ -214,12 +218,8 @@ def _node_json(node: Node, *, hops: bool = True) -> dict[str, Any]:
     return shown
 
 
-def _edge_json(edge: Edge) -> dict[str, Any]:
-    return asdict(edge)
-
-
 def _neighbours(catalog: FullCatalog, node: Node) -> tuple[list[Node], list[Node]]:
-    """What the asset depends on directly, and what uses it; a soft-deleted one has left the graph."""
+    """The direct upstream and downstream assets; a soft-deleted asset has none."""
     try:
         up, down = (catalog.lineage(node.urn, direction, 1).nodes for direction in _DIRECTIONS)
     except UnknownAssetError:
@@ -239,12 +239,12 @@ def _asset_json(catalog: FullCatalog, node: Node) -> dict[str, object]:
 
 
 def _print_json(value: object) -> None:
-    """ASCII only: what would steer a terminal is escaped by JSON itself."""
+    """Print ASCII only, so that JSON escapes whatever could control a terminal."""
     click.echo(json.dumps(value, indent=2))
 
 
 def _shown(message: str) -> str:
-    """A message of several lines, each fit for a terminal."""
+    """Make every line of a message safe for a terminal."""
     from datahub_llmops.cli.render import clean
 
     return "\n".join(clean(line) for line in message.splitlines())

@@ -1,4 +1,4 @@
-"""``datahub-llmops models``: install the model plugin for a DataHub server, and see whether it is loaded."""
+"""``datahub-llmops models``: installs the model plugin for a DataHub server and shows whether it is loaded."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from datahub_llmops.errors import LlmopsError
 
 @click.group()
 def models() -> None:
-    """The model plugin, which gives a DataHub server our typed aspects and their tabs."""
+    """Manage the model plugin, which adds the typed aspects and their tabs to a DataHub server."""
 
 
 @models.command()
 @click.argument("directory", type=click.Path(path_type=Path))
 def install(directory: Path) -> None:
-    """Put the model plugin into DIRECTORY, the folder that the server reads its model plugins from.
+    """Install the model plugin into DIRECTORY, from which the server loads model plugins.
 
-    Needs neither a JDK nor Maven. Quickstart reads ~/.datahub/plugins/models.
+    Needs neither a JDK nor Maven. DataHub's quickstart loads plugins from ~/.datahub/plugins/models.
     """
     from datahub_llmops.aspects import plugin
 
@@ -31,14 +31,14 @@ def install(directory: Path) -> None:
     except LlmopsError as error:
         raise click.ClickException(str(error)) from error
     if not done.changed:
-        click.echo(f"{done.path} is there already, nothing was changed.")
+        click.echo(f"{done.path} is already installed; nothing was changed.")
         return
     click.echo(f"Installed {done.path}")
     if done.older:
-        click.echo(f"Also there: {', '.join(done.older)}. The server lets {done.version} win.")
+        click.echo(f"Other versions in the folder: {', '.join(done.older)}. The server uses {done.version}.")
     if done.created_folder:
         click.echo(
-            "The folder is new: restart the server, which looks into it only if it was there at its start."
+            "The folder is new: restart the server, which watches only folders that existed when it started."
         )
     else:
         click.echo("A running server loads it within a minute; lineage to embedding models needs a restart.")
@@ -49,9 +49,9 @@ def install(directory: Path) -> None:
 @click.argument("url", metavar="URL")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 def status(url: str, as_json: bool) -> None:
-    """Whether the server at URL has loaded the model plugin, and what would be written to it.
+    """Show whether the server at URL has loaded the model plugin, and which typed aspects it would receive.
 
-    The token comes from DATAHUB_GMS_TOKEN or ~/.datahubenv. Exit code 1 when nothing would be written.
+    The token comes from DATAHUB_GMS_TOKEN or ~/.datahubenv. The exit code is 1 if it would receive none.
     """
     from datahub_llmops.aspects.admission import decide, plugin_state
     from datahub_llmops.catalog.server.client import Gms, connect

@@ -396,7 +396,7 @@ def test_token_of_the_file_goes_to_its_own_server_only(tmp_path: Path) -> None:
         ("http://ada:s3cret@localhost:8080", "DATAHUB_GMS_TOKEN"),
         ("http://", "needs a host"),
         ("http://localhost:99999", "cannot be read"),
-        ("ftp://localhost", "file's path"),
+        ("ftp://localhost", "path of a file"),
     ],
 )
 def test_wrong_addresses(where: str, said: str) -> None:

@@ -152,7 +152,7 @@ class LocalCatalog(FullCatalog):
 
     def _unknown(self, urn: str) -> UnknownAssetError:
         return UnknownAssetError(
-            f"local catalog {self.path}: it does not know {urn}; look for it: datahub-llmops search WORDS"
+            f"local catalog {self.path}: it does not know {urn}; search for it: datahub-llmops search WORDS"
         )
 
     @override

@@ -201,7 +201,7 @@ class ServerCatalog(FullCatalog):
         what = (
             f"{urn} was removed"
             if removed
-            else f"it does not know {urn}; look for it: datahub-llmops search WORDS"
+            else f"it does not know {urn}; search for it: datahub-llmops search WORDS"
         )
         return UnknownAssetError(f"{self._gms.place}: {what}")
 
