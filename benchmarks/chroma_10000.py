@@ -1,8 +1,8 @@
-"""Memory and events of `llm-chroma` over 10,000 collections: real reader, DataHub pipeline, local sink.
+"""Measures memory and events of `llm-chroma` over 10,000 collections with the real reader, pipeline and local sink.
 
-Each load runs in a process of its own, so that the peak is its own. By path the store is laid out by Chroma itself
-(one collection) and multiplied with SQL; the reader cannot tell. By url a stand-in answers: it repeats what a real
-server said of one collection under other names, since a real one takes 2.5 MB for every collection that it counts.
+Each load runs in its own process, so that peaks do not mix. With `--way path`, Chroma itself lays out the store
+(one collection), and SQL copies it; the reader sees no difference. With `--way url`, a stand-in repeats the answers
+of a real server under other names, because a real server needs 2.5 MB for every collection that it counts.
 
     python benchmarks/chroma_10000.py [--rows 3] [--way path|url|both]
 """
@@ -31,7 +31,7 @@ LOADS = (1_000, 10_000)
 
 
 def write_store(folder: Path, collections: int, rows: int) -> None:
-    """One collection by Chroma's own client, then copies of its rows in SQLite under other names."""
+    """Write one collection with Chroma's own client, then copy its rows in SQLite under other names."""
     program = (
         "import chromadb, sys\n"
         "client = chromadb.PersistentClient(sys.argv[1])\n"
@@ -77,7 +77,7 @@ def write_store(folder: Path, collections: int, rows: int) -> None:
 
 @contextmanager
 def process(*command: str) -> Iterator[None]:
-    """A program that runs for as long as the block."""
+    """Run a program for the duration of the block."""
     started = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         yield
@@ -93,7 +93,7 @@ def free_port() -> int:
 
 
 def ask(url: str, body: bytes | None = None) -> Any:
-    """The JSON at ``url``, as soon as somebody answers there."""
+    """Wait for the server at ``url``, and return the JSON there."""
     for _ in range(600):
         try:
             request = urllib.request.Request(url, data=body, headers={"Content-Type": "application/json"})
@@ -105,7 +105,7 @@ def ask(url: str, body: bytes | None = None) -> Any:
 
 
 def record(folder: Path) -> dict[str, Any]:
-    """What a real server says of the one collection in ``folder``."""
+    """Record the answers of a real server about the one collection in ``folder``."""
     port = free_port()
     program = str(Path(sys.executable).with_name("chroma"))
     with process(program, "run", "--path", str(folder), "--port", str(port)):
@@ -128,7 +128,7 @@ def record(folder: Path) -> dict[str, Any]:
 
 
 def stand_in(port: int, collections: int, recorded: dict[str, Any]) -> None:
-    """Answers as the recorded server would if it had so many collections."""
+    """Answer as the recorded server would if it had that many collections."""
     names = [f"c-{number:05d}" for number in range(collections)]
 
     def one(name: str) -> dict[str, Any]:
@@ -167,7 +167,7 @@ def stand_in(port: int, collections: int, recorded: dict[str, Any]) -> None:
 
 
 def measure(source: str, where: dict[str, str], catalog: Path) -> None:
-    """One run of a source in this process; prints what it took as JSON."""
+    """Run a source once in this process, and print its costs as JSON."""
     from datahub.ingestion.run.pipeline import Pipeline
 
     before = time.perf_counter(), time.process_time()
@@ -205,7 +205,7 @@ def measure(source: str, where: dict[str, str], catalog: Path) -> None:
 
 
 def run(where: dict[str, str], catalog: Path, source: str = "llm-chroma") -> dict[str, float]:
-    """As ``measure``, in a process of its own."""
+    """Run ``measure`` in a new process."""
     asked = ["--measure", json.dumps(where), "--catalog", str(catalog), "--source", source]
     command = [sys.executable, __file__, *asked]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
@@ -215,7 +215,7 @@ def run(where: dict[str, str], catalog: Path, source: str = "llm-chroma") -> dic
 
 
 def show(results: dict[str, list[dict[str, float]]]) -> None:
-    """Of each way the small load and the large one."""
+    """Print the small load and the large one of each way."""
     for way, (small, large) in ((way, found) for way, found in results.items() if found):
         for found in (small, large):
             print(

@@ -1,8 +1,8 @@
-"""How long ``datahub-llmops show`` and ``--help`` take over ``python -c pass``: at most 0.15 s.
+"""Measures how much longer ``datahub-llmops show`` and ``--help`` take than ``python -c pass`` (limit: 0.15 s).
 
     python benchmarks/cli_start.py [runs]
 
-The commands run in turn, so that a busy machine slows all of them alike; CPU time stands beside wall time.
+The commands take turns, so that a busy machine slows all of them equally. It prints wall time and CPU time.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def urn(platform: str, name: str) -> str:
 
 
 def model() -> Iterator[MetadataChangeProposalWrapper]:
-    """An index with twenty fields over two hundred tables."""
+    """Build a collection with twenty fields, fed by two hundred tables."""
     tables = [urn("sqlite", f"main.table_{number}") for number in range(TABLES)]
     for table in tables:
         yield MetadataChangeProposalWrapper(entityUrn=table, aspect=SubTypesClass(typeNames=["Table"]))
@@ -87,7 +87,7 @@ def write(path: Path) -> None:
 
 
 def run(command: list[str], env: Mapping[str, str]) -> tuple[float, float]:
-    """Wall and CPU seconds of one run."""
+    """Return wall and CPU seconds of one run."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     started = time.perf_counter()
     subprocess.run(command, env=dict(env), check=True, stdout=subprocess.DEVNULL)

@@ -1,10 +1,10 @@
-"""The sink ``llm-local`` beside DataHub's blackhole sink and DataHub Lite, end to end through a DataHub pipeline.
+"""Compares the sink ``llm-local`` with DataHub's blackhole sink and DataHub Lite, end to end through a pipeline.
 
     python benchmarks/local_sink.py [--events 6000] [--flat 60000] [--repeat 3]
 
-Every run is a process of its own, sinks take turns. Printed: medians of wall and CPU time, an event's share, the peak
-of resident memory, and ratios. An event is one aspect: five of each dataset, with a schema of ten columns, and the
-status that DataHub adds. ``rerun`` writes the same estate once more into the file that is there.
+Every run is a new process, and sinks take turns. It prints medians of wall and CPU time, time per event, the peak
+of resident memory, and ratios. An event is one aspect. Each dataset has five, with a schema of ten columns, and the
+status that DataHub adds. ``rerun`` writes the same estate again into the existing file.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def aspects(number: int) -> list[_Aspect]:
 
 
 class Estate(Source):
-    """As many datasets as its config says, made one by one."""
+    """A source of as many datasets as its options say. It makes them one by one."""
 
     def __init__(self, datasets: int, ctx: PipelineContext) -> None:
         super().__init__(ctx)
@@ -123,7 +123,7 @@ def sink_config(sink: str, folder: Path) -> dict[str, Any]:
 
 
 def run_once(sink: str, events: int, folder: Path) -> dict[str, Any]:
-    """In this process: one pipeline run, start of the first to end of the last."""
+    """Run one pipeline in this process, and measure it from start to end."""
     recipe = {
         "run_id": "benchmark",
         "source": {"type": "local_sink.Estate", "config": {"datasets": events // ASPECTS}},
@@ -192,7 +192,7 @@ def main() -> None:
     )
     parser.add_argument("--events", type=int, default=6_000)
     parser.add_argument(
-        "--flat", type=int, default=60_000, help="events of the run that memory is watched in; 0: none"
+        "--flat", type=int, default=60_000, help="events of the run that measures memory; 0 skips it"
     )
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--child", choices=SINKS, help=argparse.SUPPRESS)

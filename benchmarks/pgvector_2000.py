@@ -1,4 +1,4 @@
-"""`llm-pgvector` on a real Postgres: a database of 2,000 tables, 200 of them with vectors, one of 1,000,000 rows.
+"""Measures `llm-pgvector` on a real Postgres with 2,000 tables, 200 of them with vectors, one with 1,000,000 rows.
 
     python benchmarks/pgvector_2000.py [--tables 2000] [--vectors 200] [--rows 1000000] [--latency 0]
 
@@ -38,7 +38,7 @@ LARGE = (DATABASE, "public", "large")
 
 
 def fill(uri: str, tables: int, vectors: int, rows: int) -> None:
-    """Tables of ten columns; those with vectors have an hnsw index, and every fourth of them JSON metadata."""
+    """Create tables of ten columns. Those with vectors have an hnsw index, and every fourth of them JSON metadata."""
     with closing(psycopg.connect(uri, autocommit=True)) as connection:
         connection.execute("CREATE EXTENSION vector")
         columns = ", ".join(f"c{i} text" for i in range(9))
@@ -64,7 +64,7 @@ def fill(uri: str, tables: int, vectors: int, rows: int) -> None:
 
 
 def scans(uri: str) -> tuple[int, int]:
-    """Sequential scans of the large table, and the rows that they and samples of it read."""
+    """Count sequential scans of the large table, and the rows that the scans and samples of it read."""
     with closing(psycopg.connect(uri, autocommit=True)) as connection:
         connection.execute("SELECT pg_stat_force_next_flush()")
         row = connection.execute(
@@ -75,7 +75,7 @@ def scans(uri: str) -> tuple[int, int]:
 
 
 def transactions(uri: str) -> int:
-    """Transactions of the estate so far; every statement of ours is one. Asked from another database."""
+    """Count the transactions of the database so far, from another database. Each of our statements is one."""
     with closing(psycopg.connect(uri, autocommit=True)) as connection:
         time.sleep(1.5)
         row = connection.execute(
@@ -86,7 +86,7 @@ def transactions(uri: str) -> int:
 
 
 def timed(work: Callable[[], Any]) -> tuple[float, float, Any]:
-    """Wall and CPU seconds, and what came out."""
+    """Return wall and CPU seconds, and the result."""
     wall, cpu = time.perf_counter(), time.process_time()
     result = work()
     return time.perf_counter() - wall, time.process_time() - cpu, result
@@ -100,7 +100,7 @@ def reader(parameters: dict[str, str], **options: Any) -> PgvectorReader:
 
 
 def read_all(parameters: dict[str, str]) -> tuple[int, int]:
-    """Vector tables, and statements for them."""
+    """Count the vector tables, and the statements that reading them takes."""
     with closing(reader(parameters)) as one:
         names = [name for name in one.names() if isinstance(name, tuple)]
         for name in names:
@@ -109,7 +109,7 @@ def read_all(parameters: dict[str, str]) -> tuple[int, int]:
 
 
 def source(kind: str, uri: str) -> dict[str, Any]:
-    """One whole run of a source into the blackhole sink, in this process."""
+    """Run a source into the blackhole sink, in this process."""
     config: dict[str, Any] = {"connection": uri, "provenance": {"fields": ["source"]}}
     if kind == "postgres":
         config = {
@@ -134,7 +134,7 @@ def source(kind: str, uri: str) -> dict[str, Any]:
 
 
 def scroll(uri: str) -> Counter[str]:
-    """What a client does without the engine's help: every row, page by page."""
+    """Read every row page by page, as a client does without the engine's help."""
     counts: Counter[str] = Counter()
     with closing(psycopg.connect(uri)) as connection, connection.cursor(name="scroll") as cursor:
         cursor.itersize = 10_000
@@ -146,7 +146,7 @@ def scroll(uri: str) -> Counter[str]:
 
 
 def ways(parameters: dict[str, str], uri: str) -> None:
-    """Provenance of the large table, every way there is."""
+    """Count the provenance of the large table in every available way."""
     rows: list[tuple[str, float, float, str]] = []
     options: dict[str, dict[str, Any]] = {
         "statistics alone": {"sample_rows": 0},

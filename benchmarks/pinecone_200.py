@@ -1,4 +1,4 @@
-"""`llm-pinecone` over a project of 200 indexes with 5 namespaces each, every request 30 ms away.
+"""Measures `llm-pinecone` over a project of 200 indexes with 5 namespaces each, with a latency of 30 ms.
 
     python benchmarks/pinecone_200.py [--indexes 200] [--namespaces 5] [--latency 30] [--workers 16] [--runs 3]
 
@@ -56,7 +56,7 @@ class Service(ThreadingHTTPServer):
 
 
 def described(name: str, url: str, *, typed: bool) -> dict[str, Any]:
-    """An index as API version 2026-07 says it, or as the ones before."""
+    """Describe an index as API version 2026-07 does, or as earlier versions do."""
     both = {
         "name": name,
         "host": f"{url}/hosts/{name}",
@@ -80,7 +80,7 @@ class Handler(BaseHTTPRequestHandler):
 
     @override
     def log_message(self, format: str, *args: Any) -> None:
-        """Keeps quiet."""
+        """Log nothing."""
 
     def answer(self) -> None:
         self.rfile.read(int(self.headers.get("Content-Length") or 0))
@@ -121,7 +121,7 @@ def listed(query: dict[str, list[str]]) -> dict[str, Any]:
 
 
 def serve(options: argparse.Namespace) -> None:
-    """Until the parent closes our input."""
+    """Serve until the parent process closes the standard input."""
     service = Service(options.indexes, options.namespaces, options.latency / 1000)
     threading.Thread(target=service.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
     print(f"http://127.0.0.1:{service.server_address[1]}", flush=True)
@@ -130,7 +130,7 @@ def serve(options: argparse.Namespace) -> None:
 
 @contextmanager
 def service(options: argparse.Namespace) -> Iterator[str]:
-    """The stand-in in a process of its own."""
+    """Run the stand-in in its own process."""
     process = subprocess.Popen(
         [sys.executable, __file__, "--serve", *same(options)],
         stdin=subprocess.PIPE,
@@ -152,7 +152,7 @@ def same(options: argparse.Namespace) -> list[str]:
 
 
 def bare(url: str, workers: int) -> int:
-    """The same requests, and nothing done with the answers but parsing them."""
+    """Send the same requests, and only parse the answers."""
     headers = {"Api-Key": KEY, "X-Pinecone-Api-Version": "2026-07"}
     pool = urllib3.PoolManager(maxsize=workers)
     hosts = [
@@ -168,7 +168,7 @@ def bare(url: str, workers: int) -> int:
 
 
 def ours(url: str, workers: int) -> int:
-    """Our reader: every namespace listed and read."""
+    """List and read every namespace with our reader."""
     from datahub_llmops.vector_stores.pinecone.source import PineconeConfig, PineconeSource
 
     config = PineconeConfig.model_validate({"url": url, "api_key": KEY, "max_workers": workers})
@@ -177,7 +177,7 @@ def ours(url: str, workers: int) -> int:
 
 
 def pipeline(source: str, config: dict[str, Any]) -> int:
-    """A source into DataHub's blackhole sink; the number of its events."""
+    """Run a source into DataHub's blackhole sink, and return the number of its events."""
     from datahub.ingestion.run.pipeline import Pipeline
 
     recipe = {"source": {"type": source, "config": config}, "sink": {"type": "blackhole"}}
@@ -202,7 +202,7 @@ def work(name: str, url: str, workers: int) -> int:
 
 
 def measured(name: str, url: str, options: argparse.Namespace) -> dict[str, float]:
-    """One run in a process of its own; the clock starts when everything is imported."""
+    """Measure one run in its own process. The clock starts after all imports."""
     command = [sys.executable, __file__, "--work", name, "--url", url, *same(options)]
     output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     found: dict[str, float] = json.loads(output.strip().splitlines()[-1])
@@ -230,10 +230,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="llm-pinecone over 200 indexes with 5 namespaces each.")
     parser.add_argument("--indexes", type=int, default=200)
     parser.add_argument("--namespaces", type=int, default=5)
-    parser.add_argument("--latency", type=float, default=30, help="milliseconds a request")
+    parser.add_argument("--latency", type=float, default=30, help="milliseconds per request")
     parser.add_argument("--workers", type=int, default=16)
     parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--no-peer", action="store_true", help="leave DataHub's own source out")
+    parser.add_argument("--no-peer", action="store_true", help="skip DataHub's own source")
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--work", help=argparse.SUPPRESS)
     parser.add_argument("--url", help=argparse.SUPPRESS)

@@ -1,4 +1,4 @@
-"""Provenance over 1,000,000 points: counted by the engine, beside reading every row's value and counting here.
+"""Compares two ways to count provenance over 1,000,000 points: by the engine, and by reading the value of every row.
 
 Qdrant's segment engine (`qdrant-edge-py`, in process: without HTTP, which only the scroll would feel) by facet and by
 scroll in pages of 1,000; LanceDB by Lance's SQL and by reading the column. Both give the same counts, which is
@@ -36,7 +36,7 @@ def source(row: int) -> str:
 
 
 def qdrant(folder: Path, rows: int) -> Any:
-    """A shard with one keyword index; vectors are small, since nothing here reads them."""
+    """Create a shard with one keyword index. Its vectors are small, because nothing reads them."""
     vectors = {"": edge.EdgeVectorParams(size=DIMENSION, distance=edge.Distance.Dot)}
     shard = edge.EdgeShard.create(str(folder), edge.EdgeConfig(vectors=vectors))
     shard.update(edge.UpdateOperation.create_field_index("source", edge.PayloadSchemaType.Keyword))
@@ -92,7 +92,7 @@ def by_reading(data: Any) -> Counts:
 
 
 def measured(work: Callable[[], Counts]) -> tuple[float, float, Counts]:
-    """Median wall and CPU seconds of three runs, and what came out."""
+    """Return the median wall and CPU seconds of three runs, and the result."""
     walls, cpus, found = [], [], {}
     for _ in range(3):
         wall, cpu = time.perf_counter(), time.process_time()

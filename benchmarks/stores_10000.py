@@ -1,9 +1,9 @@
-"""Memory of `llm-qdrant`, `llm-lancedb` and `llm-milvus` over 10,000 collections: real reader, DataHub pipeline, sink.
+"""Measures memory of `llm-qdrant`, `llm-lancedb` and `llm-milvus` over 10,000 collections, with pipeline and sink.
 
 A LanceDB folder holds one table that LanceDB wrote, and copies of its files under other names. Qdrant's own engine
-answers for one collection; its server is a stand-in that says the same of 10,000 names, and Milvus' stand-in says of
-each what a collection of ``tests/wire/milvus`` is. As in ``chroma_10000.py``
-each load runs in a process of its own.
+answers for one collection; a stand-in for its server repeats the answers for 10,000 names. The stand-in for Milvus
+repeats the answers about a collection of ``tests/wire/milvus``. As in ``chroma_10000.py``
+each load runs in its own process.
 
     python benchmarks/stores_10000.py [--store qdrant|lancedb|milvus]
 """
@@ -32,7 +32,7 @@ ROWS = 3
 
 
 def lancedb_folder(folder: Path, tables: int) -> dict[str, str]:
-    """A database with so many tables; what the recipe says of it."""
+    """Create a database with that many tables, and return its options of the recipe."""
     import lancedb
     import pyarrow as pa  # type: ignore[import-untyped]  # ships no types
 
@@ -50,7 +50,7 @@ def lancedb_folder(folder: Path, tables: int) -> dict[str, str]:
 
 
 def qdrant_stand_in(port: int, collections: int) -> None:
-    """Answers for every name what the engine says of one collection; until it is ended."""
+    """Answer for every name as the engine does for one collection, until the process is terminated."""
     from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
     from support.stub import Call
@@ -73,7 +73,7 @@ def qdrant_stand_in(port: int, collections: int) -> None:
 
             @override
             def log_message(self, format: str, *args: object) -> None:
-                """Keeps quiet."""
+                """Log nothing."""
 
             def do_GET(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
@@ -97,7 +97,7 @@ def qdrant_stand_in(port: int, collections: int) -> None:
 
 
 def milvus_stand_in(port: int, collections: int) -> None:
-    """Answers for every name what a recorded schema is like; until it is ended."""
+    """Answer for every name with a recorded schema, until the process is terminated."""
     from concurrent.futures import ThreadPoolExecutor
 
     import grpc
@@ -128,7 +128,7 @@ def milvus_stand_in(port: int, collections: int) -> None:
 
 
 def awaited(port: int) -> None:
-    """Until a stand-in takes connections."""
+    """Wait until a stand-in accepts connections."""
     for _ in range(600):
         try:
             socket.create_connection(("127.0.0.1", port), 1).close()

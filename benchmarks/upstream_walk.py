@@ -1,10 +1,10 @@
-"""An upstream walk in a local catalog of a million edges: five hops, two hundred assets, names, owners and terms.
+"""Measures upstream walks of five hops and two hundred assets in a local catalog with a million edges.
 
     python benchmarks/upstream_walk.py [--edges 1000000] [--catalog FILE]
 
-The catalog is made once, in a temporary folder or in FILE, through the sink's own writer: layers of datasets, each fed
-by five of the layer above, each with a name, an owner, a term and column edges. Printed: the median and the slowest of
-many walks from different roots, in a warm file and in a new connection, with CPU time beside wall time.
+The sink's own writer creates the catalog once, in a temporary folder or in FILE: layers of datasets, each fed
+by five of the layer above, each with a name, an owner, a term and column edges. It prints the median and the slowest
+of many walks from different roots, in a warm file and in a new connection, as wall time and CPU time.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def column(table: str, name: str) -> str:
 
 
 def upstreams(layer: int, number: int, width: int) -> list[int]:
-    """Neighbours of a table in the layer above: near ones, so that a walk of five hops reaches about two hundred."""
+    """List near neighbours of a table in the layer above, so that a walk of five hops reaches about two hundred."""
     spread = random.Random(layer * 1_000_003 + number)
     near = [(number + offset) % width for offset in range(FED_BY)]
     far = spread.randrange(width)
@@ -141,7 +141,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--edges", type=int, default=1_000_000)
-    parser.add_argument("--catalog", type=Path, help="kept, and used again when it is there")
+    parser.add_argument("--catalog", type=Path, help="catalog file to keep, and to use again if it exists")
     parser.add_argument("--walks", type=int, default=200)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:

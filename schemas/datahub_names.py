@@ -1,4 +1,4 @@
-"""The names that DataHub itself uses, which our schemas must stay clear of; read by the Java tests.
+"""Lists the names that DataHub itself uses. The Java tests check that our schemas use none of them.
 
 Usage: python schemas/datahub_names.py > schemas/src/test/resources/datahub-names.txt
 """
@@ -15,7 +15,7 @@ from datahub.metadata.schema_classes import KEY_ASPECTS
 
 
 def annotated(node: Any, annotation: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Field name and annotation, wherever it stands in a schema; overrides by path count for each path."""
+    """Yield each annotation of one kind in a schema, with its field name. Every override for a path counts."""
     if isinstance(node, list):
         for item in node:
             yield from annotated(item, annotation)
@@ -33,7 +33,7 @@ def annotated(node: Any, annotation: str) -> Iterator[tuple[str, dict[str, Any]]
 
 
 def names() -> Iterator[str]:
-    """``aspect NAME``, ``relationship NAME`` and ``search ENTITY NAME``, one a line."""
+    """Yield lines of the form ``aspect NAME``, ``relationship NAME`` or ``search ENTITY NAME``."""
     for aspect in ASPECT_MAP:
         yield f"aspect {aspect}"
     for entity, key in KEY_ASPECTS.items():

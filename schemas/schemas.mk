@@ -1,8 +1,8 @@
 # Included by the Makefile at the top, after it has set BIN and VENV.
-# Only who changes the schemas needs Maven and a JDK: everything that is generated is committed.
-#   make schemas          rebuild the model plugin and all that is generated from the PDL
-#   make schemas-check    the same, compared with what is committed; part of `make check`
-#   make schemas-release  keep today's schemas as released, once for every version that is published
+# Only changes to the schemas need Maven and a JDK, because everything generated is committed.
+#   make schemas          rebuild the model plugin, and generate everything from the PDL
+#   make schemas-check    do the same, and compare the result with the committed files; part of `make check`
+#   make schemas-release  keep the current schemas as released, once for every published version
 .PHONY: schemas schemas-build schemas-check schemas-release
 
 MVN ?= mvn
@@ -18,9 +18,9 @@ schemas-build:
 
 schemas-check: $(VENV)/.dev
 	@if command -v $(MVN) >/dev/null 2>&1; then \
-	  $(MAKE) --no-print-directory schemas-build && $(BIN)/python schemas/generate.py --check && echo "schemas: rebuilt, tested, nothing is stale"; \
+	  $(MAKE) --no-print-directory schemas-build && $(BIN)/python schemas/generate.py --check && echo "schemas: rebuilt, tested, and up to date"; \
 	else \
-	  echo "schemas: Maven is missing, so the model plugin was not rebuilt and compared"; \
+	  echo "schemas: Maven is missing, so the model plugin was neither rebuilt nor compared"; \
 	fi
 
 schemas-release: schemas-build $(VENV)/.dev

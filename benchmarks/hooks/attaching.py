@@ -1,7 +1,7 @@
-"""What ``import datahub_llmops.hooks`` and ``attach`` add to the start of Python.
+"""Measures what ``import datahub_llmops.hooks`` and ``attach`` add to the start of Python.
 
-``python benchmarks/hooks/attaching.py [--rounds 40]``: both are started in turn; the least of each is what they take
-when nobody is in the way.
+``python benchmarks/hooks/attaching.py [--rounds 40]`` starts both in turn. The minimum of each is its time on an
+otherwise idle machine.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from pathlib import Path
 
 
 def seconds(code: str) -> float:
-    """Of one start."""
+    """Return the seconds that one start takes."""
     begun = time.perf_counter()
     subprocess.run([sys.executable, "-c", code], check=True)
     return time.perf_counter() - begun
 
 
 def main() -> None:
-    """Run and print."""
+    """Run the benchmark and print the results."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=40)
     rounds = parser.parse_args().rounds

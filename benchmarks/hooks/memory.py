@@ -1,7 +1,7 @@
-"""Whether the hooks' memory stays flat: over 100,000 calls of LangChain, and over runs that never end.
+"""Measures whether the memory of the hooks stays flat over 100,000 calls of LangChain and over runs that never end.
 
-``python benchmarks/hooks/memory.py [--calls 100000] [--unended 10000]``. Counted are the blocks that Python has given
-out (``sys.getallocatedblocks``, after a collection and a flush) and the resident size of the process.
+``python benchmarks/hooks/memory.py [--calls 100000] [--unended 10000]`` counts the blocks that Python has allocated
+(``sys.getallocatedblocks``, after a garbage collection and a flush) and the resident size of the process.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from datahub_llmops.hooks import runtime
 
 
 def resident() -> float:
-    """MiB of this process in memory (Linux)."""
+    """Return the resident size of this process in MiB (Linux)."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * 4096 / 2**20
 
 
 def say(label: str, handle: lineage.Handle, before: int) -> int:
-    """Print what is held now; the number of blocks."""
+    """Print the current memory, and return the number of blocks."""
     assert handle.flush(60)
     gc.collect()
     blocks = sys.getallocatedblocks()
@@ -37,7 +37,7 @@ def say(label: str, handle: lineage.Handle, before: int) -> int:
 
 
 def main() -> None:
-    """Run and print."""
+    """Run the benchmark and print the results."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--calls", type=int, default=100_000)
     parser.add_argument("--unended", type=int, default=10_000)
@@ -57,7 +57,7 @@ def main() -> None:
 
 
 def unended(handle: lineage.Handle, count: int) -> None:
-    """Roots that begin and never end, as a cancelled task leaves them; then the hour after which they are given up."""
+    """Begin roots that never end, as cancelled tasks do, and let the hour pass after which the hooks drop them."""
     from datahub_llmops.hooks.langchain import handler as langchain
 
     handler = langchain.attached()

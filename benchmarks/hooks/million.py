@@ -1,4 +1,4 @@
-"""``explain`` among many answers, the size of the store that holds them, and what ``llm-runs`` makes of all of them.
+"""Measures ``explain`` among many answers, the size of their answer store, and a run of ``llm-runs`` over it.
 
 ``python benchmarks/hooks/million.py [--answers 1000000]`` writes the answers of a month by the recorder's own encoder,
 four chunks each, explains some at random, warm, without a catalog and with a local one that holds their index and its
@@ -38,7 +38,7 @@ MONTH = 30 * 86_400
 
 
 def made(number: int, apart: float) -> Answer:
-    """One answer with four chunks, a prompt and a model call; ``apart`` is in seconds."""
+    """Build an answer with four chunks, a prompt and a model call. ``apart`` is in seconds."""
     answer = Answer("support-bot", "7", framework="langchain", explicit=True, weight=1.0)
     answer.started, answer.serial = time.time() - MONTH + number * apart, number
     answer.ended = time.time()
@@ -66,7 +66,7 @@ def made(number: int, apart: float) -> Answer:
 
 
 def catalog(folder: Path) -> LocalCatalog:
-    """A local catalog with the index and its table."""
+    """Write a local catalog with the collection and its table."""
     upstream = UpstreamClass(dataset=TABLE, type="TRANSFORMED")
     proposals = [
         MetadataChangeProposalWrapper(entityUrn=TABLE, aspect=DatasetPropertiesClass(name="articles")),
@@ -85,7 +85,7 @@ def catalog(folder: Path) -> LocalCatalog:
 
 
 def rolled_up(path: str) -> None:
-    """A first run of ``llm-runs`` over a store, into a file."""
+    """Run ``llm-runs`` for the first time over an answer store, into a file."""
     begun, out = time.perf_counter(), f"{path}.json"
     recipe = {
         "source": {"type": "llm-runs", "config": {"store": path, "custom_aspects": "on"}},
@@ -103,7 +103,7 @@ def rolled_up(path: str) -> None:
 
 
 def main() -> None:
-    """Run and print."""
+    """Run the benchmark and print the results."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--answers", type=int, default=1_000_000)
     parser.add_argument("--roll-up", metavar="STORE", help="only count the events of this store")
@@ -115,7 +115,7 @@ def main() -> None:
 
 
 def measured(count: int) -> None:
-    """A store of so many answers, and everything asked of it."""
+    """Fill an answer store with that many answers, and measure all queries."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         path = str(folder / "answers.db")

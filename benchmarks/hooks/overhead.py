@@ -1,4 +1,4 @@
-"""What the hooks add to a LangChain or LlamaIndex call, beside a no-op, OpenInference, OpenLLMetry and Langfuse.
+"""Compares the overhead of the hooks on LangChain and LlamaIndex calls with a no-op handler and three other tools.
 
 ``python benchmarks/hooks/overhead.py {langchain,langchain-async,llama-index} [--rounds 120] [--processes 4]``
 
@@ -44,14 +44,14 @@ SHIP_EVERY = 1.0
 
 
 def langchain_chain() -> Any:
-    """The chain of nine runs, with a model that answers at once."""
+    """Build the chain of nine runs, with a model that answers at once."""
     from langchain_core.language_models import FakeListChatModel
 
     return rag(FakeListChatModel(responses=["forty two"]))
 
 
 def rag(model: Any) -> Any:
-    """A chain of nine runs."""
+    """Build a chain of nine runs."""
     from langchain_core.documents import Document
     from langchain_core.embeddings import DeterministicFakeEmbedding
     from langchain_core.output_parsers import StrOutputParser
@@ -68,7 +68,7 @@ def rag(model: Any) -> Any:
 
 
 def llamaindex_engine() -> Any:
-    """A query engine over an index in memory, with the mock model."""
+    """Build a query engine over an index in memory, with the mock model."""
     from llama_index.core import Document, MockEmbedding, Settings, VectorStoreIndex
     from llama_index.core.llms import MockLLM
 
@@ -80,7 +80,7 @@ def llamaindex_engine() -> Any:
 
 
 def set_up(configuration: str, work: str, collector: str, folder: str) -> None:
-    """Attach what the configuration names."""
+    """Attach the tool of the configuration."""
     if configuration.startswith("ours"):
         import datahub_llmops.hooks as lineage
 
@@ -113,7 +113,7 @@ def set_up(configuration: str, work: str, collector: str, folder: str) -> None:
 
 
 def no_op(work: str) -> None:
-    """A handler that does nothing, attached as ours is."""
+    """Attach a handler that does nothing, the way ours is attached."""
     if work.startswith("langchain"):
         from contextvars import ContextVar
 
@@ -139,7 +139,7 @@ def no_op(work: str) -> None:
 
 
 def instrument(configuration: str, work: str, provider: Any) -> None:
-    """A peer's own way of attaching."""
+    """Attach another tool in its own way."""
     names = {
         ("openinference", True): ("openinference.instrumentation.langchain", "LangChainInstrumentor"),
         ("openinference", False): ("openinference.instrumentation.llama_index", "LlamaIndexInstrumentor"),
@@ -151,7 +151,7 @@ def instrument(configuration: str, work: str, provider: Any) -> None:
 
 
 def caller(configuration: str, work: str) -> Callable[[], Any]:
-    """One call of the application."""
+    """Return a function that makes one call of the application."""
     if work == "llama-index":
         if configuration == "langfuse":
             # Langfuse's own documentation instruments LlamaIndex by OpenInference, into its client.
@@ -176,7 +176,7 @@ def caller(configuration: str, work: str) -> Callable[[], Any]:
 
 
 def worker(configuration: str, work: str, collector: str) -> None:
-    """Answer each line ``n`` with the times of n calls in nanoseconds and the CPU of the process."""
+    """Answer each line ``n`` with the times of n calls and the CPU time of the process, in nanoseconds."""
     os.nice(0)
     with tempfile.TemporaryDirectory() as folder:
         set_up(configuration, work, collector, folder)
@@ -203,7 +203,7 @@ def worker(configuration: str, work: str, collector: str) -> None:
 
 
 def kept_bytes(call: Callable[[], Any], calls: int) -> float:
-    """Bytes of Python objects kept for each call, after everything is exported and caches are warm."""
+    """Return the bytes of Python objects kept for each call, with warm caches and after everything is exported."""
     import tracemalloc
 
     tracemalloc.start()
@@ -225,10 +225,10 @@ def kept_bytes(call: Callable[[], Any], calls: int) -> float:
 
 
 class Collector(BaseHTTPRequestHandler):
-    """Takes what the peers export, so that their exporters have work."""
+    """Receives what the other tools export, so that their exporters have work."""
 
     def do_POST(self) -> None:
-        """Accept anything."""
+        """Accept every request."""
         self.rfile.read(int(self.headers.get("content-length") or 0))
         self.send_response(200)
         self.send_header("content-length", "0")
@@ -238,24 +238,24 @@ class Collector(BaseHTTPRequestHandler):
 
     @override
     def log_message(self, *args: Any) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 def interval(differences: list[float], statistic: Callable[[list[float]], float]) -> tuple[float, float]:
-    """95 % bootstrap interval."""
+    """Return the 95 % bootstrap interval."""
     chosen = random.Random(1)
     drawn = sorted(statistic(chosen.choices(differences, k=len(differences))) for _ in range(1_000))
     return drawn[25], drawn[974]
 
 
 def quantile(times: list[float], part: float) -> float:
-    """Of a list of times."""
+    """Return a quantile of a list of times."""
     ordered = sorted(times)
     return ordered[min(len(ordered) - 1, int(len(ordered) * part))]
 
 
 def start(configuration: str, work: str, collector: str) -> subprocess.Popen[str] | None:
-    """A worker that is warm, or nothing where its packages are not installed."""
+    """Start and warm up a worker, or return ``None`` if its packages are not installed."""
     process = subprocess.Popen(
         [sys.executable, __file__, work, "--worker", configuration, "--collector", collector],
         stdin=subprocess.PIPE,
@@ -275,14 +275,14 @@ def start(configuration: str, work: str, collector: str) -> subprocess.Popen[str
 
 
 def start_all(configuration: str, work: str, collector: str, count: int) -> list[subprocess.Popen[str]]:
-    """So many workers, or none where the packages are not installed."""
+    """Start that many workers, or none if the packages are not installed."""
     first = start(configuration, work, collector)
     more = [start(configuration, work, collector) for _ in range(count - 1)] if first is not None else []
     return [process for process in (first, *more) if process is not None]
 
 
 def ask(process: subprocess.Popen[str], line: str) -> Any:
-    """One line to a worker, its answer."""
+    """Send one line to a worker, and return its answer."""
     assert process.stdin is not None
     assert process.stdout is not None
     process.stdin.write(f"{line}\n")
@@ -291,7 +291,7 @@ def ask(process: subprocess.Popen[str], line: str) -> Any:
 
 
 def main() -> None:
-    """Run and print the table."""
+    """Run the benchmark and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("work", choices=["langchain", "langchain-async", "llama-index"])
     parser.add_argument("--rounds", type=int, default=120)
@@ -332,7 +332,7 @@ def main() -> None:
 
 
 def report(work: str, blocks: dict[str, list[dict[str, Any]]], calls: int) -> None:
-    """Medians of the differences to the baseline of the same round."""
+    """Print the medians of the differences to the baseline of the same round."""
     base = blocks["none"]
     everything = [time / 1_000 for block in base for time in block["times"]]
     p50 = statistics.median(everything)
@@ -371,7 +371,7 @@ def report(work: str, blocks: dict[str, list[dict[str, Any]]], calls: int) -> No
 
 
 def tail_interval(pairs: list[tuple[list[int], list[int]]]) -> tuple[float, float]:
-    """Bootstrap over rounds of the difference of the p99."""
+    """Return the bootstrap interval, over rounds, of the difference of the p99."""
     chosen = random.Random(1)
     drawn = []
     for _ in range(300):

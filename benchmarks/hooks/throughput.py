@@ -1,4 +1,4 @@
-"""Calls a second with 32 threads, and with 32 tasks, and a model that takes 50 ms: the hooks beside none and a no-op.
+"""Measures calls per second with 32 threads or tasks and a model that takes 50 ms, with hooks, without, and a no-op.
 
 ``python benchmarks/hooks/throughput.py [threads] [tasks] [--rounds 120] [--processes 4]``; every configuration in
 processes of its own, each round visits all in a random order, any process of each. What counts is the lower bound of
@@ -30,7 +30,7 @@ CONFIGURATIONS = ("none", "no-op", "ours")
 
 
 def chain() -> Any:
-    """The chain of the other benchmark, with a model that waits as for a network."""
+    """Build the chain of ``overhead.py`` with a model that waits like a network call."""
     from langchain_core.language_models import BaseChatModel
     from langchain_core.messages import AIMessage
     from langchain_core.outputs import ChatGeneration, ChatResult
@@ -57,7 +57,7 @@ def chain() -> Any:
 
 
 def threads(work: Any, seconds: float) -> float:
-    """Calls a second by threads."""
+    """Return the calls per second with threads."""
     counts = [0] * WORKERS
     begun = time.perf_counter()
 
@@ -75,7 +75,7 @@ def threads(work: Any, seconds: float) -> float:
 
 
 def tasks(work: Any, seconds: float) -> float:
-    """Calls a second by tasks."""
+    """Return the calls per second with tasks."""
 
     async def run(stop: float) -> int:
         count = 0
@@ -96,7 +96,7 @@ MEASURES: dict[str, Callable[[Any, float], float]] = {"threads": threads, "tasks
 
 
 def worker(configuration: str) -> None:
-    """Answer each line ``threads`` or ``tasks`` and seconds with the calls a second."""
+    """Answer each line (``threads`` or ``tasks``, and seconds) with the calls per second."""
     with tempfile.TemporaryDirectory() as folder:
         set_up(configuration, "langchain", "", folder)
         work = chain()
@@ -109,7 +109,7 @@ def worker(configuration: str) -> None:
 
 
 def start(configuration: str) -> subprocess.Popen[str]:
-    """A worker that is warm."""
+    """Start and warm up a worker."""
     process = subprocess.Popen(
         [sys.executable, __file__, "--worker", configuration],
         stdin=subprocess.PIPE,
@@ -122,7 +122,7 @@ def start(configuration: str) -> subprocess.Popen[str]:
 
 
 def main() -> None:
-    """Run and print."""
+    """Run the benchmark and print the results."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("kinds", nargs="*", metavar="threads|tasks", help="default: both")
     parser.add_argument("--rounds", type=int, default=120)

@@ -1,1 +1,1 @@
-"""Writes what is generated from the PDL: Python classes, structured properties, tables, the archive."""
+"""Generates Python classes, structured properties, tables of the documentation, and the archive from the PDL."""

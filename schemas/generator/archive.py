@@ -1,4 +1,4 @@
-"""The committed archive: copied from the build, and compared with it."""
+"""Compares the committed archive with the one that Maven builds."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ def digest(archive: bytes) -> str:
 
 
 def jar_of(archive: bytes) -> zipfile.ZipFile:
-    """The one jar of the archive."""
+    """Open the jar inside the archive."""
     with zipfile.ZipFile(io.BytesIO(archive)) as outer:
         (name,) = (name for name in outer.namelist() if name.endswith(".jar"))
         return zipfile.ZipFile(io.BytesIO(outer.read(name)))
 
 
 def built_by(archive: bytes) -> str:
-    """The JDK that built the jar, as its manifest says."""
+    """Return the version of the JDK that built the jar, from its manifest."""
     with jar_of(archive) as jar:
         manifest = jar.read("META-INF/MANIFEST.MF").decode()
     lines = dict(line.split(": ", 1) for line in manifest.splitlines() if ": " in line)
@@ -29,29 +29,29 @@ def built_by(archive: bytes) -> str:
 
 
 def content(archive: bytes) -> dict[str, str]:
-    """What does not depend on the compiler: the names of all entries, and the bytes of all but classes."""
-    found: dict[str, str] = {}
+    """Return what does not depend on the compiler: the names of all entries, and digests of all but classes."""
+    digests: dict[str, str] = {}
     with zipfile.ZipFile(io.BytesIO(archive)) as outer:
         for name in outer.namelist():
-            found[name] = "" if name.endswith(".jar") else digest(outer.read(name))
+            digests[name] = "" if name.endswith(".jar") else digest(outer.read(name))
     with jar_of(archive) as jar:
         for name in jar.namelist():
             varies = name.endswith(".class") or name == "META-INF/MANIFEST.MF"
-            found[f"jar:{name}"] = "" if varies else digest(jar.read(name))
-    return found
+            digests[f"jar:{name}"] = "" if varies else digest(jar.read(name))
+    return digests
 
 
 def differences(committed: bytes, built: bytes) -> list[str]:
-    """Why the committed archive is not what the build gives; empty when it is.
+    """List the differences between the committed archive and the one just built.
 
-    Byte by byte when the build ran on the pinned JDK, else entries and schemas.
+    If the pinned JDK built both, every byte counts. Otherwise only entries and schemas do.
     """
     if committed == built:
         return []
     left, right = content(committed), content(built)
-    named = sorted(name for name in left.keys() | right.keys() if left.get(name) != right.get(name))
-    if named:
-        return [f"{name} differs" for name in named]
+    names = sorted(name for name in left.keys() | right.keys() if left.get(name) != right.get(name))
+    if names:
+        return [f"{name} differs" for name in names]
     if built_by(built) == PINNED_JDK:
         return [f"bytes differ, though both hold the same entries (committed by JDK {built_by(committed)})"]
     return []

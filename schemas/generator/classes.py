@@ -1,4 +1,4 @@
-"""``aspects.py``: a typed class for every record."""
+"""Generates ``generated.py``, with a typed class for every record."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def register() -> None:
 
 
 def class_name(record: str) -> str:
-    """As DataHub names its own generated classes."""
+    """Return the name of the class, formed as DataHub names its own generated classes."""
     return f"{record}Class"
 
 
@@ -78,7 +78,7 @@ def field_doc(field: Field) -> str:
 
 
 def ordered(record: Record) -> list[Field]:
-    """Required fields first, as a signature wants them."""
+    """Order the fields as a signature needs them, with the required ones first."""
     return sorted(record.fields, key=lambda field: field.optional)
 
 
@@ -122,7 +122,7 @@ def render_property(field: Field) -> Iterator[str]:
 
 
 def render(schemas: Schemas) -> str:
-    """The text of ``aspects.py``, before the formatter."""
+    """Return the text of ``generated.py`` before formatting."""
     lines = [HEAD.format(version=schemas.version)]
     for record in (*schemas.nested, *schemas.aspects):
         lines.extend(render_class(record))

@@ -1,4 +1,4 @@
-"""``docs/schemas.md``: a table for every aspect."""
+"""Generates ``docs/schemas.md``, with a table for every aspect."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ HEAD = """\
 
 Generated from the PDL in `schemas/` by `make schemas`: do not edit. Version of the schemas: **{version}**.
 
-Typed aspects on entities that DataHub has already. A server stores them once it has loaded the
-[model plugin](install-on-server.md); the local catalog always does. Facts that people filter by are
-[structured properties](#structured-properties) too, which need no plugin.
+These typed aspects extend entities that DataHub already has. The local catalog always stores them; a server
+stores them once it has loaded the [model plugin](install-on-server.md). Facts that people filter by are also
+[structured properties](#structured-properties), which need no plugin.
 [Why aspects and not entity types](decisions/0010-aspects-on-existing-entities.md).
 
 | Aspect | On | Tab | Shown as |
@@ -35,28 +35,28 @@ def type_words(field: Field) -> str:
 
 
 def shown_where(record: Record, field: Field) -> str:
-    """Where a person meets the value of the field."""
-    places = []
+    """Describe where the UI shows the value of the field."""
+    locations = []
     if record.aspect and record.shown_as == "properties":
-        places.append(f"tab, as {field.annotations['LlmopsJoined']}" if field.is_array else "tab")
+        locations.append(f"tab, as {field.annotations['LlmopsJoined']}" if field.is_array else "tab")
     elif record.aspect and record.shown_as == "tabular":
-        places.append("tab, a row each")
+        locations.append("tab, a row each")
     searchable = field.annotations.get("Searchable")
     if searchable:
         facet = searchable.get("filterNameOverride")
         name = searchable["fieldName"]
-        places.append(f"search `{name}`" + (f", filter {facet}" if facet else ""))
+        locations.append(f"search `{name}`" + (f", filter {facet}" if facet else ""))
     annotation = field.annotations.get("LlmopsProperty")
     if annotation:
-        places.append(f"property `{NAMESPACE}.{annotation['name']}`")
+        locations.append(f"property `{NAMESPACE}.{annotation['name']}`")
     relationship = field.annotations.get("Relationship")
     if relationship:
         inner = relationship.get("/*", relationship)
         kind = "lineage" if inner.get("isLineage") else "relationship"
-        places.append(f"{kind} {inner['name']} to {', '.join(inner['entityTypes'])}")
+        locations.append(f"{kind} {inner['name']} to {', '.join(inner['entityTypes'])}")
     if "TimeseriesField" in field.annotations:
-        places.append("aggregated")
-    return "; ".join(places) or "-"
+        locations.append("aggregated")
+    return "; ".join(locations) or "-"
 
 
 def meaning(field: Field) -> str:
@@ -98,7 +98,7 @@ def property_table(schemas: Schemas) -> Iterator[str]:
 
 
 def render(schemas: Schemas) -> str:
-    """The text of the page."""
+    """Return the text of the page."""
     lines = [HEAD.format(version=schemas.version, overview="\n".join(overview(schemas)))]
     for record in schemas.aspects:
         lines += [f"## {record.aspect_name}", "", record.doc, "", *table(record), ""]
@@ -106,6 +106,9 @@ def render(schemas: Schemas) -> str:
     for record in schemas.nested:
         lines += [f"### {record.name}", "", record.doc, "", *table(record), ""]
     lines += ["## Structured properties", ""]
-    lines += ["Defined in `schemas/structured-properties.yaml`; the sources define them by themselves.", ""]
+    lines += [
+        "The sources define these properties. They are listed in `schemas/structured-properties.yaml` too.",
+        "",
+    ]
     lines += [*property_table(schemas), ""]
     return "\n".join(lines)

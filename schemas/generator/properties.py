@@ -1,6 +1,6 @@
-"""Structured properties: the same facts for servers without the plugin, from the PDL.
+"""Generates structured properties from the PDL. They hold the same facts for servers without the model plugin.
 
-One list of them goes into the package, where the sources define them from, and as YAML into ``schemas/``.
+The package contains the list, so that the sources can define the properties. ``schemas/`` has the same list as YAML.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ HEAD = """\
 
 
 def properties(schemas: Schemas) -> list[dict[str, Any]]:
-    """One entry for every field with ``@LlmopsProperty``, ordered by name, every choice spelt out."""
-    found: dict[str, dict[str, Any]] = {}
+    """List an entry with all options for every field that has ``@LlmopsProperty``, ordered by name."""
+    entries: dict[str, dict[str, Any]] = {}
     origin: dict[str, str] = {}
     for record in (*schemas.nested, *schemas.aspects):
         for field in record.fields:
@@ -42,13 +42,13 @@ def properties(schemas: Schemas) -> list[dict[str, Any]]:
             if unknown:
                 raise SourceError(f"{where}: @LlmopsProperty does not know {', '.join(sorted(unknown))}.")
             name = annotation["name"]
-            if name in found:
+            if name in entries:
                 raise SourceError(f"{where} and {origin[name]} both define the property {name}: keep one.")
-            found[name], origin[name] = entry(field, annotation), where
-    return [found[name] for name in sorted(found)]
+            entries[name], origin[name] = build_entry(field, annotation), where
+    return [entries[name] for name in sorted(entries)]
 
 
-def entry(field: Field, annotation: dict[str, Any]) -> dict[str, Any]:
+def build_entry(field: Field, annotation: dict[str, Any]) -> dict[str, Any]:
     kind = annotation.get("type", "string")
     number = field.avro_type in ("int", "long", "double")
     if number != (kind == "number"):
@@ -66,8 +66,8 @@ def entry(field: Field, annotation: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def upserted(spec: dict[str, Any]) -> dict[str, Any]:
-    """One entry in the form of ``datahub properties upsert``."""
+def upsert_form(spec: dict[str, Any]) -> dict[str, Any]:
+    """Return one entry in the form that ``datahub properties upsert`` reads."""
     return {
         "id": f"{NAMESPACE}.{spec['name']}",
         "display_name": spec["display_name"],
@@ -85,6 +85,6 @@ def upserted(spec: dict[str, Any]) -> dict[str, Any]:
 
 
 def render(schemas: Schemas) -> str:
-    """The text of the YAML file, ordered by id."""
-    found = [upserted(spec) for spec in properties(schemas)]
-    return HEAD + yaml.safe_dump(found, sort_keys=False, width=110, allow_unicode=True)
+    """Return the text of the YAML file, ordered by id."""
+    entries = [upsert_form(spec) for spec in properties(schemas)]
+    return HEAD + yaml.safe_dump(entries, sort_keys=False, width=110, allow_unicode=True)

@@ -1,4 +1,4 @@
-"""The schemas as the generator sees them: read from the Avro schemas that Pegasus wrote from the PDL."""
+"""Reads the Avro schemas that Pegasus wrote from the PDL."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ Schema = Mapping[str, Any]
 
 
 class SourceError(Exception):
-    """The schemas cannot be used as they are; the message says what to do."""
+    """The schemas cannot be used. The message says what to do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Field:
-    """One field of a record. ``avro_type`` is without the null of an optional field."""
+    """One field of a record. If it is optional, ``avro_type`` does not include the null."""
 
     name: str
     avro_type: Any
@@ -31,7 +31,7 @@ class Field:
 
     @property
     def item(self) -> Any:
-        """What an array holds, ``None`` for anything else."""
+        """Type of the items of an array, ``None`` for other types."""
         return self.avro_type["items"] if self.is_array else None
 
     @property
@@ -40,14 +40,14 @@ class Field:
 
     @property
     def record(self) -> Schema | None:
-        """The record that the field holds, or that its array holds."""
+        """Schema of the record in the field or in its array."""
         inner = self.item if self.is_array else self.avro_type
         return inner if isinstance(inner, dict) and inner["type"] == "record" else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """One record; ``aspect`` is its ``@Aspect`` annotation where it is one."""
+    """One record. ``aspect`` is its ``@Aspect`` annotation, or ``None`` if it is no aspect."""
 
     name: str
     namespace: str
@@ -68,13 +68,13 @@ class Record:
             return "time series"
         kind = self.aspect["renderSpec"]["displayType"]
         if kind not in ("properties", "tabular"):
-            raise SourceError(f"{self.name}: displayType is {kind!r}, give it properties or tabular.")
+            raise SourceError(f"{self.name}: displayType is {kind!r}, but must be properties or tabular.")
         return "tabular" if kind == "tabular" else "properties"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schemas:
-    """What is generated from: ``aspects`` in the registry's order, ``nested`` the records inside them."""
+    """The input of the generator: ``aspects`` in the order of the registry, and ``nested``, the records inside them."""
 
     version: str
     aspects: tuple[Record, ...]
@@ -82,7 +82,7 @@ class Schemas:
     entities: Mapping[str, tuple[str, ...]]
 
     def carriers(self, aspect: str) -> tuple[str, ...]:
-        """Entity types that carry the aspect."""
+        """List the entity types that carry the aspect."""
         return tuple(entity for entity, aspects in self.entities.items() if aspect in aspects)
 
 
@@ -120,7 +120,7 @@ def parse_record(raw: Schema) -> Record:
 
 
 def sort_keys(value: Any) -> Any:
-    """Pegasus writes annotations in the order of a hash map: one order, so that the outputs are stable."""
+    """Sort the keys, so that the output is stable. Pegasus writes annotations in the order of a hash map."""
     if isinstance(value, dict):
         order = ["type", "name", "namespace", "doc", "fields", "items", "default"]
         names = [name for name in order if name in value] + sorted(set(value) - set(order))
@@ -143,10 +143,10 @@ def read_entities(registry: Path) -> dict[str, tuple[str, ...]]:
 
 
 def read_records(avsc: Path) -> dict[str, Record]:
-    """Every record below ``avsc``, by name.
+    """Read every record below ``avsc``, keyed by name.
 
     Raises:
-        SourceError: there is none, so Maven has not run.
+        SourceError: there are no records, because Maven has not run.
     """
     files = sorted(avsc.rglob("*.avsc"))
     if not files:
@@ -156,10 +156,10 @@ def read_records(avsc: Path) -> dict[str, Record]:
 
 
 def read_schemas(avsc: Path, registry: Path, version: str) -> Schemas:
-    """The schemas of one version.
+    """Read the schemas of one version.
 
     Raises:
-        SourceError: the registry and the records do not fit together.
+        SourceError: the registry and the records do not match.
     """
     records = read_records(avsc)
     entities = read_entities(registry)
@@ -170,7 +170,9 @@ def read_schemas(avsc: Path, registry: Path, version: str) -> Schemas:
         raise SourceError(f"{registry.name} names {', '.join(missing)}, but no PDL has such an @Aspect.")
     unlisted = sorted(set(by_aspect) - set(order))
     if unlisted:
-        raise SourceError(f"{', '.join(unlisted)} in no entity of {registry.name}: add it or remove the PDL.")
+        raise SourceError(
+            f"No entity of {registry.name} has {', '.join(unlisted)}: add it, or remove its PDL."
+        )
     nested = tuple(record for record in records.values() if record.aspect is None)
     return Schemas(
         version=version,
