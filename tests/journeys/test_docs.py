@@ -24,7 +24,7 @@ from datahub.ingestion.source.state_provider.state_provider_registry import (
 )
 from datahub.ingestion.transformer.transform_registry import transform_registry
 
-from support.documents import PAGES, Block, anchors, blocks, links
+from support.documents import PAGES, Block, anchors, blocks, links, prose
 from support.paths import ROOT
 
 BLOCKS = [block for page in PAGES for block in blocks(page)]
@@ -350,6 +350,17 @@ def test_links_lead_somewhere(page: Path) -> None:
         assert file.exists(), target
         if anchor:
             assert anchor in anchors(file), target
+
+
+@pytest.mark.parametrize("page", [pytest.param(page, id=str(page.relative_to(ROOT))) for page in PAGES])
+def test_lines_of_a_page_have_at_most_120_columns(page: Path) -> None:
+    # Code is exempt, and so is a line that holds nothing but one link.
+    long = [
+        line
+        for line in prose(page).splitlines()
+        if len(line) > 120 and not re.fullmatch(r" *\S*\[.*?\]\(\S+", line)
+    ]
+    assert long == []
 
 
 def test_every_page_can_be_reached_from_the_readme() -> None:
