@@ -50,7 +50,7 @@ def made(number: int, apart: float) -> Answer:
     chunks: list[object] = []
     for _ in range(4):
         source = {"source": f"s3://kb/{chosen.randrange(500)}.md"}
-        chunk_sources.note(chunks, f"{chosen.getrandbits(128):032x}", chosen.random(), None, source)
+        chunk_sources.append_chunk(chunks, f"{chosen.getrandbits(128):032x}", chosen.random(), None, source)
     retrieval.chunks = chunks
     retrieval.ended = time.time()
     answer.parts.append(retrieval)

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 import datahub_llmops.hooks as lineage
-from datahub_llmops.hooks import guard, parts, runtime
+from datahub_llmops.hooks import guard, runtime
 from hooks.seen import Host
 
 
 @pytest.fixture(autouse=True)
 def _own_mistakes_raise() -> Iterator[None]:
     guard.reraise = True
-    guard.errors.clear()
+    runtime.reset()
     yield
     guard.reraise = False
 
@@ -23,8 +23,6 @@ def _own_mistakes_raise() -> Iterator[None]:
 @pytest.fixture
 def host(tmp_path: Path) -> Iterator[Host]:
     """An application with the hooks attached."""
-    parts.last.set(None)
-    runtime.unresolved.clear()
     handle = lineage.attach("support-bot", version="7", store=tmp_path / "answers.db")
     yield Host(handle, tmp_path / "answers.db")
     handle.detach()

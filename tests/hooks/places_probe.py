@@ -36,7 +36,7 @@ def pinecone() -> dict[str, Any]:
 STORES: dict[str, Callable[[], dict[str, Any]]] = {"pinecone": pinecone}
 
 if __name__ == "__main__":
-    from datahub_llmops.hooks.store_identity import identity
+    from datahub_llmops.hooks.store_identity import identify_store
 
-    found = {name: identity(store) for name, store in STORES[sys.argv[1]]().items()}
+    found = {name: identify_store(store) for name, store in STORES[sys.argv[1]]().items()}
     sys.stdout.write(json.dumps(found))

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import inspect
 import os
+import pkgutil
 import subprocess
 import sys
+from contextvars import ContextVar
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 import datahub_llmops.hooks as lineage
+from datahub_llmops.hooks import attaching, runtime
 from datahub_llmops.hooks.settings import Settings
 from hooks.seen import Host, stored_answers
 
@@ -100,6 +105,30 @@ def test_turned_off_by_the_environment(tmp_path: Path) -> None:
 def test_mistakes_of_the_caller_are_told_at_once(options: dict[str, object]) -> None:
     with pytest.raises(ValueError):
         Settings(**options)  # type: ignore[arg-type]  # wrong on purpose
+
+
+@pytest.mark.parametrize(
+    ("vendor", "attribute", "module", "function"), attaching.HOOKS, ids=[one[0] for one in attaching.HOOKS]
+)
+def test_every_hook_resolves(vendor: str, attribute: str, module: str, function: str) -> None:
+    imported = import_module(vendor)
+    assert not attribute or inspect.isclass(getattr(imported, attribute))
+    hook = getattr(import_module(f"datahub_llmops.hooks.{module}"), function)
+    assert len(inspect.signature(hook).parameters) == 1
+
+
+def test_reset_forgets_every_context_variable() -> None:
+    variables = {
+        name: one
+        for module in pkgutil.walk_packages(lineage.__path__, f"{lineage.__name__}.")
+        for name, one in vars(import_module(module.name)).items()
+        if isinstance(one, ContextVar)
+    }
+    assert set(variables) == {name for name, one in vars(runtime).items() if isinstance(one, ContextVar)}
+    for one in variables.values():
+        one.set("something")
+    runtime.reset()
+    assert {one.get() for one in variables.values()} == {None}
 
 
 def test_detached_in_the_middle_of_an_answer(host: Host) -> None:

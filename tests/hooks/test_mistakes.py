@@ -32,7 +32,7 @@ from hooks.seen import Host
 for _module in pkgutil.walk_packages(lineage.__path__, f"{lineage.__name__}."):
     import_module(_module.name)
 
-GUARDED = sorted(guard.places)
+GUARDED = sorted(guard.entry_points)
 """Filled by the decorator when a module is imported, and all of them are."""
 
 
@@ -50,7 +50,7 @@ def shielded() -> set[str]:
 
 def _place(call: ast.Call) -> str:
     name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
-    if name != "shield":
+    if name != "guarded":
         return ""
     said = call.args[0]
     if isinstance(said, ast.JoinedStr):
@@ -190,7 +190,7 @@ class TestOurOwnMistakes:
         self, host: Host, place: str, undisturbed: list[object], caplog: pytest.LogCaptureFixture
     ) -> None:
         guard.reraise = False
-        cell, before, reached = poison(guard.places[place])
+        cell, before, reached = poison(guard.entry_points[place])
         try:
             with caplog.at_level(logging.WARNING):
                 results = [*everything(), *everything_of_llamaindex()]

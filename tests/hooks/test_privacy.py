@@ -92,7 +92,7 @@ def test_nothing_planted_is_in_a_warning_of_ours(
     guard.reraise = False
     with caplog.at_level(logging.DEBUG, logger="datahub_llmops"):
         for word in PLANTED:
-            with guard.shield(f"test.{word[:1]}"):
+            with guard.guarded(f"test.{word[:1]}"):
                 raise ValueError(word)
     assert caplog.text
     for word in PLANTED:
@@ -132,7 +132,7 @@ def test_an_answer_is_found_by_its_text_with_the_key_of_the_host_alone(host: Hos
     ],
 )
 def test_addresses_lose_their_credentials(address: str, kept: str | None) -> None:
-    assert vendor_attributes.address(address) == kept
+    assert vendor_attributes.parse_address(address) == kept
 
 
 @pytest.mark.parametrize(
@@ -140,11 +140,11 @@ def test_addresses_lose_their_credentials(address: str, kept: str | None) -> Non
     ["s3://b/a.pdf", "/data/a.pdf", "a/b.txt", "report.pdf", "shop.public.articles", "C:\\docs\\a.txt"],
 )
 def test_places_are_kept(value: str) -> None:
-    assert chunk_sources.place(value, str.upper) == value
+    assert chunk_sources.clean_address(value, str.upper) == value
 
 
 @pytest.mark.parametrize(
     "value", ["123456", "Jane Doe", "j@d.org", "Please see. It is so and so.", "a\nb/c", "x" * 600]
 )
 def test_what_is_no_place_is_digested(value: str) -> None:
-    assert chunk_sources.place(value, lambda _: "digest") == "hmac:digest"
+    assert chunk_sources.clean_address(value, lambda _: "digest") == "hmac:digest"

@@ -21,7 +21,7 @@ from datahub_llmops.answer_store.database import Store
 from datahub_llmops.answers.explain import explain
 from datahub_llmops.answers.resolver import InstanceConfig, MapConfig, Resolver
 from datahub_llmops.catalog.local.catalog import LocalCatalog
-from datahub_llmops.hooks.store_identity import identity
+from datahub_llmops.hooks.store_identity import identify_store
 from hooks.real_stores import (
     ALIASES,
     DATABASE,
@@ -343,7 +343,7 @@ def test_an_index_in_memory_is_no_asset_whatever_its_name() -> None:
         QdrantVectorStore(QdrantClient(":memory:"), "docs", EMBEDDING, validate_collection_config=False),
     ]
     for store in stores:
-        raw = identity(store)
+        raw = identify_store(store)
         assert (raw["collection"], raw["path"]) == ("docs", ":memory:")
         rule = InstanceConfig(platform=raw["platform"], platform_instance="eu")
         assert Resolver([rule], env="PROD").index(raw) is None

@@ -91,7 +91,7 @@ def close(score: object) -> float | None:
 def test_chunks(chunks: list[tuple[Any, Any, Any, dict[str, Any]]]) -> None:
     flat: list[object] = []
     for one in chunks:
-        chunk_sources.note(flat, *one)
+        chunk_sources.append_chunk(flat, *one)
     answer = begun()
     [retrieval] = written([ended(Retrieval(answer, 1, None), chunks=flat)], answer).retrievals
     assert len(retrieval.chunks) == len(chunks)
@@ -166,7 +166,7 @@ def test_models_tools_and_the_answer_itself(
 def test_chunks_beyond_the_bound_are_counted() -> None:
     flat: list[object] = []
     for number in range(MAX_CHUNKS + 5):
-        chunk_sources.note(flat, f"c{number}", None, None, {"source": f"{number}.pdf"})
+        chunk_sources.append_chunk(flat, f"c{number}", None, None, {"source": f"{number}.pdf"})
     answer = begun()
     [retrieval] = written([ended(Retrieval(answer, 1, None), chunks=flat)], answer).retrievals
     assert (len(retrieval.chunks), retrieval.chunks_cut) == (MAX_CHUNKS, 5)

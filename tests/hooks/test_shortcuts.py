@@ -362,12 +362,12 @@ class TestSharedEntries:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
 def test_a_forked_child_counts_from_elsewhere() -> None:
-    begun = parts.begin("a", None, 1.0)
+    begun = runtime.begin_answer("a", None, 1.0)
     assert isinstance(begun, parts.Answer)
     read, write = os.pipe()
     child = os.fork()
     if child == 0:
-        other = parts.begin("a", None, 1.0)
+        other = runtime.begin_answer("a", None, 1.0)
         os.write(write, str(getattr(other, "serial", 0)).encode())
         os._exit(0)
     os.waitpid(child, 0)

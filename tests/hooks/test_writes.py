@@ -63,7 +63,7 @@ class TestEveryStore:
         assert found.counts == {"added": 4}
         assert sorted(found.sources, key=str) == sorted(SOURCES, key=str)
         assert found.embedding == {"class": "hooks.NamedEmbedding", "model": "text-embedding-3-small"}
-        assert found.index == store_identity.identity(store)
+        assert found.index == store_identity.identify_store(store)
         self.assert_chunks(host, found.index_number, written, found.run)
 
     def assert_chunks(self, host: Host, index_number: int, ids: list[str], run: str) -> None:
@@ -108,7 +108,7 @@ def test_constructors_are_one_write(host: Host, tmp_path: Path, kind: str, how: 
     [found] = host.writes()
     assert found.counts == {"added": 4}
     assert sorted(found.sources, key=str) == sorted(SOURCES, key=str)
-    assert found.index == store_identity.identity(store)
+    assert found.index == store_identity.identify_store(store)
 
 
 def test_embeddings_made_elsewhere(host: Host) -> None:

@@ -1,4 +1,4 @@
-"""One line in a LangChain or LlamaIndex application, and every answer can be traced to a column.
+"""Trace every answer of a LangChain or LlamaIndex application to a column, with one line in the application.
 
     import datahub_llmops.hooks as lineage
     lineage.attach(application="support-bot")
@@ -11,8 +11,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from datahub_llmops.hooks.attaching import Handle, attach
-from datahub_llmops.hooks.parts import Answer, application
-from datahub_llmops.hooks.scope import answer, current_answer
+from datahub_llmops.hooks.parts import Answer
+from datahub_llmops.hooks.scope import answer, application, current_answer
 
 if TYPE_CHECKING:
     from datahub_llmops.hooks.jobs import aindex, apipeline, index, job, pipeline

@@ -1,10 +1,11 @@
-"""``attach``: what is hooked, and when."""
+"""``attach``: what is hooked, and when. ``HOOKS`` lists every function that hooks a part of a framework."""
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from datahub_llmops.hooks import guard, patching, runtime
 from datahub_llmops.hooks.import_watch import Finder
@@ -15,12 +16,12 @@ if TYPE_CHECKING:
 else:
 
     def override(method):
-        """Nothing at run time: importing the real one takes a third of what attaching may take."""
+        """Do nothing: importing the real one takes a third of the time that attaching may take."""
         return method
 
 
 class Handle:
-    """What ``attach`` gives back; one per process."""
+    """The result of ``attach``; one per process."""
 
     __slots__ = ()
 
@@ -29,21 +30,21 @@ class Handle:
         return _the_handle, ()
 
     def detach(self) -> None:
-        """Take every hook off that still is ours, and write what was recorded."""
-        with guard.shield("detach"):
+        """Remove every hook that is still ours, and write what was recorded."""
+        with guard.guarded("detach"):
             _detach()
 
     def flush(self, timeout: float = 5.0) -> bool:
-        """Write everything recorded so far; true when it is in the store. For processes that are frozen or killed.
+        """Write everything recorded so far, and return whether it is in the store.
 
-        ``timeout`` is in seconds.
+        For processes that are frozen or killed. ``timeout`` is in seconds.
         """
-        with guard.shield("flush"):
+        with guard.guarded("flush"):
             return runtime.recorder is None or runtime.recorder.flush(timeout)
         return False
 
     def stats(self) -> dict[str, Any]:
-        """Counts of this process: recorded, written, waiting, dropped; errors of ours by place; what is degraded."""
+        """Return counts of this process: records, our own errors by entry point, and what is degraded."""
         found: dict[str, Any] = {"enabled": runtime.enabled, "application": runtime.settings.application}
         if runtime.recorder is not None:
             found.update(runtime.recorder.stats())
@@ -52,7 +53,7 @@ class Handle:
             found.update(shipping.stats())
         found["abandoned"] = runtime.abandoned
         found["errors"] = dict(guard.errors)
-        found["degraded"] = sorted(runtime.unresolved)
+        found["degraded"] = sorted(runtime.degraded)
         found["notes"] = list(runtime.settings.notes)
         return found
 
@@ -109,7 +110,7 @@ def attach(
         settings.notes.append("turned off by DATAHUB_LLMOPS_DISABLED")
         runtime.settings = settings
         return _handle
-    with guard.shield("attach"):
+    with guard.guarded("attach"):
         recorder = runtime.start(settings)
         _hook()
         if settings.ship:
@@ -119,22 +120,36 @@ def attach(
     return _handle
 
 
+HOOKS: Final = (
+    ("langchain_core.tracers.context", "", "langchain.handler", "attach"),
+    ("langchain_core.callbacks.manager", "", "langchain.handler", "hook_events"),
+    ("langchain_core.runnables.config", "", "langchain.handler", "hook_config"),
+    ("langchain_core.language_models.chat_models", "BaseChatModel", "langchain.handler", "hook_models"),
+    ("langchain_core.retrievers", "BaseRetriever", "langchain.retrievers", "hook_retrievers"),
+    ("langchain_core.vectorstores.base", "VectorStore", "langchain.writes", "hook_stores"),
+    ("llama_index.core.instrumentation", "", "llamaindex.handlers", "attach"),
+    ("llama_index.core.vector_stores.types", "BasePydanticVectorStore", "llamaindex.stores", "hook_stores"),
+    ("llama_index.core.indices.vector_store.base", "VectorStoreIndex", "llamaindex.stores", "hook_index"),
+    ("llama_index.core.ingestion.pipeline", "IngestionPipeline", "llamaindex.stores", "hook_pipeline"),
+)
+"""A framework's module, a class in it or ``""`` for the module itself, our module, and our function that hooks it."""
+
+
 def _hook() -> None:
     global _hooked
     if _hooked:
         return
     _hooked = True
-    when = _finder.when
-    when("langchain_core.tracers.context", _langchain_callbacks)
-    when("langchain_core.callbacks.manager", _langchain_events)
-    when("langchain_core.runnables.config", _langchain_config)
-    when("langchain_core.language_models.chat_models", _langchain_models)
-    when("langchain_core.retrievers", _langchain_retrievers)
-    when("langchain_core.vectorstores.base", _langchain_stores)
-    when("llama_index.core.instrumentation", _llamaindex_callbacks)
-    when("llama_index.core.vector_stores.types", _llamaindex_stores)
-    when("llama_index.core.indices.vector_store.base", _llamaindex_index)
-    when("llama_index.core.ingestion.pipeline", _llamaindex_pipeline)
+    for vendor, attribute, module, function in HOOKS:
+        _finder.when(vendor, functools.partial(_call, vendor, attribute, module, function))
+
+
+def _call(vendor: str, attribute: str, module: str, function: str) -> None:
+    from importlib import import_module
+
+    hook = getattr(import_module(f"datahub_llmops.hooks.{module}"), function)
+    imported = sys.modules[vendor]
+    hook(getattr(imported, attribute) if attribute else imported)
 
 
 def _detach() -> None:
@@ -150,69 +165,3 @@ def _detach() -> None:
     if runtime.recorder is not None and runtime.enabled:
         runtime.recorder.flush(2.0)
     runtime.stop()
-
-
-def _langchain_callbacks() -> None:
-    from datahub_llmops.hooks.langchain import handler as langchain
-
-    handler = langchain.attach()
-    if runtime.recorder is not None:
-        sweep = handler.runs.sweep
-        if sweep not in runtime.recorder.tick:
-            runtime.recorder.tick.append(sweep)
-
-
-def _langchain_events() -> None:
-    from datahub_llmops.hooks.langchain import handler as langchain
-
-    langchain.hook_events(sys.modules["langchain_core.callbacks.manager"])
-
-
-def _langchain_config() -> None:
-    from datahub_llmops.hooks.langchain import handler as langchain
-
-    langchain.hook_config(sys.modules["langchain_core.runnables.config"])
-
-
-def _langchain_models() -> None:
-    from datahub_llmops.hooks.langchain import handler as langchain
-
-    langchain.hook_models(sys.modules["langchain_core.language_models.chat_models"].BaseChatModel)
-
-
-def _langchain_retrievers() -> None:
-    from datahub_llmops.hooks.langchain import retrievers
-
-    retrievers.hook_retrievers(sys.modules["langchain_core.retrievers"].BaseRetriever)
-
-
-def _langchain_stores() -> None:
-    from datahub_llmops.hooks.langchain import writes
-
-    writes.hook_langchain(sys.modules["langchain_core.vectorstores.base"].VectorStore)
-
-
-def _llamaindex_callbacks() -> None:
-    from datahub_llmops.hooks.llamaindex import handlers, spans
-
-    handlers.attach()
-    if runtime.recorder is not None and spans.sweep not in runtime.recorder.tick:
-        runtime.recorder.tick.append(spans.sweep)
-
-
-def _llamaindex_stores() -> None:
-    from datahub_llmops.hooks.llamaindex import stores as llamaindex_stores
-
-    llamaindex_stores.hook_stores(sys.modules["llama_index.core.vector_stores.types"].BasePydanticVectorStore)
-
-
-def _llamaindex_index() -> None:
-    from datahub_llmops.hooks.llamaindex import stores as llamaindex_stores
-
-    llamaindex_stores.hook_index(sys.modules["llama_index.core.indices.vector_store.base"].VectorStoreIndex)
-
-
-def _llamaindex_pipeline() -> None:
-    from datahub_llmops.hooks.llamaindex import stores as llamaindex_stores
-
-    llamaindex_stores.hook_pipeline(sys.modules["llama_index.core.ingestion.pipeline"].IngestionPipeline)

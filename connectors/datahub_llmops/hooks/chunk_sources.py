@@ -1,8 +1,8 @@
-"""Where a chunk came from, out of its metadata: the allow-listed keys and no others.
+"""Finds the source of a chunk in its metadata, reading allow-listed keys and no others.
 
-Keys that the plugin stamps (``dh_*``), then what loaders leave: 80 of 170 of LangChain's write ``source``. An address
-loses user, password, query and fragment. What does not look like a place (a sentence, a bare key, an e-mail address)
-is a value of the user's data and is digested.
+The keys are those that the plugin stamps (``dh_*``) and those that loaders write: 80 of 170 LangChain loaders write
+``source``. An address loses user, password, query and fragment. What does not look like an address (a sentence, a bare
+key, an e-mail address) is a value of the user's data and is digested.
 """
 
 from __future__ import annotations
@@ -24,18 +24,20 @@ PICKED: Final = (
 )
 MAX_VALUE: Final = 512
 HMAC_PREFIX: Final = "hmac:"
-_PLACE: Final = re.compile(
+_ADDRESS: Final = re.compile(
     r"[\w.+-]+://|[/\\~.]|[A-Za-z]:[/\\]|[\w .-]+[/\\]|[\w-]+\.[A-Za-z][\w]{0,7}$|[\w-]+(\.[\w-]+){1,3}$"
 )
 _SCALARS: Final = (str, int)
 _PICKED: Final = frozenset(PICKED)
 
 
-def note(chunks: list[object], identity: object, score: object, text: object, metadata: object) -> bool:
-    """Add a chunk to a flat list: id, score, text, then key and value of what is picked of its metadata, then ``None``.
+def append_chunk(
+    chunks: list[object], identity: object, score: object, text: object, metadata: object
+) -> bool:
+    """Append a chunk to a flat list: id, score, text, then keys and values of its allow-listed metadata, then ``None``.
 
-    Picked are allow-listed scalars. The text is wanted only of a chunk that has no id. Runs on the application's thread
-    and does no more. True where something was picked.
+    Only a chunk without an id needs its text. This runs on the application's thread, so it does no more than that.
+    Returns whether there was allow-listed metadata.
     """
     chunks += (identity, score, text)
     picked = False
@@ -50,15 +52,15 @@ def note(chunks: list[object], identity: object, score: object, text: object, me
     return picked
 
 
-def noted(chunks: Iterable[Any]) -> Iterator[tuple[object, object, object, dict[str, Any]]]:
-    """The chunks of a flat list: id, score, text and what was picked.
+def read_chunks(chunks: Iterable[Any]) -> Iterator[tuple[object, object, object, dict[str, Any]]]:
+    """Iterate over the chunks of a flat list: id, score, text and allow-listed metadata.
 
     >>> flat = []
-    >>> note(flat, "c1", 0.5, None, {"source": "a.pdf", "other": 1})
+    >>> append_chunk(flat, "c1", 0.5, None, {"source": "a.pdf", "other": 1})
     True
-    >>> note(flat, None, None, "text", None)
+    >>> append_chunk(flat, None, None, "text", None)
     False
-    >>> list(noted(flat))
+    >>> list(read_chunks(flat))
     [('c1', 0.5, None, {'source': 'a.pdf'}), (None, None, 'text', {})]
     """
     rest = iter(chunks)
@@ -70,15 +72,17 @@ def noted(chunks: Iterable[Any]) -> Iterator[tuple[object, object, object, dict[
         yield identity, score, text, picked
 
 
-def pick(metadata: object) -> dict[str, Any]:
-    """What is picked of a chunk's metadata."""
+def pick_metadata(metadata: object) -> dict[str, Any]:
+    """Return the allow-listed part of a chunk's metadata."""
     chunks: list[object] = []
-    note(chunks, None, None, None, metadata)
-    return next(noted(chunks))[3]
+    append_chunk(chunks, None, None, None, metadata)
+    return next(read_chunks(chunks))[3]
 
 
-def source(picked: Mapping[str, Any], digest: Callable[[str], str], mode: str) -> dict[str, str] | None:
-    """Identity of the source of a chunk: a URN, a place, or the digest of what is neither."""
+def identify_source(
+    picked: Mapping[str, Any], digest: Callable[[str], str], mode: str
+) -> dict[str, str] | None:
+    """Return the identity of a chunk's source: a URN, an address, or the digest of what is neither."""
     urn = picked.get("dh_source_urn", picked.get("datahub_urn"))
     if isinstance(urn, str) and urn.startswith("urn:li:"):
         found = {"urn": urn[:MAX_VALUE]}
@@ -89,36 +93,39 @@ def source(picked: Mapping[str, Any], digest: Callable[[str], str], mode: str) -
     for key in SOURCE_KEYS:
         value = picked.get(key)
         if isinstance(value, str) and value:
-            return {"key": key, "value": value[:MAX_VALUE] if mode == "clear" else place(value, digest)}
+            return {
+                "key": key,
+                "value": value[:MAX_VALUE] if mode == "clear" else clean_address(value, digest),
+            }
     return None
 
 
 def row_key(picked: Mapping[str, Any], digest: Callable[[str], str], mode: str) -> str | None:
-    """Key of the row behind a chunk as the mode says: its HMAC, in clear, or not at all."""
+    """Return the key of a chunk's row in the form that ``mode`` allows: its HMAC, in clear, or ``None``."""
     value = picked.get("dh_source_key")
     if value is None or mode == "off":
         return None
-    said = str(value)[:MAX_VALUE]
-    return said if mode == "clear" or said.startswith(HMAC_PREFIX) else HMAC_PREFIX + digest(said)
+    text = str(value)[:MAX_VALUE]
+    return text if mode == "clear" or text.startswith(HMAC_PREFIX) else HMAC_PREFIX + digest(text)
 
 
-def place(value: str, digest: Callable[[str], str]) -> str:
-    """An address or path without credentials; the digest of anything else.
+def clean_address(value: str, digest: Callable[[str], str]) -> str:
+    """Return an address or path without credentials, or the digest of anything else.
 
-    >>> place("s3://bucket/a.pdf?X-Amz-Signature=1", str.upper)
+    >>> clean_address("s3://bucket/a.pdf?X-Amz-Signature=1", str.upper)
     's3://bucket/a.pdf'
-    >>> place("https://user:secret@example.org/a", str.upper)
+    >>> clean_address("https://user:secret@example.org/a", str.upper)
     'https://example.org/a'
-    >>> place("jane@example.org", lambda text: "0")
+    >>> clean_address("jane@example.org", lambda text: "0")
     'hmac:0'
     """
-    said = value.strip()
-    if len(said) > MAX_VALUE or not _PLACE.match(said) or any(ord(letter) < 32 for letter in said):
+    text = value.strip()
+    if len(text) > MAX_VALUE or not _ADDRESS.match(text) or any(ord(letter) < 32 for letter in text):
         return HMAC_PREFIX + digest(value)
-    said = re.split(r"[?#]", said, maxsplit=1)[0]
-    scheme, separator, rest = said.partition("://")
+    text = re.split(r"[?#]", text, maxsplit=1)[0]
+    scheme, separator, rest = text.partition("://")
     if separator:
         authority, slash, path = rest.partition("/")
-        said = f"{scheme}://{authority.rpartition('@')[2]}{slash}{path}"
-    # An e-mail address in a path, or a sentence with a dot in it, is a value too.
-    return HMAC_PREFIX + digest(value) if "@" in said or said.count(" ") > 3 else said
+        text = f"{scheme}://{authority.rpartition('@')[2]}{slash}{path}"
+    # An e-mail address in a path, or a sentence with a dot, is a value too.
+    return HMAC_PREFIX + digest(value) if "@" in text or text.count(" ") > 3 else text

@@ -1,7 +1,7 @@
-"""Never hurt the host: the one place of the package that catches everything.
+"""Never hurt the host: this module alone catches everything.
 
-Whatever goes wrong inside the hooks is counted, warned about once a place, and forgotten; the application sees its
-own result. Our own tests set ``reraise`` instead, so that a mistake of ours is seen there and nowhere else.
+An error inside the hooks is counted, logged once per entry point, and forgotten; the application gets its own result.
+Our own tests set ``reraise``, so that our mistakes show there and nowhere else.
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 reraise = False
-"""Set by the conftest of this package alone; an application's own tests never see our mistakes."""
+"""Set by the tests of this package alone; an application's own tests never see our mistakes."""
 
 errors: dict[str, int] = {}
-"""How often something went wrong, by place."""
+"""Counts errors by the name of the entry point."""
 
-places: dict[str, Callable[..., object]] = {}
-"""Every guarded entry point by the name it is counted under; the fault tests go through all of them."""
+entry_points: dict[str, Callable[..., object]] = {}
+"""Every guarded function by its name; the fault tests go through all of them."""
 
 
-def caught(place: str, error: BaseException) -> None:
-    """Count ``error``, warn the first time at ``place``. The warning names types and lines, never a value."""
-    count = errors.get(place, 0)
-    errors[place] = count + 1
+def report(name: str, error: BaseException) -> None:
+    """Count ``error``, and log the first one of ``name``. The warning names types and lines, never a value."""
+    count = errors.get(name, 0)
+    errors[name] = count + 1
     if count == 0:
         try:
             import logging
-        except ImportError:  # Python takes its modules apart: nobody can be told any more.
+        except ImportError:  # Python is shutting down and has unloaded its modules.
             return
         trace = error.__traceback__
         while trace is not None and trace.tb_next is not None:
@@ -43,15 +43,27 @@ def caught(place: str, error: BaseException) -> None:
             "datahub-llmops: %s at %s (%s). The application is not affected, what this hook would have recorded is"
             " lost; further errors here are only counted in stats().",
             type(error).__name__,
-            place,
+            name,
             line,
         )
 
 
-def guarded(place: str) -> Callable[[Callable[P, R]], Callable[P, R | None]]:
-    """Decorator: an exception inside becomes ``None``. Cancellation and exit pass, they are not ours to stop."""
+class guarded:
+    """Guards a function as a decorator, and a block as ``with guarded("name"):``.
 
-    def decorate(function: Callable[P, R]) -> Callable[P, R | None]:
+    A guarded function returns ``None`` after an error. Cancellation and exit pass: they are not ours to stop. So do
+    errors of the classes in ``passing``, which a block leaves to its caller.
+    """
+
+    __slots__ = ("_name", "_passing")
+
+    def __init__(self, name: str, passing: tuple[type[Exception], ...] = ()) -> None:
+        self._name = name
+        self._passing = passing
+
+    def __call__(self, function: Callable[P, R]) -> Callable[P, R | None]:
+        name = self._name
+
         @functools.wraps(function)
         def run(*args: P.args, **kwargs: P.kwargs) -> R | None:
             try:
@@ -59,23 +71,11 @@ def guarded(place: str) -> Callable[[Callable[P, R]], Callable[P, R | None]]:
             except Exception as error:
                 if reraise:
                     raise
-                caught(place, error)
+                report(name, error)
                 return None
 
-        places[place] = run
+        entry_points[name] = run
         return run
-
-    return decorate
-
-
-class shield:
-    """The same for a block: ``with shield("import")``. Errors of kinds in ``passing`` are the caller's."""
-
-    __slots__ = ("_passing", "_place")
-
-    def __init__(self, place: str, passing: tuple[type[Exception], ...] = ()) -> None:
-        self._place = place
-        self._passing = passing
 
     def __enter__(self) -> None:
         return None
@@ -84,6 +84,6 @@ class shield:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
         if isinstance(error, Exception) and not reraise and not isinstance(error, self._passing):
-            caught(self._place, error)
+            report(self._name, error)
             return True
         return False

@@ -1,7 +1,7 @@
-"""Hook what is imported already, and wait for the rest: attaching imports nothing of anybody's.
+"""Calls back when a module is imported, so that attaching imports no framework.
 
-``llama_index.core`` alone costs more than a second. A finder in front of ``sys.meta_path`` lets the others find the
-module and calls back after it has been executed; nothing of ours stays on the module or its loader.
+``llama_index.core`` alone takes more than a second. A finder in front of ``sys.meta_path`` lets the other finders find
+the module and calls back after it has been executed; nothing of ours stays on the module or its loader.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Finder:
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """The spec that the other finders give, its loader told to call back."""
+        """Return the spec of the other finders, with a loader that calls back."""
         if fullname not in self.waiting:
             return None
         for finder in sys.meta_path:
@@ -34,7 +34,7 @@ class Finder:
                 continue
             spec: ModuleSpec | None = finder.find_spec(fullname, path, target)
             if spec is not None:
-                with guard.shield("imports"):
+                with guard.guarded("imports"):
                     self._listen(fullname, spec)
                 return spec
         return None
@@ -51,17 +51,17 @@ class Finder:
         loader.exec_module = exec_module
 
     def arrived(self, name: str) -> None:
-        """Everything that waited for ``name`` is called."""
+        """Call everything that waits for ``name``."""
         for call in self.waiting.pop(name, []):
-            with guard.shield(f"hook.{name}"):
+            with guard.guarded(f"hook.{name}"):
                 call()
 
     def when(self, name: str, call: Callable[[], None]) -> None:
-        """Call now where ``name`` is imported, else once it is."""
+        """Call now if ``name`` has been imported, else after its import."""
         module = sys.modules.get(name)
         spec = getattr(module, "__spec__", None)
         if module is not None and not getattr(spec, "_initializing", False):
-            with guard.shield(f"hook.{name}"):
+            with guard.guarded(f"hook.{name}"):
                 call()
             return
         self.waiting.setdefault(name, []).append(call)
@@ -69,6 +69,6 @@ class Finder:
             sys.meta_path.insert(0, self)
 
     def stop(self) -> None:
-        """Wait for nothing any more."""
+        """Stop waiting."""
         self.waiting.clear()
         sys.meta_path[:] = [one for one in sys.meta_path if one is not self]

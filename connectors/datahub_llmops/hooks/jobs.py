@@ -1,4 +1,4 @@
-"""Writing an index with a name: which job it is, what the record manager did, and, if asked, stamped chunks."""
+"""Named jobs that write an index: what the record manager did and, on request, stamped chunks."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeAlias
 
-from datahub_llmops.hooks import runtime, store_identity, write_events
+from datahub_llmops.answer_store.keys import WritesKey
+from datahub_llmops.hooks import runtime, store_identity
 from datahub_llmops.hooks.guard import guarded
 from datahub_llmops.hooks.write_events import Job, WriteEvent
 
@@ -26,34 +27,34 @@ def job(
     text_fields: Sequence[str] = (),
     stamp: bool = False,
 ) -> Iterator[str]:
-    """Writes inside belong to this job, and to one run of it, whose id is given.
+    """Attribute the writes inside to this job, and to one run of it, whose id is yielded.
 
     ``source`` is the URN of the dataset that the documents come from, or a function of a document's metadata;
     ``text_fields`` its columns that make up the text; ``key_field`` the metadata key that holds a row's key. With
     ``stamp`` the chunks carry these as ``dh_*`` keys, where the store takes new keys.
     """
-    facts = {"job": name, **_orchestrated(flow, orchestrator)}
+    facts = {WritesKey.JOB: name, **_find_orchestration(flow, orchestrator)}
     current = Job(facts=facts, stamp=stamp, source=source, key_field=key_field, fields=text_fields)
-    before = write_events.job.get()
-    write_events.job.set(current)
+    before = runtime.current_job.get()
+    runtime.current_job.set(current)
     try:
         yield current.run
     finally:
-        write_events.job.set(before)
+        runtime.current_job.set(before)
 
 
-def _orchestrated(flow: str | None, orchestrator: str | None) -> dict[str, str]:
-    """Flow and orchestrator as told, else what Airflow says of the task that runs."""
+def _find_orchestration(flow: str | None, orchestrator: str | None) -> dict[str, str]:
+    """Return flow and orchestrator as given, else those that Airflow's environment names."""
     found: dict[str, str] = {}
     dag = os.environ.get("AIRFLOW_CTX_DAG_ID")
     if flow is not None:
-        found["flow"] = flow
+        found[WritesKey.FLOW] = flow
     elif dag:
-        found["flow"] = dag
+        found[WritesKey.FLOW] = dag
     if orchestrator is not None:
-        found["orchestrator"] = orchestrator
+        found[WritesKey.ORCHESTRATOR] = orchestrator
     elif dag and flow is None:
-        found["orchestrator"] = "airflow"
+        found[WritesKey.ORCHESTRATOR] = "airflow"
     return found
 
 
@@ -71,10 +72,11 @@ def index(
     text_fields: Sequence[str] = (),
     **options: Any,
 ) -> Any:
-    """LangChain's ``index``, with the same arguments and result, as one run of a named job.
+    """Call LangChain's ``index``, with the same arguments and result, as one run of a named job.
 
-    Only it knows how many documents were added, updated, skipped and deleted. The rest is as for ``job``: ``stamp``
-    adds the ``dh_*`` keys after hashing and deduplication, so a second run of the same documents skips all of them.
+    Only this call knows how many documents were added, updated, skipped and deleted. Other options are those of
+    ``job``; ``stamp`` adds the ``dh_*`` keys after hashing and deduplication, so that a second run of the same
+    documents skips all of them.
     """
     from langchain_core.indexing import index as langchain_index
 
@@ -89,10 +91,10 @@ def index(
         stamp=stamp,
     )
     with run:
-        _noted(docs, record_manager)
+        _add_facts(docs, record_manager)
         started = time.time()
         result = langchain_index(docs, record_manager, store, **options)
-        _counted(store, result, started)
+        _record_counts(store, result, started)
         return result
 
 
@@ -110,7 +112,7 @@ async def aindex(
     text_fields: Sequence[str] = (),
     **options: Any,
 ) -> Any:
-    """``index`` for asynchronous code."""
+    """Do what ``index`` does, in asynchronous code."""
     from langchain_core.indexing import aindex as langchain_index
 
     name = job_name or _default_name(store) or "index"
@@ -124,40 +126,40 @@ async def aindex(
         stamp=stamp,
     )
     with run:
-        _noted(docs, record_manager)
+        _add_facts(docs, record_manager)
         started = time.time()
         result = await langchain_index(docs, record_manager, store, **options)
-        _counted(store, result, started)
+        _record_counts(store, result, started)
         return result
 
 
 @guarded("index.facts")
-def _noted(docs: Any, record_manager: Any) -> None:
-    """What only the arguments say of the job that runs."""
-    current = write_events.job.get()
+def _add_facts(docs: Any, record_manager: Any) -> None:
+    """Add facts that only the arguments of ``index`` give to the job in force."""
+    current = runtime.current_job.get()
     if current is None:
         return
     namespace = getattr(record_manager, "namespace", None)
     if isinstance(namespace, str):
-        current.facts["namespace"] = namespace
+        current.facts[WritesKey.NAMESPACE] = namespace
     if hasattr(docs, "lazy_load"):
-        current.facts["loader"] = store_identity.class_name(docs)
+        current.facts[WritesKey.LOADER] = store_identity.class_name(docs)
 
 
 @guarded("index.name")
 def _default_name(store: Any) -> str:
-    return f"index {store_identity.identity(store).get('collection', type(store).__name__)}"
+    return f"index {store_identity.identify_store(store).get('collection', type(store).__name__)}"
 
 
 @guarded("index.count")
-def _counted(store: Any, result: Any, started: float) -> None:
+def _record_counts(store: Any, result: Any, started: float) -> None:
     if not isinstance(result, dict):
         return
-    event = WriteEvent("count", "langchain", store_identity.identity(store), started)
-    event.application, event.version = runtime.application()
+    event = WriteEvent("count", "langchain", store_identity.identify_store(store), started)
+    event.application, event.version = runtime.current_application()
     names = {"num_updated": "updated", "num_skipped": "skipped"}
     event.counts = {short: result[name] for name, short in names.items() if isinstance(result.get(name), int)}
-    current = write_events.job.get()
+    current = runtime.current_job.get()
     if current is not None:
         event.run, event.facts = current.run, dict(current.facts)
     runtime.send(event)
@@ -175,7 +177,7 @@ def pipeline(
     text_fields: Sequence[str] = (),
     **options: Any,
 ) -> Any:
-    """``ingestion.run(**options)`` of a LlamaIndex ``IngestionPipeline`` as one run of a named job."""
+    """Call ``ingestion.run(**options)`` of a LlamaIndex ``IngestionPipeline`` as one run of a named job."""
     with _pipeline_job(ingestion, job_name, flow, orchestrator, stamp, source, key_field, text_fields):
         return ingestion.run(**options)
 
@@ -192,7 +194,7 @@ async def apipeline(
     text_fields: Sequence[str] = (),
     **options: Any,
 ) -> Any:
-    """``pipeline`` for asynchronous code."""
+    """Do what ``pipeline`` does, in asynchronous code."""
     with _pipeline_job(ingestion, job_name, flow, orchestrator, stamp, source, key_field, text_fields):
         return await ingestion.arun(**options)
 
@@ -207,9 +209,9 @@ def _pipeline_job(
     key_field: str | None,
     text_fields: Sequence[str],
 ) -> contextlib.AbstractContextManager[str]:
-    said = name or getattr(ingestion, "name", None)
+    given = name or getattr(ingestion, "name", None)
     return job(
-        said if isinstance(said, str) else "ingestion pipeline",
+        given if isinstance(given, str) else "ingestion pipeline",
         flow=flow,
         orchestrator=orchestrator,
         source=source,

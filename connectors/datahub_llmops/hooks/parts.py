@@ -1,24 +1,21 @@
-"""What belongs to one answer while it is being made: plain objects, filled on the application's threads.
+"""An answer and its parts while the application makes it: plain objects, filled on the application's threads.
 
-Nothing here computes: strings are kept by reference, and the recorder's thread digests, interns and writes them.
-Until then an answer waits, and every container of it brings the application's next garbage collection nearer: so one
-list of parts, chunks in a flat list, keys that are numbers or strings, and no object of the frameworks.
+Nothing here computes. Strings are held by reference; the recorder's thread digests, interns and writes them. Every
+container of a waiting answer brings the application's next garbage collection nearer, so an answer has one list of
+parts, a retrieval has its chunks in a flat list, keys are numbers or strings, and no object of a framework is held.
 """
 
 from __future__ import annotations
 
 import itertools
 import os
-import random
-import sys
 import time
 from collections.abc import Mapping, Sequence
-from contextvars import ContextVar
-from types import TracebackType
 from typing import Any, Final
 
 MAX_PARTS: Final = 1_000
-"""Retrievals, prompts, model calls and tools kept of one answer; an endless agent is cut there and says so."""
+"""The most retrievals, prompts, model calls and tools that one answer holds. The rest, as of an endless agent, is
+counted."""
 
 Metadata = dict[str, Any]
 
@@ -66,29 +63,29 @@ class Answer:
 
     @property
     def id(self) -> str:
-        """Milliseconds and their fraction, so that ids of a process sort by time, then a number no other has."""
+        """Start time in 1/65536 ms (16 hex digits), then a random serial (12). Sorts by time; unique per process."""
         return f"{int(self.started * 65_536_000):016x}{self.serial & 0xFFFF_FFFF_FFFF:012x}"
 
     @property
     def finished(self) -> bool:
-        """Whether everything that makes the answer has ended."""
+        """Whether the answer has ended."""
         return self.ended is not None
 
 
-def _from_anywhere() -> None:
-    # Counting on from a random number: asking the system for random bytes takes longer than the rest of an answer.
+def _start_serials() -> None:
+    # Count on from a random number: asking the system for random bytes takes longer than the rest of an answer.
     global _serials
     _serials = itertools.count(int.from_bytes(os.urandom(6), "big"))
 
 
 _serials: itertools.count[int]
-_from_anywhere()
+_start_serials()
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_from_anywhere)
+    os.register_at_fork(after_in_child=_start_serials)
 
 
 class Part:
-    """Something that happens inside an answer and has a start, an end and a state."""
+    """Something that happens inside an answer and has a start, an end and a status."""
 
     __slots__ = ("answer", "ended", "error", "key", "parent", "root", "started", "status")
 
@@ -104,7 +101,7 @@ class Part:
 
 
 _NOTHING: Final[Metadata] = {}
-"""Of what has not been described; never added to."""
+"""Stands for a missing description and is never changed."""
 
 
 class Retrieval(Part):
@@ -119,16 +116,17 @@ class Retrieval(Part):
         self.index: Metadata | None = None
         self.embedding: Metadata | None = None
         self.chunks: Sequence[object] = ()
-        """Flat, as ``provenance.note`` fills it."""
+        """A flat list, as ``chunk_sources.append_chunk`` fills it."""
         self.scores: dict[int, float] | None = None
         self.composite = False
         self.within: Retrieval | None = None
 
 
 class Prompt(Part):
-    """A prompt that was rendered: an identity from its metadata, its template, or both.
+    """A prompt that was rendered, with an identity from its metadata, its template, or both.
 
-    A template is LangChain's serialised one (the same object each time), a text, or ``templates.Template``.
+    The template is LangChain's serialised one (the same object each time), a text, or a tuple as
+    ``prompt_identity.read_llamaindex`` builds it.
     """
 
     __slots__ = ("identity", "role", "template")
@@ -174,95 +172,24 @@ class ToolCall(Part):
 
 
 class Skipped:
-    """Stands for an answer that sampling left out: its children find it and do nothing."""
+    """Stands for an answer that sampling left out. Its parts find it and do nothing."""
 
     __slots__ = ()
 
 
 SKIPPED: Final = Skipped()
 
-active: ContextVar[Answer | Skipped | None] = ContextVar("datahub_llmops_answer", default=None)
-"""The answer opened by ``lineage.answer()``."""
-last: ContextVar[Answer | None] = ContextVar("datahub_llmops_last_answer", default=None)
-"""The answer that was begun last in this context, without ``lineage.answer()``."""
-named: ContextVar[tuple[str, str | None] | None] = ContextVar("datahub_llmops_application", default=None)
-"""The application of ``lineage.application(...)``."""
-_chance: Final = random.Random()  # Not the generator of everybody: an application may have seeded that one.
-prompt_named: ContextVar[Metadata | None] = ContextVar("datahub_llmops_prompt", default=None)
-"""Identity of an agent's system prompt, set by the optional middleware for the model call inside it."""
 
-
-class application:
-    """``with lineage.application("name", version="...")``: another application for a block."""
-
-    __slots__ = ("_before", "_name", "_version")
-
-    def __init__(self, name: str, *, version: str | None = None) -> None:
-        self._name = name
-        self._version = version
-        self._before: list[tuple[str, str | None] | None] = []
-
-    def __enter__(self) -> None:
-        self._before.append(named.get())
-        named.set((self._name, self._version))
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        named.set(self._before.pop())
-
-    async def __aenter__(self) -> None:
-        self.__enter__()
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.__exit__(kind, error, trace)
-
-
-def begin(
-    application: str,
-    version: str | None,
-    sample: float,
-    *,
-    framework: str | None = None,
-    explicit: bool = False,
-) -> Answer | Skipped:
-    """A new answer under the application in force, or the stand-in for one that sampling leaves out."""
-    if sample < 1.0 and _chance.random() >= sample:
-        return SKIPPED
-    override = named.get()
-    if override is not None:
-        application, version = override
-    answer = Answer(
-        application, version, framework=framework, explicit=explicit, weight=1.0 / sample if sample else 1.0
-    )
-    _mark_span(answer)
-    return answer
-
-
-def _mark_span(answer: Answer) -> None:
-    """Set the id on the OpenTelemetry span in force, where the application uses OpenTelemetry."""
-    # The context first: it is empty in most calls, and asking for the span takes three times as long.
-    context = sys.modules.get("opentelemetry.context")
-    trace = sys.modules.get("opentelemetry.trace")
-    if context is None or trace is None or not context.get_current():
-        return
-    span = trace.get_current_span()
-    if span.is_recording():
-        span.set_attribute("datahub_llmops.answer.id", answer.id)
-
-
-def keep(answer: Answer, part: Part) -> None:
-    """Append within the bound of one answer."""
+def add_part(answer: Answer, part: Part) -> None:
+    """Add a part, up to ``MAX_PARTS`` of one answer."""
     if len(answer.parts) < MAX_PARTS:
         answer.parts.append(part)
     else:
         answer.cut += 1
 
 
-def prompt_of(answer: Answer, parent: object, *, beside_only: bool = False) -> Prompt | None:
-    """The prompt that a model call was rendered from: the last one beside it, else the last of the answer."""
+def find_prompt(answer: Answer, parent: object, *, beside_only: bool = False) -> Prompt | None:
+    """Return the prompt of a model call: the last one with the same parent, else the last one of the answer."""
     last: Prompt | None = None
     for prompt in reversed(answer.parts):
         if type(prompt) is Prompt:
@@ -272,56 +199,56 @@ def prompt_of(answer: Answer, parent: object, *, beside_only: bool = False) -> P
     return None if beside_only else last
 
 
-def system_prompt(answer: Answer, key: object, identity: Metadata | None, content: str | None) -> Prompt:
-    """An agent renders no prompt: its system message stands for it, once an answer."""
+def add_system_prompt(answer: Answer, key: object, identity: Metadata | None, content: str | None) -> Prompt:
+    """Add the system message of an agent, which renders no prompt, once per answer."""
     for known in answer.parts:
         if type(known) is Prompt and known.template == content and known.identity == identity:
             return known
     prompt = Prompt(answer, None, key, identity, content, "system")
     prompt.ended = prompt.started
-    keep(answer, prompt)
+    add_part(answer, prompt)
     return prompt
 
 
-def said(value: object) -> str | None:
-    """The text of a query or an answer in any of the shapes that frameworks pass on; ``None`` where there is none."""
+def text_of(value: object) -> str | None:
+    """Return the text of a query or an answer in any shape that the frameworks pass, or ``None``."""
     if isinstance(value, str):
         return value or None
     if value is None:
         return None
     if isinstance(value, Mapping):
         for key in ("answer", "output", "result", "text", "input", "question", "query"):
-            found = value.get(key)
-            if isinstance(found, str) and found:
-                return found
+            text = value.get(key)
+            if isinstance(text, str) and text:
+                return text
         messages = value.get("messages")
-        return said(messages[-1]) if isinstance(messages, list) and messages else None
+        return text_of(messages[-1]) if isinstance(messages, list) and messages else None
     if isinstance(value, (list, tuple)) and value and isinstance(value[0], Mapping):
         texts = [part.get("text") for part in value if isinstance(part, Mapping)]
         return "".join(text for text in texts if isinstance(text, str)) or None
     kind = type(value)
-    said_last = _said_in.get(kind)
-    if said_last is not None:
-        found = getattr(value, "__dict__", _NOTHING).get(said_last)
-        if isinstance(found, str) and found:
-            return found
+    name_before = _text_attributes.get(kind)
+    if name_before is not None:
+        text = getattr(value, "__dict__", _NOTHING).get(name_before)
+        if isinstance(text, str) and text:
+            return text
     for name in ("content", "text", "response", "query_str"):
-        found = held(value, name)
-        if isinstance(found, str) and found:
-            if len(_said_in) < 1_024:
-                _said_in[kind] = name
-            return found
-        if isinstance(found, list) and name == "content":
-            return said(found)
+        text = get_fast(value, name)
+        if isinstance(text, str) and text:
+            if len(_text_attributes) < 1_024:
+                _text_attributes[kind] = name
+            return text
+        if isinstance(text, list) and name == "content":
+            return text_of(text)
     return None
 
 
-_said_in: Final[dict[type, str]] = {}
-"""Where objects of a class had their text: looked at first."""
+_text_attributes: Final[dict[type, str]] = {}
+"""The attribute that had the text of the last object of a class; it is tried first."""
 
 
-def held(thing: object, name: str) -> Any:
-    """``getattr(thing, name, None)``, without asking a pydantic model for what it lacks: that takes it 0.2 ms."""
+def get_fast(thing: object, name: str) -> Any:
+    """Do ``getattr(thing, name, None)`` without asking a pydantic model for what it lacks, which takes 0.2 ms."""
     own = getattr(thing, "__dict__", None)
     if own is not None and name in own:
         return own[name]
@@ -341,5 +268,7 @@ _lacks: Final[dict[tuple[type, str], bool]] = {}
 
 
 def _is_model_without(kind: type, name: str) -> bool:
-    above = [one.__dict__ for one in kind.__mro__]
-    return not any(name in one for one in above) and any("__pydantic_private__" in one for one in above)
+    namespaces = [one.__dict__ for one in kind.__mro__]
+    return not any(name in one for one in namespaces) and any(
+        "__pydantic_private__" in one for one in namespaces
+    )

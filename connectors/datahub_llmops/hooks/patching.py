@@ -1,7 +1,7 @@
-"""Methods of other people's classes, wrapped and given back.
+"""Wraps methods of other people's classes and restores them.
 
-A wrapper is put only where a class itself defines the method, so giving back is setting what was there; and only where
-the attribute still is our wrapper, so that whatever the application (or a test of it) put there since stays.
+A method is wrapped only on the class that defines it, so restoring sets what was there before. It is restored only if
+the attribute still is our wrapper, so what the application (or its tests) has put there since stays.
 """
 
 from __future__ import annotations
@@ -10,21 +10,21 @@ from collections.abc import Callable
 from typing import Any, Final
 
 MARK: Final = "__datahub_llmops_wrapped__"
-_put: list[tuple[Any, str, Any, Any]] = []
+_wrapped: list[tuple[Any, str, Any, Any]] = []
 
 
-def wrapped(value: object) -> bool:
-    """Whether an attribute is a wrapper of ours."""
+def is_wrapped(value: object) -> bool:
+    """Return whether an attribute is a wrapper of ours."""
     return hasattr(getattr(value, "__func__", value), MARK)
 
 
 def wrap(owner: Any, name: str, make: Callable[[Any], Any]) -> bool:
-    """Replace ``owner.name``, where ``owner`` itself defines it, by ``make(function)``.
+    """Replace ``owner.name`` by ``make(function)`` if ``owner`` itself defines it; return whether it was replaced.
 
-    Class and static methods stay what they are. Nothing happens to what is wrapped already or is abstract.
+    Class and static methods keep their kind. A wrapped or abstract method is left alone.
     """
     before = vars(owner).get(name)
-    if before is None or wrapped(before):
+    if before is None or is_wrapped(before):
         return False
     function = getattr(before, "__func__", before)
     if not callable(function) or getattr(function, "__isabstractmethod__", False):
@@ -33,20 +33,20 @@ def wrap(owner: Any, name: str, make: Callable[[Any], Any]) -> bool:
     setattr(replacement, MARK, True)
     after = type(before)(replacement) if isinstance(before, (classmethod, staticmethod)) else replacement
     setattr(owner, name, after)
-    _put.append((owner, name, after, before))
+    _wrapped.append((owner, name, after, before))
     return True
 
 
 def restore() -> None:
-    """Give everything back that still is ours."""
-    while _put:
-        owner, name, after, before = _put.pop()
+    """Restore everything that is still ours."""
+    while _wrapped:
+        owner, name, after, before = _wrapped.pop()
         if vars(owner).get(name) is after:
             setattr(owner, name, before)
 
 
-def every_subclass(base: type) -> list[type]:
-    """``base`` and all classes below it that exist now."""
+def list_subclasses(base: type) -> list[type]:
+    """List ``base`` and all classes below it that exist now."""
     found: dict[type, None] = {base: None}
     waiting = [base]
     while waiting:
@@ -59,7 +59,7 @@ def every_subclass(base: type) -> list[type]:
 
 
 def on_new_subclass(base: Any, call: Callable[[type], None]) -> None:
-    """Call ``call`` for every class that is derived from ``base`` from now on."""
+    """Call ``call`` for every class that is derived from ``base`` in future."""
     before = vars(base).get("__init_subclass__")
     inherited = base.__init_subclass__
 
@@ -70,7 +70,7 @@ def on_new_subclass(base: Any, call: Callable[[type], None]) -> None:
             super(base, cls).__init_subclass__(**kwargs)
         call(cls)
 
-    if wrapped(inherited):
+    if is_wrapped(inherited):
         return
     setattr(__init_subclass__, MARK, True)
     hook: Any = classmethod(__init_subclass__)  # type: ignore[arg-type]  # of a class that is not written here
@@ -79,7 +79,7 @@ def on_new_subclass(base: Any, call: Callable[[type], None]) -> None:
 
 
 def restore_subclass_hooks() -> None:
-    """Take back what ``on_new_subclass`` put; where the base had none, nothing is left."""
+    """Remove the hooks of ``on_new_subclass``; a base that had no hook has none again."""
     while _new:
         base, hook, before = _new.pop()
         if vars(base).get("__init_subclass__") is hook:

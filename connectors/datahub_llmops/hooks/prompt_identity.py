@@ -1,4 +1,4 @@
-"""What identifies a prompt: keys that prompt registries leave in its metadata, else the digest of its template.
+"""Identifies a prompt by the keys that prompt registries leave in its metadata, else by a digest of its template.
 
 Template digests are plain SHA-256 over ``[[role, template], ...]`` as JSON, so that a registry's version of the same
 template, in either framework, has the same one.
@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from datahub_llmops.hooks.parts import held
+from datahub_llmops.hooks.parts import get_fast
 
 MAX_NAME: Final = 256
 _ROLES: Final = {
@@ -29,9 +29,10 @@ _ROLES: Final = {
 
 
 def digest(parts: Iterable[tuple[str, str]]) -> str:
-    """
+    """Digest a template, given as roles and texts.
+
     >>> digest([("system", "Answer briefly."), ("human", "{question}")])[:12]
-    'df32b85f3d8c'
+    '3fd2f819836c'
     """
     canonical = json.dumps([[_ROLES.get(role, role), text] for role, text in parts], ensure_ascii=False)
     return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()
@@ -51,10 +52,10 @@ _KEYS: Final = frozenset(
 )
 
 
-def identity(metadata: Mapping[str, Any] | None) -> dict[str, str] | None:
-    """Identity that a registry or the user left in a prompt's metadata, as it is.
+def identify_prompt(metadata: Mapping[str, Any] | None) -> dict[str, str] | None:
+    """Return the identity that a registry or the user left in a prompt's metadata, unchanged.
 
-    Read are ``datahub_urn``; LangSmith's ``lc_hub_*``; Langfuse's ``langfuse_prompt``; MLflow's
+    It reads ``datahub_urn``; LangSmith's ``lc_hub_*``; Langfuse's ``langfuse_prompt``; MLflow's
     ``mlflow.linkedPrompts``, ``mlflow_prompt`` and ``prompts:/name/version`` addresses; ``prompt_name`` with
     ``prompt_version``.
     """
@@ -93,24 +94,24 @@ def _object(registry: str, prompt: object) -> dict[str, str] | None:
     return _named(registry, getattr(prompt, "name", None), getattr(prompt, "version", None))
 
 
-def _mlflow(said: object) -> dict[str, str] | None:
-    if isinstance(said, str) and said.startswith("prompts:/"):
-        name, _, version = said.removeprefix("prompts:/").strip("/").partition("/")
+def _mlflow(linked: object) -> dict[str, str] | None:
+    if isinstance(linked, str) and linked.startswith("prompts:/"):
+        name, _, version = linked.removeprefix("prompts:/").strip("/").partition("/")
         return _named("mlflow", name, version)
-    if isinstance(said, str):
+    if isinstance(linked, str):
         try:
-            said = json.loads(said)
+            linked = json.loads(linked)
         except ValueError:
             return None
-    if isinstance(said, list):
-        said = said[0] if said else None
-    return _object("mlflow", said) if said is not None else None
+    if isinstance(linked, list):
+        linked = linked[0] if linked else None
+    return _object("mlflow", linked) if linked is not None else None
 
 
-def of_serialized(serialized: Mapping[str, Any]) -> tuple[list[tuple[str, str]] | None, str]:
-    """Messages (role, template) of a LangChain prompt as ``on_chain_start`` serialises it, and their digest.
+def read_serialized(serialized: Mapping[str, Any]) -> tuple[list[tuple[str, str]] | None, str]:
+    """Return the messages (role, template) of a LangChain prompt that ``on_chain_start`` serialised, and their digest.
 
-    A shape that is not known has no messages and the digest of the whole, without ``kwargs.metadata``.
+    An unknown shape has no messages; its digest covers the whole, without ``kwargs.metadata``.
     """
     parts = _parts(serialized)
     if parts is not None:
@@ -122,8 +123,8 @@ def of_serialized(serialized: Mapping[str, Any]) -> tuple[list[tuple[str, str]] 
     return None, hashlib.sha256(dump.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def variables(template: Mapping[str, Any]) -> dict[str, str]:
-    """Names of a serialised template's variables, and the format that they are written in, where it says so."""
+def read_variables(template: Mapping[str, Any]) -> dict[str, str]:
+    """Return the names of a serialised template's variables, and its format if it gives one."""
     facts: dict[str, str] = {}
     kwargs = template.get("kwargs")
     kwargs = kwargs if isinstance(kwargs, Mapping) else {}
@@ -132,14 +133,14 @@ def variables(template: Mapping[str, Any]) -> dict[str, str]:
     formats = {str(one["template_format"]) for one in inner if one.get("template_format")}
     if len(formats) == 1:
         facts["format"] = formats.pop()[:40]
-    names = joined(kwargs.get("input_variables"))
+    names = join_names(kwargs.get("input_variables"))
     if names:
         facts["variables"] = names
     return facts
 
 
-def joined(names: object) -> str:
-    """Names of variables, in order and joined by commas."""
+def join_names(names: object) -> str:
+    """Sort names of variables and join them with commas."""
     return ", ".join(sorted(map(str, names)))[:MAX_NAME] if isinstance(names, list) else ""
 
 
@@ -187,28 +188,28 @@ def _message(message: object) -> tuple[str, str] | None:
     return (role, template) if isinstance(template, str) else None
 
 
-def of_llamaindex(template: object) -> tuple[str, ...] | None:
-    """Of a LlamaIndex prompt template: its variables, then role and text of each message.
+def read_llamaindex(template: object) -> tuple[str, ...] | None:
+    """Return the variables of a LlamaIndex prompt template, then role and text of each message.
 
-    Strings and no more: the object is a copy of that call, and would be kept with all that it holds.
+    The result has strings only: the template is a copy made for this call, and a reference would keep all of it alive.
     """
     outer = template
     for step in ("default_template", "prompt_template"):  # Selector and mapping templates wrap another.
-        inner = held(template, step)
+        inner = get_fast(template, step)
         if inner is not None and not isinstance(inner, str):
             template = inner
-    text = held(template, "template")
+    text = get_fast(template, "template")
     if isinstance(text, str):
         known = _of_text.get(text)
         if known is None:
             if len(_of_text) >= 256:
                 _of_text.clear()
-            known = _of_text[text] = (joined(held(outer, "template_vars")), "human", text)
+            known = _of_text[text] = (join_names(get_fast(outer, "template_vars")), "human", text)
         return known
-    messages = held(template, "message_templates")
+    messages = get_fast(template, "message_templates")
     if not isinstance(messages, list):
         return None
-    found = [joined(held(outer, "template_vars"))]
+    found = [join_names(get_fast(outer, "template_vars"))]
     for message in messages:
         role = getattr(message, "role", "human")
         content = getattr(message, "content", None)

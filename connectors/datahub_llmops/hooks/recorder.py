@@ -1,8 +1,8 @@
-"""From the application's threads to the store: a bounded queue and one daemon thread.
+"""Takes records from the application's threads to the store, through a bounded queue and one daemon thread.
 
 ``record`` appends and returns; it takes no lock, opens nothing and starts the thread at the first record of a process
-(a thread that is alive at a fork is dead in the child). The thread writes what has gathered every ``flush_interval``
-seconds; while the store cannot be written it waits longer and longer, keeps the newest records and counts the rest.
+(a thread that is alive at a fork is dead in the child). The thread writes the queue every ``FLUSH_INTERVAL`` seconds.
+While the store cannot be written, it waits longer and longer, keeps the newest records and counts the rest.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ if TYPE_CHECKING:
     from datahub_llmops.hooks.write_events import WriteEvent
 
 FLUSH_INTERVAL: Final = 0.2
-"""Seconds: what a killed process may lose."""
+"""Seconds between two writes. A killed process may lose the records of that time."""
 CAPACITY: Final = 10_000
-"""Records that wait for the store at most."""
+"""The most records that wait for the store."""
 SLICE: Final = 8
-"""Records encoded in one go; between slices the thread gives the interpreter back."""
+"""Records encoded in one go; between slices the thread releases the interpreter."""
 BATCH: Final = 200
 TICK: Final = 5.0
-"""Seconds between two sweeps of what never ends."""
+"""Seconds between two sweeps of runs that never end."""
 RETRY_FIRST: Final = 1.0
 RETRY_LAST: Final = 30.0
 
 
 class Recorder:
-    """One per process; ``settings`` may be replaced at any time."""
+    """Records and writes; one per process. ``settings`` may be replaced at any time."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -76,7 +76,7 @@ class Recorder:
         self._wake.acquire()
 
     def _forking(self) -> None:
-        # A fork in the middle of a write would leave SQLite's own locks taken in the child for ever.
+        # A fork in the middle of a write would leave SQLite's own locks taken in the child forever.
         self._held = _acquire(self._lock, 0.5)
 
     def _fork_done(self) -> None:
@@ -85,8 +85,8 @@ class Recorder:
             self._lock.release()
 
     def _forked(self) -> None:
-        # What the parent had queued the parent writes. Its connection is left alone: closing it here would remove
-        # the log under the parent's hands.
+        # The parent writes what it had queued. Its connection is left alone: closing it here would remove the log
+        # that the parent still uses.
         _never_closed.append((self._store, self._encoder))
         self.dropped = self.recorded = self.written = self._dropped_stored = 0
         self._reset()
@@ -94,7 +94,7 @@ class Recorder:
     # The application's threads
 
     def record(self, item: Answer | WriteEvent) -> None:
-        """Hand over; the oldest waiting record goes when there is no room."""
+        """Queue a record. If there is no room, the oldest waiting record is dropped."""
         queue = self._queue
         if len(queue) >= CAPACITY:
             with contextlib.suppress(IndexError):
@@ -102,7 +102,7 @@ class Recorder:
                 self.dropped += 1
         queue.append(item)
         self.recorded += 1
-        if self._pid is None:  # The first of this process: a fork begins anew.
+        if self._pid is None:  # The first record of this process; a forked child has its own first one.
             self._start()
         elif self._closing:
             self._drain(patient=False)
@@ -112,13 +112,13 @@ class Recorder:
         try:
             _start_thread(self._work)
         except RuntimeError:
-            # No more threads at interpreter shutdown: written here, as everything from now on.
+            # The interpreter is shutting down and starts no threads: write here, now and from now on.
             self._closing = True
             self._drain(patient=False)
             return
         utilities = sys.modules.get("multiprocessing.util")
         if utilities is not None:
-            # Children of multiprocessing leave by os._exit: no atexit.
+            # Children of multiprocessing leave by os._exit and run no exit handlers.
             utilities.Finalize(None, self._exit, exitpriority=0)
 
     # The thread
@@ -128,28 +128,28 @@ class Recorder:
         ticked = time.monotonic()
         while self._pid == pid and not self._closing:
             _acquire(self._wake, FLUSH_INTERVAL)
-            with guard.shield("recorder"):
+            with guard.guarded("recorder"):
                 if self._queue and time.monotonic() >= self._retry:
                     self._drain(patient=True)
                 if time.monotonic() - ticked > TICK:
                     ticked = time.monotonic()
                     for call in list(self.tick):
-                        with guard.shield("recorder.tick"):
+                        with guard.guarded("recorder.tick"):
                             call()
 
     def _drain(self, *, patient: bool) -> bool:
-        """Write what waits; true when nothing is left. ``patient`` yields to the application between slices."""
+        """Write the queue and return whether it is empty. ``patient`` yields to the application between slices."""
         if not _acquire(self._lock, 10.0):
             return False
         try:
             while self._queue:
-                if not self._batch(patient):
+                if not self._write_next(patient):
                     return False
             return True
         finally:
             self._lock.release()
 
-    def _batch(self, patient: bool) -> bool:
+    def _write_next(self, patient: bool) -> bool:
         import sqlite3
 
         from datahub_llmops.errors import StoreError
@@ -159,9 +159,9 @@ class Recorder:
         while self._queue and len(batch) < BATCH:
             batch.append(self._queue.popleft())
         try:
-            store, encoder = self._target(settings)
-            self._put(store, encoder, batch, settings, patient)
-            with guard.shield("recorder.prune"):
+            store, encoder = self._open_store(settings)
+            self._write_batch(store, encoder, batch, settings, patient)
+            with guard.guarded("recorder.prune"):
                 store.prune(settings.max_bytes, settings.max_days)
         except (StoreError, sqlite3.Error, OSError) as error:
             self._failed(error, batch)
@@ -170,7 +170,7 @@ class Recorder:
         self._problem, self._wait = None, RETRY_FIRST
         return True
 
-    def _put(
+    def _write_batch(
         self,
         store: Store,
         encoder: Encoder,
@@ -180,10 +180,10 @@ class Recorder:
     ) -> None:
         import sqlite3
 
-        # One transaction, but never a long hold of the interpreter while requests are served.
+        # One transaction, but the interpreter is never held for long while requests are served.
         with store.transaction():
             for number, item in enumerate(batch, 1):
-                with guard.shield("recorder.encode", (sqlite3.Error,)):
+                with guard.guarded("recorder.encode", (sqlite3.Error,)):
                     if isinstance(item, Answer):
                         encoder.write_answer(store, item, settings)
                     else:
@@ -194,7 +194,7 @@ class Recorder:
             store.count("records_dropped", dropped - self._dropped_stored)
         self._dropped_stored = dropped
 
-    def _target(self, settings: Settings) -> tuple[Store, Encoder]:
+    def _open_store(self, settings: Settings) -> tuple[Store, Encoder]:
         replaced = self._opened is not None and self._replaced(self._opened)
         if (
             self._store is not None
@@ -223,27 +223,27 @@ class Recorder:
         return self._store, self._encoder
 
     def _replaced(self, path: str) -> bool:
-        """Whether the open file was deleted, replaced or cut off: SQLite would write on into what nobody finds."""
+        """Return whether the open file was deleted, replaced or truncated: SQLite would go on writing the old one."""
         before = self._file
         try:
             self._file = os.stat(path)
         except OSError:
             self._file = None
         if before is None or self._file is None or self._file.st_ino != before.st_ino:
-            # Closing would remove the log of whoever has made a new one of the same name.
+            # Closing would remove the log of the new file with this name.
             _never_closed.append((self._store, self._encoder))
             self._store = None
             return True
         return self._file.st_size < before.st_size
 
     def _failed(self, error: Exception, batch: list[Answer | WriteEvent]) -> None:
-        """Put the batch back in front, within the bound, and try later."""
+        """Put the batch back in front, within the bound, and retry later."""
         import sqlite3
 
         room = CAPACITY - len(self._queue)
-        kept = batch[-room:] if room > 0 else []
-        self.dropped += len(batch) - len(kept)
-        self._queue.extendleft(reversed(kept))
+        retained = batch[-room:] if room > 0 else []
+        self.dropped += len(batch) - len(retained)
+        self._queue.extendleft(reversed(retained))
         problem = f"{type(error).__name__}: {error}"
         if self._problem is None:
             self._warn(f"the store cannot be written, records wait and the oldest are dropped: {problem}")
@@ -273,7 +273,7 @@ class Recorder:
                 return False
 
     def _exit(self) -> None:
-        with guard.shield("recorder.exit"):
+        with guard.guarded("recorder.exit"):
             if not self._drain(patient=False) and "locked" in (self._problem or ""):
                 self._drain(patient=False)  # Every worker leaves at once, and there is no later.
             # What later exit handlers record is written as it comes: a thread would not live to do it.

@@ -1,4 +1,4 @@
-"""Retrievers that have been described once: as long as nothing of one has changed, nothing is read of it anew."""
+"""Descriptions of retrievers, cached for as long as nothing of a retriever changes."""
 
 from __future__ import annotations
 
@@ -9,52 +9,53 @@ from typing import Any, Final
 
 from datahub_llmops.hooks.parts import Metadata
 
-_known: Final[dict[int, Described]] = {}
+_cached: Final[dict[int, RetrieverInfo]] = {}
 
 
-class Described:
-    """Class and name of a retriever, facts of it, the store behind it and the model that embeds its queries."""
+class RetrieverInfo:
+    """Class and name of a retriever, facts about it, the store behind it and the model that embeds its queries."""
 
-    __slots__ = ("_inner", "_ref", "_values", "embedding", "facts", "index", "named", "place", "store")
+    __slots__ = ("_inner", "_ref", "_values", "embedding", "facts", "index", "named", "raw", "store")
 
     def __init__(self, facts: Metadata, store: Any) -> None:
         self.named: Metadata = {key: facts.pop(key) for key in ("class", "name") if key in facts}
         self.facts = facts
         self.store = store
         self.embedding: Metadata | None = None
-        self.place: Metadata | None = None
+        self.raw: Metadata | None = None
+        """The identity of the store from which ``index`` was built."""
         self.index: Metadata = {}
 
-    def keep(self, retriever: Any, inner: object) -> None:
-        """Use this again while the attributes are the same objects and ``inner`` is the same.
+    def cache(self, retriever: Any, inner: object) -> None:
+        """Use this again while the attributes are the same objects and ``inner`` is equal.
 
-        ``inner`` is what can change without an attribute being another object.
+        ``inner`` is what can change while the attribute stays the same object.
         """
         key = id(retriever)
         try:
-            self._ref = weakref.ref(retriever, lambda _gone: _known.pop(key, None))
+            self._ref = weakref.ref(retriever, lambda _gone: _cached.pop(key, None))
         except TypeError:
             return
-        self._values = list(attributes(retriever).values())
+        self._values = list(own_attributes(retriever).values())
         self._inner = dict(inner) if isinstance(inner, dict) else inner
-        _known[key] = self
+        _cached[key] = self
 
 
-def attributes(thing: object) -> Mapping[str, Any]:
-    """Attributes of the object itself. Asking a pydantic model for one that it lacks costs ten times as much."""
-    found = getattr(thing, "__dict__", None)
-    return found if isinstance(found, dict) else {}
+def own_attributes(thing: object) -> Mapping[str, Any]:
+    """Return the attributes of the object itself. A pydantic model takes ten times as long for one that it lacks."""
+    own = getattr(thing, "__dict__", None)
+    return own if isinstance(own, dict) else {}
 
 
-def kept(retriever: Any, own: Mapping[str, Any], inner: object) -> Described | None:
-    """What is known of a retriever with the attributes ``own``, where it still holds."""
-    known = _known.get(id(retriever))
+def find_cached(retriever: Any, own: Mapping[str, Any], inner: object) -> RetrieverInfo | None:
+    """Return the description of a retriever with the attributes ``own``, if it is still valid."""
+    info = _cached.get(id(retriever))
     if (
-        known is not None
-        and known._ref() is retriever
-        and len(known._values) == len(own)
-        and all(map(operator.is_, known._values, own.values()))
-        and known._inner == inner
+        info is not None
+        and info._ref() is retriever
+        and len(info._values) == len(own)
+        and all(map(operator.is_, info._values, own.values()))
+        and info._inner == inner
     ):
-        return known
+        return info
     return None

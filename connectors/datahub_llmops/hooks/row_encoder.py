@@ -21,7 +21,7 @@ from datahub_llmops.answer_store.database import Store
 from datahub_llmops.answer_store.keys import AnswerKey, ModelKey, RetrievalKey, WritesKey
 from datahub_llmops.answer_store.queries import Kind
 from datahub_llmops.hooks import chunk_sources, prompt_identity
-from datahub_llmops.hooks.parts import Answer, ModelCall, Part, Prompt, Retrieval, ToolCall, said
+from datahub_llmops.hooks.parts import Answer, ModelCall, Part, Prompt, Retrieval, ToolCall, text_of
 from datahub_llmops.hooks.settings import Settings
 from datahub_llmops.hooks.write_events import WriteEvent, new_run
 
@@ -139,7 +139,7 @@ class Encoder:
             self._generation = store.generation
 
     def _add_texts(self, answer: Answer, body: list[str], settings: Settings) -> tuple[bytes, ...]:
-        query, text = said(answer.query), said(answer.text)
+        query, text = text_of(answer.query), text_of(answer.text)
         if query is not None:
             body.append(f'{_QUERY_DIGEST}"{self._hex_digest(query)}"')
             if settings.capture_text:
@@ -194,7 +194,7 @@ class Encoder:
         if one.status != "ok" or one.ended is None:
             row += _RETRIEVAL_STATUS + _quote(_status(one))
         if one.chunks:
-            chunks = chunk_sources.noted(one.chunks)
+            chunks = chunk_sources.read_chunks(one.chunks)
             rows = [self._encode_chunk(store, *chunk, settings) for chunk in islice(chunks, MAX_CHUNKS)]
             row += f"{_CHUNKS}[{','.join(rows)}]"
             cut = sum(1 for _ in chunks)
@@ -244,7 +244,7 @@ class Encoder:
         cached = self._sources.get(key, -1)
         if cached != -1:
             return cached
-        source = chunk_sources.source(picked, self._hex_digest, mode)
+        source = chunk_sources.identify_source(picked, self._hex_digest, mode)
         number = store.intern("source", source) if source else None
         if len(self._sources) >= 5_000:
             self._sources.clear()
@@ -410,8 +410,8 @@ def _describe_template(template: object, role: str, capture_text: bool) -> dict[
         if template[0]:
             facts["variables"] = template[0]
     elif isinstance(template, Mapping):
-        messages, facts["digest"] = prompt_identity.of_serialized(template)
-        facts.update(prompt_identity.variables(template))
+        messages, facts["digest"] = prompt_identity.read_serialized(template)
+        facts.update(prompt_identity.read_variables(template))
     else:
         return facts
     if capture_text and messages is not None:

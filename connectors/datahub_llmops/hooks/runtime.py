@@ -1,34 +1,74 @@
-"""State of the hooks in this process: settings, recorder, the answers that are being made."""
+"""All state of the hooks in this process and in the current context, and the life of an answer.
+
+Every context variable of the hooks is here. Frameworks copy the context into threads and tasks, so each variable holds
+for the code that runs inside the block or call that set it.
+"""
 
 from __future__ import annotations
 
+import random
+import sys
 import time
 from collections.abc import Callable, MutableMapping
-from typing import Any, Final
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, Final
 
-from datahub_llmops.hooks import parts
-from datahub_llmops.hooks.parts import Answer, Part, Skipped
+from datahub_llmops.hooks import guard
+from datahub_llmops.hooks.parts import SKIPPED, Answer, Metadata, Part, Retrieval, Skipped
 from datahub_llmops.hooks.recorder import Recorder
 from datahub_llmops.hooks.settings import Settings
-from datahub_llmops.hooks.write_events import WriteEvent
+from datahub_llmops.hooks.write_events import Job, WriteEvent
+
+if TYPE_CHECKING:
+    from datahub_llmops.hooks.wrapping import Frame
 
 MAX_OPEN: Final = 16_384
-"""Runs that have begun and not ended, per framework; beyond it the oldest are given up."""
+"""The most open runs per framework; beyond it the oldest are given up."""
 MAX_AGE: Final = 3_600.0
 """Seconds after which a run that has not ended is given up."""
 LATE: Final = 300.0
-"""Seconds after its end in which an answer still takes what was begun inside it."""
+"""Seconds after its end during which an answer still takes what was begun inside it."""
+
+# The process
 
 enabled = False
 settings = Settings("application")
 recorder: Recorder | None = None
-unresolved: dict[str, int] = {}
-"""Private hooks of the frameworks that were not there, and what is degraded because of it."""
+degraded: dict[str, int] = {}
+"""Private hooks of the frameworks that were not found, and what is less exact because of it."""
 abandoned = 0
+_chance: Final = random.Random()  # Not the shared generator: an application may have seeded that one.
+
+# The current context
+
+open_answer: Final[ContextVar[Answer | Skipped | None]] = ContextVar("datahub_llmops_answer", default=None)
+"""The answer that ``lineage.answer()`` has opened."""
+last_answer: Final[ContextVar[Answer | None]] = ContextVar("datahub_llmops_last_answer", default=None)
+"""The answer that was begun last, with or without ``lineage.answer()``."""
+named_application: Final[ContextVar[tuple[str, str | None] | None]] = ContextVar(
+    "datahub_llmops_application", default=None
+)
+"""Name and version from ``lineage.application(...)``."""
+named_prompt: Final[ContextVar[Metadata | None]] = ContextVar("datahub_llmops_prompt", default=None)
+"""The identity of an agent's system prompt, which the optional middleware sets for the model call inside it."""
+passed_retriever: Final[ContextVar[Any]] = ContextVar("datahub_llmops_retriever", default=None)
+"""The LangChain retriever on its way from ``_get_ls_params`` to ``on_retriever_start``, and nowhere else."""
+current_retrieval: Final[ContextVar[Retrieval | None]] = ContextVar("datahub_llmops_retrieval", default=None)
+"""The LangChain retrieval that runs; searches of a store inside it belong to it."""
+running_call: Final[ContextVar[Frame | None]] = ContextVar("datahub_llmops_store_call", default=None)
+"""The wrapped store method that runs."""
+current_job: Final[ContextVar[Job | None]] = ContextVar("datahub_llmops_job", default=None)
+"""The job of ``lineage.job``, ``lineage.index`` or ``lineage.pipeline``."""
+indexing_facts: Final[ContextVar[tuple[dict[str, Any], dict[str, Any] | None] | None]] = ContextVar(
+    "datahub_llmops_indexing", default=None
+)
+"""Facts and embedding model that only the caller of a store knows (LlamaIndex)."""
+waiting_stream: Final[ContextVar[Answer | Skipped | None]] = ContextVar("datahub_llmops_stream", default=None)
+"""The LlamaIndex answer whose stream has not been consumed yet; ``Skipped`` if there are several."""
 
 
 def start(new: Settings) -> Recorder:
-    """Take ``new`` settings; the recorder is made once a process."""
+    """Take ``new`` settings. A process has one recorder."""
     global enabled, settings, recorder
     settings = new
     if recorder is None:
@@ -39,57 +79,96 @@ def start(new: Settings) -> Recorder:
 
 
 def stop() -> None:
-    """See nothing from now on."""
+    """Record nothing from now on."""
     global enabled
     enabled = False
 
 
-def enter(framework: str) -> Answer | Skipped:
-    """The answer that a root run belongs to: the one opened by the user, else one of its own."""
-    current = parts.active.get()
+def sweep_regularly(sweep: Callable[[], None]) -> None:
+    """Have the recorder's thread call ``sweep`` every few seconds."""
+    if recorder is not None and sweep not in recorder.tick:
+        recorder.tick.append(sweep)
+
+
+def begin_answer(
+    application: str,
+    version: str | None,
+    sample: float,
+    *,
+    framework: str | None = None,
+    explicit: bool = False,
+) -> Answer | Skipped:
+    """Begin an answer of the application in force. Sampling may leave it out."""
+    if sample < 1.0 and _chance.random() >= sample:
+        return SKIPPED
+    override = named_application.get()
+    if override is not None:
+        application, version = override
+    answer = Answer(
+        application, version, framework=framework, explicit=explicit, weight=1.0 / sample if sample else 1.0
+    )
+    _mark_span(answer)
+    return answer
+
+
+def _mark_span(answer: Answer) -> None:
+    """Set the id on the OpenTelemetry span in force, where the application uses OpenTelemetry."""
+    # Ask for the context first: it is empty in most calls, and asking for the span takes three times as long.
+    context = sys.modules.get("opentelemetry.context")
+    trace = sys.modules.get("opentelemetry.trace")
+    if context is None or trace is None or not context.get_current():
+        return
+    span = trace.get_current_span()
+    if span.is_recording():
+        span.set_attribute("datahub_llmops.answer.id", answer.id)
+
+
+def enter_answer(framework: str) -> Answer | Skipped:
+    """Return the answer that a root run belongs to: the one that the user has opened, else a new one."""
+    current = open_answer.get()
     if current is not None and (
         isinstance(current, Skipped) or current.ended is None or time.time() - current.ended < LATE
     ):
         if isinstance(current, Answer) and current.framework is None:
             current.framework = framework
         return current
-    answer = parts.begin(settings.application, settings.version, settings.sample, framework=framework)
+    answer = begin_answer(settings.application, settings.version, settings.sample, framework=framework)
     if isinstance(answer, Answer):
-        parts.last.set(answer)
+        last_answer.set(answer)
     return answer
 
 
-def finish(answer: Answer, status: str = "ok", error: str | None = None) -> None:
-    """The answer has ended: hand it to the recorder."""
+def finish_answer(answer: Answer, status: str = "ok", error: str | None = None) -> None:
+    """End an answer and hand it to the recorder."""
     answer.ended = time.time()
     if status != "ok":
         answer.status, answer.error = status, error
     send(answer)
 
 
-def ended(part: Part, status: str = "ok", error: str | None = None) -> None:
-    """A part has ended. The root of an answer of its own ends the answer; a late part sends it again."""
+def end_part(part: Part, status: str = "ok", error: str | None = None) -> None:
+    """End a part. The root of an answer ends the answer too; a late part sends its answer again."""
     part.ended = time.time()
     part.status, part.error = status, error
     answer = part.answer
     if isinstance(answer, Skipped):
         return
     if part.root and not answer.explicit:
-        finish(answer, status, error)
+        finish_answer(answer, status, error)
     elif answer.ended is not None:
         send(answer)
 
 
-def root_ended(answer: Answer, status: str = "ok", error: str | None = None) -> None:
-    """The root of an answer has ended, and the answer with it; one that the user has opened ends with its block."""
+def end_root(answer: Answer, status: str = "ok", error: str | None = None) -> None:
+    """End an answer whose root has ended. An answer that the user has opened ends with its block instead."""
     if not answer.explicit:
-        finish(answer, status, error)
+        finish_answer(answer, status, error)
     elif answer.ended is not None:
         send(answer)
 
 
 def send(item: Answer | WriteEvent) -> None:
-    """To the recorder, if the hooks are on."""
+    """Hand an item to the recorder if the hooks are on."""
     if recorder is not None and enabled:
         recorder.record(item)
 
@@ -109,8 +188,11 @@ _CONTROL_FLOW: Final = frozenset(
 )
 
 
-def failure(error: object) -> tuple[str, str | None]:
-    """Status and error of an exception: class and HTTP status, never its message. Control flow is no failure."""
+def describe_error(error: object) -> tuple[str, str | None]:
+    """Return status and error of an exception: its class and HTTP status, never its message.
+
+    An exception that a framework uses for control flow is no error.
+    """
     for kind in type(error).__mro__:
         if kind.__name__ in _CONTROL_FLOW:
             return "interrupted", None
@@ -119,8 +201,8 @@ def failure(error: object) -> tuple[str, str | None]:
     return "error", f"{name} {status}" if isinstance(status, int) else name
 
 
-def sweep(runs: MutableMapping[Any, Any], began: Callable[[Any, Any], float | None]) -> None:
-    """Give up runs that never end: those older than an hour, and the oldest eighth where there are too many.
+def sweep(runs: MutableMapping[Any, Any], get_start: Callable[[Any, Any], float | None]) -> None:
+    """Give up runs that never end: those older than an hour, and the oldest eighth if there are too many.
 
     Their answers are recorded as ``unfinished``.
     """
@@ -128,23 +210,45 @@ def sweep(runs: MutableMapping[Any, Any], began: Callable[[Any, Any], float | No
     edge = time.time() - MAX_AGE
     excess = len(runs) - MAX_OPEN + MAX_OPEN // 8 if len(runs) >= MAX_OPEN else 0
     for number, key in enumerate(list(runs)):
-        held = runs.get(key)
-        if held is None:
+        entry = runs.get(key)
+        if entry is None:
             continue
-        begun = began(key, held)
+        start = get_start(key, entry)
         if number >= excess:
-            if begun is None:
+            if start is None:
                 continue
-            if begun > edge:
+            if start > edge:
                 break
         if runs.pop(key, None) is None:
             continue
         abandoned += 1
-        answer = getattr(held, "answer", None)
-        if isinstance(answer, Answer) and answer.ended is None and not answer.explicit and held.root:
-            finish(answer, "unfinished")
+        answer = getattr(entry, "answer", None)
+        if isinstance(answer, Answer) and answer.ended is None and not answer.explicit and entry.root:
+            finish_answer(answer, "unfinished")
 
 
-def application() -> tuple[str, str | None]:
-    """The application in force, for what is recorded outside an answer."""
-    return parts.named.get() or (settings.application, settings.version)
+def current_application() -> tuple[str, str | None]:
+    """Return name and version of the application in force, for what is recorded outside an answer."""
+    return named_application.get() or (settings.application, settings.version)
+
+
+def reset() -> None:
+    """Forget the state of this context and all counts. For tests."""
+    global abandoned
+    variables: tuple[ContextVar[Any], ...] = (
+        open_answer,
+        last_answer,
+        named_application,
+        named_prompt,
+        passed_retriever,
+        current_retrieval,
+        running_call,
+        current_job,
+        indexing_facts,
+        waiting_stream,
+    )
+    for variable in variables:
+        variable.set(None)
+    abandoned = 0
+    degraded.clear()
+    guard.errors.clear()

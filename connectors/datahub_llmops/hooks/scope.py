@@ -1,4 +1,4 @@
-"""``lineage.answer()``: what belongs to one answer, as context manager and decorator, sync and async."""
+"""``lineage.answer()`` and ``lineage.application()``: what a block of the user's code belongs to, sync and async."""
 
 from __future__ import annotations
 
@@ -7,18 +7,46 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, TypeVar, cast
 
-from datahub_llmops.hooks import parts, runtime
+from datahub_llmops.hooks import runtime
 from datahub_llmops.hooks.guard import guarded
-from datahub_llmops.hooks.parts import Answer, Skipped
+from datahub_llmops.hooks.parts import SKIPPED, Answer, Skipped
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class answer:
-    """Everything that happens inside is one answer, across frameworks and threads that copy their context.
+class application:
+    """``with lineage.application("name", version="...")``: another application for a block."""
 
-    ``with lineage.answer() as a`` gives the answer, ``a.id`` names it. As a decorator it takes functions,
-    coroutine functions and generators of both kinds. Inside another answer it is that answer.
+    __slots__ = ("_before", "_name", "_version")
+
+    def __init__(self, name: str, *, version: str | None = None) -> None:
+        self._name = name
+        self._version = version
+        self._before: list[tuple[str, str | None] | None] = []
+
+    def __enter__(self) -> None:
+        self._before.append(runtime.named_application.get())
+        runtime.named_application.set((self._name, self._version))
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        runtime.named_application.set(self._before.pop())
+
+    async def __aenter__(self) -> None:
+        self.__enter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.__exit__(kind, error, trace)
+
+
+class answer:
+    """Makes everything inside one answer, across frameworks and across threads that copy their context.
+
+    ``with lineage.answer() as a`` gives the answer, and ``a.id`` names it. As a decorator it takes functions,
+    coroutine functions and generators of both kinds. Inside another answer it gives that answer.
     """
 
     __slots__ = ("_stack",)
@@ -27,17 +55,17 @@ class answer:
         self._stack: list[tuple[Any, Answer | Skipped, bool]] = []
 
     def __enter__(self) -> Answer:
-        outer = parts.active.get()
+        outer = runtime.open_answer.get()
         if outer is not None and not (isinstance(outer, Answer) and outer.ended is not None):
             self._stack.append((outer, outer, False))
             return outer if isinstance(outer, Answer) else _unrecorded()
         current = _begin()
         if current is None:
-            current = parts.SKIPPED
+            current = SKIPPED
         self._stack.append((outer, current, True))
-        parts.active.set(current)
+        runtime.open_answer.set(current)
         if isinstance(current, Answer):
-            parts.last.set(current)
+            runtime.last_answer.set(current)
             return current
         return _unrecorded()
 
@@ -46,7 +74,7 @@ class answer:
     ) -> None:
         outer, current, opened = self._stack.pop()
         if opened:
-            parts.active.set(outer)
+            runtime.open_answer.set(outer)
             _end(current, error)
 
     async def __aenter__(self) -> Answer:
@@ -58,8 +86,8 @@ class answer:
         self.__exit__(kind, error, trace)
 
     def __call__(self, function: F) -> F:
-        """As a decorator; every call is an answer of its own."""
-        import inspect  # Costs 5 ms that attaching does without.
+        """Decorate ``function``; every call of it is an answer of its own."""
+        import inspect  # Takes 5 ms, which attaching saves.
 
         if inspect.isasyncgenfunction(function):
             return cast("F", _async_generator(function))
@@ -86,7 +114,7 @@ def _generator(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
     def steps(*args: Any, **kwargs: Any) -> Any:
         inner = function(*args, **kwargs)
-        current = _begin() or parts.SKIPPED
+        current = _begin() or SKIPPED
         error: BaseException | None = None
         try:
             value = _step(current, inner.__next__)
@@ -112,31 +140,31 @@ def _generator(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _step(current: Answer | Skipped, call: Callable[..., Any], *args: Any) -> Any:
-    """One step with the answer in force: between steps the consumer's context is its own."""
-    outer = parts.active.get()
-    parts.active.set(current)
+    """Take one step with the answer in force. Between steps the context is the consumer's."""
+    outer = runtime.open_answer.get()
+    runtime.open_answer.set(current)
     try:
         return call(*args)
     finally:
-        parts.active.set(outer)
+        runtime.open_answer.set(outer)
 
 
 def _async_generator(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
     async def steps(*args: Any, **kwargs: Any) -> Any:
         inner = function(*args, **kwargs)
-        current = _begin() or parts.SKIPPED
+        current = _begin() or SKIPPED
         error: BaseException | None = None
         try:
             while True:
-                outer = parts.active.get()
-                parts.active.set(current)
+                outer = runtime.open_answer.get()
+                runtime.open_answer.set(current)
                 try:
                     value = await inner.__anext__()
                 except StopAsyncIteration:
                     return
                 finally:
-                    parts.active.set(outer)
+                    runtime.open_answer.set(outer)
                 yield value
         except BaseException as raised:
             error = raised
@@ -152,26 +180,26 @@ def _async_generator(function: Callable[..., Any]) -> Callable[..., Any]:
 def _begin() -> Answer | Skipped:
     settings = runtime.settings
     if not runtime.enabled:
-        return parts.SKIPPED
-    return parts.begin(settings.application, settings.version, settings.sample, explicit=True)
+        return SKIPPED
+    return runtime.begin_answer(settings.application, settings.version, settings.sample, explicit=True)
 
 
 @guarded("answer.end")
 def _end(current: Answer | Skipped, error: BaseException | None) -> None:
     if isinstance(current, Answer):
         if error is None:
-            runtime.finish(current)
+            runtime.finish_answer(current)
         else:
-            status, name = runtime.failure(error)
-            runtime.finish(current, status, name)
+            status, name = runtime.describe_error(error)
+            runtime.finish_answer(current, status, name)
 
 
 def _unrecorded() -> Answer:
-    """For the user's ``a.id`` where nothing is recorded: hooks that are off, or an answer left out by sampling."""
+    """Return an answer for the user's ``a.id`` if the hooks are off or sampling leaves the answer out."""
     return Answer(runtime.settings.application, None, framework=None, explicit=True, weight=0.0)
 
 
 def current_answer() -> Answer | None:
-    """The answer that is being made in this context, else the one made last in it."""
-    current = parts.active.get()
-    return current if isinstance(current, Answer) else parts.last.get()
+    """Return the answer that is open in this context, else the last one made in it."""
+    current = runtime.open_answer.get()
+    return current if isinstance(current, Answer) else runtime.last_answer.get()

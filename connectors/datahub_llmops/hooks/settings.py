@@ -1,4 +1,4 @@
-"""What ``attach`` was told, what the environment says, and the defaults: in that order of precedence."""
+"""Settings of ``attach``: its arguments, else environment variables, else defaults."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _SOURCE_KEYS: Final = ("hmac", "clear", "off")
 
 
 def disabled() -> bool:
-    """True where ``DATAHUB_LLMOPS_DISABLED`` turns everything off."""
+    """Return whether ``DATAHUB_LLMOPS_DISABLED`` turns everything off."""
     return os.environ.get(PREFIX + "DISABLED", "").strip().lower() in _TRUE
 
 
 class Settings:
-    """Settings of one attachment; replaced as a whole, never changed."""
+    """Settings of one ``attach``; replaced as a whole, never changed."""
 
     __slots__ = (
         "application",
@@ -78,11 +78,11 @@ class Settings:
             if given not in _SOURCE_KEYS:
                 raise ValueError(f"source_keys is one of {', '.join(_SOURCE_KEYS)}")
             return cast("SourceKeys", given)
-        said = (environment("SOURCE_KEYS") or "hmac").lower()
-        if said not in _SOURCE_KEYS:
+        value = (environment("SOURCE_KEYS") or "hmac").lower()
+        if value not in _SOURCE_KEYS:
             self.notes.append(f"{PREFIX}SOURCE_KEYS is none of {', '.join(_SOURCE_KEYS)}: hmac is used")
-            said = "hmac"
-        return cast("SourceKeys", said)
+            value = "hmac"
+        return cast("SourceKeys", value)
 
     def _number(
         self,
@@ -98,11 +98,11 @@ class Settings:
             if not low <= given <= high:
                 raise ValueError(f"{name} is a number between {low} and {high}")
             return float(given)
-        said = environment(variable)
-        if said is None:
+        text = environment(variable)
+        if text is None:
             return default
         try:
-            value = float(said)
+            value = float(text)
         except ValueError:
             value = float("nan")
         if not low <= value <= high:

@@ -48,7 +48,7 @@ def _leave() -> None:
 def _run(recipe: str) -> None:
     """Begin a child unless ours still runs; it outlives us and writes to a log beside the store."""
     global _child, _store
-    _look()
+    _check_child()
     if _child is not None:
         return
     store = _store = runtime.settings.store
@@ -67,7 +67,7 @@ def _run(recipe: str) -> None:
         os.close(log)
 
 
-def _look() -> None:
+def _check_child() -> None:
     """Take note of how our child ended, and say once that the recipe fails."""
     global _child, _failed
     if _child is None or _child.poll() is None:
@@ -85,7 +85,7 @@ def _look() -> None:
 
 def stats() -> dict[str, int]:
     """How often the recipe failed in this process."""
-    _look()
+    _check_child()
     return {"ship_failed": _failed}
 
 

@@ -1,8 +1,8 @@
-"""The ``dh_*`` keys in a chunk's metadata, put there at the store's write and only when asked.
+"""Stamps the ``dh_*`` keys into the metadata of chunks on their way into a store, and only on request.
 
-Earlier would break things: a key that changes from run to run, set before hashing, makes LangChain's ``index`` delete
-and add everything again, and LlamaIndex embed other text and process every node anew. So what is stamped is a copy, on
-its way into the store, after hashing and deduplication; stores whose schema is fixed and lacks the fields get nothing.
+Stamping earlier would break things: a key that changes from run to run, set before hashing, makes LangChain's ``index``
+delete and add everything again, and makes LlamaIndex embed other text and process every node again. So a copy is
+stamped after hashing and deduplication. A store with a fixed schema that lacks the fields gets nothing.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from datahub_llmops.hooks import (
     runtime,
     store_identity,
     vendor_attributes,
-    write_events,
 )
 from datahub_llmops.hooks.write_events import Job
 
@@ -40,31 +39,31 @@ FLEXIBLE: Final = frozenset(
         "SimpleVectorStore",
     }
 )
-"""Stores that take any metadata. Milvus without dynamic fields and LanceDB refuse unknown keys, Weaviate may."""
+"""Stores that accept any metadata. Milvus without dynamic fields and LanceDB reject unknown keys; Weaviate may."""
 KEYS: Final = ("dh_source_urn", "dh_source_key", "dh_embed_run", "dh_content_hmac", "dh_text_fields")
 
 
 def takes_new_keys(store: object) -> bool:
-    """Whether chunks of ``store`` may carry keys that its schema does not declare."""
-    if vendor_attributes.attribute(store, "enable_dynamic_field", "_enable_dynamic_field") is True:
+    """Return whether chunks of ``store`` may carry keys that its schema does not declare."""
+    if vendor_attributes.find_attribute(store, "enable_dynamic_field", "_enable_dynamic_field") is True:
         return True
     return any(kind.__name__ in FLEXIBLE for kind in type(store).__mro__)
 
 
-def source_of(job: Job, metadata: Mapping[str, Any]) -> str | None:
-    """URN of the source of a chunk: what the job says, else what its metadata does."""
-    said = job.source(dict(metadata)) if callable(job.source) else job.source
-    if said is None:
-        said = metadata.get("dh_source_urn", metadata.get("datahub_urn"))
-    return said if isinstance(said, str) and said.startswith("urn:li:") else None
+def find_source(job: Job, metadata: Mapping[str, Any]) -> str | None:
+    """Return the URN of a chunk's source, from the job, else from its metadata."""
+    urn = job.source(dict(metadata)) if callable(job.source) else job.source
+    if urn is None:
+        urn = metadata.get("dh_source_urn", metadata.get("datahub_urn"))
+    return urn if isinstance(urn, str) and urn.startswith("urn:li:") else None
 
 
-def picked(metadata: object) -> dict[str, Any]:
-    """Allow-listed metadata of a chunk that is written, completed by what the job knows."""
-    found = chunk_sources.pick(metadata)
-    job = write_events.job.get()
+def pick_metadata(metadata: object) -> dict[str, Any]:
+    """Return the allow-listed metadata of a chunk that is written, completed from the job in force."""
+    found = chunk_sources.pick_metadata(metadata)
+    job = runtime.current_job.get()
     if job is not None:
-        urn = source_of(job, metadata if isinstance(metadata, Mapping) else {})
+        urn = find_source(job, metadata if isinstance(metadata, Mapping) else {})
         if urn is not None:
             found["dh_source_urn"] = urn
         if job.fields:
@@ -72,10 +71,10 @@ def picked(metadata: object) -> dict[str, Any]:
     return found
 
 
-def stamps(job: Job, metadata: Mapping[str, Any], text: object, secret: bytes) -> dict[str, str]:
-    """The keys of ``standards`` for one chunk, as flat strings."""
+def build_stamp(job: Job, metadata: Mapping[str, Any], text: object, secret: bytes) -> dict[str, str]:
+    """Build the ``dh_*`` keys of one chunk, as flat strings."""
     found = {"dh_embed_run": job.run}
-    urn = source_of(job, metadata)
+    urn = find_source(job, metadata)
     if urn is not None:
         found["dh_source_urn"] = urn
     if job.key_field is not None and metadata.get(job.key_field) is not None:
@@ -98,18 +97,18 @@ def _secret() -> bytes:
     return found
 
 
-def langchain(job: Job, store: Any, method: str, args: Any, kwargs: Any) -> Any:
-    """Arguments of a LangChain write with stamped copies in place of the documents or metadatas."""
+def stamp_langchain(job: Job, store: Any, method: str, args: Any, kwargs: Any) -> Any:
+    """Return the arguments of a LangChain write with stamped copies of its documents or metadatas."""
     if not takes_new_keys(store):
-        _refused(store)
+        _report_fixed_schema(store)
         return None
     secret = _secret()
     if method == "add_documents":
         documents = args[1] if len(args) > 1 else kwargs.get("documents")
         if not isinstance(documents, (list, tuple)):
             return None
-        copies = [_document(job, one, secret) for one in documents]
-        return _with(args, kwargs, 1, "documents", copies)
+        copies = [_stamp_document(job, one, secret) for one in documents]
+        return _replace_argument(args, kwargs, 1, "documents", copies)
     if method == "add_texts":
         texts = args[1] if len(args) > 1 else kwargs.get("texts")
         if not isinstance(texts, (list, tuple)):
@@ -117,29 +116,29 @@ def langchain(job: Job, store: Any, method: str, args: Any, kwargs: Any) -> Any:
         given = args[2] if len(args) > 2 else kwargs.get("metadatas")
         metadatas: Sequence[Any] = given if isinstance(given, (list, tuple)) else [{}] * len(texts)
         merged = [
-            {**(meta or {}), **stamps(job, meta or {}, text, secret)}
+            {**(meta or {}), **build_stamp(job, meta or {}, text, secret)}
             for text, meta in zip(texts, metadatas, strict=False)
         ]
-        return _with(args, kwargs, 2, "metadatas", merged)
+        return _replace_argument(args, kwargs, 2, "metadatas", merged)
     return None
 
 
-def _document(job: Job, document: Any, secret: bytes) -> Any:
+def _stamp_document(job: Job, document: Any, secret: bytes) -> Any:
     metadata = document.metadata or {}
     return document.model_copy(
-        update={"metadata": {**metadata, **stamps(job, metadata, document.page_content, secret)}}
+        update={"metadata": {**metadata, **build_stamp(job, metadata, document.page_content, secret)}}
     )
 
 
-def nodes(job: Job, store: Any, given: Sequence[Any]) -> list[Any] | None:
-    """Stamped copies of LlamaIndex nodes; the keys stay out of the embedded and of the prompted text."""
+def stamp_nodes(job: Job, store: Any, given: Sequence[Any]) -> list[Any] | None:
+    """Return stamped copies of LlamaIndex nodes; the keys stay out of the embedded and the prompted text."""
     if not takes_new_keys(store):
-        _refused(store)
+        _report_fixed_schema(store)
         return None
     secret = _secret()
     copies = []
     for node in given:
-        added = stamps(job, node.metadata, getattr(node, "text", None), secret)
+        added = build_stamp(job, node.metadata, getattr(node, "text", None), secret)
         copies.append(
             node.model_copy(
                 update={
@@ -152,13 +151,13 @@ def nodes(job: Job, store: Any, given: Sequence[Any]) -> list[Any] | None:
     return copies
 
 
-def _with(args: Any, kwargs: Any, position: int, name: str, value: Any) -> Any:
+def _replace_argument(args: Any, kwargs: Any, position: int, name: str, value: Any) -> Any:
     if len(args) > position:
         return (*args[:position], value, *args[position + 1 :]), kwargs
     return args, {**kwargs, name: value}
 
 
-def _refused(store: Any) -> None:
-    runtime.unresolved[
+def _report_fixed_schema(store: Any) -> None:
+    runtime.degraded[
         f"stamp: {store_identity.class_name(store)} takes declared fields only; nothing was stamped"
     ] = 1

@@ -1,8 +1,8 @@
-"""From a live vector store to its raw identity: platform, host or path, tenant, database, collection.
+"""Identifies a live vector store by platform, host or path, tenant, database and collection.
 
-Never a URN: environment, platform instance and case are knowledge of the recipe that reads the records. What a store
-does not say is left out, what is not known at all is recorded by class name only. Credentials never get in: of an
-address only scheme-less host, port and path prefix are kept.
+The result is never a URN: environment, platform instance and case are known to the recipe that reads the records. What
+a store does not reveal is left out; an unknown store has its class name only. Credentials never get in: of an address
+only host, port and path prefix are kept.
 """
 
 from __future__ import annotations
@@ -12,15 +12,16 @@ import weakref
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from datahub_llmops.hooks.vendor_attributes import KNOWN, MAX_TEXT, Extractor, Raw, attribute, text
+from datahub_llmops.hooks.retriever_cache import own_attributes
+from datahub_llmops.hooks.vendor_attributes import KNOWN, MAX_TEXT, Extractor, Raw, find_attribute, short_text
 
 _registered: dict[str, Extractor] = {}
 _named: dict[int, tuple[weakref.ref[Any] | Any, str]] = {}
-_static: dict[int, _Known] = {}
+_static: dict[int, _CachedIdentity] = {}
 
 
 def register(store_class: type | str, extractor: Extractor) -> None:
-    """Teach the hooks a store class of your own.
+    """Register a store class of your own.
 
     ``extractor(store)`` returns some of ``platform``, ``host``, ``path``, ``tenant``, ``database``, ``schema``,
     ``collection``, or ``urn`` where it knows better. ``store_class`` is the class or its name.
@@ -30,17 +31,17 @@ def register(store_class: type | str, extractor: Extractor) -> None:
 
 
 def name_index(store: object, urn: str) -> None:
-    """Say which dataset ``store`` is, where the hooks cannot know (an in-memory index, a store of your own)."""
+    """Name the dataset of ``store`` where the hooks cannot know it (an in-memory index, a store of your own)."""
     key = id(store)
     try:
         ref: Any = weakref.ref(store, lambda _gone: _named.pop(key, None))
     except TypeError:
-        ref = store  # Without weak references it must be kept, or its id would name another object.
+        ref = store  # Without weak references it must be kept alive, or another object may get its id.
     _named[key] = (ref, str(urn))
 
 
-def identity(store: object) -> Raw:
-    """The raw identity of a vector store object of LangChain or LlamaIndex; at least its class. Not to be changed."""
+def identify_store(store: object) -> Raw:
+    """Return the raw identity of a LangChain or LlamaIndex store, at least its class. Callers must not change it."""
     key = id(store)
     given = _named.get(key)
     if given is not None:
@@ -51,37 +52,37 @@ def identity(store: object) -> Raw:
     for name in _class_names(store):
         own = _registered.get(name)
         if own is not None:
-            return _told_apart({"class": class_name(store), **_clean(own(store))})
+            return _drop_redundant_class({"class": class_name(store), **_clean(own(store))})
         if name in KNOWN:
             return _known(store, *KNOWN[name])
     return {"class": class_name(store)}
 
 
-def _told_apart(raw: Raw) -> Raw:
-    """Without the class where the rest names an index: both frameworks then say the same of it."""
+def _drop_redundant_class(raw: Raw) -> Raw:
+    """Drop the class if the rest names an index, so that both frameworks give it the same identity."""
     if "collection" in raw and "platform" in raw:
         del raw["class"]
     return raw
 
 
-class _Known:
-    """Place of a store, read once (it parses addresses); the collection's name is read every time (it can change)."""
+class _CachedIdentity:
+    """The location of a store, read once (it parses addresses). Its collection is read every time: it can change."""
 
-    __slots__ = ("_found", "_moved", "_moving", "_place", "ref")
+    __slots__ = ("_found", "_last_moving", "_location", "_moving", "ref")
 
     def __init__(self, ref: weakref.ref[Any], place: Raw, moving: Extractor) -> None:
         self.ref = ref
-        self._place = place
+        self._location = place
         self._moving = moving
-        self._moved: Mapping[str, Any] | None = None
+        self._last_moving: Mapping[str, Any] | None = None
         self._found: Raw = {}
 
     def identity(self, store: object) -> Raw:
-        """The same dictionary as long as nothing changes."""
+        """Return the same dictionary while nothing changes."""
         moved = self._moving(store)
-        if moved != self._moved:
-            self._found = _told_apart({**self._place, **_clean(moved)})
-            self._moved = moved
+        if moved != self._last_moving:
+            self._found = _drop_redundant_class({**self._location, **_clean(moved)})
+            self._last_moving = moved
         return self._found
 
 
@@ -89,14 +90,16 @@ def _known(store: object, platform: str, static: Extractor, moving: Extractor) -
     key = id(store)
     place = {"platform": platform, **_clean(static(store)), "class": class_name(store)}
     try:
-        found = _static[key] = _Known(weakref.ref(store, lambda _gone: _static.pop(key, None)), place, moving)
+        found = _static[key] = _CachedIdentity(
+            weakref.ref(store, lambda _gone: _static.pop(key, None)), place, moving
+        )
     except TypeError:
-        return _told_apart({**place, **_clean(moving(store))})
+        return _drop_redundant_class({**place, **_clean(moving(store))})
     return found.identity(store)
 
 
 def class_name(thing: object) -> str:
-    """``langchain_chroma.Chroma``: top-level package and class."""
+    """Return top-level package and class, such as ``langchain_chroma.Chroma``."""
     kind = type(thing)
     return f"{kind.__module__.partition('.')[0]}.{kind.__qualname__}"
 
@@ -139,20 +142,20 @@ _PROVIDERS: Final = {
 }
 
 
-def model_of(store: object) -> Any:
-    """The embedding model that a LangChain store holds; its property first, which not all have."""
-    return attribute(store, "embeddings", "embedding_function", "_embedding_function")
+def find_embedding_model(store: object) -> Any:
+    """Return the embedding model of a LangChain store. Not all have the property, so private attributes follow."""
+    return find_attribute(store, "embeddings", "embedding_function", "_embedding_function")
 
 
-def embedding(model: object) -> Raw | None:
-    """Provider and name of an embedding model object, its class where it does not say them."""
+def identify_embedding(model: object) -> Raw | None:
+    """Return class of an embedding model object, and its provider and name if it has them."""
     if model is None:
         return None
     key = id(model)
     known = _embeddings.get(key)
     if known is not None and known[0]() is model:
         return known[1]
-    raw = _embedding(model)
+    raw = _read_embedding(model)
     with contextlib.suppress(TypeError):
         _embeddings[key] = (weakref.ref(model, lambda _gone: _embeddings.pop(key, None)), raw)
     return raw
@@ -161,9 +164,11 @@ def embedding(model: object) -> Raw | None:
 _embeddings: dict[int, tuple[weakref.ref[Any], Raw]] = {}
 
 
-def _embedding(model: object) -> Raw:
+def _read_embedding(model: object) -> Raw:
     raw: Raw = {"class": class_name(model)}
-    name = text(attribute(model, "model_name", "model", "model_id", "deployment", "deployment_name"))
+    name = short_text(
+        find_attribute(model, "model_name", "model", "model_id", "deployment", "deployment_name")
+    )
     if name is not None and name != "unknown":
         raw["model"] = name
         word = type(model).__name__.lower().removesuffix("embeddings").removesuffix("embedding")
@@ -174,7 +179,7 @@ def _embedding(model: object) -> Raw:
 
 
 def filter_keys(value: object, depth: int = 0) -> list[str]:
-    """Names of the fields that a filter looks at, never what it compares them with."""
+    """Return the names of the fields in a filter, never the values that they are compared with."""
     found: list[str] = []
     if depth > 4:
         return found
@@ -187,19 +192,19 @@ def filter_keys(value: object, depth: int = 0) -> list[str]:
         for inner in value[:50]:
             found += filter_keys(inner, depth + 1)
     else:
-        key = attribute(value, "key")
+        key = find_attribute(value, "key")
         if isinstance(key, str):
             found.append(key[:80])
-        inner = attribute(value, "filters")
+        inner = find_attribute(value, "filters")
         if isinstance(inner, list):
             found += filter_keys(inner, depth + 1)
     return sorted(set(found))[:20]
 
 
-def langchain_retriever(retriever: object) -> tuple[Raw, object]:
-    """Facts of a LangChain retriever (class, k, search type, filter keys, parts) and the store behind it."""
+def describe_langchain_retriever(retriever: object) -> tuple[Raw, object]:
+    """Return facts of a LangChain retriever (class, k, search type, filter keys, parts) and its store."""
     facts: Raw = {"class": class_name(retriever)}
-    own = _own(retriever)
+    own = own_attributes(retriever)
     name = own.get("name")
     if isinstance(name, str):
         facts["name"] = name[:MAX_TEXT]
@@ -215,7 +220,7 @@ def langchain_retriever(retriever: object) -> tuple[Raw, object]:
     compressor = own.get("base_compressor")
     if compressor is not None:
         facts["reranker"] = class_name(compressor)
-        model = text(attribute(compressor, "model", "model_name", "model.model_name"))
+        model = short_text(find_attribute(compressor, "model", "model_name", "model.model_name"))
         if model is not None:
             facts["reranker_model"] = model
     parts = own.get("retrievers")
@@ -238,20 +243,14 @@ def _search_options(options: Mapping[str, Any], facts: Raw) -> None:
                 facts["filter_keys"] = keys
 
 
-def _own(thing: object) -> Mapping[str, Any]:
-    """Attributes of the object itself. Asking a pydantic model for one that it lacks costs ten times as much."""
-    found = getattr(thing, "__dict__", None)
-    return found if isinstance(found, dict) else {}
-
-
 _SEARCH_NUMBERS: Final = frozenset({"k", "fetch_k", "lambda_mult", "score_threshold", "alpha"})
 _SEARCH_FILTERS: Final = frozenset({"filter", "where", "pre_filter", "expr"})
 
 
-def llamaindex_retriever(retriever: object) -> tuple[Raw, object]:
-    """The same of a LlamaIndex retriever."""
+def describe_llamaindex_retriever(retriever: object) -> tuple[Raw, object]:
+    """Return facts of a LlamaIndex retriever and its store."""
     facts: Raw = {"class": class_name(retriever)}
-    own = _own(retriever)
+    own = own_attributes(retriever)
     k = own.get("_similarity_top_k", own.get("similarity_top_k"))
     if isinstance(k, int):
         facts["k"] = k
@@ -268,7 +267,7 @@ def llamaindex_retriever(retriever: object) -> tuple[Raw, object]:
             facts["filter_keys"] = keys
     index = own.get("_index")
     if index is not None:
-        index_id = text(attribute(index, "index_id"))
+        index_id = short_text(find_attribute(index, "index_id"))
         if index_id is not None:
             facts["index_id"] = index_id
     parts = own.get("_retrievers")
@@ -276,5 +275,5 @@ def llamaindex_retriever(retriever: object) -> tuple[Raw, object]:
         facts["parts"] = [class_name(part) for part in parts[:10]]
     store = own.get("_vector_store") or own.get("vector_store")
     if store is None and index is not None:
-        store = attribute(index, "vector_store", "_vector_store")
+        store = find_attribute(index, "vector_store", "_vector_store")
     return facts, store

@@ -1,11 +1,11 @@
-"""What a model call said: its tokens and the model that served it, in the words of providers and frameworks."""
+"""Reads token counts and the model that served a call, under the names that providers and frameworks use."""
 
 from __future__ import annotations
 
 from typing import Any, Final, TypeAlias
 
 from datahub_llmops.answer_store.keys import ModelKey
-from datahub_llmops.hooks.parts import Answer, ModelCall, held
+from datahub_llmops.hooks.parts import Answer, ModelCall, get_fast
 
 _Names: TypeAlias = tuple[str, ...]
 _TOKENS: Final[tuple[tuple[str, _Names], ...]] = (
@@ -27,13 +27,13 @@ _DETAILS: Final[tuple[tuple[str, _Names, _Names], ...]] = (
 )
 
 
-def part(thing: object, name: str) -> Any:
-    """A key of a dictionary, an attribute of anything else; ``None`` where there is none."""
-    return thing.get(name) if isinstance(thing, dict) else held(thing, name)
+def get_value(thing: object, name: str) -> Any:
+    """Return a key of a dictionary or an attribute of anything else, or ``None``."""
+    return thing.get(name) if isinstance(thing, dict) else get_fast(thing, name)
 
 
-def tokens(usage: object) -> dict[str, int]:
-    """Tokens in and out (``in``, ``out``), of these the cached (``cr``, ``cw``) and the reasoning ones (``rs``)."""
+def read_tokens(usage: object) -> dict[str, int]:
+    """Return token counts under their ``ModelKey``; the cached and reasoning ones are part of those in and out."""
     found: dict[str, int] = {}
     for short, names in _TOKENS:
         value = _first(usage, names)
@@ -49,28 +49,28 @@ def tokens(usage: object) -> dict[str, int]:
 
 def _first(thing: object, names: _Names) -> Any:
     for name in names:
-        value = part(thing, name)
+        value = get_value(thing, name)
         if value is not None:
             return value
     return None
 
 
-def answered(call: ModelCall, response: Any) -> None:
-    """Take over what LangChain's ``LLMResult`` says."""
+def take_response(call: ModelCall, response: Any) -> None:
+    """Take text, tokens and serving model from LangChain's ``LLMResult``."""
     generations = response.generations
     first = generations[0][0] if generations and generations[0] else None
-    message = held(first, "message")
+    message = get_fast(first, "message")
     if message is not None:
         usage = getattr(message, "usage_metadata", None)
         if usage:
             call.cached = usage.get("total_cost") == 0 and "total_cost" in usage
-            call.usage = tokens(usage)
+            call.usage = read_tokens(usage)
         said_by = getattr(message, "response_metadata", None)
         if said_by:
             call.served = said_by.get("model_name") or said_by.get("model") or said_by.get("model_id")
     output = response.llm_output
     if output and call.usage is None and isinstance(output.get("token_usage"), dict):
-        call.usage = tokens(output["token_usage"])
+        call.usage = read_tokens(output["token_usage"])
     if output and call.served is None:
         call.served = output.get("model_name")
     if first is not None and isinstance(first.text, str) and first.text and isinstance(call.answer, Answer):

@@ -1,7 +1,8 @@
-"""Where each vendor's store object keeps host or path, tenant, database and collection, by class.
+"""Reads host or path, tenant, database and collection from the private attributes of each vendor's store class.
 
-Read in the sources of the integration packages, which say none of it in public. The place is read once an object, the
-collection's name every time, since it can change. In-memory databases have ``:memory:`` as their path.
+The attributes were found in the sources of the integration packages, which document none of them. The location is read
+once per object, the name of the collection every time, since it can change. In-memory databases have ``:memory:`` as
+their path.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
 from urllib.parse import parse_qs, urlsplit
 
-from datahub_llmops.hooks.parts import held
+from datahub_llmops.hooks.parts import get_fast
 
 Raw: TypeAlias = dict[str, Any]
 Extractor: TypeAlias = Callable[[Any], Mapping[str, Any]]
@@ -22,13 +23,13 @@ MAX_TEXT: Final = 512
 MEMORY: Final = ":memory:"
 
 
-def attribute(thing: object, *paths: str) -> Any:
-    """The first of the dotted ``paths`` that leads to something; vendors rename their private attributes."""
+def find_attribute(thing: object, *paths: str) -> Any:
+    """Return the value at the first dotted path that exists; vendors rename their private attributes."""
     for path in paths:
         value: Any = thing
         for step in path.split("."):
             try:
-                value = held(value, step)
+                value = get_fast(value, step)
             except (RuntimeError, ValueError, KeyError, TypeError):
                 value = None  # A property that wants a connection or an initialised object.
             if value is None:
@@ -38,26 +39,26 @@ def attribute(thing: object, *paths: str) -> Any:
     return None
 
 
-def text(value: object) -> str | None:
-    """A short string or nothing; what is no string is no name."""
+def short_text(value: object) -> str | None:
+    """Return a string, cut to ``MAX_TEXT``, or ``None`` for anything else."""
     if isinstance(value, str) and value:
         return value[:MAX_TEXT]
     return None
 
 
-def address(value: object) -> str | None:
-    """Host, port and path prefix of an address, without scheme, user, password, query and fragment.
+def parse_address(value: object) -> str | None:
+    """Return host, port and path prefix of an address, without scheme, user, password, query and fragment.
 
-    >>> address("https://user:secret@qdrant.example.org:6333/prefix?api_key=x")
+    >>> parse_address("https://user:secret@qdrant.example.org:6333/prefix?api_key=x")
     'qdrant.example.org:6333/prefix'
-    >>> address("localhost:19530")
+    >>> parse_address("localhost:19530")
     'localhost:19530'
     """
-    said = text(value)
-    if said is None:
+    given = short_text(value)
+    if given is None:
         return None
     try:
-        parts = urlsplit(said if "://" in said else f"//{said}")
+        parts = urlsplit(given if "://" in given else f"//{given}")
         host, port = parts.hostname, parts.port
     except ValueError:
         return None
@@ -71,12 +72,12 @@ def address(value: object) -> str | None:
 def _path(value: object) -> str | None:
     if isinstance(value, os.PathLike):
         value = os.fspath(value)
-    said = text(value)
-    if said is None or said == MEMORY:
-        return said
-    if "://" in said:
-        return said.split("?", 1)[0] if "@" not in said else address(said)
-    return os.path.abspath(os.path.expanduser(said))
+    given = short_text(value)
+    if given is None or given == MEMORY:
+        return given
+    if "://" in given:
+        return given.split("?", 1)[0] if "@" not in given else parse_address(given)
+    return os.path.abspath(os.path.expanduser(given))
 
 
 def _nothing(_store: Any) -> Raw:
@@ -85,7 +86,7 @@ def _nothing(_store: Any) -> Raw:
 
 def _collection(*paths: str) -> Extractor:
     def named(store: Any) -> Raw:
-        return {"collection": text(attribute(store, *paths))}
+        return {"collection": short_text(find_attribute(store, *paths))}
 
     return named
 
@@ -93,24 +94,28 @@ def _collection(*paths: str) -> Extractor:
 # Chroma: https://docs.trychroma.com/reference/python/client
 
 
-def _chroma_place(store: Any) -> Raw:
-    client = attribute(store, "_client", "_collection._client", "client._client")
-    collection = attribute(store, "_chroma_collection", "_collection", "client")
-    settings = attribute(
+def _chroma_location(store: Any) -> Raw:
+    client = find_attribute(store, "_client", "_collection._client", "client._client")
+    collection = find_attribute(store, "_chroma_collection", "_collection", "client")
+    settings = find_attribute(
         client, "_system.settings", "_server._system.settings", "_settings", "_server._settings"
     )
     raw: Raw = {
-        "tenant": text(attribute(client, "tenant")) or text(attribute(collection, "tenant")),
-        "database": text(attribute(client, "database")) or text(attribute(collection, "database")),
+        "tenant": short_text(find_attribute(client, "tenant"))
+        or short_text(find_attribute(collection, "tenant")),
+        "database": short_text(find_attribute(client, "database"))
+        or short_text(find_attribute(collection, "database")),
     }
-    host = text(attribute(settings, "chroma_server_host"))
+    host = short_text(find_attribute(settings, "chroma_server_host"))
     if host is not None:
-        port = attribute(settings, "chroma_server_http_port")
-        raw["host"] = address(host if port is None or ":" in host.rpartition("]")[2] else f"{host}:{port}")
+        port = find_attribute(settings, "chroma_server_http_port")
+        raw["host"] = parse_address(
+            host if port is None or ":" in host.rpartition("]")[2] else f"{host}:{port}"
+        )
     elif settings is not None:
         raw["path"] = (
-            _path(attribute(settings, "persist_directory"))
-            if attribute(settings, "is_persistent")
+            _path(find_attribute(settings, "persist_directory"))
+            if find_attribute(settings, "is_persistent")
             else MEMORY
         )
     return raw
@@ -121,8 +126,10 @@ def _chroma_place(store: Any) -> Raw:
 
 
 def _postgres(url: Any) -> Raw:
-    """Of a SQLAlchemy URL or a connection string; a directory with a socket is a path."""
-    host, port, database, query = (attribute(url, name) for name in ("host", "port", "database", "query"))
+    """Read a SQLAlchemy URL or a connection string; a directory with a socket is a path."""
+    host, port, database, query = (
+        find_attribute(url, name) for name in ("host", "port", "database", "query")
+    )
     if isinstance(url, str):
         try:
             parts = urlsplit(url)
@@ -132,7 +139,7 @@ def _postgres(url: Any) -> Raw:
             return {}
     options = {key: _first(value) for key, value in query.items()} if isinstance(query, Mapping) else {}
     host = host or options.get("host")
-    raw: Raw = {"database": text(database) or options.get("dbname")}
+    raw: Raw = {"database": short_text(database) or options.get("dbname")}
     if isinstance(host, str) and host.startswith("/"):
         raw["path"] = host
     elif isinstance(host, str):
@@ -148,12 +155,14 @@ _SEARCH_PATH: Final = re.compile(r"search_path\s*=\s*\"?([^\s,\"]+)")
 def _first(value: object) -> str | None:
     if isinstance(value, (list, tuple)):
         value = value[0] if value else None
-    return text(value)
+    return short_text(value)
 
 
-def _pgvector_place(store: Any) -> Raw:
+def _pgvector_location(store: Any) -> Raw:
     raw = _postgres(
-        attribute(store, "_engine.url", "_async_engine.url", "_bind.url", "connection_string", "connection")
+        find_attribute(
+            store, "_engine.url", "_async_engine.url", "_bind.url", "connection_string", "connection"
+        )
     )
     # Its tables have no schema: they lie in the first one of the search path.
     return {**raw, "schema": raw.get("schema") or "public", "collection": "langchain_pg_embedding"}
@@ -161,66 +170,74 @@ def _pgvector_place(store: Any) -> Raw:
 
 def _pgvector_part(store: Any) -> Raw:
     # https://github.com/langchain-ai/langchain-postgres: all collections share that one table.
-    return {"partition": text(attribute(store, "collection_name"))}
+    return {"partition": short_text(find_attribute(store, "collection_name"))}
 
 
-def _pgvectorstore_place(store: Any) -> Raw:
+def _pgvectorstore_location(store: Any) -> Raw:
     if type(store).__module__.startswith("llama_index"):  # The same class name, with other attributes.
-        table = text(attribute(store, "table_name"))
-        url = attribute(store, "connection_string", "_engine.url", "async_connection_string")
+        table = short_text(find_attribute(store, "table_name"))
+        url = find_attribute(store, "connection_string", "_engine.url", "async_connection_string")
         return {
             **_postgres(url),
-            "schema": text(attribute(store, "schema_name")) or "public",
+            "schema": short_text(find_attribute(store, "schema_name")) or "public",
             "collection": f"data_{table.lower()}" if table else None,
         }
-    inner = attribute(store, "_PGVectorStore__vs", "_vs") or store
+    inner = find_attribute(store, "_PGVectorStore__vs", "_vs") or store
     return {
-        **_postgres(attribute(inner, "engine.url", "_engine.url", "engine._pool.url")),
-        "schema": text(attribute(inner, "schema_name")) or "public",
-        "collection": text(attribute(inner, "table_name")),
+        **_postgres(find_attribute(inner, "engine.url", "_engine.url", "engine._pool.url")),
+        "schema": short_text(find_attribute(inner, "schema_name")) or "public",
+        "collection": short_text(find_attribute(inner, "table_name")),
     }
 
 
 # Qdrant: https://python-client.qdrant.tech
 
 
-def _qdrant_place(store: Any) -> Raw:
-    client = attribute(store, "_client", "client", "_aclient")
-    inner = attribute(client, "_client")
-    location = attribute(inner, "location")
+def _qdrant_location(store: Any) -> Raw:
+    client = find_attribute(store, "_client", "client", "_aclient")
+    inner = find_attribute(client, "_client")
+    location = find_attribute(inner, "location")
     if isinstance(location, str):
         return {"path": _path(location)}
-    return {"host": address(attribute(inner, "rest_uri", "_rest_uri", "_host") or attribute(store, "url"))}
+    return {
+        "host": parse_address(
+            find_attribute(inner, "rest_uri", "_rest_uri", "_host") or find_attribute(store, "url")
+        )
+    }
 
 
 # LanceDB: https://lancedb.github.io/lancedb/python
 
 
-def _lance_place(store: Any) -> Raw:
-    uri = attribute(store, "_connection.uri", "uri", "_uri")
+def _lance_location(store: Any) -> Raw:
+    uri = find_attribute(store, "_connection.uri", "uri", "_uri")
     return (
-        {"host": address(uri)} if isinstance(uri, str) and uri.startswith("db://") else {"path": _path(uri)}
+        {"host": parse_address(uri)}
+        if isinstance(uri, str) and uri.startswith("db://")
+        else {"path": _path(uri)}
     )
 
 
 def _lance_table(store: Any) -> Raw:
     return {
-        "collection": text(attribute(store, "_full_table_name", "_table_name", "table_name", "_table.name"))
+        "collection": short_text(
+            find_attribute(store, "_full_table_name", "_table_name", "table_name", "_table.name")
+        )
     }
 
 
 # Pinecone: https://docs.pinecone.io/reference/python-sdk
 
 
-def _pinecone_place(store: Any) -> Raw:
-    index = attribute(store, "_pinecone_index", "_index", "_async_index", "index")
-    host = address(
-        attribute(store, "_index_host")
-        or attribute(
+def _pinecone_location(store: Any) -> Raw:
+    index = find_attribute(store, "_pinecone_index", "_index", "_async_index", "index")
+    host = parse_address(
+        find_attribute(store, "_index_host")
+        or find_attribute(
             index, "_config.host", "config.host", "_openapi_config.host", "_host", "configuration.host"
         )
     )
-    name = text(attribute(store, "index_name", "_index_name"))
+    name = short_text(find_attribute(store, "index_name", "_index_name"))
     if name is None and host is not None:
         found = _PINECONE_HOST.match(host)
         name = found.group(1) if found else None
@@ -233,23 +250,23 @@ https://docs.pinecone.io/guides/manage-data/target-an-index"""
 
 
 def _pinecone_namespace(store: Any) -> Raw:
-    return {"collection": text(attribute(store, "_namespace", "namespace")) or "__default__"}
+    return {"collection": short_text(find_attribute(store, "_namespace", "namespace")) or "__default__"}
 
 
 # Milvus: https://milvus.io/api-reference/pymilvus
 
 
-def _milvus_place(store: Any) -> Raw:
+def _milvus_location(store: Any) -> Raw:
     arguments = _milvus_arguments(store)
     # LlamaIndex' class has a field ``uri`` too, which keeps its default whatever was given.
-    uri = arguments.get("uri") or attribute(store, "client._config.uri") or _milvus_connection(store)
+    uri = arguments.get("uri") or find_attribute(store, "client._config.uri") or _milvus_connection(store)
     if uri is None and arguments.get("host"):
         uri = f"{arguments['host']}:{arguments.get('port', 19530)}"
     if not isinstance(uri, str):
         return {}
     if uri.endswith(".db"):
         return {"path": _path(uri)}
-    host = (address(uri) or "").partition("/")[0]
+    host = (parse_address(uri) or "").partition("/")[0]
     if not host:
         return {}
     if ":" not in host.rpartition("]")[2]:
@@ -259,37 +276,42 @@ def _milvus_place(store: Any) -> Raw:
 
 
 def _milvus_connection(store: Any) -> Any:
-    """Address of a client before pymilvus 3, which keeps it by a name with all others of the process."""
-    name = attribute(store, "client._using")
-    known = attribute(sys.modules.get("pymilvus.orm.connections"), "connections._alias_config")
-    kept = known.get(name) if isinstance(known, Mapping) else None
-    return kept.get("address") if isinstance(kept, Mapping) else None
+    """Return the address of a client before pymilvus 3, which keeps the addresses of all clients by name."""
+    name = find_attribute(store, "client._using")
+    known = find_attribute(sys.modules.get("pymilvus.orm.connections"), "connections._alias_config")
+    config = known.get(name) if isinstance(known, Mapping) else None
+    return config.get("address") if isinstance(config, Mapping) else None
 
 
 def _milvus_arguments(store: Any) -> Mapping[str, Any]:
-    said = attribute(store, "_connection_args", "connection_args")
-    return said if isinstance(said, Mapping) else {}
+    given = find_attribute(store, "_connection_args", "connection_args")
+    return given if isinstance(given, Mapping) else {}
 
 
 def _milvus_lite(host: str) -> str | None:
     """The file behind a server that Milvus Lite runs in this process, on a port that changes."""
-    servers = attribute(sys.modules.get("milvus_lite.server_manager"), "server_manager_instance._servers")
+    servers = find_attribute(
+        sys.modules.get("milvus_lite.server_manager"), "server_manager_instance._servers"
+    )
     if isinstance(servers, Mapping):
         for path, server in list(servers.items()):
             if isinstance(server, tuple) and host == f"127.0.0.1:{server[-1]}":
-                return text(path)
+                return short_text(path)
     return None
 
 
 def _milvus_collection(store: Any) -> Raw:
     arguments = _milvus_arguments(store)
     # The database can be changed on the client.
-    database = attribute(store, "client._config.db_name", "client._db_name")
+    database = find_attribute(store, "client._config.db_name", "client._db_name")
     if not database:
-        uri = text(arguments.get("uri")) or ""
+        uri = short_text(arguments.get("uri")) or ""
         in_uri = urlsplit(uri).path.strip("/").partition("/")[0] if "://" in uri else None
         database = arguments.get("db_name") or in_uri
-    return {"database": text(database) or "default", "collection": text(attribute(store, "collection_name"))}
+    return {
+        "database": short_text(database) or "default",
+        "collection": short_text(find_attribute(store, "collection_name")),
+    }
 
 
 # OpenSearch, Elasticsearch: https://opensearch.org/docs/latest/clients/python-low-level/,
@@ -297,23 +319,24 @@ def _milvus_collection(store: Any) -> Raw:
 
 
 def _hosts(client: Any) -> str | None:
-    first = attribute(client, "transport.hosts", "transport.node_pool.all", "transport._node_pool.all")
+    first = find_attribute(client, "transport.hosts", "transport.node_pool.all", "transport._node_pool.all")
     first = first() if callable(first) else first
     if isinstance(first, (list, tuple)) and first:
         node = first[0]
         if isinstance(node, Mapping):
-            host = text(node.get("host"))
-            return address(f"{host}:{node.get('port') or 9200}") if host else None
-        return address(attribute(node, "base_url"))
+            host = short_text(node.get("host"))
+            return parse_address(f"{host}:{node.get('port') or 9200}") if host else None
+        return parse_address(find_attribute(node, "base_url"))
     return None
 
 
-def _search_place(store: Any) -> Raw:
-    client = attribute(
+def _search_location(store: Any) -> Raw:
+    client = find_attribute(
         store, "_os_client", "_client._os_client", "client._os_client", "_store.client", "client", "_client"
     )
     return {
-        "host": _hosts(client) or address(attribute(store, "opensearch_url", "es_url", "_client._endpoint"))
+        "host": _hosts(client)
+        or parse_address(find_attribute(store, "opensearch_url", "es_url", "_client._endpoint"))
     }
 
 
@@ -324,13 +347,17 @@ _ELASTICSEARCH_INDEX: Final = _collection("_store.index", "index_name", "_index_
 # Weaviate: https://weaviate-python-client.readthedocs.io
 
 
-def _weaviate_place(store: Any) -> Raw:
-    client = attribute(store, "_client", "_aclient", "_client_async", "client")
-    return {"host": address(attribute(client, "_connection.url", "_connection._connection_params.http"))}
+def _weaviate_location(store: Any) -> Raw:
+    client = find_attribute(store, "_client", "_aclient", "_client_async", "client")
+    return {
+        "host": parse_address(
+            find_attribute(client, "_connection.url", "_connection._connection_params.http")
+        )
+    }
 
 
 def _weaviate_collection(store: Any) -> Raw:
-    name = text(attribute(store, "_collection.name", "_index_name", "index_name"))
+    name = short_text(find_attribute(store, "_collection.name", "_index_name", "index_name"))
     # The client writes the first letter of every name large.
     return {"collection": name[:1].upper() + name[1:] if name else None}
 
@@ -338,34 +365,34 @@ def _weaviate_collection(store: Any) -> Raw:
 KNOWN: Final[dict[str, tuple[str, Extractor, Extractor]]] = {
     "Chroma": (
         "chroma",
-        _chroma_place,
+        _chroma_location,
         _collection("_chroma_collection.name", "_collection.name", "client.name", "_collection_name"),
     ),
     "ChromaVectorStore": (
         "chroma",
-        _chroma_place,
+        _chroma_location,
         _collection("_collection.name", "client.name", "collection_name"),
     ),
-    "PGVector": ("postgres", _pgvector_place, _pgvector_part),
-    "PGVectorStore": ("postgres", _pgvectorstore_place, _nothing),
-    "AsyncPGVectorStore": ("postgres", _pgvectorstore_place, _nothing),
-    "QdrantVectorStore": ("qdrant", _qdrant_place, _collection("collection_name", "_collection_name")),
-    "Qdrant": ("qdrant", _qdrant_place, _collection("collection_name")),
-    "LanceDB": ("lancedb", _lance_place, _lance_table),
-    "LanceDBVectorStore": ("lancedb", _lance_place, _lance_table),
-    "PineconeVectorStore": ("pinecone", _pinecone_place, _pinecone_namespace),
-    "Pinecone": ("pinecone", _pinecone_place, _pinecone_namespace),
-    "Milvus": ("milvus", _milvus_place, _milvus_collection),
-    "MilvusVectorStore": ("milvus", _milvus_place, _milvus_collection),
-    "OpenSearchVectorSearch": ("opensearch", _search_place, _OPENSEARCH_INDEX),
-    "OpensearchVectorStore": ("opensearch", _search_place, _OPENSEARCH_INDEX),
-    "ElasticsearchStore": ("elasticsearch", _search_place, _ELASTICSEARCH_INDEX),
-    "AsyncElasticsearchStore": ("elasticsearch", _search_place, _ELASTICSEARCH_INDEX),
-    "WeaviateVectorStore": ("weaviate", _weaviate_place, _weaviate_collection),
-    "Weaviate": ("weaviate", _weaviate_place, _weaviate_collection),
+    "PGVector": ("postgres", _pgvector_location, _pgvector_part),
+    "PGVectorStore": ("postgres", _pgvectorstore_location, _nothing),
+    "AsyncPGVectorStore": ("postgres", _pgvectorstore_location, _nothing),
+    "QdrantVectorStore": ("qdrant", _qdrant_location, _collection("collection_name", "_collection_name")),
+    "Qdrant": ("qdrant", _qdrant_location, _collection("collection_name")),
+    "LanceDB": ("lancedb", _lance_location, _lance_table),
+    "LanceDBVectorStore": ("lancedb", _lance_location, _lance_table),
+    "PineconeVectorStore": ("pinecone", _pinecone_location, _pinecone_namespace),
+    "Pinecone": ("pinecone", _pinecone_location, _pinecone_namespace),
+    "Milvus": ("milvus", _milvus_location, _milvus_collection),
+    "MilvusVectorStore": ("milvus", _milvus_location, _milvus_collection),
+    "OpenSearchVectorSearch": ("opensearch", _search_location, _OPENSEARCH_INDEX),
+    "OpensearchVectorStore": ("opensearch", _search_location, _OPENSEARCH_INDEX),
+    "ElasticsearchStore": ("elasticsearch", _search_location, _ELASTICSEARCH_INDEX),
+    "AsyncElasticsearchStore": ("elasticsearch", _search_location, _ELASTICSEARCH_INDEX),
+    "WeaviateVectorStore": ("weaviate", _weaviate_location, _weaviate_collection),
+    "Weaviate": ("weaviate", _weaviate_location, _weaviate_collection),
     "FAISS": ("faiss", _nothing, _nothing),
     "FaissVectorStore": ("faiss", _nothing, _nothing),
     "InMemoryVectorStore": ("in-memory", _nothing, _nothing),
     "SimpleVectorStore": ("in-memory", _nothing, _nothing),
 }
-"""Platform, place and what can change, by the name of a class or of one that it derives from (``Zilliz``: Milvus)."""
+"""Platform, location and what can change, by the name of a class or of a base class (``Zilliz`` is a Milvus)."""

@@ -1,6 +1,6 @@
-"""A wrapper around methods of other people's classes that says when one runs, and what came of it.
+"""A wrapper around methods of other people's classes that observes each call and its result.
 
-The frame of a wrapped call is in force while it runs: what is called inside is part of it.
+The frame of a wrapped call is in force while the call runs: calls inside it are part of it.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ import functools
 import inspect
 import time
 from collections.abc import Callable
-from contextvars import ContextVar
 from types import TracebackType
 from typing import Any
 
@@ -28,12 +27,8 @@ class Frame:
         self.retrieval = retrieval
 
 
-running: ContextVar[Frame | None] = ContextVar("datahub_llmops_store_call", default=None)
-"""The wrapped call that runs in this context."""
-
-
-class Done:
-    """A wrapped call and what came of it; what it was called with is what the application gave."""
+class Call:
+    """A wrapped call and its result. Arguments are those that the application gave."""
 
     __slots__ = ("_after", "args", "error", "frame", "function", "kwargs", "outer", "result", "started")
 
@@ -48,21 +43,21 @@ class Done:
         self.error: BaseException | None = None
         self._after = after
 
-    def __enter__(self) -> Done:
-        self.outer = running.get()
-        running.set(self.frame)
+    def __enter__(self) -> Call:
+        self.outer = runtime.running_call.get()
+        runtime.running_call.set(self.frame)
         self.started = time.time()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        running.set(self.outer)
+        runtime.running_call.set(self.outer)
         self.error = error
         self._after(self)
 
     def argument(self, position: int, *names: str) -> Any:
-        """The argument at ``position``, the object itself being the first, or of one of ``names``."""
+        """Return the argument at ``position``, where the object itself is number 0, or under one of ``names``."""
         if len(self.args) > position:
             return self.args[position]
         for name in names:
@@ -71,22 +66,22 @@ class Done:
         return None
 
 
-def watched(
+def watch(
     before: Callable[[Any, Any, Any], Frame | None],
-    after: Callable[[Done], None],
+    after: Callable[[Call], None],
     change: Callable[[Any, Any, Any], Any] | None = None,
 ) -> Callable[[Any], Any]:
-    """A maker of wrappers: ``before`` gives the frame, or ``None`` to stay out; ``after`` records.
+    """Build a decorator: ``before`` returns the frame, or ``None`` to stay out; ``after`` records the call.
 
-    ``change`` may give other arguments and keywords for the call.
+    ``change`` may return other arguments and keywords for the call.
     """
 
-    def make(function: Any) -> Any:
-        def begin(args: Any, kwargs: Any) -> Done | None:
+    def decorate(function: Any) -> Any:
+        def begin(args: Any, kwargs: Any) -> Call | None:
             frame = before(function, args, kwargs) if runtime.enabled else None
-            return None if frame is None else Done(frame, function, args, kwargs, after)
+            return None if frame is None else Call(frame, function, args, kwargs, after)
 
-        def given(args: Any, kwargs: Any) -> Any:
+        def change_arguments(args: Any, kwargs: Any) -> Any:
             return (change(function, args, kwargs) if change is not None else None) or (args, kwargs)
 
         if inspect.iscoroutinefunction(function):
@@ -97,7 +92,7 @@ def watched(
                 if call is None:
                     return await function(*args, **kwargs)
                 with call:
-                    args, kwargs = given(args, kwargs)
+                    args, kwargs = change_arguments(args, kwargs)
                     call.result = await function(*args, **kwargs)
                     return call.result
 
@@ -109,10 +104,10 @@ def watched(
             if call is None:
                 return function(*args, **kwargs)
             with call:
-                args, kwargs = given(args, kwargs)
+                args, kwargs = change_arguments(args, kwargs)
                 call.result = function(*args, **kwargs)
                 return call.result
 
         return now
 
-    return make
+    return decorate

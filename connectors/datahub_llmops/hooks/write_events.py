@@ -1,11 +1,10 @@
-"""A write to an index as the application's thread leaves it for the recorder, and the job that it belongs to."""
+"""A write to an index, as the application's thread hands it to the recorder, and the job that it belongs to."""
 
 from __future__ import annotations
 
 import os
 import time
 from collections.abc import Sequence
-from contextvars import ContextVar
 from typing import Any, Literal, TypeAlias
 
 Operation: TypeAlias = Literal["add", "update", "delete", "count"]
@@ -34,7 +33,7 @@ class Job:
 
 
 class WriteEvent:
-    """One call that wrote to an index or deleted from it; strings by reference, digested by the recorder."""
+    """One call that wrote to an index or deleted from it. The recorder digests its strings."""
 
     __slots__ = (
         "application",
@@ -72,15 +71,6 @@ class WriteEvent:
         self.error: str | None = None
 
 
-job: ContextVar[Job | None] = ContextVar("datahub_llmops_job", default=None)
-
-
 def new_run() -> str:
-    """An id that sorts by time, like those of answers."""
+    """Return a new run id. Ids sort by time, as those of answers do."""
     return f"{int(time.time() * 1000):012x}{os.urandom(8).hex()}"
-
-
-indexing: ContextVar[tuple[dict[str, Any], dict[str, Any] | None] | None] = ContextVar(
-    "datahub_llmops_indexing", default=None
-)
-"""Facts and embedding model that only the caller of a store knows (LlamaIndex)."""

@@ -1,1 +1,1 @@
-"""What hooks into LangChain."""
+"""Hooks into LangChain."""

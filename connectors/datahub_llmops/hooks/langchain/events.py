@@ -1,8 +1,8 @@
-"""LangChain's events as parts of answers.
+"""Turns LangChain's events into parts of answers.
 
-Each function takes what LangChain passes to a handler's method of that name, packed once: its positional arguments and
-its keywords (https://python.langchain.com/api_reference/core/callbacks/langchain_core.callbacks.base.html). A run that
-is nothing but a place in the tree, as most are, is known by the entry of its parent.
+Each function takes what LangChain passes to the handler's method of that name, packed once: positional arguments and
+keywords (https://python.langchain.com/api_reference/core/callbacks/langchain_core.callbacks.base.html). Most runs are
+mere nodes of the tree; such a run maps to the entry of its parent.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, TypeAlias
 
-from datahub_llmops.hooks import parts, prompt_identity, runtime, token_usage
+from datahub_llmops.hooks import prompt_identity, runtime, token_usage
 from datahub_llmops.hooks.langchain import retrievers
 from datahub_llmops.hooks.langchain.open_runs import OpenRuns, Root
 from datahub_llmops.hooks.parts import (
@@ -19,10 +19,10 @@ from datahub_llmops.hooks.parts import (
     Prompt,
     Retrieval,
     ToolCall,
-    keep,
-    prompt_of,
-    said,
-    system_prompt,
+    add_part,
+    add_system_prompt,
+    find_prompt,
+    text_of,
 )
 
 Given: TypeAlias = tuple[Any, ...]
@@ -31,7 +31,7 @@ Named: TypeAlias = dict[str, Any]
 runs: Final = OpenRuns()
 
 
-def _parent(named: Named) -> int | None:
+def _parent_of(named: Named) -> int | None:
     parent = named.get("parent_run_id")
     return None if parent is None else parent.int
 
@@ -39,76 +39,76 @@ def _parent(named: Named) -> int | None:
 # Chains, graphs, prompts
 
 
-def _chain_start(given: Given, named: Named) -> None:
+def _on_chain_start(given: Given, named: Named) -> None:
     above = named.get("parent_run_id")
     prompt = named.get("run_type") == "prompt"
     if above is not None and not prompt:
-        # Most runs, so nothing is called for them.
-        held = runs.get(above.int)
-        if held is not None:
-            runs[named["run_id"].int] = held
+        # Most runs end here, so this calls nothing.
+        entry = runs.get(above.int)
+        if entry is not None:
+            runs[named["run_id"].int] = entry
             return
     run = named["run_id"].int
-    parent = _parent(named)
-    answer, root, within = runs.place(parent)
+    parent = _parent_of(named)
+    answer, root, within = runs.enclosing(parent)
     if type(answer) is not Answer:
         runs[run] = within if within is not None else Root(answer, run, root)
     elif prompt:
-        identity = prompt_identity.identity(named.get("metadata"))
+        identity = prompt_identity.identify_prompt(named.get("metadata"))
         part = runs[run] = Prompt(answer, run, parent, identity, given[0], "human")
         part.root = root
-        keep(answer, part)
+        add_part(answer, part)
     else:
         runs[run] = within if within is not None else Root(answer, run, root)
         if root:
             if answer.root is None:
                 answer.root = named.get("name")
             if answer.query is None:
-                answer.query = said(given[1])
+                answer.query = text_of(given[1])
 
 
-def _chain_end(given: Given, named: Named) -> None:
+def _on_chain_end(given: Given, named: Named) -> None:
     run = named["run_id"].int
-    held = runs.pop(run, None)
-    if held is None or held.key != run:
+    entry = runs.pop(run, None)
+    if entry is None or entry.key != run:
         return
-    answer = held.answer
+    answer = entry.answer
     if type(answer) is not Answer:
         return
-    if type(held) is Prompt:
-        runtime.ended(held)
+    if type(entry) is Prompt:
+        runtime.end_part(entry)
         return
-    if type(held) is not Root or not held.root:
+    if type(entry) is not Root or not entry.root:
         return
-    text = said(given[0])
+    text = text_of(given[0])
     if text is not None:
         answer.text = text
-    runtime.root_ended(answer)
+    runtime.end_root(answer)
 
 
-def _chain_error(given: Given, named: Named) -> None:
-    held = runs.end(named["run_id"].int)
-    if held is None:
+def _on_chain_error(given: Given, named: Named) -> None:
+    entry = runs.end(named["run_id"].int)
+    if entry is None:
         return
-    status, name = runtime.failure(given[0])
-    if type(held) is Prompt:
-        runtime.ended(held, status, name)
-    elif type(held) is Root and held.root and type(held.answer) is Answer:
-        answer = held.answer
-        runtime.root_ended(answer, status, name)
+    status, name = runtime.describe_error(given[0])
+    if type(entry) is Prompt:
+        runtime.end_part(entry, status, name)
+    elif type(entry) is Root and entry.root and type(entry.answer) is Answer:
+        answer = entry.answer
+        runtime.end_root(answer, status, name)
 
 
 # Retrievers
 
 
-def _retriever_start(given: Given, named: Named) -> None:
-    retriever = retrievers.handed_over.get()
-    retrievers.handed_over.set(None)
-    parent = _parent(named)
-    answer, root, within = runs.place(parent)
+def _on_retriever_start(given: Given, named: Named) -> None:
+    retriever = runtime.passed_retriever.get()
+    runtime.passed_retriever.set(None)
+    parent = _parent_of(named)
+    answer, root, within = runs.enclosing(parent)
     run = named["run_id"].int
     retrieval = runs[run] = Retrieval(answer, run, parent)
-    retrievers.searching.set(retrieval)
+    runtime.current_retrieval.set(retrieval)
     if type(answer) is not Answer:
         return
     retrieval.root = root
@@ -118,52 +118,52 @@ def _retriever_start(given: Given, named: Named) -> None:
     retrievers.describe(retrieval, retriever, named.get("metadata") or {}, named.get("name"))
     if answer.query is None:
         answer.query = given[1]
-    keep(answer, retrieval)
+    add_part(answer, retrieval)
 
 
-def _retriever_end(given: Given, named: Named) -> None:
-    held = runs.end(named["run_id"].int)
-    if type(held) is Retrieval:
-        if type(held.answer) is Answer:
-            held.chunks = retrievers.chunks_of(given[0], held.scores)
-        runtime.ended(held)
+def _on_retriever_end(given: Given, named: Named) -> None:
+    entry = runs.end(named["run_id"].int)
+    if type(entry) is Retrieval:
+        if type(entry.answer) is Answer:
+            entry.chunks = retrievers.list_chunks(given[0], entry.scores)
+        runtime.end_part(entry)
 
 
 # Models
 
 
-def _chat_model_start(given: Given, named: Named) -> None:
-    call = _model(named)
+def _on_chat_model_start(given: Given, named: Named) -> None:
+    call = _begin_model_call(named)
     if call is None:
         return
     answer: Any = call.answer
     metadata = named.get("metadata")
-    call.prompt = prompt_of(
+    call.prompt = find_prompt(
         answer, call.parent, beside_only=metadata is not None and "lc_agent_name" in metadata
     )
-    identity = parts.prompt_named.get()
+    identity = runtime.named_prompt.get()
     if call.prompt is not None and identity is None:
         return
     if identity is None:
-        identity = prompt_identity.identity(metadata)
+        identity = prompt_identity.identify_prompt(metadata)
     messages = given[1]
     first = messages[0][0] if messages and messages[0] else None
     content = getattr(first, "content", None) if getattr(first, "type", None) == "system" else None
     if identity is not None or isinstance(content, str):
         content = content if isinstance(content, str) else None
-        call.prompt = system_prompt(answer, call.key, identity, content)
+        call.prompt = add_system_prompt(answer, call.key, identity, content)
 
 
-def _llm_start(given: Given, named: Named) -> None:
-    call = _model(named)
+def _on_llm_start(given: Given, named: Named) -> None:
+    call = _begin_model_call(named)
     if call is not None and type(call.answer) is Answer:
-        call.prompt = prompt_of(call.answer, call.parent)
+        call.prompt = find_prompt(call.answer, call.parent)
 
 
-def _model(named: Named) -> ModelCall | None:
-    parent = _parent(named)
+def _begin_model_call(named: Named) -> ModelCall | None:
+    parent = _parent_of(named)
     run = named["run_id"].int
-    answer, root, _ = runs.place(parent)
+    answer, root, _ = runs.enclosing(parent)
     if type(answer) is not Answer:
         runs[run] = Root(answer, run, root)
         return None
@@ -175,59 +175,59 @@ def _model(named: Named) -> ModelCall | None:
     if call.asked is None:
         parameters = named.get("invocation_params") or {}
         call.asked = parameters.get("model") or parameters.get("model_name") or parameters.get("_type")
-    keep(answer, call)
+    add_part(answer, call)
     return call
 
 
-def _llm_end(given: Given, named: Named) -> None:
+def _on_llm_end(given: Given, named: Named) -> None:
     call = runs.end(named["run_id"].int)
     if type(call) is ModelCall:
-        token_usage.answered(call, given[0])
-        runtime.ended(call)
+        token_usage.take_response(call, given[0])
+        runtime.end_part(call)
 
 
 # Tools
 
 
-def _tool_start(given: Given, named: Named) -> None:
-    parent = _parent(named)
+def _on_tool_start(given: Given, named: Named) -> None:
+    parent = _parent_of(named)
     run = named["run_id"].int
-    answer, root, _ = runs.place(parent)
+    answer, root, _ = runs.enclosing(parent)
     if type(answer) is not Answer:
         runs[run] = Root(answer, run, root)
         return
     name = named.get("name") or (given[0] or {}).get("name")
     tool = runs[run] = ToolCall(answer, run, parent, name if isinstance(name, str) else "tool")
     tool.root = root
-    keep(answer, tool)
+    add_part(answer, tool)
 
 
-def _tool_end(given: Given, named: Named) -> None:
-    held = runs.end(named["run_id"].int)
-    if type(held) is ToolCall:
-        runtime.ended(held)
+def _on_tool_end(given: Given, named: Named) -> None:
+    entry = runs.end(named["run_id"].int)
+    if type(entry) is ToolCall:
+        runtime.end_part(entry)
 
 
-def _part_error(given: Given, named: Named) -> None:
-    held = runs.end(named["run_id"].int)
-    if held is not None and type(held) is not Root:
-        status, name = runtime.failure(given[0])
-        runtime.ended(held, status, name)
+def _on_part_error(given: Given, named: Named) -> None:
+    entry = runs.end(named["run_id"].int)
+    if entry is not None and type(entry) is not Root:
+        status, name = runtime.describe_error(given[0])
+        runtime.end_part(entry, status, name)
 
 
 EVENTS: Final[dict[str, Callable[[Given, Named], None]]] = {
-    "on_chain_start": _chain_start,
-    "on_chain_end": _chain_end,
-    "on_chain_error": _chain_error,
-    "on_retriever_start": _retriever_start,
-    "on_retriever_end": _retriever_end,
-    "on_retriever_error": _part_error,
-    "on_chat_model_start": _chat_model_start,
-    "on_llm_start": _llm_start,
-    "on_llm_end": _llm_end,
-    "on_llm_error": _part_error,
-    "on_tool_start": _tool_start,
-    "on_tool_end": _tool_end,
-    "on_tool_error": _part_error,
+    "on_chain_start": _on_chain_start,
+    "on_chain_end": _on_chain_end,
+    "on_chain_error": _on_chain_error,
+    "on_retriever_start": _on_retriever_start,
+    "on_retriever_end": _on_retriever_end,
+    "on_retriever_error": _on_part_error,
+    "on_chat_model_start": _on_chat_model_start,
+    "on_llm_start": _on_llm_start,
+    "on_llm_end": _on_llm_end,
+    "on_llm_error": _on_part_error,
+    "on_tool_start": _on_tool_start,
+    "on_tool_end": _on_tool_end,
+    "on_tool_error": _on_part_error,
 }
-"""By the name of a handler's method; those of every token are not among them."""
+"""By the name of the handler's method. Events that occur once a token are left out."""

@@ -1,11 +1,12 @@
-"""LangChain's events, straight to our handler where there is no other.
+"""A shorter way for LangChain's events to our handler, where there is no other.
 
-For every event LangChain goes through the handlers, asks what each of them gave back, and in asynchronous code gathers
-those that are not inline even where there are none: that takes longer than all that ours does (``handle_event``,
-``ahandle_event`` in
+For every event LangChain goes through its handlers, looks at what each returned and, in asynchronous code, gathers the
+handlers that are not inline even if there are none. That takes longer than everything our handler does
+(``handle_event`` and ``ahandle_event`` in
 https://python.langchain.com/api_reference/core/callbacks/langchain_core.callbacks.manager.handle_event.html). A chat
-model moreover asks each handler whether it takes streams, by a protocol's ``isinstance``: that takes as long as a dozen
-events. Beside other handlers LangChain's own functions do everything.
+model also asks each handler whether it takes streams, by the ``isinstance`` of a protocol, which takes as long as a
+dozen events. So both are wrapped: our handler is called at once if it is the only one; beside other handlers
+LangChain's own functions do everything. Decision 11 has the measurements, and the tests compare both ways.
 """
 
 from __future__ import annotations
@@ -20,25 +21,25 @@ _SIGNATURE = ("handlers", "event_name", "ignore_condition_name")
 
 
 def hook_events(handler: Any, calls: Mapping[str, Callable[[Any, Any], object]], manager: Any) -> None:
-    """Where LangChain's function is not as it was, nothing is hooked and nothing is lost but time.
+    """Wrap LangChain's functions. If one has another signature, it is left alone and only time is lost.
 
     ``calls`` are the handler's methods by name, with arguments and keywords packed; ``manager`` is the module
     ``langchain_core.callbacks.manager``.
     """
-    for name, make in (("handle_event", _straight), ("ahandle_event", _straight_later)):
+    for name, make in (("handle_event", _fast_handle_event), ("ahandle_event", _fast_ahandle_event)):
         code = getattr(getattr(manager, name, None), "__code__", None)
         if code is not None and code.co_varnames[:3] == _SIGNATURE:
             patching.wrap(manager, name, functools.partial(make, handler, calls))
 
 
 def hook_models(handler: Any, base: type) -> None:
-    """Have chat models not ask our handler, which takes no streams; the same where the method is not as it was."""
+    """Keep chat models from asking our handler, which takes no streams; leave a method of another shape alone."""
     code = getattr(vars(base).get("_should_stream"), "__code__", None)
     if code is not None and "run_manager" in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]:
-        patching.wrap(base, "_should_stream", functools.partial(_unasked, handler))
+        patching.wrap(base, "_should_stream", functools.partial(_without_our_handler, handler))
 
 
-def _unasked(handler: Any, function: Any) -> Any:
+def _without_our_handler(handler: Any, function: Any) -> Any:
     @functools.wraps(function)
     def _should_stream(self: Any, *args: Any, run_manager: Any = None, **kwargs: Any) -> Any:
         handlers: Any = getattr(run_manager, "handlers", ())
@@ -49,7 +50,7 @@ def _unasked(handler: Any, function: Any) -> Any:
     return _should_stream
 
 
-def _straight(handler: Any, calls: Mapping[str, Any], function: Any) -> Any:
+def _fast_handle_event(handler: Any, calls: Mapping[str, Any], function: Any) -> Any:
     @functools.wraps(function)
     def handle_event(
         handlers: Any, event_name: str, ignore_condition_name: str | None, *args: Any, **kwargs: Any
@@ -64,7 +65,7 @@ def _straight(handler: Any, calls: Mapping[str, Any], function: Any) -> Any:
     return handle_event
 
 
-def _straight_later(handler: Any, calls: Mapping[str, Any], function: Any) -> Any:
+def _fast_ahandle_event(handler: Any, calls: Mapping[str, Any], function: Any) -> Any:
     @functools.wraps(function)
     async def ahandle_event(
         handlers: Any, event_name: str, ignore_condition_name: str | None, *args: Any, **kwargs: Any

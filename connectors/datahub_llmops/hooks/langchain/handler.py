@@ -1,8 +1,8 @@
-"""LangChain: one callback handler for every chain, graph, agent, retriever, model and tool of the process.
+"""LangChain's callback handler: one for every chain, graph, agent, retriever, model and tool of the process.
 
-Registered as the default of a context variable, the one registration that also sees threads
+It is registered as the default of a context variable, the only registration that also reaches threads
 (https://python.langchain.com/api_reference/core/tracers/langchain_core.tracers.context.register_configure_hook.html).
-Imported by the import hook only, when the application itself imports LangChain.
+The import hook loads this module once the application has imported LangChain.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any, Final
 from langchain_core.callbacks.base import BaseCallbackHandler
 from typing_extensions import override
 
+from datahub_llmops.hooks import runtime
 from datahub_llmops.hooks.guard import guarded
 from datahub_llmops.hooks.langchain import events, fast_path
 from datahub_llmops.hooks.langchain.events import EVENTS
@@ -20,11 +21,11 @@ from datahub_llmops.hooks.parts import Answer, Retrieval, Skipped
 
 
 class Handler(BaseCallbackHandler):
-    """Fills answers. Runs inline in sync and async code: it must never wait, and it does not."""
+    """Fills answers. It runs inline, in async code too, so it must never wait."""
 
     run_inline = True
     raise_error = False
-    # Plain attributes, not the properties of the base class: they are looked up at every event.
+    # Plain attributes in place of the properties of the base class: they are read at every event.
     ignore_llm = False
     ignore_chain = False
     ignore_agent = False
@@ -36,7 +37,7 @@ class Handler(BaseCallbackHandler):
 
     @override
     def __reduce__(self) -> Any:
-        # In a config that is pickled or copied: the handler of the process where it arrives.
+        # In a pickled or copied config it becomes the handler of the process where it arrives.
         return _the_handler, ()
 
     def __copy__(self) -> Handler:
@@ -46,15 +47,15 @@ class Handler(BaseCallbackHandler):
         return self
 
     def switch(self, on: bool) -> None:
-        """See everything, or nothing. A hook of LangChain's cannot be unregistered."""
+        """Turn the handler on or off. LangChain has no way to unregister it."""
         self.ignore_llm = self.ignore_chain = self.ignore_agent = not on
         self.ignore_retriever = self.ignore_chat_model = not on
         if not on:
             self.runs.clear()
 
-    def surroundings(self) -> tuple[Answer | Skipped, bool, Retrieval | None]:
-        """Answer, whether it begins there, and the retriever around, for what has no run of its own."""
-        return self.runs.place(None)
+    def enclosing(self) -> tuple[Answer | Skipped, bool, Retrieval | None]:
+        """Return the open answer, whether it starts here, and the enclosing retrieval: for a call without a run."""
+        return self.runs.enclosing(None)
 
 
 CALLS: Final = {name: guarded(f"langchain.{name}")(call) for name, call in EVENTS.items()}
@@ -82,42 +83,41 @@ def _the_handler() -> Handler:
 
 
 def detach() -> None:
-    """See nothing from now on."""
+    """Turn the handler off."""
     if _handler is not None:
         _handler.switch(False)
 
 
 def attached() -> Handler | None:
-    """The handler, where it is on."""
+    """Return the handler if it is on."""
     return _handler if _handler is not None and not _handler.ignore_chain else None
 
 
 def hook_events(manager: Any) -> None:
-    """Have events go straight to the handler where it is the only one."""
+    """Send events straight to the handler where it is the only one."""
     fast_path.hook_events(_the_handler(), CALLS, manager)
 
 
 def hook_config(config: Any) -> None:
-    """Have runs know the run around them where LangChain does not say it."""
+    """Let runs find the enclosing run where LangChain does not pass it."""
     _the_handler().runs.look_up(config)
 
 
 def hook_models(base: type) -> None:
-    """Have chat models not ask the handler what it is."""
+    """Keep chat models from asking the handler what it is."""
     fast_path.hook_models(_the_handler(), base)
 
 
-def attach() -> Handler:
-    """Register once a process; later calls switch the same handler on again."""
+def attach(tracers: Any) -> None:
+    """Turn the handler on, and register it with ``langchain_core.tracers.context`` once a process."""
     global _registered
     handler = _the_handler()
     if not _registered:
-        from langchain_core.tracers.context import register_configure_hook
-
         _registered = True
-        register_configure_hook(ContextVar("datahub_llmops_handler", default=handler), inheritable=True)
+        variable = ContextVar("datahub_llmops_handler", default=handler)
+        tracers.register_configure_hook(variable, inheritable=True)
     handler.switch(True)
-    return handler
+    runtime.sweep_regularly(handler.runs.sweep)
 
 
 _registered = False

@@ -1,4 +1,4 @@
-"""Optional: the name of an agent's system prompt, which LangChain passes to no callback.
+"""Optional middleware that names an agent's system prompt, which LangChain passes to no callback.
 
 ``create_agent(..., middleware=[lineage.prompt_middleware("support-system", version="3")])``
 (https://docs.langchain.com/oss/python/langchain/middleware).
@@ -11,11 +11,11 @@ from typing import Any
 
 from typing_extensions import override
 
-from datahub_llmops.hooks import parts
+from datahub_llmops.hooks import runtime
 
 
 def prompt_middleware(name: str, *, version: str | int | None = None, registry: str = "custom") -> Any:
-    """An ``AgentMiddleware`` that says which prompt version the agent's system message is.
+    """Build an ``AgentMiddleware`` that names the prompt version of the agent's system message.
 
     ``registry`` is its platform, such as ``langfuse`` or ``mlflow``. Raises ``ImportError`` without ``langchain`` 1.
     """
@@ -30,20 +30,20 @@ def prompt_middleware(name: str, *, version: str | int | None = None, registry: 
 
         @override
         def wrap_model_call(self, request: Any, handler: Callable[[Any], Any]) -> Any:
-            before = parts.prompt_named.get()
-            parts.prompt_named.set(identity)
+            before = runtime.named_prompt.get()
+            runtime.named_prompt.set(identity)
             try:
                 return handler(request)
             finally:
-                parts.prompt_named.set(before)
+                runtime.named_prompt.set(before)
 
         @override
         async def awrap_model_call(self, request: Any, handler: Callable[[Any], Any]) -> Any:
-            before = parts.prompt_named.get()
-            parts.prompt_named.set(identity)
+            before = runtime.named_prompt.get()
+            runtime.named_prompt.set(identity)
             try:
                 return await handler(request)
             finally:
-                parts.prompt_named.set(before)
+                runtime.named_prompt.set(before)
 
     return PromptName()

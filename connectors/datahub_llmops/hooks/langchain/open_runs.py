@@ -1,7 +1,7 @@
-"""LangChain's runs that have begun and not ended: which answer a run belongs to, and inside which retriever it is.
+"""LangChain's open runs: which answer a run belongs to, and which retriever encloses it.
 
-A run that is nothing but a place in the tree, as most are, is known by the entry of its parent. Keys are the numbers of
-the run ids: a ``UUID`` is hashed and compared in Python, at every event.
+Most runs are mere nodes of the tree; such a run maps to the entry of its parent. Keys are the numbers of the run ids,
+because a ``UUID`` is hashed and compared in Python, at every event.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Root:
 
 
 class OpenRuns(dict[int, Any]):
-    """By id: the part of the answer that a run is, or that of the nearest run above it which is one."""
+    """Maps a run id to its part of the answer; a run that is no part maps to that of its nearest ancestor."""
 
     __slots__ = ("_child_config",)
 
@@ -36,38 +36,38 @@ class OpenRuns(dict[int, Any]):
         self._child_config: ContextVar[Any] | None = None
 
     def look_up(self, module: Any) -> None:
-        """Find the variable of ``langchain_core.runnables.config`` that holds the config of the run around."""
+        """Find the variable of ``langchain_core.runnables.config`` that holds the config of the enclosing run."""
         variable = getattr(module, "var_child_runnable_config", None)
         self._child_config = variable if isinstance(variable, ContextVar) else None
 
-    def place(self, parent: int | None) -> tuple[Answer | Skipped, bool, Retrieval | None]:
-        """Answer, whether the run is its root, and the retriever that it runs inside."""
+    def enclosing(self, parent: int | None) -> tuple[Answer | Skipped, bool, Retrieval | None]:
+        """Return the answer of a new run, whether the run is its root, and the enclosing retrieval."""
         if parent is None:
-            # A fallback's attempts carry no parent; the config that surrounds them does.
+            # Attempts of a fallback have no parent; the config around them has.
             variable = self._child_config
             config = variable.get() if variable is not None else None
             if config:
-                surrounding = getattr(config.get("callbacks"), "parent_run_id", None)
-                parent = None if surrounding is None else surrounding.int
-        held = self.get(parent) if parent is not None else None
-        if held is not None:
-            return held.answer, False, held if type(held) is Retrieval else None
+                enclosing = getattr(config.get("callbacks"), "parent_run_id", None)
+                parent = None if enclosing is None else enclosing.int
+        entry = self.get(parent) if parent is not None else None
+        if entry is not None:
+            return entry.answer, False, entry if type(entry) is Retrieval else None
         if len(self) >= runtime.MAX_OPEN:
             self.sweep()
-        return runtime.enter("langchain"), True, None
+        return runtime.enter_answer("langchain"), True, None
 
     def end(self, run: int) -> Any:
-        """What the run was; nothing for one that is known by its parent's entry."""
-        held = self.pop(run, None)
-        return held if held is not None and held.key == run else None
+        """Remove a run and return its part; ``None`` for a run that is no part."""
+        entry = self.pop(run, None)
+        return entry if entry is not None and entry.key == run else None
 
     def sweep(self) -> None:
         """Give up what never ends."""
         if self:
-            runtime.sweep(self, _begun)
+            runtime.sweep(self, _start_of)
 
 
-def _begun(key: Any, held: Any) -> float | None:
-    """When a run began; of one that is known by its parent's entry, when its answer ended."""
-    begun = held.started if held.key == key else getattr(held.answer, "ended", None)
-    return begun if isinstance(begun, float) else None
+def _start_of(key: Any, entry: Any) -> float | None:
+    """Return when a run began; for a run that is no part, when its answer ended."""
+    start = entry.started if entry.key == key else getattr(entry.answer, "ended", None)
+    return start if isinstance(start, float) else None

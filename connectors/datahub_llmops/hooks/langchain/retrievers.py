@@ -1,59 +1,53 @@
-"""LangChain's retrievers: each hands itself over to the event of its start, which carries no object, and is described.
+"""Describes LangChain's retrievers. Each passes itself to its start event, which carries no object.
 
-Nothing is added to what others see: the object travels in a context variable of ours.
+The object travels in a context variable of ours, so other handlers see nothing of it.
 """
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from contextvars import ContextVar
 from typing import Any, Final
 
 from datahub_llmops.hooks import chunk_sources, patching, runtime, store_identity
 from datahub_llmops.hooks.guard import guarded
 from datahub_llmops.hooks.parts import Metadata, Retrieval
-from datahub_llmops.hooks.retriever_cache import Described, attributes, kept
-
-handed_over: ContextVar[Any] = ContextVar("datahub_llmops_retriever", default=None)
-"""The retriever object on its way from ``_get_ls_params`` to ``on_retriever_start``, and nowhere else."""
-searching: ContextVar[Retrieval | None] = ContextVar("datahub_llmops_retrieval", default=None)
-"""The retrieval that runs in this context; searches of a store inside it belong to it."""
-
+from datahub_llmops.hooks.retriever_cache import RetrieverInfo, find_cached, own_attributes
 
 _PLAIN: Final = (str, int, float, bool, type(None))
 
 
-def _description(retriever: Any) -> Described:
-    own = attributes(retriever)
+def _find_info(retriever: Any) -> RetrieverInfo:
+    own = own_attributes(retriever)
     options = own.get("search_kwargs")
-    known = kept(retriever, own, options)
-    if known is not None:
-        return known
-    found = Described(*store_identity.langchain_retriever(retriever))
-    # Only where all of it can be compared: a filter can change inside, parts and rerankers have options of their own.
+    cached = find_cached(retriever, own, options)
+    if cached is not None:
+        return cached
+    info = RetrieverInfo(*store_identity.describe_langchain_retriever(retriever))
+    # Cache only what can be compared: a filter can change inside, and parts and rerankers have options of their own.
     plain = options is None or (
         isinstance(options, dict) and all(type(value) in _PLAIN for value in options.values())
     )
     if plain and "retrievers" not in own and "base_compressor" not in own:
-        found.keep(retriever, options)
-    return found
+        info.cache(retriever, options)
+    return info
 
 
 def describe(retrieval: Retrieval, retriever: Any, metadata: Metadata, name: str | None) -> None:
-    """Facts of the live retriever: its class and options, its index, the model that embeds the queries.
+    """Describe a retrieval by its live retriever: class and options, index, and the model that embeds queries.
 
-    ``metadata`` is that of the run; without the retriever it has the names of classes.
+    Without the retriever, the ``metadata`` of the run has the names of classes.
     """
     if retriever is not None:
-        found = _description(retriever)
-        retrieval.retriever = found.named
-        retrieval.facts = found.facts
-        if found.store is not None:
-            retrieval.index = store_identity.identity(found.store)
-            if found.embedding is None:
-                found.embedding = store_identity.embedding(store_identity.model_of(found.store))
-            retrieval.embedding = found.embedding
+        info = _find_info(retriever)
+        retrieval.retriever = info.named
+        retrieval.facts = info.facts
+        if info.store is not None:
+            retrieval.index = store_identity.identify_store(info.store)
+            if info.embedding is None:
+                model = store_identity.find_embedding_model(info.store)
+                info.embedding = store_identity.identify_embedding(model)
+            retrieval.embedding = info.embedding
     else:
         shown = name or metadata.get("ls_retriever_name")
         retrieval.retriever = {"name": shown} if isinstance(shown, str) else {}
@@ -65,16 +59,16 @@ def describe(retrieval: Retrieval, retriever: Any, metadata: Metadata, name: str
         retrieval.index = {**(retrieval.index or {}), "urn": urn}
 
 
-def at_store(retrieval: Retrieval, store: Any) -> None:
-    """Index and embedding model of a retrieval, from the store object."""
-    retrieval.index = store_identity.identity(store)
-    retrieval.embedding = store_identity.embedding(store_identity.model_of(store))
+def describe_store(retrieval: Retrieval, store: Any) -> None:
+    """Take index and embedding model of a retrieval from the store object."""
+    retrieval.index = store_identity.identify_store(store)
+    retrieval.embedding = store_identity.identify_embedding(store_identity.find_embedding_model(store))
 
 
-def chunks_of(documents: Sequence[Any], scores: dict[int, float] | None) -> list[object]:
-    """The documents found, as ``provenance.note`` notes them."""
+def list_chunks(documents: Sequence[Any], scores: dict[int, float] | None) -> list[object]:
+    """Return the documents found, as the flat list of ``chunk_sources.append_chunk``."""
     found: list[object] = []
-    note = chunk_sources.note
+    append = chunk_sources.append_chunk
     for document in documents:
         own = document.__dict__
         metadata = own.get("metadata")
@@ -83,21 +77,21 @@ def chunks_of(documents: Sequence[Any], scores: dict[int, float] | None) -> list
             score = metadata.get("relevance_score")
         identity = own.get("id")
         if identity is None and metadata:
-            # Where Qdrant's and Milvus' packages put it.
+            # Qdrant's and Milvus' packages put the id here.
             identity = metadata.get("_id", metadata.get("pk"))
-        # The text is the name of a chunk that has no id.
+        # The text identifies a chunk that has no id.
         text = own.get("page_content") if identity is None else None
-        note(found, identity, score, text, metadata)
+        append(found, identity, score, text, metadata)
     return found
 
 
 def hook_retrievers(base: Any) -> None:
-    """Have every retriever hand itself over to the event of its start. Nothing is added to what others see."""
-    if not patching.wrap(base, "_get_ls_params", _handing_over) and not patching.wrapped(
+    """Have every retriever pass itself to its start event."""
+    if not patching.wrap(base, "_get_ls_params", _passing_on) and not patching.is_wrapped(
         getattr(base, "_get_ls_params", None)
     ):
-        runtime.unresolved["langchain: BaseRetriever._get_ls_params (retrievers by class name only)"] = 1
-    for kind in patching.every_subclass(base):
+        runtime.degraded["langchain: BaseRetriever._get_ls_params (retrievers by class name only)"] = 1
+    for kind in patching.list_subclasses(base):
         if kind is not base:
             _hook_retriever(kind)
     patching.on_new_subclass(base, _hook_retriever)
@@ -105,39 +99,39 @@ def hook_retrievers(base: Any) -> None:
 
 @guarded("langchain.hook_retriever")
 def _hook_retriever(kind: type) -> None:
-    # EnsembleRetriever has an invoke of its own, which asks nobody for parameters.
-    patching.wrap(kind, "invoke", _invoking)
-    patching.wrap(kind, "ainvoke", _ainvoking)
+    # EnsembleRetriever overrides invoke and never calls _get_ls_params.
+    patching.wrap(kind, "invoke", _passing_on_in_invoke)
+    patching.wrap(kind, "ainvoke", _passing_on_in_ainvoke)
 
 
-def _handing_over(function: Any) -> Any:
+def _passing_on(function: Any) -> Any:
     @functools.wraps(function)
     def _get_ls_params(self: Any, **kwargs: Any) -> Any:
-        handed_over.set(self)
+        runtime.passed_retriever.set(self)
         return function(self, **kwargs)
 
     return _get_ls_params
 
 
-def _invoking(function: Any) -> Any:
+def _passing_on_in_invoke(function: Any) -> Any:
     @functools.wraps(function)
     def invoke(self: Any, *args: Any, **kwargs: Any) -> Any:
-        handed_over.set(self)
+        runtime.passed_retriever.set(self)
         try:
             return function(self, *args, **kwargs)
         finally:
-            handed_over.set(None)
+            runtime.passed_retriever.set(None)
 
     return invoke
 
 
-def _ainvoking(function: Any) -> Any:
+def _passing_on_in_ainvoke(function: Any) -> Any:
     @functools.wraps(function)
     async def ainvoke(self: Any, *args: Any, **kwargs: Any) -> Any:
-        handed_over.set(self)
+        runtime.passed_retriever.set(self)
         try:
             return await function(self, *args, **kwargs)
         finally:
-            handed_over.set(None)
+            runtime.passed_retriever.set(None)
 
     return ainvoke

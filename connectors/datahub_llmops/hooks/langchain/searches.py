@@ -1,6 +1,6 @@
-"""Searches of LangChain's vector stores: those that bypass a retriever, and the scores of those behind one.
+"""Records searches of LangChain's vector stores that bypass a retriever, and the scores of those behind one.
 
-The outermost wrapped call of a context is the search; calls inside it, or inside a retriever, give scores only.
+The outermost wrapped call of a context is the search; calls inside it, or inside a retriever, contribute scores only.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Any, Final
 from datahub_llmops.hooks import runtime, store_identity, wrapping
 from datahub_llmops.hooks.guard import guarded
 from datahub_llmops.hooks.langchain import retrievers
-from datahub_llmops.hooks.parts import Answer, Retrieval, keep
-from datahub_llmops.hooks.wrapping import Done, Frame
+from datahub_llmops.hooks.parts import Answer, Retrieval, add_part
+from datahub_llmops.hooks.wrapping import Call, Frame
 
 SEARCHES: Final = (
     "similarity_search",
@@ -33,17 +33,17 @@ SEARCHES: Final = (
 )
 
 
-def watched(function: Any) -> Any:
-    """A wrapper of a search. Behind a retriever it takes down scores and no more."""
-    bypassing = wrapping.watched(_before_search, _after_search)(function)
+def watch(function: Any) -> Any:
+    """Wrap a search. Behind a retriever the wrapper notes scores and no more."""
+    direct = wrapping.watch(_before_search, _after_search)(function)
     scored = "score" in function.__name__
     if inspect.iscoroutinefunction(function):
 
         @functools.wraps(function)
         async def later(*args: Any, **kwargs: Any) -> Any:
-            retrieval = _around(args)
+            retrieval = _find_enclosing(args)
             if retrieval is None:
-                return await bypassing(*args, **kwargs)
+                return await direct(*args, **kwargs)
             result = await function(*args, **kwargs)
             if scored:
                 _note_scores(retrieval, result)
@@ -53,9 +53,9 @@ def watched(function: Any) -> Any:
 
     @functools.wraps(function)
     def now(*args: Any, **kwargs: Any) -> Any:
-        retrieval = _around(args)
+        retrieval = _find_enclosing(args)
         if retrieval is None:
-            return bypassing(*args, **kwargs)
+            return direct(*args, **kwargs)
         result = function(*args, **kwargs)
         if scored:
             _note_scores(retrieval, result)
@@ -64,34 +64,34 @@ def watched(function: Any) -> Any:
     return now
 
 
-def _around(args: Any) -> Retrieval | None:
-    """The retriever or search that this one is a part of."""
-    frame = wrapping.running.get()
+def _find_enclosing(args: Any) -> Retrieval | None:
+    """Return the retrieval that this search is a part of."""
+    frame = runtime.running_call.get()
     if frame is not None:
         return frame.retrieval
-    current = retrievers.searching.get()
+    current = runtime.current_retrieval.get()
     if current is None or current.ended is not None or not runtime.enabled:
         return None
     index = current.index
     if index is None or ("platform" not in index and "collection" not in index):
-        _found_at(current, args)
+        _note_store(current, args)
     return current
 
 
 @guarded("stores.found_at")
-def _found_at(retrieval: Retrieval, args: Any) -> None:
-    """The store of a retriever that does not say it."""
+def _note_store(retrieval: Retrieval, args: Any) -> None:
+    """Take the index from the store that a retriever searches, if the retriever itself does not name it."""
     if not args or not isinstance(retrieval.answer, Answer):
         return
     urn = (retrieval.index or {}).get("urn")
-    retrievers.at_store(retrieval, args[0])
+    retrievers.describe_store(retrieval, args[0])
     if urn is not None:
         retrieval.index = {**(retrieval.index or {}), "urn": urn}
 
 
 @guarded("stores.inside_search")
 def _note_scores(retrieval: Retrieval, result: Any) -> None:
-    """Take down the scores of (document, score) pairs: which of the documents are chunks, the retriever will say."""
+    """Note the scores of (document, score) pairs. The retriever decides later which documents are chunks."""
     if (
         isinstance(result, list)
         and result
@@ -108,19 +108,19 @@ def _note_scores(retrieval: Retrieval, result: Any) -> None:
 
 @guarded("stores.before_search")
 def _before_search(function: Any, args: Any, kwargs: Any) -> Frame | None:
-    if wrapping.running.get() is not None or not args:
+    if runtime.running_call.get() is not None or not args:
         return None
-    return Frame("search", _direct(args[0], kwargs))
+    return Frame("search", _begin_direct_search(args[0], kwargs))
 
 
-def _direct(store: Any, kwargs: Mapping[str, Any]) -> Retrieval | None:
-    """A search without a retriever, under the run or answer that it happens in."""
+def _begin_direct_search(store: Any, kwargs: Mapping[str, Any]) -> Retrieval | None:
+    """Begin a search without a retriever, in the run or answer around it."""
     from datahub_llmops.hooks.langchain import handler as langchain
 
     handler = langchain.attached()
     if handler is None:
         return None
-    answer, root, within = handler.surroundings()
+    answer, root, within = handler.enclosing()
     if type(answer) is not Answer:
         return None
     retrieval = Retrieval(answer, None, None)
@@ -128,7 +128,7 @@ def _direct(store: Any, kwargs: Mapping[str, Any]) -> Retrieval | None:
     if within is not None:
         within.composite = True
     retrieval.retriever = {"class": store_identity.class_name(store), "direct": True}
-    retrievers.at_store(retrieval, store)
+    retrievers.describe_store(retrieval, store)
     facts = retrieval.facts = {}
     k = kwargs.get("k")
     if isinstance(k, int):
@@ -136,26 +136,26 @@ def _direct(store: Any, kwargs: Mapping[str, Any]) -> Retrieval | None:
     keys = store_identity.filter_keys(kwargs.get("filter"))
     if keys:
         facts["filter_keys"] = keys
-    keep(answer, retrieval)
+    add_part(answer, retrieval)
     return retrieval
 
 
 @guarded("stores.after_search")
-def _after_search(call: Done) -> None:
+def _after_search(call: Call) -> None:
     retrieval = call.frame.retrieval
     if retrieval is None:
         return
     if call.error is not None:
-        status, name = runtime.failure(call.error)
-        runtime.ended(retrieval, status, name)
+        status, name = runtime.describe_error(call.error)
+        runtime.end_part(retrieval, status, name)
     else:
         _note_scores(retrieval, call.result)
-        retrieval.chunks = retrievers.chunks_of(_documents(call.result), retrieval.scores)
-        runtime.ended(retrieval)
+        retrieval.chunks = retrievers.list_chunks(_list_documents(call.result), retrieval.scores)
+        runtime.end_part(retrieval)
 
 
-def _documents(result: Any) -> list[Any]:
-    """The documents of a result, which are in pairs with their scores or alone."""
+def _list_documents(result: Any) -> list[Any]:
+    """Return the documents of a result, which holds them alone or in pairs with their scores."""
     found = (
         [one[0] if isinstance(one, tuple) and one else one for one in result]
         if isinstance(result, list)

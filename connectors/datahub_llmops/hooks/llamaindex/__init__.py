@@ -1,1 +1,1 @@
-"""What hooks into LlamaIndex."""
+"""Hooks into LlamaIndex."""

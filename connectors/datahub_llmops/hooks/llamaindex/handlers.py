@@ -1,10 +1,11 @@
-"""LlamaIndex: a span handler, which gets the live objects, and an event handler on the root dispatcher.
+"""LlamaIndex's handlers: a span handler, which gets the live objects, and an event handler on the root dispatcher.
 
-https://docs.llamaindex.ai/en/stable/module_guides/observability/instrumentation/. Handlers there run inline and their
-exceptions vanish without a log, so ours are guarded. Imported by the import hook only.
+https://docs.llamaindex.ai/en/stable/module_guides/observability/instrumentation/. LlamaIndex runs handlers inline and
+drops their exceptions without a log, so ours are guarded. The import hook loads this module.
 
-For each of the forty spans and events of a query LlamaIndex goes through the handlers of every dispatcher above. Where
-ours are the only ones that do anything they are called at once, which takes less than without any.
+Why there is a fast path: for each of the forty spans and events of a query LlamaIndex goes through the handlers of
+every dispatcher above. Where ours are the only ones that do anything, they are called at once, which takes less time
+than LlamaIndex without any handler.
 """
 
 from __future__ import annotations
@@ -13,18 +14,17 @@ import functools
 import sys
 from typing import Any, Final
 
-from llama_index.core import instrumentation
 from llama_index.core.instrumentation.event_handlers import BaseEventHandler, NullEventHandler
 from llama_index.core.instrumentation.span_handlers import BaseSpanHandler, NullSpanHandler
 from typing_extensions import override
 
-from datahub_llmops.hooks import patching
+from datahub_llmops.hooks import patching, runtime
 from datahub_llmops.hooks.llamaindex import spans as llamaindex_spans
 from datahub_llmops.hooks.llamaindex.spans import EVENTS, NAME, PARTS, spans
 
 
 class Events(BaseEventHandler):
-    """Looks an event up by its class; those of every token are not in the table."""
+    """Looks an event up by its class. Events that occur once a token are not in the table."""
 
     @classmethod
     @override
@@ -39,9 +39,9 @@ class Events(BaseEventHandler):
 
 
 class Spans(BaseSpanHandler):  # type: ignore[type-arg]  # the span class is a type of theirs that is not used
-    """The three methods themselves: the standard way builds an object and takes a lock for every span.
+    """Overrides the three methods themselves: the standard way builds an object and takes a lock for every span.
 
-    A span that is nothing but a place in the tree, as most are, is dealt with here: a call more is felt at 40 a query.
+    Most spans are mere nodes of the tree and are handled right here: with forty spans a query each call counts.
     """
 
     @classmethod
@@ -97,70 +97,71 @@ class Spans(BaseSpanHandler):  # type: ignore[type-arg]  # the span class is a t
 _handlers: Final = (Events(), Spans())
 
 
-def _dispatcher() -> Any:
-    return instrumentation.get_dispatcher()  # type: ignore[attr-defined]  # re-exported without saying so
-
-
-def attach() -> None:
-    """Put both handlers on the root dispatcher, once."""
-    root = _dispatcher()
+def attach(instrumentation: Any) -> None:
+    """Put both handlers on the root dispatcher of ``llama_index.core.instrumentation``, once."""
+    global _root
+    root = _root = instrumentation.get_dispatcher()
     events, ours = _handlers
     if not any(one is events for one in root.event_handlers):
         root.add_event_handler(events)
     if not any(one is ours for one in root.span_handlers):
         root.add_span_handler(ours)
-    _straight(root)
+    _hook_dispatch(root)
+    runtime.sweep_regularly(llamaindex_spans.sweep)
+
+
+_root: Any = None
 
 
 def detach() -> None:
-    """Take them off again."""
-    root = _dispatcher()
-    events, ours = _handlers
-    root.event_handlers[:] = [one for one in root.event_handlers if one is not events]
-    root.span_handlers[:] = [one for one in root.span_handlers if one is not ours]
+    """Remove both handlers."""
+    if _root is not None:
+        events, ours = _handlers
+        _root.event_handlers[:] = [one for one in _root.event_handlers if one is not events]
+        _root.span_handlers[:] = [one for one in _root.span_handlers if one is not ours]
     spans.clear()
     llamaindex_spans.open_calls.clear()
 
 
-# Straight to our handlers
+# The fast path
 
 
-def _straight(root: Any) -> None:
-    """Nothing is hooked beside other handlers, and nothing is lost but time."""
+def _hook_dispatch(root: Any) -> None:
+    """Wrap the dispatcher's methods. Beside other handlers nothing is wrapped and only time is lost."""
     events, ours = _handlers
     module = sys.modules.get("llama_index_instrumentation.dispatcher")
     tags: Any = getattr(module, "active_instrument_tags", None)
 
-    def told(event: Any, **kwargs: Any) -> None:
-        found = tags.get()
-        if found:
-            event.tags.update(found)
+    def handle_event(event: Any, **kwargs: Any) -> None:
+        current = tags.get()
+        if current:
+            event.tags.update(current)
         events.handle(event)
 
     for name, handlers, call in (
-        ("event", "event_handlers", told if tags is not None else None),
+        ("event", "event_handlers", handle_event if tags is not None else None),
         ("span_enter", "span_handlers", ours.span_enter),
         ("span_exit", "span_handlers", ours.span_exit),
     ):
         others = [one for one in getattr(root, handlers) if one not in _handlers]
         if call is not None and all(type(one) in (NullEventHandler, NullSpanHandler) for one in others):
-            patching.wrap(type(root), name, functools.partial(_short, root, handlers, call))
+            patching.wrap(type(root), name, functools.partial(_fast_dispatch, root, handlers, call))
 
 
-def _short(root: Any, handlers: str, call: Any, function: Any) -> Any:
-    """``call`` instead of ``function`` where a dispatcher reports to the root alone, and that as it does now."""
-    alone = list(getattr(root, handlers))
+def _fast_dispatch(root: Any, handlers: str, call: Any, function: Any) -> Any:
+    """Do ``call`` in place of ``function`` while a dispatcher reports to the unchanged root and nobody else."""
+    expected = list(getattr(root, handlers))
 
     @functools.wraps(function)
-    def short(self: Any, *given: Any, **named: Any) -> None:
+    def dispatch(self: Any, *args: Any, **kwargs: Any) -> None:
         if (
             not getattr(self, handlers)
-            and getattr(root, handlers) == alone
+            and getattr(root, handlers) == expected
             and self.propagate
             and self.parent_name == self.root_name
         ):
-            call(*given, **named)
+            call(*args, **kwargs)
         else:
-            function(self, *given, **named)
+            function(self, *args, **kwargs)
 
-    return short
+    return dispatch

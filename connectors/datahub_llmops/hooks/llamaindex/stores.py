@@ -1,4 +1,4 @@
-"""LlamaIndex's vector stores: writes, deletes, and queries that bypass a retriever; what only their callers know."""
+"""Records writes, deletes and direct queries of LlamaIndex's vector stores, and what only their callers know."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any, Final
 
+from datahub_llmops.answer_store.keys import WritesKey
 from datahub_llmops.hooks import (
     chunk_sources,
     patching,
@@ -14,20 +15,19 @@ from datahub_llmops.hooks import (
     stamping,
     store_identity,
     wrapping,
-    write_events,
 )
 from datahub_llmops.hooks.guard import guarded
-from datahub_llmops.hooks.langchain import writes
 from datahub_llmops.hooks.llamaindex.spans import spans
-from datahub_llmops.hooks.parts import Answer, Retrieval, held, keep
-from datahub_llmops.hooks.wrapping import Done, Frame
+from datahub_llmops.hooks.parts import Answer, Retrieval, add_part, get_fast
+from datahub_llmops.hooks.record_write import record_write
+from datahub_llmops.hooks.wrapping import Call, Frame
 
 # Vector stores
 
 
 def hook_stores(base: type) -> None:
-    """Wrap every vector store class there is and will be."""
-    for kind in patching.every_subclass(base):
+    """Wrap every vector store class, now and later."""
+    for kind in patching.list_subclasses(base):
         _wrap(kind)
     patching.on_new_subclass(base, _wrap)
 
@@ -45,17 +45,17 @@ def _wrap(kind: type) -> None:
 
 @guarded("llamaindex.before_write")
 def _before_write(function: Any, args: Any, kwargs: Any) -> Frame | None:
-    outer = wrapping.running.get()
+    outer = runtime.running_call.get()
     return None if outer is not None and outer.kind == "write" else Frame("write")
 
 
 @guarded("llamaindex.stamp")
 def _stamp(function: Any, args: Any, kwargs: Any) -> Any:
-    job = write_events.job.get()
+    job = runtime.current_job.get()
     nodes = args[1] if len(args) > 1 else kwargs.get("nodes")
     if job is None or not job.stamp or not args or not isinstance(nodes, (list, tuple)):
         return None
-    copies = stamping.nodes(job, args[0], nodes)
+    copies = stamping.stamp_nodes(job, args[0], nodes)
     if copies is None:
         return None
     if len(args) > 1:
@@ -64,87 +64,89 @@ def _stamp(function: Any, args: Any, kwargs: Any) -> Any:
 
 
 @guarded("llamaindex.after_add")
-def _after_add(call: Done) -> None:
+def _after_add(call: Call) -> None:
     nodes = call.argument(1, "nodes")
     if not call.args or not isinstance(nodes, (list, tuple)):
         return
     sources = []
     for node in nodes:
-        picked = stamping.picked(node.metadata)
+        picked = stamping.pick_metadata(node.metadata)
         source = node.source_node
         if not picked and source is not None:
-            picked = stamping.picked(source.metadata)
+            picked = stamping.pick_metadata(source.metadata)
         sources.append(picked)
-    facts, embedding = indexing_facts.get() or ({}, None)
+    facts, embedding = runtime.indexing_facts.get() or ({}, None)
     ids = call.result if isinstance(call.result, list) else [node.node_id for node in nodes]
-    writes.record(
+    record_write(
         call, call.args[0], "llama-index", "add", len(nodes), ids, sources, embedding=embedding, facts=facts
     )
 
 
 @guarded("llamaindex.after_delete")
-def _after_delete(call: Done) -> None:
+def _after_delete(call: Call) -> None:
     if not call.args:
         return
     ids = call.argument(1, "node_ids")
     chunks = ids if isinstance(ids, list) else []
-    # A delete by document does not say how many nodes it took.
-    writes.record(call, call.args[0], "llama-index", "delete", len(chunks) or 1, chunks, ())
+    # A delete by document does not report how many nodes it removed.
+    record_write(call, call.args[0], "llama-index", "delete", len(chunks) or 1, chunks, ())
 
 
 @guarded("llamaindex.before_query")
 def _before_query(function: Any, args: Any, kwargs: Any) -> Frame | None:
-    if wrapping.running.get() is not None or not args:
+    if runtime.running_call.get() is not None or not args:
         return None
     active = _active_span()
     span = spans.get(active.get() or "") if active is not None else None
     if span is not None and (span.retrieval is not None or not isinstance(span.answer, Answer)):
         if span.retrieval is not None and span.retrieval.index is None:
-            span.retrieval.index = store_identity.identity(args[0])
+            span.retrieval.index = store_identity.identify_store(args[0])
         return None
-    answer = span.answer if span is not None else runtime.enter("llama-index")
+    answer = span.answer if span is not None else runtime.enter_answer("llama-index")
     if not isinstance(answer, Answer):
         return None
     retrieval = Retrieval(answer, None, None)
     retrieval.root = span is None
     retrieval.retriever = {"class": store_identity.class_name(args[0]), "direct": True}
-    retrieval.index = store_identity.identity(args[0])
+    retrieval.index = store_identity.identify_store(args[0])
     query = args[1] if len(args) > 1 else kwargs.get("query")
     k = getattr(query, "similarity_top_k", None)
     if isinstance(k, int):
         retrieval.facts = {"k": k}
-    keep(answer, retrieval)
+    add_part(answer, retrieval)
     return Frame("search", retrieval)
 
 
 @guarded("llamaindex.after_query")
-def _after_query(call: Done) -> None:
+def _after_query(call: Call) -> None:
     retrieval = call.frame.retrieval
     if retrieval is None:
         return
     if call.error is not None:
-        status, name = runtime.failure(call.error)
-        runtime.ended(retrieval, status, name)
+        status, name = runtime.describe_error(call.error)
+        runtime.end_part(retrieval, status, name)
         return
-    nodes = held(call.result, "nodes") or []
-    scores = held(call.result, "similarities") or []
-    ids = held(call.result, "ids") or [node.node_id for node in nodes]
+    nodes = get_fast(call.result, "nodes") or []
+    scores = get_fast(call.result, "similarities") or []
+    ids = get_fast(call.result, "ids") or [node.node_id for node in nodes]
     found: list[object] = []
     for number, identity in enumerate(ids):
         metadata = nodes[number].metadata if number < len(nodes) else None
-        chunk_sources.note(found, identity, scores[number] if number < len(scores) else None, None, metadata)
+        chunk_sources.append_chunk(
+            found, identity, scores[number] if number < len(scores) else None, None, metadata
+        )
     retrieval.chunks = found
-    runtime.ended(retrieval)
+    runtime.end_part(retrieval)
 
 
-_add: Final = wrapping.watched(_before_write, _after_add, _stamp)
-_delete: Final = wrapping.watched(_before_write, _after_delete)
-_search: Final = wrapping.watched(_before_query, _after_query)
+_add: Final = wrapping.watch(_before_write, _after_add, _stamp)
+_delete: Final = wrapping.watch(_before_write, _after_delete)
+_search: Final = wrapping.watch(_before_query, _after_query)
 
 
 @functools.cache
 def _active_span() -> Any:
-    """LlamaIndex's variable that holds the id of the span in force."""
+    """Return LlamaIndex's variable that holds the id of the current span."""
     for name in ("llama_index_instrumentation.span", "llama_index.core.instrumentation.span"):
         try:
             module = __import__(name, fromlist=["active_span_id"])
@@ -153,89 +155,88 @@ def _active_span() -> Any:
         found = getattr(module, "active_span_id", None)
         if found is not None:
             return found
-    runtime.unresolved["llama-index: active_span_id (vector_store.query in a retriever may count twice)"] = 1
+    runtime.degraded["llama-index: active_span_id (vector_store.query in a retriever may count twice)"] = 1
     return None
 
 
-# What only the caller of a store knows: the embedding model of an index, the steps of a pipeline
+# Facts that only the caller of a store knows: the embedding model of an index, the steps of a pipeline
 
 
 def hook_index(base: type) -> None:
-    """Have ``VectorStoreIndex`` say which model embedded what it writes."""
+    """Have ``VectorStoreIndex`` tell which model embeds what it writes."""
     for name in ("_add_nodes_to_index", "_async_add_nodes_to_index"):
-        if not patching.wrap(base, name, _index_writes) and not patching.wrapped(getattr(base, name, None)):
-            runtime.unresolved[f"llama-index: VectorStoreIndex.{name} (embedding model of inserts)"] = 1
+        if not patching.wrap(base, name, _index_writes) and not patching.is_wrapped(
+            getattr(base, name, None)
+        ):
+            runtime.degraded[f"llama-index: VectorStoreIndex.{name} (embedding model of inserts)"] = 1
 
 
 def hook_pipeline(base: type) -> None:
-    """Have ``IngestionPipeline`` say its name, steps and model."""
+    """Have ``IngestionPipeline`` tell its name, steps and model."""
     for name in ("run", "arun"):
-        if not patching.wrap(base, name, _pipeline_writes) and not patching.wrapped(
+        if not patching.wrap(base, name, _pipeline_writes) and not patching.is_wrapped(
             getattr(base, name, None)
         ):
-            runtime.unresolved[f"llama-index: IngestionPipeline.{name}"] = 1
+            runtime.degraded[f"llama-index: IngestionPipeline.{name}"] = 1
 
 
 def _index_writes(function: Any) -> Any:
-    return _told(function, _of_index)
+    return _with_facts(function, _describe_index)
 
 
 def _pipeline_writes(function: Any) -> Any:
-    return _told(function, _of_pipeline)
+    return _with_facts(function, _describe_pipeline)
 
 
-def _told(function: Any, describe: Callable[[Any], Any]) -> Any:
-    # Bound before it is called: their span decorator tells a method from a function by that.
+def _with_facts(function: Any, describe: Callable[[Any], Any]) -> Any:
+    # Bind the function before calling it: their span decorator recognises a method by that.
     if inspect.iscoroutinefunction(function):
 
         @functools.wraps(function)
         async def later(self: Any, *args: Any, **kwargs: Any) -> Any:
-            before = indexing_facts.get()
-            indexing_facts.set(describe(self) or before)
+            before = runtime.indexing_facts.get()
+            runtime.indexing_facts.set(describe(self) or before)
             try:
                 return await function.__get__(self, type(self))(*args, **kwargs)
             finally:
-                indexing_facts.set(before)
+                runtime.indexing_facts.set(before)
 
         return later
 
     @functools.wraps(function)
     def now(self: Any, *args: Any, **kwargs: Any) -> Any:
-        before = indexing_facts.get()
-        indexing_facts.set(describe(self) or before)
+        before = runtime.indexing_facts.get()
+        runtime.indexing_facts.set(describe(self) or before)
         try:
             return function.__get__(self, type(self))(*args, **kwargs)
         finally:
-            indexing_facts.set(before)
+            runtime.indexing_facts.set(before)
 
     return now
 
 
 @guarded("llamaindex.of_index")
-def _of_index(index: Any) -> tuple[dict[str, Any], Any]:
-    before = indexing_facts.get()
+def _describe_index(index: Any) -> tuple[dict[str, Any], Any]:
+    before = runtime.indexing_facts.get()
     facts = dict(before[0]) if before is not None else {}
-    return facts, store_identity.embedding(getattr(index, "_embed_model", None))
+    return facts, store_identity.identify_embedding(getattr(index, "_embed_model", None))
 
 
 @guarded("llamaindex.of_pipeline")
-def _of_pipeline(pipeline: Any) -> tuple[dict[str, Any], Any]:
+def _describe_pipeline(pipeline: Any) -> tuple[dict[str, Any], Any]:
     steps = list(getattr(pipeline, "transformations", None) or ())
-    facts: dict[str, Any] = {"steps": [type(step).__name__ for step in steps][:20]}
+    facts: dict[str, Any] = {WritesKey.STEPS: [type(step).__name__ for step in steps][:20]}
     name = getattr(pipeline, "name", None)
     if isinstance(name, str):
-        facts["pipeline"] = name
+        facts[WritesKey.PIPELINE] = name
     embedding = None
     for step in steps:
         size = getattr(step, "chunk_size", None)
         if isinstance(size, int):
-            facts["splitter"] = {"class": store_identity.class_name(step), "size": size}
+            facts[WritesKey.SPLITTER] = {"class": store_identity.class_name(step), "size": size}
             overlap = getattr(step, "chunk_overlap", None)
             if isinstance(overlap, int):
-                facts["splitter"]["overlap"] = overlap
+                facts[WritesKey.SPLITTER]["overlap"] = overlap
         if hasattr(step, "get_text_embedding"):
-            embedding = store_identity.embedding(step)
+            embedding = store_identity.identify_embedding(step)
     return facts, embedding
-
-
-indexing_facts: Final[Any] = write_events.indexing
