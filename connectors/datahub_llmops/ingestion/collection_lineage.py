@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from typing_extensions import override
@@ -25,29 +26,25 @@ from datahub_llmops.mapping.edge_properties import key_proposal, payload_upstrea
 from datahub_llmops.mapping.properties import PropertyValues
 
 
+@dataclass(kw_only=True)
 class CollectionLineage(SourcePart[Collection]):
     """Emits declared jobs and the upstreams that a payload names, and at the end the models of the jobs."""
 
-    def __init__(
-        self,
-        config: VectorStoreConfig,
-        emitter: RunEmitter,
-        lookup: SchemaLookup,
-        typed: TypedAspects,
-        report: VectorStoreReport,
-    ) -> None:
-        """``lookup`` knows the schemas of upstream datasets, ``typed`` emits the typed aspects of jobs."""
-        self._config = config
-        self._emitter = emitter
-        self._lookup = lookup
-        self._typed = typed
-        self._report = report
-        self._rules = provenance.compile(config.provenance, env=config.env)
+    config: VectorStoreConfig
+    emitter: RunEmitter
+    lookup: SchemaLookup
+    """The schemas of upstream datasets."""
+    typed: TypedAspects
+    """Emits the typed aspects of the jobs."""
+    report: VectorStoreReport
+
+    def __post_init__(self) -> None:
+        self._rules = provenance.compile(self.config.provenance, env=self.config.env)
         self._jobs: dict[Name, list[EmbeddingJobConfig]] = {}
 
     @override
     def prepare(self, names: Sequence[Name]) -> None:
-        for job in self._config.embedding_jobs:
+        for job in self.config.embedding_jobs:
             exact = [name for name in names if ".".join(name) == job.index]
             matching = exact or [name for name in names if name[-1] == job.index]
             if len(matching) == 1:
@@ -56,15 +53,15 @@ class CollectionLineage(SourcePart[Collection]):
                 self._report_no_index(job, matching)
 
     def _report_no_index(self, job: EmbeddingJobConfig, matching: Sequence[Name]) -> None:
-        self._report.jobs_without_index.append(job.name)
+        self.report.jobs_without_index.append(job.name)
         if matching:
-            self._report.warning(
+            self.report.warning(
                 title="Index of an embedding job is ambiguous",
                 message="Several collections have this name; the job was left out. Write the full name in `index`.",
                 context=f"{job.name}: {job.index} may be {', '.join('.'.join(name) for name in matching)}",
             )
         else:
-            self._report.warning(
+            self.report.warning(
                 title="Index of an embedding job was not found",
                 message="The job was left out. Check `index` and the filters of the recipe.",
                 context=f"{job.name}: {job.index}",
@@ -76,7 +73,7 @@ class CollectionLineage(SourcePart[Collection]):
         for job in self._jobs.get(name, ()):
             for key, value in jobs.declared_properties(job).items():
                 if value is not None and declared.setdefault(key, value) != value:
-                    self._report.warning(
+                    self.report.warning(
                         title="Embedding jobs contradict each other",
                         message="They fill one collection and declare different values. The first job's was used.",
                         context=f"{'.'.join(name)}: {key}",
@@ -89,65 +86,65 @@ class CollectionLineage(SourcePart[Collection]):
         found = provenance.upstreams(
             self._rules,
             item.provenance,
-            max_upstreams=self._config.provenance.max_upstreams,
-            lookup=self._lookup,
+            max_upstreams=self.config.provenance.max_upstreams,
+            lookup=self.lookup,
         )
         self._count_provenance(item, found)
         resolved = [
-            resolve(job, item, placed.urn, self._lookup, self._rules)
+            resolve(job, item, placed.urn, self.lookup, self._rules)
             for job in self._jobs.get(placed.name, ())
         ]
         joined = join(resolved, found.sources)
         for lineage in joined.jobs:
             yield from self._job_emissions(lineage)
         for source in joined.rest:
-            if not self._lookup.schemas(source.urn) and self._emitter.claim(source.urn):
+            if not self.lookup.schemas(source.urn) and self.emitter.claim(source.urn):
                 yield Emission(key_proposal(source.urn), primary=False)
         if _was_read(item):
-            present = self._emitter.read_aspect(placed.urn, "upstreamLineage")
+            present = self.emitter.read_aspect(placed.urn, "upstreamLineage")
             upstreams = payload_upstreams(placed.urn, joined.rest, present)
             yield from emit(upstreams, primary=not placed.shared)
-        self._report.payload_upstreams += len(joined.rest)
+        self.report.payload_upstreams += len(joined.rest)
 
     def _job_emissions(self, lineage: JobLineage) -> Iterator[Emission]:
-        job, env = lineage.job, self._config.env
+        job, env = lineage.job, self.config.env
         urn = jobs.job_urn(job, env)
         self._report_warnings(lineage.warnings)
-        self._report.embedding_jobs += 1
-        self._report.declared_upstreams += len(lineage.inputs)
-        self._report.column_edges += len(lineage.columns)
+        self.report.embedding_jobs += 1
+        self.report.declared_upstreams += len(lineage.inputs)
+        self.report.column_edges += len(lineage.columns)
         if job.embedding_model:
-            self._emitter.add_model_user(job.embedding_model, urn)
+            self.emitter.add_model_user(job.embedding_model, urn)
         if job.job_urn is not None:
             yield from emit(jobs.foreign_job_proposals(lineage, self._present_edges(urn)), primary=False)
         else:
             flow = jobs.flow_urn(job, env)
-            if self._emitter.claim(flow) and not self._emitter.read_aspect(flow, "dataFlowInfo"):
-                yield from self._emitter.emit_platform(job.orchestrator_name)
+            if self.emitter.claim(flow) and not self.emitter.read_aspect(flow, "dataFlowInfo"):
+                yield from self.emitter.emit_platform(job.orchestrator_name)
                 yield from emit(jobs.flow_proposals(job, env), primary=False)
             yield from emit(jobs.job_proposals(lineage, env, self._present_edges(urn)))
-        yield from self._typed.job_emissions(lineage)
+        yield from self.typed.job_emissions(lineage)
 
     def _present_edges(self, job: str) -> Mapping[str, Any]:
-        return self._emitter.read_aspect(job, "dataJobInputOutput")
+        return self.emitter.read_aspect(job, "dataJobInputOutput")
 
     @override
     def conclusion(self, reader: Reader[Collection]) -> Iterator[Emission]:
-        for name in self._emitter.used_models:
+        for name in self.emitter.used_models:
             try:
-                yield from self._emitter.emit_model(name)
+                yield from self.emitter.emit_model(name)
             except CatalogError as error:
-                self._report.add_catalog_failure(error)
+                self.report.add_catalog_failure(error)
 
     def _count_provenance(self, item: Collection, found: provenance.Provenance) -> None:
         self._report_warnings(found.warnings)
         for count in item.provenance:
-            self._report.provenance_rows_scanned += count.rows_scanned
-            self._report.provenance_rows_total += count.rows_total or count.rows_scanned
-        self._report.provenance_values_unmatched += found.unmatched_values
-        self._report.provenance_chunks_unmatched += found.unmatched_chunks
+            self.report.provenance_rows_scanned += count.rows_scanned
+            self.report.provenance_rows_total += count.rows_total or count.rows_scanned
+        self.report.provenance_values_unmatched += found.unmatched_values
+        self.report.provenance_chunks_unmatched += found.unmatched_chunks
         if found.left_out:
-            self._report.warning(
+            self.report.warning(
                 title="More sources than max_upstreams",
                 message="Sources without a folder in common were left out. Raise `provenance.max_upstreams`.",
                 context=f"{'.'.join(item.name)}: {found.left_out} left out",
@@ -155,7 +152,7 @@ class CollectionLineage(SourcePart[Collection]):
 
     def _report_warnings(self, warnings: Iterable[LineageWarning]) -> None:
         for warning in warnings:
-            self._report.warning(title=warning.title, message=warning.message, context=warning.context)
+            self.report.warning(title=warning.title, message=warning.message, context=warning.context)
 
 
 def _was_read(item: Collection) -> bool:

@@ -6,7 +6,7 @@ Other recipes and stewards share the latter, so the catalog is read first and wh
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from datahub.emitter.mcp import MetadataChangeProposalWrapper
@@ -39,27 +39,18 @@ def emit(proposals: Iterable[Proposal], *, primary: bool = True) -> Iterator[Emi
     return (Emission(proposal, primary) for proposal in proposals)
 
 
+@dataclass(slots=True)
 class RunEmitter:
     """Emits what one run shares with others. Every method that reads the catalog raises ``CatalogError``."""
 
-    def __init__(
-        self,
-        ctx: PipelineContext,
-        catalog: Catalog | None,
-        target: RunTarget,
-        report: SourceReport,
-        *,
-        env: str,
-    ) -> None:
-        """``env`` is that of the recipe's models."""
-        self._catalog = catalog
-        self._target = target
-        self._report = report
-        self._env = env
-        # Only a server knows which platforms it ships.
-        self._can_check_platforms = ctx.graph is not None
-        self._claimed: set[str] = set()
-        self._users: dict[str, set[str]] = {}
+    _ctx: PipelineContext
+    _catalog: Catalog | None
+    _target: RunTarget
+    _report: SourceReport
+    _env: str
+    """That of the recipe's models."""
+    _claimed: set[str] = field(default_factory=set)
+    _users: dict[str, set[str]] = field(default_factory=dict)
 
     def read_aspect(self, urn: str, aspect: str) -> Mapping[str, Any]:
         """Read an aspect from the catalog; empty if it has none, or if there is no catalog."""
@@ -87,7 +78,9 @@ class RunEmitter:
         """Emit a platform with its logo, unless DataHub ships one or a steward chose one."""
         urn = urns.platform(name)
         if self.claim(urn) and not self.read_aspect(urn, "dataPlatformInfo").get("logoUrl"):
-            yield from emit(platform_info(name, any_logo=self._can_check_platforms), primary=False)
+            # Only a server knows which platforms it ships.
+            proposals = platform_info(name, any_logo=self._ctx.graph is not None)
+            yield from emit(proposals, primary=False)
 
     def add_model_user(self, model: str, job: str) -> None:
         """Remember that a job or application uses a model, named ``provider/model``; ``emit_model`` writes it."""

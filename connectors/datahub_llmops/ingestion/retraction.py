@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
 
 from typing_extensions import override
 
@@ -22,54 +23,39 @@ from datahub_llmops.mapping.properties import AssetPatch
 from datahub_llmops.mapping.proposals import PlacedAsset
 
 
+@dataclass(slots=True, kw_only=True)
 class Retraction(SourcePart[ItemT]):
     """Remembers what this run assigns, and at its end retracts what only earlier runs assigned."""
 
-    def __init__(
-        self,
-        assigned: AssignedFacts,
-        target: RunTarget,
-        report: CatalogReport,
-        *,
-        is_shared: Callable[[Name], bool],
-        list_assets: Callable[[str, ItemT], Collection[str]],
-        empty_aspects: Sequence[LlmopsAspect],
-    ) -> None:
-        """
-        Args:
-            assigned: the memory.
-            target: where the run writes.
-            report: that of the source.
-            is_shared: whether another DataHub source describes the asset of this name.
-            list_assets: the assets, by URN of the item's own, that facts of an item may sit on; empty for none.
-            empty_aspects: what replaces outdated typed aspects.
-        """
-        self._assigned = assigned
-        self._target = target
-        self._report = report
-        self._is_shared = is_shared
-        self._list_assets = list_assets
-        self._empty_aspects = empty_aspects
+    assigned: AssignedFacts
+    target: RunTarget
+    report: CatalogReport
+    is_shared: Callable[[Name], bool]
+    """Whether another DataHub source describes the asset of this name."""
+    list_assets: Callable[[str, ItemT], Collection[str]]
+    """The assets that facts of an item may sit on, given its URN; none if facts no longer apply to it."""
+    empty_aspects: Sequence[LlmopsAspect]
+    """What replaces outdated typed aspects."""
 
     @override
     def emissions(self, placed: PlacedAsset[ItemT]) -> Iterator[Emission]:
-        typed = self._target.decision.enabled
-        self._assigned.remember(placed.urn, placed.name, placed.assigned, typed=typed)
+        typed = self.target.decision.enabled
+        self.assigned.remember(placed.urn, placed.name, placed.assigned, typed=typed)
         yield from ()
 
     @override
     def conclusion(self, reader: Reader[ItemT]) -> Iterator[Emission]:
-        vanished = self._verify_missing(reader) if not self._report.failures else []
-        if self._report.failures:
-            self._assigned.keep_for_next_run()
+        vanished = self._verify_missing(reader) if not self.report.failures else []
+        if self.report.failures:
+            self.assigned.keep_for_next_run()
             return
-        for urn in self._assigned.find_outdated_typed(vanished):
-            for emission in emit(self._target.admit(urn, self._empty_aspects), primary=False):
-                self._report.facts_taken_back += 1
+        for urn in self.assigned.find_outdated_typed(vanished):
+            for emission in emit(self.target.admit(urn, self.empty_aspects), primary=False):
+                self.report.facts_taken_back += 1
                 yield emission
-        for asset, names in self._assigned.retract_properties(vanished):
+        for asset, names in self.assigned.retract_properties(vanished):
             for emission in emit(AssetPatch(asset).remove_properties(names).build(), primary=False):
-                self._report.facts_taken_back += len(names)
+                self.report.facts_taken_back += len(names)
                 yield emission
 
     def _verify_missing(self, reader: Reader[ItemT]) -> list[str]:
@@ -78,23 +64,23 @@ class Retraction(SourcePart[ItemT]):
         Returns the URNs of those that are gone. Stale removal retires an asset of our own, with its facts.
         """
         vanished: list[str] = []
-        for urn, old in self._assigned.read_last_run().items():
+        for urn, old in self.assigned.read_last_run().items():
             name = tuple(old.name)
-            if urn in self._assigned.now or not self._is_shared(name):
+            if urn in self.assigned.now or not self.is_shared(name):
                 continue
             try:
                 self._confirm_present(urn, name, old, reader.read(name))
             except VanishedError:
                 vanished.append(urn)
             except ConnectorError as error:
-                self._report.failure(
+                self.report.failure(
                     title="Could not be read",
                     message="Whether the facts that earlier runs wrote about it still hold is not known, so they were "
                     "kept.",
                     context=f"{'.'.join(name)}: {error}",
                 )
-        if self._assigned.exceeds_threshold(len(vanished)):
-            self._report.failure(
+        if self.assigned.exceeds_threshold(len(vanished)):
+            self.report.failure(
                 title="Too much is gone at once",
                 message="Facts about it were kept. If this is intended, raise stateful_ingestion.fail_safe_threshold.",
                 context=", ".join(vanished[:10]),
@@ -103,11 +89,11 @@ class Retraction(SourcePart[ItemT]):
 
     def _confirm_present(self, urn: str, name: Name, old: AssignedDataset, item: ItemT) -> None:
         """Keep the facts on the assets that an item still has: it was only filtered out, or lost a part."""
-        assets = self._list_assets(urn, item)
+        assets = self.list_assets(urn, item)
         kept = {asset: names for asset, names in old.properties.items() if asset in assets}
-        self._assigned.remember(urn, name, kept, typed=old.typed and bool(assets))
+        self.assigned.remember(urn, name, kept, typed=old.typed and bool(assets))
 
     @override
     def close(self) -> None:
         # A run that broke off retracted nothing, and must not forget what there is to retract.
-        self._assigned.keep_for_next_run()
+        self.assigned.keep_for_next_run()

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from datahub.ingestion.source.state.entity_removal_state import GenericCheckpointState
@@ -48,10 +49,10 @@ class SharedStoreSource(VectorStoreSource[SharedStoreConfigT]):
     @override
     def build_parts(self) -> Sequence[SourcePart[Collection]]:
         self.datasets = SharedDatasets(
-            self.deployment,
-            self.opened,
-            self.report,
-            self.state_provider,
+            deployment=self.deployment,
+            opened=self.opened,
+            report=self.report,
+            state=self.state_provider,
             described_elsewhere=self.config.described_elsewhere,
         )
         return (self.datasets, *super().build_parts())
@@ -61,25 +62,18 @@ class SharedStoreSource(VectorStoreSource[SharedStoreConfigT]):
         return self.datasets.is_shared(self.asset_urn(name))
 
 
+@dataclass(kw_only=True)
 class SharedDatasets(SourcePart[Collection]):
     """Knows which datasets DataHub's own source describes, and hands those over that were ours before."""
 
-    def __init__(
-        self,
-        deployment: Deployment,
-        opened: RecipeCatalog,
-        report: CatalogReport,
-        state: StateProviderWrapper,
-        *,
-        described_elsewhere: bool | None,
-    ) -> None:
-        """``state`` holds that of stale removal; ``described_elsewhere`` is the recipe's option."""
-        self._deployment = deployment
-        self._opened = opened
-        self._report = report
-        self._state = state
-        self._described_elsewhere = described_elsewhere
-        self._last_read: tuple[str, Mapping[str, Mapping[str, Any]]] = ("", {})
+    deployment: Deployment
+    opened: RecipeCatalog
+    report: CatalogReport
+    state: StateProviderWrapper
+    """Holds the state of stale removal."""
+    described_elsewhere: bool | None
+    """The recipe's option."""
+    _last_read: tuple[str, Mapping[str, Mapping[str, Any]]] = field(default=("", {}))
 
     def read(self, urn: str) -> Mapping[str, Mapping[str, Any]]:
         """Read description, schema and status of a dataset from the catalog, or from the cache of the last one.
@@ -89,27 +83,27 @@ class SharedDatasets(SourcePart[Collection]):
         """
         if self._last_read[0] != urn:
             wanted = ["datasetProperties", "schemaMetadata", "status"]
-            catalog = self._opened.catalog
+            catalog = self.opened.catalog
             self._last_read = (urn, catalog.aspects(urn, wanted) if catalog else {})
         return self._last_read[1]
 
     def is_shared(self, urn: str) -> bool:
         """Whether somebody else has described this dataset, and not removed it since."""
-        if self._described_elsewhere is not None:
-            return self._described_elsewhere
-        if self._opened.catalog is None:
-            return not self._opened.unwritten
+        if self.described_elsewhere is not None:
+            return self.described_elsewhere
+        if self.opened.catalog is None:
+            return not self.opened.unwritten
         try:
             present = self.read(urn)
         except CatalogError as error:
-            self._report.add_catalog_failure(error)
+            self.report.add_catalog_failure(error)
             return True
         description, status = present.get("datasetProperties"), present.get("status") or {}
         if description is None or status.get("removed"):
             return False
         # DataHub's sources of vector stores write no qualified name.
         name = description.get("qualifiedName")
-        return not name or urns.collection(self._deployment, (name,)) != urn
+        return not name or urns.collection(self.deployment, (name,)) != urn
 
     @override
     def conclusion(self, reader: Reader[Collection]) -> Iterator[Emission]:
@@ -118,8 +112,8 @@ class SharedDatasets(SourcePart[Collection]):
         We may not retire them any more. Stale removal counts a run as failed that does not mention most of what it
         knew, so they stay in its state; emitted as somebody else's as well, they are never removed.
         """
-        job = StaleEntityRemovalHandler.compute_job_id(self._deployment.platform)
-        last = self._state.get_last_checkpoint(job, GenericCheckpointState)
+        job = StaleEntityRemovalHandler.compute_job_id(self.deployment.platform)
+        last = self.state.get_last_checkpoint(job, GenericCheckpointState)
         for urn in last.state.urns if last is not None else ():
             if guess_entity_type(urn) == "dataset" and self.is_shared(urn):
                 yield Emission(key_proposal(urn), primary=True)

@@ -102,6 +102,26 @@ class EmittingSource(Source):
                 yield MetadataWorkUnit(id=name, mcp_raw=proposal, is_primary_source=primary)
 
 
+class TestedSource(EmittingSource, TestableSource):
+    """Base of sources whose connection can be tested."""
+
+    @classmethod
+    @abstractmethod
+    def try_connection(cls, config: Any) -> CapabilityReport:
+        """Try to reach what a valid ``config`` names."""
+
+    @classmethod
+    @override
+    def test_connection(cls, config_dict: dict[str, Any]) -> TestConnectionReport:
+        try:
+            found = cls.try_connection(cls.config_type.model_validate(config_dict))
+        except ValueError as error:  # pydantic's ValidationError is one
+            return TestConnectionReport(
+                internal_failure=True, internal_failure_reason=f"The recipe is not valid: {error}"
+            )
+        return TestConnectionReport(basic_connectivity=found)
+
+
 class PatchingSource(EmittingSource):
     """Base of sources that write to assets of others."""
 
@@ -157,7 +177,7 @@ class CatalogReport(StaleEntityRemovalSourceReport):
         )
 
 
-class CatalogSource(EmittingSource, StatefulIngestionSourceBase, TestableSource, Generic[ConfigT, ItemT]):
+class CatalogSource(TestedSource, StatefulIngestionSourceBase, Generic[ConfigT, ItemT]):
     """Base of sources that read an external system.
 
     A connector sets the class variables and implements ``open``; a kind of assets implements ``place`` and
@@ -186,7 +206,7 @@ class CatalogSource(EmittingSource, StatefulIngestionSourceBase, TestableSource,
         self._resources = ExitStack()
         self.opened = self._open_catalog()
         self.catalog = self.opened.catalog
-        self.emitter = RunEmitter(ctx, self.catalog, self.target, self.report, env=config.env)
+        self.emitter = RunEmitter(ctx, self.catalog, self.target, self.report, config.env)
         self._parts = self.build_parts()
 
     def _open_catalog(self) -> RecipeCatalog:
@@ -336,28 +356,21 @@ class CatalogSource(EmittingSource, StatefulIngestionSourceBase, TestableSource,
 
     @classmethod
     @override
-    def test_connection(cls, config_dict: dict[str, Any]) -> TestConnectionReport:
+    def try_connection(cls, config: ConfigT) -> CapabilityReport:
         """Distinguish "cannot reach", "not allowed" and "works, sees n"."""
+        seen = 0
         try:
-            config = cls.config_type.model_validate(config_dict)
-            with closing(cls.open(config)) as reader:  # type: ignore[arg-type]  # config_type is ConfigT
-                seen = 0
+            with closing(cls.open(config)) as reader:
                 for entry in reader.names():
                     if isinstance(entry, Unlisted):
-                        return _no_connection(
+                        return no_connection(
                             f"{_verdict(entry.error)}: {'.'.join(entry.name)}: {entry.error}"
                         )
                     seen += 1
         except ConnectorError as error:
-            return _no_connection(f"{_verdict(error)}: {error}")
-        except ValueError as error:  # pydantic's ValidationError is one
-            return TestConnectionReport(
-                internal_failure=True, internal_failure_reason=f"The recipe is not valid: {error}"
-            )
+            return no_connection(f"{_verdict(error)}: {error}")
         works = f"Works, sees {seen} {cls.noun}{'' if seen == 1 else 's'}."
-        return TestConnectionReport(
-            basic_connectivity=CapabilityReport(capable=True, mitigation_message=works)
-        )
+        return CapabilityReport(capable=True, mitigation_message=works)
 
 
 def _read_in_order(
@@ -394,5 +407,6 @@ def _verdict(error: ConnectorError) -> str:
     return "Cannot read"
 
 
-def _no_connection(reason: str) -> TestConnectionReport:
-    return TestConnectionReport(basic_connectivity=CapabilityReport(capable=False, failure_reason=reason))
+def no_connection(reason: str) -> CapabilityReport:
+    """Build the result of a failed test of a connection."""
+    return CapabilityReport(capable=False, failure_reason=reason)

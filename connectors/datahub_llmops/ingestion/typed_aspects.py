@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from typing_extensions import override
 
@@ -15,34 +16,34 @@ from datahub_llmops.mapping import embedding_jobs, index_aspects
 from datahub_llmops.mapping.collections import PlacedCollection
 
 
+@dataclass(slots=True)
 class TypedAspects(SourcePart[Collection]):
     """Emits the typed aspects of each collection, as far as the target accepts them."""
 
-    def __init__(self, emitter: RunEmitter, *, env: str) -> None:
-        """``env`` is that of models and jobs."""
-        self._emitter = emitter
-        self._env = env
+    emitter: RunEmitter
+    env: str
+    """That of models and jobs."""
 
     @override
     def emissions(self, placed: PlacedCollection) -> Iterator[Emission]:
-        if not self._emitter.writes_typed:
+        if not self.emitter.writes_typed:
             return
         models = index_aspects.embedding_models(placed.item, placed.declared)
-        yield from self._emitter.emit_missing_models(models)
+        yield from self.emitter.emit_missing_models(models)
         aspects = index_aspects.index_aspects(
             placed.item,
             engine=placed.deployment.platform,
             declared=placed.declared,
-            models={name: urns.model(name, env=self._env) for name in models},
+            models={name: urns.model(name, env=self.env) for name in models},
         )
-        yield from self._emitter.emit_typed(placed.urn, aspects, primary=not placed.shared)
+        yield from self.emitter.emit_typed(placed.urn, aspects, primary=not placed.shared)
 
     def job_emissions(self, lineage: JobLineage) -> Iterator[Emission]:
         """Emit the typed aspect of a declared job."""
-        if not self._emitter.writes_typed:
+        if not self.emitter.writes_typed:
             return
         job, model = lineage.job, lineage.job.embedding_model
-        yield from self._emitter.emit_missing_models([model] if model else [])
-        aspect = index_aspects.job_aspect(lineage, urns.model(model, env=self._env) if model else None)
-        urn = embedding_jobs.job_urn(job, self._env)
-        yield from self._emitter.emit_typed(urn, [aspect], primary=job.job_urn is None)
+        yield from self.emitter.emit_missing_models([model] if model else [])
+        aspect = index_aspects.job_aspect(lineage, urns.model(model, env=self.env) if model else None)
+        urn = embedding_jobs.job_urn(job, self.env)
+        yield from self.emitter.emit_typed(urn, [aspect], primary=job.job_urn is None)

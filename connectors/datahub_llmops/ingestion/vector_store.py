@@ -64,23 +64,25 @@ class VectorStoreSource(CatalogSource[VectorStoreConfigT, Collection]):
         config, emitter = self.config, self.emitter
         assigned = AssignedFacts(self.state_provider, config.stateful_ingestion, self.ctx, self.platform)
         retraction = Retraction(
-            assigned,
-            self.target,
-            self.report,
+            assigned=assigned,
+            target=self.target,
+            report=self.report,
             is_shared=self.is_shared,
             list_assets=described_assets,
             empty_aspects=empty_index_aspects(self.platform),
         )
         facts = CollectionFacts(
-            self.platform,
-            emitter,
+            platform=self.platform,
+            emitter=emitter,
             now=self.now,
             shared_facts=self.shared_facts,
             domains=config.domain,
             graph=self.ctx.graph,
         )
-        typed = TypedAspects(emitter, env=config.env)
-        self._lineage = CollectionLineage(config, emitter, self.lookup, typed, self.report)
+        typed = TypedAspects(emitter, config.env)
+        self._lineage = CollectionLineage(
+            config=config, emitter=emitter, lookup=self.lookup, typed=typed, report=self.report
+        )
         return (retraction, facts, self._lineage, typed)
 
     @override

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 from datahub.configuration.common import AllowDenyPattern, ConfigModel
 from datahub.ingestion.api.common import PipelineContext
@@ -20,8 +20,6 @@ from datahub.ingestion.api.decorators import SupportStatus, config_class, platfo
 from datahub.ingestion.api.source import (
     CapabilityReport,
     SourceReport,
-    TestableSource,
-    TestConnectionReport,
 )
 from datahub.metadata.schema_classes import (
     GlossaryTermAssociationClass,
@@ -40,7 +38,7 @@ from datahub_llmops.errors import CatalogError
 from datahub_llmops.ingestion.emitter import Emission, emit
 from datahub_llmops.ingestion.options import check_patterns
 from datahub_llmops.ingestion.recipe_catalog import recipe_catalog
-from datahub_llmops.ingestion.source import PatchingSource
+from datahub_llmops.ingestion.source import PatchingSource, TestedSource, no_connection
 from datahub_llmops.propagation.labels import source_detail
 from datahub_llmops.propagation.plan import Change, Plan, plan
 from datahub_llmops.urns import ACTOR, ATTRIBUTION_SOURCE
@@ -129,7 +127,7 @@ class _LabelPatch(HasTermsPatch, HasTagsPatch):
 @platform_name("Term and tag propagation", id="datahub")
 @config_class(PropagationConfig)
 @support_status(SupportStatus.ALPHA)
-class PropagationSource(PatchingSource, TestableSource):
+class PropagationSource(PatchingSource, TestedSource):
     """Carries glossary terms and tags downstream, column by column, and takes them away again."""
 
     config_type: ClassVar[type[PropagationConfig]] = PropagationConfig
@@ -197,24 +195,17 @@ class PropagationSource(PatchingSource, TestableSource):
 
     @classmethod
     @override
-    def test_connection(cls, config_dict: dict[str, Any]) -> TestConnectionReport:
+    def try_connection(cls, config: PropagationConfig) -> CapabilityReport:
         """Whether the catalog named by the option can be read, and how much in it carries a label."""
+        if config.catalog is None:
+            return no_connection("name the catalog to test with the option `catalog`")
         try:
-            config = PropagationConfig.model_validate(config_dict)
-            if config.catalog is None:
-                return _no_connection("name the catalog to test with the option `catalog`")
             with closing(open_catalog(config.catalog)) as catalog:
                 seen = sum(1 for _ in catalog.labelled())
         except CatalogError as error:
-            return _no_connection(str(error))
-        except ValueError as error:  # pydantic's ValidationError is one
-            return TestConnectionReport(
-                internal_failure=True, internal_failure_reason=f"The recipe is not valid: {error}"
-            )
+            return no_connection(str(error))
         message = f"Works, sees {seen} assets and columns with terms or tags."
-        return TestConnectionReport(
-            basic_connectivity=CapabilityReport(capable=True, mitigation_message=message)
-        )
+        return CapabilityReport(capable=True, mitigation_message=message)
 
 
 def _apply(patch: _LabelPatch, change: Change, now: int) -> None:
@@ -233,7 +224,3 @@ def _apply(patch: _LabelPatch, change: Change, now: int) -> None:
         patch.add_term(GlossaryTermAssociationClass(urn=label.urn, attribution=attribution))
     else:
         patch.add_tag(TagAssociationClass(tag=label.urn, attribution=attribution))
-
-
-def _no_connection(reason: str) -> TestConnectionReport:
-    return TestConnectionReport(basic_connectivity=CapabilityReport(capable=False, failure_reason=reason))

@@ -64,7 +64,7 @@ class RunsSource(PatchingSource, StatefulIngestionSourceBase):
                 catalog = recipe_catalog(self.ctx, self.config.catalog).catalog
                 if catalog is not None:
                     resources.callback(catalog.close)
-                emitter = RunEmitter(self.ctx, catalog, self._target, self.report, env=self.config.env)
+                emitter = RunEmitter(self.ctx, catalog, self._target, self.report, self.config.env)
                 store = Store.read(self.config.store)
                 resources.callback(store.close)
                 yield from self._read(store, catalog, emitter)

@@ -6,6 +6,7 @@ https://github.com/pgvector/pgvector
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import ClassVar, Literal, Self
 
 import psycopg
@@ -202,12 +203,12 @@ class PgvectorSource(VectorStoreSource[PgvectorConfig]):
         )
 
 
+@dataclass(slots=True)
 class _TableViews(SourcePart[Collection]):
     """Ties a collection of LangChain to the table that it is a view of, and puts it where that lies."""
 
-    def __init__(self, emitter: RunEmitter, lookup: SchemaLookup) -> None:
-        self._emitter = emitter
-        self._lookup = lookup
+    emitter: RunEmitter
+    lookup: SchemaLookup
 
     @override
     def emissions(self, placed: PlacedCollection) -> Iterator[Emission]:
@@ -217,7 +218,7 @@ class _TableViews(SourcePart[Collection]):
         patch = DatasetPatchBuilder(placed.urn)
         patch.add_upstream_lineage(UpstreamClass(dataset=table, type=DatasetLineageTypeClass.VIEW))
         yield from emit(patch.build())
-        if schema := self._emitter.read_aspect(table, "container").get("container"):
+        if schema := self.emitter.read_aspect(table, "container").get("container"):
             yield Emission(propose(placed.urn, ContainerClass(container=schema)))
-        if not self._lookup.schemas(table):
+        if not self.lookup.schemas(table):
             yield Emission(key_proposal(table), primary=False)

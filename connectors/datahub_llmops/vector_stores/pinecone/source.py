@@ -152,14 +152,14 @@ class PineconeSource(SharedStoreSource[PineconeConfig]):
         return (_ReadUnits(self.report), *super().build_parts())
 
 
+@dataclass(slots=True)
 class _ReadUnits(SourcePart[Collection]):
-    def __init__(self, report: PineconeReport) -> None:
-        self._report = report
+    report: PineconeReport
 
     @override
     def conclusion(self, reader: Reader[Collection]) -> Iterator[Emission]:
         if isinstance(reader, PineconeReader):
-            self._report.read_units = reader.read_units
+            self.report.read_units = reader.read_units
         yield from ()
 
 
