@@ -21,7 +21,7 @@ export UV_PYTHON_DOWNLOADS := never
 export DATAHUB_TELEMETRY_ENABLED := false
 export ANONYMIZED_TELEMETRY := False
 
-.PHONY: help demo test check quick thorough static lock lowest environments format lint types imports docs docs-check faults clean
+.PHONY: help demo test check quick thorough static lock lowest environments format lint types imports spelling docs docs-check faults clean
 .DEFAULT_GOAL := help
 
 help:
@@ -37,7 +37,7 @@ test: environments
 check: $(VENV)/.dev static test
 
 # Everything of `make check` that runs no test.
-static: format lint types imports schemas-check
+static: format lint types imports spelling schemas-check
 
 format: $(VENV)/.dev
 	$(BIN)/ruff format --check .
@@ -50,6 +50,9 @@ types: $(VENV)/.dev
 
 imports: $(VENV)/.dev
 	$(BIN)/lint-imports
+
+spelling: $(VENV)/.dev
+	$(BIN)/codespell
 
 docs: $(VENV)/.test
 	$(BIN)/python docs/generate.py
