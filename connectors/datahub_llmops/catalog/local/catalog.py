@@ -21,10 +21,10 @@ from datahub_llmops.catalog.local import file
 from datahub_llmops.catalog.local.search_words import typed_words
 from datahub_llmops.catalog.local.walk import (
     NODE_COLUMNS,
+    asset_lineage,
     chunks,
+    column_lineage,
     node_of,
-    walk_assets,
-    walk_columns,
 )
 from datahub_llmops.catalog.protocol import (
     LABELLED_TYPES,
@@ -144,8 +144,8 @@ class LocalCatalog(FullCatalog):
                 raise self._unknown(urn)
             if row[-1] or (is_column and _is_removed(connection, names.asset_of(urn))):
                 raise UnknownAssetError(f"local catalog {self.path}: {urn} was removed")
-            walk = walk_columns if is_column else walk_assets
-            nodes, edges = walk(connection, row[0], direction, hops)
+            lineage = column_lineage if is_column else asset_lineage
+            nodes, edges = lineage(connection, row[0], direction, hops)
             if not (row[-2] or edges or is_column or _has_edges(connection, row[0])):
                 raise self._unknown(urn)
         return Lineage(root=urn, direction=direction, nodes=nodes, edges=edges)

@@ -30,7 +30,7 @@ from datahub_llmops.catalog.protocol import (
     Record,
 )
 from datahub_llmops.catalog.server.client import TIMEOUT, Gms, connect
-from datahub_llmops.catalog.server.walk import walk_assets, walk_columns
+from datahub_llmops.catalog.server.walk import asset_lineage, column_lineage
 from datahub_llmops.errors import UnknownAssetError
 
 if TYPE_CHECKING:
@@ -139,11 +139,11 @@ class ServerCatalog(FullCatalog):
         known = {asset: aspects for asset, aspects in found.items() if asset not in gone}
         if gone & {own, urn}:
             raise self._unknown(urn, removed=True)
-        walk = walk_assets if own == urn else walk_columns
+        walk = asset_lineage if own == urn else column_lineage
         walked = walk(urn, direction, hops, known, gone)
         more = self._removed_among({*map(names.asset_of, {*walked.hops, *passed})} - found.keys())
         if gone or more:
-            # The server walks on behind what was removed, and counts so.
+            # The server walks through removed assets and counts them as hops, so walk again without them.
             walked = walk(urn, direction, hops, known, gone | more)
             degrees = {asset: hop for asset, hop in walked.hops.items() if asset in degrees}
         return Lineage(
