@@ -18,6 +18,8 @@ UV := $(dir $(abspath $(VENV))).uv/bin/uv
 export UV_PROJECT_ENVIRONMENT := $(abspath $(VENV))
 # Only the Python that was asked for: nothing is downloaded from elsewhere than the package index.
 export UV_PYTHON_DOWNLOADS := never
+# Tests start hundreds of processes: what one has compiled the next one loads. Empty is unset.
+export PYTHONDONTWRITEBYTECODE :=
 export DATAHUB_TELEMETRY_ENABLED := false
 export ANONYMIZED_TELEMETRY := False
 
@@ -35,6 +37,13 @@ test: environments
 
 # The development group has that of the tests in it: one installation.
 check: $(VENV)/.dev static test
+
+# All examples of each property, at random; the gate tries a third of them, always the same.
+thorough: export HYPOTHESIS_PROFILE := full
+thorough: check
+
+quick: format lint types imports
+	$(BIN)/python -m pytest -q -m unit -n $(WORKERS)
 
 # Everything of `make check` that runs no test.
 static: format lint types imports spelling schemas-check

@@ -1,21 +1,93 @@
-"""What holds for all tests: the engines that they ran against are printed once, whichever process ran them."""
+"""What holds for all tests: what kind each one is, which share a process, which engines ran, where the time went.
+
+A test is of one kind, by its folder and its fixtures, or by a mark of its own:
+
+* ``faults``: a cell of the fault matrix;
+* ``engine``: reads a store, most of them real ones, or needs a vendor's packages;
+* ``process``: starts other processes;
+* ``unit``: everything else. ``pytest -m unit`` takes seconds; ``make quick`` runs it.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+import os
+import shutil
+from collections import defaultdict
+from pathlib import Path
+from typing import Any, Final
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from support import engines
+from support.examples import THOROUGH
+from support.paths import ROOT, TESTS
 
-# What they assert is shown, as in a test's own file.
-pytest.register_assert_rewrite("contract", "faults.matrix")
+pytest_plugins = ("support.stores",)
+
+# Their assertions are shown as those of a test's own file are.
+pytest.register_assert_rewrite("support.contract", "faults.matrix")
 
 # No test measures time: a busy machine is no finding.
-settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("unhurried")
+settings.register_profile("full", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("fast", settings.get_profile("full"), derandomize=True, database=None)
+settings.load_profile("full" if THOROUGH else "fast")
+
+# Files in memory: the tests write thousands of databases, each with an fsync.
+_MEMORY = Path("/dev/shm")
+if os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free > 4 << 30:
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(_MEMORY))
+
+KINDS: Final = ("unit", "engine", "process", "faults")
+FOLDERS: Final = {"faults": "faults", "vector_stores": "engine", "journeys": "process"}
+"""Folders of the tests whose kind is that of the whole folder."""
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Importing the vendors' packages takes longer than all unit tests, so these folders are not even looked at."""
+    if (
+        config.option.markexpr == "unit"
+        and collection_path.parent == TESTS
+        and collection_path.name in FOLDERS
+    ):
+        return True
+    return None
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if not any(item.get_closest_marker(kind) for kind in KINDS):
+            item.add_marker(_kind(item))
+        group = _group(item)
+        if group:
+            item.add_marker(pytest.mark.xdist_group(group))
+
+
+def _kind(item: pytest.Item) -> str:
+    folder = item.path.relative_to(TESTS).parts[0] if item.path.is_relative_to(TESTS) else ""
+    if folder in FOLDERS:
+        return FOLDERS[folder]
+    module = getattr(item, "module", None)
+    return "process" if hasattr(module, "subprocess") else "unit"
+
+
+def _group(item: pytest.Item) -> str | None:
+    """Tests of one group run in one process: each engine is started, and the demo run, once a session."""
+    if "estate" in getattr(item, "fixturenames", ()):
+        return "demo"
+    parameters = getattr(getattr(item, "callspec", None), "params", {})
+    faults = parameters.get("faults")
+    if faults is not None:
+        return str(faults.system)
+    parts = item.path.relative_to(TESTS).parts if item.path.is_relative_to(TESTS) else ()
+    if parts[:1] != ("vector_stores",):
+        return None
+    # Two engines share the folder.
+    return (
+        parts[1] if parts[1] != "search" else parts[2].removeprefix("test_").split("_")[0].removesuffix(".py")
+    )
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -42,3 +114,23 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.section("engines")
         for line in engines.summary(engines.state):
             terminalreporter.write_line(line)
+    _write_durations(terminalreporter)
+
+
+def _write_durations(terminalreporter: pytest.TerminalReporter) -> None:
+    """Keep what each file and each test took, in ``build/durations.txt``."""
+    files: defaultdict[str, float] = defaultdict(float)
+    tests: defaultdict[str, float] = defaultdict(float)
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if isinstance(report, pytest.TestReport):
+                files[report.location[0]] += report.duration
+                tests[report.nodeid] += report.duration
+    target = ROOT / "build" / "durations.txt"
+    target.parent.mkdir(exist_ok=True)
+    with target.open("w", encoding="utf-8") as out:
+        out.write(f"{sum(files.values()):.0f} s in {len(tests)} tests, all processes together\n")
+        for title, found in (("files", files), ("tests", tests)):
+            out.write(f"\n{title}\n")
+            longest = sorted(found.items(), key=lambda entry: -entry[1])
+            out.writelines(f"{seconds:9.2f}  {name}\n" for name, seconds in longest[:200])

@@ -23,6 +23,7 @@ from datahub_llmops.catalog.urn_text import full_name, schema_field
 from datahub_llmops.errors import VanishedError
 from datahub_llmops.ingestion.reader import Reader
 from datahub_llmops.urns import Deployment
+from support.examples import examples
 from support.scripted import STORE, ScriptedConfig, ScriptedReader, ScriptedSource
 from test_inventory import CONNECTORS
 
@@ -167,7 +168,7 @@ def run_over(names: Sequence[Name]) -> tuple[list[Name], list[str]]:
 
 
 @EVERY_STORE
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(data=st.data())
 def test_names_that_share_a_urn_are_reported_and_not_read(store: str, data: st.DataObject) -> None:
     drawn = data.draw(st.lists(GRAMMARS[store], max_size=4))

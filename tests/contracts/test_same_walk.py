@@ -41,6 +41,7 @@ from datahub_llmops.catalog.protocol import Catalog, Direction, Lineage
 from datahub_llmops.catalog.server.catalog import ServerCatalog
 from datahub_llmops.catalog.urn_text import asset_of, entity_type
 from datahub_llmops.errors import UnknownAssetError
+from support.examples import examples
 from support.stub import Call, Reply, Stub, answer_json
 
 TABLES = [f"urn:li:dataset:(urn:li:dataPlatform:sqlite,main.t{number},PROD)" for number in range(6)]
@@ -210,7 +211,7 @@ def stand_in(estate: Estate) -> Stub:
     return Stub(answer)
 
 
-@settings(max_examples=25, phases=NO_SHRINK)
+@settings(max_examples=examples(25), phases=NO_SHRINK)
 @given(estate=estates(), direction=st.sampled_from(["up", "down"]), hops=st.integers(1, 4), data=st.data())
 def test_both_walk_alike(estate: Estate, direction: Direction, hops: int, data: st.DataObject) -> None:
     table = data.draw(st.sampled_from(TABLES))

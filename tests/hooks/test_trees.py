@@ -18,6 +18,7 @@ import datahub_llmops.hooks as lineage
 from datahub_llmops.hooks.langchain import handler as langchain
 from hooks.parts import Model
 from hooks.seen import stored_answers
+from support.examples import examples
 
 KINDS = ["chain", "retriever", "model", "tool", "prompt"]
 ENDS = ["end", "error", "never"]
@@ -81,7 +82,7 @@ def root_of(runs: tuple[Run, ...], number: int) -> int:
     return number if parent is None else root_of(runs, parent)
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(tree=trees(), order=st.randoms(use_true_random=False))
 def test_each_root_is_an_answer_with_all_its_parts(tree: list[tuple[Run, ...]], order: Any) -> None:
     runs = tree[0]

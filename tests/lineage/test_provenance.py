@@ -22,6 +22,7 @@ from datahub_llmops.lineage.provenance import (
     upstreams,
 )
 from lineage.estate import Known, urn
+from support.examples import examples
 
 BUILT_IN = compile(ProvenanceConfig(), env="PROD")
 
@@ -331,7 +332,7 @@ class TestUpstreams:
         max_size=40,
     )
 
-    @settings(max_examples=200)
+    @settings(max_examples=examples(200))
     @given(VALUES, st.integers(1, 12), st.randoms())
     def test_no_chunk_is_lost_or_made_up(self, values: dict[str, int], limit: int, random: Any) -> None:
         found = upstreams(BUILT_IN, [count(values)], max_upstreams=limit)

@@ -15,6 +15,7 @@ from datahub_llmops.catalog.protocol import ColumnPair, Edge, Lineage, Node
 from datahub_llmops.catalog.urn_text import asset_of, entity_type
 from datahub_llmops.propagation.flow import Arrival, Graph, Stop, flow, nearest
 from datahub_llmops.propagation.labels import canonical
+from support.examples import examples
 
 PII = Label("term", "urn:li:glossaryTerm:pii")
 RAW = Label("tag", "urn:li:tag:raw")
@@ -113,7 +114,7 @@ worlds = st.builds(
 )
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(
     world=worlds,
     origins=st.sets(st.sampled_from([*DATASETS, *COLUMNS]), max_size=4),

@@ -28,6 +28,7 @@ from datahub_llmops.catalog.local.catalog import LocalCatalog
 from datahub_llmops.catalog.urn_text import asset_of
 from datahub_llmops.propagation import PropagationSource
 from propagation.estate import OURS, Written, column, write
+from support.examples import examples
 
 DATASETS = [f"urn:li:dataset:(urn:li:dataPlatform:sqlite,main.t{n},PROD)" for n in range(4)]
 JOBS = [f"urn:li:dataJob:(urn:li:dataFlow:(cron,nightly,PROD),j{n})" for n in range(2)]
@@ -230,7 +231,7 @@ def entries(held: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str, Any]]
     return found
 
 
-@settings(max_examples=20)
+@settings(max_examples=examples(20))
 @given(history=st.lists(worlds(), min_size=2, max_size=3), max_hops=st.integers(1, 8))
 def test_whatever_happens_between_two_runs_the_second_makes_it_right(
     history: list[World], max_hops: int

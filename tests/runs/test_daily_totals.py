@@ -22,6 +22,7 @@ import datahub_llmops.hooks as lineage
 from datahub_llmops.answer_store.database import Store
 from datahub_llmops.assets.usage import Totals
 from runs.world import INDEX, JOB, LOG, PROMPT, RETRIEVER, World
+from support.examples import examples
 
 MODEL = "urn:li:mlModel:(urn:li:dataPlatform:openai,gpt-test-2026-01,PROD)"
 DAY = 86_400
@@ -147,7 +148,7 @@ def test_no_order_of_answers_and_runs_counts_one_twice(world: World) -> None:
     world.index()
     world.ask()
 
-    @settings(max_examples=12)
+    @settings(max_examples=examples(12))
     @given(STEPS)
     def holds(steps: list[tuple[int, list[int] | bool]]) -> None:
         with tempfile.TemporaryDirectory(dir=world.folder) as name:

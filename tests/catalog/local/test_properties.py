@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 
 from catalog.local.local_runs import column, contents, dataset, raw, run
 from datahub_llmops.catalog.local.catalog import LocalCatalog
+from support.examples import examples
 
 TABLES = [dataset(name) for name in ("a", "b", "c", "d")]
 TERMS = [f"urn:li:glossaryTerm:{number}" for number in range(2)]
@@ -264,7 +265,7 @@ def facts(path: Path) -> Any:
         return sorted(catalog.nodes(TABLES), key=lambda node: node.urn), list(catalog.labelled()), walks
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(runs=st.lists(st.lists(STEPS, min_size=1, max_size=8), min_size=1, max_size=4))
 def test_the_catalog_holds_what_a_plain_model_holds(runs: list[list[Step]]) -> None:
     model: dict[str, Asset] = {}

@@ -15,6 +15,7 @@ from datahub_llmops.lineage.job_config import UpstreamConfig
 from datahub_llmops.lineage.schema_lookup import NoCatalog, SchemaLookup
 from datahub_llmops.lineage.sql.trace import trace
 from lineage.estate import RULES, TABLES, Known, inputs, outputs, read, tables, titles, unchecked, urn
+from support.examples import examples
 
 
 def columns(sql: str, platform: str = "postgres") -> dict[str, set[str]]:
@@ -599,7 +600,7 @@ WORDS = [
 ]
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @example(["select", "$", ";", "from", "docs", "(", "$"], "postgres")
 @given(
     st.lists(st.sampled_from(WORDS) | st.text(max_size=4), max_size=14),
@@ -630,7 +631,7 @@ def test_case_never_matters(data: st.DataObject, platform: str) -> None:
 COLUMNS = [f"docs.{name}" for name in (TABLES["docs"] or "").split()]
 
 
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 @given(st.lists(st.sampled_from(COLUMNS), min_size=1, max_size=6), st.data())
 def test_targets_go_by_position(sources: list[str], data: st.DataObject) -> None:
     names = data.draw(st.permutations(["id", "title", "body", "x", "y", "z"]))[: len(sources)]

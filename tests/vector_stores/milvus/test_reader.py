@@ -31,6 +31,7 @@ from datahub_llmops.vector_stores.milvus.reader import MilvusReader
 from datahub_llmops.vector_stores.milvus.rows import Rows, _rows
 from datahub_llmops.vector_stores.milvus.source import MilvusSource
 from support.contract import OpenReader, StoreContract
+from support.examples import examples
 from vector_stores.milvus import probe
 from vector_stores.milvus.engine import OLDEST, ROOT, MilvusEngine, run
 from vector_stores.milvus.proxy import MilvusProxy
@@ -512,7 +513,7 @@ KEYS = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), max_size
 )
 
 
-@settings(max_examples=10, derandomize=True)
+@settings(max_examples=examples(10), derandomize=True)
 @given(keys=st.sets(KEYS, min_size=3, max_size=12))
 def test_a_scan_goes_on_behind_any_key(keys: set[str], scan_of_keys: Callable[[set[str]], list[str]]) -> None:
     assert sorted(scan_of_keys(keys)) == sorted(keys)

@@ -28,6 +28,7 @@ from datahub_llmops.vector_stores.qdrant.facts import Described, json_path
 from datahub_llmops.vector_stores.qdrant.reader import QdrantReader, absent
 from datahub_llmops.vector_stores.qdrant.source import QdrantSource
 from support.contract import OpenReader, StoreContract
+from support.examples import examples
 from support.stub import Call, Reply, Stub, answer_json
 from vector_stores.qdrant.engine import QdrantEngine
 from vector_stores.qdrant.stores import COLLECTIONS, ODD, PLANTED
@@ -377,7 +378,7 @@ NAMES = st.text(
 ).filter(lambda name: name not in (".", ".."))
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(name=NAMES)
 def test_any_name_that_qdrant_takes_is_read_under_it(name: str) -> None:
     asked: list[str] = []

