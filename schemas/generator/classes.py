@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Final
 
-from datahub_llmops.aspects.base import LlmopsAspect, LlmopsRecord, register_classes, schema_of
+from datahub_llmops.aspects.base import Field, LlmopsAspect, LlmopsRecord, field, register_classes, schema_of
 
 SCHEMAS_VERSION: Final = "{version}"
 """Version of the schemas, and of the model plugin in this package."""
@@ -66,6 +66,7 @@ def scalar(field: Field, avro_type: object) -> str:
 
 
 def docstring(text: str, indent: str) -> str:
+    """``text`` between triple quotes, wrapped to the width of a line below ``indent``."""
     lines = textwrap.wrap(text, width=110 - len(indent) - 6)
     if len(lines) == 1:
         return f'{indent}"""{lines[0]}"""'
@@ -75,11 +76,6 @@ def docstring(text: str, indent: str) -> str:
 def field_doc(field: Field) -> str:
     values = field.annotations.get("LlmopsValues")
     return f"{field.doc} One of: {', '.join(values)}." if values else field.doc
-
-
-def ordered(record: Record) -> list[Field]:
-    """Order the fields as a signature needs them, with the required ones first."""
-    return sorted(record.fields, key=lambda field: field.optional)
 
 
 def render_class(record: Record) -> Iterator[str]:
@@ -94,31 +90,15 @@ def render_class(record: Record) -> Iterator[str]:
         yield "    ASPECT_INFO: ClassVar[dict[str, object]] = {}"
     yield f'    RECORD_SCHEMA = schema_of("{record.namespace}.{record.name}")'
     yield ""
-    yield "    def __init__("
-    yield "        self,"
-    yield "        *,"
-    for field in ordered(record):
-        yield f"        {field.name}: {python_type(field)}{' = None' if field.optional else ''},"
-    yield "    ) -> None:"
-    yield "        super().__init__()"
     for field in record.fields:
-        yield f"        self.{field.name} = {field.name}"
-    for field in record.fields:
-        yield from render_property(field)
+        yield from render_field(field)
 
 
-def render_property(field: Field) -> Iterator[str]:
-    kind = python_type(field)
-    yield ""
-    yield "    @property"
-    yield f"    def {field.name}(self) -> {kind}:"
-    yield docstring(field_doc(field), "        ")
-    yield f'        value: {kind} = self._inner_dict["{field.name}"]'
-    yield "        return value"
-    yield ""
-    yield f"    @{field.name}.setter"
-    yield f"    def {field.name}(self, value: {kind}) -> None:"
-    yield f'        self._inner_dict["{field.name}"] = value'
+def render_field(field: Field) -> Iterator[str]:
+    doc = field_doc(field).replace("\\", "\\\\").replace('"', '\\"')
+    parts = [f'"{part}"' for part in textwrap.wrap(doc, width=98, drop_whitespace=False)]
+    default = ", default=None" if field.optional else ""
+    yield f"    {field.name}: Field[{python_type(field)}] = field({' '.join(parts)}{default})"
 
 
 def render(schemas: Schemas) -> str:

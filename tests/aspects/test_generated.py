@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -15,11 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aspects.examples import INDEX, MODEL, PDL, examples, row
-from datahub_llmops.aspects.base import LlmopsAspect
+from datahub_llmops.aspects.base import Field, LlmopsAspect
 from datahub_llmops.aspects.generated import (
     ASPECTS,
     RECORDS,
     EmbeddingInfoClass,
+    LatencyBucketClass,
     LlmUsageClass,
     RetrieverInfoClass,
     VectorIndexInfoClass,
@@ -80,14 +80,25 @@ def test_a_class_is_its_pdl(file: Any) -> None:
     kind = CLASSES[file.stem]
     fields = pdl_fields(text)
     assert len(fields) == len(re.findall(r"^  \w+: ", text, re.MULTILINE))
-    parameters = inspect.signature(kind).parameters
-    assert set(parameters) == {field.name for field in fields}
+    members = {name: member for name, member in vars(kind).items() if isinstance(member, Field)}
+    assert set(members) == {field.name for field in fields}
     for field in fields:
-        assert parameters[field.name].annotation == field.python_type
-        assert (parameters[field.name].default is None) == field.optional
-        member = inspect.getattr_static(kind, field.name)
-        assert flat(member.fget.__doc__).startswith(field.doc)
+        assert kind.__annotations__[field.name] == f"Field[{field.python_type}]"
+        assert members[field.name].required != field.optional
+        assert flat(members[field.name].__doc__).startswith(field.doc)
         assert [f.name for f in kind.RECORD_SCHEMA.fields] == [f.name for f in fields]
+
+
+def test_the_constructor_takes_the_fields_and_nothing_else() -> None:
+    assert LatencyBucketClass(le="5", calls=2)._inner_dict == {"le": "5", "calls": 2}
+    assert LatencyBucketClass.le.__doc__ is not None
+    given: dict[str, Any] = {"le": "5"}
+    with pytest.raises(
+        TypeError, match=r"LatencyBucketClass: missing fields \['calls'\], unknown fields \[\]"
+    ):
+        LatencyBucketClass(**given)
+    with pytest.raises(TypeError, match=r"unknown fields \['call'\]"):
+        LatencyBucketClass(**given, calls=1, call=1)
 
 
 def test_every_pdl_has_a_class_and_every_class_a_pdl() -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, Generic, Self, TypeVar, dataclass_transform, overload
 
 import avro.schema
 from avro.schema import ArraySchema, RecordSchema, UnionSchema
@@ -58,11 +58,65 @@ def schema_of(full_name: str) -> RecordSchema:
     return _schemas()[full_name]
 
 
+_T = TypeVar("_T")
+
+
+class Field(Generic[_T]):
+    """A field of a record, read and written where avrogen keeps its values."""
+
+    def __init__(self, doc: str, *, required: bool) -> None:
+        self.__doc__ = doc
+        self.required = required
+
+    def __set_name__(self, owner: type[object], name: str) -> None:
+        self._name = name
+
+    @overload
+    def __get__(self, record: None, owner: type[object]) -> Self: ...
+
+    @overload
+    def __get__(self, record: DictWrapper, owner: type[object]) -> _T: ...
+
+    def __get__(self, record: DictWrapper | None, owner: type[object]) -> Self | _T:
+        if record is None:
+            return self
+        value: _T = record._inner_dict[self._name]
+        return value
+
+    def __set__(self, record: DictWrapper, value: _T) -> None:
+        record._inner_dict[self._name] = value
+
+
+_REQUIRED: Final[Any] = object()
+
+
+def field(doc: str, *, default: Any = _REQUIRED) -> Field[Any]:
+    """Declare a field of a generated class; one without a default has to be given to the constructor."""
+    return Field(doc, required=default is _REQUIRED)
+
+
+def _fill(record: DictWrapper, values: Mapping[str, Any]) -> None:
+    """Set every field of ``record``, those that are not given to ``None``.
+
+    Raises:
+        TypeError: a required field is missing, or one is unknown, as for any signature in Python.
+    """
+    fields = {name: one for name, one in vars(type(record)).items() if isinstance(one, Field)}
+    missing = sorted(name for name, one in fields.items() if one.required and name not in values)
+    if missing or not values.keys() <= fields.keys():
+        unknown = sorted(values.keys() - fields.keys())
+        raise TypeError(f"{type(record).__name__}: missing fields {missing}, unknown fields {unknown}")
+    for name in fields:
+        record._inner_dict[name] = values.get(name)
+
+
+@dataclass_transform(kw_only_default=True, field_specifiers=(field,))
 class LlmopsRecord(DictWrapper):
     """Base class of the records inside typed aspects."""
 
-    def __init__(self) -> None:
+    def __init__(self, **values: Any) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # avrogen ships without annotations here
+        _fill(self, values)
 
     @override
     def _restore_defaults(self) -> None:
@@ -73,11 +127,13 @@ class LlmopsRecord(DictWrapper):
         return list(_record_problems(self, self.RECORD_SCHEMA, ""))
 
 
+@dataclass_transform(kw_only_default=True, field_specifiers=(field,))
 class LlmopsAspect(_Aspect):
     """Base class of the typed aspects."""
 
-    def __init__(self) -> None:
+    def __init__(self, **values: Any) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # DataHub's base has no annotations here
+        _fill(self, values)
 
     @override
     def _restore_defaults(self) -> None:
