@@ -1,4 +1,4 @@
-"""Applications, retrievers, prompts, jobs and usage that the hooks saw, as our own typed aspects."""
+"""Applications, retrievers, prompts, jobs and usage that hooks saw, as our own typed aspects."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from datahub_llmops.mapping.index_aspects import joined
 def usage_aspect(
     day: int, host: str, total: Totals, *, currency: str, dimension: tuple[str, str] | None = None
 ) -> LlmUsageClass:
-    """One day of one asset as one host counted it.
+    """Build the usage of one asset on one day, as one host counted it.
 
-    The host is in the partition, or two workers would overwrite each other; a dimension that is counted by itself
-    is in it too, so that the whole is told from its parts.
+    The host is part of the partition, or two workers would overwrite each other. A dimension that is counted on its own
+    is part of it too, which distinguishes the parts from the whole.
     """
     partition = f"host={host}" + (f"/{dimension[0]}={dimension[1]}" if dimension else "")
     cost = total.cost
@@ -62,7 +62,7 @@ def _rounded(value: float | None) -> int | None:
 def retriever_aspect(
     raw: Mapping[str, Any], *, framework: str, version: str | None, indexes: Iterable[str]
 ) -> RetrieverInfoClass:
-    """How a retriever searched the last time; ``raw`` as the hooks saw it."""
+    """Build how a retriever searched last; ``raw`` is what the hooks saw."""
     urns = sorted(indexes)
     keys = raw.get("filter_keys")
     k, threshold = raw.get("k"), raw.get("score_threshold")
@@ -80,9 +80,9 @@ def retriever_aspect(
 
 
 def prompt_aspect(urn: str, raw: Mapping[str, Any], present: Mapping[str, Any]) -> PromptInfoClass | None:
-    """What an application knows of a prompt; what the catalog says of it already goes before that.
+    """Build what an application knows of a prompt. Facts in the catalog (``present``) take precedence.
 
-    ``None`` where the catalog says something that this version of the schemas would lose.
+    Returns ``None`` if the catalog holds a fact that this version of the schemas would lose.
     """
     digest = raw.get("digest")
     seen = {
@@ -107,7 +107,7 @@ def application_aspect(
     retrievers: Iterable[str],
     models: Iterable[str],
 ) -> LlmApplicationInfoClass:
-    """What an application is built of; names."""
+    """Build the names of the parts of an application."""
     parts = [sorted(set(names)) for names in (prompts, retrievers, models)]
     return LlmApplicationInfoClass(
         framework=framework,
@@ -125,7 +125,7 @@ def application_aspect(
 def job_aspect(
     model: str | None, model_urn: str | None, splitter: Mapping[str, Any]
 ) -> EmbeddingJobInfoClass:
-    """What was seen of a job that no recipe declares."""
+    """Build what hooks saw of a job that no recipe declares."""
     size, overlap = splitter.get("size"), splitter.get("overlap")
     return EmbeddingJobInfoClass(
         embeddingModel=model,

@@ -1,6 +1,6 @@
 """Applications, answer logs, retrievers, prompts and embedding runs that the hooks saw, as DataHub aspects.
 
-In a lineage graph a job is a square without a name, so an application always has an answer log as output, which
+A lineage graph draws a job as a square without a name. Hence an application always has an answer log as output, which
 carries its name, its usage and its quality.
 """
 
@@ -51,9 +51,9 @@ TOKEN_WORDS: Final = {
     "output": "out",
     "reasoning": "reasoning",
 }
-"""Kind of tokens -> how it is called in the properties of an application's day."""
+"""Kind of tokens -> its name in the properties of an application's day."""
 ANSWER_FIELD: Final = "answer"
-"""Field of an answer log that what was retrieved flows into."""
+"""Field of an answer log that the retrieved fields flow into."""
 
 _LOG_FIELDS: Final = (
     ("answer_id", "Id that `datahub-llmops explain` takes.", "string"),
@@ -69,17 +69,17 @@ _RETRIEVER_FIELDS: Final = (
     ("score", "Score that the store gave it.", "number"),
 )
 _VECTOR: Final = re.compile(r"(sparse|multi|half)?_?vec(tor)?\b", re.IGNORECASE)
-"""Types of vectors, of our connectors and of DataHub's ``postgres`` source."""
+"""Native types of vectors, as our connectors and DataHub's ``postgres`` source write them."""
 
 
 def application_urns(name: str, platform: str, env: str) -> tuple[str, str, str]:
-    """Flow, job and answer log of an application."""
+    """Build the URNs of an application's flow, of its job and of its answer log."""
     flow = urns.flow(platform, name, env=env)
     return flow, urns.job(flow, name), urns.answer_log(platform, name, env=env)
 
 
 def application_proposals(name: str, platform: str, env: str) -> Iterator[Proposal]:
-    """The application and its answer log, without edges."""
+    """Describe an application and its answer log, without edges."""
     flow, job, log = application_urns(name, platform, env)
     yield propose(flow, DataFlowInfoClass(name=name, env=env))
     yield propose(job, DataJobInfoClass(name=name, type="APPLICATION", flowUrn=flow))
@@ -90,7 +90,7 @@ def application_proposals(name: str, platform: str, env: str) -> Iterator[Propos
 def dataset_proposals(
     urn: str, name: str, subtype: str, fields: Sequence[tuple[str, str, str]], platform: str
 ) -> Iterator[Proposal]:
-    """A dataset that the hooks know and nobody else catalogs. ``fields`` are paths with description and type."""
+    """Describe a dataset that only the hooks know. ``fields`` are paths with description and type."""
     yield propose(urn, DatasetPropertiesClass(name=name))
     yield propose(urn, SubTypesClass(typeNames=[subtype]))
     if fields:
@@ -121,23 +121,23 @@ def _text_type() -> SchemaFieldDataTypeClass:
 
 
 def returned_fields(schema: Mapping[str, str]) -> dict[str, str]:
-    """Those fields of an index, with their types, that a search returns: all but the vectors."""
+    """List the fields of an index, with their types, that a search returns: all but the vectors."""
     return {path: native for path, native in schema.items() if not _VECTOR.match(native)}
 
 
 def retriever_proposals(
     urn: str, name: str, platform: str, returned: Mapping[str, str]
 ) -> Iterator[Proposal]:
-    """A retriever, without edges. ``returned`` are the fields of its indexes that it returns, with their types."""
+    """Describe a retriever, without edges. ``returned`` are the fields that it returns, with their types."""
     own = {path for path, _, _ in _RETRIEVER_FIELDS}
     more = [(path, "", native or "unknown") for path, native in sorted(returned.items()) if path not in own]
     yield from dataset_proposals(urn, name, RETRIEVER, [*_RETRIEVER_FIELDS, *more], platform)
 
 
 def usage_proposal(urn: str, day: int, host: str, calls: int) -> Proposal:
-    """Calls of one day, counted on one host: hosts are partitions, or two workers would overwrite each other.
+    """Report the calls of one day on one host. Hosts are partitions, or two workers would overwrite each other.
 
-    DataHub's own chart shows the newest record of each day, never a sum: an hour would stand for its whole day.
+    DataHub's own chart shows the newest record of each day, not a sum: an hourly record would replace its whole day.
     https://github.com/datahub-project/datahub/blob/master/metadata-io/src/main/java/com/linkedin/metadata/timeseries/elastic/UsageServiceUtil.java
     """
     return propose(
@@ -163,7 +163,7 @@ def instance_proposals(
     outputs: Sequence[str],
     failed: bool,
 ) -> Iterator[Proposal]:
-    """A process instance of ``job``: an embedding run, or a day of one version of an application."""
+    """Describe a process instance of ``job``: an embedding run, or a day of one version of an application."""
     urn = urns.process_instance(key)
     begun, done = round(started * 1000), round(ended * 1000)
     stamp = AuditStampClass(time=begun, actor=urns.ACTOR)
@@ -198,7 +198,7 @@ def instance_proposals(
 def embedding_job_proposals(
     orchestrator: str, flow: str, job: str, env: str, properties: Mapping[str, str]
 ) -> tuple[str, list[Proposal]]:
-    """URN and aspects of a job that was seen to write, without edges."""
+    """Build the URN and the aspects of a job that hooks saw writing, without edges."""
     flow_urn = urns.flow(orchestrator, flow, env=env)
     urn = urns.job(flow_urn, job)
     info = DataJobInfoClass(name=job, type="EMBEDDING", flowUrn=flow_urn, customProperties=dict(properties))
@@ -212,7 +212,7 @@ def embedding_job_proposals(
 def mismatch_proposal(
     index: str, built: str, queried: Sequence[str], hosts: Sequence[str], now: float, *, solved: bool
 ) -> Proposal:
-    """Raised or resolved, on the same URN. ``hosts`` are those that saw it: only they can tell that it is over."""
+    """Raise or resolve the incident of an index. ``hosts`` saw the mismatch: only they can tell that it is over."""
     stamp = AuditStampClass(time=round(now * 1000), actor=urns.ACTOR)
     models, seen_on = (", ".join(f"`{one}`" for one in words) for words in (queried, hosts))
     text = (
@@ -234,5 +234,5 @@ def mismatch_proposal(
 
 
 def seen_on(incident: Mapping[str, Any], host: str) -> bool:
-    """Whether an incident of ours was raised by what this host saw."""
+    """Whether this host saw what raised an incident of ours."""
     return f"`{host}`" in str(incident.get("description"))

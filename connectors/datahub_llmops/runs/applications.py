@@ -7,7 +7,6 @@ from collections.abc import Generator, Iterable, Iterator, Mapping
 from datahub.metadata.urns import DatasetUrn
 
 from datahub_llmops import urns
-from datahub_llmops.answers.resolver import DEFAULT_FRAMEWORK
 from datahub_llmops.assets.usage import Totals
 from datahub_llmops.catalog.protocol import Catalog
 from datahub_llmops.ingestion.emitter import Emission, RunEmitter, emit
@@ -17,45 +16,19 @@ from datahub_llmops.runs.config import RunsConfig
 from datahub_llmops.runs.daily_totals import Application, Rollup, prompts_drawn
 
 
-class Logs(dict[str, str]):
-    """Answer log of each application that was met, on the platform of the framework that it was met with first."""
-
-    def __init__(self, config: RunsConfig) -> None:
-        super().__init__()
-        self._config = config
-        self._platforms: dict[str, str] = {}
-
-    def met(self, name: str, framework: str | None) -> None:
-        """An application, perhaps for the first time."""
-        if name not in self:
-            platform = self._config.application_platform or framework or DEFAULT_FRAMEWORK
-            self._platforms[name] = platform
-            self[name] = mapping.application_urns(name, platform, self._config.env)[2]
-
-    def platform(self, name: str) -> str:
-        """Platform of an application."""
-        return self._platforms[name]
-
-    def job(self, name: str) -> str:
-        """The application itself."""
-        return mapping.application_urns(name, self._platforms[name], self._config.env)[1]
-
-
 class Applications:
     """Everything about the applications of one roll-up. ``now`` is the time in seconds."""
 
-    def __init__(
-        self, config: RunsConfig, emitter: RunEmitter, catalog: Catalog | None, logs: Logs, now: float
-    ) -> None:
+    def __init__(self, config: RunsConfig, emitter: RunEmitter, catalog: Catalog | None, now: float) -> None:
         self._env = config.env
         self._currency = config.currency
         self._emitter = emitter
         self._catalog = catalog
-        self._logs = logs
         self._now = now
 
     def emissions(self, found: Rollup) -> Iterator[Emission]:
         """All but their models, which embedding jobs may use as well."""
+        logs = {application.log for application in found.applications.values()}
         drawn: set[str] = set()
         unnamed: set[str] = set()
         for application in found.applications.values():
@@ -66,14 +39,15 @@ class Applications:
             # A template that is rendered before it is one has a new digest each time.
             if urn in drawn or urn not in unnamed:
                 yield Emission(mapping.usage_proposal(urn, day, host, round(total.calls)), primary=False)
-                if urn not in self._logs.values():  # What an answer log has is the application's.
+                if urn not in logs:  # What an answer log has is the application's.
                     yield from self._usage(urn, day, host, total)
         for (name, day, host), total in sorted(found.whole.items()):
-            yield from self._usage(self._logs.job(name), day, host, total)
+            yield from self._usage(found.applications[name].job, day, host, total)
         for (name, version, day, host), total in sorted(found.versions.items()):
+            application = found.applications[name]
             if version:
-                yield from self._usage(self._logs.job(name), day, host, total, ("version", version))
-            yield from self._day(name, version, day, host, total)
+                yield from self._usage(application.job, day, host, total, ("version", version))
+            yield from self._day(application, version, day, host, total)
 
     def model_usage(self, found: Rollup) -> Iterator[Emission]:
         """Usage of models, once they are written themselves."""
@@ -88,8 +62,10 @@ class Applications:
         )
         yield from self._emitter.emit_typed(urn, [aspect])
 
-    def _day(self, name: str, version: str, day: int, host: str, total: Totals) -> Iterator[Emission]:
-        job, log = self._logs.job(name), self._logs[name]
+    def _day(
+        self, application: Application, version: str, day: int, host: str, total: Totals
+    ) -> Iterator[Emission]:
+        job = application.job
         milliseconds = total.milliseconds
         counts = {
             "answers": total.calls,
@@ -106,21 +82,20 @@ class Applications:
         yield from emit(
             mapping.instance_proposals(
                 {"application": job, "version": version, "day": shown, "host": host},
-                f"{name} {version} {shown}".replace("  ", " "),
+                f"{application.name} {version} {shown}".replace("  ", " "),
                 job,
                 started=total.first,
                 ended=total.last,
                 properties={**properties, "host": host},
                 inputs=(),
-                outputs=(log,),
+                outputs=(application.log,),
                 failed=bool(total.calls) and total.errors == total.calls,
             ),
             primary=False,
         )
 
     def _application(self, application: Application) -> Iterator[Emission]:
-        name, platform = application.name, self._logs.platform(application.name)
-        job, log = self._logs.job(name), self._logs[name]
+        name, platform, job, log = application.name, application.platform, application.job, application.log
         yield from self._emitter.emit_platform(platform)
         yield from self._emitter.emit_new(mapping.application_proposals(name, platform, self._env))
         answer = urns.schema_field(log, mapping.ANSWER_FIELD)

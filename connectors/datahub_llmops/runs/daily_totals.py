@@ -20,6 +20,8 @@ from datahub_llmops.answer_store.recorded import (
 from datahub_llmops.answers.prices import PricesConfig
 from datahub_llmops.answers.resolver import DEFAULT_FRAMEWORK, Resolver, shown
 from datahub_llmops.assets.usage import Totals, model_name
+from datahub_llmops.mapping.applications import application_urns
+from datahub_llmops.runs.config import RunsConfig
 
 DAY: Final = 86_400
 SETTLED: Final = 3_600
@@ -43,6 +45,11 @@ class Application:
 
     name: str
     framework: str
+    platform: str
+    job: str
+    """URN of the application itself."""
+    log: str
+    """URN of its answer log."""
     retrievers: dict[str, float] = field(default_factory=dict)
     indexes_of: dict[str, dict[str, float]] = field(default_factory=dict)
     prompts: dict[str, float] = field(default_factory=dict)
@@ -106,21 +113,16 @@ class _Bucket:
 def roll_up(
     answers: Iterable[RecordedAnswer],
     resolver: Resolver,
-    answer_log: Mapping[str, str],
-    prices: PricesConfig,
+    config: RunsConfig,
 ) -> Rollup:
-    """Count answers, oldest first.
-
-    ``answer_log`` gives the URN of an application's answer log; it is filled as applications are met.
-    """
+    """Count answers, oldest first."""
     found = Rollup()
     day = 0
     for answer in answers:
         found.answers += 1
-        application = found.applications.setdefault(
-            answer.application,
-            Application(name=answer.application, framework=answer.framework or DEFAULT_FRAMEWORK),
-        )
+        if answer.application not in found.applications:
+            found.applications[answer.application] = _application(answer, config)
+        application = found.applications[answer.application]
         application.first = min(application.first, answer.started)
         application.last = max(application.last, answer.ended)
         if application.itself is None or answer.ended >= application.itself.when:
@@ -141,14 +143,21 @@ def roll_up(
             found.close_day(day)
             day = at.day
         spent = round((answer.ended - answer.started) * 1000)
-        for total in (*whole, at.total(found.usage, answer_log[answer.application])):
+        for total in (*whole, at.total(found.usage, application.log)):
             at.end(total, spent, answer.status == "error")
         prompts = _prompts(found, application, at, resolver)
         for call in answer.models:
-            _model(found, application, at, call, whole, prompts, prices)
+            _model(found, application, at, call, whole, prompts, config)
         for retrieval in answer.retrievals:
             _retrieval(found, application, at, retrieval, resolver)
     return found
+
+
+def _application(answer: RecordedAnswer, config: RunsConfig) -> Application:
+    framework = answer.framework or DEFAULT_FRAMEWORK
+    platform = config.application_platform or framework
+    _, job, log = application_urns(answer.application, platform, config.env)
+    return Application(name=answer.application, framework=framework, platform=platform, job=job, log=log)
 
 
 def _model(

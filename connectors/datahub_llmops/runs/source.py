@@ -29,7 +29,7 @@ from datahub_llmops.ingestion.recipe_catalog import recipe_catalog
 from datahub_llmops.ingestion.run_target import RunTarget
 from datahub_llmops.ingestion.source import PatchingSource
 from datahub_llmops.mapping import applications as mapping
-from datahub_llmops.runs.applications import Applications, Logs
+from datahub_llmops.runs.applications import Applications
 from datahub_llmops.runs.config import RunsConfig, RunsReport
 from datahub_llmops.runs.daily_totals import DAY, Built, Rollup, built_with, mismatch, roll_up
 from datahub_llmops.runs.embedding_runs import EmbeddingRuns
@@ -90,13 +90,12 @@ class RunsSource(PatchingSource, StatefulIngestionSourceBase):
         fresh = {int(when) // DAY * DAY for when in store.starts_after(answers_from, answers_upto)}
         days = sorted(fresh - _cut(store, fresh))
         self.report.buckets = len(days)
-        logs = Logs(self.config)
-        found = roll_up(self._answers(store, known, days, logs), resolver, logs, self.config)
+        found = roll_up(self._answers(store, known, days), resolver, self.config)
         self.report.answers_read, self.report.applications = found.answers, len(found.applications)
         for key, count in found.unresolved.items():
             self.report.unresolved_indexes[key] = count
         now = self._now()
-        applications = Applications(self.config, emitter, catalog, logs, now)
+        applications = Applications(self.config, emitter, catalog, now)
         yield from applications.emissions(found)
         runs = [load_writes(row, known) for row in store.writes(writes_from)]
         yield from EmbeddingRuns(self.config, self.report, emitter, now).emissions(runs, resolver)
@@ -108,14 +107,10 @@ class RunsSource(PatchingSource, StatefulIngestionSourceBase):
             yield from self._incidents(found, built_with(writes, resolver), emitter)
         self._watermark.reached(state.after(name, answers_upto, writes_upto))
 
-    def _answers(
-        self, store: Store, known: Identities, days: list[int], logs: Logs
-    ) -> Iterator[RecordedAnswer]:
+    def _answers(self, store: Store, known: Identities, days: list[int]) -> Iterator[RecordedAnswer]:
         for day in days:
             for row in store.begun_between(day, day + DAY):
-                answer = load_answer(row, known)
-                logs.met(answer.application, answer.framework)
-                yield answer
+                yield load_answer(row, known)
 
     def _incidents(self, found: Rollup, built: dict[str, Built], emitter: RunEmitter) -> Iterator[Emission]:
         now = self._now()
