@@ -45,7 +45,7 @@ def test_a_sink_that_failed_gets_everything_again(world: World) -> None:
             "create trigger refused before insert on series begin select raise(abort, 'disk full'); end"
         )
         failed = run(world, {"type": "llm-local", "config": {"path": str(world.catalog)}})
-        with pytest.raises(Exception, match="nothing was stored"):
+        with pytest.raises(Exception, match="nothing of the run was stored"):
             failed.raise_from_status()
         assert failed.source.get_report().answers_read == 2  # type: ignore[attr-defined]  # llm-runs' own report
         db.execute("drop trigger refused")

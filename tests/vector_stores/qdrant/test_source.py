@@ -84,7 +84,7 @@ def test_a_404_that_is_not_qdrants_own_deletes_nothing(
 
     qdrant_server.answer = answer
     pipeline = ingest(known, QDRANT, url=qdrant_server.url)
-    assert "not in the words of Qdrant" in failures(pipeline)[0]
+    assert "but not as Qdrant does it" in failures(pipeline)[0]
     assert live(known, QDRANT) == COLLECTIONS
 
 
