@@ -19,7 +19,7 @@ from typing_extensions import override
 from datahub_llmops.answer_store.database import Store
 from datahub_llmops.answer_store.format import dump_answer, dump_writes, load_answer, load_writes
 from datahub_llmops.answer_store.keys import FACTS, VERSION
-from datahub_llmops.answer_store.queries import Kind, Records
+from datahub_llmops.answer_store.queries import Kind, Queries
 from datahub_llmops.answer_store.recorded import (
     Chunk,
     Identities,
@@ -215,7 +215,7 @@ WRITES = st.builds(
 )
 
 
-class Numbers(Records):
+class Numbers(Queries):
     """Identities of a store, in memory."""
 
     def __init__(self) -> None:

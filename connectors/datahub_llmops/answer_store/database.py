@@ -1,9 +1,9 @@
-"""The one store of a host: a SQLite file in WAL mode, readable by its owner only, bounded in size and age.
+"""The answer store of a host: a SQLite file in WAL mode that only its owner can read, bounded in size and age.
 
-Written by the recorder of every process of the host, read by ``llm-runs``, ``answers`` and ``explain``. A killed
-process loses nothing that was written; a power cut may lose the last transactions, never the file
-(https://www.sqlite.org/wal.html). What is referred to often (indexes, models, prompts, sources) is stored once, in
-``identities``; ids of answers begin with their time, so they sort by it.
+The recorder of every process of the host writes it; ``llm-runs``, ``answers`` and ``explain`` read it. A killed process
+loses nothing that was written; a power cut may lose the last transactions, never the file
+(https://www.sqlite.org/wal.html). Indexes, models, prompts and sources are stored once, in ``identities``. Ids of
+answers begin with their time, so they sort by it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from datahub_llmops.answer_store import sqlite_file
 from datahub_llmops.answer_store.keys import VERSION, check_version
-from datahub_llmops.answer_store.queries import Kind, Records, dump_sorted
+from datahub_llmops.answer_store.queries import Kind, Queries, dump_sorted
 from datahub_llmops.errors import StoreError
 
 _NETWORK: Final = frozenset(
@@ -47,7 +47,7 @@ def _today() -> int:
 
 
 def network_file_system(path: str) -> str | None:
-    """Kind of the network file system that ``path`` lies on; ``None`` for local ones and where nobody says."""
+    """Return the kind of the network file system that holds ``path``; ``None`` if it is local or unknown."""
     try:
         lines = Path("/proc/self/mounts").read_text("utf-8", "replace").splitlines()
     except OSError:
@@ -63,7 +63,7 @@ def network_file_system(path: str) -> str | None:
     return kind if kind in _NETWORK else None
 
 
-class Store(Records):
+class Store(Queries):
     """An open store. One object serves one thread at a time."""
 
     def __init__(self, path: str, connection: sqlite3.Connection, *, note: str | None = None) -> None:
@@ -71,7 +71,7 @@ class Store(Records):
         self.note = note
         super().__init__(connection)
         self.generation = 0
-        """Goes up when numbers that ``intern`` gave may hold no longer."""
+        """Increases whenever numbers that ``intern`` has returned may no longer be valid."""
         self._identities: dict[tuple[Any, ...], int] = {}
         self._day = _today()
         self._answers: dict[str, tuple[Any, ...]] = {}
@@ -80,11 +80,11 @@ class Store(Records):
 
     @classmethod
     def open(cls, path: str) -> Store:
-        """Open for writing, made where there is none.
+        """Open the store for writing, and create it if there is none.
 
         Raises:
-            StoreError: not writable, not a store, or written by a newer version.
-            sqlite3.DatabaseError: truncated or overwritten; ``set_aside`` helps.
+            StoreError: the file cannot be written, or a newer release wrote it.
+            sqlite3.DatabaseError: the file was truncated or overwritten; ``open_or_replace`` moves it aside.
         """
         folder = os.path.dirname(path)
         try:
@@ -105,7 +105,7 @@ class Store(Records):
         note = None
         if db.execute("PRAGMA user_version").fetchone()[0] == 0:
             db.execute("PRAGMA auto_vacuum=INCREMENTAL")
-        # WAL shares memory between processes, which no network file system gives.
+        # WAL shares memory between processes, which network file systems do not offer.
         journal = "DELETE" if kind else "WAL"
         if kind:
             note = f"store on {kind}: slower rollback journal; give store=... a local path"
@@ -162,7 +162,7 @@ class Store(Records):
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
-        """Everything inside is written together, or nothing."""
+        """Write everything inside together, or nothing."""
         self._begin_day()
         self._db.execute("BEGIN IMMEDIATE")
         try:
@@ -172,7 +172,7 @@ class Store(Records):
             )
             self._put_rows("INSERT OR IGNORE INTO texts", self._texts)
         except BaseException:
-            # Identities that were given out inside do not exist then.
+            # The identities that were numbered inside do not exist after a rollback.
             self._forget_identities()
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
@@ -182,8 +182,8 @@ class Store(Records):
         self._db.execute("COMMIT")
 
     def _put_rows(self, insert: str, rows: Mapping[Any, tuple[Any, ...]]) -> None:
-        # Many rows a statement: each one hands the interpreter over twice, and the application waits for it.
-        # Few sizes, or the cache of prepared statements would fill with one of each.
+        # Many rows per statement: each statement releases the interpreter twice, and the application waits for it.
+        # Few sizes, or each size would take a place in the cache of prepared statements.
         waiting = list(rows.values())
         first = 0
         for size in (64, 16, 4, 1):
@@ -194,17 +194,17 @@ class Store(Records):
                 self._db.execute(f"{insert} VALUES {marks}", [value for row in group for value in row])
 
     def intern(self, kind: Kind, body: Mapping[str, Any]) -> int:
-        """Number of an identity, given at its first sight."""
+        """Return the number of an identity; a new one is stored first."""
         try:
             key: tuple[Any, ...] = (kind, *body.items())
-            held = self._identities.get(key)
-        except TypeError:  # A list inside.
+            number = self._identities.get(key)
+        except TypeError:  # The identity contains a list.
             key = (kind, _dump(body))
-            held = self._identities.get(key)
-        return held if held is not None else self._intern(kind, body, key)
+            number = self._identities.get(key)
+        return number if number is not None else self._intern(kind, body, key)
 
     def _begin_day(self) -> None:
-        # Once a day everything in use is seen again, so that pruning spares it.
+        # Once a day everything in use is marked as seen again, so that pruning spares it.
         today = _today()
         if self._day != today:
             self._forget_identities()
@@ -235,31 +235,31 @@ class Store(Records):
         body: str,
         digests: Iterable[bytes],
     ) -> None:
-        """Store an answer, its body as JSON, with the transaction, in place of what was stored of it before."""
+        """Store an answer with the transaction, replacing its former row. ``body`` is JSON."""
         self._answers[answer_id] = (answer_id, ended, application, status, body)
         for digest in digests:
             self._texts[digest, answer_id] = (digest, answer_id)
 
     def write_body(self, run: int) -> tuple[float, dict[str, Any]] | None:
-        """Start and contents of what is stored of a run so far."""
+        """Return start and body of the stored row of a run."""
         row = self._db.execute("SELECT started, body FROM writes WHERE run = ?", (run,)).fetchone()
         return None if row is None else (float(row[0]), json.loads(row[1]))
 
     def put_write(
         self, run: int, started: float, ended: float, application: int, target: int, body: Mapping[str, Any]
     ) -> None:
-        """Store what a run wrote, in place of what was stored of it before."""
+        """Store what a run wrote, replacing its former row."""
         self._db.execute(
             "INSERT OR REPLACE INTO writes (run, started, ended, application, target, body) VALUES (?, ?, ?, ?, ?, ?)",
             (run, started, ended, application, target, _dump(body)),
         )
 
     def put_chunks(self, target: int, chunks: Iterable[bytes], run: int) -> None:
-        """Say which run wrote the chunks last."""
+        """Store which run wrote the chunks last."""
         self._put_rows("INSERT OR REPLACE INTO chunks", {chunk: (target, chunk, run) for chunk in chunks})
 
     def forget_chunks(self, target: int, chunks: Iterable[bytes]) -> None:
-        """Chunks that were deleted from the index."""
+        """Remove chunks that were deleted from the index."""
         self._db.executemany(
             "DELETE FROM chunks WHERE target = ? AND chunk = ?", ((target, c) for c in chunks)
         )
@@ -273,7 +273,7 @@ class Store(Records):
             )
 
     def prune(self, max_bytes: int, max_days: float, *, every: float = 10.0) -> None:
-        """Drop the oldest answers beyond the bounds and count them; looks at most once in ``every`` seconds."""
+        """Delete and count the oldest answers beyond the bounds. It checks once in ``every`` seconds at most."""
         now = time.time()
         if now - self._pruned < every:
             return
@@ -309,7 +309,7 @@ class Store(Records):
         self.count(f"answers_{counter}", done.rowcount)
 
     def used_bytes(self) -> int:
-        """Bytes of pages in use; free pages are given back bit by bit."""
+        """Return the bytes of pages in use. Free pages are returned to the system bit by bit."""
         pages, free, size = (
             self._db.execute(f"PRAGMA {name}").fetchone()[0]
             for name in ("page_count", "freelist_count", "page_size")
@@ -317,7 +317,7 @@ class Store(Records):
         return int((pages - free) * size)
 
     def close(self) -> None:
-        """Give the file back. May be called twice."""
+        """Close the file. May be called twice."""
         self._db.close()
 
 
@@ -326,12 +326,12 @@ def _is_empty(db: sqlite3.Connection) -> bool:
 
 
 def open_or_replace(path: str) -> tuple[Store, str | None]:
-    """Open for writing; a damaged store is moved aside, under a lock, and a new one begun.
+    """Open the store for writing. A damaged one is moved aside, under a lock, and a new one is created.
 
-    Returns the store and the name that a damaged one has now. Nothing is deleted.
+    Returns the store, and the new name of a damaged one. Nothing is deleted.
 
     Raises:
-        StoreError: not writable, or written by a newer version.
+        StoreError: the file cannot be written, or a newer release wrote it.
     """
     try:
         return Store.open(path), None
@@ -346,7 +346,7 @@ def open_or_replace(path: str) -> tuple[Store, str | None]:
     try:
         _lock(lock)
         try:
-            # Another process may have done it meanwhile, and its new store must stay.
+            # Another process may have replaced it meanwhile, and its new store must stay.
             return Store.open(path), None
         except sqlite3.DatabaseError:
             aside = f"{path}.damaged-{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}"
@@ -361,7 +361,7 @@ def open_or_replace(path: str) -> tuple[Store, str | None]:
 
 
 def _lock(handle: int) -> None:
-    """An exclusive lock that closing gives back; none where the system has no ``fcntl``."""
+    """Take an exclusive lock, which closing releases. Systems without ``fcntl`` have none."""
     try:
         import fcntl
     except ImportError:

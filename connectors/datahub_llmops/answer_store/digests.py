@@ -24,7 +24,7 @@ def key_path(store: str) -> str:
 
 
 def key(store: str, *, create: bool = True) -> bytes | None:
-    """Return the key of ``store``: from the environment, else from its file, which ``create`` allows to make.
+    """Return the key of ``store``: from the environment, else from its file, created first if ``create``.
 
     Raises:
         OSError: the file cannot be read or created.

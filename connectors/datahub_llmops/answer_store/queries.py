@@ -1,4 +1,4 @@
-"""What is in a store of answers: the questions that ``llm-runs``, ``answers`` and ``explain`` ask of it."""
+"""Queries of the answer store, for ``llm-runs``, ``answers`` and ``explain``."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ Kind: TypeAlias = Literal[
 ]
 
 dump_sorted: Final = json.JSONEncoder(separators=(",", ":"), sort_keys=True).encode
-"""Identities as they are compared: equal ones have one text."""
+"""Dumps an identity so that equal ones have the same text."""
 
 
 class AnswerRow(NamedTuple):
-    """One answer as stored; ``body`` as ``encode`` writes it, with identities by number."""
+    """One answer as stored. ``body`` has the keys of ``AnswerKey``, and identities by number."""
 
     seq: int
     id: str
@@ -27,12 +27,12 @@ class AnswerRow(NamedTuple):
 
     @property
     def started(self) -> float:
-        """Seconds since the epoch, out of the id."""
+        """Return the start in seconds since the epoch, from the id."""
         return int(self.id[:12], 16) / 1000
 
 
 class WriteRow(NamedTuple):
-    """What one run wrote into one index."""
+    """One run of writes as stored. ``body`` has the keys of ``WritesKey``, and identities by number."""
 
     seq: int
     run: str
@@ -43,14 +43,14 @@ class WriteRow(NamedTuple):
     body: dict[str, Any]
 
 
-class Records:
-    """Everything that can be asked of an open store."""
+class Queries:
+    """The queries of an open store."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._db = connection
 
     def answer(self, answer_id: str) -> AnswerRow | None:
-        """The answer with this id, or whose id alone begins so (eight characters at least)."""
+        """Return the answer with this id, or the only one whose id begins with it (at least eight characters)."""
         row = self._db.execute(f"{_ANSWER} WHERE id = ?", (answer_id,)).fetchone()
         if row is None and len(answer_id) >= 8:
             rows = self._db.execute(
@@ -62,15 +62,15 @@ class Records:
     def answers(
         self, *, since: float = 0.0, application: str | None = None, limit: int | None = None
     ) -> Iterator[AnswerRow]:
-        """Newest first, begun at ``since`` (seconds since the epoch) or later."""
+        """Iterate over answers begun at ``since`` (seconds since the epoch) or later, newest first."""
         where, values = "id >= ?", [f"{int(max(0.0, since) * 1000):012x}"]
-        known: set[int] | None = None
+        numbers: set[int] | None = None
         if application is not None:
-            known = {n for n, body in self.identities("application") if body.get("name") == application}
+            numbers = {n for n, body in self.identities("application") if body.get("name") == application}
         cursor = self._db.execute(f"{_ANSWER} WHERE {where} ORDER BY id DESC", values)
         left = limit
         for row in cursor:
-            if known is not None and row[3] not in known:
+            if numbers is not None and row[3] not in numbers:
                 continue
             if left is not None:
                 if left <= 0:
@@ -79,25 +79,25 @@ class Records:
             yield _answer(row)
 
     def begun_between(self, start: float, end: float) -> Iterator[AnswerRow]:
-        """Answers begun in a stretch of time, oldest first."""
+        """Iterate over the answers begun in a period, oldest first."""
         edges = [f"{int(edge * 1000):012x}" for edge in (start, end)]
         for row in self._db.execute(f"{_ANSWER} WHERE id >= ? AND id < ? ORDER BY id", edges):
             yield _answer(row)
 
     def starts_after(self, seq: int, upto: int) -> Iterator[float]:
-        """When the answers began that were written or rewritten after ``seq``."""
+        """Iterate over the starts of the answers that were written or rewritten after ``seq``."""
         for (answer_id,) in self._db.execute(
             "SELECT id FROM answers WHERE seq > ? AND seq <= ?", (seq, upto)
         ):
             yield int(answer_id[:12], 16) / 1000
 
     def with_text(self, digest: bytes) -> list[str]:
-        """Ids of the answers whose text has this digest, newest first."""
+        """Return ids of the answers whose text has this digest, newest first."""
         rows = self._db.execute("SELECT id FROM texts WHERE digest = ? ORDER BY id DESC LIMIT 100", (digest,))
         return [row[0] for row in rows]
 
     def watermark(self) -> tuple[int, int]:
-        """The last sequence numbers of answers and writes."""
+        """Return the last sequence numbers of answers and writes."""
         answers, writes = (
             self._db.execute(f"SELECT coalesce(max(seq), 0) FROM {table}").fetchone()[0]
             for table in ("answers", "writes")
@@ -105,7 +105,7 @@ class Records:
         return int(answers), int(writes)
 
     def writes(self, after: int = 0) -> Iterator[WriteRow]:
-        """Runs written or added to after ``after``, in the order of their last change."""
+        """Iterate over runs written or changed after ``after``, in the order of their last change."""
         rows = self._db.execute(
             "SELECT w.seq, i.body, w.started, w.ended, w.application, w.target, w.body FROM writes w"
             " JOIN identities i ON i.id = w.run WHERE w.seq > ? ORDER BY w.seq",
@@ -115,7 +115,7 @@ class Records:
             yield WriteRow(seq, json.loads(run)["run"], started, ended, application, target, json.loads(body))
 
     def writer_of(self, target: int, chunk: bytes) -> WriteRow | None:
-        """The run that wrote a chunk of an index last."""
+        """Return the run that wrote a chunk of an index last."""
         row = self._db.execute(
             "SELECT w.seq, i.body, w.started, w.ended, w.application, w.target, w.body FROM chunks c"
             " JOIN writes w ON w.run = c.run JOIN identities i ON i.id = w.run WHERE c.target = ? AND c.chunk = ?",
@@ -126,7 +126,7 @@ class Records:
         return WriteRow(row[0], json.loads(row[1])["run"], row[2], row[3], row[4], row[5], json.loads(row[6]))
 
     def run(self, run: str) -> WriteRow | None:
-        """A run by its id."""
+        """Return a run by its id."""
         identity = self._db.execute(
             "SELECT id FROM identities WHERE kind = 'run' AND body = ?", (dump_sorted({"run": run}),)
         ).fetchone()
@@ -140,17 +140,17 @@ class Records:
         return WriteRow(row[0], run, row[1], row[2], row[3], row[4], json.loads(row[5]))
 
     def identity(self, number: int) -> dict[str, Any]:
-        """What a number in a body stands for; empty for one that was pruned."""
+        """Return the identity behind a number in a body; it is empty if it was pruned."""
         row = self._db.execute("SELECT body FROM identities WHERE id = ?", (number,)).fetchone()
         return json.loads(row[0]) if row else {}
 
     def identities(self, kind: Kind) -> Iterator[tuple[int, dict[str, Any]]]:
-        """All identities of a kind by number."""
+        """Iterate over numbers and identities of a kind."""
         for number, body in self._db.execute("SELECT id, body FROM identities WHERE kind = ?", (kind,)):
             yield number, json.loads(body)
 
     def counters(self) -> dict[str, int]:
-        """What was dropped, by counter."""
+        """Return all counters by name."""
         return dict(self._db.execute("SELECT name, value FROM counters").fetchall())
 
 

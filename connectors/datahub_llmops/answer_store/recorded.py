@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from datahub_llmops.answer_store.queries import Records
+from datahub_llmops.answer_store.queries import Queries
 from datahub_llmops.assets.usage import Tokens
 
 Raw: TypeAlias = Mapping[str, Any]
@@ -146,7 +146,7 @@ class RecordedWrites:
 class Identities:
     """Maps the numbers of one store to identities, reading each at most once."""
 
-    def __init__(self, store: Records) -> None:
+    def __init__(self, store: Queries) -> None:
         self._store = store
         self._read: dict[int, Raw] = {}
 

@@ -301,7 +301,7 @@ _never_closed: list[Any] = []
 
 
 def _original(module: str, name: str) -> Any:
-    """The real thing where gevent has put its own in place: our thread must not run on the application's loop."""
+    """Return the original of what gevent has replaced: our thread must not run on the application's loop."""
     monkey = sys.modules.get("gevent.monkey")
     if monkey is not None:
         return monkey.get_original(module, name)

@@ -1,7 +1,7 @@
-"""For pods without a volume: a child process that runs the recipe of ``llm-runs`` now and then and at exit.
+"""Ships answers from pods without a volume: a child process runs the recipe of ``llm-runs`` regularly and at exit.
 
-Never inside the application's process, where building events would cost 25-45 ms of CPU a hundred under its
-interpreter lock. One worker of a host at a time, by a lock that the child holds while it runs.
+Inside the application's process, building a hundred events would take 25 to 45 ms of CPU under its interpreter lock.
+One worker of a host ships at a time: the child holds a lock while it runs.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _store = ""
 
 
 def start(recorder: Recorder) -> None:
-    """Ship every ``ship_every`` seconds from now on, and at the end."""
+    """Ship every ``ship_every`` seconds from now on, and at exit."""
     global _next
     _next = time.monotonic() + runtime.settings.ship_every
     if _tick not in recorder.tick:
@@ -46,7 +46,7 @@ def _leave() -> None:
 
 
 def _run(recipe: str) -> None:
-    """Begin a child unless ours still runs; it outlives us and writes to a log beside the store."""
+    """Start a child unless ours still runs. It outlives us and writes a log beside the store."""
     global _child, _store
     _check_child()
     if _child is not None:
@@ -68,7 +68,7 @@ def _run(recipe: str) -> None:
 
 
 def _check_child() -> None:
-    """Take note of how our child ended, and say once that the recipe fails."""
+    """Check how our child ended, and warn once if the recipe fails."""
     global _child, _failed
     if _child is None or _child.poll() is None:
         return
@@ -84,13 +84,13 @@ def _check_child() -> None:
 
 
 def stats() -> dict[str, int]:
-    """How often the recipe failed in this process."""
+    """Return how often the recipe failed in this process."""
     _check_child()
     return {"ship_failed": _failed}
 
 
 def main(recipe: str, lock_path: str) -> int:
-    """The child: take the lock or leave it to the worker that has it, then run the recipe."""
+    """Run the recipe in the child, unless another worker holds the lock."""
     handle = os.open(lock_path, os.O_RDWR | os.O_CREAT, 0o600)
     with contextlib.suppress(ImportError):
         import fcntl

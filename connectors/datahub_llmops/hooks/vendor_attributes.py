@@ -289,7 +289,7 @@ def _milvus_arguments(store: Any) -> Mapping[str, Any]:
 
 
 def _milvus_lite(host: str) -> str | None:
-    """The file behind a server that Milvus Lite runs in this process, on a port that changes."""
+    """Return the file behind a server that Milvus Lite runs in this process, on a port that changes."""
     servers = find_attribute(
         sys.modules.get("milvus_lite.server_manager"), "server_manager_instance._servers"
     )
