@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from generator.properties import NAMESPACE
@@ -21,10 +22,6 @@ stores them once it has loaded the [model plugin](install-on-server.md). Facts t
 |---|---|---|---|
 {overview}
 """
-
-
-def cell(text: str) -> str:
-    return text.replace("|", "\\|")
 
 
 def type_words(field: Field) -> str:
@@ -56,7 +53,7 @@ def shown_where(record: Record, field: Field) -> str:
         locations.append(f"{kind} {inner['name']} to {', '.join(inner['entityTypes'])}")
     if "TimeseriesField" in field.annotations:
         locations.append("aggregated")
-    return "; ".join(locations) or "-"
+    return "; ".join(locations) or "nowhere"
 
 
 def meaning(field: Field) -> str:
@@ -64,12 +61,24 @@ def meaning(field: Field) -> str:
     return f"{field.doc} One of {', '.join(f'`{value}`' for value in values)}." if values else field.doc
 
 
-def table(record: Record) -> Iterator[str]:
-    yield "| Field | Type | Meaning | Where shown |"
-    yield "|---|---|---|---|"
+def describe_fields(record: Record) -> Iterator[str]:
+    """Yield a list of the fields of a record."""
     for field in record.fields:
-        cells = (f"`{field.name}`", type_words(field), meaning(field), shown_where(record, field))
-        yield "| " + " | ".join(cell(text) for text in cells) + " |"
+        yield wrap(
+            f"- **`{field.name}`** ({type_words(field)}): {meaning(field)} Shown as: {shown_where(record, field)}.",
+            "  ",
+        )
+
+
+def wrap(text: str, indent: str = "") -> str:
+    """Break a paragraph into lines of at most 120 columns, never inside code."""
+    lines = [""]
+    for word in re.findall(r"(?:`[^`]*`|[^\s`])+", text):
+        if len(lines[-1]) + 1 + len(word) > 120:
+            lines.append(indent + word)
+        else:
+            lines[-1] = f"{lines[-1]} {word}" if lines[-1] else word
+    return "\n".join(lines)
 
 
 def overview(schemas: Schemas) -> Iterator[str]:
@@ -91,7 +100,7 @@ def property_table(schemas: Schemas) -> Iterator[str]:
             if annotation:
                 kind = annotation.get("type", "string")
                 on = ", ".join(annotation["entityTypes"])
-                name = f"`{NAMESPACE}.{annotation['name']}`"
+                name = f"`{annotation['name']}`"
                 title = annotation["displayName"]
                 rows.append(f"| {name} | {title} | {kind} | {on} | {record.name}.{field.name} |")
     yield from sorted(rows)
@@ -101,13 +110,14 @@ def render(schemas: Schemas) -> str:
     """Return the text of the page."""
     lines = [HEAD.format(version=schemas.version, overview="\n".join(overview(schemas)))]
     for record in schemas.aspects:
-        lines += [f"## {record.aspect_name}", "", record.doc, "", *table(record), ""]
+        lines += [f"## {record.aspect_name}", "", wrap(record.doc), "", *describe_fields(record), ""]
     lines += ["## Records inside aspects", ""]
     for record in schemas.nested:
-        lines += [f"### {record.name}", "", record.doc, "", *table(record), ""]
+        lines += [f"### {record.name}", "", wrap(record.doc), "", *describe_fields(record), ""]
     lines += ["## Structured properties", ""]
     lines += [
-        "The sources define these properties. They are listed in `schemas/structured-properties.yaml` too.",
+        f"The sources define these properties; their names begin with `{NAMESPACE}.`. They are also listed in",
+        "`schemas/structured-properties.yaml`.",
         "",
     ]
     lines += [*property_table(schemas), ""]
