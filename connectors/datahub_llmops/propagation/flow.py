@@ -1,4 +1,4 @@
-"""Which label reaches which asset and column, and from where. Pure: a graph and origins in, a mapping out.
+"""Computes which label reaches which asset and column, and from where. Pure: a graph and origins in, a mapping out.
 
 A dataset's own labels follow every edge of data. A column's follow column edges only: to the next column, to that
 column's dataset, and to the job that carries them there. Hops are those of a DataHub server: a job is one.
@@ -18,7 +18,7 @@ from datahub_llmops.propagation.labels import canonical
 
 _PROCESSES: Final = frozenset({"dataJob", "dataProcessInstance"})
 _NEAREST: Final = 2
-"""Origins kept on the way: the nearest may be the target itself, then the second counts."""
+"""How many origins to keep for each asset: the nearest may be the asset itself, and then the second counts."""
 
 Wanted: TypeAlias = Mapping[str, Mapping[Label, str]]
 """Label -> its one origin, by the asset or canonical column that should have it."""
@@ -34,7 +34,7 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Stop:
-    """A column label ends here: an edge joins the two assets, and nobody knows which columns it carries."""
+    """A place where a column's label stops: an edge joins the two assets, but its columns are unknown."""
 
     upstream: str
     downstream: str
@@ -43,14 +43,14 @@ class Stop:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flow:
-    """What ``flow`` found."""
+    """The labels that assets should have, and where labels of columns stop."""
 
     wanted: Wanted
     stops: tuple[Stop, ...]
 
 
 class Graph:
-    """Lineage of many walks, put together: what leaves each asset and each column."""
+    """The lineage of many walks combined: the edges that leave each asset and each column."""
 
     def __init__(self) -> None:
         self.live: set[str] = set()
@@ -62,13 +62,13 @@ class Graph:
         """Pairs of assets with at least one column edge."""
 
     def add(self, lineage: Lineage) -> None:
-        """Take in a walk; what is known already counts once."""
+        """Add a walk; edges that are already known count once."""
         self.live.update(node.urn for node in lineage.nodes)
         for edge in lineage.edges:
             self._add_edge(edge)
 
     def _add_edge(self, edge: Edge) -> None:
-        # One job that waits for another passes on its turn, not its data.
+        # A dependency between two jobs is about scheduling; no data flows along it.
         if not {entity_type(edge.upstream), entity_type(edge.downstream)} <= _PROCESSES:
             self.assets.setdefault(edge.upstream, set()).add(edge.downstream)
         for pair in edge.columns:

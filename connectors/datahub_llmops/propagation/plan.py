@@ -1,6 +1,6 @@
-"""What has to change in a catalog, so that every asset has the labels that its upstream gives it, and no others.
+"""Plans which labels to add and remove, so that every asset has those that its upstream gives it, and no others.
 
-Everything is read before anything is decided: a catalog that cannot be read whole gives no plan at all.
+Everything is read before anything is decided: if part of the catalog cannot be read, there is no plan.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _BATCH: Final = 500
 
 
 class Readable(Protocol):
-    """The part of a catalog that a plan is made from. Every method raises ``CatalogError``."""
+    """The part of a catalog that planning needs. Every method raises ``CatalogError``."""
 
     def labelled(self) -> Iterable[str]: ...
 
@@ -37,9 +37,9 @@ class Readable(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """One label of ours to attach to an entity, or to take away where ``origin`` is ``None``.
+    """One label of ours to attach to an entity, or to remove if ``origin`` is ``None``.
 
-    ``moved``: it is attached already, and its origin is another one now.
+    ``moved``: the label is already attached, and its origin has changed.
     """
 
     urn: str
@@ -50,11 +50,11 @@ class Change:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What to change, by URN and label, and what was seen on the way."""
+    """The changes, ordered by URN and label, and counts for the report."""
 
     changes: tuple[Change, ...]
     kept: tuple[tuple[str, Label], ...]
-    """What is attached already as it should be."""
+    """Labels that are already attached as they should be."""
     scanned: int
     """Assets and columns that carry a label."""
     origins: int
@@ -63,7 +63,7 @@ class Plan:
 
 
 def plan(catalog: Readable, *, allowed: Callable[[Label], bool], max_hops: int) -> Plan:
-    """Read the catalog, and say what has to change.
+    """Read the catalog and decide what has to change.
 
     Raises:
         CatalogError: something could not be read.
@@ -71,13 +71,20 @@ def plan(catalog: Readable, *, allowed: Callable[[Label], bool], max_hops: int) 
     labelled = sorted(set(catalog.labelled()))
     estate = _Estate(catalog)
     estate.read(labelled)
-    # What a search index lacks is not gone: before anything is taken away, its origin itself is looked at.
+    # The search index may lag. Read each origin directly before removing anything that it labelled.
     estate.read(sorted({at.origin for _, at in estate.ours() if at.origin and is_origin(at.origin)}))
     origins = estate.origins(allowed)
     sources = {urn for urns in origins.values() for urn in urns}
     graph = Graph()
+    complete: set[str] = set()
     for asset in sorted({asset_of(urn) for urn in sources}):
-        graph.add(catalog.lineage(asset, "down", max_hops))
+        if asset not in complete:
+            walk = catalog.lineage(asset, "down", max_hops)
+            graph.add(walk)
+            # A walk that ended by itself has everything below its assets. An asset that was never emitted is not in
+            # it, so one that was cut off may show one hop less than it went.
+            if all(node.hops < max_hops - 1 for node in walk.nodes):
+                complete.update(node.urn for node in walk.nodes)
     found = flow(graph, origins, max_hops)
     estate.read(sorted(found.wanted))
     changes, kept = _reconcile(estate, found.wanted)
@@ -92,7 +99,7 @@ class _Estate:
         self._holders: dict[str, Holder] = {}
 
     def read(self, urns: Iterable[str]) -> None:
-        """Take in assets and columns, and the asset of each column; a column by all its spellings."""
+        """Read assets and columns, the asset of each column, and every spelling of a column."""
         wanted = list(dict.fromkeys(part for urn in urns for part in (asset_of(urn), urn)))
         self._read(wanted)
         self._read([urn for column in wanted for urn in self.spellings(column)])
@@ -105,14 +112,14 @@ class _Estate:
             self._holders.update((urn, read_holder(urn, found.get(urn, {}))) for urn in part)
 
     def spellings(self, urn: str) -> tuple[str, ...]:
-        """An asset itself; a column as its schema spells it, and not at all where that has no such column."""
+        """The URNs of an asset or column: a column as its schema spells it, or none if the schema lacks it."""
         if entity_type(urn) != "schemaField":
             return (urn,)
         columns = self._holders[asset_of(urn)].columns
         return (urn,) if columns is None else columns.get(canonical(urn), ())
 
     def ours(self) -> Iterator[tuple[str, AttachedLabel]]:
-        """What propagation attached, wherever it may be taken away: not on what is soft-deleted."""
+        """The labels that propagation attached to live entities; those of soft-deleted ones stay as they are."""
         for urn, found in self._holders.items():
             if self._live(urn):
                 yield from ((urn, attached) for attached in found.own if is_ours(attached))

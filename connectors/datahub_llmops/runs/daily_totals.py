@@ -6,7 +6,7 @@ version, per host. Whole days are counted again whenever one of their answers is
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -32,7 +32,7 @@ MAX_UNNAMED_PROMPTS: Final = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Newest:
-    """The newest of several sightings; ``version`` is the framework's."""
+    """The newest of several sightings of an asset; ``version`` is the framework's."""
 
     when: float
     raw: Raw
@@ -56,7 +56,7 @@ class Application:
     unnamed_prompts: dict[str, tuple[float, float]] = field(default_factory=dict)
     models: dict[str, float] = field(default_factory=dict)
     facts: dict[str, Newest] = field(default_factory=dict)
-    """What retrievers and prompts, by URN, said of themselves when they were used last."""
+    """Retrievers and prompts by URN, as they described themselves at their last use."""
     itself: Newest | None = None
     """Version of the application and of its framework in its last answer."""
     first: float = float("inf")
@@ -82,7 +82,7 @@ class Rollup:
     answers: int = 0
 
     def close_day(self, day: int) -> None:
-        """No more answers of that day will come: a month of chunks would not fit into memory."""
+        """Free the sets of chunks of a day that is over: those of a month would not fit into memory."""
         for (_, at, _), total in self.usage.items():
             if at == day:
                 total.close()
@@ -97,7 +97,7 @@ class _Bucket:
     host: str
 
     def total(self, totals: dict[tuple[str, int, str], Totals], key: str) -> Totals:
-        """Sum of the day, one more in it."""
+        """The total of the day for ``key``, with the answer added to it."""
         found = totals.setdefault((key, self.day, self.host), Totals())
         self.add(found)
         return found
@@ -117,6 +117,27 @@ def roll_up(
 ) -> Rollup:
     """Count answers, oldest first."""
     found = Rollup()
+    for at, application in _buckets(found, answers, config):
+        version = found.versions.setdefault(
+            (application.name, at.answer.version or "", at.day, at.host), Totals()
+        )
+        at.add(version)
+        whole = [version, at.total(found.whole, application.name)]
+        spent = round((at.answer.ended - at.answer.started) * 1000)
+        for total in (*whole, at.total(found.usage, application.log)):
+            at.end(total, spent, at.answer.status == "error")
+        prompts = _prompts(found, application, at, resolver)
+        for call in at.answer.models:
+            _model(found, application, at, call, whole, prompts, config)
+        for retrieval in at.answer.retrievals:
+            _retrieval(found, application, at, retrieval, resolver)
+    return found
+
+
+def _buckets(
+    found: Rollup, answers: Iterable[RecordedAnswer], config: RunsConfig
+) -> Iterator[tuple[_Bucket, Application]]:
+    """Each answer in the bucket of its day, with its application; closes a day when the next one begins."""
     day = 0
     for answer in answers:
         found.answers += 1
@@ -129,28 +150,11 @@ def roll_up(
             application.itself = Newest(
                 when=answer.ended, raw={"version": answer.version}, version=answer.framework_version
             )
-        at = _Bucket(
-            answer=answer,
-            day=int(answer.started) // DAY * DAY,
-            host=answer.host or "",
-        )
-        version = found.versions.setdefault(
-            (application.name, answer.version or "", at.day, at.host), Totals()
-        )
-        at.add(version)
-        whole = [version, at.total(found.whole, application.name)]
+        at = _Bucket(answer=answer, day=int(answer.started) // DAY * DAY, host=answer.host or "")
         if at.day != day:
             found.close_day(day)
             day = at.day
-        spent = round((answer.ended - answer.started) * 1000)
-        for total in (*whole, at.total(found.usage, application.log)):
-            at.end(total, spent, answer.status == "error")
-        prompts = _prompts(found, application, at, resolver)
-        for call in answer.models:
-            _model(found, application, at, call, whole, prompts, config)
-        for retrieval in answer.retrievals:
-            _retrieval(found, application, at, retrieval, resolver)
-    return found
+        yield at, application
 
 
 def _application(answer: RecordedAnswer, config: RunsConfig) -> Application:
@@ -213,7 +217,7 @@ def _retrieval(
 
 
 def _chunks(total: Totals, answer: RecordedAnswer, retrieval: Retrieval) -> None:
-    """Different chunks cannot be counted where some were left out."""
+    """Count the different chunks, unless some of them were not recorded."""
     ids = [chunk.id for chunk in retrieval.chunks if chunk.id is not None]
     whole = len(ids) == len(retrieval.chunks) and not retrieval.chunks_cut and answer.weight == 1.0
     total.add_chunks(ids if whole else None)
@@ -225,7 +229,7 @@ def _keep(facts: dict[str, Newest], urn: str, answer: RecordedAnswer, raw: Raw) 
 
 
 def _prompts(found: Rollup, application: Application, at: _Bucket, resolver: Resolver) -> dict[int, Totals]:
-    """Sums of the prompts of an answer, by their place in it."""
+    """The totals of an answer's prompts, by position."""
     answer = at.answer
     counted: dict[int, Totals] = {}
     for place, raw in enumerate(answer.prompts):
@@ -243,7 +247,7 @@ def _prompts(found: Rollup, application: Application, at: _Bucket, resolver: Res
 
 
 def prompts_drawn(application: Application) -> dict[str, float]:
-    """Prompts that become inputs: all with a name, the most used without one (a rendered one is new each time)."""
+    """The prompts that become inputs: all named ones, and the most used unnamed ones (each rendering is a new one)."""
     ranked = sorted(application.unnamed_prompts.items(), key=lambda item: (-item[1][0], item[0]))
     return {**application.prompts, **{urn: last for urn, (_, last) in ranked[:MAX_UNNAMED_PROMPTS]}}
 
@@ -257,7 +261,7 @@ class Built:
 
 
 def built_with(writes: Iterable[RecordedWrites], resolver: Resolver) -> dict[str, Built]:
-    """Index -> what it was built with last."""
+    """Map each index to the model that embedded it last."""
     found: dict[str, Built] = {}
     for one in sorted(writes, key=lambda one: one.ended):
         index, model = resolver.index(one.index), model_name(one.embedding)

@@ -2,8 +2,8 @@
 
 Two forms come in. DataHub's generic form names for each array the fields that make up the key of its entries
 (``arrayPrimaryKeys``); the plain form leans on a template that the server keeps for the aspect. In both, arrays become
-maps by key, the patch is applied, and the maps become arrays again. Keys that a path needs are made on the way, so
-adding to nothing works and removing what is not there does no harm. Behaviour is that of
+maps by key, the patch is applied, and the maps become arrays again. Missing parents of a path are created, so
+adding to an absent array works, and removing an absent entry does nothing. The behaviour is that of
 ``com.linkedin.metadata.aspect.patch.template`` in DataHub's server.
 """
 
@@ -31,7 +31,7 @@ _SYSTEM_ACTOR = "urn:li:corpuser:__datahub_system"
 
 @dataclass(frozen=True, slots=True)
 class _Array:
-    """An array at ``path`` whose entries are known by ``keys``; without keys an array of strings."""
+    """An array at ``path`` whose entries are identified by ``keys``; without keys it is an array of strings."""
 
     path: tuple[str, ...]
     keys: tuple[str, ...] = ()
@@ -43,7 +43,7 @@ class _Template:
     default: Callable[[], _Json] = dict
     fine_grained: bool = False
     filled: tuple[str, ...] = field(default=())
-    """Arrays that are there, empty, after every patch."""
+    """Arrays that are present after every patch, empty if need be."""
 
 
 def _stamp() -> _Json:
@@ -191,7 +191,7 @@ def _read(aspect_name: str, patch: object) -> tuple[list[_Json], _Template]:
         else:
             template = _generic(keys)
     else:
-        raise PatchError(f"the patch of {aspect_name} is no list of operations")
+        raise PatchError(f"the patch of {aspect_name} is not a list of operations")
     for operation in operations:
         if not isinstance(operation, dict) or operation.get("op") not in OPERATIONS:
             raise PatchError(
@@ -206,12 +206,12 @@ def _generic(keys: object) -> _Template:
     if not isinstance(keys, dict) or not all(
         isinstance(parts, list) and all(isinstance(part, str) for part in parts) for parts in keys.values()
     ):
-        raise PatchError("arrayPrimaryKeys is no mapping of array names to lists of fields")
+        raise PatchError("arrayPrimaryKeys is not a mapping of array names to lists of fields")
     return _Template(tuple(_Array((name,), tuple(parts)) for name, parts in keys.items()))
 
 
 def _default_of(aspect_name: str) -> _Json:
-    """What a server starts from where the asset has no such aspect, for plain and generic patches alike."""
+    """The aspect that a server starts from if the asset has none, for plain and generic patches alike."""
     if aspect_name == _EDITABLE_SCHEMA:
         return {"editableSchemaFieldInfo": [], **_stamps()}
     return _TEMPLATES.get(aspect_name, _Template()).default()
@@ -222,16 +222,16 @@ def _default_of(aspect_name: str) -> _Json:
 
 def _to_maps(aspect_name: str, node: _Json, template: _Template) -> _Json:
     if aspect_name == _EDITABLE_SCHEMA and not template.arrays:
-        _fold(node, _Array(("editableSchemaFieldInfo",), ("fieldPath",)))
+        _array_to_map(node, _Array(("editableSchemaFieldInfo",), ("fieldPath",)))
         for entry in _entries(node["editableSchemaFieldInfo"]):
             for part, array in _LABELS.items():
                 if isinstance(entry.get(part), dict):
-                    _fold(entry[part], array)
+                    _array_to_map(entry[part], array)
         return node
     for array in template.arrays:
-        _fold(node, array)
+        _array_to_map(node, array)
     if template.fine_grained:
-        node["fineGrainedLineages"] = _fold_fine_grained(node.get("fineGrainedLineages"))
+        node["fineGrainedLineages"] = _map_fine_grained(node.get("fineGrainedLineages"))
     return node
 
 
@@ -241,15 +241,15 @@ def _to_arrays(aspect_name: str, node: _Json, template: _Template) -> _Json:
             entry.setdefault("fieldPath", path)
             for part, array in _LABELS.items():
                 if isinstance(entry.get(part), dict):
-                    _unfold(entry[part], array)
+                    _map_to_array(entry[part], array)
                     if part == "glossaryTerms":
                         entry[part].setdefault("auditStamp", _stamp())
-        _unfold(node, _Array(("editableSchemaFieldInfo",), ("fieldPath",)))
+        _map_to_array(node, _Array(("editableSchemaFieldInfo",), ("fieldPath",)))
         return node
     for array in template.arrays:
-        _unfold(node, array, drop_empty=array.path[-1] in _OPTIONAL_ARRAYS)
+        _map_to_array(node, array, drop_empty=array.path[-1] in _OPTIONAL_ARRAYS)
     if template.fine_grained:
-        node["fineGrainedLineages"] = _unfold_fine_grained(node.get("fineGrainedLineages"))
+        node["fineGrainedLineages"] = _list_fine_grained(node.get("fineGrainedLineages"))
     for name in template.filled:
         node.setdefault(name, [])
     if aspect_name == "glossaryTerms":
@@ -272,8 +272,12 @@ def _parent(node: _Json, path: tuple[str, ...]) -> _Json | None:
     return node
 
 
-def _fold(node: _Json, array: _Array) -> None:
-    """The array as nested maps, one level a key field, the entry itself below the last."""
+def _array_to_map(node: _Json, array: _Array) -> None:
+    """Replace the array by nested maps, one level for each key, with the entry itself below the last.
+
+    Owners with the keys ``owner`` and ``type`` go from ``[{"owner": o, "type": t}]`` to
+    ``{o: {t: {"owner": o, "type": t}}}``; an array of strings without keys from ``["a"]`` to ``{"a": "a"}``.
+    """
     parent = _parent(node, array.path)
     if parent is None:
         return
@@ -302,7 +306,15 @@ def _key(entry: Any, key: str) -> str:
     return "" if value is None or isinstance(value, (dict, list)) else str(value)
 
 
-def _unfold(node: _Json, array: _Array, *, drop_empty: bool = False) -> None:
+def _map_to_array(node: _Json, array: _Array, *, drop_empty: bool = False) -> None:
+    """The reverse of ``_array_to_map``.
+
+    The key ``string`` marks an array of one-branch unions: ``{"a": {}}`` becomes ``[{"string": "a"}]``. An array that
+    the patch replaced as a whole is left as it is.
+
+    Raises:
+        PatchError: the patch put something else in its place.
+    """
     parent = _parent(node, array.path)
     if parent is None:
         return
@@ -313,7 +325,7 @@ def _unfold(node: _Json, array: _Array, *, drop_empty: bool = False) -> None:
     if folded is None:
         parent[name] = []
     elif not isinstance(folded, dict):
-        raise PatchError(f"/{'/'.join(array.path)} is no array after the patch")
+        raise PatchError(f"/{'/'.join(array.path)} is not an array after the patch")
     elif array.keys == ("string",):
         parent[name] = [
             entry if isinstance(entry, dict) and entry else {"string": key} for key, entry in folded.items()
@@ -321,21 +333,22 @@ def _unfold(node: _Json, array: _Array, *, drop_empty: bool = False) -> None:
     elif not array.keys:
         parent[name] = [entry if isinstance(entry, str) else key for key, entry in folded.items()]
     else:
-        parent[name] = _unfold_level(folded, array.keys)
+        parent[name] = _flatten(folded, array.keys)
     if drop_empty and not parent[name]:
         del parent[name]
 
 
-def _unfold_level(level: Any, keys: Sequence[str]) -> list[Any]:
+def _flatten(level: Any, keys: Sequence[str]) -> list[Any]:
+    """The entries below ``keys`` levels of maps; ``{o: {t: {"x": 1}}}`` gives ``[{"x": 1, "type": t, "owner": o}]``."""
     if not keys:
         return list(level) if isinstance(level, list) else [level]
     found: list[Any] = []
     if not isinstance(level, dict):
         for entry in level if isinstance(level, list) else []:
-            found.extend(_unfold_level(entry, keys[1:]))
+            found.extend(_flatten(entry, keys[1:]))
         return found
     for key, below in level.items():
-        for entry in _unfold_level(below, keys[1:]):
+        for entry in _flatten(below, keys[1:]):
             # A key that only the path held would be lost.
             if isinstance(entry, dict) and key and _SEPARATOR not in keys[0] and keys[0] not in entry:
                 entry[keys[0]] = key
@@ -343,8 +356,15 @@ def _unfold_level(level: Any, keys: Sequence[str]) -> list[Any]:
     return found
 
 
-def _fold_fine_grained(lineages: object) -> _Json:
-    """``transformOperation`` / downstream / query / upstream -> confidence and types."""
+def _map_fine_grained(lineages: object) -> _Json:
+    """Column lineage by operation, downstream, query and upstream, the form in which DataHub's patches address it.
+
+    ``[{"upstreams": [u], "downstreams": [d], "transformOperation": "COPY"}]`` becomes
+    ``{"COPY": {d: {"NONE": {u: {"confidenceScore": 1.0, "upstreamType": ..., "downstreamType": ...}}}}}``.
+
+    Raises:
+        PatchError: an entry has not exactly one downstream.
+    """
     folded: _Json = {}
     for entry in lineages if isinstance(lineages, list) else []:
         downstreams = entry.get("downstreams") if isinstance(entry, dict) else None
@@ -365,7 +385,8 @@ def _fold_fine_grained(lineages: object) -> _Json:
     return folded
 
 
-def _unfold_fine_grained(folded: object) -> list[Any]:
+def _list_fine_grained(folded: object) -> list[Any]:
+    """The reverse of ``_map_fine_grained``: one entry for each operation, downstream and query."""
     if isinstance(folded, list):
         return folded
     found: list[Any] = []
