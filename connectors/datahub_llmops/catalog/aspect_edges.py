@@ -1,4 +1,4 @@
-"""Lineage edges of an aspect, by the lineage annotations in DataHub's own Avro schemas.
+"""Reads lineage edges out of an aspect, by the lineage annotations in DataHub's own Avro schemas.
 
 Every field with a ``Relationship`` annotation that says ``isLineage`` is read, in any aspect that is registered in
 DataHub's ``ASPECT_MAP`` at the time of the call, so aspects that are registered later are read too. Only column

@@ -313,13 +313,13 @@ ASKED: list[Callable[[ServerCatalog], object]] = [
     [
         ("401", "DATAHUB_GMS_TOKEN"),
         ("403", "DATAHUB_GMS_TOKEN"),
-        ("404", "no DataHub metadata service"),
+        ("404", "not a DataHub metadata service"),
         ("429", "429"),
         ("500", "500"),
         ("503", "503"),
-        ("login_page", "no DataHub metadata service"),
-        ("garbage", "no DataHub metadata service"),
-        ("empty", "no DataHub metadata service"),
+        ("login_page", "not a DataHub metadata service"),
+        ("garbage", "not a DataHub metadata service"),
+        ("empty", "not a DataHub metadata service"),
         ("half", "broke off"),
         ("reset", "broke off"),
         ("killed", "nobody answers"),
@@ -348,10 +348,10 @@ def test_bad_servers(fault: Fault, said: str) -> None:
 def test_answers_of_another_shape(answer: object) -> None:
     with Stub(lambda _: answer_json(answer)) as stub:
         catalog = ServerCatalog(graph(stub.url))
-        with pytest.raises(CatalogError, match="no DataHub metadata service"):
+        with pytest.raises(CatalogError, match="not a DataHub metadata service"):
             catalog.lineage(INDEX, "up")
         if answer != []:
-            with pytest.raises(CatalogError, match="no DataHub metadata service"):
+            with pytest.raises(CatalogError, match="not a DataHub metadata service"):
                 catalog.aspects(INDEX)
 
 

@@ -24,7 +24,7 @@ _FLOATS = ("float", "double")
 
 
 class InvalidAspectError(ValueError):
-    """An aspect does not fit its schema. The message names the place, never a value."""
+    """An aspect does not fit its schema. The message names the field's path, never a value."""
 
 
 def aspect_text(aspect: DictWrapper) -> str:
@@ -67,8 +67,8 @@ def normal_text(name: str, value: object) -> str:
     except InvalidAspectError:
         raise
     except (TypeError, ValueError, AttributeError, KeyError, AssertionError, AvroException):
-        place = _misfit(aspect_class.RECORD_SCHEMA, post_json_transform(value))
-        raise InvalidAspectError(f"{name} does not fit its schema{_shown(place)}") from None
+        path = _misfit(aspect_class.RECORD_SCHEMA, post_json_transform(value))
+        raise InvalidAspectError(f"{name} does not fit its schema{_shown(path)}") from None
     return aspect_text(aspect)
 
 
@@ -76,8 +76,8 @@ def _where(aspect: DictWrapper) -> str:
     return _shown(_misfit(aspect.RECORD_SCHEMA, aspect))
 
 
-def _shown(place: tuple[str, ...] | None) -> str:
-    return f" at /{'/'.join(place)}" if place else ""
+def _shown(path: tuple[str, ...] | None) -> str:
+    return f" at /{'/'.join(path)}" if path else ""
 
 
 def _misfit(schema: Any, value: Any) -> tuple[str, ...] | None:
@@ -87,15 +87,15 @@ def _misfit(schema: Any, value: Any) -> tuple[str, ...] | None:
         for field in schema.fields:
             if field.name not in inner and field.has_default:
                 continue
-            place = _misfit(field.type, inner.get(field.name))
-            if place is not None:
-                return (field.name, *place)
+            path = _misfit(field.type, inner.get(field.name))
+            if path is not None:
+                return (field.name, *path)
         return None
     if schema.type == "array" and isinstance(inner, list):
         for entry in inner:
-            place = _misfit(schema.items, entry)
-            if place is not None:
-                return ("*", *place)
+            path = _misfit(schema.items, entry)
+            if path is not None:
+                return ("*", *path)
         return None
     if schema.type == "union":
         branches = [branch for branch in schema.schemas if branch.type != "null"]

@@ -1,4 +1,4 @@
-"""The words by which an asset is found: how texts and what people type are cut into them."""
+"""Splits texts, and what people type, into the words by which assets are found."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 NOT_SEARCHED = frozenset(
     {"schemaField", "query", "dataPlatform", "dataPlatformInstance", "structuredProperty"}
 )
-"""Entity types that nobody looks for by words."""
+"""Entity types that a search by words leaves out."""
 
 _WORD = re.compile(r"[^\W_]+")
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")

@@ -1,4 +1,4 @@
-"""What a run has written so far, before it is applied: changes in a temporary file, so memory does not grow."""
+"""Keeps the changes of a run in a temporary file until they are applied, so that memory does not grow."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _IN_MEMORY = 1 << 20
 
 
 class Op(StrEnum):
-    """What is to be done with the body."""
+    """What to do with the body of a change."""
 
     UPSERT = "U"
     CREATE = "C"
@@ -27,7 +27,7 @@ class Op(StrEnum):
 class Change:
     """One aspect of one asset to be written. ``body`` is JSON on one line.
 
-    ``quietly``: a refused CREATE is no failure, as with the header ``If-None-Match: *``.
+    ``quietly``: a refused CREATE is not a failure, as with the header ``If-None-Match: *``.
     """
 
     op: Op

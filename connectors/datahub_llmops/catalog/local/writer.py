@@ -1,4 +1,4 @@
-"""Changes of a run, applied to the tables of the local catalog inside of one transaction that the caller owns."""
+"""Applies the changes of a run to the tables of the local catalog, within one transaction that the caller owns."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ _TEMPORARY = (
 
 
 class RefusedError(ValueError):
-    """One change cannot be applied, as a server would refuse it; nothing of it was, and the others go on."""
+    """One change cannot be applied, as a server would refuse it. Nothing of it was stored; the other changes go on."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Outcome:
-    """What a run did to the catalog, net: an aspect that was changed and changed back is unchanged."""
+    """The net effect of a run on the catalog: an aspect that was changed and changed back counts as unchanged."""
 
     changed: Counter[str] = field(default_factory=Counter)
     """By aspect name: aspects and time series records of assets that stay."""
@@ -57,7 +57,7 @@ class Outcome:
 
 
 class Writer:
-    """Applies changes one by one; ``finish`` brings up to date what hangs on several aspects."""
+    """Applies changes one by one; ``finish`` updates what depends on several aspects."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._db = connection
@@ -84,7 +84,7 @@ class Writer:
         self._by_op[change.op](change)
 
     def finish(self) -> Outcome:
-        """Bring derived facts up to date and say what changed."""
+        """Update derived facts and count what changed."""
         self._refresh_labels()
         self._refresh_words()
         outcome = Outcome(changed=Counter(self._series.changed), unchanged=self._series.unchanged)
@@ -111,7 +111,7 @@ class Writer:
         return outcome
 
     def _restore(self) -> None:
-        """What says the same as before the run is as before the run, audit times too."""
+        """Give aspects that changed nothing but audit times their text from before the run."""
         for asset, name in self._db.execute("select asset, name from restored"):
             self._db.execute(
                 "update aspect set body = (select body from touched where asset = ?1 and name = ?2) "
@@ -396,7 +396,7 @@ def _fold(text: str | None) -> str | None:
 
 
 def _is_state(name: str, record: Mapping[str, Any]) -> bool:
-    """A record that says how things stand, which a second run says again: a profile, the last operation, usage in all.
+    """Whether the record is a state, which a second run repeats: a profile, the last operation, total usage.
 
     An event (a run, an assertion's result) or a bucket of usage is a new fact whenever its time is new.
     """

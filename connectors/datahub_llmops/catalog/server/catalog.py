@@ -106,7 +106,7 @@ class ServerCatalog(FullCatalog):
 
     @override
     def close(self) -> None:
-        """Give back connections; a graph that was handed in belongs to whoever did."""
+        """Close the connections, unless the caller passed the graph in."""
         if self._owned:
             self._gms.close()
 
@@ -203,7 +203,7 @@ class ServerCatalog(FullCatalog):
             if removed
             else f"it does not know {urn}; search for it: datahub-llmops search WORDS"
         )
-        return UnknownAssetError(f"{self._gms.place}: {what}")
+        return UnknownAssetError(f"{self._gms.server}: {what}")
 
     def _nodes(self, assets: Mapping[str, Mapping[str, Aspect]], hops: Mapping[str, int]) -> list[Node]:
         """Nodes of assets by their aspects, and by what is attached to their columns."""
@@ -317,7 +317,7 @@ class ServerCatalog(FullCatalog):
             while part := list(islice(urns, _CANDIDATES)):
                 for urn, aspects in self._gms.batch_get(part).items():
                     for name, aspect in aspects.items():
-                        yield Record(urn=urn, name=name, aspect=_told(name, aspect))
+                        yield Record(urn=urn, name=name, aspect=_without_computed(name, aspect))
 
 
 def _versioned(aspects: Mapping[str, Aspect]) -> dict[str, Aspect]:
@@ -333,7 +333,7 @@ def _removed(aspects: Mapping[str, Aspect]) -> bool:
     return aspects.get("status", {}).get("removed") is True
 
 
-def _told(name: str, aspect: Aspect) -> Aspect:
+def _without_computed(name: str, aspect: Aspect) -> Aspect:
     computed = _COMPUTED.get(name)
     return {key: value for key, value in aspect.items() if key != computed}
 

@@ -1,4 +1,4 @@
-"""One DataHub server, asked through DataHub's own client: every answer is whole and in time, or a ``CatalogError``.
+"""Asks one DataHub server through DataHub's own client: an answer is complete and in time, or a ``CatalogError``.
 
 The client's time-outs are for each read, so a server that sends a byte a second would keep it busy for ever: here
 every exchange has one deadline for all of it, its retries too.
@@ -64,10 +64,10 @@ class Gms:
         self._graph = graph
         self._timeout = timeout
         self._url = fixup_gms_url(graph.config.server)
-        self.place = f"DataHub server {_without_login(self._url)}"
+        self.server = f"DataHub server {_without_login(self._url)}"
 
     def close(self) -> None:
-        """Give back the connections."""
+        """Close the connections."""
         self._graph.close()
 
     def search(self, query: str, variables: Mapping[str, Any], field: str) -> Page:
@@ -174,45 +174,47 @@ class Gms:
             return within(self._timeout, ask)
         except TimeoutError as error:
             raise CatalogError(
-                f"{self.place}: no whole answer within {self._timeout:g} s; "
+                f"{self.server}: no whole answer within {self._timeout:g} s; "
                 "is the server overloaded, or the address wrong?"
             ) from error
         except OperationalError as error:
-            raise self._refused(_status(error), str(error.info.get("message") or "")) from error
+            raise self._refusal(_status(error), str(error.info.get("message") or "")) from error
         except GraphError as error:
-            raise CatalogError(f"{self.place}: it refused the query: {_short(str(error))}") from error
+            raise CatalogError(f"{self.server}: it refused the query: {_short(str(error))}") from error
         except requests.HTTPError as error:
-            raise self._refused(error.response.status_code, "") from error
+            raise self._refusal(error.response.status_code, "") from error
         except ValueError as error:
             # requests' JSONDecodeError too: a login page, half an answer, garbage.
             raise self._not_datahub() from error
         except requests.ConnectionError as error:
             raise CatalogError(
-                f"{self.place}: nobody answers there ({_reason(error)}); start the server or correct the address"
+                f"{self.server}: nobody answers there ({_reason(error)}); start the server or correct the address"
             ) from error
         except (requests.RequestException, MetaError, OSError) as error:
-            raise CatalogError(f"{self.place}: its answer broke off ({_reason(error)}); try again") from error
+            raise CatalogError(
+                f"{self.server}: its answer broke off ({_reason(error)}); try again"
+            ) from error
         except (KeyError, TypeError, AttributeError) as error:
             # What the client makes of an answer without the fields that it reads.
             raise self._not_datahub() from error
 
-    def _refused(self, status: int | None, message: str) -> CatalogError:
+    def _refusal(self, status: int | None, message: str) -> CatalogError:
         if status in (401, 403):
             return CatalogError(
-                f"{self.place}: it refuses the token ({status}); set DATAHUB_GMS_TOKEN, or run: datahub init"
+                f"{self.server}: it refuses the token ({status}); set DATAHUB_GMS_TOKEN, or run: datahub init"
             )
         if status == 404:
             return self._not_datahub()
         if status in (429, 503):
-            return CatalogError(f"{self.place}: it is overloaded ({status}); try again later")
+            return CatalogError(f"{self.server}: it is overloaded ({status}); try again later")
         what = f"it answered {status}" if status else "it refused"
         return CatalogError(
-            f"{self.place}: {what}{': ' + _short(message) if message else ''}; see the server's log"
+            f"{self.server}: {what}{': ' + _short(message) if message else ''}; see the server's log"
         )
 
     def _not_datahub(self) -> CatalogError:
         return CatalogError(
-            f"{self.place}: what answers is no DataHub metadata service; its address is mostly <host>:8080, "
+            f"{self.server}: what answers is not a DataHub metadata service; its address is usually <host>:8080, "
             "or <frontend>:9002/api/gms"
         )
 
