@@ -17,6 +17,7 @@ from datahub.metadata.schema_classes import (
     UpstreamLineageClass,
     _Aspect,
 )
+from typing_extensions import override
 
 from catalog.recorded import write_local
 from datahub_llmops.catalog.local.catalog import LocalCatalog
@@ -30,6 +31,7 @@ FIRST, SECOND = "urn:li:glossaryTerm:first", "urn:li:glossaryTerm:second"
 class Counting(LocalCatalog):
     """A catalog that notes where walks start."""
 
+    @override
     def lineage(self, urn: str, direction: Direction, hops: int = 5) -> Lineage:
         walked.append(urn)
         return super().lineage(urn, direction, hops)
