@@ -10,12 +10,12 @@ from __future__ import annotations
 import copy
 import json
 import ssl
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 from urllib.parse import urlencode, urlsplit
 
 import urllib3
@@ -25,6 +25,8 @@ from pydantic import BaseModel, Field
 from datahub_llmops.errors import DeniedError, UnreachableError, UnreadableError, VanishedError
 from datahub_llmops.net.attempts import Attempts, Breaker, Deadline, Failure, Success
 from datahub_llmops.net.connections import Connections, TimeLeft, build_headers, parse_url
+
+T = TypeVar("T")
 
 Json: TypeAlias = Any
 """What ``json.loads`` returns. Readers check the shape of what they use."""
@@ -127,6 +129,11 @@ class HttpClient:
         return other
 
     @property
+    def name(self) -> str:
+        """The system and its server, as messages begin."""
+        return f"{self.system} at {self.server}"
+
+    @property
     def is_plain(self) -> bool:
         """Whether it speaks HTTP without TLS, so that others can read headers on the way."""
         return self._origin.startswith("http:")
@@ -161,6 +168,13 @@ class HttpClient:
         """Like ``get``. ``reads`` declares that the call changes nothing, so that it may be repeated."""
         return self._call("POST", path, params, body, repeatable=reads)
 
+    def unexpected(self, path: str) -> UnreadableError:
+        """Return the error for JSON at ``path`` that does not have the shape of the system's answers."""
+        return UnreadableError(
+            f"{self.name}: the answer to {path} does not look like an answer of {self.system}. Look for a proxy in "
+            "between, and check the server's version and log."
+        )
+
     def close(self) -> None:
         """Close the idle connections. May be called twice."""
         self._connections.clear()
@@ -178,7 +192,7 @@ class HttpClient:
         url = f"{full_path}?{urlencode(params, doseq=True)}" if params else full_path
         data = None if body is None else json.dumps(body).encode()
         return self._attempts.call(
-            f"{self.system} at {self.server}: {method} {full_path}",
+            f"{self.name}: {method} {full_path}",
             lambda deadline: self._attempt(method, url, data, deadline),
             repeatable=repeatable,
         )
@@ -344,6 +358,24 @@ class HttpClient:
                 error=UnreadableError,
                 what=f"was not answered with JSON. Check that the url leads to {self.system}",
             )
+
+
+def split_for_urls(items: Iterable[T], text: Callable[[T], str], most_bytes: int) -> Iterator[list[T]]:
+    """Split items into lists, each of which one URL can name in at most ``most_bytes``.
+
+    ``text`` returns what an item adds to the URL, quoted and with its separator.
+    """
+    part: list[T] = []
+    size = 0
+    for item in items:
+        length = len(text(item))
+        if part and size + length > most_bytes:
+            yield part
+            part, size = [], 0
+        part.append(item)
+        size += length
+    if part:
+        yield part
 
 
 def _explain_tls_error(error: Exception) -> Failure:

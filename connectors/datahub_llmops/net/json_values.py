@@ -1,4 +1,4 @@
-"""JSON that somebody else's server answered, read without trust: what has another shape than expected is absent."""
+"""Reads JSON from other systems without trusting it: a value of an unexpected shape counts as absent."""
 
 from __future__ import annotations
 
@@ -9,32 +9,50 @@ from typing import Any
 
 
 def mapping(value: object) -> Mapping[str, Any]:
-    """``value`` if it is a JSON object, else an empty one."""
+    """Return ``value`` if it is a JSON object, else an empty one."""
     return value if isinstance(value, Mapping) else {}
 
 
 def array(value: object) -> list[Any]:
-    """``value`` if it is a JSON array, else an empty one."""
+    """Return ``value`` if it is a JSON array, else an empty one."""
     return value if isinstance(value, list) else []
 
 
 def objects(value: object) -> list[Mapping[str, Any]]:
-    """The JSON objects in ``value`` if it is an array; other entries are left out."""
-    return [entry for entry in array(value) if isinstance(entry, Mapping)]
+    """Return the objects in a JSON array without its other items; nothing if it is no array."""
+    return [item for item in array(value) if isinstance(item, Mapping)]
+
+
+def mappings(value: object) -> list[Mapping[str, Any]]:
+    """Return the objects in a JSON array with empty ones in place of other items; nothing if it is no array.
+
+    >>> mappings([{"a": 1}, "b"]), objects([{"a": 1}, "b"])
+    ([{'a': 1}, {}], [{'a': 1}])
+    """
+    return [mapping(item) for item in array(value)]
 
 
 def text(value: object) -> str | None:
-    """``value`` if it is a string with something in it."""
+    """Return ``value`` if it is a non-empty string."""
     return value if isinstance(value, str) and value else None
 
 
+def strings(value: object) -> list[str]:
+    """Return the non-empty strings in a JSON array.
+
+    >>> strings(["a", "", 1, "b"]), strings("ab")
+    (['a', 'b'], [])
+    """
+    return [item for item in array(value) if text(item)]
+
+
 def whole(value: object) -> int | None:
-    """``value`` if it is a whole number; JSON's booleans are none."""
+    """Return ``value`` if it is an integer. Booleans are not integers in JSON."""
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def plain(value: object) -> str | None:
-    """A number, string or boolean as a property's text, in JSON's spelling; ``None`` for everything else.
+    """Return a number, string or boolean as text in JSON's spelling; ``None`` for anything else.
 
     >>> plain(True), plain(0.99), plain(16), plain(None), plain({"a": 1})
     ('true', '0.99', '16', None, None)
@@ -45,7 +63,7 @@ def plain(value: object) -> str | None:
 
 
 def is_since(version: str | None, first: tuple[int, int]) -> bool:
-    """Is a server of this ``version`` at least as new as ``first``, major and minor? One that says no version is not.
+    """Whether a server's ``version`` is at least ``first`` (major, minor). An unknown version is not.
 
     >>> is_since("1.32.0-rc.1", (1, 32)), is_since("1.9.7", (1, 32)), is_since(None, (1, 32))
     (True, False, False)
@@ -55,16 +73,16 @@ def is_since(version: str | None, first: tuple[int, int]) -> bool:
 
 
 def moment(value: object) -> datetime | None:
-    """A point in time in ISO 8601 as UTC, which is also meant where no zone is written.
+    """Return an ISO 8601 time in UTC; a time without a zone is taken as UTC.
 
     >>> moment("2026-11-02T08:30:00.123456789Z")
     datetime.datetime(2026, 11, 2, 8, 30, 0, 123456, tzinfo=datetime.timezone.utc)
     """
     written = text(value)
-    if written is None:
-        return None
     try:
-        found = datetime.fromisoformat(written.upper())
+        found = datetime.fromisoformat(written.upper()) if written else None
     except ValueError:
+        return None
+    if found is None:
         return None
     return found.astimezone(UTC) if found.tzinfo is not None else found.replace(tzinfo=UTC)

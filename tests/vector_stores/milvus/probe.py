@@ -11,13 +11,13 @@ from contextlib import closing
 from dataclasses import asdict
 from typing import Any
 
-from datahub_llmops.vector_stores.milvus.client import MilvusCalls
+from datahub_llmops.vector_stores.milvus.client import MilvusGrpcClient
 from datahub_llmops.vector_stores.milvus.reader import MilvusReader
 
 
 def everything(url: str, token: str, database: str) -> Any:
     """As JSON has it."""
-    calls = MilvusCalls(url, token=token)
+    calls = MilvusGrpcClient(url, token=token)
     with closing(MilvusReader(calls, database=database, provenance_fields=["source", "file_path"])) as reader:
         found = [asdict(reader.read(name)) for name in reader.names() if isinstance(name, tuple)]
     return json.loads(json.dumps(found, default=str))

@@ -25,10 +25,10 @@ from datahub_llmops.assets.collections import (
     Vector,
 )
 from datahub_llmops.errors import DeniedError, UnreachableError, UnreadableError, VanishedError
-from datahub_llmops.vector_stores.milvus.client import MilvusCalls
-from datahub_llmops.vector_stores.milvus.facts import Described
+from datahub_llmops.vector_stores.milvus.client import MilvusGrpcClient
+from datahub_llmops.vector_stores.milvus.facts import Description
 from datahub_llmops.vector_stores.milvus.reader import MilvusReader
-from datahub_llmops.vector_stores.milvus.rows import Rows, _rows
+from datahub_llmops.vector_stores.milvus.rows import Rows, _parse_page
 from datahub_llmops.vector_stores.milvus.source import MilvusSource
 from support.contract import OpenReader, StoreContract
 from support.examples import examples
@@ -42,7 +42,7 @@ FIELDS = ("source", "uri", "path", "page", "file_path", "tenant", "odd key")
 
 
 def reader_of(url: str, **options: Any) -> MilvusReader:
-    calls = MilvusCalls(url, token=ROOT, timeout=options.pop("timeout", 20.0), retries=0)
+    calls = MilvusGrpcClient(url, token=ROOT, timeout=options.pop("timeout", 20.0), retries=0)
     return MilvusReader(calls, **{"provenance_fields": FIELDS, "database": DATABASE, **options})
 
 
@@ -356,7 +356,7 @@ def test_an_answer_that_is_too_large_is_asked_for_in_smaller_parts(
     milvus: MilvusEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("datahub_llmops.vector_stores.milvus.client.MAX_ANSWER_BYTES", 4_000)
-    with closing(MilvusCalls(milvus.url, token=ROOT, retries=0)) as calls:
+    with closing(MilvusGrpcClient(milvus.url, token=ROOT, retries=0)) as calls:
         rows = Rows(calls, DATABASE, "articles", key=("id", True), item="articles")
         pages = list(rows.pages(["tenant"], 300))
         assert [sum(map(len, pages)), len({row["id"] for page in pages for row in page})] == [300, 300]
@@ -367,7 +367,7 @@ def test_an_answer_that_is_too_large_is_asked_for_in_smaller_parts(
 @pytest.mark.parametrize("token", [None, "root:wrong", "an-api-key", "root"])
 def test_a_wrong_token_is_refused(milvus: MilvusEngine, token: str | None) -> None:
     with (
-        closing(MilvusReader(MilvusCalls(milvus.url, token=token))) as reader,
+        closing(MilvusReader(MilvusGrpcClient(milvus.url, token=token))) as reader,
         pytest.raises(DeniedError, match=r"not allowed .*Check token"),
     ):
         list(reader.names())
@@ -375,7 +375,7 @@ def test_a_wrong_token_is_refused(milvus: MilvusEngine, token: str | None) -> No
 
 def test_a_user_in_the_url_is_taken(milvus: MilvusEngine) -> None:
     url = milvus.url.replace("//", f"//{ROOT}@")
-    with closing(MilvusReader(MilvusCalls(url), database="archive")) as reader:
+    with closing(MilvusReader(MilvusGrpcClient(url), database="archive")) as reader:
         assert list(reader.names()) == [("archive", "notes")]
         assert "root" not in str(reader.read(("archive", "notes")).containers)
 
@@ -386,12 +386,12 @@ def test_a_user_in_the_url_is_taken(milvus: MilvusEngine) -> None:
         ("milvus:19530", "must begin with http"),
         ("./milvus.db", "must begin with http"),
         ("http://host:19530/kb", "by the option `database`"),
-        ("http://a:secret@host:19530", "Take one of them away"),
+        ("http://a:secret@host:19530", "Remove one of them"),
     ],
 )
 def test_an_address_that_cannot_be_used(url: str, message: str) -> None:
     with pytest.raises(UnreachableError, match=message) as caught:
-        MilvusCalls(url, token="t")
+        MilvusGrpcClient(url, token="t")
     assert "secret" not in str(caught.value)
 
 
@@ -405,13 +405,13 @@ def test_an_address_that_cannot_be_used(url: str, message: str) -> None:
     ],
 )
 def test_the_port_is_milvus_own_where_none_is_named(url: str, server: str) -> None:
-    with closing(MilvusCalls(url)) as calls:
+    with closing(MilvusGrpcClient(url)) as calls:
         assert calls.server == server
 
 
 def test_a_certificate_file_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(UnreachableError, match="ca_certificate_path cannot be read"):
-        MilvusCalls("https://host", authorities=tmp_path / "none.pem")
+        MilvusGrpcClient("https://host", authorities=tmp_path / "none.pem")
 
 
 def test_an_answer_without_a_schema_is_no_collection() -> None:
@@ -474,7 +474,7 @@ def test_rows_without_a_value_whichever_way_they_are_packed() -> None:
         column = _column("source", string_data=schema_pb2.StringArray(data=data))
         column.valid_data.extend([True, False, True])
         answer = milvus_pb2.QueryResults(fields_data=[keys, column])
-        found, rows = _rows(answer, "id")
+        found, rows = _parse_page(answer, "id")
         assert found == [1, 2, 3]
         assert [row["source"] for row in rows] == ["a", None, "c"]
 
@@ -483,7 +483,7 @@ def test_rows_without_a_value_whichever_way_they_are_packed() -> None:
 def test_json_that_is_none_is_no_value(written: bytes) -> None:
     column = _column("extra", json_data=schema_pb2.JSONArray(data=[written]))
     keys = _column("id", long_data=schema_pb2.LongArray(data=[1]))
-    _, rows = _rows(milvus_pb2.QueryResults(fields_data=[keys, column]), "id")
+    _, rows = _parse_page(milvus_pb2.QueryResults(fields_data=[keys, column]), "id")
     try:
         expected = json.loads(written)
     except ValueError:
@@ -500,11 +500,11 @@ def test_what_the_server_does_not_say_is_absent() -> None:
         ],
     )
     answer = milvus_pb2.DescribeCollectionResponse(schema=schema)
-    bare = Described(info=MessageToDict(answer, preserving_proto_field_name=True))
+    bare = Description(info=MessageToDict(answer, preserving_proto_field_name=True))
     assert bare.vectors() == (Vector(name="v", element_type="float32"),)
     assert (bare.created, bare.aliases, bare.description()) == (None, (), None)
     assert bare.properties() == {"primary_key": "id"}
-    empty = Described(info={})
+    empty = Description(info={})
     assert (empty.vectors(), empty.fields(()), empty.properties(), empty.name) == ((), (), {}, None)
 
 
@@ -525,7 +525,7 @@ def scan_of_keys(milvus: MilvusEngine) -> Iterator[Callable[[set[str]], list[str
     name = f"own_keys_{uuid.uuid4().hex[:8]}"
     with closing(client(milvus)) as first:
         first.create_database(name)
-    with closing(client(milvus, name)) as opened, closing(MilvusCalls(milvus.url, token=ROOT)) as calls:
+    with closing(client(milvus, name)) as opened, closing(MilvusGrpcClient(milvus.url, token=ROOT)) as calls:
         schema = opened.create_schema()
         schema.add_field("id", DataType.VARCHAR, is_primary=True, max_length=100)
         schema.add_field("v", DataType.FLOAT_VECTOR, dim=2)

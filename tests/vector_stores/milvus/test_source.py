@@ -20,7 +20,7 @@ import pytest
 from datahub_llmops import urns
 from datahub_llmops.errors import DeniedError
 from datahub_llmops.urns import Deployment
-from datahub_llmops.vector_stores.milvus.client import MilvusCalls
+from datahub_llmops.vector_stores.milvus.client import MilvusGrpcClient
 from datahub_llmops.vector_stores.milvus.reader import MilvusReader
 from datahub_llmops.vector_stores.milvus.source import MilvusConfig, MilvusSource
 from faults.matrix import NEXT_STEP
@@ -211,7 +211,7 @@ def test_a_collection_dropped_in_between_goes_and_the_rest_stays(
 def wait_until_granted(url: str, token: object) -> None:
     """A server takes a moment to hear of each privilege, and in no order."""
     for _ in range(100):
-        with closing(MilvusReader(MilvusCalls(url, token=str(token)))) as reader, suppress(DeniedError):
+        with closing(MilvusReader(MilvusGrpcClient(url, token=str(token)))) as reader, suppress(DeniedError):
             for database in ("kb", "archive"):
                 reader.read((database, "notes"))
             reader.read(("kb", "asleep"))

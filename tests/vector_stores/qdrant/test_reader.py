@@ -24,7 +24,7 @@ from datahub_llmops.assets.collections import (
 )
 from datahub_llmops.errors import UnreachableError, UnreadableError, VanishedError
 from datahub_llmops.net.http import HttpClient
-from datahub_llmops.vector_stores.qdrant.facts import Described, json_path
+from datahub_llmops.vector_stores.qdrant.facts import CollectionInfo, json_path
 from datahub_llmops.vector_stores.qdrant.reader import QdrantReader, absent
 from datahub_llmops.vector_stores.qdrant.source import QdrantSource
 from support.contract import OpenReader, StoreContract
@@ -340,7 +340,7 @@ def test_an_answer_of_another_shape_is_no_empty_store(path: str, answer: object)
     with (
         Stub(respond) as stub,
         closing(reader_of(stub.url)) as reader,
-        pytest.raises(UnreadableError, match=f"{path} is not what Qdrant answers"),
+        pytest.raises(UnreadableError, match=f"{path} does not look like an answer of Qdrant"),
     ):
         list(reader.names()) if path == "/collections" else reader.read(("docs",))
 
@@ -369,7 +369,7 @@ def test_another_server_is_not_taken_for_qdrant() -> None:
 def test_names_that_have_no_address_are_errors_and_no_other_path(qdrant_server: Stub) -> None:
     with closing(reader_of(qdrant_server.url)) as reader:
         for name in (".", ".."):
-            with pytest.raises(UnreadableError, match="has no address"):
+            with pytest.raises(UnreadableError, match="has no URL"):
                 reader.read((name,))
 
 
@@ -414,20 +414,20 @@ def test_any_name_that_qdrant_takes_is_read_under_it(name: str) -> None:
 def test_quantization_in_words(config: Any, words: str | None) -> None:
     params = {"vectors": {"size": 2, "distance": "Dot", "quantization_config": config}}
     info = {"config": {"params": params, "quantization_config": None}}
-    assert Described(info=info).vectors(())[0].quantization == words
+    assert CollectionInfo(info=info).vectors(())[0].quantization == words
 
 
 def test_what_the_server_does_not_say_is_absent() -> None:
-    vector = Described(info={"config": {"params": {"vectors": {"size": 4}}}}).vectors(())[0]
+    vector = CollectionInfo(info={"config": {"params": {"vectors": {"size": 4}}}}).vectors(())[0]
     assert vector == Vector(name="vector", dimension=4)
-    bare = Described(info={"config": {}})
+    bare = CollectionInfo(info={"config": {}})
     assert (bare.vectors(()), bare.fields(()), bare.properties(), bare.created) == ((), (), {}, None)
 
 
 def test_one_model_for_all_vectors() -> None:
     vectors = {"a": {"size": 2}, "b": {"size": 3}}
     info = {"config": {"params": {"vectors": vectors}, "metadata": {"embedding_model": "cohere/embed-v4"}}}
-    assert {vector.embedding_model for vector in Described(info=info).vectors(())} == {"cohere/embed-v4"}
+    assert {vector.embedding_model for vector in CollectionInfo(info=info).vectors(())} == {"cohere/embed-v4"}
 
 
 @given(st.text(string.printable, min_size=1))

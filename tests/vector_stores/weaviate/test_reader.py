@@ -28,8 +28,8 @@ from datahub_llmops.net.http import HttpClient
 from datahub_llmops.vector_stores.weaviate import facts
 from datahub_llmops.vector_stores.weaviate import queries as weaviate_queries
 from datahub_llmops.vector_stores.weaviate.client import WeaviateServer, absent
-from datahub_llmops.vector_stores.weaviate.facts import Described
-from datahub_llmops.vector_stores.weaviate.queries import Ask, query_of, results_of
+from datahub_llmops.vector_stores.weaviate.facts import CollectionSchema
+from datahub_llmops.vector_stores.weaviate.queries import Ask, build_query, parse_results
 from datahub_llmops.vector_stores.weaviate.reader import WeaviateReader
 from datahub_llmops.vector_stores.weaviate.source import WeaviateSource
 from support import paths
@@ -372,12 +372,12 @@ def test_what_llamaindex_writes(read: Callable[..., Collection]) -> None:
 )
 def test_the_model_where_the_vectorizer_names_it(vectorizer: Any, model: str | None) -> None:
     spec = {"vectorizer": vectorizer, "vectorIndexType": "hnsw", "vectorIndexConfig": {}}
-    assert Described(schema={"vectorConfig": {"v": spec}}).vectors([], {})[0].embedding_model == model
+    assert CollectionSchema(schema={"vectorConfig": {"v": spec}}).vectors([], {})[0].embedding_model == model
 
 
 def test_the_dimension_that_a_vectorizer_is_told_where_no_object_shows_it() -> None:
     spec = {"vectorizer": {"text2vec-openai": {"dimensions": 512}}, "vectorIndexType": "hnsw"}
-    described = Described(schema={"vectorConfig": {"v": spec}})
+    described = CollectionSchema(schema={"vectorConfig": {"v": spec}})
     assert described.vectors([], {})[0].dimension == 512
     assert described.vectors([], {"v": 256})[0].dimension == 256
 
@@ -568,9 +568,9 @@ def test_a_query_asks_ten_things_at_most(service: WeaviateService) -> None:
 )
 def test_any_name_that_weaviate_takes_can_be_asked_about(tenant: str, path: str, collection: str) -> None:
     ask = Ask(tenant=tenant, path=path, limit=5)
-    query = query_of(collection, [ask])
+    query = build_query(collection, [ask])
     assert query.count("{") == query.count("}")
-    found = results_of(
+    found = parse_results(
         {"data": {"Aggregate": {"a0": [{"meta": {"count": 3}, "groupedBy": {"value": "x"}}]}}}, [ask]
     )
     assert found is not None
@@ -598,7 +598,7 @@ def test_a_404_about_what_the_schema_still_has_is_no_deletion(service: WeaviateS
         if path == "/v1/graphql":
             assert reader.read(("Author",)).count_is_estimate
         else:
-            with pytest.raises(UnreadableError, match="Yet the collection is in the schema"):
+            with pytest.raises(UnreadableError, match="The collection is still in the schema"):
                 reader.read(("Author",))
 
 
@@ -652,15 +652,15 @@ def test_an_answer_of_another_shape_is_no_fact(service: WeaviateService, path: s
     options = {"max_tenants": 1} if "nodes" in path else {}
     with (
         closing(reader_of(service.url, **options)) as reader,
-        pytest.raises(UnreadableError, match=f"{path} is not what Weaviate answers"),
+        pytest.raises(UnreadableError, match=f"{path} does not look like an answer of Weaviate"),
     ):
         reader.read(("Awake",))
 
 
 def test_an_answer_without_the_one_number_asked_for_is_none() -> None:
-    assert results_of({"data": {"Aggregate": {"a0": []}}}, [Ask()]) is None
+    assert parse_results({"data": {"Aggregate": {"a0": []}}}, [Ask()]) is None
     # Grouped, no object is no group.
-    found = results_of({"data": {"Aggregate": {"a0": []}}}, [Ask(path="source", limit=5)])
+    found = parse_results({"data": {"Aggregate": {"a0": []}}}, [Ask(path="source", limit=5)])
     assert found == [[]]
 
 

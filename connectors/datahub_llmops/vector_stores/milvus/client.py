@@ -1,7 +1,7 @@
-"""Calls to a Milvus server over its own gRPC service, each with one deadline, and what their errors mean.
+"""Client of a Milvus server's gRPC service: each call has one deadline, and errors say what they mean.
 
-Over a channel of our own, without pymilvus' client: that logs errors with what a server answered, keeps connections for
-the whole process, and repeats a call for as long as a channel is broken.
+It uses a gRPC channel of its own instead of pymilvus' client, which logs errors with the server's answers, keeps
+connections for the whole process, and repeats a call for as long as a channel is broken.
 https://github.com/milvus-io/milvus-proto/blob/master/proto/milvus.proto
 """
 
@@ -30,19 +30,19 @@ _BACKOFF: Final = 0.2
 
 # https://github.com/milvus-io/milvus/blob/master/pkg/util/merr/errors.go
 _NOT_THERE: Final = frozenset({100, 800})
-"""Collection and database."""
+"""No such collection, no such database."""
 _NOT_LOADED: Final = frozenset({101, 103, 201, 202})
 _NO_INDEX: Final = 700
 _INVALID: Final = frozenset({802, 1100})
 _DENIED: Final = frozenset({1400, 1401})
 
-# What servers before 2.3 say: https://github.com/milvus-io/milvus-proto/blob/master/proto/common.proto
+# Error codes of servers before 2.3, and the current ones: https://github.com/milvus-io/milvus-proto/blob/master/proto/common.proto
 _OLD: Final[Mapping[int, int]] = {3: 1401, 4: 100, 5: 1100, 9: 1100, 25: 700, 49: 8}
 
-# The text of a failed channel is the only place that tells its kinds apart; the text itself is never shown.
+# Only the text of a channel error tells its kinds apart. The text itself is never shown.
 _CHANNEL: Final = (
     ("refused", "the connection was refused. Check the url, and that the server runs"),
-    ("no route", "there is no way to it. Check the url"),
+    ("no route", "no route leads to it. Check the url"),
     ("dns resolution", "there is no such host. Check the url"),
     ("name resolution", "there is no such host. Check the url"),
     ("ssl", "no TLS with it. Check http or https in the url, and ca_certificate_path"),
@@ -54,15 +54,15 @@ _CHANNEL: Final = (
 
 
 class NotLoadedError(UnreadableError):
-    """The rows of a collection that is not loaded, or not wholly, cannot be asked for; its description can."""
+    """The collection is not loaded, or only in part, so its rows cannot be queried. Its description can."""
 
 
 class TooLargeError(UnreadableError):
-    """The answer has more bytes than are taken: ask for less."""
+    """The answer is larger than we accept: ask for fewer rows."""
 
 
 class InvalidError(UnreadableError):
-    """The server does not take what it was asked with."""
+    """The server does not accept the request."""
 
 
 class NoIndexError(UnreadableError):
@@ -75,11 +75,11 @@ class _Link:
     stub: Any
 
 
-class MilvusCalls:
-    """One channel to one server, safe for several threads.
+class MilvusGrpcClient:
+    """A client of one server. Thread-safe.
 
-    ``timeout`` is in seconds, for a call as a whole: connecting, waiting and its repetitions. ``retries`` is how often
-    a call is repeated. ``token`` is an API key, or ``user:password``.
+    ``timeout`` is the deadline of a whole call in seconds, with up to ``retries`` retries. ``token`` is an API key, or
+    ``user:password``.
 
     Raises:
         UnreachableError: the address, the token or the certificate file cannot be used.
@@ -100,23 +100,23 @@ class MilvusCalls:
         self.server = parts.netloc if parts.port else f"{parts.netloc}:{_TLS_PORT if secure else PORT}"
         """Host and port, without credentials: for messages and names."""
         if path:
-            raise self._unusable("the url has a path. Name a database by the option `database`")
+            raise self._unusable("the url has a path. Set the option `database` instead")
         if token and login:
-            raise self._unusable("both a token and a user in the url are given. Take one of them away")
+            raise self._unusable("both a token and a user in the url are given. Remove one of them")
         secret = (token or login or "").strip()
         encoded = base64.b64encode(secret.encode()).decode()
         self._metadata = (("authorization", encoded),) if secret else ()
         self._attempts = Attempts(timeout=timeout, retries=retries, backoff=_BACKOFF)
         self._lock = threading.Lock()
-        self._credentials = self._trusting(authorities) if secure else None
-        self._link = self._connected()
+        self._credentials = self._load_credentials(authorities) if secure else None
+        self._link = self._open_channel()
         self._retired: _Link | None = None
 
-    def _connected(self) -> _Link:
-        """A channel; gRPC takes a proxy from the environment by itself, and minds NO_PROXY."""
+    def _open_channel(self) -> _Link:
+        """Open a channel. gRPC itself takes a proxy from the environment, and respects NO_PROXY."""
         options = [
             ("grpc.max_receive_message_length", MAX_ANSWER_BYTES),
-            # Else another channel to the same server gets the same connection, broken or not.
+            # Otherwise a new channel to the same server gets the same connection, even a broken one.
             ("grpc.use_local_subchannel_pool", 1),
         ]
         channel = (
@@ -127,18 +127,18 @@ class MilvusCalls:
         return _Link(channel=channel, stub=milvus_pb2_grpc.MilvusServiceStub(channel))
 
     def _renew(self, silent: _Link) -> None:
-        """Connect anew after a call had no answer, or broke off: all calls share one connection, and it may be dead.
+        """Connect again after a call timed out or broke off: all calls share a connection, and it may be dead.
 
-        Calls of other threads may still be under way on the one before, so it is closed at the next change.
+        Other threads may still use the old one, so it is closed at the next change.
         """
         with self._lock:
             if self._link is not silent:
                 return
             if self._retired is not None:
                 self._retired.channel.close()
-            self._retired, self._link = silent, self._connected()
+            self._retired, self._link = silent, self._open_channel()
 
-    def _trusting(self, authorities: Path | None) -> Any:
+    def _load_credentials(self, authorities: Path | None) -> Any:
         if authorities is None:
             return grpc.ssl_channel_credentials()
         try:
@@ -152,23 +152,23 @@ class MilvusCalls:
         return UnreachableError(f"Milvus at {self.server}: {what}.")
 
     def version(self) -> str:
-        """What the server calls its own version: ``v2.3.5``.
+        """Return the server's version: ``v2.3.5``.
 
-        Raises as ``ask``; ``UnreachableError`` where what answers is not Milvus.
+        Raises like ``ask``, and ``UnreachableError`` if the server is not Milvus.
         """
         return str(self.ask("GetVersion", milvus_pb2.GetVersionRequest(), "its version").version)
 
     def ask(self, method: str, request: Message, item: str) -> Any:
-        """The answer of one method of the service; ``item`` says in messages what it is about.
+        """Call one method of the service. Messages name what was asked for as ``item``.
 
         Raises:
-            UnreachableError: nobody answers, or not Milvus.
-            DeniedError: the token is wrong, or has not this privilege.
+            UnreachableError: nobody answers, or another system does.
+            DeniedError: the token is wrong, or lacks a privilege.
             VanishedError: no such collection or database.
-            NotLoadedError: its rows cannot be asked for.
-            InvalidError: the server does not take the request.
-            TooLargeError: the answer is too large to be taken.
-            NoIndexError: it has no index.
+            NotLoadedError: the rows cannot be queried.
+            InvalidError: the server does not accept the request.
+            TooLargeError: the answer is too large.
+            NoIndexError: the collection has no index.
             UnreadableError: no usable answer in time.
         """
         return self._attempts.call(
@@ -178,7 +178,7 @@ class MilvusCalls:
         )
 
     def close(self) -> None:
-        """Give back the connection. May be called twice."""
+        """Close the connections. May be called twice."""
         with self._lock:
             for link in (self._link, self._retired):
                 if link is not None:
@@ -192,24 +192,25 @@ class MilvusCalls:
                 request, timeout=max(deadline.left(), 0.001), metadata=self._metadata
             )
         except grpc.RpcError as error:
-            # After a break too: gRPC itself waits a second to connect again, and fails what is asked meanwhile.
+            # Also after a broken connection: gRPC waits a second before it connects again, and fails calls meanwhile.
             if error.code() in (grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.UNAVAILABLE):
                 self._renew(link)
-            return self._translated(error)
+            return self._explain_error(error)
         except ValueError:
-            return Failure(error=UnreachableError, what="the connection was closed before. Run again")
+            return Failure(error=UnreachableError, what="the connection is closed. Run again")
         if not answer.HasField("status"):
             return Failure(
                 error=UnreadableError,
-                what="the answer is not what Milvus answers. Look for a proxy in between, and at the server's version",
+                what="the answer does not look like one of Milvus. Look for a proxy in between, and check the "
+                "server's version",
             )
         return _explain_status(answer.status) or Success(value=answer)
 
-    def _translated(self, error: Any) -> Failure:
+    def _explain_error(self, error: Any) -> Failure:
         code = error.code()
         details = (error.details() or "").lower()
         if code in (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED):
-            return _denied(code.name)
+            return _deny(code.name)
         if code == grpc.StatusCode.DEADLINE_EXCEEDED:
             return Failure(
                 error=UnreadableError,
@@ -227,47 +228,47 @@ class MilvusCalls:
         if code == grpc.StatusCode.RESOURCE_EXHAUSTED and "larger than max" in details:
             return Failure(
                 error=TooLargeError,
-                what=f"the answer is larger than {MAX_ANSWER_BYTES} bytes. Look at what is so large",
+                what=f"the answer is larger than {MAX_ANSWER_BYTES} bytes. Find out what is so large",
             )
         if code == grpc.StatusCode.RESOURCE_EXHAUSTED:
-            return Failure(
-                error=UnreadableError, what="the server is asked too often. Lower max_workers", again=True
-            )
+            return Failure(error=UnreadableError, what="too many requests. Lower max_workers", again=True)
         return Failure(
             error=UnreadableError,
-            what=f"it broke off ({code.name}). Run again; look at the server's log if it stays",
+            what=f"it broke off ({code.name}). Run again; if it happens again, look at the server's log",
             again=code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED),
             broken=True,
         )
 
 
 def _explain_status(status: Any) -> Failure | None:
-    """What Milvus itself says of a call. Its reason is not shown: it may quote rows."""
+    """Return the failure that Milvus itself reports, if any. Its text is not shown: it may quote rows."""
     code = status.code or _OLD.get(status.error_code, status.error_code and -status.error_code)
-    # Milvus 2.2 and 2.3 say of a database that is not there, and of an index, only in one of the two numbers.
+    # Milvus 2.2 and 2.3 report a missing database and a missing index in only one of the two codes.
     if status.error_code == common_pb2.IndexNotExist:
         code = _NO_INDEX
     if code == 0:
         return None
     if code in _NOT_THERE:
-        return Failure(error=VanishedError, what="it is not there (any more). Run again")
+        return Failure(error=VanishedError, what="it does not exist (any more). Run again")
     if code in _NOT_LOADED:
         return Failure(error=NotLoadedError, what="it is not loaded. Run again")
     if code == _NO_INDEX:
         return Failure(error=NoIndexError, what="it has no index. Run again")
     if code in _INVALID:
-        return Failure(error=InvalidError, what=f"the server does not take it (error {code}). Check the name")
+        return Failure(
+            error=InvalidError, what=f"the server does not accept it (error {code}). Check the name"
+        )
     if code in _DENIED:
-        return _denied(f"error {code}")
+        return _deny(f"error {code}")
     return Failure(
         error=UnreadableError,
-        what=f"the server answered with error {code}. Run again; look at the server's log if it stays",
+        what=f"the server answered with error {code}. Run again; if it happens again, look at the server's log",
         again=bool(status.retriable) or code in (1, 2, 4, 8),
         broken=code in (1, 2),
     )
 
 
-def _denied(word: str) -> Failure:
+def _deny(word: str) -> Failure:
     return Failure(
         error=DeniedError,
         what=f"not allowed ({word}). Check token, and the privileges of its user on this database and collection",

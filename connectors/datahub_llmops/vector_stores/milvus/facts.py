@@ -1,7 +1,7 @@
-"""What a Milvus server says of a collection (``DescribeCollectionResponse``), as plain facts.
+"""Turns the ``DescribeCollectionResponse`` of a Milvus server into plain facts.
 
-The messages come as mappings with the names of
-https://github.com/milvus-io/milvus-proto/blob/master/proto/milvus.proto, numbers of 64 bits as text.
+Messages are mappings with the names of
+https://github.com/milvus-io/milvus-proto/blob/master/proto/milvus.proto, 64-bit numbers are text.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from datahub_llmops.assets.collections import FieldType, PayloadField, Vector
-from datahub_llmops.net.json_values import mapping, plain, text
+from datahub_llmops.net.json_values import mapping, mappings, plain, text
 
 DYNAMIC: Final = "$meta"
 """The hidden column in which Milvus keeps fields that the schema does not declare."""
@@ -48,24 +48,24 @@ _TYPES: Final[Mapping[str, FieldType]] = {
 _READABLE: Final = frozenset(
     {"Int8", "Int16", "Int32", "Int64", "String", "VarChar", "Text", "Array", "JSON"}
 )
-"""Types of columns whose values can name a source."""
+"""Column types whose values can name a source."""
 
 _COMPRESSED: Final = frozenset({"SQ8", "SQ", "PQ", "PRQ", "RABITQ"})
-"""The last part of the name of an index that does not keep the vectors as they are: ``IVF_SQ8``."""
+"""Last parts of the names of indexes that compress the vectors, such as ``IVF_SQ8``."""
 
 _SHOWN_PROPERTIES: Final = ("collection.", "mmap.", "partitionkey.", "lazyload.", "timezone")
-"""Milvus' own settings; a property by another name is the user's, and its value may be private."""
+"""Prefixes of Milvus' own settings. Other properties are the user's, and their values may be private."""
 
 _LAYOUTS: Final = (
     frozenset({"pk", "text", "vector"}),
     frozenset({"id", "doc_id", "text", "embedding"}),
 )
-"""Columns of the collections that LangChain's and LlamaIndex's packages for Milvus make, by their default names."""
+"""Default columns of the collections that LangChain's and LlamaIndex's packages for Milvus create."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Described:
-    """``DescribeCollectionResponse`` and ``DescribeIndexResponse`` as a server answered them."""
+class Description:
+    """A collection as the server's ``DescribeCollectionResponse`` and ``DescribeIndexResponse`` describe it."""
 
     info: Mapping[str, Any]
     indexes: Sequence[Mapping[str, Any]] = ()
@@ -76,16 +76,16 @@ class Described:
 
     @property
     def _fields(self) -> tuple[Mapping[str, Any], ...]:
-        listed = _items(self._schema.get("fields"))
+        listed = mappings(self._schema.get("fields"))
         return tuple(item for item in listed if text(item.get("name")) and item.get("is_dynamic") is not True)
 
     @property
-    def _functions(self) -> tuple[Mapping[str, Any], ...]:
-        return _items(self._schema.get("functions"))
+    def _functions(self) -> list[Mapping[str, Any]]:
+        return mappings(self._schema.get("functions"))
 
     @property
     def name(self) -> str | None:
-        """The collection's own, also where it was asked for by an alias."""
+        """The collection's own name, even if it was asked for by an alias."""
         return text(self._schema.get("name"))
 
     @property
@@ -99,7 +99,7 @@ class Described:
 
     @property
     def primary_key(self) -> tuple[str, bool] | None:
-        """Its name, and whether it is text."""
+        """The name of the column, and whether it is text."""
         for item in self._fields:
             if item.get("is_primary_key") is True:
                 return str(item["name"]), item.get("data_type") != "Int64"
@@ -107,7 +107,7 @@ class Described:
 
     @property
     def created(self) -> datetime | None:
-        """By the server's own clock: a time in milliseconds, shifted by 18 bits."""
+        """Time of creation by the server's clock, which is in milliseconds shifted by 18 bits."""
         stamp = _number(self.info.get("created_timestamp"))
         return datetime.fromtimestamp((stamp >> 18) / 1000, tz=UTC) if stamp else None
 
@@ -116,25 +116,25 @@ class Described:
         return tuple(sorted(name for name in self.info.get("aliases") or () if text(name)))
 
     def vectors(self) -> tuple[Vector, ...]:
-        """In the order of the schema; those inside of struct arrays last, as ``struct.field``."""
-        plain_ones = (self._vector(item, "") for item in self._fields if _is_vector(item))
+        """Return vectors in the order of the schema, those in struct arrays last, as ``struct.field``."""
+        top_level = (self._build_vector(item, "") for item in self._fields if _is_vector(item))
         nested = (
-            self._vector(item, f"{struct['name']}.")
-            for struct in _items(self._schema.get("struct_array_fields"))
-            for item in _items(struct.get("fields"))
+            self._build_vector(item, f"{struct['name']}.")
+            for struct in mappings(self._schema.get("struct_array_fields"))
+            for item in mappings(struct.get("fields"))
             if text(struct.get("name")) and _is_vector(item)
         )
-        return (*plain_ones, *nested)
+        return (*top_level, *nested)
 
-    def _vector(self, item: Mapping[str, Any], prefix: str) -> Vector:
+    def _build_vector(self, item: Mapping[str, Any], prefix: str) -> Vector:
         kind, name = str(item["data_type"]), str(item["name"])
         several = kind == "ArrayOfVector"
         element = str(item.get("element_type")) if several else kind
-        index = self._index_of(name)
-        function = self._function_of(name)
+        index = self._find_index(name)
+        function = self._find_function(name)
         index_type = text(index.get("index_type"))
         return Vector(
-            name=_inner_name(prefix, name),
+            name=_build_path(prefix, name),
             dimension=_number(_pairs(item.get("type_params")).get("dim")),
             metric=text(index.get("metric_type")),
             index_type=index_type,
@@ -146,22 +146,22 @@ class Described:
             embedding_model=_model(function),
         )
 
-    def _index_of(self, field: str) -> dict[str, str]:
+    def _find_index(self, field: str) -> dict[str, str]:
         for index in self.indexes:
             if index.get("field_name") == field:
-                return _flat(_pairs(index.get("params")))
+                return _flatten(_pairs(index.get("params")))
         return {}
 
-    def _function_of(self, field: str) -> Mapping[str, Any]:
+    def _find_function(self, field: str) -> Mapping[str, Any]:
         for function in self._functions:
             if field in (function.get("output_field_names") or ()):
                 return function
         return {}
 
     def declared_fields(self) -> tuple[PayloadField, ...]:
-        """The columns that are no vector, in Milvus' own types."""
-        flat = [_field(item, "") for item in self._fields if not _is_vector(item)]
-        for struct in _items(self._schema.get("struct_array_fields")):
+        """Return the columns other than vectors, in Milvus' own types."""
+        flat = [_build_field(item, "") for item in self._fields if not _is_vector(item)]
+        for struct in mappings(self._schema.get("struct_array_fields")):
             if outer := text(struct.get("name")):
                 flat.append(
                     PayloadField(
@@ -172,12 +172,12 @@ class Described:
                         description=text(struct.get("description")),
                     )
                 )
-                inner = (item for item in _items(struct.get("fields")) if not _is_vector(item))
-                flat += [_field(item, f"{outer}.") for item in inner if text(item.get("name"))]
+                inner = (item for item in mappings(struct.get("fields")) if not _is_vector(item))
+                flat += [_build_field(item, f"{outer}.") for item in inner if text(item.get("name"))]
         return tuple(flat)
 
     def fields(self, sampled: Iterable[PayloadField]) -> tuple[PayloadField, ...]:
-        """The columns, and what a sample showed of dynamic fields and inside of JSON columns."""
+        """Return the columns, and the fields that a sample showed in JSON columns and dynamic fields."""
         found = {item.path: item for item in sampled}
         found |= {item.path: item for item in self.declared_fields()}
         for vector in self.vectors():
@@ -189,7 +189,7 @@ class Described:
         return tuple(str(item["name"]) for item in self._fields if item.get("data_type") == "JSON")
 
     def column_of(self, path: str) -> str | None:
-        """The column to ask for to get at the values of a payload path; ``None`` where they cannot name a source."""
+        """Return the column that holds the values of a payload path; ``None`` if they cannot name a source."""
         for item in self._fields:
             name = str(item["name"])
             if name == path or (item.get("data_type") == "JSON" and path.startswith(f"{name}.")):
@@ -197,7 +197,7 @@ class Described:
         return DYNAMIC if self.has_dynamic_fields and "[" not in path else None
 
     def text_field(self) -> str | None:
-        """What a function of the collection embeds, or the text column of a framework's layout."""
+        """Return the column that a function of the collection embeds, or the text column of a framework's layout."""
         names = {str(item["name"]) for item in self._fields}
         inputs = {name for function in self._functions for name in function.get("input_field_names") or ()}
         if len(inputs) == 1 and inputs <= names:
@@ -205,7 +205,7 @@ class Described:
         return "text" if any(layout <= names for layout in _LAYOUTS) else None
 
     def properties(self) -> dict[str, str]:
-        """Facts without a place of their own. Of properties that are not Milvus' own the keys alone."""
+        """Return facts without a field of their own. Only the keys of properties that are not Milvus' own."""
         key = self.primary_key
         facts: dict[str, Any] = {
             "primary_key": key[0] if key else None,
@@ -219,7 +219,7 @@ class Described:
             "shards": self.info.get("shards_num"),
             "consistency_level": self.info.get("consistency_level"),
             "payload_indexes": ", ".join(self._payload_indexes()),
-            "functions": ", ".join(_function_words(function) for function in self._functions),
+            "functions": ", ".join(_describe_function(function) for function in self._functions),
         }
         given = _pairs(self.info.get("properties"))
         known = {key: value for key, value in given.items() if key.startswith(_SHOWN_PROPERTIES)}
@@ -240,14 +240,14 @@ class Described:
 
 
 def row_count(stats: object) -> int | None:
-    """``GetCollectionStatisticsResponse.stats``: rows written, also those that were deleted since."""
+    """Return the rows written, including deleted ones, from ``GetCollectionStatisticsResponse.stats``."""
     return _number(_pairs(stats).get("row_count"))
 
 
-def _field(item: Mapping[str, Any], prefix: str) -> PayloadField:
+def _build_field(item: Mapping[str, Any], prefix: str) -> PayloadField:
     kind = str(item.get("data_type", "None"))
     return PayloadField(
-        path=_inner_name(prefix, str(item["name"])),
+        path=_build_path(prefix, str(item["name"])),
         type=_TYPES.get(kind, "unknown"),
         native_type=_native(item),
         nullable=item.get("nullable") is True,
@@ -255,10 +255,10 @@ def _field(item: Mapping[str, Any], prefix: str) -> PayloadField:
     )
 
 
-def _inner_name(prefix: str, name: str) -> str:
-    """Milvus calls a field of a struct array ``struct[field]``.
+def _build_path(prefix: str, name: str) -> str:
+    """Return the path of a field of a struct array, which Milvus calls ``struct[field]``.
 
-    >>> _inner_name("clips.", "clips[page]"), _inner_name("clips.", "page"), _inner_name("", "page")
+    >>> _build_path("clips.", "clips[page]"), _build_path("clips.", "page"), _build_path("", "page")
     ('clips.page', 'clips.page', 'page')
     """
     struct = prefix.rstrip(".")
@@ -266,7 +266,7 @@ def _inner_name(prefix: str, name: str) -> str:
 
 
 def _native(item: Mapping[str, Any]) -> str:
-    """As Milvus' documentation writes it: ``VARCHAR(512)``, ``ARRAY<INT64>(16)``."""
+    """Return the type in the notation of Milvus' documentation: ``VARCHAR(512)``, ``ARRAY<INT64>(16)``."""
     params = _pairs(item.get("type_params"))
     kind = str(item.get("data_type", "unknown")).upper()
     length = params.get("max_length")
@@ -282,13 +282,9 @@ def _is_vector(item: Mapping[str, Any]) -> bool:
     return item.get("data_type") in _ELEMENTS or item.get("data_type") == "ArrayOfVector"
 
 
-def _items(value: object) -> tuple[Mapping[str, Any], ...]:
-    return tuple(mapping(item) for item in value) if isinstance(value, (list, tuple)) else ()
-
-
 def _pairs(value: object) -> dict[str, str]:
-    """A list of Milvus' ``KeyValuePair``."""
-    pairs = ((text(item.get("key")), item.get("value")) for item in _items(value))
+    """Return a list of Milvus' ``KeyValuePair`` as a dictionary."""
+    pairs = ((text(item.get("key")), item.get("value")) for item in mappings(value))
     return {key: str(value) for key, value in pairs if key and value not in (None, "")}
 
 
@@ -297,8 +293,8 @@ def _number(value: object) -> int | None:
     return int(written) if written.isascii() and written.isdecimal() else None
 
 
-def _flat(params: Mapping[str, str]) -> dict[str, str]:
-    """Parameters of an index; some servers write those of its type as JSON under ``params``."""
+def _flatten(params: Mapping[str, str]) -> dict[str, str]:
+    """Return the parameters of an index. Some servers write those of its type as JSON under ``params``."""
     try:
         inner = mapping(json.loads(params.get("params", "{}")))
     except (ValueError, RecursionError):
@@ -312,21 +308,21 @@ def _index_parameters(index: Mapping[str, str]) -> dict[str, str]:
 
 
 def _function_parameters(function: Mapping[str, Any]) -> dict[str, str]:
-    """Which function of the collection makes the vector, out of which columns."""
+    """Return which function of the collection computes the vector, and from which columns."""
     kind = text(function.get("type"))
     inputs = ", ".join(str(name) for name in function.get("input_field_names") or ())
     given = {"function": kind, "function_input": inputs}
     return {key: value for key, value in given.items() if value}
 
 
-def _function_words(function: Mapping[str, Any]) -> str:
+def _describe_function(function: Mapping[str, Any]) -> str:
     inputs = ", ".join(function.get("input_field_names") or ())
     outputs = ", ".join(function.get("output_field_names") or ())
     return f"{function.get('type', 'unknown')}({inputs}) -> {outputs}"
 
 
 def _model(function: Mapping[str, Any]) -> str | None:
-    """``provider/model`` of a function that embeds texts. Other parameters may be credentials."""
+    """Return ``provider/model`` of a function that embeds text. Other parameters may be credentials."""
     if function.get("type") != "TextEmbedding":
         return None
     params = {key.lower(): value for key, value in _pairs(function.get("params")).items()}
@@ -335,7 +331,8 @@ def _model(function: Mapping[str, Any]) -> str | None:
 
 
 def _quantization(index_type: str | None) -> str | None:
-    """
+    """Return the compression in the name of an index.
+
     >>> _quantization("IVF_SQ8"), _quantization("HNSW"), _quantization("GPU_IVF_PQ")
     ('SQ8', None, 'PQ')
     """

@@ -1,7 +1,7 @@
-"""The messages and the stub of Milvus' gRPC service, as pymilvus has them generated.
+"""The generated messages and stub of Milvus' gRPC service that pymilvus ships.
 
-They are loaded out of its folder, without importing pymilvus itself: that would read a file ``.env`` into the
-environment, set up logging, fail over a variable ``MILVUS_URI``, and take a second and a hundred megabytes for pandas.
+They are loaded from its folder without importing pymilvus, which would read a file ``.env`` into the environment, set
+up logging, fail on an unusable variable ``MILVUS_URI``, and spend a second and a hundred megabytes on pandas.
 https://github.com/milvus-io/milvus-proto
 """
 
@@ -17,11 +17,11 @@ from typing import Any, Final
 _NAME: Final = f"{__name__}_generated"
 
 
-def _generated() -> ModuleType:
-    """Raises ``ImportError`` where pymilvus is not installed."""
+def _load_generated() -> ModuleType:
+    """Raises ``ImportError`` if pymilvus is not installed."""
     found = find_spec("pymilvus")
-    for place in (found.submodule_search_locations if found else None) or ():
-        folder = Path(place) / "grpc_gen"
+    for location in (found.submodule_search_locations if found else None) or ():
+        folder = Path(location) / "grpc_gen"
         spec = spec_from_file_location(
             _NAME, folder / "__init__.py", submodule_search_locations=[str(folder)]
         )
@@ -33,7 +33,7 @@ def _generated() -> ModuleType:
     raise ImportError("pymilvus is not installed")
 
 
-_generated()
+_load_generated()
 common_pb2: Final[Any] = import_module(f"{_NAME}.common_pb2")
 milvus_pb2: Final[Any] = import_module(f"{_NAME}.milvus_pb2")
 milvus_pb2_grpc: Final[Any] = import_module(f"{_NAME}.milvus_pb2_grpc")

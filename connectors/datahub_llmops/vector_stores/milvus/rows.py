@@ -1,7 +1,7 @@
-"""Rows of a loaded Milvus collection, page by page, without their vectors.
+"""Reads the rows of a loaded Milvus collection page by page, without their vectors.
 
-As pymilvus' ``query_iterator`` does it: ordered by primary key, each page from behind the last key on; a page may be
-short before the end is reached. https://milvus.io/docs/with-iterators.md
+It works like pymilvus' ``query_iterator``: rows come in the order of the primary key, and a page starts after the last
+key of the page before. A page may be short although there are more. https://milvus.io/docs/with-iterators.md
 """
 
 from __future__ import annotations
@@ -10,48 +10,48 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
-from datahub_llmops.vector_stores.milvus.client import MilvusCalls, TooLargeError
+from datahub_llmops.vector_stores.milvus.client import MilvusGrpcClient, TooLargeError
 from datahub_llmops.vector_stores.milvus.protobuf import common_pb2, milvus_pb2
 
 Row: TypeAlias = dict[str, Any]
 
 ROWS_A_PAGE: Final = 1_000
 _BOUNDED: Final = common_pb2.ConsistencyLevel.Value("Bounded")
-"""A few seconds behind the last write at most, and nothing to wait for."""
+"""Reads are at most a few seconds behind the last write, and do not wait."""
 
 
 class Rows:
-    """Rows of one collection of one database; ``key`` is its primary key and whether that is text."""
+    """The rows of one collection, which messages call ``item``. ``key`` is its primary key and whether that is text."""
 
     def __init__(
-        self, calls: MilvusCalls, database: str, collection: str, *, key: tuple[str, bool], item: str
+        self, client: MilvusGrpcClient, database: str, collection: str, *, key: tuple[str, bool], item: str
     ) -> None:
-        self._calls = calls
+        self._client = client
         self._database = database
         self._collection = collection
         self._key, self._is_text = key
         self._item = item
 
     def count(self) -> int | None:
-        """How many rows there are, without those that were deleted.
+        """Return the number of rows, without deleted ones.
 
-        Raises as ``MilvusCalls.ask``.
+        Raises like ``MilvusGrpcClient.ask``.
         """
         answer = self._query("", ["count(*)"], {})
         counts = [data.scalars.long_data.data for data in answer.fields_data]
         return int(counts[0][0]) if counts and counts[0] else None
 
     def pages(self, columns: Sequence[str], limit: int) -> Iterator[list[Row]]:
-        """Up to ``limit`` rows in pages, ``columns`` of each; dynamic fields stand beside the columns.
+        """Yield pages of ``columns``, up to ``limit`` rows in all. Dynamic fields are put beside the columns.
 
-        Raises as ``MilvusCalls.ask``.
+        Raises like ``MilvusGrpcClient.ask``.
         """
         last: object = None
-        given, most = 0, ROWS_A_PAGE
-        while given < limit:
-            size = min(most, limit - given)
-            expression = "" if last is None else f"{self._key} > {self._literal(last)}"
-            # Without the last two a server may stop at any rows that match, not at the smallest keys.
+        total, most = 0, ROWS_A_PAGE
+        while total < limit:
+            size = min(most, limit - total)
+            expression = "" if last is None else f"{self._key} > {self._quote_key(last)}"
+            # Without the last two options a server may return any matching rows, not those with the smallest keys.
             options = {
                 "limit": size,
                 "batch_size": size,
@@ -65,14 +65,14 @@ class Rows:
                     raise
                 most = size // 2
                 continue
-            keys, page = _rows(answer, self._key)
+            keys, page = _parse_page(answer, self._key)
             if not keys:
                 return
             last = keys[:size][-1]
             yield page[:size]
-            given += len(page[:size])
+            total += len(page[:size])
 
-    def _literal(self, key: object) -> str:
+    def _quote_key(self, key: object) -> str:
         return json.dumps(key, ensure_ascii=False) if self._is_text else str(key)
 
     def _query(self, expression: str, columns: Sequence[str], options: Mapping[str, object]) -> Any:
@@ -86,12 +86,12 @@ class Rows:
                 common_pb2.KeyValuePair(key=key, value=str(value)) for key, value in options.items()
             ],
         )
-        return self._calls.ask("Query", request, self._item)
+        return self._client.ask("Query", request, self._item)
 
 
-def _rows(answer: Any, key: str) -> tuple[list[Any], list[Row]]:
-    """The primary keys of a page, and its rows as payload."""
-    columns = {data.field_name: list(_values(data)) for data in answer.fields_data}
+def _parse_page(answer: Any, key: str) -> tuple[list[Any], list[Row]]:
+    """Return the primary keys of a page, and its rows as payload."""
+    columns = {data.field_name: list(_list_values(data)) for data in answer.fields_data}
     hidden = {data.field_name for data in answer.fields_data if data.is_dynamic}
     keys = columns.get(key, [])
     rows: list[Row] = [{} for _ in keys]
@@ -104,34 +104,35 @@ def _rows(answer: Any, key: str) -> tuple[list[Any], list[Row]]:
     return keys, rows
 
 
-def _values(data: Any) -> Iterator[Any]:
-    """One value a row, ``None`` where the row has none."""
+def _list_values(data: Any) -> Iterator[Any]:
+    """Yield one value for each row, ``None`` for a row without a value."""
     kind = data.scalars.WhichOneof("data")
     found = iter(getattr(data.scalars, kind).data if kind else ())
     if not data.valid_data:
-        yield from (_plain(kind, value) for value in found)
+        yield from (_convert(kind, value) for value in found)
         return
-    held = list(found)
-    if len(held) == len(data.valid_data):
+    values = list(found)
+    if len(values) == len(data.valid_data):
         yield from (
-            _plain(kind, value) if valid else None for value, valid in zip(held, data.valid_data, strict=True)
+            _convert(kind, value) if valid else None
+            for value, valid in zip(values, data.valid_data, strict=True)
         )
         return
-    # Some servers leave out the values of rows that have none.
-    packed = iter(held)
-    yield from (_plain(kind, next(packed, None)) if valid else None for valid in data.valid_data)
+    # Some servers leave out the rows without a value.
+    packed = iter(values)
+    yield from (_convert(kind, next(packed, None)) if valid else None for valid in data.valid_data)
 
 
-def _plain(kind: str | None, value: Any) -> Any:
+def _convert(kind: str | None, value: Any) -> Any:
     if kind == "json_data":
-        return _decoded(value)
+        return _parse_json(value)
     if kind == "array_data":
         inner = value.WhichOneof("data") if value is not None else None
         return list(getattr(value, inner).data) if inner else []
     return value
 
 
-def _decoded(written: bytes | None) -> object:
+def _parse_json(written: bytes | None) -> object:
     try:
         return json.loads(written) if written else None
     except (ValueError, RecursionError):

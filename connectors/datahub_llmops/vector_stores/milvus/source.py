@@ -106,13 +106,13 @@ class MilvusSource(VectorStoreSource[MilvusConfig]):
     def open(cls, config: MilvusConfig) -> Reader[Collection]:
         try:
             # Only who reads Milvus needs it.
-            from datahub_llmops.vector_stores.milvus.client import MilvusCalls
+            from datahub_llmops.vector_stores.milvus.client import MilvusGrpcClient
             from datahub_llmops.vector_stores.milvus.reader import MilvusReader
         except ImportError as error:
             raise AccessError(
                 "Milvus: its package is not installed. Install it with `pip install 'datahub-llmops[milvus]'`."
             ) from error
-        calls = MilvusCalls(
+        calls = MilvusGrpcClient(
             config.url,
             token=config.token.get_secret_value() if config.token else None,
             timeout=config.timeout_sec,

@@ -1,4 +1,4 @@
-"""What a Qdrant server says of a collection (``CollectionInfo``), as plain facts.
+"""Turns the ``CollectionInfo`` of a Qdrant server into plain facts.
 
 https://api.qdrant.tech/api-reference/collections/get-collection
 """
@@ -13,10 +13,10 @@ from typing import Any, Final
 
 from datahub_llmops.assets.collections import FieldType, PayloadField, Vector
 from datahub_llmops.ingestion.sampling import clear_of
-from datahub_llmops.net.json_values import mapping, moment, plain, text, whole
+from datahub_llmops.net.json_values import mapping, mappings, moment, plain, text, whole
 
 UNNAMED: Final = "vector"
-"""Field path of the one vector without a name: what a point calls it in Qdrant's API."""
+"""Field path of an unnamed vector, as points in Qdrant's API call it."""
 
 _TYPES: Final[Mapping[str, FieldType]] = {
     "keyword": "string",
@@ -29,15 +29,15 @@ _TYPES: Final[Mapping[str, FieldType]] = {
     "geo": "object",
 }
 _NOT_PARAMETERS: Final = frozenset({"max_indexing_threads"})
-"""About the machine that builds the index, not about the index."""
+"""Parameters of the machine that builds the index, not of the index."""
 
 _QUANTIZATION_WORDS: Final = ("type", "compression", "encoding", "bits")
 _PLAIN_KEY: Final = re.compile(r"[A-Za-z0-9_-]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Described:
-    """``CollectionInfo`` as a server answered it."""
+class CollectionInfo:
+    """A collection as the server describes it."""
 
     info: Mapping[str, Any]
 
@@ -55,7 +55,7 @@ class Described:
 
     @property
     def payload_schema(self) -> Mapping[str, Mapping[str, Any]]:
-        """The indexed fields alone: Qdrant keeps no schema of the others."""
+        """The indexed fields. Qdrant keeps no schema of the others."""
         return {key: mapping(spec) for key, spec in mapping(self.info.get("payload_schema")).items()}
 
     @property
@@ -68,17 +68,17 @@ class Described:
 
     @property
     def created(self) -> datetime | None:
-        """Servers say it from 1.19 on, of collections made since then."""
+        """Known for collections created by Qdrant 1.19 or later."""
         return moment(self.info.get("created_at"))
 
     @property
     def largest_limit(self) -> int | None:
-        """How many results strict mode allows at once, where it is on."""
+        """The number of results that strict mode, if it is on, allows at once."""
         strict = mapping(self._config.get("strict_mode_config"))
         return whole(strict.get("max_query_limit")) if strict.get("enabled") is True else None
 
     def vectors(self, taken: Iterable[str]) -> tuple[Vector, ...]:
-        """Dense ones, then sparse ones, by name; ``#`` in front where the payload has a field of that name."""
+        """Return dense, then sparse vectors by name, prefixed with ``#`` if a payload field has the same name."""
         return tuple(clear_of(taken, (*self._dense(), *self._sparse())))
 
     def _dense(self) -> Iterator[Vector]:
@@ -89,7 +89,7 @@ class Described:
         graph = mapping(self._config.get("hnsw_config"))
         compression = mapping(self._config.get("quantization_config"))
         for name, item in several.items():
-            parameters = {**graph, **_given(mapping(item.get("hnsw_config")))}
+            parameters = {**graph, **_drop_nulls(mapping(item.get("hnsw_config")))}
             quantization = mapping(item.get("quantization_config")) or compression
             multivector = mapping(item.get("multivector_config"))
             extra = {"comparator": multivector.get("comparator"), "vectors_on_disk": item.get("on_disk")}
@@ -119,29 +119,29 @@ class Described:
             )
 
     def _model(self, vector: str) -> str | None:
-        """What the collection's own metadata names under ``embedding_model``, for all vectors or by their names."""
+        """Return ``embedding_model`` of the collection's metadata: one for all vectors, or one for each name."""
         recorded = self._metadata.get("embedding_model")
         return text(mapping(recorded).get(vector)) if isinstance(recorded, Mapping) else text(recorded)
 
     def fields(self, sampled: Iterable[PayloadField]) -> tuple[PayloadField, ...]:
-        """What was seen in a sample, and over it what Qdrant says of indexed fields, in its own types."""
+        """Return the fields seen in a sample, corrected by Qdrant's own types of the indexed ones."""
         found = {item.path: item for item in sampled}
         for key, spec in self.payload_schema.items():
-            path = unquoted(key)
-            found[path] = _indexed(path, spec, found.get(path))
+            path = unquote(key)
+            found[path] = _merge_index(path, spec, found.get(path))
         return tuple(found[path] for path in sorted(found))
 
     def facet_key(self, path: str) -> str | None:
-        """The name by which the engine can count the values of a field, ``None`` where it has no index to do so."""
+        """Return the key by which the engine can count the values of a field; ``None`` if it has no index for that."""
         for key, spec in self.payload_schema.items():
             kind, params = spec.get("data_type"), mapping(spec.get("params"))
             counts = kind in ("keyword", "uuid") or (kind == "integer" and params.get("lookup") is not False)
-            if counts and unquoted(key) == path:
+            if counts and unquote(key) == path:
                 return key
         return None
 
     def properties(self) -> dict[str, str]:
-        """Facts without a place of their own. Of the user's metadata the keys alone: values may be private."""
+        """Return facts without a field of their own. Only the keys of the user's metadata: values may be private."""
         named = ("shard_number", "sharding_method", "replication_factor", "write_consistency_factor")
         facts = {key: self._params.get(key) for key in (*named, "on_disk_payload")}
         result = {key: written for key, value in facts.items() if (written := plain(value))}
@@ -156,16 +156,16 @@ class Described:
     def _tenant_fields(self) -> list[str]:
         specs = self.payload_schema.items()
         return sorted(
-            unquoted(key) for key, spec in specs if mapping(spec.get("params")).get("is_tenant") is True
+            unquote(key) for key, spec in specs if mapping(spec.get("params")).get("is_tenant") is True
         )
 
     def description(self) -> str | None:
-        """The one key of the metadata that is written to be read."""
+        """Return ``description`` of the metadata, the only value that is written for readers."""
         return text(self._metadata.get("description"))
 
 
 def json_path(path: str) -> str | None:
-    """A dotted path as Qdrant wants it, ``None`` where it cannot be written: a quote in a name.
+    """Return a dotted path in Qdrant's syntax; ``None`` if a quote in a name makes that impossible.
 
     >>> json_path("metadata.source"), json_path("metadata.source file"), json_path('a"b')
     ('metadata.source', 'metadata."source file"', None)
@@ -175,30 +175,29 @@ def json_path(path: str) -> str | None:
     return ".".join(part if _PLAIN_KEY.fullmatch(part) else f'"{part}"' for part in path.split("."))
 
 
-def unquoted(key: str) -> str:
-    """The path of a payload's key, without the quotes that Qdrant puts around unusual names."""
+def unquote(key: str) -> str:
+    """Return the path of a payload key without the quotes that Qdrant puts around unusual names."""
     return key.replace('"', "")
 
 
 def shard_keys(cluster: Mapping[str, Any]) -> tuple[str, ...]:
-    """The keys that a collection is sharded by, out of its cluster info."""
+    """Return the shard keys in a collection's cluster info."""
     keys: set[str] = set()
-    for place in ("local_shards", "remote_shards"):
-        shards = cluster.get(place)
-        for shard in shards if isinstance(shards, list) else ():
-            key = plain(mapping(shard).get("shard_key"))
+    for shard_list in ("local_shards", "remote_shards"):
+        for shard in mappings(cluster.get(shard_list)):
+            key = plain(shard.get("shard_key"))
             if key is not None:
                 keys.add(key)
     return tuple(sorted(keys))
 
 
 def _builds_graph(parameters: Mapping[str, Any]) -> bool:
-    """``m: 0`` leaves the graph out, but for what ``payload_m`` builds for each tenant."""
+    """Whether there is a graph: ``m: 0`` builds none, but ``payload_m`` may still build one for each tenant."""
     return bool(whole(parameters.get("m"))) or bool(whole(parameters.get("payload_m")))
 
 
 def _quantization(config: Mapping[str, Any]) -> str | None:
-    """As ``scalar int8``, ``product x16``, ``binary``."""
+    """Return for example ``scalar int8``, ``product x16`` or ``binary``."""
     for kind, spec in config.items():
         details = (plain(mapping(spec).get(word)) for word in _QUANTIZATION_WORDS)
         return " ".join((kind, *(detail for detail in details if detail)))
@@ -215,7 +214,7 @@ def _quantization_parameters(config: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _given(override: Mapping[str, Any]) -> dict[str, Any]:
+def _drop_nulls(override: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in override.items() if value is not None}
 
 
@@ -227,7 +226,7 @@ def _parameters(values: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def _indexed(path: str, spec: Mapping[str, Any], seen: PayloadField | None) -> PayloadField:
+def _merge_index(path: str, spec: Mapping[str, Any], seen: PayloadField | None) -> PayloadField:
     native = text(spec.get("data_type"))
     kind = _TYPES.get(native or "", "unknown")
     if native is None or (seen is not None and seen.type == "object" and kind != "object"):

@@ -1,4 +1,4 @@
-"""A Weaviate server over its REST API and GraphQL (Weaviate 1.24 and later, and Weaviate Cloud).
+"""Client of a Weaviate server's REST API and GraphQL (Weaviate 1.24 and later, and Weaviate Cloud).
 
 https://docs.weaviate.io/weaviate/api/rest
 """
@@ -10,51 +10,49 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from datahub_llmops.assets.collections import Container
-from datahub_llmops.errors import DeniedError, UnreachableError, UnreadableError, VanishedError
+from datahub_llmops.errors import DeniedError, UnreachableError, VanishedError
 from datahub_llmops.ingestion.once import Once
-from datahub_llmops.net.http import HttpClient, Query
-from datahub_llmops.net.json_values import is_since, mapping, text, whole
-from datahub_llmops.vector_stores.weaviate.facts import Described
+from datahub_llmops.net.http import HttpClient
+from datahub_llmops.net.json_values import is_since, mapping, mappings, text, whole
+from datahub_llmops.vector_stores.weaviate.facts import CollectionSchema
 from datahub_llmops.vector_stores.weaviate.queries import (
     Ask,
     Group,
+    build_query,
     has_errors,
-    query_of,
-    results_of,
+    parse_results,
 )
 
 _ASKS_A_QUERY: Final = 10
-_FIRST_WITH_ALIASES: Final = (1, 32)
+_ALIASES_SINCE: Final = (1, 32)
 _ACTIVE: Final = frozenset({"ACTIVE", "HOT"})
 
 
 def absent(status: int, answer: object) -> bool:
-    """Is a thing or an interface not there, in Weaviate's words? Whether a collection is, only its schema says."""
+    """Whether Weaviate itself says that something does not exist. For collections only the schema decides."""
     if status == 422:
         return "graphql api is disabled" in str(mapping(answer).get("error"))
     return status in (404, 410) and isinstance(answer, Mapping)
 
 
 class WeaviateServer:
-    """What the reader asks of one server, safe for several threads. ``client`` is closed with it.
+    """The requests of the reader to one server. Thread-safe; closes ``client``.
 
-    All methods raise as ``HttpClient.get`` does, and ``UnreadableError`` for answers of another shape.
+    All methods raise like ``HttpClient.get``, and ``UnreadableError`` for answers of an unexpected shape.
     """
 
     def __init__(self, client: HttpClient) -> None:
         self._client = client
         self._has_graphql = True
-        self._schema: Mapping[str, Described] | None = None
-        self.container = Once(self._described)
-        self._aliases = Once(self._listed_aliases)
+        self._schema: Mapping[str, CollectionSchema] | None = None
+        self.unexpected = client.unexpected
+        self.name = client.name
+        """The system and its server, as messages begin."""
+        self.container = Once(self._read_server)
+        self._aliases = Once(self._list_aliases)
 
-    @property
-    def name(self) -> str:
-        """For messages."""
-        return f"Weaviate at {self._client.server}"
-
-    def _described(self) -> Container:
-        """The server, once it has shown that it is a Weaviate."""
+    def _read_server(self) -> Container:
+        """Describe the server, after checking that it is Weaviate."""
         answer = mapping(self._client.get("/v1/meta"))
         version = text(answer.get("version"))
         if version is None or "hostname" not in answer:
@@ -64,30 +62,28 @@ class WeaviateServer:
             )
         return Container(kind="Server", name=self._client.server, properties={"version": version})
 
-    def schema(self, *, anew: bool) -> Mapping[str, Described]:
-        """All collections that the key may see, by their names; ``anew`` asks again."""
+    def schema(self, *, refresh: bool) -> Mapping[str, CollectionSchema]:
+        """Return all collections that the key may see, by name. ``refresh`` asks the server again."""
         known = self._schema
-        if known is None or anew:
+        if known is None or refresh:
             listed = mapping(self._client.get("/v1/schema")).get("classes")
-            found = [
-                Described(schema=mapping(entry)) for entry in (listed if isinstance(listed, list) else [None])
-            ]
+            found = [CollectionSchema(schema=entry) for entry in mappings(listed)]
             known = {item.name: item for item in found if item.name is not None}
-            if len(known) != len(found):
-                raise self.odd("/v1/schema")
+            if not isinstance(listed, list) or len(known) != len(found):
+                raise self.unexpected("/v1/schema")
             self._schema = known
         return known
 
     def aliases(self, collection: str) -> tuple[str, ...]:
-        """Servers have them from 1.32 on."""
-        if not is_since(self.container().properties["version"], _FIRST_WITH_ALIASES):
+        """List the aliases of a collection. Servers before 1.32 have none."""
+        if not is_since(self.container().properties["version"], _ALIASES_SINCE):
             return ()
         return self._aliases().get(collection, ())
 
-    def _listed_aliases(self) -> Mapping[str, tuple[str, ...]]:
+    def _list_aliases(self) -> Mapping[str, tuple[str, ...]]:
         listed = mapping(self._client.get("/v1/aliases")).get("aliases")
         if not isinstance(listed, list):
-            raise self.odd("/v1/aliases")
+            raise self.unexpected("/v1/aliases")
         pairs = [(text(item.get("class")), text(item.get("alias"))) for item in map(mapping, listed)]
         return {
             target: tuple(sorted(alias for other, alias in pairs if alias and other == target))
@@ -96,30 +92,30 @@ class WeaviateServer:
         }
 
     def tenants(self, collection: str) -> dict[str, bool]:
-        """All tenants by name, sorted, and whether each is active."""
-        place = f"/v1/schema/{quote(collection, safe='')}/tenants"
-        listed = self._client.get(place)
+        """Return for each tenant, sorted by name, whether it is active."""
+        path = f"/v1/schema/{quote(collection, safe='')}/tenants"
+        listed = self._client.get(path)
         if not isinstance(listed, list):
-            raise self.odd(place)
+            raise self.unexpected(path)
         found = {
             name: text(item.get("activityStatus")) in _ACTIVE
             for item in map(mapping, listed)
             if (name := text(item.get("name")))
         }
         if len(found) != len(listed):
-            raise self.odd(place)
+            raise self.unexpected(path)
         return dict(sorted(found.items()))
 
     def estimate(self, collection: str) -> int | None:
-        """How many objects the nodes say that their shards hold, which lags behind writes.
+        """Return the number of objects that the nodes report for their shards, which lags behind writes.
 
-        ``None`` where a shard is not loaded on any node, and so not counted.
+        ``None`` if a shard is loaded on no node, so that its objects are not counted.
         """
-        place = f"/v1/nodes/{quote(collection, safe='')}"
-        nodes = mapping(self._client.get(place, {"output": "verbose"})).get("nodes")
+        path = f"/v1/nodes/{quote(collection, safe='')}"
+        nodes = mapping(self._client.get(path, {"output": "verbose"})).get("nodes")
         if not isinstance(nodes, list):
-            raise self.odd(place)
-        # A shard is on as many nodes as it has replicas.
+            raise self.unexpected(path)
+        # A shard is reported by each node that has a replica of it.
         counts: dict[str, int] = {}
         for shard in (mapping(shard) for node in map(mapping, nodes) for shard in node.get("shards") or ()):
             name, count = text(shard.get("name")), whole(shard.get("objectCount"))
@@ -138,23 +134,20 @@ class WeaviateServer:
         after: str | None = None,
         vectors: bool = False,
     ) -> list[Mapping[str, Any]]:
-        """So many objects in the order of their ids, of an active tenant where the collection has tenants."""
+        """Return ``limit`` objects by id. ``tenant`` must be active; ``None`` is a collection without tenants."""
         query: dict[str, str | int | Sequence[str]] = {"class": collection, "limit": limit}
         query |= {"tenant": tenant} if tenant is not None else {}
         query |= {"after": after} if after is not None else {}
         query |= {"include": "vector"} if vectors else {}
-        return self._objects(query)
-
-    def _objects(self, query: Query) -> list[Mapping[str, Any]]:
         found = mapping(self._client.get("/v1/objects", query)).get("objects")
         if not isinstance(found, list):
-            raise self.odd("/v1/objects")
+            raise self.unexpected("/v1/objects")
         return [mapping(item) for item in found]
 
     def aggregate(self, collection: str, asks: Sequence[Ask]) -> list[list[Group]] | None:
-        """Answers to ``asks``, ``None`` where GraphQL is switched off, kept away by a proxy, or not for this key.
+        """Return the answers to ``asks``; ``None`` if GraphQL is off, blocked by a proxy, or denied to this key.
 
-        Weaviate lets a key use it that may read the schema of all collections.
+        Weaviate allows it to keys that may read the schema of all collections.
         """
         results: list[list[Group]] = []
         for start in range(0, len(asks), _ASKS_A_QUERY):
@@ -162,9 +155,11 @@ class WeaviateServer:
             if not self._has_graphql:
                 return None
             try:
-                answer = self._client.post("/v1/graphql", {"query": query_of(collection, part)}, reads=True)
+                answer = self._client.post(
+                    "/v1/graphql", {"query": build_query(collection, part)}, reads=True
+                )
             except (DeniedError, VanishedError, UnreachableError):
-                # Whether the server is there at all shows in what is asked in place of it.
+                # If the server itself is down, the requests that replace this one will fail.
                 self._has_graphql = False
                 return None
             failed, refused = has_errors(answer)
@@ -172,17 +167,11 @@ class WeaviateServer:
                 raise DeniedError(
                     f"{self.name}: POST /v1/graphql may not read {collection}. Give the key's role read_data on it."
                 )
-            found = None if failed else results_of(answer, part)
+            found = None if failed else parse_results(answer, part)
             if found is None:
-                raise self.odd("/v1/graphql")
+                raise self.unexpected("/v1/graphql")
             results += found
         return results
-
-    def odd(self, place: str) -> UnreadableError:
-        return UnreadableError(
-            f"{self.name}: the answer to {place} is not what Weaviate answers. Look for a proxy in between, and at the "
-            "server's version and log."
-        )
 
     def close(self) -> None:
         self._client.close()

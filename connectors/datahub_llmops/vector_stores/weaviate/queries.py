@@ -1,4 +1,4 @@
-"""What Weaviate counts over GraphQL: several questions in one query, and their answers.
+"""GraphQL queries that have Weaviate count objects: several questions in one query, and their answers.
 
 https://docs.weaviate.io/weaviate/api/graphql/aggregate
 """
@@ -16,9 +16,9 @@ from datahub_llmops.net.json_values import mapping, whole
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ask:
-    """Of one tenant, or of all: how many objects there are; or which values of ``path`` how many of them carry.
+    """Asks for the number of objects of a tenant or collection, or for that number by each value of ``path``.
 
-    ``limit`` is how many different values are told at most, the most frequent ones of each shard.
+    ``limit`` is the maximum number of values in the answer, the most frequent ones of each shard.
     """
 
     tenant: str | None = None
@@ -28,29 +28,29 @@ class Ask:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
-    """``value`` is ``None`` where an answer groups by nothing."""
+    """A number of objects; ``value`` is ``None`` if they are not grouped."""
 
     count: int
     value: str | None = None
 
 
-def query_of(collection: str, asks: Sequence[Ask]) -> str:
-    """One query, each question under a name of its own.
+def build_query(collection: str, asks: Sequence[Ask]) -> str:
+    """Build one query that gives each question an alias.
 
-    >>> query_of("Docs", [Ask(), Ask(tenant="a", path="source", limit=9)])
+    >>> build_query("Docs", [Ask(), Ask(tenant="a", path="source", limit=9)])
     '{Aggregate{a0:Docs{meta{count}} a1:Docs(tenant:"a",groupBy:["source"],limit:9){meta{count} groupedBy{value}}}}'
     """
-    return "{Aggregate{" + " ".join(_field(collection, at, ask) for at, ask in enumerate(asks)) + "}}"
+    return "{Aggregate{" + " ".join(_build_field(collection, at, ask) for at, ask in enumerate(asks)) + "}}"
 
 
-def results_of(answer: object, asks: Sequence[Ask]) -> list[list[Group]] | None:
-    """For each question its groups; ``None`` where the answer has another shape."""
+def parse_results(answer: object, asks: Sequence[Ask]) -> list[list[Group]] | None:
+    """Return the groups of each question; ``None`` if the answer has an unexpected shape."""
     found = mapping(mapping(mapping(answer).get("data")).get("Aggregate"))
     results: list[list[Group]] = []
     for at, ask in enumerate(asks):
-        # Of no objects at all Weaviate says nothing where it groups.
+        # Without objects a grouped answer is empty.
         entries = found.get(f"a{at}")
-        groups = list(_groups(entries, ask)) if isinstance(entries, list) else []
+        groups = list(_parse_groups(entries, ask)) if isinstance(entries, list) else []
         counted = [group for group in groups if group is not None]
         wrong = len(counted) < len(groups) or (ask.path is None and len(counted) != 1)
         if not isinstance(entries, list) or wrong:
@@ -59,8 +59,8 @@ def results_of(answer: object, asks: Sequence[Ask]) -> list[list[Group]] | None:
     return results
 
 
-def _field(collection: str, at: int, ask: Ask) -> str:
-    # GraphQL writes strings as JSON does. Collections and properties are named as GraphQL allows.
+def _build_field(collection: str, at: int, ask: Ask) -> str:
+    # Strings in GraphQL are written as in JSON. Names of collections and properties are valid in GraphQL as they are.
     given = [] if ask.tenant is None else [f"tenant:{json.dumps(ask.tenant)}"]
     selection = "{meta{count}}"
     if ask.path is not None:
@@ -69,7 +69,7 @@ def _field(collection: str, at: int, ask: Ask) -> str:
     return f"a{at}:{collection}{'(' + ','.join(given) + ')' if given else ''}{selection}"
 
 
-def _groups(entries: Sequence[Any], ask: Ask) -> Iterator[Group | None]:
+def _parse_groups(entries: Sequence[Any], ask: Ask) -> Iterator[Group | None]:
     for entry in map(mapping, entries):
         count = whole(mapping(entry.get("meta")).get("count"))
         value = mapping(entry.get("groupedBy")).get("value")
@@ -79,10 +79,10 @@ def _groups(entries: Sequence[Any], ask: Ask) -> Iterator[Group | None]:
             yield Group(count=count, value=value if ask.path is not None else None)
 
 
-def value_of(group: Group, data_type: str) -> str:
-    """What the objects of a group carry. Weaviate writes whole numbers as its floats.
+def parse_value(group: Group, data_type: str) -> str:
+    """Return the value that the objects of a group have. Weaviate writes integers as floats.
 
-    >>> value_of(Group(count=1, value="3.1e+07"), "int"), value_of(Group(count=1, value="1e3"), "text")
+    >>> parse_value(Group(count=1, value="3.1e+07"), "int"), parse_value(Group(count=1, value="1e3"), "text")
     ('31000000', '1e3')
     """
     written = group.value or ""
@@ -93,7 +93,7 @@ def value_of(group: Group, data_type: str) -> str:
 
 
 def has_errors(answer: object) -> tuple[bool, bool]:
-    """Does an answer of GraphQL speak of errors, and of one that is a refusal? Its words may hold values."""
+    """Return whether a GraphQL answer has errors, and whether one is a refusal. Error texts may quote values."""
     errors: Any = mapping(answer).get("errors")
     words = [str(mapping(item).get("message")) for item in errors] if isinstance(errors, list) else []
     return bool(errors), any("forbidden" in word.lower() for word in words)

@@ -1,4 +1,4 @@
-"""Reads what a Weaviate server says of its collections, and counts where their objects come from."""
+"""Reads the collections of a Weaviate server, and counts where their objects come from."""
 
 from __future__ import annotations
 
@@ -12,50 +12,50 @@ from datahub_llmops.errors import ConnectorError, UnreachableError, UnreadableEr
 from datahub_llmops.ingestion.sampling import ValueCounter, provenance_paths
 from datahub_llmops.net.json_values import mapping, text
 from datahub_llmops.vector_stores.weaviate.client import WeaviateServer
-from datahub_llmops.vector_stores.weaviate.facts import can_be_provenance, dimensions
-from datahub_llmops.vector_stores.weaviate.queries import Ask, value_of
+from datahub_llmops.vector_stores.weaviate.facts import can_be_provenance, read_dimensions
+from datahub_llmops.vector_stores.weaviate.queries import Ask, parse_value
 
 _ROWS_A_PAGE: Final = 100
 _GROUPS: Final = 200
-"""Weaviate groups by passing over all objects, and keeps the groups in order by copying them for each value that it
-meets: 100,000 different ones take seconds with this limit, and more than five minutes with one of 10,000."""
+"""Weaviate scans all objects to group them, and copies the sorted groups for each value that it meets: 100,000
+different values take seconds with this limit, and more than five minutes with a limit of 10,000."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Scopes:
-    """What of a collection is asked: its active tenants; ``None``, all of it, where it has no tenants."""
+    """The tenants of a collection, and those of them that can be queried; ``None`` is a collection without tenants."""
 
     tenants: tuple[str, ...] = ()
-    asked: tuple[str | None, ...] = (None,)
+    queried: tuple[str | None, ...] = (None,)
     active: bool = True
-    """Is every tenant? Nothing can be asked of one that is not, without activating it."""
+    """Whether every tenant is active. Any other cannot be queried without activating it."""
     whole: bool = True
-    """Is all that there is asked?"""
+    """Whether ``queried`` covers the whole collection."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Counted:
-    """How many objects were looked at, whether these are all, and what they carry."""
+    """The number of objects seen, whether these are all, and the values that they carry."""
 
     rows: int = 0
     whole: bool = False
     paths: frozenset[str] = frozenset()
-    """Of which nothing more is to be counted."""
+    """Fields that need no further counting."""
     found: tuple[ProvenanceCount, ...] = ()
 
     def of(self, count: int | None) -> Iterator[ProvenanceCount]:
-        """``count`` objects there are."""
+        """Return the values for a collection of ``count`` objects."""
         return (replace(item, rows_scanned=self.rows, rows_total=count) for item in self.found)
 
 
 class WeaviateReader:
-    """A ``Reader`` of one server, which is closed with it.
+    """A ``Reader`` of one server, which it closes.
 
-    ``provenance_fields`` are grouped and counted by the server over all objects, where it has GraphQL and lets us use
-    it; else, and for fields inside of objects or with many different values, counted in at most ``max_rows`` objects.
-    Up to ``max_values`` different values each. Of a multi-tenant collection the first ``max_tenants`` tenants are
-    named and, those of them that are active, asked. ``exact_count`` has objects counted; without it, and where nobody
-    counted them all, the numbers that the nodes keep are taken, which lag behind.
+    The server groups and counts ``provenance_fields`` over all objects if GraphQL is available. Otherwise, and for
+    fields inside objects or with many different values, the reader counts them in at most ``max_rows`` objects. At
+    most ``max_values`` different values are kept of each. The first ``max_tenants`` tenants of a multi-tenant
+    collection are listed, and queried if they are active. ``exact_count`` counts the objects; without it, and if not
+    all objects could be counted, the counts of the nodes are used, which lag behind.
     """
 
     def __init__(
@@ -76,20 +76,20 @@ class WeaviateReader:
         self._exact_count = exact_count
 
     def names(self) -> Iterator[Name]:
-        """All collections that the key may see, sorted: one request says of all of them what they are."""
+        """List all collections that the key may see, sorted. One request describes them all."""
         self._server.container()
-        yield from ((name,) for name in sorted(self._server.schema(anew=True)))
+        yield from ((name,) for name in sorted(self._server.schema(refresh=True)))
 
     def read(self, name: Name) -> Collection:
         try:
             return self._read(name)
         except (VanishedError, UnreadableError, UnreachableError) as error:
-            # Of a dropped collection Weaviate says now 404 without a word, now an error of GraphQL, and a gateway says
-            # the like of one that is there: the schema decides.
+            # For a dropped collection Weaviate answers with an empty 404 or with a GraphQL error; a gateway may do the
+            # same for an existing one. So ask the schema.
             if self._is_gone(name):
                 raise VanishedError(f"{self._server.name}: no collection {'.'.join(name)!r}.") from None
             if isinstance(error, VanishedError):
-                raise UnreadableError(f"{error} Yet the collection is in the schema.") from None
+                raise UnreadableError(f"{error} The collection is still in the schema.") from None
             raise
 
     def close(self) -> None:
@@ -97,73 +97,75 @@ class WeaviateReader:
 
     def _is_gone(self, name: Name) -> bool:
         try:
-            return len(name) != 1 or name[0] not in self._server.schema(anew=True)
+            return len(name) != 1 or name[0] not in self._server.schema(refresh=True)
         except ConnectorError:
             return False
 
     def _read(self, name: Name) -> Collection:
         container = self._server.container()
-        known = self._server.schema(anew=False).get(name[0]) if len(name) == 1 else None
-        if known is None:
+        schema = self._server.schema(refresh=False).get(name[0]) if len(name) == 1 else None
+        if schema is None:
             raise VanishedError(f"{self._server.name}: not in the schema.")
-        scopes = self._scopes(name[0]) if known.is_multi_tenant else _Scopes()
-        fields = known.fields()
+        scopes = self._read_scopes(name[0]) if schema.is_multi_tenant else _Scopes()
+        fields = schema.fields()
         paths = [item.path for item in fields]
         wanted = provenance_paths(self._fields, (item.path for item in fields if can_be_provenance(item)))
-        grouped = self._grouped(name[0], scopes, known.counted_by_engine(wanted))
-        scanned = self._scanned(name[0], scopes, [path for path in wanted if path not in grouped.paths])
+        grouped = self._count_by_groups(name[0], scopes, schema.counted_by_engine(wanted))
+        scanned = self._count_by_scanning(
+            name[0], scopes, [path for path in wanted if path not in grouped.paths]
+        )
         parts = (grouped, scanned)
         exact = next((part.rows for part in parts if part.whole), None)
-        sample = self._sample(name[0], scopes)
+        sample = self._read_sample(name[0], scopes)
         seen = max(len(sample), *(part.rows for part in parts))
-        count = self._estimate(name[0], scopes, seen) if exact is None else exact
+        count = self._estimate_count(name[0], scopes, seen) if exact is None else exact
         provenance = {item.field: item for part in parts for item in part.of(count)}
         return Collection(
             name=name,
             containers=(container,),
-            vectors=known.vectors(paths, dimensions(sample[0]) if sample else {}),
+            vectors=schema.vectors(paths, read_dimensions(sample[0]) if sample else {}),
             fields=fields,
-            text_field=known.text_field(),
+            text_field=schema.text_field(),
             count=count,
             count_is_estimate=exact is None and count is not None,
             aliases=self._server.aliases(name[0]),
             partitions=scopes.tenants,
-            description=known.description,
-            properties=known.properties(),
+            description=schema.description,
+            properties=schema.properties(),
             provenance=tuple(provenance[path] for path in wanted if path in provenance),
         )
 
-    def _scopes(self, collection: str) -> _Scopes:
+    def _read_scopes(self, collection: str) -> _Scopes:
         if not self._max_tenants:
-            return _Scopes(asked=(), active=False, whole=False)
+            return _Scopes(queried=(), active=False, whole=False)
         found = self._server.tenants(collection)
         first = dict(islice(found.items(), self._max_tenants))
         active = all(found.values())
         return _Scopes(
             tenants=tuple(first),
-            asked=tuple(name for name, is_active in first.items() if is_active),
+            queried=tuple(name for name, is_active in first.items() if is_active),
             active=active,
             whole=active and len(first) == len(found),
         )
 
-    def _estimate(self, collection: str, scopes: _Scopes, seen: int) -> int | None:
-        """Unknown where a tenant sleeps: the nodes leave its objects out without saying how many.
+    def _estimate_count(self, collection: str, scopes: _Scopes, seen: int) -> int | None:
+        """Return the count of the nodes; ``None`` if a tenant is inactive, because they leave its objects out.
 
-        Not less than was ``seen``: the nodes count what is on their disks, which comes there a minute later or so.
+        It is at least ``seen``: the nodes count what is on their disks, about a minute after it was written.
         """
-        kept = self._server.estimate(collection) if scopes.active else None
-        return None if kept is None else max(kept, seen)
+        counted = self._server.estimate(collection) if scopes.active else None
+        return None if counted is None else max(counted, seen)
 
-    def _sample(self, collection: str, scopes: _Scopes) -> list[Mapping[str, Any]]:
-        """One object, for the length of its vectors: the schema does not say it."""
-        for tenant in scopes.asked[:1]:
+    def _read_sample(self, collection: str, scopes: _Scopes) -> list[Mapping[str, Any]]:
+        """Read one object for the length of its vectors, which the schema does not contain."""
+        for tenant in scopes.queried[:1]:
             return self._server.objects(collection, tenant, 1, vectors=True)
         return []
 
-    def _grouped(self, collection: str, scopes: _Scopes, kinds: Mapping[str, str]) -> _Counted:
-        """Counted by the engine, as far as it lets us: of no path with more different values than it groups well."""
-        asks = [Ask(tenant=tenant) for tenant in scopes.asked]
-        asks += [Ask(tenant=tenant, path=path, limit=_GROUPS) for path in kinds for tenant in scopes.asked]
+    def _count_by_groups(self, collection: str, scopes: _Scopes, kinds: Mapping[str, str]) -> _Counted:
+        """Have the engine count, except for fields with more different values than it groups well."""
+        asks = [Ask(tenant=tenant) for tenant in scopes.queried]
+        asks += [Ask(tenant=tenant, path=path, limit=_GROUPS) for path in kinds for tenant in scopes.queried]
         answers = self._server.aggregate(collection, asks) if self._exact_count or kinds else None
         if answers is None:
             return _Counted()
@@ -176,7 +178,7 @@ class WeaviateReader:
                 counters.pop(ask.path, None)
             elif ask.path in counters:
                 for group in groups:
-                    counters[ask.path].add(ask.path, value_of(group, kinds[ask.path]), group.count)
+                    counters[ask.path].add(ask.path, parse_value(group, kinds[ask.path]), group.count)
         return _Counted(
             rows=rows,
             whole=scopes.whole,
@@ -184,16 +186,16 @@ class WeaviateReader:
             found=tuple(item for counter in counters.values() for item in counter.result(None)),
         )
 
-    def _scanned(self, collection: str, scopes: _Scopes, paths: Sequence[str]) -> _Counted:
-        """Counted here, in the first objects by id."""
+    def _count_by_scanning(self, collection: str, scopes: _Scopes, paths: Sequence[str]) -> _Counted:
+        """Count in the first objects by id."""
         if not paths:
             return _Counted()
         counter = ValueCounter(paths, self._max_values)
-        finished = [self._scan(collection, tenant, counter) for tenant in scopes.asked]
+        finished = [self._scan(collection, tenant, counter) for tenant in scopes.queried]
         return _Counted(rows=counter.rows, whole=scopes.whole and all(finished), found=counter.result(None))
 
     def _scan(self, collection: str, tenant: str | None, counter: ValueCounter) -> bool:
-        """Count on in one tenant; returns whether to its end."""
+        """Count in one tenant, and return whether the end of it was reached."""
         after: str | None = None
         while counter.rows < self._max_rows:
             limit = min(_ROWS_A_PAGE, self._max_rows - counter.rows)
@@ -203,5 +205,5 @@ class WeaviateReader:
                 return True
             after = text(found[-1].get("id"))
             if after is None:
-                raise self._server.odd("/v1/objects")
+                raise self._server.unexpected("/v1/objects")
         return False
