@@ -222,7 +222,7 @@ class TestWrongPlaces:
         assert list(tmp_path.iterdir()) == []
 
     def test_a_folder_without_a_store(self, tmp_path: Path) -> None:
-        with pytest.raises(AccessError, match=r"holds no chroma\.sqlite3"):
+        with pytest.raises(AccessError, match=r"contains no chroma\.sqlite3"):
             read_all(tmp_path)
         assert list(tmp_path.iterdir()) == []
 
@@ -240,7 +240,7 @@ class TestWrongPlaces:
     def test_sqlite_of_somebody_else(self, tmp_path: Path) -> None:
         with closing(sqlite3.connect(file_of(tmp_path))) as file:
             file.execute("CREATE TABLE notes (text)")
-        with pytest.raises(UnreachableError, match="not one of Chroma"):
+        with pytest.raises(UnreachableError, match="not Chroma's"):
             read_all(tmp_path)
 
     @pytest.mark.parametrize("part", [0.3, 0.6, 0.9])

@@ -18,7 +18,7 @@ from datahub_llmops.assets.collections import (
 )
 from datahub_llmops.errors import DeniedError, UnreachableError, UnreadableError, VanishedError
 from datahub_llmops.net.http import HttpClient
-from datahub_llmops.vector_stores.pinecone.facts import Index, index, stats
+from datahub_llmops.vector_stores.pinecone.facts import Index, parse_index, parse_stats
 from datahub_llmops.vector_stores.pinecone.reader import API_VERSION, PineconeReader, absent
 from datahub_llmops.vector_stores.pinecone.source import PineconeSource
 from support.contract import OpenReader, StoreContract
@@ -243,14 +243,14 @@ class TestDocumentedAnswers:
 
     def described(self, version: str, call: str = "GET /indexes") -> list[Index]:
         answer = documented(version, call)
-        found = [index(entry) for entry in answer.get("indexes", [answer])]
+        found = [parse_index(entry) for entry in answer.get("indexes", [answer])]
         assert None not in found
         return [item for item in found if item is not None]
 
     def test_2026_07(self) -> None:
         (movies,) = self.described("2026-07")
         assert self.described("2026-07", "GET /indexes/movie-recommendations") == [movies]
-        counted = stats(documented("2026-07", "POST /describe_index_stats"))
+        counted = parse_stats(documented("2026-07", "POST /describe_index_stats"))
         assert counted is not None
         assert counted.namespaces == {"__default__": 50000, "example-namespace-2": 30000}
         assert movies.vectors(counted, ()) == (Vector(name="embedding", dimension=1536, metric="cosine"),)
@@ -258,7 +258,7 @@ class TestDocumentedAnswers:
         assert movies.properties()["read_capacity"] == "OnDemand"
 
     def test_2026_04(self) -> None:
-        counted = stats(documented("2026-04", "POST /describe_index_stats"))
+        counted = parse_stats(documented("2026-04", "POST /describe_index_stats"))
         assert counted is not None
         pod, serverless, sparse = self.described("2026-04")
         # What an index says of itself goes before what its counts say.
@@ -279,7 +279,7 @@ class TestDocumentedAnswers:
 
     def test_2025_04(self) -> None:
         (example,) = self.described("2025-04")
-        counted = stats({"namespaces": {}})
+        counted = parse_stats({"namespaces": {}})
         assert counted is not None
         assert example.vectors(counted, ()) == (
             Vector(
@@ -327,11 +327,11 @@ class TestDocumentedAnswers:
     ids=str,
 )
 def test_counts_that_say_nothing_are_not_an_empty_index(answer: object) -> None:
-    assert stats(answer) is None
+    assert parse_stats(answer) is None
 
 
 def test_counts_without_names_are_those_of_the_default_namespace() -> None:
-    counted = stats({"namespaces": {}, "totalVectorCount": 12})
+    counted = parse_stats({"namespaces": {}, "totalVectorCount": 12})
     assert counted is not None
     assert counted.namespaces == {"__default__": 12}
 
@@ -389,10 +389,10 @@ class TestKey:
 
     def test_it_is_not_sent_in_clear_where_the_control_plane_speaks_tls(self) -> None:
         client = HttpClient(system="Pinecone", base_url="https://pinecone.invalid", headers={"Api-Key": KEY})
-        docs = index({"name": "docs", "schema": {}, "host": "http://127.0.0.1:9"})
+        docs = parse_index({"name": "docs", "schema": {}, "host": "http://127.0.0.1:9"})
         assert docs is not None
         with closing(PineconeReader(client)) as reader:
-            result = reader._looked_at(docs)
+            result = reader._try_open(docs)
         assert isinstance(result, UnreadableError)
         assert "not https" in str(result)
 
@@ -463,5 +463,5 @@ def test_pages_that_never_end_are_noticed(service: PineconeService) -> None:
         return inner(call)
 
     inner, service.answer = service.answer, answer
-    with closing(open_at(service.url)) as reader, pytest.raises(UnreadableError, match="for ever"):
+    with closing(open_at(service.url)) as reader, pytest.raises(UnreadableError, match="same page again"):
         reader.read(("docs", "__default__"))

@@ -1,7 +1,7 @@
-"""What Chroma stores about a collection, the same over REST and in its file, as plain facts.
+"""Turns what Chroma stores about a collection, the same over REST and in its file, into plain facts.
 
-A collection describes itself by a schema (from 1.1 on), by a configuration (from 0.6 on) or by ``hnsw:`` keys in its
-metadata. https://docs.trychroma.com/docs/collections/configure
+A collection is described by a schema (since 1.1), by a configuration (since 0.6) or by ``hnsw:`` keys in its metadata.
+ https://docs.trychroma.com/docs/collections/configure
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from datahub_llmops.assets.collections import Container, FieldType, Name, PayloadField, Vector
 from datahub_llmops.ingestion.sampling import described, merged
-from datahub_llmops.net.json_values import mapping
+from datahub_llmops.net.json_values import mapping, text
 
 EMBEDDING: Final = "#embedding"
 DOCUMENT: Final = "#document"
@@ -33,12 +33,12 @@ _LEGACY_PARAMETERS: Final[Mapping[str, str]] = {
     "hnsw:resize_factor": "resize_factor",
 }
 _NOT_PARAMETERS: Final = frozenset({"space", "num_threads", "_type"})
-"""``num_threads`` is about the machine that made the collection, not about the index."""
+"""``num_threads`` belongs to the machine that created the collection, not to the index."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stored:
-    """One collection as Chroma keeps it; ``schema``, ``configuration`` and ``metadata`` are its own JSON."""
+    """One collection as Chroma stores it; ``schema``, ``configuration`` and ``metadata`` are Chroma's own JSON."""
 
     identity: str
     name: Name
@@ -47,11 +47,11 @@ class Stored:
     configuration: Mapping[str, Any] = field(default_factory=dict)
     metadata: Mapping[str, Any] = field(default_factory=dict)
     segment_type: str | None = None
-    """As the file names it: ``urn:chroma:segment/vector/hnsw-local-persisted``."""
+    """The type of the vector segment in the file: ``urn:chroma:segment/vector/hnsw-local-persisted``."""
 
     @property
     def has_schema(self) -> bool:
-        """Without one the payload's fields have to be sampled."""
+        """Whether there is a schema. Without one the payload's fields have to be sampled."""
         return bool(self._keys)
 
     @property
@@ -64,25 +64,25 @@ class Stored:
 
     @property
     def text_field(self) -> str:
-        """Field path of the embedded text; Chroma's reserved key where the payload has a ``document`` of its own."""
+        """Field path of the embedded text; Chroma's reserved key if the payload has a field ``document``."""
         return "document" if "document" not in self._payload else DOCUMENT
 
     def fields(self, sampled: tuple[PayloadField, ...] = ()) -> tuple[PayloadField, ...]:
-        """The text and the payload, out of the schema, else out of a sample."""
-        text = PayloadField(path=self.text_field, type="string", native_type="string")
+        """Return the text and the payload fields of the schema, or else of a sample."""
+        document = PayloadField(path=self.text_field, type="string", native_type="string")
         if not self.has_schema:
-            return (text, *(_in_words_of_chroma(item) for item in sampled if item.path != text.path))
+            return (document, *(_use_chroma_types(item) for item in sampled if item.path != document.path))
         payload = []
         for key, spec in sorted(self._payload.items()):
             kind, _ = merged(_TYPES[word] for word in spec if word in _TYPES)
             if "sparse_vector" not in spec:
                 payload.append(PayloadField(path=key, type=kind, native_type=" | ".join(sorted(spec))))
-        return (text, *described(tuple(payload)))
+        return (document, *described(tuple(payload)))
 
     def vectors(self) -> tuple[Vector, ...]:
-        """The dense vector that every collection has, and sparse ones (Chroma Cloud) by their key."""
+        """Return the dense vector that every collection has, and the sparse ones (Chroma Cloud) by key."""
         name = "embedding" if "embedding" not in self._payload else EMBEDDING
-        dense = self._dense(name)
+        dense = self._build_dense(name)
         sparse = (
             Vector(name=key, sparse=True, embedding_model=model(_sparse(spec).get("embedding_function")))
             for key, spec in sorted(self._payload.items())
@@ -90,7 +90,7 @@ class Stored:
         )
         return (dense, *sparse)
 
-    def _dense(self, name: str) -> Vector:
+    def _build_dense(self, name: str) -> Vector:
         described_index = self._index()
         kind, parameters = next(_indexes(described_index), (None, {}))
         legacy = {
@@ -100,7 +100,7 @@ class Stored:
         }
         metric = described_index.get("space") or parameters.get("space") or self.metadata.get("hnsw:space")
         if "hnsw_configuration" in self.configuration and not self.has_schema:
-            # Chroma below 1.0 wrote a configuration, and built the index by the metadata.
+            # Chroma before 1.0 wrote a configuration, but built the index by the metadata.
             parameters, legacy = {**parameters, **legacy}, {}
             metric = self.metadata.get("hnsw:space") or metric
         return Vector(
@@ -114,7 +114,7 @@ class Stored:
 
     def _index(self) -> Mapping[str, Any]:
         spec = mapping(mapping(self._keys.get(EMBEDDING)).get("float_list"))
-        # Chroma 1.0 keeps in its file one level more than it answers.
+        # The file of Chroma 1.0 has one level more than its answers.
         flat = {**self.configuration, **mapping(self.configuration.get("vector_index"))}
         return mapping(mapping(spec.get("vector_index")).get("config")) or flat
 
@@ -123,7 +123,7 @@ class Stored:
         return kind or None
 
     def properties(self) -> dict[str, str]:
-        """Facts without a place of their own. Of the user's metadata the keys alone: values may be private."""
+        """Return facts without a field of their own. Only the keys of the user's metadata: values may be private."""
         result = {"collection_id": self.identity}
         function = mapping(self._index().get("embedding_function"))
         if function.get("type") == "known" and isinstance(function.get("name"), str):
@@ -134,21 +134,20 @@ class Stored:
         return result
 
     def description(self) -> str | None:
-        """The one key of the metadata that is written to be read."""
-        text = self.metadata.get("description")
-        return text if isinstance(text, str) and text else None
+        """Return ``description`` of the metadata, the only value that is written for readers."""
+        return text(self.metadata.get("description"))
 
 
 def containers(server: Container, tenant: str, database: str) -> tuple[Container, ...]:
-    """Where a collection lies, outermost first."""
+    """Return the containers of a collection, outermost first."""
     return (server, Container(kind="Tenant", name=tenant), Container(kind="Database", name=database))
 
 
 def model(function: object) -> str | None:
-    """The model that an embedding function names, as ``function/model``.
+    """Return the model of an embedding function as ``function/model``.
 
-    A function without a model says nothing; ``default`` is what Chroma writes when nobody chose one, also when
-    the vectors came from elsewhere.
+    A function without a model proves nothing: Chroma writes ``default`` if nobody chose one, even if the vectors
+    come from elsewhere.
 
     >>> model({"type": "known", "name": "openai", "config": {"model_name": "text-embedding-3-small"}})
     'openai/text-embedding-3-small'
@@ -163,7 +162,7 @@ def model(function: object) -> str | None:
     return f"{name}/{chosen}"
 
 
-def _in_words_of_chroma(item: PayloadField) -> PayloadField:
+def _use_chroma_types(item: PayloadField) -> PayloadField:
     words: dict[str, str] = {kind: word for word, kind in _TYPES.items()}
     parts = item.native_type.split(" | ")
     return replace(item, native_type=" | ".join(sorted(words.get(part, part) for part in parts)))

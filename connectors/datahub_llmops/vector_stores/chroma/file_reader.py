@@ -24,10 +24,10 @@ from datahub_llmops.vector_stores.chroma.facts import Stored, containers
 from datahub_llmops.vector_stores.chroma.readonly_sqlite import ReadOnlyFile
 
 KNOWN_SCHEMA: Final[Mapping[str, int]] = {"sysdb": 10, "metadb": 6, "embeddings_queue": 2}
-"""Newest migration of each part of the file that this reader was tested with: Chroma 1.5."""
+"""Newest migration of each part of the file with which this reader was tested: Chroma 1.5."""
 
 _FIRST_SYSDB: Final = 4
-"""Tenants and databases came with it (Chroma 0.4.15)."""
+"""The migration that introduced tenants and databases (Chroma 0.4.15)."""
 
 _NAMES_A_PAGE: Final = 2_000
 _ROWS_A_PAGE: Final = 20_000
@@ -45,13 +45,13 @@ class _Scan:
 
 
 class ChromaFileReader:
-    """A ``Reader`` of one folder that a persistent Chroma client or server writes to.
+    """A ``Reader`` of one folder to which a persistent Chroma client or server writes.
 
-    ``timeout`` is how many seconds to wait for a writer. ``provenance_fields`` are counted over all rows, up to
+    It waits ``timeout`` seconds for a writer, and counts ``provenance_fields`` over all rows, with at most
     ``max_values`` different values each.
 
     Raises:
-        AccessError: no such folder, not a Chroma store, a store newer or older than this reader knows.
+        AccessError: the folder does not exist, is no Chroma store, or one of an unknown newer or older version.
     """
 
     def __init__(
@@ -67,18 +67,18 @@ class ChromaFileReader:
         self._tenant = tenant
         self._fields = tuple(provenance_fields)
         self._max_values = max_values
-        self._prepare = Once(self._remember)
-        self._file = ReadOnlyFile(_sqlite_file(self._folder), system="Chroma", timeout=timeout)
+        self._prepare = Once(self._fill_temporary_tables)
+        self._file = ReadOnlyFile(_find_file(self._folder), system="Chroma", timeout=timeout)
         try:
-            self._schema = self._checked_schema()
-            self._tables = self._columns()
+            self._schema = self._check_schema()
+            self._tables = self._read_columns()
             self._check_tenant()
         except BaseException:
             self._file.close()
             raise
 
     def names(self) -> Iterator[Name]:
-        """Collections of all databases of the tenant, by name."""
+        """List the collections of all databases of the tenant, by name."""
         last: tuple[str, str] = ("", "")
         while True:
             page = self._file.rows(
@@ -92,13 +92,13 @@ class ChromaFileReader:
             last = page[-1]
 
     def read(self, name: Name) -> Collection:
-        stored, segment = self._stored(name)
+        stored, segment = self._read_collection(name)
         counter = ValueCounter(self._fields, self._max_values)
         scan = self._scan(segment, counter)
-        sampled = () if stored.has_schema else self._sampled(segment)
+        sampled = () if stored.has_schema else self._sample(segment)
         if not self._file.rows("SELECT 1 FROM collections WHERE id = ?", (stored.identity,)):
             raise self._vanished(name)
-        times = [moment for moment in (scan.last, self._last_operation(stored.identity)) if moment]
+        times = [moment for moment in (scan.last, self._find_last_operation(stored.identity)) if moment]
         server = Container(kind="Server", name=self._folder.name, properties={"schema_version": self._schema})
         return Collection(
             name=name,
@@ -107,7 +107,7 @@ class ChromaFileReader:
             fields=stored.fields(sampled),
             text_field=stored.text_field,
             count=scan.count,
-            size_bytes=self._size(stored.identity),
+            size_bytes=self._measure_index(stored.identity),
             created=scan.first,
             modified=max(times, default=None),
             description=stored.description(),
@@ -118,12 +118,12 @@ class ChromaFileReader:
     def close(self) -> None:
         self._file.close()
 
-    def _checked_schema(self) -> str:
-        """The versions of the file's parts, as one text."""
+    def _check_schema(self) -> str:
+        """Return the versions of the file's parts as text, or raise if one is unknown."""
         tables = {row[0] for row in self._file.rows("SELECT name FROM sqlite_master WHERE type = 'table'")}
         if not {"migrations", "collections"} <= tables:
             raise UnreachableError(
-                f"Chroma: {self._file.path} is an SQLite file, but not one of Chroma. Set path to the folder that "
+                f"Chroma: {self._file.path} is an SQLite file, but not Chroma's. Set path to the folder that "
                 "was given to chromadb.PersistentClient or to `chroma run --path`."
             )
         found = dict(self._file.rows("SELECT dir, max(version) FROM migrations GROUP BY dir"))
@@ -141,7 +141,7 @@ class ChromaFileReader:
             )
         return text
 
-    def _columns(self) -> Mapping[str, frozenset[str]]:
+    def _read_columns(self) -> Mapping[str, frozenset[str]]:
         tables = ("collections", "embedding_metadata", "embedding_metadata_array", "embeddings_queue")
         return {
             table: frozenset(row[1] for row in self._file.rows(f"PRAGMA table_info({table})"))
@@ -156,8 +156,8 @@ class ChromaFileReader:
                 "Set tenant."
             )
 
-    def _stored(self, name: Name) -> tuple[Stored, str | None]:
-        """What the file says of a collection, and its metadata segment."""
+    def _read_collection(self, name: Name) -> tuple[Stored, str | None]:
+        """Read a collection, and the id of its metadata segment."""
         if len(name) != 2:
             raise self._vanished(name)
         wanted = ("config_json_str", "schema_str")
@@ -170,14 +170,14 @@ class ChromaFileReader:
         if not found:
             raise self._vanished(name)
         identity, dimension, configuration, schema = found[0]
-        segments = self._segments_of(identity)
+        segments = self._read_segments(identity)
         stored = Stored(
             identity=identity,
             name=name,
             dimension=dimension,
-            schema=_json(schema),
-            configuration=_json(configuration),
-            metadata=self._metadata(identity),
+            schema=_parse_json(schema),
+            configuration=_parse_json(configuration),
+            metadata=self._read_metadata(identity),
             segment_type=segments.get("VECTOR", ("", None))[1],
         )
         return stored, segments.get("METADATA", (None,))[0]
@@ -185,15 +185,15 @@ class ChromaFileReader:
     def _vanished(self, name: Name) -> VanishedError:
         return VanishedError(f"Chroma: {self._folder} has no collection {'.'.join(name)} any more.")
 
-    def _metadata(self, identity: str) -> Mapping[str, Any]:
+    def _read_metadata(self, identity: str) -> Mapping[str, Any]:
         rows = self._file.rows(
             "SELECT key, str_value, int_value, float_value FROM collection_metadata WHERE collection_id = ?",
             (identity,),
         )
         return {row[0]: next((v for v in row[1:] if v is not None), None) for row in rows}
 
-    def _segments_of(self, identity: str) -> Mapping[str, tuple[str, str]]:
-        """Scope -> (id, type). Chroma has no index on a segment's collection, and no reader may make one."""
+    def _read_segments(self, identity: str) -> Mapping[str, tuple[str, str]]:
+        """Return scope -> (id, type). Chroma has no index by collection, and a reader must not create one."""
         self._prepare()
         for table in ("temp.segment_of", "main.segments"):
             rows = self._file.rows(f"SELECT scope, id, type FROM {table} WHERE collection = ?", (identity,))
@@ -201,8 +201,8 @@ class ChromaFileReader:
                 return {scope: (segment, kind) for scope, segment, kind in rows}
         return {}
 
-    def _remember(self) -> None:
-        """Temporary tables of segments by collection, and of the log's latest operation by collection."""
+    def _fill_temporary_tables(self) -> None:
+        """Remember the segments, and the latest operation in the log, by collection."""
         newest = self._file.rows("SELECT max(seq_id) FROM embeddings_queue")[0][0] or 0
         self._file.remember(
             (
@@ -247,10 +247,10 @@ class ChromaFileReader:
             last = max(last or page_last, page_last)
             if number < _ROWS_A_PAGE:
                 break
-        return _Scan(count, _moment(first), _moment(last))
+        return _Scan(count, _parse_time(first), _parse_time(last))
 
     def _count_values(self, segment: str, after: str, end: str, counter: ValueCounter) -> None:
-        """Provenance values of one page of rows, grouped by SQLite. What ``uris=`` wrote is the field ``uri``."""
+        """Count the provenance values of one page of rows. What ``uris=`` wrote becomes the field ``uri``."""
         keys = {field: field for field in self._fields}
         if "uri" in keys:
             keys["chroma:uri"] = "uri"
@@ -261,7 +261,7 @@ class ChromaFileReader:
             if not self._tables[table]:
                 continue
             for key, text, number, times in self._file.rows(
-                # CROSS JOIN: the page first, then its values by their key; never the other way round.
+                # CROSS JOIN makes SQLite read the page first, then its values by their key.
                 f"SELECT m.key, m.string_value, m.int_value, count(*) FROM embeddings e CROSS JOIN {table} m "
                 f"ON m.id = e.id WHERE e.segment_id = ? AND e.embedding_id > ? AND e.embedding_id <= ? "
                 f"AND m.key IN ({marks}) GROUP BY 1, 2, 3",
@@ -271,35 +271,35 @@ class ChromaFileReader:
                 if value is not None:
                     counter.add(keys[key], str(value), times)
 
-    def _sampled(self, segment: str | None) -> tuple[PayloadField, ...]:
-        """Types of the first rows' payload; the values stay in SQLite, a stand-in of the same type comes out."""
+    def _sample(self, segment: str | None) -> tuple[PayloadField, ...]:
+        """Infer the fields of the first rows. SQLite returns placeholders of the same type, never the values."""
         rows = self._file.rows(
             "SELECT m.id, m.key, CASE WHEN m.string_value IS NOT NULL THEN 's' WHEN m.int_value IS NOT NULL THEN 'i' "
-            f"WHEN m.float_value IS NOT NULL THEN 'f' {self._boolean()} END FROM (SELECT id FROM embeddings "
+            f"WHEN m.float_value IS NOT NULL THEN 'f' {self._boolean_case()} END FROM (SELECT id FROM embeddings "
             "WHERE segment_id = ? LIMIT ?) e CROSS JOIN embedding_metadata m ON m.id = e.id "
             "WHERE m.key NOT LIKE 'chroma:%'",
             (segment, _SAMPLE),
         )
-        stand_ins = {"s": "", "i": 0, "f": 0.0, "b": False, None: None}
+        placeholders = {"s": "", "i": 0, "f": 0.0, "b": False, None: None}
         sample: dict[int, dict[str, object]] = {}
         for row, key, kind in rows:
-            sample.setdefault(row, {})[key] = stand_ins[kind]
+            sample.setdefault(row, {})[key] = placeholders[kind]
         return infer(sample.values())
 
-    def _boolean(self) -> str:
+    def _boolean_case(self) -> str:
         known = "bool_value" in self._tables["embedding_metadata"]
         return "WHEN m.bool_value IS NOT NULL THEN 'b'" if known else ""
 
-    def _last_operation(self, identity: str) -> datetime | None:
-        """When the log last took a write for the collection: updates and deletions leave no other trace."""
+    def _find_last_operation(self, identity: str) -> datetime | None:
+        """Return the time of the last operation in the log: updates and deletions leave no other trace."""
         self._prepare()
         # The end of a topic is the collection's id.
         rows = self._file.rows("SELECT moment FROM temp.touched WHERE topic = ?", (identity,))
-        return _moment(rows[0][0]) if rows else None
+        return _parse_time(rows[0][0]) if rows else None
 
-    def _size(self, identity: str) -> int | None:
-        """Bytes of the index's own folder; what SQLite holds cannot be told apart by collection."""
-        segment = self._segments_of(identity).get("VECTOR")
+    def _measure_index(self, identity: str) -> int | None:
+        """Return the bytes of the index's own folder. Those in SQLite cannot be split by collection."""
+        segment = self._read_segments(identity).get("VECTOR")
         if segment is None:
             return None
         try:
@@ -309,8 +309,8 @@ class ChromaFileReader:
         return sum(sizes)
 
 
-def _sqlite_file(folder: Path) -> Path:
-    """Where Chroma keeps its facts below ``folder``."""
+def _find_file(folder: Path) -> Path:
+    """Return Chroma's SQLite file in ``folder``, or raise if it is not there."""
     file = folder / "chroma.sqlite3"
     hint = "Set path to the folder that was given to chromadb.PersistentClient or to `chroma run --path`"
     if folder.is_file():
@@ -318,19 +318,19 @@ def _sqlite_file(folder: Path) -> Path:
     if not folder.exists():
         raise UnreachableError(f"Chroma: there is no folder {folder}. {hint}.")
     if not file.exists():
-        raise UnreachableError(f"Chroma: the folder {folder} holds no chroma.sqlite3. {hint}.")
+        raise UnreachableError(f"Chroma: the folder {folder} contains no chroma.sqlite3. {hint}.")
     return file
 
 
-def _json(text: str | None) -> Mapping[str, Any]:
+def _parse_json(text: str | None) -> Mapping[str, Any]:
     try:
         return mapping(json.loads(text or "{}"))
     except (ValueError, RecursionError):
         return {}
 
 
-def _moment(text: str | None) -> datetime | None:
-    """SQLite's CURRENT_TIMESTAMP, which is UTC."""
+def _parse_time(text: str | None) -> datetime | None:
+    """Parse SQLite's CURRENT_TIMESTAMP, which is in UTC."""
     try:
         return datetime.fromisoformat(text).replace(tzinfo=UTC) if text else None
     except ValueError:

@@ -1,4 +1,4 @@
-"""An SQLite file that somebody else owns, read without writing a byte beside or into it.
+"""Reads an SQLite file of another program without writing a byte into it or beside it.
 
 ``mode=ro`` alone is not enough: on a file in WAL mode it creates ``-wal`` and ``-shm``.
 https://www.sqlite.org/wal.html#read_only_databases
@@ -21,10 +21,10 @@ _WAL: Final = 2
 
 
 class ReadOnlyFile:
-    """Short read-only queries from several threads; ``timeout`` is how many seconds to wait for a writer.
+    """Runs short read-only queries from several threads, and waits ``timeout`` seconds for a writer.
 
     Raises:
-        UnreachableError: not an SQLite file, truncated, or left by a crashed writer in need of repair.
+        UnreachableError: it is no SQLite file, is truncated, or a crashed writer left it in need of repair.
         DeniedError: no permission.
     """
 
@@ -35,17 +35,17 @@ class ReadOnlyFile:
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
         self._frozen: tuple[int, int] | None = None
-        """Size and time of a file that is read as immutable: nobody had it open."""
+        """Size and time of a file that is read as immutable because nobody had it open."""
         self._remembered: list[tuple[str, tuple[object, ...]]] = []
         with self._lock:
             self._open()
 
     def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[Any]:
-        """All rows of one statement.
+        """Return all rows of one statement.
 
         Raises:
-            UnreadableError: locked for longer than the time-out, damaged, or changed under our hands.
-            UnreachableError: closed, or left by a crashed writer in need of repair.
+            UnreadableError: it is locked for longer than the time-out, damaged, or was changed meanwhile.
+            UnreachableError: it was closed, or a crashed writer left it in need of repair.
         """
         problem: ConnectorError
         with self._lock:
@@ -55,24 +55,24 @@ class ReadOnlyFile:
                 try:
                     rows = self._connection.execute(sql, tuple(parameters)).fetchall()
                 except sqlite3.Error as error:
-                    problem = self._translated(error)
+                    problem = self._explain_error(error)
                 else:
-                    if self._frozen is None or self._frozen == self._state():
+                    if self._frozen is None or self._frozen == self._read_state():
                         return rows
                     problem = UnreadableError(
                         f"{self._system}: {self.path} was written to while it was read. Run again."
                     )
                 if self._frozen is None:
                     break
-                # A writer came: what was read as immutable is to be read again, with the writer's locks.
+                # A writer came, so read again, now with the writer's locks.
                 self._connection.close()
                 self._open()
         raise problem
 
     def remember(self, *statements: tuple[str, tuple[object, ...]]) -> None:
-        """Fill temporary tables, which live in memory, for what the file has no index for.
+        """Fill temporary tables in memory, which replace indexes that the file lacks.
 
-        They are filled again whenever the file had to be opened anew. Raises as ``rows``.
+        They are filled again whenever the file is opened again. Raises like ``rows``.
         """
         for sql, parameters in statements:
             self.rows(sql, parameters)
@@ -80,18 +80,18 @@ class ReadOnlyFile:
             self._remembered += statements
 
     def close(self) -> None:
-        """May be called twice."""
+        """Close the file. May be called twice."""
         with self._lock:
             if self._connection is not None:
                 self._connection.close()
                 self._connection = None
 
     def _open(self) -> None:
-        mode = self._mode()
+        mode = self._choose_mode()
         problem: ConnectorError | None = None
         try:
             connection = sqlite_file.connect(self.path, mode, self._timeout)
-            # sqlite3's own decoding error would quote the text: it may be payload.
+            # An error of sqlite3's own decoding would quote the text, which may be payload.
             connection.text_factory = lambda content: content.decode("utf-8", "replace")
             self._connection = connection
             # Sorting must not spill payload into a temporary file.
@@ -100,14 +100,14 @@ class ReadOnlyFile:
             for sql, parameters in self._remembered:
                 connection.execute(sql, parameters)
         except sqlite3.Error as error:
-            problem = self._translated(error)
+            problem = self._explain_error(error)
         if problem is not None:
             if self._connection is not None:
                 self._connection.close()
                 self._connection = None
             raise problem
 
-    def _mode(self) -> str:
+    def _choose_mode(self) -> str:
         self._frozen = None
         try:
             with self.path.open("rb") as file:
@@ -133,10 +133,10 @@ class ReadOnlyFile:
                 f"{self._system}: {self.path} was left by a writer that crashed. Open it once with {self._system}, "
                 "which repairs it: that needs writing, so it is not done here."
             )
-        self._frozen = self._state()
+        self._frozen = self._read_state()
         return sqlite_file.IMMUTABLE
 
-    def _state(self) -> tuple[int, int]:
+    def _read_state(self) -> tuple[int, int]:
         try:
             if sqlite_file.beside(self.path, "-wal").exists():
                 return (-1, -1)
@@ -145,7 +145,7 @@ class ReadOnlyFile:
             return (-1, -1)
         return (stat.st_size, stat.st_mtime_ns)
 
-    def _translated(self, error: sqlite3.Error) -> ConnectorError:
+    def _explain_error(self, error: sqlite3.Error) -> ConnectorError:
         problem = sqlite_file.classify(error)
         if problem is Problem.LOCKED:
             return UnreadableError(

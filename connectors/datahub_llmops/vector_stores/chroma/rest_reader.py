@@ -27,7 +27,7 @@ from datahub_llmops.errors import (
 from datahub_llmops.ingestion.once import Once
 from datahub_llmops.ingestion.sampling import ValueCounter, infer
 from datahub_llmops.net.http import HttpClient
-from datahub_llmops.net.json_values import mapping
+from datahub_llmops.net.json_values import mapping, mappings, text, whole
 from datahub_llmops.vector_stores.chroma.facts import Stored, containers
 
 _API: Final = "/api/v2"
@@ -36,20 +36,20 @@ _ROWS_A_PAGE: Final = 250
 """Chroma Cloud refuses more than 300 rows at once."""
 _SAMPLE: Final = 100
 _LISTINGS: Final = 5
-"""How often a listing starts anew because something was created or deleted in the middle of it."""
+"""How often a listing starts again because something was created or deleted in the meantime."""
 
 
 def absent(status: int, answer: object) -> bool:
-    """Is this Chroma's own word that an item is not there? Version 0.6 says it with 400."""
+    """Whether Chroma itself says that an item does not exist. Version 0.6 says it with status 400."""
     return (status, mapping(answer).get("error")) in ((404, "NotFoundError"), (400, "InvalidCollection"))
 
 
 class ChromaRestReader:
-    """A ``Reader`` of one tenant of a server. ``client`` is closed with it.
+    """A ``Reader`` of one tenant of a server. It closes ``client``.
 
-    ``provenance_fields`` are counted by paging through at most ``max_rows`` rows of a collection, up to
-    ``max_values`` different values each: Chroma has no way to count values itself. Without ``exact_count`` and
-    ``provenance_fields`` no collection is opened: a server keeps the index of each that it opened in memory.
+    It counts ``provenance_fields`` by paging through at most ``max_rows`` rows of a collection, with at most
+    ``max_values`` different values each, because Chroma cannot count values itself. Without ``exact_count`` and
+    ``provenance_fields`` no collection is opened: a server keeps the index of every opened collection in memory.
     """
 
     def __init__(
@@ -69,52 +69,52 @@ class ChromaRestReader:
         self._fields = tuple(provenance_fields)
         self._max_rows = max_rows
         self._max_values = max_values
-        self._server = Once(self._described)
+        self._server = Once(self._read_server)
 
     def names(self) -> Iterator[Name | Unlisted]:
-        """Collections of all databases of the tenant, in the order of the server's ids."""
+        """List the collections of all databases of the tenant, in the order of the server's ids."""
         self._check_tenant()
-        for database in self._listed(f"{self._base}/databases"):
+        for database in self._list_names(f"{self._base}/databases"):
             try:
-                for collection in self._listed(f"{self._database(database)}/collections"):
+                for collection in self._list_names(f"{self._path_of(database)}/collections"):
                     yield (database, collection)
             except (DeniedError, UnreachableError, UnreadableError, VanishedError) as error:
-                # A database that is really gone is not listed by the next run.
+                # If the database was deleted, the next run does not list it.
                 yield Unlisted(name=(database,), error=error)
 
     def read(self, name: Name) -> Collection:
         if len(name) != 2:
-            raise VanishedError(f"Chroma at {self._client.server}: no collection {'.'.join(name)}.")
+            raise VanishedError(f"{self._client.name}: no collection {'.'.join(name)}.")
         database, collection = name
         server = self._server()
-        stored = _stored(
-            name, self._client.get(f"{self._database(database)}/collections/{quote(collection, safe='')}")
+        stored = _parse_collection(
+            name, self._client.get(f"{self._path_of(database)}/collections/{quote(collection, safe='')}")
         )
-        place = f"{self._database(database)}/collections/{quote(stored.identity, safe='')}"
-        count = self._counted(place) if self._exact_count else None
+        path = f"{self._path_of(database)}/collections/{quote(stored.identity, safe='')}"
+        count = self._read_count(path) if self._exact_count else None
         return Collection(
             name=name,
             containers=containers(server, self._tenant, database),
             vectors=stored.vectors(),
-            fields=stored.fields(() if stored.has_schema else self._sampled(place)),
+            fields=stored.fields(() if stored.has_schema else self._sample(path)),
             text_field=stored.text_field,
             count=count,
             description=stored.description(),
             properties=stored.properties(),
-            provenance=self._provenance(place, count),
+            provenance=self._count_provenance(path, count),
         )
 
     def close(self) -> None:
         self._client.close()
 
-    def _database(self, database: str) -> str:
+    def _path_of(self, database: str) -> str:
         return f"{self._base}/databases/{quote(database, safe='')}"
 
-    def _described(self) -> Container:
-        """The server, once it has shown that it is a Chroma."""
+    def _read_server(self) -> Container:
+        """Describe the server, after checking that it is Chroma."""
         if "nanosecond heartbeat" not in mapping(self._client.get(f"{_API}/heartbeat")):
             raise UnreachableError(
-                f"Chroma at {self._client.server}: what answers is not Chroma. Set url to its root, for example "
+                f"{self._client.name}: what answers is not Chroma. Set url to its root, for example "
                 "http://localhost:8000."
             )
         version = self._client.get(f"{_API}/version")
@@ -122,7 +122,7 @@ class ChromaRestReader:
         return Container(kind="Server", name=self._client.server, properties=properties)
 
     def _check_tenant(self) -> None:
-        """A server lists the databases of a tenant that it does not have as none at all."""
+        """Raise if there is no such tenant: the server would list no databases instead of an error."""
         self._server()
         missing = False
         try:
@@ -130,22 +130,20 @@ class ChromaRestReader:
         except VanishedError:
             missing = True
         if missing:
-            raise AccessError(
-                f"Chroma at {self._client.server}: there is no tenant {self._tenant!r}. Set tenant."
-            )
+            raise AccessError(f"{self._client.name}: there is no tenant {self._tenant!r}. Set tenant.")
 
-    def _listed(self, path: str) -> Iterator[str]:
-        """Names behind a listing, each once, none lost.
+    def _list_names(self, path: str) -> Iterator[str]:
+        """Yield all names of a listing once.
 
-        Pages are cut by offset: if an item of a page before is deleted meanwhile, one that still exists slips
-        through between two pages, and would be taken for deleted. So pages overlap by one item, and where that is
-        not the same on both the listing starts anew.
+        Pages are selected by offset: if an item of an earlier page is deleted in the meantime, an existing item falls
+        between two pages and would be taken for deleted. So pages overlap by one item, and if that item differs, the
+        listing starts again.
         """
         seen: set[str] = set()
         for _ in range(_LISTINGS):
             offset, last = 0, None
             while True:
-                page = self._page(path, offset)
+                page = self._read_page(path, offset)
                 if last is not None and (not page or page[0][0] != last):
                     break
                 for _, name in page:
@@ -156,52 +154,47 @@ class ChromaRestReader:
                     return
                 offset, last = offset + len(page) - 1, page[-1][0]
         raise UnreadableError(
-            f"Chroma at {self._client.server}: {path} kept changing while it was listed. Run again when it is quieter."
+            f"{self._client.name}: {path} kept changing while it was listed. Run again at a quieter time."
         )
 
-    def _page(self, path: str, offset: int) -> list[tuple[str, str]]:
-        """Ids and names."""
+    def _read_page(self, path: str, offset: int) -> list[tuple[str, str]]:
+        """Read one page of a listing as pairs of id and name."""
         answer = self._client.get(path, {"limit": _NAMES_A_PAGE, "offset": offset})
-        items = [mapping(item) for item in answer] if isinstance(answer, list) else [mapping(None)]
-        pairs = [(item.get("id"), item.get("name")) for item in items]
-        found = [
-            (key, name) for key, name in pairs if isinstance(key, str) and isinstance(name, str) and name
-        ]
-        if len(found) != len(pairs):
-            raise UnreadableError(
-                f"Chroma at {self._client.server}: {path} is not a list as Chroma answers it."
-            )
+        pairs = [(text(item.get("id")), text(item.get("name"))) for item in mappings(answer)]
+        found = [(key, name) for key, name in pairs if key and name]
+        if not isinstance(answer, list) or len(found) != len(pairs):
+            raise self._client.unexpected(path)
         return found
 
-    def _counted(self, place: str) -> int:
-        count = self._client.get(f"{place}/count")
-        if not isinstance(count, int) or isinstance(count, bool):
-            raise UnreadableError(f"Chroma at {self._client.server}: {place}/count is no number.")
+    def _read_count(self, path: str) -> int:
+        count = whole(self._client.get(f"{path}/count"))
+        if count is None:
+            raise self._client.unexpected(f"{path}/count")
         return count
 
-    def _sampled(self, place: str) -> tuple[PayloadField, ...]:
-        """Servers below 1.1 keep no schema."""
-        return infer(row for row in self._rows(place, 0, _SAMPLE) if row)
+    def _sample(self, path: str) -> tuple[PayloadField, ...]:
+        """Infer the fields from the first rows: servers before 1.1 keep no schema."""
+        return infer(row for row in self._read_rows(path, 0, _SAMPLE) if row)
 
-    def _provenance(self, place: str, count: int | None) -> tuple[ProvenanceCount, ...]:
+    def _count_provenance(self, path: str, count: int | None) -> tuple[ProvenanceCount, ...]:
         counter = ValueCounter(self._fields, self._max_values)
         most = self._max_rows if count is None else min(count, self._max_rows)
         wanted = most if self._fields else 0
         while counter.rows < wanted:
-            rows = self._rows(place, counter.rows, min(_ROWS_A_PAGE, wanted - counter.rows))
+            rows = self._read_rows(path, counter.rows, min(_ROWS_A_PAGE, wanted - counter.rows))
             if not rows:
                 break
             counter.add_rows(rows)
         return counter.result(count)
 
-    def _rows(self, place: str, offset: int, limit: int) -> list[Mapping[str, Any] | None]:
-        """Payload of some rows, in the order of insertion; what ``uris=`` wrote is the field ``uri``."""
+    def _read_rows(self, path: str, offset: int, limit: int) -> list[Mapping[str, Any] | None]:
+        """Read the payload of rows in the order of insertion. What ``uris=`` wrote becomes the field ``uri``."""
         include = ["metadatas", "uris"] if "uri" in self._fields else ["metadatas"]
         body = {"include": include, "limit": limit, "offset": offset}
-        answer = mapping(self._client.post(f"{place}/get", body, reads=True))
+        answer = mapping(self._client.post(f"{path}/get", body, reads=True))
         rows = answer.get("metadatas")
         if not isinstance(rows, list):
-            raise UnreadableError(f"Chroma at {self._client.server}: {place}/get has no metadatas.")
+            raise self._client.unexpected(f"{path}/get")
         uris = answer.get("uris")
         if isinstance(uris, list) and len(uris) == len(rows):
             return [
@@ -211,12 +204,12 @@ class ChromaRestReader:
         return [mapping(row) for row in rows]
 
 
-def _stored(name: Name, answer: object) -> Stored:
+def _parse_collection(name: Name, answer: object) -> Stored:
     spec = mapping(answer)
     identity, dimension = spec.get("id"), spec.get("dimension")
     if not isinstance(identity, str) or spec.get("name") != name[-1]:
         raise UnreadableError(
-            f"Chroma: the answer about {'.'.join(name)} is not a collection as Chroma describes it."
+            f"Chroma: the answer about {'.'.join(name)} does not look like a collection of Chroma."
         )
     return Stored(
         identity=identity,

@@ -1,7 +1,7 @@
-"""What Pinecone says of an index and of its namespaces, as plain facts.
+"""Turns Pinecone's descriptions of indexes and namespaces into plain facts.
 
-From API version 2026-07 on an index describes itself by ``schema.fields`` and ``deployment``, before that by
-``dimension``, ``metric``, ``spec`` and ``embed``; both are read.
+Since API version 2026-07 an index is described by ``schema.fields`` and ``deployment``, before by ``dimension``,
+``metric``, ``spec`` and ``embed``. Both forms are read.
 https://docs.pinecone.io/reference/api/2026-07/control-plane/list_indexes
 """
 
@@ -16,11 +16,11 @@ from datahub_llmops.ingestion.sampling import described
 from datahub_llmops.net.json_values import mapping, plain, text, whole
 
 DEFAULT_NAMESPACE: Final = "__default__"
-"""What the namespace without a name is called in requests and in URNs; counts still list it as an empty name."""
+"""Name of the unnamed namespace in requests and URNs; counts still list it with an empty name."""
 
 DENSE: Final = "_values"
 SPARSE: Final = "_sparse_values"
-"""The names that Pinecone reserves for the vectors of an index whose schema gives them none."""
+"""Names that Pinecone reserves for the vectors of an index whose schema does not name them."""
 
 _TYPES: Final[Mapping[str, FieldType]] = {
     "string": "string",
@@ -30,12 +30,12 @@ _TYPES: Final[Mapping[str, FieldType]] = {
     "integer": "integer",
     "float": "float",
 }
-_WORDS: Final[Mapping[str, str]] = {
+_PINECONE_TYPES: Final[Mapping[str, str]] = {
     "integer": "number",
     "float": "number",
     "array<string>": "list of strings",
 }
-"""JSON has no integers: Pinecone stores every number as a float and answers 3 for some of them."""
+"""Our type names -> Pinecone's. It stores every number as a float, though some look like integers in JSON."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,21 +46,21 @@ class Stats:
     metric: str | None
     vector_type: str | None
     namespaces: Mapping[str, int | None]
-    """Records of each namespace, as far as Pinecone has counted them."""
+    """Number of records of each namespace, if Pinecone has counted them."""
     ambiguous: bool = False
-    """It lists both an empty name and the name that the empty one goes by."""
+    """Whether both the empty name and ``DEFAULT_NAMESPACE`` are listed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Namespace:
-    """What ``GET /namespaces`` says beside the count."""
+    """What ``GET /namespaces`` returns beside the count."""
 
     size_bytes: int | None = None
     filterable: tuple[str, ...] = ()
 
 
 def number(value: object) -> int | None:
-    """A count; Pinecone writes 64-bit numbers as text in some answers.
+    """Return a count. Some of Pinecone's answers contain 64-bit numbers as text.
 
     >>> number(20000), number("20000"), number("many"), number(None)
     (20000, 20000, None, None)
@@ -69,8 +69,8 @@ def number(value: object) -> int | None:
     return found if found is not None and found >= 0 else None
 
 
-def stats(answer: object) -> Stats | None:
-    """``None`` when this is not how Pinecone answers: then nothing is known of any namespace."""
+def parse_stats(answer: object) -> Stats | None:
+    """Parse the counts; ``None`` if the answer has an unexpected shape, so that no namespace is known."""
     spec = mapping(answer)
     listed, total = spec.get("namespaces"), number(spec.get("totalVectorCount"))
     if not isinstance(listed, Mapping) and total is None:
@@ -88,15 +88,15 @@ def stats(answer: object) -> Stats | None:
     )
 
 
-def namespace(answer: object) -> tuple[str, Namespace] | None:
-    """One entry of ``GET /namespaces``, by its name."""
+def parse_namespace(answer: object) -> tuple[str, Namespace] | None:
+    """Parse one entry of ``GET /namespaces``, and return it with its name."""
     spec = mapping(answer)
     name = spec.get("name")
     if not isinstance(name, str):
         return None
     size = number(spec.get("size_bytes"))
     fields = mapping(mapping(spec.get("schema")).get("fields"))
-    # A size of nothing is what the service says when it does not know the size.
+    # A size of 0 means that the service does not know it.
     return name or DEFAULT_NAMESPACE, Namespace(size_bytes=size or None, filterable=tuple(sorted(fields)))
 
 
@@ -109,7 +109,7 @@ class Index:
 
     @property
     def host(self) -> str | None:
-        """Where its data is; none while the index is being made."""
+        """The host of its data; ``None`` while the index is being created."""
         return text(self.info.get("host"))
 
     @property
@@ -122,7 +122,7 @@ class Index:
 
     @property
     def _fields(self) -> Mapping[str, Mapping[str, Any]]:
-        """Of the index, by name; before 2026-07 those that may be filtered by, without a type."""
+        """Fields of the index by name; before 2026-07 only the filterable ones, without types."""
         for holder in (self.info, self._spec):
             found = mapping(mapping(holder.get("schema")).get("fields"))
             if found:
@@ -132,7 +132,7 @@ class Index:
 
     @property
     def _spec(self) -> Mapping[str, Any]:
-        """Of versions before 2026-07, without its outer level."""
+        """``spec`` of API versions before 2026-07, without its outer level."""
         for inner in mapping(self.info.get("spec")).values():
             return mapping(inner)
         return {}
@@ -155,12 +155,12 @@ class Index:
 
     @property
     def can_list(self) -> bool:
-        """Pods list neither their namespaces nor their records."""
+        """Whether it can list its namespaces and records: pods cannot."""
         return self.deployment != "pod"
 
     @property
     def holds_documents(self) -> bool:
-        """Records with fields of their own, which the vectors' part of the API does not read."""
+        """Whether its records have declared fields, which the API for vectors does not read."""
         kinds = {name: spec.get("type") for name, spec in self._fields.items()}
         return any(
             (kind in ("dense_vector", "sparse_vector") and name not in (DENSE, SPARSE))
@@ -169,11 +169,11 @@ class Index:
         )
 
     def vectors(self, counted: Stats, taken: Iterable[str]) -> tuple[Vector, ...]:
-        """Dense ones before sparse ones, by name; ``#`` in front where the payload has a field of that name.
+        """Return dense, then sparse vectors by name, prefixed with ``#`` if a payload field has the same name.
 
-        What the schema leaves open of the only vector is what ``describe_index_stats`` says of the index.
+        ``describe_index_stats`` supplies what the schema does not say about the only vector of an index.
         """
-        found = sorted(self._vectors(counted), key=lambda vector: (vector.sparse, vector.name))
+        found = sorted(self._list_vectors(counted), key=lambda vector: (vector.sparse, vector.name))
         if len(found) == 1:
             only = found[0]
             dimension = only.dimension or (None if only.sparse else counted.dimension)
@@ -183,28 +183,28 @@ class Index:
             replace(vector, name=f"#{vector.name}") if vector.name in names else vector for vector in found
         )
 
-    def _vectors(self, counted: Stats) -> Iterator[Vector]:
+    def _list_vectors(self, counted: Stats) -> Iterator[Vector]:
         typed = False
         for name, spec in self._fields.items():
             kind = text(spec.get("type"))
             typed = typed or kind is not None
             if kind in ("dense_vector", "sparse_vector"):
-                yield _vector(name, spec, sparse=kind == "sparse_vector")
+                yield _build_vector(name, spec, sparse=kind == "sparse_vector")
             elif kind == "semantic_text":
                 sparse = counted.vector_type == "sparse"
-                yield _vector(SPARSE if sparse else DENSE, spec, sparse=sparse)
+                yield _build_vector(SPARSE if sparse else DENSE, spec, sparse=sparse)
             elif kind == "string":
                 for way in ("embed", "sparse_embed"):
                     if isinstance(spec.get(way), Mapping):
-                        yield _vector(f"{name}.{way}", mapping(spec[way]), sparse=way == "sparse_embed")
+                        yield _build_vector(f"{name}.{way}", mapping(spec[way]), sparse=way == "sparse_embed")
         if not typed:
             sparse = text(self.info.get("vector_type")) == "sparse"
             merged = {**self._embed, **{key: self.info.get(key) for key in ("dimension", "metric")}}
-            yield _vector(SPARSE if sparse else DENSE, merged, sparse=sparse)
+            yield _build_vector(SPARSE if sparse else DENSE, merged, sparse=sparse)
 
     @property
     def text_field(self) -> str | None:
-        """The field whose text Pinecone embeds itself; ``None`` where there are several."""
+        """The field whose text Pinecone itself embeds; ``None`` if there are several."""
         embedded = [
             name
             for name, spec in self._fields.items()
@@ -216,9 +216,9 @@ class Index:
     def fields(
         self, sampled: Iterable[PayloadField], filterable: Iterable[str] = ()
     ) -> tuple[PayloadField, ...]:
-        """Of the payload: as the schema declares them, else as the sample shows them, else by name alone."""
-        found = {name: _unknown(name) for name in filterable}
-        found |= {item.path: _in_words_of_pinecone(item) for item in sampled}
+        """Return the payload fields as declared by the schema, else as seen in the sample, else by name only."""
+        found = {name: _unknown_field(name) for name in filterable}
+        found |= {item.path: _use_pinecone_types(item) for item in sampled}
         if self.text_field is not None:
             found[self.text_field] = PayloadField(
                 path=self.text_field, type="string", native_type="string", nullable=True
@@ -230,15 +230,15 @@ class Index:
                     path=name, type=_TYPES[kind], native_type=kind, description=text(spec.get("description"))
                 )
             elif kind is None:
-                found.setdefault(name, _unknown(name))
+                found.setdefault(name, _unknown_field(name))
         return described(tuple(found[name] for name in sorted(found)))
 
     def container(self) -> Container:
-        """The index itself: its namespaces are the collections."""
+        """Return the index as the container of its namespaces, which are the collections."""
         return Container(kind="Index", name=self.name, properties=self.properties())
 
     def properties(self) -> dict[str, str]:
-        """What has no place of its own; of tags the keys, since a value may be anything."""
+        """Return facts without a field of their own. Only the keys of tags: values may be private."""
         deployment = {**self._spec, **mapping(self.info.get("deployment"))}
         capacity = mapping(self.info.get("read_capacity") or self._spec.get("read_capacity"))
         words: dict[str, object] = {
@@ -256,31 +256,31 @@ class Index:
         return {key: value for key, value in known.items() if value}
 
 
-def index(answer: object) -> Index | None:
-    """``None`` when this is not how Pinecone describes an index."""
+def parse_index(answer: object) -> Index | None:
+    """Parse an index; ``None`` if the answer has an unexpected shape."""
     spec = mapping(answer)
     name = text(spec.get("name"))
-    told = any(key in spec for key in ("schema", "deployment", "spec", "dimension", "metric"))
-    return Index(name=name, info=spec) if name and told else None
+    is_described = any(key in spec for key in ("schema", "deployment", "spec", "dimension", "metric"))
+    return Index(name=name, info=spec) if name and is_described else None
 
 
-def _vector(name: str, spec: Mapping[str, Any], *, sparse: bool) -> Vector:
+def _build_vector(name: str, spec: Mapping[str, Any], *, sparse: bool) -> Vector:
     model = text(spec.get("model"))
     return Vector(
         name=name,
         dimension=None if sparse else number(spec.get("dimension")) or None,
         metric=text(spec.get("metric")),
         sparse=sparse,
-        # Models that an index names are Pinecone's to run: it records them without their provider.
+        # Pinecone itself runs the models that an index names, and records them without a provider.
         embedding_model=f"pinecone/{model}" if model else None,
     )
 
 
-def _unknown(name: str) -> PayloadField:
+def _unknown_field(name: str) -> PayloadField:
     return PayloadField(path=name, type="unknown", native_type="unknown")
 
 
-def _in_words_of_pinecone(item: PayloadField) -> PayloadField:
+def _use_pinecone_types(item: PayloadField) -> PayloadField:
     kind: FieldType = "float" if item.type == "integer" else item.type
-    words = dict.fromkeys(_WORDS.get(word, word) for word in item.native_type.split(" | "))
+    words = dict.fromkeys(_PINECONE_TYPES.get(word, word) for word in item.native_type.split(" | "))
     return replace(item, type=kind, native_type=" | ".join(words))
