@@ -1,4 +1,4 @@
-"""What a LanceDB table says of itself: its Arrow schema, indexes and versions, as plain facts.
+"""Turns the Arrow schema, indexes and versions of a LanceDB table into plain facts.
 
 https://lancedb.github.io/lancedb/ and https://lance.org/format/table/
 """
@@ -15,12 +15,12 @@ import pyarrow as pa  # type: ignore[import-untyped]  # ships no types
 
 from datahub_llmops.assets.collections import FieldType, PayloadField, Vector
 from datahub_llmops.ingestion.sampling import described
-from datahub_llmops.net.json_values import mapping, plain, text
+from datahub_llmops.net.json_values import mapping, mappings, plain, text
 
 _FUNCTIONS: Final = b"embedding_functions"
 _NOT_THE_USERS: Final = frozenset({"embedding_functions", "pandas", "description"})
 _NOT_PARAMETERS: Final = frozenset({"runtime_hints", "metric_type", "compression"})
-"""Runtime hints are about the machine that built the index."""
+"""``runtime_hints`` belong to the machine that built the index; the others have fields of their own."""
 
 _KINDS: Final[tuple[tuple[str, FieldType], ...]] = (
     ("is_string", "string"),
@@ -43,7 +43,7 @@ _KINDS: Final[tuple[tuple[str, FieldType], ...]] = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Index:
-    """One index, of a vector or of any other column, as LanceDB lists it."""
+    """An index of a vector or of any other column."""
 
     column: str
     kind: str
@@ -70,40 +70,40 @@ class Table:
         return self.schema.metadata or {}
 
     def columns(self) -> Iterator[_Column]:
-        """Every column and what structs hold, depth first, without what vectors and lists are made of."""
+        """Yield every column and the fields of structs, depth first, without the elements of vectors and lists."""
         yield from _columns(self.schema, "", False)
 
     def vectors(self) -> tuple[Vector, ...]:
-        """Columns of fixed-size lists of floats; of other numbers where an index or a function calls them a vector."""
+        """Return columns of fixed-size float lists, and integer lists that an index or function uses as vectors."""
         return tuple(
-            self._vector(column, shape)
+            self._build_vector(column, shape)
             for column in self.columns()
-            if (shape := self._shape(column)) is not None
+            if (shape := self._find_shape(column)) is not None
         )
 
     def fields(self) -> tuple[PayloadField, ...]:
-        """All other columns, with Arrow's own types."""
-        found = (_payload(column) for column in self.columns() if self._shape(column) is None)
+        """Return all other columns with Arrow's own types."""
+        found = (_build_field(column) for column in self.columns() if self._find_shape(column) is None)
         return described(tuple(found))
 
     def functions(self) -> tuple[Mapping[str, Any], ...]:
-        """The embedding functions that the table's writer declared. Their arguments may hold keys: only names leave.
+        """Return the declared embedding functions. Their arguments may hold keys: publish only their names.
 
-        Read from the schema's metadata: LanceDB's own way raises where a function is not registered in our process.
+        They are read from the schema's metadata: LanceDB's own method raises if a function is not registered here.
         """
         try:
             found = json.loads(self._metadata.get(_FUNCTIONS, b"[]"))
         except (ValueError, RecursionError):
             return ()
-        return tuple(mapping(item) for item in found) if isinstance(found, list) else ()
+        return tuple(mappings(found))
 
     def source_column(self) -> str | None:
-        """The column that an embedding function reads, where there is one such column."""
+        """Return the column that the embedding functions read, if there is only one."""
         named = {text(function.get("source_column")) for function in self.functions()} - {None}
         return named.pop() if len(named) == 1 else None
 
     def properties(self) -> dict[str, str]:
-        """Facts without a place of their own. Of the user's metadata the keys alone: values may be private."""
+        """Return facts without a field of their own. Only the keys of the user's metadata: values may be private."""
         result: dict[str, str] = {}
         names = sorted({name for function in self.functions() if (name := text(function.get("name")))})
         if names:
@@ -120,27 +120,27 @@ class Table:
         return result
 
     def description(self) -> str | None:
-        """The one key of the schema's metadata that is written to be read."""
+        """Return ``description`` of the schema's metadata, the only value that is written for readers."""
         return self._metadata.get(b"description", b"").decode("utf-8", "replace") or None
 
-    def _shape(self, column: _Column) -> Any:
-        """The fixed-size list that a vector is kept in, ``None`` where the column is no vector."""
+    def _find_shape(self, column: _Column) -> Any:
+        """Return the fixed-size list type of a vector; ``None`` if the column is no vector."""
         kind = column.field.type
         if pa.types.is_list(kind) or pa.types.is_large_list(kind):
             kind = kind.value_type
         if not pa.types.is_fixed_size_list(kind):
             return None
         if _is_float(kind.value_type) or (
-            pa.types.is_integer(kind.value_type) and self._is_called_vector(column.path)
+            pa.types.is_integer(kind.value_type) and self._is_used_as_vector(column.path)
         ):
             return kind
         return None
 
-    def _is_called_vector(self, path: str) -> bool:
+    def _is_used_as_vector(self, path: str) -> bool:
         declared = {text(function.get("vector_column")) for function in self.functions()}
         return path in declared or any(index.column == path and index.metric for index in self.indexes)
 
-    def _vector(self, column: _Column, shape: Any) -> Vector:
+    def _build_vector(self, column: _Column, shape: Any) -> Vector:
         index = next((index for index in self.indexes if index.column == column.path), None)
         details = index.details if index is not None else {}
         compression = mapping(details.get("compression"))
@@ -150,14 +150,14 @@ class Table:
             metric=index.metric if index is not None else None,
             index_type=index.kind if index is not None else None,
             index_parameters=_parameters(details),
-            element_type=_element(shape.value_type),
+            element_type=_element_type(shape.value_type),
             quantization=text(compression.get("type")),
             multivector=column.field.type != shape,
-            embedding_model=self._model(column.path),
+            embedding_model=self._find_model(column.path),
         )
 
-    def _model(self, vector: str) -> str | None:
-        """``function/model``. A function whose model was not chosen does not record the one that it takes then."""
+    def _find_model(self, vector: str) -> str | None:
+        """Return ``function/model``. A function with its default model does not record which one that is."""
         for function in self.functions():
             arguments = mapping(function.get("model"))
             chosen = text(arguments.get("name")) or text(arguments.get("model"))
@@ -194,16 +194,16 @@ def countable(schema: Any, path: str) -> str | None:
     value = kind.value_type if several else kind
     if pa.types.is_dictionary(value):
         value = value.value_type
-    if _kind(value) not in ("string", "integer"):
+    if _field_type(value) not in ("string", "integer"):
         return None
-    head, *inner = _parts(schema, path)
+    head, *inner = _split_path(schema, path)
     quoted = '"' + head.replace('"', '""') + '"'
     place = quoted + "".join("['" + part.replace("'", "''") + "']" for part in inner)
     return f"CAST(unnest({place}) AS VARCHAR)" if several else f"CAST({place} AS VARCHAR)"
 
 
 def moment_of(version: Mapping[str, Any]) -> datetime | None:
-    """When a version was written; Lance gives it in the machine's own time zone without saying so."""
+    """Return when a version was written. Lance returns it in the machine's time zone, without a zone."""
     written = version.get("timestamp")
     return written.astimezone(UTC) if isinstance(written, datetime) else None
 
@@ -218,8 +218,8 @@ def _columns(fields: Iterable[Any], prefix: str, optional: bool) -> Iterator[_Co
             yield from _columns(children, f"{path}.", nullable)
 
 
-def _parts(schema: Any, path: str) -> list[str]:
-    """The names along a path: a name may hold dots itself."""
+def _split_path(schema: Any, path: str) -> list[str]:
+    """Split a path into names, which may contain dots themselves."""
 
     def walk(fields: Iterable[Any], rest: str) -> list[str] | None:
         for field in fields:
@@ -235,38 +235,38 @@ def _parts(schema: Any, path: str) -> list[str]:
     return walk(schema, path) or [path]
 
 
-def _payload(column: _Column) -> PayloadField:
+def _build_field(column: _Column) -> PayloadField:
     note = (column.field.metadata or {}).get(b"description", b"").decode("utf-8", "replace")
     return PayloadField(
         path=column.path,
-        type=_kind(column.field.type),
-        native_type=_native(column.field.type),
+        type=_field_type(column.field.type),
+        native_type=_native_type(column.field.type),
         nullable=column.nullable,
         description=note or None,
     )
 
 
-def _kind(kind: Any) -> FieldType:
+def _field_type(kind: Any) -> FieldType:
     if pa.types.is_dictionary(kind):
-        return _kind(kind.value_type)
+        return _field_type(kind.value_type)
     if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
         return "array"
     return next((word for check, word in _KINDS if getattr(pa.types, check)(kind)), "unknown")
 
 
-def _native(kind: Any) -> str:
-    """Arrow's own word; what a struct holds is listed as fields."""
+def _native_type(kind: Any) -> str:
+    """Return Arrow's own name. The members of a struct are fields of their own."""
     if pa.types.is_struct(kind):
         return "struct"
     if pa.types.is_fixed_size_list(kind):
-        return f"fixed_size_list<{_native(kind.value_type)}>[{kind.list_size}]"
+        return f"fixed_size_list<{_native_type(kind.value_type)}>[{kind.list_size}]"
     if pa.types.is_list(kind) or pa.types.is_large_list(kind):
-        return f"{'large_' if pa.types.is_large_list(kind) else ''}list<{_native(kind.value_type)}>"
+        return f"{'large_' if pa.types.is_large_list(kind) else ''}list<{_native_type(kind.value_type)}>"
     return f"dictionary<{kind.value_type}>" if pa.types.is_dictionary(kind) else str(kind)
 
 
-def _element(kind: Any) -> str:
-    """Arrow prints its floats as C++ does; said here as everywhere else."""
+def _element_type(kind: Any) -> str:
+    """Return the common name of an element type: Arrow prints floats as C++ does."""
     written = str(getattr(kind, "extension_name", kind))
     return {"halffloat": "float16", "float": "float32", "double": "float64"}.get(written, written)
 

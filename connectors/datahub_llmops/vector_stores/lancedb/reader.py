@@ -1,6 +1,6 @@
-"""Reads a LanceDB database: a folder, or a place in an object store. Nothing is written or created.
+"""Reads a LanceDB database: a folder, or a prefix in an object store. Nothing is written or created.
 
-Lance keeps every version of a table as files that never change: what is read is one version, whoever writes meanwhile.
+Lance keeps every version of a table in files that never change, so a read sees one version, whoever writes meanwhile.
 https://lance.org/format/table/
 """
 
@@ -34,17 +34,17 @@ _NAMES_A_PAGE: Final = 1_000
 _MANIFEST: Final = "__manifest"
 """The folder in which LanceDB keeps its namespaces."""
 _TROUBLE: Final = (ValueError, RuntimeError, OSError, LookupError, TypeError, pa.ArrowException)
-"""What LanceDB, Lance and Arrow raise. Their words may quote bytes of a file, and are not shown."""
+"""Exceptions of LanceDB, Lance and Arrow. Their texts may quote bytes of a file, and are not shown."""
 _THEIR_MODULES: Final = frozenset({"lance", "lance_namespace", "pyo3_async_runtimes", "pyo3_runtime"})
-"""Where their own exceptions come from; among them what a panic of their Rust code on a damaged file becomes, which
-cannot be imported and is not always an ``Exception``."""
+"""Modules of their other exceptions. A panic of their Rust code on a damaged file is one of them; its class cannot be
+imported, and is not always an ``Exception``."""
 _REFUSED: Final = re.compile(
     r"\bstatus: 40[13]\b|\b40[13] (Unauthorized|Forbidden)|Unauthenticated|PermissionDenied"
 )
-"""How an object store's refusal is told from its failures: Lance has one exception for both."""
+"""Tells an object store's refusal from its failures, for which Lance has a single exception."""
 _CACHE_BYTES: Final = 16 * 1024 * 1024
 _REQUEST_SECONDS: Final = 30.0
-"""The longest that a single request to an object store is waited for."""
+"""Maximum time of a single request to an object store."""
 _LATE: Final = 3
 """Calls in a row that missed their deadline, after which the store is taken to be gone."""
 
@@ -54,13 +54,13 @@ T = TypeVar("T")
 class LanceReader:
     """A ``Reader`` of one database.
 
-    ``provenance_fields`` are counted by Lance's own SQL engine over all rows, those in JSON text in at most
-    ``max_rows``; up to ``max_values`` different values each. ``timeout`` is in seconds, for opening an object
-    store, for listing all tables and for reading each, with all requests and their retries; files on this machine need
-    none.
+    Lance's own SQL engine counts ``provenance_fields`` over all rows; those in JSON text are counted in at most
+    ``max_rows``. At most ``max_values`` different values are kept of each. ``timeout`` is the deadline in seconds for
+    opening an object store, for listing all tables and for reading each table, with all requests and retries. Local
+    folders have none.
 
     Raises:
-        AccessError: no such folder, no LanceDB in it, an address that cannot be used.
+        AccessError: there is no such folder, no LanceDB in it, or the address cannot be used.
     """
 
     def __init__(
@@ -83,26 +83,26 @@ class LanceReader:
             self._shown, address = str(self._folder), str(self._folder)
             self._options: dict[str, str] | None = None
         else:
-            self._shown, address = _checked_uri(uri or "")
-            self._options = {**_bounded(min(timeout, _REQUEST_SECONDS)), **(storage_options or {})}
+            self._shown, address = _check_uri(uri or "")
+            self._options = {**_limit_requests(min(timeout, _REQUEST_SECONDS)), **(storage_options or {})}
         self._timeout = timeout
         self._breaker = Breaker(_LATE)
         name = self._folder.name if self._folder is not None else self._shown.partition("://")[2].rstrip("/")
         self._server = Container(kind="Database", name=name)
-        db = self._in_time(lambda: self._connected(address), "it was not opened")
+        db = self._in_time(lambda: self._connect(address), "it was not opened")
         if isinstance(db, ConnectorError):
             raise db
         self._db = db
 
     def names(self) -> Iterator[Name]:
-        """Tables of all namespaces, by name, each after those of the namespace around it.
+        """List the tables of all namespaces by name, those of an outer namespace first.
 
-        A namespace that cannot be listed is raised after the tables of the others.
+        The error of a namespace that cannot be listed is raised after the tables of the others.
         """
         if self._folder is not None:
             _check_folder(self._folder)
         broken: list[ConnectorError] = []
-        listed = self._in_time(lambda: list(self._names_in((), broken)), "the tables were not listed")
+        listed = self._in_time(lambda: list(self._list_names((), broken)), "the tables were not listed")
         if isinstance(listed, ConnectorError):
             raise listed
         yield from listed
@@ -119,7 +119,7 @@ class LanceReader:
         return found
 
     def close(self) -> None:
-        """Nothing is held between calls but a connection that needs no closing."""
+        """Do nothing: the connection needs no closing."""
 
     def _in_time(self, call: Callable[[], T | ConnectorError], what: str) -> T | ConnectorError:
         """Return the result of ``call``, or the error that it took too long: the engine cannot be stopped."""
@@ -137,40 +137,40 @@ class LanceReader:
             f"LanceDB at {self._shown}: {what} within {self._timeout:g} s. Raise timeout_sec, or look at the store."
         )
 
-    def _connected(self, address: str) -> Any:
+    def _connect(self, address: str) -> Any:
         try:
-            # Small caches: tables are read once each, and thousands of them must not pile up.
+            # Small caches, because each table is read once and there may be thousands.
             session = lancedb.Session(_CACHE_BYTES, _CACHE_BYTES)
             return lancedb.connect(address, storage_options=self._options, session=session)
         except _TROUBLE as error:
-            return self._unreachable(error)
+            return self._explain_listing(error)
 
     def _read(self, name: Name) -> Collection | ConnectorError:
         try:
-            return self._collection(name, self._open(name))
+            return self._build_collection(name, self._open(name))
         except BaseException as error:
             if not _is_trouble(error):
                 raise
-            return self._missing_or_broken(name, error)
+            return self._explain_reading(name, error)
 
-    def _names_in(self, space: tuple[str, ...], broken: list[ConnectorError]) -> Iterator[Name]:
-        """Tables of one namespace and of those within it."""
+    def _list_names(self, space: tuple[str, ...], broken: list[ConnectorError]) -> Iterator[Name]:
+        """Yield the tables of a namespace and of those within it; add its errors to ``broken``."""
         try:
-            tables = self._listed("tables", space)
-            spaces = self._listed("namespaces", space)
+            tables = self._list_pages("tables", space)
+            spaces = self._list_pages("namespaces", space)
         except BaseException as error:
             if not _is_trouble(error):
                 raise
-            broken.append(self._unlisted(space, error) if space else self._unreachable(error))
+            broken.append(self._explain_namespace(space, error) if space else self._explain_listing(error))
             return
         if not (space or tables or spaces):
-            broken.append(self._bare())
+            broken.append(self._explain_empty())
         yield from ((*space, table) for table in tables)
         for inner in spaces:
-            yield from self._names_in((*space, inner), broken)
+            yield from self._list_names((*space, inner), broken)
 
-    def _listed(self, what: str, space: Sequence[str]) -> list[str]:
-        """Names of all pages; a page ends at a name, so that none is lost when one before it is dropped."""
+    def _list_pages(self, what: str, space: Sequence[str]) -> list[str]:
+        """List the names of all pages. A page starts after a name, so none is lost if an earlier one is dropped."""
         ask = self._db.list_tables if what == "tables" else self._db.list_namespaces
         found: list[str] = []
         token: str | None = None
@@ -182,13 +182,13 @@ class LanceReader:
             token = page.page_token
 
     def _open(self, name: Name) -> Any:
-        # Lance opens a table of a namespace without what the connection was given.
+        # Lance does not use the options of the connection for a table in a namespace.
         return self._db.open_table(
             name[-1], namespace_path=list(name[:-1]) or None, storage_options=self._options
         )
 
-    def _collection(self, name: Name, opened: Any) -> Collection:
-        table = Table(schema=opened.schema, indexes=tuple(_indexes(opened)))
+    def _build_collection(self, name: Name, opened: Any) -> Collection:
+        table = Table(schema=opened.schema, indexes=tuple(_list_indexes(opened)))
         total = int(opened.count_rows())
         rows = Rows(opened.to_lance(), total) if total else None
         fields = (*table.fields(), *(rows.json_fields() if rows else ()))
@@ -200,7 +200,7 @@ class LanceReader:
             containers=(self._server, *(Container(kind="Namespace", name=part) for part in name[:-1])),
             vectors=table.vectors(),
             fields=fields,
-            text_field=_text_field(table, paths),
+            text_field=_find_text_field(table, paths),
             count=total,
             size_bytes=opened.stats()["total_bytes"] or None,
             created=moment_of(versions[0]) if versions else None,
@@ -212,26 +212,26 @@ class LanceReader:
             else (),
         )
 
-    def _missing_or_broken(self, name: Name, error: BaseException) -> ConnectorError:
-        """A table that is not listed any more has vanished; one that is listed exists, and could not be read."""
+    def _explain_reading(self, name: Name, error: BaseException) -> ConnectorError:
+        """Return the error of a table: it vanished if it is no longer listed, otherwise it cannot be read."""
         shown = ".".join(name)
         if self._folder is not None and not self._folder.is_dir():
             return UnreachableError(
                 f"LanceDB: the folder {self._folder} is gone. Is it on a disk that was unmounted?"
             )
         try:
-            listed = name[-1] in self._listed("tables", name[:-1])
-            if not listed and self._is_bare():
-                return self._bare()
+            listed = name[-1] in self._list_pages("tables", name[:-1])
+            if not listed and self._is_empty():
+                return self._explain_empty()
         except BaseException as listing:
             if not _is_trouble(listing):
                 raise
-            # A namespace that is not there any more cannot be listed: neither can its tables be.
+            # A namespace that no longer exists cannot be listed, and neither can its tables.
             if name[:-1] and self._lacks(name[:-1]):
                 return VanishedError(
                     f"LanceDB at {self._shown}: no namespace {'.'.join(name[:-1])} any more."
                 )
-            return self._unreachable(listing)
+            return self._explain_listing(listing)
         if not listed:
             return VanishedError(f"LanceDB at {self._shown}: no table {shown!r} any more.")
         if self._is_denied(name):
@@ -240,46 +240,46 @@ class LanceReader:
                 "read it; writing is not needed."
             )
         return UnreadableError(
-            f"LanceDB at {self._shown}: the table {shown} is there and cannot be read ({type(error).__name__}): it is "
-            "being created or dropped, or its files are damaged or incomplete. Run again; open it with lancedb if it "
-            "stays."
+            f"LanceDB at {self._shown}: the table {shown} exists but cannot be read ({type(error).__name__}): it is "
+            "being created or dropped, or its files are damaged or incomplete. Run again; if it happens again, open it "
+            "with lancedb."
         )
 
     def _lacks(self, space: tuple[str, ...]) -> bool:
         try:
-            return space[-1] not in self._listed("namespaces", space[:-1])
+            return space[-1] not in self._list_pages("namespaces", space[:-1])
         except BaseException as error:
             if not _is_trouble(error):
                 raise
             return len(space) > 1 and self._lacks(space[:-1])
 
     def _is_denied(self, name: Name) -> bool:
-        """May a file or folder of the table not be read? Of a table in a namespace the folder's name says little."""
+        """Whether a file or folder of the table may not be read. Namespaces change the names of folders."""
         if self._folder is None:
             return False
         own = f"{name[-1]}.lance" if len(name) == 1 else f"*{'$'.join(name)}"
-        places = [place for folder in self._folder.glob(own) for place in (folder, *_below(folder))]
-        return any(not _may_read(place) for place in places)
+        paths = [path for folder in self._folder.glob(own) for path in (folder, *_list_below(folder))]
+        return any(not _may_read(path) for path in paths)
 
-    def _unlisted(self, space: tuple[str, ...], error: BaseException) -> ConnectorError:
+    def _explain_namespace(self, space: tuple[str, ...], error: BaseException) -> ConnectorError:
         return UnreadableError(
             f"LanceDB at {self._shown}: the namespace {'.'.join(space)} cannot be listed ({type(error).__name__}). Run "
-            "again; look at its files if it stays."
+            "again; if it happens again, look at its files."
         )
 
-    def _is_bare(self) -> bool:
-        return not self._listed("tables", ()) and not self._listed("namespaces", ())
+    def _is_empty(self) -> bool:
+        return not self._list_pages("tables", ()) and not self._list_pages("namespaces", ())
 
-    def _bare(self) -> ConnectorError:
-        """A wrong address, or a proxy that answers in the store's place, looks like an empty database."""
+    def _explain_empty(self) -> ConnectorError:
+        """Return the error of an empty database: a wrong address or a proxy in front of the store looks like one."""
         return UnreachableError(
-            f"LanceDB at {self._shown} holds no table. Check that it was given to lancedb.connect so, and whether a "
-            "proxy answers in its place."
+            f"LanceDB at {self._shown} contains no table. Check that lancedb.connect was given the same address, and "
+            "that no proxy answers instead."
         )
 
-    def _unreachable(self, error: BaseException) -> ConnectorError:
+    def _explain_listing(self, error: BaseException) -> ConnectorError:
         hint = "Check uri, storage_options and what they may read" if self._folder is None else "Check path"
-        # Read for this alone, and not shown.
+        # The text is used only for this, and not shown.
         if _REFUSED.search(str(error)):
             return DeniedError(f"LanceDB at {self._shown} may not be listed. {hint}.")
         return UnreachableError(
@@ -291,15 +291,15 @@ def _is_trouble(error: BaseException) -> bool:
     return isinstance(error, _TROUBLE) or type(error).__module__.partition(".")[0] in _THEIR_MODULES
 
 
-def _indexes(opened: Any) -> Iterator[Index]:
+def _list_indexes(opened: Any) -> Iterator[Index]:
     for config in opened.list_indices():
         known = getattr(config, "index_details", None)
         statistics = None if known else opened.index_stats(config.name)
         yield from index_of(config, getattr(statistics, "distance_type", None))
 
 
-def _text_field(table: Table, paths: Sequence[str]) -> str | None:
-    """What an embedding function reads, else what LangChain and LlamaIndex call the text."""
+def _find_text_field(table: Table, paths: Sequence[str]) -> str | None:
+    """Return the column that an embedding function reads, else the text of LangChain's or LlamaIndex's layout."""
     declared = table.source_column()
     if declared in paths:
         return declared
@@ -307,7 +307,7 @@ def _text_field(table: Table, paths: Sequence[str]) -> str | None:
 
 
 def _version_properties(opened: Any, versions: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    """Named versions; and whether the first version, which tells when the table was made, was cleaned away."""
+    """Return the tags of versions, and whether the first version, which dates the table, was cleaned up."""
     tags = sorted((str(tag), int(at["version"])) for tag, at in opened.tags.list().items())
     found = {"tags": ", ".join(f"{tag}: version {at}" for tag, at in tags)} if tags else {}
     if versions and int(versions[0]["version"]) != 1:
@@ -316,7 +316,7 @@ def _version_properties(opened: Any, versions: Sequence[Mapping[str, Any]]) -> d
 
 
 def _check_folder(folder: Path) -> None:
-    """LanceDB itself creates a database where there is none."""
+    """Raise if there is no database in the folder, because LanceDB itself would create one."""
     hint = "Set path to the folder that was given to lancedb.connect"
     problem: ConnectorError
     try:
@@ -334,19 +334,19 @@ def _check_folder(folder: Path) -> None:
             problem = UnreachableError(f"LanceDB: path is the table {folder}. {hint}, here {folder.parent}.")
         elif not any(name == _MANIFEST or name.endswith(".lance") for name in inside):
             problem = UnreachableError(
-                f"LanceDB: the folder {folder} holds no table. {hint}; is it on a disk that is not mounted?"
+                f"LanceDB: the folder {folder} contains no table. {hint}; is it on a disk that is not mounted?"
             )
         else:
             return
     raise problem
 
 
-def _checked_uri(uri: str) -> tuple[str, str]:
-    """How a place in an object store is shown, without what may be secret, and its address."""
+def _check_uri(uri: str) -> tuple[str, str]:
+    """Return the address of an object store as it may be shown, without secrets, and as it is."""
     parts = urlsplit(uri.strip())
     if parts.scheme == "db":
         raise UnreachableError(
-            "LanceDB: db:// is LanceDB Cloud, which this connector does not read. Give the place of the files."
+            "LanceDB: db:// is LanceDB Cloud, which this connector does not read. Give the address of the files."
         )
     if (
         len(parts.scheme) < 2
@@ -362,8 +362,8 @@ def _checked_uri(uri: str) -> tuple[str, str]:
     return f"{parts.scheme}://{parts.netloc}{parts.path}", uri.strip()
 
 
-def _bounded(seconds: float) -> dict[str, str]:
-    """Object stores are asked with a time limit. https://docs.rs/object_store/latest/object_store/struct.ClientOptions.html"""
+def _limit_requests(seconds: float) -> dict[str, str]:
+    """Return the options that limit requests to object stores. https://docs.rs/object_store/latest/object_store/struct.ClientOptions.html"""
     whole = max(1, round(seconds))
     return {
         "timeout": f"{whole}s",
@@ -373,19 +373,19 @@ def _bounded(seconds: float) -> dict[str, str]:
     }
 
 
-def _below(folder: Path) -> Iterator[Path]:
-    for place, folders, files in os.walk(folder):
-        yield from (Path(place, name) for name in (*folders, *files))
+def _list_below(folder: Path) -> Iterator[Path]:
+    for parent, folders, files in os.walk(folder):
+        yield from (Path(parent, name) for name in (*folders, *files))
 
 
-def _may_read(place: Path) -> bool:
+def _may_read(path: Path) -> bool:
     try:
-        needed = os.R_OK | os.X_OK if stat.S_ISDIR(place.stat().st_mode) else os.R_OK
-        if os.access(place, needed, effective_ids=os.access in os.supports_effective_ids):
+        needed = os.R_OK | os.X_OK if stat.S_ISDIR(path.stat().st_mode) else os.R_OK
+        if os.access(path, needed, effective_ids=os.access in os.supports_effective_ids):
             return True
-        place.stat()
+        path.stat()
     except FileNotFoundError:
-        # It was removed meanwhile: nobody forbade it.
+        # It was removed in the meantime, which is no denial.
         return True
     except OSError:
         return False

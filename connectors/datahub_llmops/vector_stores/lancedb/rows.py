@@ -1,4 +1,4 @@
-"""Rows of one version of a LanceDB table: values counted by Lance's SQL, and what lies in JSON text.
+"""Reads the rows of one version of a LanceDB table: counts values by Lance's SQL, and reads JSON text.
 
 https://lance.org/guide/read_and_write/
 """
@@ -17,73 +17,73 @@ from datahub_llmops.net.json_values import mapping
 from datahub_llmops.vector_stores.lancedb.facts import countable
 
 JSON_COLUMN: Final = "metadata"
-"""Where LangChain's package for LanceDB writes a document's metadata, as JSON text."""
+"""Column in which LangChain's package for LanceDB writes a document's metadata as JSON text."""
 
 _SAMPLE: Final = 100
 _ROWS_A_BATCH: Final = 4_096
 
 
 class Rows:
-    """``data`` is a ``lance.LanceDataset`` of ``total`` rows."""
+    """The rows of ``data``, a ``lance.LanceDataset`` with ``total`` rows."""
 
     def __init__(self, data: Any, total: int) -> None:
         self._data = data
         self._total = total
-        self._sampled = list(self._json_rows(_SAMPLE))
+        self._sampled = list(self._read_json(_SAMPLE))
 
     def json_fields(self) -> tuple[PayloadField, ...]:
-        """What the JSON objects of the first rows hold; nothing where the column is absent or no JSON."""
+        """Infer fields from the JSON of the first rows; none if there is no such column or it holds no JSON."""
         found = infer(({JSON_COLUMN: row} for row in self._sampled if row), complete=self._total <= _SAMPLE)
         return tuple(field for field in found if field.path != JSON_COLUMN)
 
     def provenance(
         self, paths: Sequence[str], *, max_rows: int, max_values: int
     ) -> tuple[ProvenanceCount, ...]:
-        """In the order of ``paths``: columns by Lance over all rows, what lies in JSON text by a bounded scan."""
+        """Count in the order of ``paths``: columns by Lance over all rows, JSON text by a bounded scan."""
         found: dict[str, ProvenanceCount] = {}
         inside: list[str] = []
         for path in paths:
             values = countable(self._data.schema, path)
             if values is None:
                 inside.append(path)
-            elif count := self._counted(path, values, max_values):
+            elif count := self._count_values(path, values, max_values):
                 found[path] = count
         inside = [path for path in inside if path.startswith(f"{JSON_COLUMN}.")]
         if inside:
             counter = ValueCounter(inside, max_values)
-            counter.add_rows({JSON_COLUMN: row} for row in self._json_rows(max_rows))
+            counter.add_rows({JSON_COLUMN: row} for row in self._read_json(max_rows))
             found |= {item.field: item for item in counter.result(self._total)}
         return tuple(found[path] for path in paths if path in found)
 
-    def _counted(self, path: str, values: str, most: int) -> ProvenanceCount | None:
+    def _count_values(self, path: str, values: str, most: int) -> ProvenanceCount | None:
         source = f"(SELECT {values} AS v FROM dataset) WHERE v IS NOT NULL"
-        counts = self._pairs(
+        counts = self._query_pairs(
             f"SELECT v, count(*) AS n FROM {source} GROUP BY v ORDER BY n DESC, v LIMIT {most + 1}"
         )
-        kept = dict(counts[:most])
-        if not kept:
+        values_kept = dict(counts[:most])
+        if not values_kept:
             return None
-        carried = sum(kept.values())
+        carrying = sum(values_kept.values())
         if len(counts) > most:
-            carried = self._pairs(f"SELECT 'all' AS v, count(*) AS n FROM {source}")[0][1]
+            carrying = self._query_pairs(f"SELECT 'all' AS v, count(*) AS n FROM {source}")[0][1]
         return ProvenanceCount(
             field=path,
-            values=kept,
+            values=values_kept,
             rows_scanned=self._total,
             rows_total=self._total,
-            values_dropped=carried - sum(kept.values()),
+            values_dropped=carrying - sum(values_kept.values()),
         )
 
-    def _pairs(self, sql: str) -> list[tuple[str, int]]:
-        """The rows of a query with two columns; Lance gives them in several batches."""
+    def _query_pairs(self, sql: str) -> list[tuple[str, int]]:
+        """Return the rows of a query with two columns, which Lance returns in batches."""
         batches = self._data.sql(sql).build().to_batch_records()
         rows = [
             zip(batch.column(0).to_pylist(), batch.column(1).to_pylist(), strict=True) for batch in batches
         ]
         return [(str(value), int(number)) for batch in rows for value, number in batch]
 
-    def _json_rows(self, limit: int) -> Iterator[Mapping[str, Any]]:
-        """The column's objects, an empty one for whatever else stands there; nothing where it is no text."""
+    def _read_json(self, limit: int) -> Iterator[Mapping[str, Any]]:
+        """Yield the objects in the column, empty ones for other content; nothing if the column is not text."""
         schema = self._data.schema
         number = schema.get_field_index(JSON_COLUMN)
         if number < 0 or not (
@@ -94,10 +94,10 @@ class Rows:
         scanner = self._data.scanner(columns=[JSON_COLUMN], limit=limit, batch_size=_ROWS_A_BATCH)
         for batch in scanner.to_batches():
             for written in batch.column(0).to_pylist():
-                yield _object(written)
+                yield _parse_object(written)
 
 
-def _object(written: str | None) -> Mapping[str, Any]:
+def _parse_object(written: str | None) -> Mapping[str, Any]:
     try:
         return mapping(json.loads(written)) if written else {}
     except (ValueError, RecursionError):

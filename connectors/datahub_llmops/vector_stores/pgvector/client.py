@@ -1,7 +1,7 @@
-"""Read-only statements on a Postgres server, each with its own limits, and what its errors mean.
+"""Client of a Postgres server: read-only statements with time limits, and errors that say what they mean.
 
 Every read is one message: a read-only transaction with its own timeouts around one statement. So nothing is set on a
-session that a pooler may hand to somebody else, and an idle connection holds no snapshot.
+session that a pooler may give to another user, and an idle connection holds no snapshot.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from datahub_llmops.net.attempts import watchdog
 Row: TypeAlias = tuple[Any, ...]
 
 MAX_CONNECTIONS: Final = 4
-"""To one server at the same time, whatever the number of threads: slots are scarce on a busy one."""
+"""Maximum number of connections to one server, whatever the number of threads: busy servers have few slots."""
 
 _GRACE: Final = 2.0
 """Seconds that the server has to report its own timeout before the connection is cut off."""
@@ -40,7 +40,7 @@ _LIMITS: Final = (
     " SET LOCAL search_path = pg_catalog; {statement}; COMMIT"
 )
 
-# A refused connection carries no SQLSTATE, only the server's text; the text itself is never shown.
+# A refused connection has no SQLSTATE, only the server's text, which is never shown.
 _REFUSALS: Final[Sequence[tuple[str, type[ConnectorError], str]]] = (
     (
         r"password authentication failed|no password supplied|authentication failed",
@@ -50,7 +50,7 @@ _REFUSALS: Final[Sequence[tuple[str, type[ConnectorError], str]]] = (
     (
         r"pg_hba\.conf",
         DeniedError,
-        "its pg_hba.conf lets this user and host not in. Add a line, or set sslmode in `connection`",
+        "its pg_hba.conf rejects this user and host. Add a line, or set sslmode in `connection`",
     ),
     (
         r"role .* does not exist|not permitted to log in",
@@ -99,9 +99,9 @@ _REFUSALS: Final[Sequence[tuple[str, type[ConnectorError], str]]] = (
 
 
 class Connections:
-    """Connections to the databases of one server, opened as they are needed; safe for threads.
+    """Connections to the databases of one server, opened when they are needed. Thread-safe.
 
-    ``parameters`` are libpq's; ``timeout`` is in seconds, for a statement and for a connection to be made.
+    ``parameters`` are those of libpq. ``timeout`` limits each statement and each attempt to connect, in seconds.
     """
 
     def __init__(self, parameters: Mapping[str, str], *, timeout: float) -> None:
@@ -113,11 +113,11 @@ class Connections:
         self._busy = 0
         self._closed = False
         self.queries = 0
-        """Statements sent so far."""
+        """Number of statements sent so far."""
 
     @property
     def server(self) -> str:
-        """Where it is, without user and password."""
+        """Host and port, without user and password."""
         host = self._parameters.get("host") or self._parameters.get("hostaddr") or "localhost"
         return f"{host}:{self._parameters.get('port') or 5432}"
 
@@ -132,12 +132,12 @@ class Connections:
     def query(
         self, database: str, statement: sql.Composable, parameters: Sequence[object] = (), *, what: str
     ) -> list[Row]:
-        """Rows of one statement. ``what`` names in messages what is read: ``table public.docs``.
+        """Return the rows of one statement. Messages name ``what`` is read: ``table public.docs``.
 
         Raises:
             VanishedError: there is no such table, schema or database.
-            UnreadableError: timeout, lock, or anything that is wrong with this statement alone.
-            AccessError: the server is gone, or refuses.
+            UnreadableError: timeout, lock, or another problem of this statement only.
+            AccessError: the server is unreachable, or denies access.
         """
         with self._slot():
             connection, fresh = self._take(database)
@@ -146,7 +146,7 @@ class Connections:
             except _LostError as error:
                 if fresh:
                     raise error.meaning from None
-            # The server closes idle connections too; what it means is known after a second try.
+            # The server also closes idle connections, so try once more on a new one.
             connection = self._open(database)
             try:
                 return self._run(connection, database, statement, parameters, what)
@@ -154,7 +154,7 @@ class Connections:
                 raise error.meaning from None
 
     def close(self) -> None:
-        """Close what is idle; what is in use is closed by its user. May be called twice."""
+        """Close idle connections; others are closed when they are given back. May be called twice."""
         with self._lock:
             self._closed = True
             idle, self._idle = self._idle, []
@@ -208,9 +208,9 @@ class Connections:
                 cursor_factory=psycopg.ClientCursor,
             )
         except (psycopg.Error, UnicodeError, ValueError) as error:
-            raise self._refusal(database, str(error)) from None
+            raise self._explain_refusal(database, str(error)) from None
 
-    def _refusal(self, database: str, text: str) -> ConnectorError:
+    def _explain_refusal(self, database: str, text: str) -> ConnectorError:
         for pattern, kind, meaning in _REFUSALS:
             if re.search(pattern, text):
                 return kind(f"Postgres at {self.server}, database {database}: {meaning}.")
@@ -233,23 +233,23 @@ class Connections:
         try:
             # The server is to keep its own timeout. It cannot when it hangs, or when the network does.
             with watchdog(self._timeout + _GRACE, lambda: _shut_down(connection)) as expired:
-                rows = _rows(connection, whole, parameters)
+                rows = _fetch_rows(connection, whole, parameters)
             sound = True
             return rows
         except (psycopg.Error, UnicodeError) as error:
-            # Not `from error`: what the server complains about may hold a value.
-            meaning = self._meaning(error, f"database {database}, {what}", expired.is_set())
+            # Not `from error`: the server's text may contain a value.
+            meaning = self._explain_error(error, f"database {database}, {what}", expired.is_set())
             if connection.broken and not expired.is_set():
                 raise _LostError(meaning) from None
             raise meaning from None
         finally:
-            # After an error its transaction hangs, after a cut it is dead: neither is worth a round trip.
+            # After an error its transaction is still open, after a cut it is dead: neither is worth a round trip.
             if sound:
                 self._give_back(database, connection)
             else:
                 connection.close()
 
-    def _meaning(self, error: Exception, what: str, expired: bool) -> ConnectorError:
+    def _explain_error(self, error: Exception, what: str, expired: bool) -> ConnectorError:
         where = f"Postgres at {self.server}, {what}"
         state = getattr(error, "sqlstate", None) or ""
         if expired:
@@ -265,14 +265,14 @@ class Connections:
                 f"{where}: not read within {self._timeout:g} s. Raise timeout_sec, or lower sample_rows."
             )
         if state == "55P03":
-            return UnreadableError(f"{where}: it is locked by somebody else. Try again later.")
+            return UnreadableError(f"{where}: another session has locked it. Try again later.")
         if state[:2] in ("57", "08", "") and isinstance(error, psycopg.OperationalError):
             return UnreachableError(f"{where}: the server closed the connection. Try again later.")
         return UnreadableError(f"{where}: it could not be read (SQLSTATE {state or 'none'}).")
 
 
 class _LostError(Exception):
-    """The connection broke; ``meaning`` is what to say if it breaks again."""
+    """The connection broke; ``meaning`` is the error to raise if it breaks again."""
 
     def __init__(self, meaning: ConnectorError) -> None:
         super().__init__()
@@ -288,7 +288,7 @@ def _shut_down(connection: psycopg.Connection[Row]) -> None:
         double.shutdown(socket.SHUT_RDWR)
 
 
-def _rows(
+def _fetch_rows(
     connection: psycopg.Connection[Row], statement: sql.Composed, parameters: Sequence[object]
 ) -> list[Row]:
     with connection.cursor() as cursor:

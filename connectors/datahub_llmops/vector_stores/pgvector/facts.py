@@ -1,4 +1,4 @@
-"""What Postgres's catalog says of a table with vectors, as plain facts.
+"""Turns what Postgres's catalog says about a table with vectors into plain facts.
 
 https://github.com/pgvector/pgvector#indexing
 """
@@ -52,12 +52,12 @@ _TEXT_FIELDS: Final = (
     ({"langchain_id", "langchain_metadata", "content"}, "content"),
     ({"node_id", "metadata_", "text"}, "text"),
 )
-"""Columns by which a framework's table is known, and the one of them that holds the text."""
+"""Columns that identify a framework's table, and the one of them that holds the text."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """One row of ``pgvector_sql.TABLE``."""
+    """One row of ``queries.TABLE``."""
 
     kind: str
     rows: int | None
@@ -65,7 +65,7 @@ class Table:
     size: int | None
     pages: int
     usable: bool
-    """May the user look into its schema?"""
+    """Whether the user may access its schema."""
     comment: str | None
     partitions: tuple[str, ...]
     columns: tuple[Json, ...]
@@ -74,13 +74,14 @@ class Table:
 
     @classmethod
     def of(cls, row: Sequence[Any]) -> Table:
-        """
+        """Build it from a row of the query.
+
         >>> Table.of(("r", -1.0, 0, None, True, 8192, 1, None, None, None, None, 180004)).rows
         """
         kind, tuples, relpages, comment, usable, size, pages, parts, columns, indexes, statistics, version = (
             row
         )
-        # Before Postgres 14 a table that nobody analyzed looks like an empty one.
+        # Before Postgres 14 a table that was never analyzed looks like an empty one.
         known = tuples > 0 or (tuples == 0 and (version >= 140000 or relpages > 0))
         return cls(
             kind=kind,
@@ -97,17 +98,17 @@ class Table:
 
     @property
     def names(self) -> frozenset[str]:
-        """Its columns."""
+        """Names of its columns."""
         return frozenset(column["name"] for column in self.columns)
 
     @property
     def documents(self) -> tuple[str, ...]:
-        """Columns of JSON."""
+        """Names of its JSON columns."""
         return tuple(column["name"] for column in self.columns if column["base"] in ("json", "jsonb"))
 
     @property
     def texts(self) -> tuple[str, ...]:
-        """Columns whose values may say where a row came from."""
+        """Names of the columns whose values may say where a row came from."""
         return tuple(
             column["name"]
             for column in self.columns
@@ -116,39 +117,39 @@ class Table:
 
     @property
     def text_field(self) -> str | None:
-        """The column of the embedded text, where a framework made the table."""
+        """The column of the embedded text, if a known framework created the table."""
         return next((text for marks, text in _TEXT_FIELDS if marks <= self.names), None)
 
     def vectors(self) -> tuple[Vector, ...]:
-        """Columns of pgvector's types, and columns of bits that its indexes are over."""
+        """Return columns of pgvector's types, and bit columns with an index of pgvector."""
         indexed = {index["column"] for index in self.indexes}
         columns = [
             column
             for column in self.columns
             if column["kind"] is not None or (column["base"] == "bit" and column["name"] in indexed)
         ]
-        # A comment on the table speaks of its only vector.
+        # A comment on the table is about its only vector.
         comment = self.comment if len(columns) == 1 else None
-        return tuple(self._vector(column, comment) for column in columns)
+        return tuple(self._build_vector(column, comment) for column in columns)
 
-    def _vector(self, column: Json, table_comment: str | None) -> Vector:
+    def _build_vector(self, column: Json, table_comment: str | None) -> Vector:
         mine = [index for index in self.indexes if _is_over(index, column["name"])]
         kind = column["kind"] or "bit"
         return Vector(
             name=column["name"],
             dimension=column["dimension"],
-            metric=_joined(found[1] for index in mine if (found := _METRIC.search(index["class"]))),
-            index_type=_joined(index["method"] for index in mine),
+            metric=_join(found[1] for index in mine if (found := _METRIC.search(index["class"]))),
+            index_type=_join(index["method"] for index in mine),
             index_parameters=_parameters(mine),
             element_type=_ELEMENTS.get(kind),
             quantization=_quantization(kind, mine),
             sparse=kind == "sparsevec",
             multivector=bool(column["multi"]),
-            embedding_model=_model(column["comment"]) or _model(table_comment),
+            embedding_model=_find_model(column["comment"]) or _find_model(table_comment),
         )
 
     def fields(self, keys: Mapping[str, Iterable[str]]) -> tuple[PayloadField, ...]:
-        """The other columns, and the keys of JSON columns that a sample showed: ``metadata.source`` -> JSON types."""
+        """Return the other columns, and ``keys``: paths in JSON columns such as ``metadata.source`` -> JSON types."""
         vectors = {vector.name for vector in self.vectors()}
         columns = [
             PayloadField(
@@ -163,27 +164,29 @@ class Table:
         ]
         taken = self.names
         inner = [
-            _key(path, keys[path])
+            _build_key(path, keys[path])
             for column in self.documents
-            for path in _few([path for path in keys if path.startswith(f"{column}.") and path not in taken])
+            for path in _limit_keys(
+                [path for path in keys if path.startswith(f"{column}.") and path not in taken]
+            )
         ]
         return described((*columns, *inner))
 
     def counted(self, field: str) -> ProvenanceCount | None:
-        """What the server's statistics say of a column: its most common values, and how much of the table they are."""
+        """Return the most common values of a column from the server's statistics, with the share of rows they cover."""
         found = next((one for one in self.statistics if one["column"] == field), None)
         if found is None or not found["values"] or self.rows is None:
             return None
         shares = dict(zip(found["values"], found["shares"], strict=True))
         values = {value: max(1, round(share * self.rows)) for value, share in shares.items()}
         covered = min(1.0, sum(found["shares"]) + found["nulls"])
-        # Estimated shares of all values do not quite add up.
+        # The estimated shares of all values do not quite add up to 1.
         whole = covered > 0.999 or found["distinct"] == len(values)
         scanned = self.rows if whole else round(covered * self.rows)
         return ProvenanceCount(field=field, values=values, rows_scanned=scanned, rows_total=self.rows)
 
     def rows_of(self, value: str) -> int | None:
-        """Estimated rows of one LangChain collection, by its id."""
+        """Estimate the rows of one LangChain collection by its id."""
         counted = self.counted("collection_id")
         if counted is None:
             return None
@@ -213,7 +216,7 @@ def _quantization(kind: str, indexes: Iterable[Json]) -> str | None:
             found.add("binary")
         elif _HALF.search(expression):
             found.add("halfvec")
-    return _joined(found)
+    return _join(found)
 
 
 def _parameters(indexes: Sequence[Json]) -> dict[str, str]:
@@ -224,25 +227,25 @@ def _parameters(indexes: Sequence[Json]) -> dict[str, str]:
             key, _, value = option.partition("=")
             parameters[f"{prefix}{key}"] = value
         if index["partial"]:
-            # Its condition may hold values of the table.
+            # Do not show its condition, which may contain values of the table.
             parameters[f"{prefix}partial"] = "true"
     return parameters
 
 
-def _joined(words: Iterable[str]) -> str | None:
+def _join(words: Iterable[str]) -> str | None:
     return ", ".join(sorted(set(words))) or None
 
 
-def _model(comment: str | None) -> str | None:
+def _find_model(comment: str | None) -> str | None:
     found = _MODEL.search(comment or "")
     return found[1].rstrip(".:") if found else None
 
 
-def _few(paths: list[str]) -> list[str]:
-    """None where there are so many that they are data."""
+def _limit_keys(paths: list[str]) -> list[str]:
+    """Return the paths sorted, or none if there are so many that the keys themselves are data."""
     return sorted(paths) if len(paths) <= MAX_KEYS_OF_OBJECT else []
 
 
-def _key(path: str, types: Iterable[str]) -> PayloadField:
+def _build_key(path: str, types: Iterable[str]) -> PayloadField:
     kind, native = merged(_JSON_TYPES[name] for name in types if name in _JSON_TYPES)
     return PayloadField(path=path, type=kind, native_type="number" if native == "float" else native)

@@ -1,4 +1,4 @@
-"""What is asked of a Postgres server: its own catalog, statistics that it has already, and bounded samples.
+"""Queries of a Postgres server's own catalog, of its existing statistics, and of bounded samples.
 
 https://www.postgresql.org/docs/current/catalogs.html, https://github.com/pgvector/pgvector
 """
@@ -14,8 +14,8 @@ DATABASES: Final = sql.SQL(
     "SELECT datname FROM pg_database WHERE datallowconn AND NOT datistemplate AND datname <> 'rdsadmin' ORDER BY 1"
 )
 
-# Told by the extension that brought them, not by name: anybody may call a type "vector". Arrays of vectors and domains
-# over them hold vectors too.
+# Types are identified by their extension, not by name: anybody may call a type "vector". Arrays of vectors and domains
+# over them hold vectors, too.
 _BASE: Final = """
 WITH base AS (
   SELECT t.oid, t.typarray, t.typname::text AS kind FROM pg_extension e
@@ -30,7 +30,7 @@ _TYPES: Final = """, types AS (
   UNION ALL SELECT t.oid FROM pg_type t JOIN base b ON t.typbasetype = b.oid
 )"""
 
-# A bit column is a vector when an index of pgvector says so.
+# A bit column is a vector if it has an index of pgvector.
 _INDEXED: Final = """EXISTS (
   SELECT FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid JOIN pg_am am ON am.oid = i.relam
   WHERE x.indrelid = c.oid AND am.amname IN ('hnsw', 'ivfflat'))"""
@@ -50,7 +50,7 @@ WHERE c.relkind IN ('r', 'p', 'm') AND NOT c.relispartition AND c.relpersistence
     + _INDEXED
     + ") ORDER BY 1, 2"
 )
-"""Schema, table, and whether LangChain keeps its collections in it; a parent stands for its partitions."""
+"""Schema, table, and whether LangChain keeps collections in it. A parent stands for its partitions."""
 
 _COLUMNS: Final = """
   SELECT json_agg(json_build_object(
@@ -63,7 +63,7 @@ _COLUMNS: Final = """
   LEFT JOIN base k ON k.oid IN (t.oid, t.typbasetype) OR k.typarray = t.oid
   WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped"""
 
-# indclass and indkey are numbered alike; only the first column of a vector index is a vector.
+# indclass and indkey have the same order; only the first column of a vector index is a vector.
 _INDEXES: Final = """
   SELECT json_agg(json_build_object(
     'name', i.relname, 'method', am.amname, 'class', oc.opcname, 'options', i.reloptions,
@@ -102,14 +102,13 @@ SELECT c.relkind::text, c.reltuples, c.relpages, obj_description(c.oid, 'pg_clas
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = %s AND c.relname = %s AND c.relkind IN ('r', 'p', 'm')"""
 )
-"""Takes the columns whose statistics are wanted, schema and table."""
-
+"""Parameters: the columns whose statistics are wanted, schema and table."""
 
 _ROWS_FOR_KEYS: Final = 10_000
 
 
 def collections(schema: str) -> sql.Composed:
-    """Name and id of the collections that LangChain's ``PGVector`` keeps in one table."""
+    """Select name and id of the collections that LangChain's ``PGVector`` keeps in one table."""
     return sql.SQL("SELECT name, uuid::text FROM {} WHERE name IS NOT NULL ORDER BY 1, 2").format(
         sql.Identifier(schema, "langchain_pg_collection")
     )
@@ -127,12 +126,12 @@ def sample(
     values: int,
     by_collection: bool,
 ) -> sql.Composed:
-    """Counts over a part of a table, made by the server: rows, keys of JSON columns with their types, and values.
+    """Count rows, keys of JSON columns with their types, and values in a part of a table.
 
-    ``fields`` are provenance fields as (name, column, key of the JSON column or none). ``share`` is the percentage of
-    the table's pages to look at, ``None`` for the whole table; at most ``rows`` rows, and ``values`` different values
-    a field. The answer: (collection, what, name, value, rows); a value of ``None`` counts those left out.
-    ``by_collection`` is for LangChain's shared table, and names every collection there is.
+    ``fields`` are provenance fields as (name, column, key of the JSON column or ``None``). ``share`` is the percentage
+    of the table's pages to read, ``None`` for the whole table. At most ``rows`` rows are read, and ``values`` different
+    values returned of each field. The rows of the answer are (collection, what, name, value, rows); the value ``None``
+    counts the values left out. ``by_collection`` is for LangChain's shared table, and returns every collection.
     """
     part = (
         sql.SQL("")
@@ -150,11 +149,11 @@ def sample(
             "SELECT c, 'rows' AS what, NULL::text AS name, NULL::text AS value, count(*) AS n FROM s GROUP BY 1"
         )
     ]
-    parts += [_keys(name) for name in documents]
-    parts += [_values(name, column, key, values) for name, column, key in fields]
+    parts += [_count_keys(name) for name in documents]
+    parts += [_count_values(name, column, key, values) for name, column, key in fields]
     joined = sql.SQL(" UNION ALL ").join(parts)
     head = sql.SQL("WITH s AS {once} (SELECT {columns}{whose} FROM {table} t{part}{limit}) ").format(
-        # A sample is taken once. A whole table is cheaper to read again, by several workers, than to write aside.
+        # A sample must be taken once. A whole table is cheaper to read again, by several workers, than to store.
         once=sql.SQL("NOT MATERIALIZED" if share is None else "MATERIALIZED"),
         columns=sql.SQL(", ").join(columns or [sql.SQL("1 AS one")]),
         whose=whose,
@@ -172,7 +171,7 @@ def sample(
     return head + names
 
 
-def _keys(column: str) -> sql.Composed:
+def _count_keys(column: str) -> sql.Composed:
     return sql.SQL(
         "SELECT c, 'key', {label} || '.' || k.key, jsonb_typeof(k.value), count(*)"
         " FROM (SELECT * FROM s LIMIT {most}) s,"
@@ -180,11 +179,11 @@ def _keys(column: str) -> sql.Composed:
     ).format(label=sql.Literal(column), column=sql.Identifier(column), most=sql.Literal(_ROWS_FOR_KEYS))
 
 
-def _values(name: str, column: str, key: str | None, most: int) -> sql.Composed:
+def _count_values(name: str, column: str, key: str | None, most: int) -> sql.Composed:
     taken = sql.Identifier(column)
     if key is not None:
         taken_json = sql.SQL("s.{column} -> {key}").format(column=taken, key=sql.Literal(key))
-        # An array names several sources, an object none.
+        # An array contains several sources, an object none.
         source = sql.SQL(
             "s, jsonb_path_query({json}, '$[*]') v(j), LATERAL (SELECT v.j #>> '{{}}' AS value) w"
             " WHERE jsonb_typeof(v.j) IN ('string', 'number')"

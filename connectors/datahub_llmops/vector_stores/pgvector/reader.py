@@ -1,6 +1,6 @@
-"""Reads the tables of Postgres that hold vectors, from the server's catalog and statistics.
+"""Reads the tables of a Postgres server that hold vectors from its catalog and statistics.
 
-No table is scanned unless the recipe names it; a sample looks at a bounded number of pages.
+No table is scanned unless the recipe names it; a sample reads a bounded number of pages.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from datahub_llmops.vector_stores.pgvector.client import Connections
 from datahub_llmops.vector_stores.pgvector.facts import Table
 
 INITIAL_DATABASE: Final = "postgres"
-"""Every server has it; the list of databases is read there."""
+"""A database that every server has, where the list of databases is read."""
 
 _FEWEST_PAGES: Final = 64
 _ROWS_A_PAGE: Final = 20
-"""Of a table that nobody analyzed."""
+"""Assumed for a table that was never analyzed."""
 
 SHARED_TABLE: Final = "langchain_pg_embedding"
 
 
 @dataclass(slots=True)
 class _Counts:
-    """What a sample said of one collection, or of a whole table."""
+    """The result of a sample for one collection, or for a whole table."""
 
     rows: int = 0
     keys: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
@@ -54,7 +54,7 @@ class _Counts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Shared:
-    """LangChain's table with all its collections."""
+    """LangChain's shared table with all its collections."""
 
     table: Table
     ids: dict[str, str]
@@ -72,10 +72,10 @@ class _Plan:
 
 
 class PgvectorReader:
-    """A ``Reader`` of one server. ``connections`` are closed with it.
+    """A ``Reader`` of one server. It closes ``connections``.
 
-    ``database`` is the one to read; ``None`` lists those of the server. ``scan`` says of a table's full name whether
-    it may be read in whole to count; every other one is sampled, at most ``sample_rows`` rows.
+    It reads ``database``, or all databases of the server if that is ``None``. ``scan`` decides by the full name of a
+    table whether all of it is read for counting; of every other one at most ``sample_rows`` rows are sampled.
     """
 
     def __init__(
@@ -98,27 +98,27 @@ class PgvectorReader:
         self._shared: dict[Name, tuple[threading.Lock, list[_Shared | ConnectorError]]] = {}
 
     def names(self) -> Iterator[Name | Unlisted]:
-        """Tables by database, schema and name; of LangChain's shared table its collections too."""
+        """List tables by database, schema and name, and the collections of LangChain's shared table."""
         if self._database is not None:
-            yield from self._tables(self._database)
+            yield from self._list_tables(self._database)
             return
         rows = self._connections.query(INITIAL_DATABASE, ask.DATABASES, what="the list of databases")
         for (database,) in rows:
             try:
-                found = list(self._tables(database))
+                found = list(self._list_tables(database))
             except UnreachableError:
                 raise
             except ConnectorError as error:
                 found = [] if isinstance(error, VanishedError) else [Unlisted(name=(database,), error=error)]
             yield from found
 
-    def _tables(self, database: str) -> Iterator[Name | Unlisted]:
+    def _list_tables(self, database: str) -> Iterator[Name | Unlisted]:
         for schema, table, shared in self._connections.query(database, ask.TABLES, what="the list of tables"):
             yield (database, schema, table)
             if shared:
-                yield from self._collections(database, schema)
+                yield from self._list_collections(database, schema)
 
-    def _collections(self, database: str, schema: str) -> Iterator[Name | Unlisted]:
+    def _list_collections(self, database: str, schema: str) -> Iterator[Name | Unlisted]:
         what = f"table {schema}.langchain_pg_collection"
         try:
             rows = self._connections.query(database, ask.collections(schema), what=what)
@@ -134,23 +134,29 @@ class PgvectorReader:
                 yield (database, schema, SHARED_TABLE, name)
 
     def read(self, name: Name) -> Collection:
-        if not 3 <= len(name) <= 4 or any("\0" in part or not _encodable(part) for part in name):
+        if not 3 <= len(name) <= 4 or any("\0" in part or not _is_encodable(part) for part in name):
             raise VanishedError(f"Postgres at {self._connections.server}: no table {'.'.join(name)!r}.")
         database, schema, table = name[:3]
         if table == SHARED_TABLE:
-            shared = self._shared_table((database, schema, table))
+            shared = self._read_shared_once((database, schema, table))
             if shared is not None:
-                return self._collection(name, shared) if len(name) == 4 else _facts(name, shared.table)
+                return (
+                    self._build_collection(name, shared)
+                    if len(name) == 4
+                    else _build_from_catalog(name, shared.table)
+                )
         if len(name) == 4:
             raise VanishedError(f"Postgres at {self._connections.server}: no collection {'.'.join(name)!r}.")
-        found = self._table(name)
+        found = self._read_table(name)
         if not found.vectors():
-            # Nothing of it is a payload, so nothing is counted either.
-            return _facts(name, found)
-        plan = self._plan(name, found)
-        counts, total = self._counted(name, found, plan)
+            # It has no payload, so nothing is counted.
+            return _build_from_catalog(name, found)
+        plan = self._plan_counts(name, found)
+        counts, total = self._count(name, found, plan)
         counted = (*plan.by_statistics, *counts.provenance(total))
-        item = replace(_facts(name, found), fields=found.fields(counts.keys), provenance=tuple(counted))
+        item = replace(
+            _build_from_catalog(name, found), fields=found.fields(counts.keys), provenance=tuple(counted)
+        )
         if self._scan(".".join(name)) and plan.fields:
             return replace(item, count=counts.rows, count_is_estimate=False)
         return item
@@ -158,7 +164,7 @@ class PgvectorReader:
     def close(self) -> None:
         self._connections.close()
 
-    def _table(self, name: Name, *more: str) -> Table:
+    def _read_table(self, name: Name, *more: str) -> Table:
         database, schema, table = name[:3]
         wanted = [*{part for path in self._fields for part in (path, path.partition(".")[0])}, *more]
         rows = self._connections.query(
@@ -170,8 +176,8 @@ class PgvectorReader:
             )
         return Table.of(rows[0])
 
-    def _plan(self, name: Name, table: Table) -> _Plan:
-        """Statistics where the server has them, a sample for the rest."""
+    def _plan_counts(self, name: Name, table: Table) -> _Plan:
+        """Use statistics where the server has them, a sample for the rest."""
         columns = [path for path in self._fields if path in table.texts]
         inner: list[tuple[str, str, str | None]] = []
         for path in self._fields:
@@ -203,19 +209,19 @@ class PgvectorReader:
                 "it out by table_pattern, or set provenance.fields to []."
             )
 
-    def _counted(self, name: Name, table: Table, plan: _Plan) -> tuple[_Counts, int | None]:
+    def _count(self, name: Name, table: Table, plan: _Plan) -> tuple[_Counts, int | None]:
         if not plan.fields:
             return _Counts(), table.rows
-        counts, whole = self._sampled(name, table, plan, by_collection=False)
+        counts, whole = self._sample(name, table, plan, by_collection=False)
         found = counts.get(None, _Counts())
         return found, found.rows if whole else table.rows
 
-    def _sampled(
+    def _sample(
         self, name: Name, table: Table, plan: _Plan, *, by_collection: bool
     ) -> tuple[dict[str | None, _Counts], bool]:
-        """Counts by collection, and whether they are of the whole table."""
+        """Return the counts by collection, and whether they cover the whole table."""
         database, schema, relation = name[:3]
-        share, most = self._share(table, exact=self._scan(".".join(name[:3])))
+        share, most = self._choose_share(table, exact=self._scan(".".join(name[:3])))
         statement = ask.sample(
             schema,
             relation,
@@ -245,8 +251,8 @@ class PgvectorReader:
         read = sum(counts.rows for counts in result.values())
         return dict(result), share is None or (share >= 100 and most is not None and read < most)
 
-    def _share(self, table: Table, *, exact: bool) -> tuple[float | None, int | None]:
-        """Percentage of the pages to look at, and the most rows to take from them."""
+    def _choose_share(self, table: Table, *, exact: bool) -> tuple[float | None, int | None]:
+        """Return the percentage of the pages to read, and the maximum number of rows; ``None`` is all."""
         if exact:
             return None, None
         rows_a_page = table.rows / table.pages if table.rows and table.pages else _ROWS_A_PAGE
@@ -255,29 +261,29 @@ class PgvectorReader:
             return 100, self._sample_rows
         return round(100 * wanted / table.pages, 6), self._sample_rows
 
-    def _shared_table(self, name: Name) -> _Shared | None:
-        """LangChain's table, read once for all its collections; ``None`` for another table of that name."""
+    def _read_shared_once(self, name: Name) -> _Shared | None:
+        """Read LangChain's table once for all its collections; return ``None`` if it is another table of that name."""
         with self._lock:
             lock, known = self._shared.setdefault(name, (threading.Lock(), []))
         with lock:
             if not known:
-                table = self._table(name, "collection_id")
+                table = self._read_table(name, "collection_id")
                 if not {"collection_id", "cmetadata", "document"} <= table.names:
                     return None
                 try:
                     known.append(self._read_shared(name, table))
                 except ConnectorError as error:
-                    # What failed for one collection is not tried again for each of the others.
+                    # An error for one collection is not provoked again by each of the others.
                     known.append(error)
             if isinstance(known[0], ConnectorError):
                 raise type(known[0])(*known[0].args)
             return known[0]
 
     def _read_shared(self, name: Name, table: Table) -> _Shared:
-        plan = self._plan(name, table)
-        # Statistics are about the whole table, and do not say which collection a value belongs to.
+        plan = self._plan_counts(name, table)
+        # Statistics cover the whole table, and do not assign values to collections.
         if plan.fields:
-            counts, whole = self._sampled(name, table, plan, by_collection=True)
+            counts, whole = self._sample(name, table, plan, by_collection=True)
             named = {str(key): value for key, value in counts.items()}
             ids = {key: next(iter(value.keys.pop("", ())), "") for key, value in named.items()}
             return _Shared(table=table, ids=ids, counts=named, whole=whole)
@@ -286,14 +292,14 @@ class PgvectorReader:
         )
         return _Shared(table=table, ids=dict(rows), counts={}, whole=False)
 
-    def _collection(self, name: Name, shared: _Shared) -> Collection:
+    def _build_collection(self, name: Name, shared: _Shared) -> Collection:
         if name[3] not in shared.ids:
             raise VanishedError(f"Postgres at {self._connections.server}: collection {name[3]!r} is gone.")
         table, counts = shared.table, shared.counts.get(name[3], _Counts())
         estimate = table.rows_of(shared.ids[name[3]])
         count = counts.rows if shared.whole else estimate
         return replace(
-            _facts(name, table),
+            _build_from_catalog(name, table),
             fields=table.fields(counts.keys),
             count=count,
             count_is_estimate=count is not None and not shared.whole,
@@ -305,8 +311,8 @@ class PgvectorReader:
         )
 
 
-def _facts(name: Name, table: Table) -> Collection:
-    """What the catalog alone says."""
+def _build_from_catalog(name: Name, table: Table) -> Collection:
+    """Build a collection from the catalog only."""
     return Collection(
         name=name,
         vectors=table.vectors(),
@@ -320,7 +326,7 @@ def _facts(name: Name, table: Table) -> Collection:
     )
 
 
-def _encodable(part: str) -> bool:
+def _is_encodable(part: str) -> bool:
     try:
         part.encode()
     except UnicodeEncodeError:

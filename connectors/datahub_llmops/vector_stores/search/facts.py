@@ -1,4 +1,4 @@
-"""What the mapping and settings of an OpenSearch or Elasticsearch index say, as plain facts.
+"""Turns the mapping and settings of an OpenSearch or Elasticsearch index into plain facts.
 
 https://docs.opensearch.org/latest/mappings/supported-field-types/knn-vector/
 https://www.elastic.co/docs/reference/elasticsearch/mapping-reference/dense-vector
@@ -26,7 +26,7 @@ _TYPES: Final[Mapping[str, FieldType]] = {
     "binary": "bytes",
 }
 _QUANTIZED: Final = frozenset({"int8", "int4", "bbq"})
-"""What Elasticsearch puts before the algorithm: ``int8_hnsw`` is an ``hnsw`` of ``int8``."""
+"""Prefixes of Elasticsearch's algorithms: ``int8_hnsw`` is an ``hnsw`` of ``int8``."""
 
 _COUNTED: Final = frozenset(
     {"keyword", "constant_keyword", "wildcard", "long", "integer", "short", "byte", "unsigned_long", "ip"}
@@ -34,12 +34,12 @@ _COUNTED: Final = frozenset(
 """Types whose values the engine counts as they were written."""
 
 _MODEL_KEYS: Final = ("model_id", "model", "deployment_id")
-"""Under which an inference service keeps the name of its model."""
+"""Settings in which inference services keep the name of their model."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MappedField:
-    """One field of a mapping. ``nested_in`` is the nearest ``nested`` object that it lies in."""
+    """One field of a mapping. ``nested_in`` is the nearest ``nested`` object around it."""
 
     path: str
     schema_path: str
@@ -47,18 +47,18 @@ class MappedField:
     spec: Mapping[str, Any] = field(repr=False)
     nested_in: str | None = None
     part_of: str | None = None
-    """The field that a multi-field is another form of."""
+    """The field of which a multi-field is another form."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Countable:
-    """Where the engine can count the values of a payload field: itself, or its form as a keyword."""
+    """Where the engine can count the values of a payload field: the field itself, or its form as a keyword."""
 
     path: str
     key: str
     nested_in: str | None = None
     may_ignore: bool = False
-    """Values longer than ``ignore_above`` are not there; documents that have one name the field in ``_ignored``."""
+    """Longer values than ``ignore_above`` are missing; their documents name the field in ``_ignored``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,15 +82,15 @@ class Index:
 
     @property
     def mapped(self) -> list[MappedField]:
-        """Every field of the mapping by path, multi-fields too."""
+        """Every field of the mapping by path, including multi-fields."""
         return sorted(_walk(self._mappings), key=lambda item: item.path)
 
     def is_vector(self, item: MappedField) -> bool:
-        """OpenSearch searches ``rank_features`` as sparse vectors; in Elasticsearch they may be anything."""
+        """Whether it is a vector: ``rank_features`` are sparse vectors in OpenSearch, but anything in Elasticsearch."""
         return (
             item.kind in ("knn_vector", "dense_vector", "sparse_vector", "rank_vectors", "semantic_text")
             or (item.kind == "rank_features" and self.opensearch)
-            # OpenSearch has a type of that name too, and maps a knn_vector beside it.
+            # OpenSearch has a type of that name, too, with a knn_vector beside it.
             or (item.kind == "semantic" and "inference_id" in item.spec)
         )
 
@@ -100,24 +100,24 @@ class Index:
 
     @property
     def inference_ids(self) -> list[str]:
-        """Of the endpoints that make the index's vectors."""
+        """Ids of the inference endpoints that compute the index's vectors."""
         named = (text(item.spec.get("inference_id")) for item in self.mapped if self.is_vector(item))
         return sorted({name for name in named if name})
 
     def vectors(self, models: Mapping[str, str | None]) -> tuple[Vector, ...]:
-        """Dense ones before sparse ones, by path. ``models`` are those of the inference endpoints, by their id."""
-        found = [self._vector(item, models) for item in self.mapped if self.is_vector(item)]
+        """Return dense, then sparse vectors by path. ``models`` are those of the inference endpoints by id."""
+        found = [self._build_vector(item, models) for item in self.mapped if self.is_vector(item)]
         return tuple(sorted(found, key=lambda vector: (vector.sparse, vector.name)))
 
-    def _vector(self, item: MappedField, models: Mapping[str, str | None]) -> Vector:
+    def _build_vector(self, item: MappedField, models: Mapping[str, str | None]) -> Vector:
         if item.kind == "knn_vector":
-            found = self._knn(item)
+            found = self._build_knn(item)
         elif "inference_id" in item.spec:
-            found = _inferred(item)
+            found = _build_inferred(item)
         elif item.kind in ("dense_vector", "rank_vectors"):
-            found = _dense(item, mapping(item.spec.get("index_options")))
+            found = _build_dense(item, mapping(item.spec.get("index_options")))
         else:
-            found = _sparse(item)
+            found = _build_sparse(item)
         parameters = dict(found.index_parameters)
         if item.nested_in is not None:
             parameters["nested_in"] = item.nested_in
@@ -127,7 +127,7 @@ class Index:
         model = models.get(endpoint) if endpoint else None
         return replace(found, index_parameters=parameters, embedding_model=model or text(named))
 
-    def _knn(self, item: MappedField) -> Vector:
+    def _build_knn(self, item: MappedField) -> Vector:
         spec, method = item.spec, mapping(item.spec.get("method"))
         parameters = dict(mapping(method.get("parameters")))
         encoder = mapping(parameters.pop("encoder", None))
@@ -136,7 +136,7 @@ class Index:
         kind = plain(encoding.pop("type", None))
         words = [word for word in (text(encoder.get("name")), kind) if word]
         level = text(spec.get("compression_level"))
-        # Before 2.17 the index may say it for all; "knn" is a setting itself, so that its parts keep their dots.
+        # Before 2.17 the index may set it for all vectors. Its key has a dot, because "knn" is a setting by itself.
         legacy = self._settings.get("knn.space_type")
         space = spec.get("space_type") or method.get("space_type") or legacy
         return Vector(
@@ -145,16 +145,16 @@ class Index:
             dimension=whole(spec.get("dimension")),
             metric=text(space),
             index_type=text(method.get("name")),
-            index_parameters=_flat(
+            index_parameters=_flatten(
                 {"engine": method.get("engine"), **parameters, "encoder": encoding, **given}
             ),
-            # Answered in capitals, though it is written ``byte`` in a mapping.
+            # The answer is in capitals, though mappings write ``byte``.
             element_type=(text(spec.get("data_type")) or "").lower() or None,
-            quantization=_not_flat(" ".join(words)) or (level if level != "1x" else None),
+            quantization=_name_encoder(" ".join(words)) or (level if level != "1x" else None),
         )
 
     def fields(self) -> tuple[PayloadField, ...]:
-        """The payload with the engine's own types; a mapping never says that a field must be there."""
+        """Return the payload fields with the engine's own types. A mapping never requires a field."""
         found = (
             PayloadField(
                 path=item.path,
@@ -168,10 +168,10 @@ class Index:
         return described(tuple(found))
 
     def countable(self, path: str) -> Countable | None:
-        """Where the engine can count the values of the field ``path``; ``None`` where it cannot."""
+        """Return where the engine can count the values of the field ``path``; ``None`` if it cannot."""
         forms = [item for item in self.mapped if path in (item.path, item.part_of)]
         for item in sorted(forms, key=lambda form: (form.part_of is not None, form.path)):
-            # A normalizer changes the values, mostly to lower case: they would name other sources.
+            # A normalizer changes values, mostly to lower case, so that they would name other sources.
             changed = "normalizer" in item.spec or item.spec.get("doc_values") is False
             if item.kind in _COUNTED and not changed:
                 return Countable(
@@ -183,22 +183,22 @@ class Index:
         return None
 
     def flattened(self, wanted: Iterable[str]) -> list[Countable]:
-        """Keys of ``flattened`` objects are in no mapping, and can be counted all the same."""
+        """Return the wanted keys of ``flattened`` objects, which can be counted although no mapping has them."""
         outer = [item for item in self.mapped if item.kind == "flattened"]
         keys = [f"{item.path}.{name}" for item in outer for name in wanted]
         return [Countable(path=key, key=key, may_ignore=True) for key in keys]
 
     def unmapped(self, wanted: Iterable[str]) -> list[str]:
-        """Where fields may be that no mapping names: only looking at documents finds them."""
+        """Return the paths where unmapped fields may be, which only the documents show."""
         outer = [
-            f"{item.path}." for item in self.mapped if item.kind == "flat_object" or _keeps_out(item.spec)
+            f"{item.path}." for item in self.mapped if item.kind == "flat_object" or _has_unmapped(item.spec)
         ]
-        outer += [""] if _keeps_out(self._mappings) else []
+        outer += [""] if _has_unmapped(self._mappings) else []
         return [f"{before}{name}" for before in outer for name in wanted]
 
     @property
     def largest_page(self) -> int:
-        """How many documents one search may return."""
+        """The number of documents that one search may return."""
         return _number(self._settings.get("max_result_window")) or 10_000
 
     @property
@@ -215,9 +215,9 @@ class Index:
         return text(self._meta.get("description"))
 
     def properties(self) -> dict[str, str]:
-        """What has no place of its own; of ``_meta`` the keys alone, since a value may be anything."""
+        """Return facts without a field of their own. Only the keys of ``_meta``: values may be private."""
         words: dict[str, object] = {
-            # As DataHub's own source calls them.
+            # Named as in DataHub's own source.
             "num_shards": self._settings.get("number_of_shards"),
             "num_replicas": self._settings.get("number_of_replicas"),
             **{key: self._settings.get(key) for key in ("default_pipeline", "final_pipeline", "mode")},
@@ -226,20 +226,20 @@ class Index:
         }
         for item in self.mapped:
             if self.is_vector(item) and "inference_id" in item.spec:
-                chunking = _flat({"chunking": item.spec.get("chunking_settings")})
+                chunking = _flatten({"chunking": item.spec.get("chunking_settings")})
                 words |= {f"{item.path}.{key}": value for key, value in chunking.items()}
         known = {key: plain(value) for key, value in words.items()}
         return {key: value for key, value in known.items() if value}
 
 
 def visible_aliases(info: Mapping[str, Any]) -> list[str]:
-    """Of an index or a data stream, sorted, without hidden ones."""
+    """Return the aliases of an index or a data stream, sorted, without hidden ones."""
     named = mapping(info.get("aliases")).items()
     return sorted(name for name, spec in named if mapping(spec).get("is_hidden") is not True)
 
 
 def model_of(endpoint: Mapping[str, Any]) -> str | None:
-    """The model of an inference endpoint as ``service/model``, where the service names one.
+    """Return the model of an inference endpoint as ``service/model``, if the service names one.
 
     >>> model_of({"service": "openai", "service_settings": {"model_id": "text-embedding-3-small"}})
     'openai/text-embedding-3-small'
@@ -250,7 +250,7 @@ def model_of(endpoint: Mapping[str, Any]) -> str | None:
 
 
 def embedded_text(paths: Iterable[str]) -> str | None:
-    """The field of the embedded text in the shapes that LangChain and LlamaIndex give to an index.
+    """Return the field of the embedded text in an index of LangChain's or LlamaIndex's layout.
 
     >>> embedded_text(["text", "metadata", "metadata.source"]), embedded_text(["content", "metadata._node_content"])
     ('text', 'content')
@@ -264,7 +264,7 @@ def embedded_text(paths: Iterable[str]) -> str | None:
 def _walk(
     spec: Mapping[str, Any], path: str = "", schema_path: str = "[version=2.0]", nested_in: str | None = None
 ) -> Iterator[MappedField]:
-    """Paths with types are spelled as DataHub's ``elasticsearch`` source does, so that both mean the same field."""
+    """Yield all fields. Paths with types are written as in DataHub's own source, to mean the same field."""
     for name, value in mapping(spec.get("properties")).items():
         inner, here = mapping(value), f"{path}{name}"
         kind = text(inner.get("type")) or "object"
@@ -283,7 +283,7 @@ def _walk(
         yield from _walk(inner, f"{here}.", spelled, here if kind == "nested" else nested_in)
 
 
-def _dense(item: MappedField, options: Mapping[str, Any]) -> Vector:
+def _build_dense(item: MappedField, options: Mapping[str, Any]) -> Vector:
     algorithm = text(options.get("type")) if item.spec.get("index") is not False else None
     before, _, after = (algorithm or "").partition("_")
     quantized = before in _QUANTIZED and bool(after)
@@ -293,62 +293,62 @@ def _dense(item: MappedField, options: Mapping[str, Any]) -> Vector:
         dimension=whole(item.spec.get("dims")),
         metric=text(item.spec.get("similarity")),
         index_type=after if quantized else algorithm,
-        index_parameters=_flat({key: value for key, value in options.items() if key != "type"}),
+        index_parameters=_flatten({key: value for key, value in options.items() if key != "type"}),
         element_type=text(item.spec.get("element_type")),
         quantization=before if quantized else None,
         multivector=item.kind == "rank_vectors",
     )
 
 
-def _inferred(item: MappedField) -> Vector:
-    """Of ``semantic_text``: the engine notes what the vectors are like when the first document comes."""
+def _build_inferred(item: MappedField) -> Vector:
+    """Build the vector of ``semantic_text``. The engine records its properties with the first document."""
     settings, options = mapping(item.spec.get("model_settings")), mapping(item.spec.get("index_options"))
     sparse = settings.get("task_type") == "sparse_embedding"
     kept = mapping(options.get("sparse_vector" if sparse else "dense_vector"))
-    found = _dense(item, {key: value for key, value in kept.items() if key != "element_type"})
+    found = _build_dense(item, {key: value for key, value in kept.items() if key != "element_type"})
     named = {"inference_id": item.spec.get("inference_id")}
     return replace(
         found,
         dimension=whole(settings.get("dimensions")),
         metric=text(settings.get("similarity")),
         element_type=text(kept.get("element_type")) or text(settings.get("element_type")),
-        index_parameters={**found.index_parameters, **_flat(named)},
+        index_parameters={**found.index_parameters, **_flatten(named)},
         sparse=sparse,
     )
 
 
-def _sparse(item: MappedField) -> Vector:
+def _build_sparse(item: MappedField) -> Vector:
     method = mapping(item.spec.get("method"))
     given = {**mapping(item.spec.get("index_options")), **mapping(method.get("parameters"))}
     return Vector(
         name=item.path,
         schema_path=item.schema_path,
         index_type=text(method.get("name")),
-        index_parameters=_flat(given),
+        index_parameters=_flatten(given),
         sparse=True,
     )
 
 
-def _flat(values: Mapping[str, Any], before: str = "") -> dict[str, str]:
+def _flatten(values: Mapping[str, Any], before: str = "") -> dict[str, str]:
     found: dict[str, str] = {}
     for key, value in values.items():
         if isinstance(value, Mapping):
-            found |= _flat(value, f"{before}{key}.")
+            found |= _flatten(value, f"{before}{key}.")
         elif written := plain(value):
             found[f"{before}{key}"] = written
     return found
 
 
-def _not_flat(encoder: str) -> str | None:
-    """``flat`` is Faiss's word for no encoding."""
+def _name_encoder(encoder: str) -> str | None:
+    """Return the encoder; ``flat`` is Faiss's term for none."""
     return encoder if encoder and encoder != "flat" else None
 
 
-def _keeps_out(spec: Mapping[str, Any]) -> bool:
-    """Does it hold fields that it does not map? The engine writes ``false`` as a word or as JSON's own."""
+def _has_unmapped(spec: Mapping[str, Any]) -> bool:
+    """Whether it holds unmapped fields. The engine writes ``false`` as a string or as JSON's own."""
     return spec.get("enabled") is False or plain(spec.get("dynamic")) in ("false", "runtime")
 
 
 def _number(value: object) -> int | None:
-    """Settings are texts."""
+    """Return a number; settings contain them as text."""
     return int(value) if isinstance(value, str) and value.isdecimal() else whole(value)
