@@ -247,7 +247,9 @@ def _langchain(url: str) -> None:
 
 def _llama(url: str) -> None:
     """Through its own package and Elasticsearch's own client; in a process of its own, whose event loop it patches."""
-    written = "from vector_stores.search import service; service.write_with_llamaindex(__import__('sys').argv[1])"
+    written = (
+        "from vector_stores.search import service; service.write_with_llamaindex(__import__('sys').argv[1])"
+    )
     subprocess.run([sys.executable, "-c", written, url], check=True, cwd=paths.TESTS, timeout=120)
 
 
