@@ -1,6 +1,6 @@
-"""The demo's application: three questions over the demo's index with LangChain, the first of them with LlamaIndex too.
+"""The demo's application. It answers three questions over the collection with LangChain, one with LlamaIndex too.
 
-What makes its answers traceable is ``attach`` and, since each answer has several parts, ``lineage.answer()``.
+``attach`` makes its answers traceable. ``lineage.answer()`` joins the parts of each answer.
 
     python examples/demo/ask.py demo/chroma demo/answers.db
 """
@@ -33,7 +33,7 @@ PROMPT = {"prompt_name": "answer-from-docs", "prompt_version": "1"}
 
 
 def with_langchain(base: KnowledgeBase, question: str) -> tuple[str, str]:
-    """The answer's id, and the answer."""
+    """Return the id of the answer, and the answer."""
     retriever = base.langchain.as_retriever(search_kwargs={"k": PASSAGES})
     prompt = ChatPromptTemplate.from_template(TEMPLATE)
     prompt.metadata = PROMPT
@@ -44,7 +44,7 @@ def with_langchain(base: KnowledgeBase, question: str) -> tuple[str, str]:
 
 
 class TextOnly(BaseNodePostprocessor):
-    """Keeps the payload out of the prompt: LlamaIndex puts it before each passage unless told not to."""
+    """Keeps the payload out of the prompt. By default LlamaIndex writes it before each passage."""
 
     @override
     def _postprocess_nodes(
@@ -56,7 +56,7 @@ class TextOnly(BaseNodePostprocessor):
 
 
 class HashedByLlamaIndex(BaseEmbedding):
-    """The stand-in embedding as LlamaIndex wants it."""
+    """The stand-in embedding with the interface of LlamaIndex."""
 
     @override
     def _get_query_embedding(self, query: str) -> list[float]:
@@ -72,7 +72,7 @@ class HashedByLlamaIndex(BaseEmbedding):
 
 
 class QuotedByLlamaIndex(CustomLLM):
-    """The stand-in model as LlamaIndex wants it."""
+    """The stand-in model with the interface of LlamaIndex."""
 
     @property
     @override
@@ -91,7 +91,7 @@ class QuotedByLlamaIndex(CustomLLM):
 
 
 def with_llamaindex(base: KnowledgeBase, question: str) -> tuple[str, str]:
-    """The same index, prompt and stand-ins by a query engine, which is one answer by itself."""
+    """Answer with a LlamaIndex query engine over the same collection, prompt and stand-ins. A query is one answer."""
     store = ChromaVectorStore(chroma_collection=base.collection)
     template = TEMPLATE.replace("{context}", "{context_str}").replace("{question}", "{query_str}")
     engine = VectorStoreIndex.from_vector_store(store, embed_model=HashedByLlamaIndex()).as_query_engine(

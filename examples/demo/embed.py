@@ -1,8 +1,8 @@
-"""The demo's embedding job: rows of the warehouse, cut into chunks, embedded, kept in a Chroma collection.
+"""The demo's embedding job: it splits rows of the warehouse into chunks, and embeds them into a Chroma collection.
 
-It is an ordinary LangChain job: a record manager remembers what is in the index, so that a second run writes nothing.
-Two things are ours: ``attach``, and ``lineage.index`` in place of LangChain's ``index``, which stamps each chunk with
-the row that it came from. What the job reads, column by column, recipes/chroma.dhub.yaml declares.
+It is an ordinary LangChain job. A record manager knows what the collection contains, so a second run writes nothing.
+Two calls are ours: ``attach``, and ``lineage.index`` in place of LangChain's ``index``, which stamps each chunk with
+the row that it came from. recipes/chroma.dhub.yaml declares which columns the job reads.
 
     python examples/demo/embed.py demo/warehouse.db demo/chroma demo/answers.db
 """
@@ -27,7 +27,7 @@ QUERY = Path(__file__).with_name("embed.sql")
 
 
 def rows(warehouse: Path) -> Iterator[Document]:
-    """What the query gives, a document a row."""
+    """Yield one document for each row of the query."""
     database = sqlite3.connect(f"file:{warehouse}?mode=ro", uri=True)
     try:
         for key, name, doc, module, maintainer in database.execute(QUERY.read_text()):

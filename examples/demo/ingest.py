@@ -1,7 +1,7 @@
-"""Run recipes one after the other through DataHub's own pipeline, with a line or two for each.
+"""Runs recipes one after the other through DataHub's own pipeline, and prints a line or two for each.
 
-The same as ``datahub ingest -c RECIPE`` for each of them, without its check for a newer DataHub, which waits for
-the network. Ends with exit code 1 when a recipe reported a failure; the recipes before it stand.
+It does the same as ``datahub ingest -c RECIPE`` for each of them, but does not look for a newer DataHub, which would
+wait for the network. It exits with code 1 if a recipe reports a failure; the results of the recipes before it stay.
 
     python examples/demo/ingest.py RECIPE...
 """
@@ -15,7 +15,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-# Before DataHub is imported, which reads it then.
+# DataHub reads this variable when it is imported.
 os.environ.setdefault("DATAHUB_TELEMETRY_ENABLED", "false")
 
 from datahub.configuration.common import ConfigurationError
@@ -26,14 +26,14 @@ from datahub_llmops.errors import LlmopsError
 
 EXPECTED = {
     "Failed to get default db and schema names for view": (
-        "expected: DataHub's sqlalchemy source says so of every SQLite view, whose name has two parts and not three;"
-        " the view's lineage is read all the same"
+        "expected: DataHub's sqlalchemy source warns about SQLite views, whose names have two parts instead of three;"
+        " it still reads the lineage of the view"
     ),
 }
 
 
 def notices(kind: str, entries: Sequence[Any]) -> list[str]:
-    """What a report says of failures or warnings, a line each."""
+    """Format the failures or warnings of a report, one line for each."""
     lines = []
     for entry in entries:
         message = getattr(entry, "message", None) or str(entry)
@@ -49,19 +49,19 @@ def notices(kind: str, entries: Sequence[Any]) -> list[str]:
 
 
 def run(path: str) -> tuple[bool, Mapping[str, Any]]:
-    """Run one recipe; whether it is whole, and what its sink says."""
+    """Run one recipe. Returns whether it had no failures, and the report of its sink."""
     started = time.monotonic()
     recipe = load_config_file(path, resolve_env_vars=True)
     pipeline = Pipeline.create(recipe)
     pipeline.run()
     source, sink = pipeline.source.get_report(), pipeline.sink.get_report()
     stored = sink.as_obj()
-    told = ", ".join(
+    counts = ", ".join(
         f"{stored[word]} {word}" for word in ("changed", "unchanged", "removed") if word in stored
     )
     took = time.monotonic() - started
     print(
-        f"{path} ({recipe['source']['type']}): {told or f'{sink.total_records_written} records'}, {took:.1f} s"
+        f"{path} ({recipe['source']['type']}): {counts or f'{sink.total_records_written} records'}, {took:.1f} s"
     )
     failures = [*source.failures, *sink.failures]
     for line in [*notices("failure", failures), *notices("warning", [*source.warnings, *sink.warnings])]:
@@ -73,7 +73,7 @@ def run(path: str) -> tuple[bool, Mapping[str, Any]]:
 def main() -> None:
     if len(sys.argv) < 2:
         sys.exit("usage: python examples/demo/ingest.py RECIPE...")
-    # What matters of the log is in the reports, which are printed.
+    # The reports, which are printed, contain everything important of the log.
     logging.disable(logging.WARNING)
     changes = 0
     for path in sys.argv[1:]:

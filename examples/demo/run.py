@@ -1,7 +1,7 @@
-"""The main job on one machine: a warehouse, an embedding job, recipes, an application, and the way back from its
+"""Runs the whole demo: a warehouse, an embedding job, recipes, an application, and the way back from its
 answers to columns, owners and terms.
 
-Every step is a command that it prints first, to be typed again by hand.
+Every step is a command. The script prints it first, so that you can repeat it by hand.
 
     python examples/demo/run.py
 """
@@ -29,7 +29,7 @@ RECIPES = (
 ANSWERS = "./demo/answers.db"
 AFTERWARDS = ("recipes/runs.dhub.yaml", "recipes/propagation.dhub.yaml")
 ASKED = 4
-"""Answers that examples/demo/ask.py gives."""
+"""Number of answers that examples/demo/ask.py gives."""
 COMMAND = ("datahub-llmops", "--catalog", CATALOG)
 
 NEXT = """\
@@ -45,21 +45,21 @@ NEXT = """\
 {command} --catalog {catalog} search entry
 {command} --catalog {catalog} export demo/metadata.json
 
-The last one writes a file that DataHub's own `file` source replays into a server. Or run the recipes against the
-server themselves: docs/index.md says how. What was made here lies in demo/; delete it when you are done.
+The last command writes a file that DataHub's own `file` source can load into a server. You can also run the recipes
+against the server: see docs/index.md. The demo's files are in demo/; delete the folder when you are done.
 
-The recipe names openai/text-embedding-3-small as its model, as yours would; here a local hashing embedding stood in
-for it, and a local model that only quotes answered, so that no key and no download was needed.
+The recipe names openai/text-embedding-3-small as its model, as yours would. In the demo a local hashing embedding
+replaces it, and a local model that only quotes gives the answers, so it needs no key and no download.
 """
 
 
 def step(title: str, *command: str) -> None:
-    """Say what comes, run it, stop where it fails."""
+    """Announce and run a command, and exit if it fails."""
     _run(title, command, None)
 
 
 def step_read(title: str, *command: str) -> str:
-    """The same, and what it printed."""
+    """Run a command like ``step``, and return what it printed."""
     printed = _run(title, command, subprocess.PIPE).stdout
     print(printed, end="", flush=True)
     return printed
@@ -67,7 +67,7 @@ def step_read(title: str, *command: str) -> str:
 
 def _run(title: str, command: Sequence[str], output: int | None) -> subprocess.CompletedProcess[str]:
     print(f"\n== {title}\n$ {shlex.join(command)}", flush=True)
-    # From the environment that this script runs in, whatever stands first on the PATH.
+    # Use the environment of this script, not the first one on the PATH.
     program = str(Path(sys.executable).with_name(command[0]))
     finished = subprocess.run([program, *command[1:]], cwd=ROOT, check=False, stdout=output, text=True)
     if finished.returncode:
@@ -89,7 +89,7 @@ def main() -> None:
          *COMMAND, "lineage", "sqlite:main.maintainers#email", "--down", "--columns")  # fmt: skip
     step("6. An application on the index: LangChain, and once LlamaIndex, with one line that records its answers",
          "python", "examples/demo/ask.py", "demo/chroma", ANSWERS)  # fmt: skip
-    step("7. What was recorded, into the catalog, as a schedule would do it",
+    step("7. What was recorded goes into the catalog, as on a schedule",
          "python", "examples/demo/ingest.py", *AFTERWARDS)  # fmt: skip
     answers = step_read("8. The answers, newest first",
                         "datahub-llmops", "answers", "--limit", str(ASKED), "--store", ANSWERS)  # fmt: skip

@@ -1,7 +1,7 @@
-"""What stands in for your own models in the demo: no key, network or download, the same results everywhere.
+"""Stand-ins for your own models in the demo. They need no key, network or download, and always give the same results.
 
-The embedding hashes words: it finds texts that share words, not texts that share a meaning. The model does not write,
-it quotes, and says so. And the demo's one collection, as both the job and the application open it.
+The embedding hashes words, so it finds texts that share words, not texts that share a meaning. The model only quotes,
+and says so. The job and the application also open the demo's collection here.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ Question: {question}"""
 
 
 class HashingEmbeddings(Embeddings):
-    """Stands in for the user's model: counts words in ``DIMENSIONS`` buckets, signed, at unit length."""
+    """Replaces the user's model: it counts words in ``DIMENSIONS`` signed buckets, at unit length."""
 
     @override
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
@@ -50,14 +50,14 @@ class HashingEmbeddings(Embeddings):
 
 
 def quote(prompt: str) -> str:
-    """An answer to ``TEMPLATE`` filled in: the first sentence of the first passage."""
+    """Answer a filled ``TEMPLATE`` with the first sentence of the first passage."""
     passage = prompt.partition("\n\n")[2]
     sentence = re.split(r"(?<=[.:])\s|\n\n", passage.strip(), maxsplit=1)[0]
     return f"[a stand-in for a model, which quotes] {' '.join(sentence.split())}"
 
 
 class ChatStandIn(SimpleChatModel):
-    """LangChain's side of the stand-in."""
+    """The stand-in model with the interface of LangChain."""
 
     model: str = MODEL
 
@@ -83,14 +83,14 @@ class ChatStandIn(SimpleChatModel):
 
 @dataclass(frozen=True, slots=True)
 class KnowledgeBase:
-    """The collection, raw and as LangChain's vector store."""
+    """The demo's collection, as Chroma's client sees it and as a LangChain vector store."""
 
     collection: chromadb.Collection
     langchain: Chroma
 
 
 def knowledge_base(folder: str) -> KnowledgeBase:
-    """Open the collection in a Chroma folder, or make it."""
+    """Open the collection in a Chroma folder, and create it if necessary."""
     client = chromadb.PersistentClient(folder, settings=Settings(anonymized_telemetry=False))
     store = Chroma(
         COLLECTION,

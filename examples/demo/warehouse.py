@@ -1,6 +1,6 @@
-"""Build the demo's warehouse: the docstrings of Python's standard library as a SQLite database.
+"""Builds the demo's warehouse: the docstrings of Python's standard library as a SQLite database.
 
-Three related tables and a view, filled from the sources of the Python that runs this script. Nothing is
+It has three related tables and a view, filled from the sources of the Python that runs this script. Nothing is
 imported, the sources are parsed. The maintainers are invented: no real person is named, and every address is
 at example.org.
 
@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from zlib import crc32
 
-# Constraints are named and the view says main.x: DataHub's sqlalchemy source fails on a foreign key without a
+# Constraints have names and the view writes main.x: DataHub's sqlalchemy source fails on a foreign key without a
 # name, and draws the lineage of an unqualified table to an asset that does not exist.
 SCHEMA = """
 create table maintainers (
@@ -83,7 +83,7 @@ class Entry:
 
 
 def library_files() -> Iterator[tuple[str, Path]]:
-    """Name and path of every public module of the standard library that is written in Python, in order."""
+    """Yield the name and path of every public module of the standard library that is written in Python, in order."""
     root = Path(sysconfig.get_paths()["stdlib"])
     for path in sorted(root.rglob("*.py")):
         parts = path.relative_to(root).with_suffix("").parts
@@ -94,7 +94,7 @@ def library_files() -> Iterator[tuple[str, Path]]:
 
 
 def public_entries(module: str, tree: ast.Module) -> Iterator[Entry]:
-    """Public classes, methods and functions of a module that have a docstring, in the order of the source."""
+    """Yield the public classes, methods and functions of a module that have a docstring, in the order of the source."""
 
     def walk(body: list[ast.stmt], prefix: str, inside_class: bool) -> Iterator[Entry]:
         for node in body:
@@ -121,7 +121,7 @@ def public_entries(module: str, tree: ast.Module) -> Iterator[Entry]:
 
 
 def invented_maintainers() -> Iterator[tuple[int, str, str, str]]:
-    """People who do not exist, the same ones on every machine."""
+    """Yield people who do not exist. They are the same on every machine."""
     for number in range(MAINTAINERS):
         given, family = GIVEN[number % len(GIVEN)], FAMILY[number * 7 % len(FAMILY)]
         address = f"{given}.{family}@example.org".lower()
@@ -129,7 +129,7 @@ def invented_maintainers() -> Iterator[tuple[int, str, str, str]]:
 
 
 def fingerprint() -> int:
-    """Says which Python and which version of this script made a warehouse; fits ``PRAGMA user_version``."""
+    """Identify the Python and the version of this script that build a warehouse. It fits ``PRAGMA user_version``."""
     made_by = sys.version.encode() + Path(__file__).read_bytes()
     return int.from_bytes(hashlib.sha256(made_by).digest()[:4], "big") >> 1
 
@@ -153,7 +153,7 @@ def fill(database: sqlite3.Connection) -> None:
 
 
 def build(target: Path) -> bool:
-    """Build the warehouse unless this Python built it before; true when it was built."""
+    """Build the warehouse unless this Python already did. Returns whether it built one."""
     if target.exists():
         existing = sqlite3.connect(target)
         try:
