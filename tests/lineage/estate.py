@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping
 from typing_extensions import override
 
 from datahub_llmops.lineage.job_config import UpstreamConfig
-from datahub_llmops.lineage.provenance import ProvenanceConfig, compile
+from datahub_llmops.lineage.provenance import ProvenanceConfig, compile_rules
 from datahub_llmops.lineage.schema_lookup import NoCatalog, SchemaLookup
 from datahub_llmops.lineage.sql.trace import SqlLineage, trace
 
-RULES = compile(ProvenanceConfig(), env="PROD")
+RULES = compile_rules(ProvenanceConfig(), env="PROD")
 
 TABLES: Mapping[str, str | None] = {
     "docs": "id title body tags author_id meta",

@@ -11,8 +11,8 @@ from datahub_llmops.lineage.declared_jobs import (
     FoundBy,
     Input,
     JobLineage,
-    join,
-    resolve,
+    merge_sources,
+    trace_job,
 )
 from datahub_llmops.lineage.provenance import SourceCount
 from datahub_llmops.lineage.schema_lookup import NoCatalog, SchemaLookup
@@ -62,7 +62,7 @@ RECIPE = job(
 
 
 def test_the_recipe() -> None:
-    lineage = resolve(RECIPE, collection("id", "name", "maintainer", "source"), INDEX, tables("sqlite"))
+    lineage = trace_job(RECIPE, collection("id", "name", "maintainer", "source"), INDEX, tables("sqlite"))
     assert lineage.inputs == (
         Input(urn=urn("sqlite", "main.authors"), found_by=("declared",)),
         Input(urn=urn("sqlite", "main.docs"), found_by=("declared",)),
@@ -81,7 +81,7 @@ def test_the_recipe() -> None:
 
 class TestFields:
     def test_a_name_in_another_case_is_equal(self) -> None:
-        lineage = resolve(
+        lineage = trace_job(
             job(upstream=sql("select ID, Body as BODY from docs"), text_columns=["body"]),
             collection("Id"),
             INDEX,
@@ -94,19 +94,19 @@ class TestFields:
         }
 
     def test_an_exact_name_comes_before_another_case(self) -> None:
-        lineage = resolve(
+        lineage = trace_job(
             job(upstream=sql("select title from docs")), collection("Title", "title"), INDEX, tables("sqlite")
         )
         assert edges(lineage) == {"main.docs.title -> title"}
 
     def test_two_cases_are_nobodys(self) -> None:
-        lineage = resolve(
+        lineage = trace_job(
             job(upstream=sql("select TITLE from docs")), collection("Title", "title"), INDEX, tables("sqlite")
         )
         assert edges(lineage) == set()
 
     def test_nested_metadata(self) -> None:
-        lineage = resolve(
+        lineage = trace_job(
             job(upstream=sql("select title, body from docs"), fields={"title": "heading"}),
             collection("metadata.heading", "metadata.body"),
             INDEX,
@@ -115,7 +115,7 @@ class TestFields:
         assert edges(lineage) == {"main.docs.title -> metadata.heading", "main.docs.body -> metadata.body"}
 
     def test_what_is_mapped_goes_there_only(self) -> None:
-        lineage = resolve(
+        lineage = trace_job(
             job(upstream=sql("select title, body as name from docs"), fields={"title": "name"}),
             collection("name", "title"),
             INDEX,
@@ -124,7 +124,7 @@ class TestFields:
         assert edges(lineage) == {"main.docs.title -> name"}
 
     def test_a_mapped_field_that_the_index_does_not_have(self) -> None:
-        lineage = resolve(
+        lineage = trace_job(
             job(upstream=sql("select title from docs"), fields={"title": "gone"}),
             collection("name"),
             INDEX,
@@ -135,7 +135,7 @@ class TestFields:
 
     @pytest.mark.parametrize("options", [{"text_columns": ["nope"]}, {"fields": {"nope": "name"}}])
     def test_a_column_that_the_sql_does_not_give(self, options: dict[str, Any]) -> None:
-        lineage = resolve(
+        lineage = trace_job(
             job(upstream=sql("select title from docs"), **options),
             collection("name"),
             INDEX,
@@ -144,7 +144,7 @@ class TestFields:
         assert warned(lineage) == [("Column not in the output", "job embed-docs: nope")]
 
     def test_a_column_behind_a_star_that_is_not_known(self) -> None:
-        lineage = resolve(
+        lineage = trace_job(
             job(upstream=sql("select * from raw"), text_columns=["body"]),
             collection(),
             INDEX,
@@ -163,7 +163,7 @@ class TestFields:
             Vector(name="body_vector", multivector=True),
             Vector(name="words", sparse=True),
         )
-        lineage = resolve(
+        lineage = trace_job(
             job(upstream=sql("select title, body from docs"), text_columns=["title", "body"]),
             collection(text=None, vectors=vectors),
             INDEX,
@@ -176,7 +176,7 @@ class TestFields:
         }
 
     def test_nowhere_for_the_text(self) -> None:
-        lineage = resolve(
+        lineage = trace_job(
             job(upstream=sql("select body from docs"), text_columns=["body"]),
             collection(text=None, vectors=()),
             INDEX,
@@ -193,7 +193,7 @@ class TestUpstreams:
                 urn("postgres", "crm.public.people"): ["id", "email"],
             }
         )
-        lineage = resolve(
+        lineage = trace_job(
             job(
                 upstream=[
                     sql("select id, body from docs"),
@@ -219,7 +219,7 @@ class TestUpstreams:
         assert lineage.warnings == ()
 
     def test_tables(self) -> None:
-        lineage = resolve(
+        lineage = trace_job(
             job(
                 upstream={"platform": "sqlite", "tables": ["main.Docs", "authors"]},
                 text_columns=["body"],
@@ -244,7 +244,7 @@ class TestUpstreams:
         assert lineage.sql == ()
 
     def test_a_text_column_that_two_tables_have(self) -> None:
-        lineage = resolve(
+        lineage = trace_job(
             job(upstream={"platform": "sqlite", "tables": ["docs", "comments"]}, text_columns=["body"]),
             collection(),
             INDEX,
@@ -256,7 +256,7 @@ class TestUpstreams:
     def test_tables_by_urn(self) -> None:
         given = urn("postgres", "SHOP.public.docs")
         lookup = Known({urn("postgres", "shop.public.docs"): ["body"]})
-        lineage = resolve(
+        lineage = trace_job(
             job(upstream={"platform": "postgres", "tables": [given]}, text_columns=["body"]),
             collection(),
             INDEX,
@@ -266,7 +266,7 @@ class TestUpstreams:
         assert edges(lineage) == {"shop.public.docs.body -> document", "shop.public.docs.body -> embedding"}
 
     def test_an_unknown_table(self) -> None:
-        lineage = resolve(
+        lineage = trace_job(
             job(upstream={"platform": "sqlite", "tables": ["nowhere"]}), collection(), INDEX, tables("sqlite")
         )
         assert [title for title, _ in warned(lineage)] == ["Unknown table"]
@@ -274,7 +274,7 @@ class TestUpstreams:
         assert lineage.unknown == (urn("sqlite", "main.nowhere"),)
 
     def test_tables_without_a_catalog(self) -> None:
-        lineage = resolve(
+        lineage = trace_job(
             job(upstream={"platform": "sqlite", "tables": ["main.Docs"]}, text_columns=["body"]),
             collection(),
             INDEX,
@@ -285,11 +285,11 @@ class TestUpstreams:
 
     @pytest.mark.parametrize("lookup", [NoCatalog(), tables("sqlite")])
     def test_no_upstream(self, lookup: SchemaLookup) -> None:
-        lineage = resolve(job(), collection("id"), INDEX, lookup)
+        lineage = trace_job(job(), collection("id"), INDEX, lookup)
         assert (lineage.inputs, lineage.columns, lineage.warnings) == ((), (), ())
 
     def test_files_that_sql_reads(self) -> None:
-        lineage = resolve(
+        lineage = trace_job(
             job(
                 upstream=sql("select body from read_parquet('s3://lake/docs.parquet')", "duckdb"),
                 text_columns=["body"],
@@ -314,7 +314,7 @@ class TestJoin:
             SourceCount(urn=urn("sqlite", "main.docs"), chunks=5),
             SourceCount(urn=urn("s3", "kb/a"), chunks=7),
         ]
-        joined = join([self.lineage("main.docs", "main.authors")], found)
+        joined = merge_sources([self.lineage("main.docs", "main.authors")], found)
         assert joined.jobs[0].inputs == (
             Input(urn=urn("sqlite", "main.docs"), found_by=("declared", "payload"), chunks=5),
             Input(urn=urn("sqlite", "main.authors"), found_by=("declared",)),
@@ -326,7 +326,7 @@ class TestJoin:
             SourceCount(urn=urn("sqlite", "main.DOCS"), chunks=5),
             SourceCount(urn=urn("sqlite", "main.docs"), chunks=2),
         ]
-        joined = join([self.lineage("main.Docs")], found)
+        joined = merge_sources([self.lineage("main.Docs")], found)
         assert joined.jobs[0].inputs == (
             Input(urn=urn("sqlite", "main.Docs"), found_by=("declared", "payload"), chunks=7),
         )
@@ -334,23 +334,23 @@ class TestJoin:
 
     def test_objects_are_told_apart_by_case(self) -> None:
         found = [SourceCount(urn=urn("s3", "kb/A"), chunks=1), SourceCount(urn=urn("s3", "kb/a"), chunks=2)]
-        assert [one.chunks for one in join([], found).rest] == [1, 2]
+        assert [one.chunks for one in merge_sources([], found).rest] == [1, 2]
 
     def test_ways_stand_in_their_order(self) -> None:
         found = [SourceCount(urn=urn("sqlite", "a"), chunks=1)]
-        joined = join([self.lineage("a", found_by=("declared", "hook"))], found)
+        joined = merge_sources([self.lineage("a", found_by=("declared", "hook"))], found)
         assert joined.jobs[0].inputs[0].found_by == ("declared", "payload", "hook")
-        assert join(joined.jobs, found) == joined
+        assert merge_sources(joined.jobs, found) == joined
 
     def test_two_jobs_share_what_is_found(self) -> None:
         found = [SourceCount(urn=urn("sqlite", "a"), chunks=1), SourceCount(urn=urn("sqlite", "b"), chunks=2)]
-        joined = join([self.lineage("a"), self.lineage("a", "b")], found)
+        joined = merge_sources([self.lineage("a"), self.lineage("a", "b")], found)
         assert [[one.chunks for one in lineage.inputs] for lineage in joined.jobs] == [[1], [1, 2]]
         assert joined.rest == ()
 
     def test_without_a_job_everything_is_the_indexs_own(self) -> None:
         found = [SourceCount(urn=urn("sqlite", "b"), chunks=2), SourceCount(urn=urn("sqlite", "a"), chunks=1)]
-        assert [one.urn for one in join([], found).rest] == [urn("sqlite", "a"), urn("sqlite", "b")]
+        assert [one.urn for one in merge_sources([], found).rest] == [urn("sqlite", "a"), urn("sqlite", "b")]
 
     def test_the_index_is_no_source_of_itself(self) -> None:
-        assert join([self.lineage()], [SourceCount(urn=INDEX, chunks=3)]).rest == ()
+        assert merge_sources([self.lineage()], [SourceCount(urn=INDEX, chunks=3)]).rest == ()

@@ -17,19 +17,19 @@ from datahub_llmops.lineage.provenance import (
     RuleConfig,
     Rules,
     SourceCount,
-    compile,
+    compile_rules,
+    find_upstreams,
     identity,
-    upstreams,
 )
 from lineage.estate import Known, urn
 from support.examples import examples
 
-BUILT_IN = compile(ProvenanceConfig(), env="PROD")
+BUILT_IN = compile_rules(ProvenanceConfig(), env="PROD")
 
 
 def own(*rules: tuple[str, str]) -> Rules:
     given = [{"match": match, "urn": template} for match, template in rules]
-    return compile(ProvenanceConfig.model_validate({"rules": given}), env="PROD")
+    return compile_rules(ProvenanceConfig.model_validate({"rules": given}), env="PROD")
 
 
 def count(values: Mapping[str, int], field: str = "source") -> ProvenanceCount:
@@ -112,7 +112,7 @@ class TestBuiltIn:
         assert BUILT_IN.match(given) == given
 
     def test_env(self) -> None:
-        rules = compile(ProvenanceConfig(), env="DEV")
+        rules = compile_rules(ProvenanceConfig(), env="DEV")
         assert rules.match("s3://a/b") == "urn:li:dataset:(urn:li:dataPlatform:s3,a/b,DEV)"
 
     @given(st.text(max_size=60) | st.from_regex(r"[a-z]{1,6}://[a-z./?#@:%,()]{0,40}", fullmatch=True))
@@ -250,7 +250,7 @@ class TestConfig:
 
 class TestUpstreams:
     def test_counts(self) -> None:
-        found = upstreams(
+        found = find_upstreams(
             BUILT_IN,
             [count({"s3://kb/a": 3, "s3://kb/b": 2, "s3://kb/b#page=2": 4, "intro.md": 7, "x": 1})],
             max_upstreams=10,
@@ -263,7 +263,7 @@ class TestUpstreams:
         assert (found.collapsed, found.left_out, found.warnings) == (0, 0, ())
 
     def test_a_chunk_that_names_its_source_twice_counts_once(self) -> None:
-        found = upstreams(
+        found = find_upstreams(
             BUILT_IN,
             [count({"s3://kb/a": 5}), count({urn("s3", "kb/a"): 3}, "dh_source_urn")],
             max_upstreams=10,
@@ -271,11 +271,11 @@ class TestUpstreams:
         assert found.sources == (SourceCount(urn=urn("s3", "kb/a"), chunks=5),)
 
     def test_nothing(self) -> None:
-        assert upstreams(BUILT_IN, [], max_upstreams=10).sources == ()
+        assert find_upstreams(BUILT_IN, [], max_upstreams=10).sources == ()
 
     def test_above_the_limit_files_become_folders(self) -> None:
         values = {f"s3://kb/{folder}/{n}.md": 1 for folder in ("a", "b") for n in range(60)}
-        found = upstreams(BUILT_IN, [count(values)], max_upstreams=100)
+        found = find_upstreams(BUILT_IN, [count(values)], max_upstreams=100)
         assert [(one.urn, one.chunks) for one in found.sources] == [
             (urn("s3", "kb/a"), 60),
             (urn("s3", "kb/b"), 60),
@@ -284,17 +284,17 @@ class TestUpstreams:
 
     def test_deep_folders_go_first(self) -> None:
         values = {f"s3://kb/deep/er/{n}.md": 1 for n in range(9)} | {"s3://kb/top.md": 1}
-        found = upstreams(BUILT_IN, [count(values)], max_upstreams=3)
+        found = find_upstreams(BUILT_IN, [count(values)], max_upstreams=3)
         assert [one.urn for one in found.sources] == [urn("s3", "kb/deep/er"), urn("s3", "kb/top.md")]
 
     def test_local_folders_keep_their_root(self) -> None:
         values = {f"/srv/kb/{n}/x.md": 1 for n in range(5)}
-        found = upstreams(BUILT_IN, [count(values)], max_upstreams=2)
+        found = find_upstreams(BUILT_IN, [count(values)], max_upstreams=2)
         assert [(one.urn, one.chunks) for one in found.sources] == [(urn("file", "/srv/kb"), 5)]
 
     def test_tables_have_no_folder(self) -> None:
         values = {f"postgresql://h/shop/public.t{n}": n + 1 for n in range(5)}
-        found = upstreams(BUILT_IN, [count(values)], max_upstreams=2)
+        found = find_upstreams(BUILT_IN, [count(values)], max_upstreams=2)
         assert [one.urn for one in found.sources] == [
             urn("postgres", "shop.public.t3"),
             urn("postgres", "shop.public.t4"),
@@ -308,7 +308,7 @@ class TestUpstreams:
             "postgresql://h/shop/public.DOCS": 1,
             "s3://kb/a.md": 1,
         }
-        found = upstreams(BUILT_IN, [count(values)], max_upstreams=10, lookup=lookup)
+        found = find_upstreams(BUILT_IN, [count(values)], max_upstreams=10, lookup=lookup)
         assert found.sources == (
             SourceCount(urn=urn("postgres", "shop.public.Docs"), chunks=3),
             SourceCount(urn=urn("s3", "kb/a.md"), chunks=1),
@@ -316,7 +316,9 @@ class TestUpstreams:
 
     def test_several_spellings_in_the_catalog(self) -> None:
         lookup = Known({urn("postgres", "s.p.Docs"): None, urn("postgres", "s.p.DOCS"): None})
-        found = upstreams(BUILT_IN, [count({"postgresql://h/s/p.docs": 2})], max_upstreams=10, lookup=lookup)
+        found = find_upstreams(
+            BUILT_IN, [count({"postgresql://h/s/p.docs": 2})], max_upstreams=10, lookup=lookup
+        )
         assert [warning.title for warning in found.warnings] == ["Ambiguous source in payload"]
 
     def test_identity(self) -> None:
@@ -335,18 +337,18 @@ class TestUpstreams:
     @settings(max_examples=examples(200))
     @given(VALUES, st.integers(1, 12), st.randoms())
     def test_no_chunk_is_lost_or_made_up(self, values: dict[str, int], limit: int, random: Any) -> None:
-        found = upstreams(BUILT_IN, [count(values)], max_upstreams=limit)
+        found = find_upstreams(BUILT_IN, [count(values)], max_upstreams=limit)
         assert len(found.sources) <= limit
         total = sum(one.chunks for one in found.sources) + found.unmatched_chunks
         assert total == sum(values.values()) if found.left_out == 0 else total < sum(values.values())
         assert [one.urn for one in found.sources] == sorted({one.urn for one in found.sources})
         shuffled = list(values.items())
         random.shuffle(shuffled)
-        assert upstreams(BUILT_IN, [count(dict(shuffled))], max_upstreams=limit) == found
+        assert find_upstreams(BUILT_IN, [count(dict(shuffled))], max_upstreams=limit) == found
 
     @given(VALUES, st.integers(1, 12))
     def test_every_object_is_below_a_source(self, values: dict[str, int], limit: int) -> None:
-        found = upstreams(BUILT_IN, [count(values)], max_upstreams=limit)
+        found = find_upstreams(BUILT_IN, [count(values)], max_upstreams=limit)
         if found.left_out:
             return
         names = [DatasetUrn.from_string(one.urn).name for one in found.sources]

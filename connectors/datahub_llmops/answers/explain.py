@@ -174,7 +174,7 @@ def explain(
             "llm-runs, and name it: --recipe"
         ),
     )
-    rules = provenance.compile(provenance.ProvenanceConfig(rules=config.source_rules), env=config.env)
+    rules = provenance.compile_rules(provenance.ProvenanceConfig(rules=config.source_rules), env=config.env)
     documents, jobs = _Documents(store, resolver, rules, gaps).read(answer)
     indexes, origins = _read_origins(catalog, documents, gaps) if catalog is not None else ([], [])
     if catalog is None:

@@ -16,7 +16,7 @@ from datahub_llmops.ingestion.reader import Reader
 from datahub_llmops.ingestion.typed_aspects import TypedAspects
 from datahub_llmops.ingestion.vector_store_config import VectorStoreConfig, VectorStoreReport
 from datahub_llmops.lineage import provenance
-from datahub_llmops.lineage.declared_jobs import JobLineage, join, resolve
+from datahub_llmops.lineage.declared_jobs import JobLineage, merge_sources, trace_job
 from datahub_llmops.lineage.job_config import EmbeddingJobConfig
 from datahub_llmops.lineage.schema_lookup import SchemaLookup
 from datahub_llmops.lineage.warning import LineageWarning
@@ -39,7 +39,7 @@ class CollectionLineage(SourcePart[Collection]):
     report: VectorStoreReport
 
     def __post_init__(self) -> None:
-        self._rules = provenance.compile(self.config.provenance, env=self.config.env)
+        self._rules = provenance.compile_rules(self.config.provenance, env=self.config.env)
         self._jobs: dict[Name, list[EmbeddingJobConfig]] = {}
 
     @override
@@ -83,18 +83,18 @@ class CollectionLineage(SourcePart[Collection]):
     @override
     def emissions(self, placed: PlacedCollection) -> Iterator[Emission]:
         item = placed.item
-        found = provenance.upstreams(
+        found = provenance.find_upstreams(
             self._rules,
             item.provenance,
             max_upstreams=self.config.provenance.max_upstreams,
             lookup=self.lookup,
         )
         self._count_provenance(item, found)
-        resolved = [
-            resolve(job, item, placed.urn, self.lookup, self._rules)
+        traced = [
+            trace_job(job, item, placed.urn, self.lookup, self._rules)
             for job in self._jobs.get(placed.name, ())
         ]
-        joined = join(resolved, found.sources)
+        joined = merge_sources(traced, found.sources)
         for lineage in joined.jobs:
             yield from self._job_emissions(lineage)
         for source in joined.rest:

@@ -26,8 +26,8 @@ __all__ = [
     "JobLineage",
     "Joined",
     "UpstreamConfig",
-    "join",
-    "resolve",
+    "merge_sources",
+    "trace_job",
 ]
 
 FoundBy: TypeAlias = Literal["declared", "payload", "hook"]
@@ -89,7 +89,7 @@ class Joined:
     rest: tuple[Input, ...]
 
 
-def resolve(
+def trace_job(
     job: EmbeddingJobConfig,
     collection: Collection,
     index_urn: str,
@@ -107,7 +107,7 @@ def resolve(
     return _Job(job, collection, index_urn, lookup, rules).lineage()
 
 
-def join(jobs: Sequence[JobLineage], found: Iterable[SourceCount]) -> Joined:
+def merge_sources(jobs: Sequence[JobLineage], found: Iterable[SourceCount]) -> Joined:
     """Merge the declared inputs of a collection's jobs with the sources that its payload names.
 
     A table that is both becomes one edge, spelled as declared. Every job of the collection gets the payload's counts.
@@ -180,7 +180,7 @@ class _Job:
         )
 
     def _trace_upstream(self, upstream: UpstreamConfig) -> SqlLineage:
-        rules = self._rules or provenance.compile(ProvenanceConfig(), env=upstream.env)
+        rules = self._rules or provenance.compile_rules(ProvenanceConfig(), env=upstream.env)
         traced = (
             self._list_tables(upstream, rules) if upstream.tables else trace(upstream, self._lookup, rules)
         )

@@ -58,7 +58,7 @@ class RuleConfig(ConfigModel):
 
     @model_validator(mode="after")
     def _check_rule(self) -> RuleConfig:
-        _compile(self)
+        _compile_rule(self)
         return self
 
 
@@ -163,12 +163,12 @@ class Provenance:
     warnings: tuple[LineageWarning, ...] = ()
 
 
-def compile(config: ProvenanceConfig, *, env: str) -> Rules:
+def compile_rules(config: ProvenanceConfig, *, env: str) -> Rules:
     """Compile the rules of a recipe. The built-in rules look for datasets in ``env``."""
-    return Rules(env=env, own=tuple(_compile(rule) for rule in config.rules))
+    return Rules(env=env, own=tuple(_compile_rule(rule) for rule in config.rules))
 
 
-def upstreams(
+def find_upstreams(
     rules: Rules,
     counts: Iterable[ProvenanceCount],
     *,
@@ -216,7 +216,7 @@ def identity(urn: str) -> str:
     return urn if _is_path(DatasetUrn.from_string(urn)) else urn.lower()
 
 
-def _compile(rule: RuleConfig) -> _Rule:
+def _compile_rule(rule: RuleConfig) -> _Rule:
     """Compile one rule. Raises ``ValueError`` with the rule in it if the rule cannot produce a dataset URN."""
     try:
         pattern = re.compile(rule.match)

@@ -22,7 +22,7 @@ class EmbeddingRuns:
     def __init__(self, config: RunsConfig, report: RunsReport, emitter: RunEmitter, now: float) -> None:
         self._env = config.env
         self._max_runs = config.max_embedding_runs
-        self._rules = provenance.compile(
+        self._rules = provenance.compile_rules(
             provenance.ProvenanceConfig(rules=config.source_rules), env=config.env
         )
         self._report = report
