@@ -1,1 +1,1 @@
-"""Recorded answers, understood: URNs of what they used, the way back to columns, prices and sums."""
+"""Interprets recorded answers: it finds URNs for what they used, traces them back to columns, and adds up costs."""

@@ -1,4 +1,4 @@
-"""What calls of models cost, by prices that the user gives: a price list of ours would be wrong within weeks."""
+"""Computes the cost of model calls from the user's prices. A price list of ours would be wrong within weeks."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class PriceConfig(BaseModel):
     output: float = Field(ge=0, description="Of a million tokens out, reasoning included, for example `10`.")
 
     def cost(self, tokens: Tokens) -> float | None:
-        """Of one call; ``None`` where a number of tokens or a price that it needs is not known.
+        """Compute the cost of one call, or ``None`` if a number of tokens or a price is unknown.
 
         >>> price = PriceConfig(model="m", input=2, output=10)
         >>> price.cost(Tokens(input=1_000_000, output=100_000))
@@ -59,7 +59,7 @@ class PriceConfig(BaseModel):
 
 
 class PricesConfig(BaseModel):
-    """The options of a recipe that are prices."""
+    """The options of a recipe for prices."""
 
     currency: str = Field(
         default="USD",
@@ -75,7 +75,7 @@ class PricesConfig(BaseModel):
     def cost(
         self, names: Iterable[str | None], tokens: Tokens, *, cached: bool = False, failed: bool = False
     ) -> float | None:
-        """Cost of one call; ``None`` where it is not known.
+        """Compute the cost of one call, or ``None`` if it is unknown.
 
         Args:
             names: the model as provider/model, the one that served first.
@@ -94,13 +94,13 @@ class PricesConfig(BaseModel):
         return None
 
     def call_cost(self, call: ModelCall) -> float | None:
-        """Cost of a recorded call; ``None`` where it is not known."""
+        """Compute the cost of a recorded call, or ``None`` if it is unknown."""
         names = (model_name(call.served), model_name(call.asked))
         return self.cost(names, call.tokens, cached=call.cached, failed=call.status == "error")
 
 
 def read(path: Path) -> PricesConfig:
-    """Prices of a YAML or JSON file with ``prices`` and ``currency``, the recipe of ``llm-runs`` for one.
+    """Read prices from a YAML or JSON file with ``prices`` and ``currency``, such as a recipe of ``llm-runs``.
 
     Raises:
         RecipeError: it cannot be read, or holds none.

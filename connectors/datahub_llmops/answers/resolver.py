@@ -1,4 +1,4 @@
-"""From what an application saw (raw identities) to URNs: the knowledge of the recipe, in one place.
+"""Resolves what an application saw (raw identities) to URNs, with the options of the recipe.
 
 The hooks store platform, host or path, tenant, database and collection. Which platform instance and environment that is
 says the recipe, else the catalog: one asset of that name is the one that is meant, several are told and none is taken.
@@ -50,7 +50,7 @@ _PLATFORMS: Final = {"opensearch": "elasticsearch"}
 
 
 class InstanceConfig(ConfigModel):
-    """One rule of `instances`: which stores it means, and where they are in the catalog."""
+    """One rule of `instances`: which stores it matches, and where the catalog has them."""
 
     platform: str = Field(description="Platform of the store, for example `chroma`.")
     at: Regex = Field(
@@ -72,7 +72,7 @@ class InstanceConfig(ConfigModel):
     )
 
     def fits(self, raw: Mapping[str, Any], platform: str) -> bool:
-        """Whether a raw identity is meant."""
+        """Return whether the rule matches a raw identity."""
         where = str(raw.get("host") or raw.get("path") or "")
         return (
             self.platform in (platform, raw.get("platform"))
@@ -81,12 +81,12 @@ class InstanceConfig(ConfigModel):
         )
 
     def named(self, name: Name) -> Name:
-        """What an application asked for, by the collection's own name where this rule says it."""
+        """Return the collection's own name for the name that an application used, if the rule maps it."""
         return (*name[:-1], self.aliases.get(name[-1], name[-1]))
 
 
 class MapConfig(EnvConfigMixin):
-    """The options of a recipe that say what raw identities mean."""
+    """The options of a recipe that resolve raw identities."""
 
     instances: list[InstanceConfig] = Field(
         default_factory=list,
@@ -101,7 +101,7 @@ class MapConfig(EnvConfigMixin):
 
     @classmethod
     def read(cls, path: Path | None, env: str | None = None) -> MapConfig:
-        """Those of the recipe of ``llm-runs``, all at their defaults without one; ``env`` goes before the recipe's.
+        """Read the options from a recipe of ``llm-runs``, or use the defaults. ``env`` overrides the one of the recipe.
 
         Raises:
             RecipeError: it cannot be read.
@@ -115,14 +115,14 @@ class MapConfig(EnvConfigMixin):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ambiguous:
-    """An index that several assets of the catalog may be, by name or alias; a rule of ``instances`` decides."""
+    """An index whose name or alias matches several assets. A rule of ``instances`` has to choose one."""
 
     shown: str
     candidates: tuple[str, ...]
 
 
 class Resolver:
-    """Turns raw identities into URNs, each once."""
+    """Resolves raw identities to URNs, and caches the results."""
 
     def __init__(
         self,
@@ -140,7 +140,7 @@ class Resolver:
         self._aliases: dict[str, Mapping[str, Sequence[str]]] = {}
 
     def index(self, raw: Mapping[str, Any] | None) -> str | None:
-        """URN of an index; ``None`` where what is known does not name one, or names several.
+        """Return the URN of an index, or ``None`` if its identity matches no asset or several.
 
         Raises:
             CatalogError: the catalog cannot answer.
@@ -198,7 +198,7 @@ class Resolver:
         ]
 
     def prompt(self, raw: Mapping[str, Any], application: str, platform: str) -> str | None:
-        """URN of a prompt version; of one without a name, by the first twelve characters of its digest."""
+        """Return the URN of a prompt version. Without a name it has the first twelve characters of the digest."""
         given = raw.get("urn")
         if isinstance(given, str):
             return given if is_dataset(given) else None
@@ -211,24 +211,24 @@ class Resolver:
         return urns.prompt(platform, application, str(digest), env=self._env)
 
     def retriever(self, raw: Mapping[str, Any], application: str, framework: str) -> str:
-        """URN of a retriever of an application, by its own name or its class."""
+        """Return the URN of an application's retriever, by its name or its class."""
         name = str(raw.get("name") or str(raw.get("class", "retriever")).rpartition(".")[2])
         return urns.retriever(framework, application, name, env=self._env)
 
     def model(self, raw: Mapping[str, Any] | None) -> str | None:
-        """URN of a model that says its name."""
+        """Return the URN of a model that has a name."""
         name = model_name(raw)
         return None if name is None else urns.model(name, env=self._env)
 
 
 def job_of(run: RecordedWrites) -> tuple[str, str, str]:
-    """Orchestrator, flow and job of a run; the framework, application and index stand in for what it does not name."""
+    """Return orchestrator, flow and job of a run. Framework, application and index replace missing names."""
     job = run.job or f"index {run.index.get('collection', 'documents')}"
     return run.orchestrator or run.framework, run.flow or run.application, job
 
 
 def asset_name(raw: Mapping[str, Any]) -> Name | None:
-    """The parts of an index's name in the catalog; ``None`` where a part is not known."""
+    """Return the parts of an index's name in the catalog, or ``None`` if a part is unknown."""
     parts = [raw.get(part) for part in _NAMES.get(str(raw.get("platform")), ("collection",))]
     if raw.get("partition"):
         parts.append(raw["partition"])  # Of a table that several collections share.
@@ -236,7 +236,7 @@ def asset_name(raw: Mapping[str, Any]) -> Name | None:
 
 
 def shown(raw: Mapping[str, Any] | None) -> str:
-    """An index in words, for what could not be resolved."""
+    """Describe an index that could not be resolved."""
     if not raw:
         return "unknown"
     where = raw.get("host") or raw.get("path")
@@ -247,7 +247,7 @@ def shown(raw: Mapping[str, Any] | None) -> str:
 
 
 def _ends_in(dotted: str, name: str) -> bool:
-    """Whether a dataset's name is this one, whatever platform instance stands before it."""
+    """Return whether a dataset has this name, with or without a platform instance before it."""
     return not name or dotted == name or dotted.endswith(f".{name}")
 
 
@@ -257,7 +257,7 @@ def _of_name(catalog: Catalog, platform: str, name: str) -> list[str]:
 
 
 def _described(catalog: Catalog, urn: str) -> bool:
-    """Whether somebody catalogued it: of an index that it only met, ``llm-runs`` writes a key, and its usage."""
+    """Return whether a source described the dataset. ``llm-runs`` itself writes only a key and usage of an index."""
     found = catalog.aspects(urn, ("status", "datasetProperties", "schemaMetadata", "subTypes"))
     return bool(found.keys() - {"status"}) and not found.get("status", {}).get("removed")
 
@@ -271,7 +271,7 @@ def _lies_in(catalog: Catalog, urn: str, deployment: urns.Deployment) -> bool:
 
 
 def is_dataset(urn: str) -> bool:
-    """Whether ``urn`` is a dataset's."""
+    """Return whether ``urn`` is the URN of a dataset."""
     try:
         DatasetUrn.from_string(urn)
     except (InvalidUrnError, ValueError):

@@ -1,4 +1,4 @@
-"""Usage of recorded answers, added up by one thing at a time. Asks no catalog and imports no DataHub."""
+"""Adds up the usage of recorded answers by one dimension. It needs no catalog, and does not import DataHub."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def added_up(answers: Iterable[RecordedAnswer], by: str, prices: PricesConfig | None) -> dict[str, Totals]:
-    """Sums by ``application``, ``version``, ``day`` (local time), ``model`` or ``prompt``."""
+    """Add up usage by ``application``, ``version``, ``day`` (local time), ``model`` or ``prompt``."""
     found: dict[str, Totals] = {}
     for answer in answers:
         if by in ("model", "prompt"):
@@ -53,7 +53,7 @@ def _model(call: ModelCall) -> str:
 
 
 def _prompt(answer: RecordedAnswer, call: ModelCall) -> str:
-    """Name and version, the beginning of the digest of one without a name, or that none is known."""
+    """Describe a prompt by name and version, or by the beginning of its digest if it has no name."""
     if call.prompt is None or call.prompt >= len(answer.prompts):
         return "no prompt known"
     raw = answer.prompts[call.prompt]

@@ -247,7 +247,7 @@ def _is_scalar(value: Any, kind: str) -> bool:
     if kind in _INTEGER_BITS:
         bound = 1 << (_INTEGER_BITS[kind] - 1)
         return isinstance(value, int) and -bound <= value < bound
-    # JSON has no NaN and no infinity; both compare unequal to what bounds a double.
+    # JSON has neither NaN nor infinity. Neither lies within the bounds of a double.
     return isinstance(value, int | float) and abs(value) <= 1.7976931348623157e308
 
 

@@ -1,1 +1,1 @@
-"""The read side: a catalog in one local file, or a DataHub server, behind one protocol."""
+"""Reads catalogs: one protocol for a local file and for a DataHub server."""

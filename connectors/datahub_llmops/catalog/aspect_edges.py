@@ -23,7 +23,7 @@ _FINE_GRAINED = "FineGrainedLineage"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ColumnEdge:
-    """One column feeding another. ``via`` is the job that does it, ``None`` where the dataset itself says so."""
+    """An edge between two columns. ``via`` is the job between them, or ``None`` for an edge of the dataset itself."""
 
     pair: ColumnPair
     aspect: str
@@ -32,7 +32,7 @@ class ColumnEdge:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Rule:
-    """Where the far ends of edges stand in an aspect: a path to each entry, and within it to URN and properties."""
+    """The paths in an aspect to its edges: to each entry, and within it to the URN and the properties."""
 
     entries: tuple[str, ...]
     urn: tuple[str, ...]
@@ -50,12 +50,12 @@ _NOTHING = _Rules(edges=(), columns=())
 
 
 def carries_lineage(aspect_name: str) -> bool:
-    """Whether an aspect of this name can hold lineage at all."""
+    """Return whether an aspect of this name can have lineage."""
     return _rules(aspect_name) != _NOTHING
 
 
 def edges_of(urn: str, aspect_name: str, aspect: Mapping[str, Any]) -> list[Edge]:
-    """Edges that ``urn``'s aspect holds, in its order, without columns.
+    """List the edges in an aspect of ``urn``, in its order, without columns.
 
     An end that stands in several places of the aspect (``inputDatasets`` and ``inputDatasetEdges``) is one edge with
     the ways of all of them.
@@ -75,7 +75,7 @@ def edges_of(urn: str, aspect_name: str, aspect: Mapping[str, Any]) -> list[Edge
 
 
 def column_edges_of(urn: str, aspect_name: str, aspect: Mapping[str, Any]) -> list[ColumnEdge]:
-    """Column edges that ``urn``'s aspect holds, each once, in its order; ends that are no columns are left out."""
+    """List the distinct column edges in an aspect of ``urn``, in its order. Ends that are not columns are left out."""
     found: dict[ColumnEdge, None] = {}
     for path in _rules(aspect_name).columns:
         for entry in _at(aspect, path):
@@ -103,7 +103,7 @@ def _found_by(entry: object, path: tuple[str, ...] | None) -> tuple[str, ...]:
 
 
 def _at(node: object, path: tuple[str, ...]) -> Iterator[Any]:
-    """Every value at ``path``; ``*`` stands for the entries of an array or a map."""
+    """Yield every value at ``path``, in which ``*`` means the entries of an array or a map."""
     if not path:
         if node is not None:
             yield node
@@ -159,7 +159,7 @@ def _read_record(
 
 
 def _relationships(field: Any) -> Iterator[tuple[tuple[str, ...], Mapping[str, Any]]]:
-    """A field's annotations: on itself, or on what lies below it by a path (``/*/destinationUrn``)."""
+    """List the annotations of a field, on itself or on a path below it (``/*/destinationUrn``)."""
     annotation = field.other_props.get("Relationship")
     if not isinstance(annotation, dict):
         return

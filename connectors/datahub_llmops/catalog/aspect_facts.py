@@ -76,7 +76,7 @@ FACT_ASPECTS = (
 
 
 def read_facts(aspect_name: str, aspect: Mapping[str, Any]) -> dict[str, str | int | None]:
-    """The columns of the catalog's ``asset`` table that this aspect decides; ``None`` for a value that it lacks.
+    """Read the columns of the catalog's ``asset`` table that this aspect sets. A missing value is ``None``.
 
     Keys: name, edited_name, description, edited_description, subtype, owners (one URN a line), platform, removed.
     """
@@ -103,13 +103,13 @@ def read_facts(aspect_name: str, aspect: Mapping[str, Any]) -> dict[str, str | i
 
 
 def read_owners(aspect: Mapping[str, Any]) -> list[str]:
-    """Owner URNs of an ``ownership`` aspect, in order, each once."""
+    """List the distinct owner URNs of an ``ownership`` aspect, in order."""
     urns = (text(entry.get("owner")) for entry in objects(aspect.get("owners")))
     return list(dict.fromkeys(urn for urn in urns if urn))
 
 
 def read_aliases(properties: Mapping[str, Any]) -> list[str]:
-    """Other names of a collection in its ``datasetProperties``; DataHub's ``elasticsearch`` spells them alike.
+    """List the aliases of a collection in its ``datasetProperties``. DataHub's ``elasticsearch`` writes them alike.
 
     >>> read_aliases({"customProperties": {"aliases": "current, stable"}})
     ['current', 'stable']
@@ -119,7 +119,7 @@ def read_aliases(properties: Mapping[str, Any]) -> list[str]:
 
 
 def urns_by_alias(described: Iterable[tuple[str, Mapping[str, Any]]]) -> dict[str, list[str]]:
-    """Alias -> URNs, of pairs of a URN and its ``datasetProperties``."""
+    """Map each alias to its URNs, from pairs of a URN and its ``datasetProperties``."""
     found: dict[str, list[str]] = {}
     for urn, properties in described:
         for name in dict.fromkeys(read_aliases(properties)):
@@ -130,18 +130,18 @@ def urns_by_alias(described: Iterable[tuple[str, Mapping[str, Any]]]) -> dict[st
 def read_schema_fields(
     name: str, aspects: Mapping[str, Mapping[str, Any]]
 ) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Field path as it is spelled, and entry, of every field in the schema aspect ``name``."""
+    """Yield the path as spelled and the entry of every field in the schema aspect ``name``."""
     for entry in objects(mapping(aspects.get(name)).get(_FIELDS[name])):
         if path := text(entry.get("fieldPath")):
             yield path, entry
 
 
 def read_columns(schema: Mapping[str, Any]) -> dict[str, str]:
-    """Field path in simple form -> native type, of a ``schemaMetadata`` aspect, in its order."""
+    """Map the simple path of every field in a ``schemaMetadata`` aspect to its native type, in order."""
     fields = read_schema_fields("schemaMetadata", {"schemaMetadata": schema})
     return {simple_path(path): text(entry.get("nativeDataType")) or "" for path, entry in fields}
 
 
 def last_part(name: str) -> str:
-    """What follows the last dot or slash of a name; by it an asset is found under a short name."""
+    """Return what follows the last dot or slash of a name. It is the short name of an asset."""
     return name.replace("/", ".").rstrip(".").rpartition(".")[2]

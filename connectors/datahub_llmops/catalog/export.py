@@ -1,4 +1,4 @@
-"""A whole catalog as DataHub's metadata file, which DataHub's ``file`` source replays into a server.
+"""Exports a whole catalog to a metadata file, which DataHub's ``file`` source can load into a server.
 
 https://docs.datahub.com/docs/metadata-ingestion/sink_docs/metadata-file
 """
@@ -19,7 +19,7 @@ from datahub_llmops.errors import CatalogError
 
 
 class Exported(NamedTuple):
-    """How many records were written, and how many typed aspects were left out."""
+    """The number of records written, and of typed aspects left out."""
 
     written: int
     left_out: int
@@ -67,7 +67,7 @@ def _write(catalog: FullCatalog, path: Path, without: Collection[str]) -> Export
 
 
 def _mode(path: Path) -> int:
-    """The permissions of the file that is replaced, or those that a new one would get."""
+    """Return the permissions of the file that is replaced, or those of a new file."""
     if path.exists():
         return path.stat().st_mode & 0o777
     mask = os.umask(0)

@@ -32,7 +32,7 @@ class Label:
 
     @property
     def name(self) -> str:
-        """What follows the type in the URN; the patterns of recipes match it.
+        """The part of the URN after its type. Patterns in recipes match it.
 
         >>> Label("term", "urn:li:glossaryTerm:Privacy.PersonalData").name
         'Privacy.PersonalData'
@@ -52,7 +52,7 @@ class AttachedLabel:
 
     @property
     def detail(self) -> Mapping[str, Any]:
-        """What the attribution's source says about how the label got here."""
+        """The details of the attribution: how the label got here."""
         return mapping(self.attribution.get("sourceDetail"))
 
     @property

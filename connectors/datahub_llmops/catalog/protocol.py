@@ -1,4 +1,4 @@
-"""What everything that reasons over the graph asks of a catalog, local file or DataHub server alike."""
+"""The interface of a catalog, whether it is a local file or a DataHub server."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Node:
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class ColumnPair:
-    """Two ``schemaField`` URNs, the one feeding the other."""
+    """Two ``schemaField`` URNs, of which the first feeds the second."""
 
     upstream: str
     downstream: str
@@ -78,7 +78,7 @@ class Lineage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """One aspect as the metadata file format holds it; of a time series, one of its records."""
+    """One aspect, or one record of a time series, in the metadata file format."""
 
     urn: str
     name: str
@@ -86,14 +86,14 @@ class Record:
 
 
 class Catalog(Protocol):
-    """Read access to one catalog. Every method raises ``CatalogError`` where the catalog cannot answer."""
+    """Read access to one catalog. Every method raises ``CatalogError`` if the catalog cannot answer."""
 
     def aspects(self, urn: str, names: Sequence[str] = ()) -> Mapping[str, Aspect]:
-        """The versioned aspects of one asset, all of them or those named; empty for an asset never emitted."""
+        """Read the versioned aspects of one asset, all or the named ones. An asset that was never emitted has none."""
         ...
 
     def lineage(self, urn: str, direction: Direction, hops: int = 5) -> Lineage:
-        """Everything up or down of ``urn`` within ``hops``; soft-deleted assets are left out.
+        """Read everything upstream or downstream of ``urn`` within ``hops``, without soft-deleted assets.
 
         A ``schemaField`` URN walks the column edges of its asset.
 
@@ -103,57 +103,57 @@ class Catalog(Protocol):
         ...
 
     def nodes(self, urns: Iterable[str]) -> Sequence[Node]:
-        """Those of the assets that exist and are not soft-deleted, as nodes with ``hops`` 0, in the order given."""
+        """Read the existing assets that are not soft-deleted, as nodes with ``hops`` 0, in the given order."""
         ...
 
     def search(self, words: str, limit: int = 20) -> Sequence[Node]:
-        """Assets whose name, URN or description holds every word, best first."""
+        """Find assets whose name, URN or description contains every word, best first."""
         ...
 
     def candidates(self, short: str, limit: int = 20) -> Sequence[str]:
-        """URNs that a short name may mean: ``docs``, ``default_database.docs``, ``chroma:default_database.docs``."""
+        """List the URNs that a short name may mean, such as ``docs`` or ``chroma:default_database.docs``."""
         ...
 
     def schemas(self, urn: str) -> Mapping[str, Mapping[str, str] | None]:
-        """Every live dataset whose URN equals ``urn`` without regard to case, with its columns.
+        """Return the existing datasets whose URN equals ``urn`` apart from case, with their columns.
 
         Columns are field path -> native type, field paths in simple (v1) form; ``None`` where no schema is known.
         """
         ...
 
     def aliases(self, platform: str) -> Mapping[str, Sequence[str]]:
-        """Other names that the live datasets of a platform say they have, with the URNs of all that say so, sorted."""
+        """Map each alias of the live datasets of a platform to their URNs, sorted."""
         ...
 
     def labelled(self) -> Iterable[str]:
-        """URNs of live assets and columns that carry a glossary term or tag, of their own or on a field.
+        """List the URNs of live assets and columns that have a glossary term or tag, themselves or on a field.
 
         Of the types in ``LABELLED_TYPES``.
         """
         ...
 
     def close(self) -> None:
-        """Give back connections. May be called twice."""
+        """Release the connections. It may be called twice."""
         ...
 
 
 class FullCatalog(Catalog, Protocol):
-    """What the command asks besides; both catalogs answer it, and nothing else needs it."""
+    """A catalog with the methods that only the command needs."""
 
     def aspects_of(self, urns: Iterable[str]) -> Mapping[str, Mapping[str, Aspect]]:
-        """``aspects`` of many assets at once; those never emitted are left out."""
+        """Read ``aspects`` of many assets at once. Assets that were never emitted are left out."""
         ...
 
     def latest(self, urn: str) -> Mapping[str, Aspect]:
-        """By aspect name the newest record of each time series (``datasetProfile``, ``operation`` ...) of one asset."""
+        """Read the newest record of each time series (``datasetProfile``, ``operation`` ...), by aspect name."""
         ...
 
     def latest_of(self, urns: Iterable[str]) -> Mapping[str, Mapping[str, Aspect]]:
-        """``latest`` of many assets at once; those without a time series are left out."""
+        """Read ``latest`` of many assets at once. Assets without a time series are left out."""
         ...
 
     def records(self) -> Iterator[Record]:
-        """Everything that the catalog holds, soft-deleted assets and time series too.
+        """Yield everything in the catalog, including soft-deleted assets and time series.
 
         In an order in which a server takes it: structured property definitions before anything else, version sets
         after the versions in them.

@@ -1,4 +1,4 @@
-"""What a URN says by itself, and what people may type in its place; nothing of DataHub is imported.
+"""Parses URNs, and the short names that people may type instead, without importing DataHub.
 
 https://docs.datahub.com/docs/what/urn/
 """
@@ -112,7 +112,7 @@ def schema_field(asset: str, path: str) -> str:
 
 
 def datasets_prefix(platform_name: str) -> str:
-    """What the URN of every dataset of a platform begins with.
+    """Return the prefix that the URNs of all datasets of a platform share.
 
     >>> datasets_prefix("chroma")
     'urn:li:dataset:(urn:li:dataPlatform:chroma,'

@@ -166,7 +166,7 @@ def sort_edges(edges: Iterable[Edge]) -> tuple[Edge, ...]:
 
 
 def _leading_to(known: set[K], ways: Iterable[tuple[K, K]]) -> set[K]:
-    """The known assets, and the unknown ones from which a way leads to one of them."""
+    """Return the known assets, and the unknown ones from which a path leads to a known one."""
     kept = set(known)
     unknown = [(near, far) for near, far in ways if near not in kept]
     grown = bool(unknown)

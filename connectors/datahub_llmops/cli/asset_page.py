@@ -1,4 +1,4 @@
-"""The page of one asset, as ``datahub-llmops show`` prints it: everything that its aspects say to a person."""
+"""Builds the page of one asset that ``datahub-llmops show`` prints, with everything in its aspects that people need."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _SHOWN_NEIGHBOURS: Final = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What the page is made of: aspects, newest time series, fields' own aspects, and direct neighbours."""
+    """The content of the page: aspects, newest records of time series, aspects of fields, and direct neighbours."""
 
     node: Node
     aspects: Mapping[str, Aspect]
@@ -59,7 +59,7 @@ class _Column:
 
 
 def gather(catalog: FullCatalog, node: Node, upstream: Sequence[Node], downstream: Sequence[Node]) -> Facts:
-    """Ask ``catalog`` for all that the page of ``node`` shows beside its direct neighbours.
+    """Read from ``catalog`` everything on the page of ``node`` except its direct neighbours.
 
     Raises:
         CatalogError: the catalog cannot answer.
@@ -84,7 +84,7 @@ def gather(catalog: FullCatalog, node: Node, upstream: Sequence[Node], downstrea
 
 
 def page(facts: Facts, labels: Labels) -> Group:
-    """The page as rich prints it."""
+    """Build the page for rich."""
     columns = _columns(facts)
     marks = list(_marks(facts.aspects))
     _learn(facts, columns, marks, labels)
@@ -114,7 +114,7 @@ def page(facts: Facts, labels: Labels) -> Group:
 
 
 def _learn(facts: Facts, columns: Sequence[_Column], marks: Sequence[_Mark], labels: Labels) -> None:
-    """One look-up for every name that the page needs."""
+    """Look up all names that the page needs at once."""
     labels.learn_nodes([facts.node, *facts.upstream, *facts.downstream])
     every = [*marks, *(mark for column in columns for mark in column.marks)]
     urns = {mark.label.urn for mark in every} | {
@@ -240,7 +240,7 @@ def _neighbours(nodes: Sequence[Node]) -> Text:
 
 
 def _lowered(words: str) -> str:
-    """``LLM Application`` is an ``LLM application``."""
+    """Write a subtype in lower case: ``LLM Application`` becomes ``LLM application``."""
     return " ".join(word if word.isupper() else word.lower() for word in words.split(" "))
 
 
@@ -298,7 +298,7 @@ def _structured(aspects: Mapping[str, Aspect]) -> list[tuple[str, str]]:
 
 
 def _value(value: object) -> str:
-    """The value in DataHub's union: ``{"double": 768.0}`` is 768."""
+    """Return the value in DataHub's union: ``{"double": 768.0}`` is 768."""
     if isinstance(value, dict) and len(value) == 1:
         value = next(iter(value.values()))
     if isinstance(value, float) and value.is_integer():
@@ -307,7 +307,7 @@ def _value(value: object) -> str:
 
 
 def _container_path(aspects: Mapping[str, Aspect]) -> list[str]:
-    """URNs, or names, of what the asset lies in, outermost first."""
+    """List the URNs or names of the asset's containers, outermost first."""
     entries = objects(mapping(aspects.get("browsePathsV2")).get("path"))
     path = [text(entry.get("urn")) or text(entry.get("id")) for entry in entries]
     container = text(mapping(aspects.get("container")).get("container"))
@@ -330,7 +330,7 @@ def _removed(aspects: Mapping[str, Aspect]) -> bool:
 
 
 def _description(aspects: Mapping[str, Aspect]) -> str:
-    """What people wrote in the catalog, else what the source said."""
+    """Return the description that people wrote in the catalog, or else that of the source."""
     edited = sorted(name for name in aspects if name.startswith("editable"))
     for name in (*edited, *sorted(aspects)):
         if found := text(aspects[name].get("description")) or text(aspects[name].get("definition")):
@@ -375,7 +375,7 @@ def _number(value: int) -> str:
 
 
 def _paragraph(text: str) -> str:
-    """Text of several lines, each fit for a terminal; the fences of Markdown's code blocks are left out."""
+    """Return a text of several lines, safe for a terminal and without the fences of Markdown's code blocks."""
     return "\n".join(clean(line) for line in text.strip().splitlines() if not line.startswith("```"))
 
 

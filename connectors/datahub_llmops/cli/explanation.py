@@ -1,4 +1,4 @@
-"""How ``explain`` prints an explanation: one question after the other, each answered by a section of lines."""
+"""Prints an explanation for ``explain``: one section of lines for each question."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NameOf: TypeAlias = Callable[[str], str]
 
 
 def explanation_lines(found: Explanation, catalog: Catalog | None) -> Iterator[Text]:
-    """The explanation, line by line; ``catalog`` gives the names of people, terms and tags.
+    """Yield the lines of an explanation. ``catalog`` gives the names of people, terms and tags.
 
     Raises:
         CatalogError: the catalog cannot answer.

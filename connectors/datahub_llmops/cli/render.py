@@ -1,4 +1,4 @@
-"""What the command shows to people: names instead of URNs, trees and tables; metadata never reaches a terminal raw."""
+"""Renders output for people: names instead of URNs, trees and tables. Metadata is cleaned before it is printed."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _INVISIBLE: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
 
 def clean(text: str) -> str:
-    """``text`` as it may be written to a terminal: one line, and what would steer the terminal made visible."""
+    """Make ``text`` safe for a terminal: one line, with visible escapes in place of control characters."""
     if text.isascii() and text.isprintable():
         return text
     return "".join(_visible(letter) for letter in text)
@@ -70,42 +70,42 @@ def show(*parts: RenderableType, soft_wrap: bool = False) -> None:
 
 @dataclass(slots=True)
 class Labels:
-    """Names for URNs: of people, terms, tags and properties that other assets only point to."""
+    """The names of people, terms, tags and properties, to which other assets refer by URN."""
 
     catalog: Catalog
     known: dict[str, str] = field(default_factory=dict)
 
     def learn(self, urns: Iterable[str]) -> None:
-        """Look up those that are not known yet, all at once."""
+        """Look up all names that are not known yet, at once."""
         fresh = sorted({urn for urn in urns if urn not in self.known})
         if fresh:
             self.known.update({urn: urn_text.full_name(urn) for urn in fresh})
             self.known.update({node.urn: node.name for node in self.catalog.nodes(fresh)})
 
     def learn_nodes(self, nodes: Iterable[Node]) -> None:
-        """Take the names that the nodes bring, and look up their owners, terms and tags."""
+        """Use the names of the nodes, and look up their owners, terms and tags."""
         listed = list(nodes)
         self.known.update({node.urn: node.name for node in listed})
         self.learn(urn for node in listed for urn in (*node.owners, *node.terms, *node.tags))
 
     def of(self, urn: str) -> str:
-        """The name, fit for a terminal."""
+        """Return the name, safe for a terminal."""
         return clean(self.known.get(urn) or urn_text.full_name(urn))
 
     def column(self, urn: str) -> str:
-        """A column by its asset's name and its path."""
+        """Describe a column by the name of its asset and its path."""
         return f"{self.of(urn_text.asset_of(urn))}.{clean(urn_text.simple_path(urn_text.full_name(urn)))}"
 
 
 def kind(node: Node) -> str:
-    """The word for what an asset is: its subtype, else its type."""
+    """Return the kind of an asset: its subtype, or else its type."""
     return clean(
         node.subtype or _TYPE_WORDS.get(node.type) or re.sub(r"(?<!^)(?=[A-Z])", " ", node.type).capitalize()
     )
 
 
 def headline(node: Node, labels: Labels) -> Text:
-    """One line for an asset: name, kind, platform, owners, terms and tags."""
+    """Describe an asset in one line: name, kind, platform, owners, terms and tags."""
     shown = urn_text.simple_path(node.name) if node.type == "schemaField" else node.name
     line = Text(clean(shown), style="bold")
     what = kind(node)
@@ -144,7 +144,7 @@ def without_runs(walk: Lineage) -> Lineage:
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """All edges between two assets as one branch of the tree."""
+    """One branch of the tree: all edges between two assets."""
 
     to: str
     found_by: tuple[str, ...]
@@ -152,7 +152,7 @@ class _Step:
 
 
 def lineage_tree(walk: Lineage, labels: Labels, *, columns: bool) -> Tree:
-    """A walk as a tree; an asset that is reached twice is drawn out once.
+    """Build the tree of a walk. An asset that is reached twice is expanded only once.
 
     What hangs together only through assets that the catalog does not hold stands under a branch of its own.
     """
@@ -180,7 +180,7 @@ def lineage_tree(walk: Lineage, labels: Labels, *, columns: bool) -> Tree:
 
 
 def _steps(walk: Lineage) -> dict[str, list[_Step]]:
-    """Where the walk goes on from each asset, nearest first, then by URN."""
+    """Map each asset to the next steps of the walk, by distance and then by URN."""
     up = walk.direction == "up"
     gathered: dict[str, dict[str, list[Edge]]] = {}
     for edge in walk.edges:
@@ -219,7 +219,7 @@ def _branch_text(step: _Step, node: Node | None, labels: Labels, *, again: bool,
 
 
 def lineage_summary(walk: Lineage, hops: int) -> Text:
-    """What the walk found, in a sentence, and whether it may go on."""
+    """Summarise a walk in one sentence, including whether there may be more."""
     where = "upstream" if walk.direction == "up" else "downstream"
     others = len(walk.nodes) - 1
     if not others:
@@ -233,7 +233,7 @@ def lineage_summary(walk: Lineage, hops: int) -> Text:
 
 
 def search_table(nodes: Sequence[Node], labels: Labels) -> Table:
-    """Search results, best first."""
+    """Build the table of search results, best first."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title in ("Name", "Kind", "Platform", "Owners", "Terms and tags", "URN"):
         table.add_column(title, overflow="fold")

@@ -1,4 +1,4 @@
-"""Applications, answer logs, retrievers, prompts and embedding runs that the hooks saw, as DataHub aspects.
+"""Builds the aspects of applications, answer logs, retrievers, prompts and embedding runs that the hooks recorded.
 
 A lineage graph draws a job as a square without a name. Hence an application always has an answer log as output, which
 carries its name, its usage and its quality.

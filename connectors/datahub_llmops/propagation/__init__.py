@@ -1,4 +1,4 @@
-"""``llm-propagation``: glossary terms and tags follow the data along lineage."""
+"""``llm-propagation`` propagates glossary terms and tags along lineage."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ Wanted: TypeAlias = Mapping[str, Mapping[Label, str]]
 
 @dataclass(frozen=True, slots=True, order=True)
 class Arrival:
-    """An origin, and how far away it is."""
+    """An origin of a label, and its distance in hops."""
 
     hops: int
     origin: str
@@ -78,15 +78,15 @@ class Graph:
             self.joined.add((asset_of(up), asset_of(down)))
 
     def asset_steps(self, asset: str) -> Iterable[tuple[str, int]]:
-        """Next assets, each a hop away."""
+        """List the next assets, each one hop away."""
         return ((down, 1) for down in self.assets.get(asset, ()))
 
     def column_steps(self, column: str) -> Iterable[tuple[str, int]]:
-        """Next columns, and how many hops away: two where a job lies in between."""
+        """List the next columns with their distance, which is two hops if a job lies in between."""
         return ((down, _hops(via)) for down, via in self.columns.get(column, ()))
 
     def table_only(self, asset: str) -> Iterator[tuple[str, int]]:
-        """Next assets that no column edge reaches from ``asset``, with their hops; a job where nothing leaves it."""
+        """List the next assets that no column edge reaches from ``asset``, with hops, and jobs that nothing leaves."""
         for down in self.assets.get(asset, ()):
             process = entity_type(down) in _PROCESSES
             ends = self.assets.get(down) if process else None
@@ -96,7 +96,7 @@ class Graph:
 
 
 def flow(graph: Graph, origins: Mapping[Label, Collection[str]], max_hops: int) -> Flow:
-    """What every asset and column below the origins should have, up to ``max_hops`` away.
+    """Compute the labels of every asset and column downstream of the origins, within ``max_hops``.
 
     ``origins`` are datasets and canonical columns. Of several origins of one label the nearest counts, of equally near
     ones the first by URN; nothing is its own origin.
@@ -120,7 +120,7 @@ def flow(graph: Graph, origins: Mapping[Label, Collection[str]], max_hops: int) 
 def nearest(
     starts: Iterable[str], steps: Callable[[str], Iterable[tuple[str, int]]], max_hops: int
 ) -> dict[str, list[Arrival]]:
-    """The two nearest starts of everything that can be reached, nearest first, then by URN; a start is its own."""
+    """Find the two nearest starts of every reachable node, by distance and then by URN. A start counts as its own."""
     found: dict[str, list[Arrival]] = {}
     ahead = [(0, start, start) for start in starts]
     heapq.heapify(ahead)

@@ -1,4 +1,4 @@
-"""Glossary terms and tags as the aspects of one asset or column say them, and who attached which. Pure.
+"""Reads glossary terms and tags from the aspects of one asset or column, with who attached them. It is pure.
 
 A column's are read from all three places that hold them: ``schemaMetadata``, ``editableSchemaMetadata`` and the
 aspects of its ``schemaField`` entity. Only in the last of these does DataHub keep attribution apart, so only there do
@@ -20,7 +20,7 @@ from datahub_llmops.urns import ATTRIBUTION_SOURCE
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holder:
-    """What propagation needs to know of one asset or ``schemaField``.
+    """The labels and columns of one asset or ``schemaField``, as propagation needs them.
 
     ``own`` are the labels of the entity itself. Of a dataset, ``fields`` are those of its columns in the two schema
     aspects, by ``schemaField`` URN as the aspect spells the path, and ``columns`` the columns of its schema: canonical
@@ -36,12 +36,12 @@ class Holder:
 
 
 def source_detail(origin: str) -> dict[str, str]:
-    """Where a label came from, in the words of DataHub's own propagation."""
+    """Describe the origin of a label in the form of DataHub's own propagation."""
     return {"propagated": "true", "origin": origin}
 
 
 def canonical(column: str) -> str:
-    """One URN for a column, whether its path is in the form with types or without; lineage uses either.
+    """Return the same URN for both forms of a column's path, with types and without. Lineage uses either.
 
     >>> table = "urn:li:dataset:(urn:li:dataPlatform:kafka,users,PROD)"
     >>> canonical(f"urn:li:schemaField:({table},[version=2.0].[type=struct].[type=string].email)")
@@ -52,17 +52,17 @@ def canonical(column: str) -> str:
 
 
 def is_origin(urn: str) -> bool:
-    """Whether labels are carried from such a thing at all: datasets and columns. A job's own say what the job is."""
+    """Return whether labels propagate from the entity. Only those of datasets and columns do."""
     return urn_text.entity_type(urn) in ("dataset", "schemaField")
 
 
 def is_ours(attached: AttachedLabel) -> bool:
-    """Whether propagation attached the label."""
+    """Return whether propagation attached the label."""
     return attached.attribution.get("source") == ATTRIBUTION_SOURCE
 
 
 def read_holder(urn: str, aspects: Mapping[str, Aspect]) -> Holder:
-    """What the aspects of one entity say; an entity without aspects was never emitted."""
+    """Read the aspects of one entity. An entity without aspects was never emitted."""
     found = list(read_labels(aspects))
     return Holder(
         urn=urn,
@@ -77,7 +77,7 @@ def read_holder(urn: str, aspects: Mapping[str, Aspect]) -> Holder:
 
 
 def _read_columns(urn: str, aspects: Mapping[str, Aspect]) -> dict[str, tuple[str, ...]]:
-    """Canonical URN -> the URNs that the schema spells, of every column."""
+    """Map the canonical URN of every column to its URNs as the schema spells them."""
     found: dict[str, dict[str, None]] = {}
     for path, _ in read_schema_fields("schemaMetadata", aspects):
         column = urn_text.schema_field(urn, path)

@@ -92,7 +92,7 @@ def plan(catalog: Readable, *, allowed: Callable[[Label], bool], max_hops: int) 
 
 
 class _Estate:
-    """Every entity that was read, once."""
+    """Every entity that was read. Each is read only once."""
 
     def __init__(self, catalog: Readable) -> None:
         self._catalog = catalog
@@ -125,7 +125,7 @@ class _Estate:
                 yield from ((urn, attached) for attached in found.own if is_ours(attached))
 
     def origins(self, allowed: Callable[[Label], bool]) -> dict[Label, set[str]]:
-        """Datasets and canonical columns that somebody else labelled, by label."""
+        """Map each label to the datasets and canonical columns to which someone else attached it."""
         found: dict[Label, set[str]] = {}
         for urn, read in self._holders.items():
             if self._live(urn) and is_origin(urn):
@@ -139,7 +139,7 @@ class _Estate:
         return asset.exists and not asset.removed and not self._holders[urn].removed
 
     def targets(self, wanted: Wanted) -> Iterator[tuple[str, Label, str]]:
-        """Entity, label and origin, columns as their schemas spell them."""
+        """Yield entity, label and origin, with columns as their schemas spell them."""
         for target, labels in wanted.items():
             for urn in self.spellings(target):
                 if self._live(urn):

@@ -82,7 +82,7 @@ class PropagationConfig(ConfigModel):
         return self
 
     def allows(self, label: Label) -> bool:
-        """Whether the label is to follow the data."""
+        """Return whether the options allow the label to propagate."""
         if label.kind == "term":
             return self.propagate_terms and self.term_pattern.allowed(label.name)
         return self.propagate_tags and self.tag_pattern.allowed(label.name)
@@ -90,7 +90,7 @@ class PropagationConfig(ConfigModel):
 
 @dataclass
 class PropagationReport(SourceReport):
-    """What a run did; a label is one term or tag on one asset or column."""
+    """The report of a run. A label is one term or tag on one asset or column."""
 
     # A catalog that needs no change is the rule, not a reason to check the recipe.
     event_not_produced_warn: bool = False
@@ -105,7 +105,7 @@ class PropagationReport(SourceReport):
     table_edges: LossyDict[str, int] = field(default_factory=LossyDict)
 
     def count(self, found: Plan) -> None:
-        """Take in everything of a plan."""
+        """Count everything in a plan."""
         self.assets_scanned, self.origins, self.labels_kept = found.scanned, found.origins, len(found.kept)
         self.labels_removed = sum(change.origin is None for change in found.changes)
         self.labels_moved = sum(change.moved for change in found.changes)
@@ -121,14 +121,14 @@ class PropagationReport(SourceReport):
 
 
 class _LabelPatch(HasTermsPatch, HasTagsPatch):
-    """DataHub's own patches of terms and tags, for an entity of any type."""
+    """A patch of terms and tags for an entity of any type, built with DataHub's helpers."""
 
 
 @platform_name("Term and tag propagation", id="datahub")
 @config_class(PropagationConfig)
 @support_status(SupportStatus.ALPHA)
 class PropagationSource(PatchingSource, TestedSource):
-    """Carries glossary terms and tags downstream, column by column, and takes them away again."""
+    """Propagates glossary terms and tags downstream, column by column, and removes outdated ones."""
 
     config_type: ClassVar[type[PropagationConfig]] = PropagationConfig
     report: PropagationReport
@@ -139,7 +139,7 @@ class PropagationSource(PatchingSource, TestedSource):
         ctx: PipelineContext,
         now: Callable[[], float] = time.time,
     ) -> None:
-        """``now`` is the time in seconds that attributions get."""
+        """``now`` is the time of attributions, in seconds since the epoch."""
         super().__init__(ctx)
         self.config = config
         self.report = PropagationReport()
@@ -154,7 +154,7 @@ class PropagationSource(PatchingSource, TestedSource):
             yield from self._patches(found.changes)
 
     def _plan(self) -> Plan | None:
-        """The whole plan before the first patch: a catalog that is read in part would lose labels."""
+        """Make the whole plan before the first patch, because a partly read catalog would lose labels."""
         try:
             catalog = recipe_catalog(self.ctx, self.config.catalog).catalog
             if catalog is not None:
@@ -196,7 +196,7 @@ class PropagationSource(PatchingSource, TestedSource):
     @classmethod
     @override
     def try_connection(cls, config: PropagationConfig) -> CapabilityReport:
-        """Whether the catalog named by the option can be read, and how much in it carries a label."""
+        """Test whether the catalog of the option can be read, and count what carries a label."""
         if config.catalog is None:
             return no_connection("name the catalog to test with the option `catalog`")
         try:

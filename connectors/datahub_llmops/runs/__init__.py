@@ -1,1 +1,1 @@
-"""``llm-runs``: what the hooks stored becomes lineage and usage in the catalog."""
+"""``llm-runs`` turns what the hooks recorded into lineage and usage in the catalog."""

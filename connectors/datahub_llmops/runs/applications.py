@@ -1,4 +1,4 @@
-"""Applications with their answer logs, retrievers and prompts: lineage, usage, and what they are built of."""
+"""Emits applications with their answer logs, retrievers and prompts: lineage, usage and components."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from datahub_llmops.runs.daily_totals import Application, Rollup, prompts_drawn
 
 
 class Applications:
-    """Everything about the applications of one roll-up. ``now`` is the time in seconds."""
+    """Emits the applications of one roll-up. ``now`` is the time in seconds since the epoch."""
 
     def __init__(self, config: RunsConfig, emitter: RunEmitter, catalog: Catalog | None, now: float) -> None:
         self._env = config.env
@@ -27,7 +27,7 @@ class Applications:
         self._now = now
 
     def emissions(self, found: Rollup) -> Iterator[Emission]:
-        """All but their models, which embedding jobs may use as well."""
+        """Yield everything except the models, which embedding jobs may use as well."""
         logs = {application.log for application in found.applications.values()}
         drawn: set[str] = set()
         unnamed: set[str] = set()
@@ -50,7 +50,7 @@ class Applications:
             yield from self._day(application, version, day, host, total)
 
     def model_usage(self, found: Rollup) -> Iterator[Emission]:
-        """Usage of models, once they are written themselves."""
+        """Yield the usage of models. The models themselves have to be written before."""
         for (name, day, host), total in sorted(found.models.items()):
             yield from self._usage(urns.model(name, env=self._env), day, host, total)
 
@@ -121,7 +121,7 @@ class Applications:
     def _retriever(
         self, application: Application, retriever: str
     ) -> Generator[Emission, None, Mapping[str, str]]:
-        """Returns the fields that it returns, with their types."""
+        """Emit a retriever, and return the fields that it returns, with their types."""
         own = DatasetUrn.from_string(retriever)
         platform = own.get_data_platform_urn().platform_name
         indexes = application.indexes_of.get(retriever, {})

@@ -1,4 +1,4 @@
-"""Recipe options of ``llm-runs``, and its report."""
+"""The recipe options of ``llm-runs``, and its report."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class RunsConfig(
 
 @dataclass
 class RunsReport(StatefulIngestionReport):
-    """What a run did."""
+    """The report of a run."""
 
     event_not_produced_warn: bool = False
     answers_read: int = 0

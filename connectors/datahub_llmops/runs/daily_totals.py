@@ -1,4 +1,4 @@
-"""Answers counted by day in UTC: each dimension by itself, never as a cross product.
+"""Counts answers by day in UTC, each dimension by itself and never as a cross product.
 
 A million answers are some hundred events: a day of an index, a retriever, a prompt, a model, an application and its
 version, per host. Whole days are counted again whenever one of their answers is new, so a repeat is harmless.
@@ -41,7 +41,7 @@ class Newest:
 
 @dataclass(slots=True, kw_only=True)
 class Application:
-    """One application: the assets that it was seen to use, by URN, with the time of the last use."""
+    """One application: the assets that it used, by URN, with the time of the last use."""
 
     name: str
     framework: str
@@ -65,7 +65,7 @@ class Application:
 
 @dataclass(slots=True, kw_only=True)
 class Rollup:
-    """Everything of the answers that were counted. A day is its beginning, in seconds since the epoch."""
+    """The totals of all counted answers. A day is the time of its start, in seconds since the epoch."""
 
     applications: dict[str, Application] = field(default_factory=dict)
     usage: dict[tuple[str, int, str], Totals] = field(default_factory=dict)
@@ -90,7 +90,7 @@ class Rollup:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Bucket:
-    """Where one answer is counted."""
+    """One answer, with the day and the host that it counts for."""
 
     answer: RecordedAnswer
     day: int
@@ -254,7 +254,7 @@ def prompts_drawn(application: Application) -> dict[str, float]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Built:
-    """The model that embedded what is in an index, and since when it is this one (seconds since the epoch)."""
+    """The model that embedded the content of an index, and since when (seconds since the epoch)."""
 
     model: str
     since: float
@@ -275,7 +275,7 @@ def built_with(writes: Iterable[RecordedWrites], resolver: Resolver) -> dict[str
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mismatch:
-    """Models that queries of an index are embedded with and it was not built with, and the hosts that saw that."""
+    """Models that embed the queries of an index but did not embed its content, and the hosts that saw this."""
 
     models: tuple[str, ...]
     hosts: tuple[str, ...]
@@ -284,7 +284,7 @@ class Mismatch:
 
 
 def mismatch(built: Built, queried: Mapping[tuple[str, str], float]) -> Mismatch:
-    """What is wrong now: queries before the index got its model do not count, nor do those that ended for good.
+    """Find a current mismatch, without queries before the index got its model and without those that ended for good.
 
     Queries have ended for good when others with the right model followed on the same host for ``SETTLED`` seconds.
     """

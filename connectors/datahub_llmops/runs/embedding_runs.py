@@ -1,4 +1,4 @@
-"""Runs of embedding jobs: the jobs, what they read and wrote, and a process instance for each run."""
+"""Emits embedding jobs, what they read and wrote, and a process instance for each run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from datahub_llmops.runs.config import RunsConfig, RunsReport
 
 
 class EmbeddingRuns:
-    """Everything about the writes that were recorded. ``now`` is the time in seconds."""
+    """Emits everything about the recorded writes. ``now`` is the time in seconds since the epoch."""
 
     def __init__(self, config: RunsConfig, report: RunsReport, emitter: RunEmitter, now: float) -> None:
         self._env = config.env
@@ -30,7 +30,7 @@ class EmbeddingRuns:
         self._now = now
 
     def emissions(self, runs: list[RecordedWrites], resolver: Resolver) -> Iterator[Emission]:
-        """All but their models, which applications may use as well."""
+        """Yield everything except the models, which applications may use as well."""
         edges: dict[str, tuple[dict[str, float], dict[str, float]]] = defaultdict(lambda: ({}, {}))
         for one in sorted(runs, key=lambda one: one.ended, reverse=True):  # A job is what its newest run was.
             index = resolver.index(one.index)
@@ -82,7 +82,7 @@ class EmbeddingRuns:
             )
 
     def _declared(self, job: str) -> bool:
-        """Whether a recipe or an orchestrator's plugin describes the job already, better than what was seen can."""
+        """Return whether a recipe or an orchestrator's plugin already describes the job. Either knows it better."""
         info = self._emitter.read_aspect(job, "dataJobInfo")
         return bool(info) and "application" not in (info.get("customProperties") or {})
 

@@ -1,4 +1,4 @@
-"""The source ``llm-runs``: what the hooks stored on this host becomes lineage and usage in the catalog.
+"""The source ``llm-runs`` turns what the hooks recorded on this host into lineage and usage in the catalog.
 
 At least once, with keys that make repeats harmless: a day with a new answer is emitted again as a whole. How far the
 store was read moves only when the sink has confirmed, by DataHub's own checkpoint; without stateful ingestion every
@@ -40,7 +40,7 @@ from datahub_llmops.runs.watermark import Watermark, store_key
 @config_class(RunsConfig)
 @support_status(SupportStatus.ALPHA)
 class RunsSource(PatchingSource, StatefulIngestionSourceBase):
-    """Reads the store of the hooks; see the module."""
+    """Reads the answer store of the hooks."""
 
     config_type: ClassVar[type[RunsConfig]] = RunsConfig
     report: RunsReport
@@ -48,7 +48,7 @@ class RunsSource(PatchingSource, StatefulIngestionSourceBase):
     def __init__(
         self, config: RunsConfig, ctx: PipelineContext, now: Callable[[], float] = time.time
     ) -> None:
-        """``now`` is the time in seconds that retirement of edges is reckoned from."""
+        """``now`` is the time from which the age of edges is computed, in seconds since the epoch."""
         super().__init__(config, ctx)
         self.config = config
         self.report = RunsReport()
@@ -143,7 +143,7 @@ class RunsSource(PatchingSource, StatefulIngestionSourceBase):
 
 
 def _cut(store: Store, days: set[int]) -> set[int]:
-    """The oldest day of a store that dropped answers: what is left of it would replace what was sent of the whole."""
+    """Return the oldest day of a store that dropped answers. Its rest would replace the totals of the whole day."""
     counters = store.counters()
     if not days or not (counters.get("answers_expired") or counters.get("answers_dropped")):
         return set()

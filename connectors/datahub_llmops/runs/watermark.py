@@ -1,4 +1,4 @@
-"""How far the store was read: it moves by DataHub's own checkpoint, which is committed after the sink's flush."""
+"""Remembers how far a store was read, with DataHub's own checkpoint, which is committed after the sink's flush."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ MAX_STORES: Final = 1_000
 
 
 class RunsState(CheckpointStateBase):
-    """How far each store was read: last sequence numbers of answers and of writes, by the store's ``store_key``."""
+    """The position in each store: the last sequence numbers of answers and of writes, by ``store_key``."""
 
     answers: dict[str, int] = Field(default_factory=dict)
     writes: dict[str, int] = Field(default_factory=dict)
 
     def after(self, key: str, answers: int, writes: int) -> RunsState:
-        """With one store read this far, as the newest; the oldest beyond the bound are forgotten."""
+        """Return the state with the new position of one store, without the oldest positions beyond the limit."""
         return RunsState(
             answers=_newest(self.answers, key, answers), writes=_newest(self.writes, key, writes)
         )
@@ -42,7 +42,7 @@ def _newest(known: dict[str, int], key: str, value: int) -> dict[str, int]:
 
 
 def store_key(path: str) -> str:
-    """A store's host, path and file: hosts that run one recipe have one path, and a file may take another's place.
+    """Identify a store by host, path and file. Hosts with the same recipe share the path, and a file may be replaced.
 
     Raises:
         StoreError: the file went away.
@@ -81,14 +81,14 @@ class Watermark(StatefulIngestionUsecaseHandlerBase[RunsState]):
         )
 
     def last(self) -> RunsState:
-        """Where the last confirmed run ended."""
+        """Return the position at which the last confirmed run ended."""
         if not self.is_checkpointing_enabled():
             return RunsState()
         found = self._provider.get_last_checkpoint(self.job_id, RunsState)
         return found.state if found is not None else RunsState()
 
     def reached(self, state: RunsState) -> None:
-        """What is committed when the sink has confirmed."""
+        """Set the position that is committed after the sink has confirmed."""
         current = (
             self._provider.get_current_checkpoint(self.job_id) if self.is_checkpointing_enabled() else None
         )

@@ -1,1 +1,1 @@
-"""A whole catalog in one SQLite file: reading it, and the DataHub sink that writes it."""
+"""Reads and writes a whole catalog in one SQLite file. A DataHub sink writes it."""

@@ -1,4 +1,4 @@
-"""The catalog in one local file, read: ``Catalog`` over the SQLite file that the sink ``llm-local`` writes.
+"""Implements ``Catalog`` over the SQLite file that the sink ``llm-local`` writes.
 
 Standard library only. Every answer is one read transaction, so it is of one moment; readers never wait for writers.
 """
@@ -45,7 +45,7 @@ _SEARCH_ORDER = ("dataset", "dataJob", "dataFlow", "mlModel", "container", "glos
 
 
 class LocalCatalog(FullCatalog):
-    """Read access to the file at ``path``; opening never creates it.
+    """Read access to the catalog at ``path``. Opening it never creates the file.
 
     Soft-deleted assets leave the graph: they are neither returned nor walked through, and lists do not name them.
     """
@@ -75,7 +75,7 @@ class LocalCatalog(FullCatalog):
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
-        """The connection, in a read transaction: what several queries see is of one moment."""
+        """Open a read transaction, so that several queries see the same state."""
         with self._lock:
             if self._connection is None:
                 raise CatalogError(f"local catalog {self.path}: it was closed")
@@ -174,7 +174,7 @@ class LocalCatalog(FullCatalog):
         return [found[urn] for urn in wanted if urn in found]
 
     def _column(self, connection: sqlite3.Connection, urn: str) -> Node | None:
-        """A column is there when its live dataset has it in its schema, or when something is attached to it."""
+        """Find a column. It exists if the schema of its live dataset has it, or if something is attached to it."""
         row = connection.execute(
             f"select {NODE_COLUMNS}, emitted, removed from asset where urn = ?", (urn,)
         ).fetchone()
@@ -203,7 +203,7 @@ class LocalCatalog(FullCatalog):
 
     @override
     def search(self, words: str, limit: int = 20) -> Sequence[Node]:
-        """As the protocol says; a word is found by its beginning, and parts of ``camelCase`` are words too."""
+        """Implements the protocol. A word matches by its beginning, and parts of ``camelCase`` are words too."""
         wanted = typed_words(words)
         if not wanted:
             return []
@@ -274,7 +274,7 @@ class LocalCatalog(FullCatalog):
 
     @override
     def records(self) -> Iterator[Record]:
-        """As the protocol says; one moment's content, streamed: memory does not grow with the catalog."""
+        """Implements the protocol. It streams one consistent state, so memory does not grow with the catalog."""
         connection = file.open_reader(self.path)
         try:
             connection.execute("begin")
@@ -317,7 +317,7 @@ def _candidate_order(urn: str) -> tuple[int, str]:
 
 
 def _rank(node: Node, phrase: str, wanted: Sequence[str]) -> tuple[Any, ...]:
-    """Whole name first, then names that begin so, that hold every word, then the rest; datasets before others."""
+    """Rank a result: the whole name, its beginning, all words in the name, then the rest; datasets come first."""
     name = node.name.casefold()
     if phrase in (name, last_part(name)):
         quality = 0

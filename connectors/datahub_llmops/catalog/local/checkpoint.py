@@ -1,4 +1,4 @@
-"""``llm-local``: where stateful ingestion keeps its state, in the same file as the catalog.
+"""``llm-local`` keeps the state of stateful ingestion in the same file as the catalog.
 
 A state is committed after the sink's ``flush``, each commit in one transaction of its own: a run that dies in between
 leaves the catalog of after and the state of before, and the next run finds out again what was removed.
@@ -42,7 +42,7 @@ class LocalCheckpointConfig(IngestionCheckpointingProviderConfig):
 
 
 class LocalCheckpointProvider(IngestionCheckpointingProviderBase):
-    """State of one or many pipelines, by pipeline and job."""
+    """Keeps the state of one or many pipelines, by pipeline and job."""
 
     def __init__(self, config: LocalCheckpointConfig) -> None:
         super().__init__(type(self).__name__)
@@ -64,7 +64,7 @@ class LocalCheckpointProvider(IngestionCheckpointingProviderBase):
     def get_latest_checkpoint(
         self, pipeline_name: str, job_name: JobId
     ) -> DatahubIngestionCheckpointClass | None:
-        """The last committed state; ``None`` where this pipeline never ended in this file.
+        """Read the last committed state, or ``None`` if this pipeline never finished in this file.
 
         Raises:
             CatalogError: the file is there and cannot be read, or the state in it is damaged.
@@ -97,7 +97,7 @@ class LocalCheckpointProvider(IngestionCheckpointingProviderBase):
 
     @override
     def commit(self) -> None:
-        """Store the state of every job of the run, all or none.
+        """Store the state of every job of the run, or of none.
 
         Raises:
             CatalogError: the file cannot be written; the state of before stays.

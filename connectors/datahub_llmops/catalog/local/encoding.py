@@ -1,4 +1,4 @@
-"""Aspects between DataHub's generated classes and the JSON of its metadata file format.
+"""Converts aspects between DataHub's generated classes and the JSON of its metadata file format.
 
 ``to_obj()`` costs hundreds of microseconds an aspect, since it validates and copies defaults; here the inner
 dictionaries are handed to the JSON encoder as they are, and only fields that need it (unions, bytes) are rewritten.
@@ -28,7 +28,7 @@ class InvalidAspectError(ValueError):
 
 
 def aspect_text(aspect: DictWrapper) -> str:
-    """The aspect as one line of JSON, the same that ``pre_json_transform(aspect.to_obj())`` gives.
+    """Encode an aspect as one line of JSON, the same that ``pre_json_transform(aspect.to_obj())`` gives.
 
     Raises:
         InvalidAspectError: a required field is missing, or a value is of no type that JSON has.
@@ -45,12 +45,12 @@ def aspect_text(aspect: DictWrapper) -> str:
 
 
 def json_text(value: object) -> str:
-    """Any JSON value in the form that aspects are stored in."""
+    """Encode any JSON value in the form in which aspects are stored."""
     return _ENCODER.encode(value)
 
 
 def normal_text(name: str, value: object) -> str:
-    """A raw aspect (parsed JSON) in the form that its typed one would have; of an unknown name as it is.
+    """Encode a raw aspect (parsed JSON) as its typed form would be. An aspect of unknown name stays as it is.
 
     Raises:
         InvalidAspectError: it does not fit the schema of its name.
@@ -81,7 +81,7 @@ def _shown(path: tuple[str, ...] | None) -> str:
 
 
 def _misfit(schema: Any, value: Any) -> tuple[str, ...] | None:
-    """Where ``value`` first fails its schema, as field names (a map's keys may be a user's: not shown)."""
+    """Return the path at which ``value`` first fails its schema, without the keys of maps, which may be a user's."""
     inner = value._inner_dict if isinstance(value, DictWrapper) else value
     if schema.type == "record" and isinstance(inner, dict):
         for field in schema.fields:
@@ -106,7 +106,7 @@ def _misfit(schema: Any, value: Any) -> tuple[str, ...] | None:
 
 
 def _default(value: object) -> object:
-    """What the JSON encoder calls for everything that it does not know itself."""
+    """Encode a value that the JSON encoder does not know."""
     if isinstance(value, DictWrapper):
         inner = value._inner_dict
         plan = _plan(type(value))
@@ -154,7 +154,7 @@ def _nullable(schema: Any) -> bool:
 
 
 def _rewrite(schema: Any, *, in_array: bool) -> _Rewrite | None:
-    """What turns a field's value into its JSON form; ``None`` where the encoder does it by itself."""
+    """Return the function that converts a field's value to its JSON form, or ``None`` if the encoder can do it."""
     if schema.type == "array":
         of_item = _rewrite(schema.items, in_array=True)
         return None if of_item is None else lambda items: [of_item(item) for item in items]
@@ -174,7 +174,7 @@ def _rewrite(schema: Any, *, in_array: bool) -> _Rewrite | None:
 
 
 def _wrap(schema: Any, branches: list[Any], in_array: bool) -> _Rewrite:
-    """A union's value with the name of its type around it, as ``AvroJsonConverter._union_to_json`` chooses it."""
+    """Wrap a union's value in the name of its type, as ``AvroJsonConverter._union_to_json`` does."""
     names = [
         branch.fullname.lstrip(".") if hasattr(branch, "fullname") else branch.type for branch in branches
     ]
@@ -212,7 +212,7 @@ _FACT_STAMPS: Mapping[str, frozenset[str]] = {
 
 
 def same_but_for_audit(name: str, old: str, new: str) -> bool:
-    """Whether two texts of an aspect say the same, times in audit stamps (who wrote it when) aside."""
+    """Return whether two texts of an aspect are equal apart from the times in audit stamps (who wrote it when)."""
     if old == new:
         return True
     before, after = json.loads(old), json.loads(new)
@@ -237,7 +237,7 @@ def _stamps(record: type[DictWrapper]) -> dict[str, Any]:
 
 
 def _stamp_tree(schema: Any, above: frozenset[str]) -> Any:
-    """A (possibly empty) tree below ``schema``, or ``None`` where ``schema`` is an audit stamp itself."""
+    """Build the (possibly empty) tree below ``schema``, or ``None`` if ``schema`` is an audit stamp itself."""
     if schema.type == "record":
         if schema.name in ("AuditStamp", "MetadataAttribution"):
             return None

@@ -1,4 +1,4 @@
-"""The one SQLite file of the local catalog: where it lies, its tables, how it is opened, and what can be wrong with it.
+"""The SQLite file of the local catalog: its default path, its tables, and how to open it and explain its errors.
 
 Standard library only, so that a command that reads the catalog starts fast. The file is in WAL mode: readers never
 wait for a writer, and a run is one transaction.
@@ -112,7 +112,7 @@ create table checkpoint (
 
 
 def open_reader(path: Path) -> sqlite3.Connection:
-    """A connection that only reads. Never creates the catalog, never waits for a writer, works on read-only media.
+    """Open a read-only connection. It never creates the catalog or waits for a writer, and works on read-only media.
 
     It may write to the files beside it that SQLite needs, and the last one to close tidies those away.
 
@@ -133,7 +133,7 @@ def open_reader(path: Path) -> sqlite3.Connection:
 
 
 def _open_immutable(path: Path) -> sqlite3.Connection:
-    """Nothing can be created beside the file, so nobody can be writing to it either."""
+    """Open the file as immutable. Nothing can be created beside it, so nobody can write to it either."""
     try:
         with sqlite_file.opening(path, sqlite_file.IMMUTABLE) as connection:
             _check_format(connection, path)
@@ -143,7 +143,7 @@ def _open_immutable(path: Path) -> sqlite3.Connection:
 
 
 def open_writer(path: Path, timeout: float = LOCK_TIMEOUT) -> sqlite3.Connection:
-    """A connection inside of an immediate transaction, tables there: ``commit`` or ``rollback``, then ``close``.
+    """Open a connection in an immediate transaction, with tables. ``commit`` or ``rollback`` it, then ``close`` it.
 
     Creates the file, and its folder where ``path`` is the default one; the tables come with the first commit, so a
     run that dies leaves no half-made catalog. ``timeout`` is the wait for another writer in seconds.
@@ -175,7 +175,7 @@ def open_writer(path: Path, timeout: float = LOCK_TIMEOUT) -> sqlite3.Connection
 
 
 def _set_write_ahead(connection: sqlite3.Connection, timeout: float) -> None:
-    """Switching needs the file alone, and SQLite does not wait for that itself: two first runs may meet here."""
+    """Switch to write-ahead mode. This needs the file alone, and SQLite does not wait if two first runs collide."""
     deadline = time.monotonic() + timeout
     while True:
         try:
@@ -226,7 +226,7 @@ def _check_file(path: Path, *, for_writing: bool) -> None:
 
 
 def _expected_size(header: bytes) -> int:
-    """Bytes that the file's own header promises; 0 where the header does not say (its counters disagree)."""
+    """Return the size in bytes according to the file's header, or 0 if the counters in the header disagree."""
     if header[24:28] != header[92:96]:
         return 0
     page = int.from_bytes(header[16:18], "big")
@@ -234,12 +234,12 @@ def _expected_size(header: bytes) -> int:
 
 
 def _needs_files_beside(error: sqlite3.Error) -> bool:
-    """Whether the connection failed because SQLite could not create ``-wal`` and ``-shm``."""
+    """Return whether the connection failed because SQLite could not create ``-wal`` and ``-shm``."""
     return sqlite_file.classify(error) in (Problem.CANNOT_OPEN, Problem.READ_ONLY)
 
 
 def _check_format(connection: sqlite3.Connection, path: Path, *, for_writing: bool = False) -> bool:
-    """True where the tables are there, False for a file that no run has reached yet (writers only)."""
+    """Return whether the file has the tables. Only a writer may find a file without them, before its first run."""
     application = connection.execute("pragma application_id").fetchone()[0]
     version = connection.execute("pragma user_version").fetchone()[0]
     what = f"local catalog {path}"
@@ -263,7 +263,7 @@ def _damaged(path: Path) -> CatalogError:
 
 
 def explain(error: sqlite3.Error, path: Path) -> CatalogError:
-    """The ``CatalogError`` for an error of SQLite, with what to do next."""
+    """Build the ``CatalogError`` for an error of SQLite, with the next step."""
     what = f"local catalog {path}"
     name = sqlite_file.error_name(error)
     match sqlite_file.classify(error):
@@ -288,7 +288,7 @@ def explain(error: sqlite3.Error, path: Path) -> CatalogError:
 
 
 def commit(connection: sqlite3.Connection) -> None:
-    """Commit, then copy the log into the file itself, as far as readers allow without waiting.
+    """Commit, then copy the log into the file as far as readers allow without waiting.
 
     Raises:
         sqlite3.Error: it could not be committed.
@@ -299,6 +299,6 @@ def commit(connection: sqlite3.Connection) -> None:
 
 
 def close(connection: sqlite3.Connection) -> None:
-    """Close, and ignore an error of closing itself: what was committed stays committed."""
+    """Close the connection. An error while closing is ignored, because what was committed stays committed."""
     with contextlib.suppress(sqlite3.Error):
         connection.close()

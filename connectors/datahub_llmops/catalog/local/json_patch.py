@@ -1,4 +1,4 @@
-"""JSON patch operations (RFC 6902) on a document of dictionaries and lists.
+"""Applies JSON patch operations (RFC 6902) to a document of dictionaries and lists.
 
 https://datatracker.ietf.org/doc/html/rfc6902
 """
@@ -22,7 +22,7 @@ def _steps(path: str) -> list[str]:
 
 
 def make_way(node: _Json, operation: _Json) -> None:
-    """The maps that the path goes through, and for a removal what it removes: then it does no harm."""
+    """Create the maps on the path, and for a removal also its target, so that the operation cannot fail."""
     steps = _steps(operation["path"])
     removes = operation["op"] == "remove"
     here: Any = node

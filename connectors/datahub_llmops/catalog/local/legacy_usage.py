@@ -1,4 +1,4 @@
-"""DataHub's old usage records as the time series that took their place."""
+"""Converts DataHub's old usage records to the time series that replaced them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from datahub.metadata.schema_classes import (
 
 
 def usage_statistics(record: UsageAggregationClass) -> DatasetUsageStatisticsClass:
-    """One bucket of usage of a dataset. Users that have no URN are in the number of users only."""
+    """Convert one bucket of usage of a dataset. Users without a URN count only in the number of users."""
     metrics = record.metrics
     return DatasetUsageStatisticsClass(
         timestampMillis=record.bucket,

@@ -1,4 +1,4 @@
-"""JSON patches on aspects, applied as a DataHub server applies them.
+"""Applies JSON patches to aspects as a DataHub server does.
 
 Two forms come in. DataHub's generic form names for each array the fields that make up the key of its entries
 (``arrayPrimaryKeys``); the plain form leans on a template that the server keeps for the aspect. In both, arrays become
@@ -143,12 +143,12 @@ _OPTIONAL_ARRAYS = frozenset(
 
 
 def is_patchable(aspect_name: str) -> bool:
-    """Whether a plain patch (without ``arrayPrimaryKeys``) of this aspect can be applied."""
+    """Return whether a plain patch (without ``arrayPrimaryKeys``) can be applied to this aspect."""
     return aspect_name in _TEMPLATES or aspect_name == _EDITABLE_SCHEMA
 
 
 def apply_patch(aspect_name: str, current: Mapping[str, Any] | None, patch: object) -> dict[str, Any]:
-    """The aspect after ``patch``; ``current`` is not touched, ``None`` where the asset has no such aspect.
+    """Return the aspect after ``patch``. ``current`` stays unchanged, and is ``None`` if the asset has no such aspect.
 
     ``patch`` is the parsed value of a PATCH proposal: a list of operations, or ``{"arrayPrimaryKeys": ..., "patch":
     ...}``. Whether the result fits its schema is not looked at.

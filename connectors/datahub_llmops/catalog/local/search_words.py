@@ -15,7 +15,7 @@ _LONGEST = 64
 
 
 def words(text: str) -> set[str]:
-    """Folded words of a text, parts of ``camelCase`` beside the whole.
+    """Return the folded words of a text, including the parts of ``camelCase`` words.
 
     >>> sorted(words("shop.CustomerOrders, größer"))
     ['customer', 'customerorders', 'grösser', 'orders', 'shop']
@@ -28,5 +28,5 @@ def words(text: str) -> set[str]:
 
 
 def typed_words(text: str) -> list[str]:
-    """What a person typed, as beginnings of words: each must be found."""
+    """Split a query into beginnings of words, all of which have to match."""
     return sorted({word.casefold()[:_LONGEST] for word in _WORD.findall(text)})

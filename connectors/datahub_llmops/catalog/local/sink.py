@@ -1,4 +1,4 @@
-"""``llm-local``: a DataHub sink that puts what any source emits into one local file, each run in one transaction.
+"""``llm-local`` is a DataHub sink that writes the output of any source to one local file, in one transaction per run.
 
 The pipeline builds the sink, writes records and stale removals, calls ``flush`` and then commits checkpoints: so
 ``flush`` raises where the run cannot be stored, and ``close`` without it drops the run.
@@ -66,7 +66,7 @@ class LocalSinkConfig(ConfigModel):
 
 @dataclass
 class LocalSinkReport(SinkReport):
-    """What the run did to the catalog, beside DataHub's own counters."""
+    """The changes of a run to the catalog, in addition to DataHub's own counters."""
 
     catalog: str = ""
     changed: int = 0
@@ -82,7 +82,7 @@ class LocalSinkReport(SinkReport):
 
 
 class LocalSink(Sink[LocalSinkConfig, LocalSinkReport]):
-    """Gathers a run in a spool and applies it in ``flush``; touches no file before the first record."""
+    """Collects a run in a spool, and applies it in ``flush``. It touches no file before the first record."""
 
     @override
     def __post_init__(self) -> None:
@@ -131,7 +131,7 @@ class LocalSink(Sink[LocalSinkConfig, LocalSinkReport]):
 
     @override
     def flush(self) -> None:
-        """Store what was written since the last flush, all of it or nothing.
+        """Store everything written since the last flush, or nothing.
 
         Raises:
             SinkError: it cannot be stored; the catalog is as it was.
@@ -186,7 +186,7 @@ class LocalSink(Sink[LocalSinkConfig, LocalSinkReport]):
 
     @override
     def close(self) -> None:
-        """Drop what was not flushed. What reporters write while closing, after a flush, is stored."""
+        """Drop what was not flushed. What reporters write during the close, after a flush, is stored."""
         super().close()
         try:
             if self._flushed and self._broken is None:
@@ -271,7 +271,7 @@ def _deletion(urn: str, aspect: str | None) -> Change:
 
 
 def _check_entity(urn: str, aspect: str) -> None:
-    """DataHub's own aspects go only where its registry allows them, as on a server; custom ones anywhere."""
+    """Check that DataHub's registry allows its aspects on this entity. Custom aspects may go anywhere."""
     kind = urn_text.entity_type(urn)
     if not kind or not urn_text.key_parts(urn):
         raise RefusedError("its entityUrn is no URN")

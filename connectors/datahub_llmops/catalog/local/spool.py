@@ -38,14 +38,14 @@ class Change:
 
 
 class Spool:
-    """Changes in the order of their coming; small runs stay in memory, no file is made before the first change."""
+    """Changes in the order of arrival. Small runs stay in memory, and no file is created before the first change."""
 
     def __init__(self) -> None:
         self._file: tempfile.SpooledTemporaryFile[bytes] | None = None
         self.count = 0
 
     def add(self, *changes: Change) -> None:
-        """All of ``changes`` or none.
+        """Add all of ``changes``, or none.
 
         Raises:
             UnicodeEncodeError: a text is not valid Unicode.
@@ -59,7 +59,7 @@ class Spool:
         self.count += len(changes)
 
     def changes(self) -> Iterator[Change]:
-        """All changes, first to last; may be called again.
+        """Yield all changes, first to last. It may be called again.
 
         Raises:
             OSError: what was added last could not be written to the disk for temporary files.
@@ -73,7 +73,7 @@ class Spool:
             yield Change(op=Op(op), urn=urn, aspect=aspect, body=body, quietly=quietly)
 
     def clear(self) -> None:
-        """Forget everything and give the disk space back. May be called twice."""
+        """Drop all changes, and free the disk space. It may be called twice."""
         if self._file is not None:
             # What a full disk did not take is of no more interest.
             with contextlib.suppress(OSError):

@@ -1,1 +1,1 @@
-"""A DataHub server, read as a catalog."""
+"""Reads a DataHub server as a catalog."""

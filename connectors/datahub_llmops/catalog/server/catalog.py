@@ -1,4 +1,4 @@
-"""A DataHub server as a ``Catalog``: one lineage query a walk, the rest from the aspects of the assets in it."""
+"""Reads a DataHub server as a ``Catalog``: each walk takes one lineage query, and reads the aspects of its assets."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class ServerCatalog(FullCatalog):
     """Read access to a DataHub server through DataHub's own client."""
 
     def __init__(self, graph: DataHubGraph, *, timeout: float = TIMEOUT) -> None:
-        """``timeout`` is in seconds and for one exchange, retries and all. A source passes ``ctx.graph``."""
+        """``timeout`` limits one exchange including retries, in seconds. A source passes ``ctx.graph``."""
         # Edges are read by the annotations of registered aspects.
         register()
         self._gms = Gms(graph, timeout=timeout)
@@ -95,7 +95,7 @@ class ServerCatalog(FullCatalog):
 
     @classmethod
     def at(cls, url: str, *, timeout: float = TIMEOUT) -> ServerCatalog:
-        """The server at ``url``; its token comes from ``DATAHUB_GMS_TOKEN``, else from ``~/.datahubenv``.
+        """Connect to the server at ``url``. The token comes from ``DATAHUB_GMS_TOKEN``, or else from ``~/.datahubenv``.
 
         Raises:
             CatalogError: the address is none, or holds a login.
@@ -206,7 +206,7 @@ class ServerCatalog(FullCatalog):
         return UnknownAssetError(f"{self._gms.server}: {what}")
 
     def _nodes(self, assets: Mapping[str, Mapping[str, Aspect]], hops: Mapping[str, int]) -> list[Node]:
-        """Nodes of assets by their aspects, and by what is attached to their columns."""
+        """Build the nodes of assets from their aspects, and from what is attached to their columns."""
         columns_of = {column: urn for urn, aspects in assets.items() for column in _columns(urn, aspects)}
         of_columns: dict[str, set[Label]] = {}
         for column, attached in self._gms.batch_get(columns_of, _FIELD_LABELS).items():
@@ -237,7 +237,7 @@ class ServerCatalog(FullCatalog):
 
     @override
     def search(self, words: str, limit: int = 20) -> Sequence[Node]:
-        """As the server ranks them; its own rules say what a word matches."""
+        """Search with the server's own ranking and its own rules for what a word matches."""
         return self.nodes(self._found(words, limit)) if words.strip() else []
 
     def _found(self, words: str, limit: int) -> list[str]:
@@ -267,7 +267,7 @@ class ServerCatalog(FullCatalog):
 
     @override
     def schemas(self, urn: str) -> Mapping[str, Mapping[str, str] | None]:
-        """The dataset of exactly this URN where there is one: the server is asked for others only without it."""
+        """Read the dataset with exactly this URN. Only if there is none, ask the server for others."""
         exact = self._schemas([urn])
         if exact:
             return exact
@@ -292,7 +292,7 @@ class ServerCatalog(FullCatalog):
         )
 
     def _platform_urns(self, platform: str) -> Sequence[str]:
-        """Every live dataset of a platform, asked for once."""
+        """List every live dataset of a platform. The server is asked only once."""
         if platform not in self._on_platform:
             self._on_platform[platform] = list(self._gms.scroll(["dataset"], platform=platform))
         return self._on_platform[platform]
@@ -311,7 +311,7 @@ class ServerCatalog(FullCatalog):
 
     @override
     def records(self) -> Iterator[Record]:
-        """Of a time series the server gives the newest record only."""
+        """Yield the records of all assets. Of a time series, the server returns only the newest record."""
         for kind in _EXPORTED:
             urns = self._gms.scroll([kind], removed=True)
             while part := list(islice(urns, _CANDIDATES)):
@@ -325,7 +325,7 @@ def _versioned(aspects: Mapping[str, Aspect]) -> dict[str, Aspect]:
 
 
 def _is_series(aspect: Aspect) -> bool:
-    """Every time series has this field, and no other aspect has it."""
+    """Return whether the aspect is a time series. Only time series have this field."""
     return "timestampMillis" in aspect
 
 
@@ -339,7 +339,7 @@ def _without_computed(name: str, aspect: Aspect) -> Aspect:
 
 
 def _columns(urn: str, aspects: Mapping[str, Aspect]) -> list[str]:
-    """URNs of the asset's columns, both forms of a path: terms may be attached to either."""
+    """List the URNs of an asset's columns in both forms of a path, because terms may be attached to either."""
     return [
         column
         for name in SCHEMA_ASPECTS
@@ -349,7 +349,7 @@ def _columns(urn: str, aspects: Mapping[str, Aspect]) -> list[str]:
 
 
 def _labels(aspects: Mapping[str, Aspect]) -> set[Label]:
-    """Every term and tag, the asset's own and those on its fields."""
+    """List every term and tag of the asset and of its fields."""
     return {attached.label for attached in read_labels(aspects)}
 
 
@@ -372,7 +372,7 @@ def _node(urn: str, aspects: Mapping[str, Aspect], labels: Iterable[Label], hops
 
 
 def _column(urn: str, own: Mapping[str, Aspect], asset: Mapping[str, Aspect]) -> Node | None:
-    """The column as a node if its asset has it in its schema or something is attached to it, else ``None``."""
+    """Return the column as a node if its asset's schema has it or something is attached to it, else ``None``."""
     holder = names.asset_of(urn)
     attached = {found.label for found in read_labels(asset) if found.path and urn in found.targets(holder)}
     if not own and not attached and urn not in _columns(holder, asset):

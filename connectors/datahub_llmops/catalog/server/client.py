@@ -46,7 +46,7 @@ _SHOWN: Final = 300
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """Search results: URNs with their degree (0 where the query has none), and how many there are on all pages.
+    """Search results: URNs with their degree (0 if the query has none), and the number of results on all pages.
 
     ``passed`` are the URNs on the paths to them, where the query asks for paths.
     """
@@ -71,7 +71,7 @@ class Gms:
         self._graph.close()
 
     def search(self, query: str, variables: Mapping[str, Any], field: str) -> Page:
-        """One page of search results: what the query's one ``field`` holds.
+        """Read one page of search results from the query's ``field``.
 
         Raises:
             CatalogError: the server refuses, fails, or is no DataHub server.
@@ -143,7 +143,7 @@ class Gms:
             yield from part
 
     def config(self) -> Mapping[str, Any]:
-        """What the server says of itself, the model plugins it has loaded included.
+        """Read the server's description of itself, including its loaded model plugins.
 
         Raises:
             CatalogError: nobody answers, or what answers is no DataHub server.
@@ -169,7 +169,7 @@ class Gms:
         self._exchange(lambda: self._graph.emit_mcp(proposal, emit_mode=EmitMode.SYNC_PRIMARY))
 
     def _exchange(self, ask: Callable[[], T]) -> T:
-        """``ask``'s answer, in time; what can go wrong on the way says what to do about it."""
+        """Call ``ask`` within the deadline, and turn its failures into errors with a next step."""
         try:
             return within(self._timeout, ask)
         except TimeoutError as error:
@@ -220,7 +220,7 @@ class Gms:
 
 
 def connect(url: str) -> DataHubGraph:
-    """A client for the server at ``url``, with the token of ``DATAHUB_GMS_TOKEN``, else of ``~/.datahubenv``.
+    """Create a client for the server at ``url``, with the token of ``DATAHUB_GMS_TOKEN``, or else of ``~/.datahubenv``.
 
     The latter only where that file is about the same server: a token goes nowhere else.
 
@@ -268,7 +268,7 @@ def _by_type(urns: Iterable[str]) -> dict[str, list[str]]:
 
 
 def _values(entity: Mapping[str, Any]) -> dict[str, Any]:
-    """Aspects of one entity as plain values; key aspects only say what the URN says."""
+    """Return the aspects of one entity as plain values, without key aspects, which only repeat the URN."""
     return {
         name: envelope["value"]
         for name, envelope in entity.items()
@@ -287,7 +287,7 @@ def _status(error: OperationalError) -> int | None:
 
 
 def _reason(error: Exception) -> str:
-    """Why a connection failed, without addresses, headers or anything that the client was configured with."""
+    """Explain why a connection failed, without addresses, headers or anything from the client's configuration."""
     text = str(error)
     for sign, reason in (
         ("Name or service not known", "no such host"),

@@ -136,7 +136,7 @@ class _Script:
             self._read_again.add(key)
             return self._made_before([step.lineage for step in made])
         if target is not None and key and key == self._tables.key(target):
-            # What a statement reads back from its own target is no upstream, known or not.
+            # The statement's own target is not an upstream, even if the statement reads it back.
             return Source()
         return self._tables.resolve(table, label)
 
