@@ -21,7 +21,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from support import engines
-from support.examples import THOROUGH
+from support.examples import THOROUGH, examples
 from support.paths import ROOT, TESTS
 
 pytest_plugins = ("support.stores",)
@@ -31,7 +31,9 @@ pytest.register_assert_rewrite("support.contract", "faults.matrix")
 
 # No test measures time: a busy machine is no finding.
 settings.register_profile("full", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile("fast", settings.get_profile("full"), derandomize=True, database=None)
+settings.register_profile(
+    "fast", settings.get_profile("full"), max_examples=examples(100), derandomize=True, database=None
+)
 settings.load_profile("full" if THOROUGH else "fast")
 
 # Files in memory: the tests write thousands of databases, each with an fsync.

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import doctest
-
 import pytest
 
-from datahub_llmops.answers import prices as module
 from datahub_llmops.answers.prices import PriceConfig, PricesConfig
 from datahub_llmops.assets.usage import Tokens, Totals
 
@@ -117,9 +114,3 @@ def test_a_chunk_after_the_end_leaves_their_number_unknown() -> None:
     found.close()
     found.add_chunks(["a"])
     assert found.distinct_chunks is None
-
-
-def test_the_examples_hold() -> None:
-    found = doctest.testmod(module)
-    assert found.attempted
-    assert not found.failed

@@ -188,7 +188,7 @@ def _http_cell(fault: Fault, place: Place, at: At, *, counted: bool) -> Cell:
             server.redirect_to = other.url
             server.fail(fault, when=at.requests)
             try:
-                yield {"timeout_sec": 1.0} if fault in SLOW or (away and not counted) else {}
+                yield {"timeout_sec": 0.5} if fault in SLOW or (away and not counted) else {}
             finally:
                 server.heal()
             for call in other.calls:

@@ -99,7 +99,7 @@ def _cell(fault: Fault, place: Place) -> Cell:
     @contextmanager
     def harm(arena: _Arena) -> Iterator[Config]:
         arena.proxy.fail(fault, when=lambda called, request: called == method and part in request)
-        yield {"timeout_sec": 2.0} if fault in _WAIT_FOR_A_TIME_OUT else {}
+        yield {"timeout_sec": 1.0} if fault in _WAIT_FOR_A_TIME_OUT else {}
         arena.proxy.heal()
 
     return Cell(
