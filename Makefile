@@ -4,6 +4,7 @@
 #   make check    everything that CI asks for                        make thorough the same, more examples of each property
 #   make docs     write generated parts of docs/ anew                make faults   run the fault matrix, write docs/faults
 #   make lock     renew uv.lock                                      make lowest   the oldest dependencies that are allowed
+#   make connector NAME=acme TITLE="Acme DB"  the skeleton of a connector, which docs/add-a-connector.md explains
 #   make schemas  rebuild the model plugin from its PDL (needs Maven and JDK 17)
 
 PYTHON ?= python3
@@ -23,7 +24,7 @@ export PYTHONDONTWRITEBYTECODE :=
 export DATAHUB_TELEMETRY_ENABLED := false
 export ANONYMIZED_TELEMETRY := False
 
-.PHONY: help demo test check quick thorough static lock lowest environments format lint types imports spelling docs docs-check faults clean
+.PHONY: help demo test check quick thorough static lock lowest environments format lint types imports spelling connector docs docs-check faults clean
 .DEFAULT_GOAL := help
 
 help:
@@ -62,6 +63,9 @@ imports: $(VENV)/.dev
 
 spelling: $(VENV)/.dev
 	$(BIN)/codespell
+
+connector: $(VENV)/.dev
+	@$(BIN)/python tools/connector/new.py $(NAME) $(if $(TITLE),--title "$(TITLE)")
 
 docs: $(VENV)/.test
 	$(BIN)/python docs/generate.py

@@ -6,6 +6,8 @@ A page asks for a part by a comment; what stands up to the closing comment is re
     <!-- help: lineage -->                                           what ``datahub-llmops lineage --help`` prints
     <!-- facts: all stores -->                                       which vector store tells what, as declared
     <!-- faults: all -->                                             what the fault matrix of the tests saw
+    <!-- connectors: all -->                                         the connectors, by the summary on the page of each
+    <!-- template: tests/vector_stores/jsonlines/faults.py -->       a file that ``make connector`` writes
 
     python docs/generate.py            write
     python docs/generate.py --check    exit code 1 when something is stale
@@ -18,6 +20,7 @@ import importlib
 import json
 import re
 import sys
+import textwrap
 import types
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib.metadata import entry_points
@@ -34,7 +37,10 @@ from datahub_llmops.ingestion.capabilities import FACTS
 from datahub_llmops.ingestion.vector_store import VectorStoreSource
 
 ROOT = Path(__file__).resolve().parent.parent
-BLOCK = re.compile(r"(<!-- (options|help|facts|faults): *(.*?) *-->\n).*?(<!-- /\2 -->)", re.DOTALL)
+BLOCK = re.compile(
+    r"(<!-- (options|help|facts|faults|connectors|template): *(.*?) *-->\n).*?(<!-- /\2 -->)", re.DOTALL
+)
+SUMMARY = re.compile(r"<!-- summary: *(.*?) *-->", re.DOTALL)
 OWN = "datahub_llmops"
 COLUMNS = 120
 
@@ -234,11 +240,35 @@ def fault_words(cell: Mapping[str, Any]) -> str:
     return f"{'retried, fails' if cell['tries'] else 'fails'}{others}"
 
 
+def connectors(_: str) -> str:
+    """A list of all connectors. The page of each has its summary in a comment."""
+    lines = [""]
+    for page in sorted((ROOT / "docs" / "connectors").glob("*.md")):
+        summary = SUMMARY.search(page.read_text(encoding="utf-8"))
+        if summary is None:
+            sys.exit(f"{page.relative_to(ROOT)}: needs a line `<!-- summary: what it reads -->`")
+        target = page.relative_to(ROOT).as_posix()
+        item = f"- [`llm-{page.stem}`]({target}): {' '.join(summary[1].split())}"
+        lines.append(
+            textwrap.fill(item, 120, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+        )
+    return "\n".join(lines) + "\n\n"
+
+
+def template(path: str) -> str:
+    """A file of the skeleton that ``make connector`` writes, as a code block."""
+    text = (ROOT / "tools" / "connector" / "template" / path).read_text(encoding="utf-8")
+    language = {".py": "python", ".yaml": "yaml"}[Path(path).suffix]
+    return f'```{language} title="{path}"\n{text}```\n'
+
+
 PARTS: Mapping[str, Callable[[str], str]] = {
     "options": options,
     "help": command_help,
     "facts": facts,
     "faults": faults,
+    "connectors": connectors,
+    "template": template,
 }
 
 

@@ -27,7 +27,7 @@ from support.paths import ROOT, TESTS
 pytest_plugins = ("support.stores",)
 
 # Their assertions are shown as those of a test's own file are.
-pytest.register_assert_rewrite("support.contract", "faults.matrix")
+pytest.register_assert_rewrite("faults.matrix")
 
 # No test measures time: a busy machine is no finding.
 settings.register_profile("full", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -79,6 +79,8 @@ def _group(item: pytest.Item) -> str | None:
     """Tests of one group run in one process: each engine is started, and the demo run, once a session."""
     if "estate" in getattr(item, "fixturenames", ()):
         return "demo"
+    if "with_connector" in getattr(item, "fixturenames", ()):
+        return "connector"
     parameters = getattr(getattr(item, "callspec", None), "params", {})
     faults = parameters.get("faults")
     if faults is not None:

@@ -28,6 +28,8 @@ def loaded_by(statement: str) -> set[str]:
         "datahub_llmops",
         "datahub_llmops.errors",
         "datahub_llmops.assets.collections",
+        "datahub_llmops.assets.platforms",
+        "datahub_llmops.ingestion",
         "datahub_llmops.ingestion.reader",
         "datahub_llmops.ingestion.sampling",
         "datahub_llmops.catalog.protocol",

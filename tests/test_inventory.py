@@ -1,17 +1,18 @@
-"""Every connector is whole: module, recipe, page, extra, test; and everything that is registered loads."""
+"""Every connector has its recipe, page, extra, tests and entries; and everything that is registered loads."""
 
 from __future__ import annotations
 
 import importlib
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
 from datahub.ingestion.api.sink import Sink
 from datahub.ingestion.api.source import Source
 
+from datahub_llmops.assets.platforms import PLATFORMS
 from support.paths import ROOT
 
 PROJECT: Mapping[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -19,6 +20,8 @@ ENTRY_POINTS: Mapping[str, Mapping[str, str]] = PROJECT["entry-points"]
 SOURCES = ENTRY_POINTS["datahub.ingestion.source.plugins"]
 SINKS = ENTRY_POINTS["datahub.ingestion.sink.plugins"]
 PACKAGE = ROOT / "connectors" / "datahub_llmops"
+SHIPPED = frozenset({"postgres", "elasticsearch", "pinecone"})
+"""Platforms that DataHub draws itself."""
 CONNECTORS = {
     plugin: plugin.removeprefix("llm-")
     for plugin, target in SOURCES.items()
@@ -64,19 +67,65 @@ def test_no_connector_is_left_unregistered() -> None:
     assert written == {resolve(SOURCES[plugin]) for plugin in CONNECTORS}
 
 
+def missing(plugin: str, system: str) -> Iterator[str]:
+    """What a connector lacks, each with how to add it."""
+    source = resolve(SOURCES[plugin])
+    extras = PROJECT["optional-dependencies"]
+    entry = PLATFORMS.get(source.platform)
+    tests = ROOT / "tests" / "vector_stores" / source.__module__.split(".")[2]
+    # Without the contract, what the connector declares is only a claim.
+    contract = rf"\(StoreContract\):\n    source = {source.__name__}\n"
+    skeleton = f"`make connector NAME={system}` writes one"
+    for there, what, how in (
+        ((ROOT / "recipes" / f"{system}.dhub.yaml").is_file(), f"recipes/{system}.dhub.yaml", skeleton),
+        ((ROOT / "docs" / "connectors" / f"{system}.md").is_file(), f"docs/connectors/{system}.md", skeleton),
+        (
+            any(re.search(contract, path.read_text()) for path in tests.glob("test_*.py")),
+            f"{tests.relative_to(ROOT)}: a class TestContract(StoreContract)",
+            skeleton,
+        ),
+        (system in extras, "pyproject.toml: an extra", f"add `{system} = [...]` with what the reader needs"),
+        (system in str(extras["all"]), "pyproject.toml: its part of the extra `all`", f"add `{system}`"),
+        (
+            entry is not None,
+            f"assets/platforms.py: an entry {source.platform!r}",
+            f"add Platform(name={source.platform!r}, ...)",
+        ),
+        (
+            (entry is not None and entry.logo is not None) or source.platform in SHIPPED,
+            f"assets/logos/{system}.svg",
+            f"{skeleton}; name it in the platform's entry",
+        ),
+        (
+            f"connectors/{system}.md" in (ROOT / "docs" / "stores.md").read_text(),
+            "docs/stores.md",
+            "`make docs`",
+        ),
+        (f"`{plugin}`" in (ROOT / "README.md").read_text(), "README.md", "`make docs`"),
+        (f"`{plugin}`" in (ROOT / "CHANGELOG.md").read_text(), "CHANGELOG.md", f"add a line with `{plugin}`"),
+    ):
+        if not there:
+            yield f"{what}: {how}"
+
+
 @pytest.mark.parametrize(("plugin", "system"), sorted(CONNECTORS.items()))
-def test_a_connector_has_recipe_page_extra_test_and_logo(plugin: str, system: str) -> None:
+def test_a_connector_is_whole(plugin: str, system: str) -> None:
     assert plugin == f"llm-{system}"
-    assert (ROOT / "recipes" / f"{system}.dhub.yaml").is_file()
-    assert (ROOT / "docs" / "connectors" / f"{system}.md").is_file()
-    folder = resolve(SOURCES[plugin]).__module__.split(".")[2]
-    tests = list((ROOT / "tests" / "vector_stores" / folder).glob("test_*.py"))
-    # Of the contract: without it, what the connector declares to tell is only a claim.
-    contract = rf"\(StoreContract\):\n    source = {resolve(SOURCES[plugin]).__name__}\n"
-    assert any(re.search(contract, path.read_text()) for path in tests)
-    assert system in PROJECT["optional-dependencies"]
-    assert system in str(PROJECT["optional-dependencies"]["all"])
-    assert f"connectors/{system}.md" in (ROOT / "docs" / "index.md").read_text()
+    assert list(missing(plugin, system)) == []
+
+
+def test_what_is_missing_is_said_with_how_to_add_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(SOURCES, "llm-acme", SOURCES["llm-chroma"])
+    found = list(missing("llm-acme", "acme"))
+    assert found[0] == "recipes/acme.dhub.yaml: `make connector NAME=acme` writes one"
+    assert [line.partition(":")[0] for line in found[1:]] == [
+        "docs/connectors/acme.md",
+        "pyproject.toml",
+        "pyproject.toml",
+        "docs/stores.md",
+        "README.md",
+        "CHANGELOG.md",
+    ]
 
 
 @pytest.mark.parametrize("plugin", sorted({*SOURCES, *SINKS}))
@@ -89,10 +138,3 @@ def test_readme_and_changelog_name_what_is_registered(plugin: str) -> None:
 def test_every_option_is_described(plugin: str) -> None:
     config = resolve(SOURCES[plugin]).get_config_class()
     assert [name for name, field in config.model_fields.items() if not field.description] == []
-
-
-def test_the_platform_of_every_connector_has_a_logo() -> None:
-    platforms = {resolve(SOURCES[plugin]).platform for plugin in CONNECTORS}
-    logos = {path.stem for path in (PACKAGE / "mapping" / "logos").glob("*.svg")}
-    # DataHub ships these itself.
-    assert platforms - {"postgres", "elasticsearch", "pinecone"} <= logos

@@ -19,7 +19,8 @@ from datahub.metadata.urns import DatasetUrn
 
 from catalog.recorded import write_local
 from datahub_llmops import urns
-from datahub_llmops.answers.resolver import ALIASED, Ambiguous, InstanceConfig, Resolver
+from datahub_llmops.answers.resolver import Ambiguous, InstanceConfig, Resolver
+from datahub_llmops.assets.platforms import PLATFORMS
 from datahub_llmops.catalog.local.catalog import LocalCatalog
 from datahub_llmops.ingestion.vector_store import VectorStoreSource
 from test_inventory import SOURCES, resolve
@@ -166,4 +167,6 @@ def test_without_a_catalog_only_a_rule_knows_aliases() -> None:
 
 def test_aliases_are_looked_for_where_a_connector_tells_them() -> None:
     stores = [source for source in map(resolve, SOURCES.values()) if issubclass(source, VectorStoreSource)]
-    assert {source.platform for source in stores if "aliases" in source.tells} == ALIASED
+    assert {source.platform for source in stores if "aliases" in source.tells} == {
+        name for name, entry in PLATFORMS.items() if entry.has_aliases
+    }

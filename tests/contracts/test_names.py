@@ -1,6 +1,6 @@
 """Names of every store: whatever it accepts has a URN that gives the name back, and names that share one are reported.
 
-A grammar says what a store accepts as the parts of a name; a new connector adds its own.
+A grammar says what a store accepts as the parts of a name: any text for each level, unless one is written down here.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from typing_extensions import override
 
 from datahub_llmops import urns
+from datahub_llmops.assets import platforms
 from datahub_llmops.assets.collections import Collection, Name
 from datahub_llmops.catalog.urn_text import full_name, schema_field
 from datahub_llmops.errors import VanishedError
@@ -42,7 +43,7 @@ _WORD = matching(r"[A-Za-z_][A-Za-z0-9_]{0,20}")
 # Lowercase is what its own lowercase is: digits are.
 _SEARCH_INDEX = anything(without='\\/*?"<>| ,#:').map(str.lower).filter(lambda name: name[0] not in "-_+.")
 
-GRAMMARS: Final[Mapping[str, st.SearchStrategy[Name]]] = {
+_NARROWER: Final[Mapping[str, st.SearchStrategy[Name]]] = {
     "chroma": st.tuples(anything(without="\0"), matching(r"[a-zA-Z0-9][a-zA-Z0-9._-]{1,20}[a-zA-Z0-9]")),
     "elasticsearch": st.tuples(_SEARCH_INDEX),
     # Parts of a namespace, then the table.
@@ -56,6 +57,12 @@ GRAMMARS: Final[Mapping[str, st.SearchStrategy[Name]]] = {
     "qdrant": st.tuples(anything(without='<>:"/\\|?*\0\x1f')),
     "weaviate": st.tuples(matching(r"[A-Z][_0-9A-Za-z]{0,254}")),
 }
+GRAMMARS: Final[Mapping[str, st.SearchStrategy[Name]]] = {
+    system: _NARROWER.get(system)
+    or st.tuples(*(anything(without="\0") for _ in platforms.find(system).levels))
+    for system in CONNECTORS.values()
+}
+"""What each store accepts as the parts of a name: any text, unless it is known to be narrower."""
 
 EVERY_STORE = pytest.mark.parametrize("store", sorted(GRAMMARS))
 DEPLOYMENTS = st.sampled_from([Deployment(platform="x"), Deployment(platform="x", env="DEV", instance="eu")])
@@ -88,7 +95,8 @@ def siblings(name: Name) -> Iterator[Name]:
 
 
 def test_every_connector_has_a_grammar() -> None:
-    assert set(CONNECTORS.values()) <= set(GRAMMARS)
+    assert set(CONNECTORS.values()) == set(GRAMMARS)
+    assert set(_NARROWER) <= set(GRAMMARS)
 
 
 @EVERY_STORE

@@ -19,7 +19,7 @@ from datahub_llmops.assets.collections import (
     Vector,
 )
 from datahub_llmops.errors import VanishedError
-from support.contract import CHECKS, OpenReader, ReaderContract
+from datahub_llmops.testing import CHECKS, OpenReader, ReaderContract
 
 DOCS: Name = ("db", "docs")
 CODE: Name = ("db", "code")

@@ -23,8 +23,8 @@ from datahub.ingestion.run.pipeline import Pipeline
 from datahub.ingestion.source.source_registry import source_registry
 from datahub.metadata.urns import DatasetUrn
 
+from datahub_llmops.testing.runs import failures, graph_of, ingest, report
 from support.paths import TESTS
-from support.runs import failures, graph_of, ingest, report
 from support.stub import CERTIFICATE, FAULTS, Fault, Reply, Stub, When
 
 Config: TypeAlias = dict[str, Any]

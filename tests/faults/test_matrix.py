@@ -18,9 +18,9 @@ from typing import Any
 import pytest
 
 from datahub_llmops.net.http import HttpClient
+from datahub_llmops.testing.runs import ingest, report
 from faults.matrix import LEAKS, Cell, Faults, Known, declared, in_time, judge
 from support.paths import ROOT
-from support.runs import ingest, report
 from test_inventory import CONNECTORS
 
 SHOWN = ROOT / "docs" / "faults"

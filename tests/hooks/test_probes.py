@@ -16,10 +16,10 @@ import pytest
 
 from datahub_llmops.answers.resolver import InstanceConfig, Resolver
 from datahub_llmops.catalog.local.catalog import LocalCatalog
+from datahub_llmops.testing.runs import failures, ingest
 from hooks.seen import stored_answers
 from support import engines
 from support.paths import ENVIRONMENTS
-from support.runs import failures, ingest
 from vector_stores.pinecone.service import KEY, FakeIndex, PineconeService, records
 
 HERE = Path(__file__).parent

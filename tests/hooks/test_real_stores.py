@@ -22,6 +22,7 @@ from datahub_llmops.answers.explain import explain
 from datahub_llmops.answers.resolver import InstanceConfig, MapConfig, Resolver
 from datahub_llmops.catalog.local.catalog import LocalCatalog
 from datahub_llmops.hooks.store_identity import identify_store
+from datahub_llmops.testing.runs import aspect, failures, ingest, report
 from hooks.real_stores import (
     ALIASES,
     DATABASE,
@@ -39,7 +40,6 @@ from hooks.real_stores import (
     with_search,
 )
 from hooks.seen import Host
-from support.runs import aspect, failures, ingest, report
 from support.stub import Stub, forward
 from vector_stores.chroma.stores import ChromaServer
 from vector_stores.pgvector.stores import running

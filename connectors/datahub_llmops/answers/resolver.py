@@ -22,6 +22,7 @@ from pydantic import Field
 
 from datahub_llmops import urns
 from datahub_llmops.answer_store.recorded import RecordedWrites
+from datahub_llmops.assets import platforms
 from datahub_llmops.assets.collections import Name
 from datahub_llmops.assets.usage import model_name
 from datahub_llmops.catalog.protocol import Catalog
@@ -29,24 +30,11 @@ from datahub_llmops.errors import RecipeError
 from datahub_llmops.ingestion.recipe_file import Regex, read_options
 from datahub_llmops.lineage.provenance import RuleConfig
 
-_NAMES: Final[Mapping[str, tuple[str, ...]]] = {
-    "chroma": ("database", "collection"),
-    "milvus": ("database", "collection"),
-    "pinecone": ("database", "collection"),
-    "postgres": ("database", "schema", "collection"),
-}
-"""Which parts make an asset's name, outermost first; every other platform's is the collection alone."""
-
 DEFAULT_FRAMEWORK: Final = "langchain"
 """Platform of an answer's assets if the hooks recorded no framework."""
 
 IN_MEMORY: Final = ":memory:"
 """Path of a store that ends with its process: no asset of a catalog, whatever its name."""
-
-ALIASED: Final = frozenset({"elasticsearch", "milvus", "qdrant", "weaviate"})
-"""Platforms whose collections may have other names; of no other the catalog is asked for all datasets."""
-
-_PLATFORMS: Final = {"opensearch": "elasticsearch"}
 
 
 class InstanceConfig(ConfigModel):
@@ -156,7 +144,7 @@ class Resolver:
         given = raw.get("urn")
         if isinstance(given, str):
             return given if is_dataset(given) else None
-        platform = _PLATFORMS.get(str(raw.get("platform")), raw.get("platform"))
+        platform = platforms.find(str(raw.get("platform"))).cataloged_as or raw.get("platform")
         name = asset_name(raw)
         if not isinstance(platform, str) or name is None or raw.get("path") == IN_MEMORY:
             return None
@@ -185,8 +173,8 @@ class Resolver:
         self, catalog: Catalog, alias: str, above: str, deployment: urns.Deployment, *, anywhere: bool
     ) -> list[str]:
         """Find what an alias stands for in the catalog, below ``above``: in ``deployment``, or ``anywhere``."""
-        if deployment.platform not in ALIASED:
-            return []
+        if not platforms.find(deployment.platform).has_aliases:
+            return []  # So that the catalog is not asked for all datasets of a platform in vain.
         if deployment.platform not in self._aliases:
             self._aliases[deployment.platform] = catalog.aliases(deployment.platform)
         return [
@@ -229,7 +217,7 @@ def job_of(run: RecordedWrites) -> tuple[str, str, str]:
 
 def asset_name(raw: Mapping[str, Any]) -> Name | None:
     """Return the parts of an index's name in the catalog, or ``None`` if a part is unknown."""
-    parts = [raw.get(part) for part in _NAMES.get(str(raw.get("platform")), ("collection",))]
+    parts = [raw.get(key) for key in platforms.find(str(raw.get("platform"))).raw_keys]
     if raw.get("partition"):
         parts.append(raw["partition"])  # Of a table that several collections share.
     return tuple(str(part) for part in parts) if all(parts) else None

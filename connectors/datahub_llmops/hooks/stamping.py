@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from datahub_llmops.answer_store import digests
+from datahub_llmops.assets.platforms import PLATFORMS
 from datahub_llmops.hooks import (
     chunk_sources,
     runtime,
@@ -20,24 +21,7 @@ from datahub_llmops.hooks import (
 from datahub_llmops.hooks.write_events import Job
 
 FLEXIBLE: Final = frozenset(
-    {
-        "Chroma",
-        "ChromaVectorStore",
-        "Qdrant",
-        "QdrantVectorStore",
-        "PGVector",
-        "PGVectorStore",
-        "AsyncPGVectorStore",
-        "Pinecone",
-        "PineconeVectorStore",
-        "OpenSearchVectorSearch",
-        "OpensearchVectorStore",
-        "ElasticsearchStore",
-        "FAISS",
-        "FaissVectorStore",
-        "InMemoryVectorStore",
-        "SimpleVectorStore",
-    }
+    store.name for entry in PLATFORMS.values() for store in entry.store_classes if store.any_metadata
 )
 """Stores that accept any metadata. Milvus without dynamic fields and LanceDB reject unknown keys; Weaviate may."""
 KEYS: Final = ("dh_source_urn", "dh_source_key", "dh_embed_run", "dh_content_hmac", "dh_text_fields")

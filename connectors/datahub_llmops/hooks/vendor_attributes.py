@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
 from urllib.parse import parse_qs, urlsplit
 
+from datahub_llmops.assets.platforms import PLATFORMS, StoreClass
 from datahub_llmops.hooks.parts import get_fast
 
 Raw: TypeAlias = dict[str, Any]
@@ -80,15 +81,31 @@ def _path(value: object) -> str | None:
     return os.path.abspath(os.path.expanduser(given))
 
 
-def _nothing(_store: Any) -> Raw:
+def _read_nothing(_store: Any) -> Raw:
     return {}
 
 
-def _collection(*paths: str) -> Extractor:
-    def named(store: Any) -> Raw:
-        return {"collection": short_text(find_attribute(store, *paths))}
+def _location(declared: StoreClass) -> Extractor:
+    if not declared.host and not declared.path:
+        return _read_nothing
 
-    return named
+    def read(store: Any) -> Raw:
+        return {
+            "host": parse_address(find_attribute(store, *declared.host)),
+            "path": _path(find_attribute(store, *declared.path)),
+        }
+
+    return read
+
+
+def _collection(declared: StoreClass) -> Extractor:
+    if not declared.collection:
+        return _read_nothing
+
+    def read(store: Any) -> Raw:
+        return {"collection": short_text(find_attribute(store, *declared.collection))}
+
+    return read
 
 
 # Chroma: https://docs.trychroma.com/reference/python/client
@@ -218,14 +235,6 @@ def _lance_location(store: Any) -> Raw:
     )
 
 
-def _lance_table(store: Any) -> Raw:
-    return {
-        "collection": short_text(
-            find_attribute(store, "_full_table_name", "_table_name", "table_name", "_table.name")
-        )
-    }
-
-
 # Pinecone: https://docs.pinecone.io/reference/python-sdk
 
 
@@ -340,10 +349,6 @@ def _search_location(store: Any) -> Raw:
     }
 
 
-_OPENSEARCH_INDEX: Final = _collection("index_name", "_client._index", "client._index")
-_ELASTICSEARCH_INDEX: Final = _collection("_store.index", "index_name", "_index_name")
-
-
 # Weaviate: https://weaviate-python-client.readthedocs.io
 
 
@@ -362,37 +367,34 @@ def _weaviate_collection(store: Any) -> Raw:
     return {"collection": name[:1].upper() + name[1:] if name else None}
 
 
+_LOCATIONS: Final[dict[str, Extractor]] = {
+    "chroma": _chroma_location,
+    "elasticsearch": _search_location,
+    "lancedb": _lance_location,
+    "milvus": _milvus_location,
+    "opensearch": _search_location,
+    "pinecone": _pinecone_location,
+    "postgres": _pgvectorstore_location,
+    "qdrant": _qdrant_location,
+    "weaviate": _weaviate_location,
+    "PGVector": _pgvector_location,
+}
+"""How to read the address of a store, by its platform or its class; of others the attributes in their entry."""
+_COLLECTIONS: Final[dict[str, Extractor]] = {
+    "milvus": _milvus_collection,
+    "pinecone": _pinecone_namespace,
+    "weaviate": _weaviate_collection,
+    "PGVector": _pgvector_part,
+}
+"""How to read the name of a collection, which can change, by the platform or the class of a store."""
+
 KNOWN: Final[dict[str, tuple[str, Extractor, Extractor]]] = {
-    "Chroma": (
-        "chroma",
-        _chroma_location,
-        _collection("_chroma_collection.name", "_collection.name", "client.name", "_collection_name"),
-    ),
-    "ChromaVectorStore": (
-        "chroma",
-        _chroma_location,
-        _collection("_collection.name", "client.name", "collection_name"),
-    ),
-    "PGVector": ("postgres", _pgvector_location, _pgvector_part),
-    "PGVectorStore": ("postgres", _pgvectorstore_location, _nothing),
-    "AsyncPGVectorStore": ("postgres", _pgvectorstore_location, _nothing),
-    "QdrantVectorStore": ("qdrant", _qdrant_location, _collection("collection_name", "_collection_name")),
-    "Qdrant": ("qdrant", _qdrant_location, _collection("collection_name")),
-    "LanceDB": ("lancedb", _lance_location, _lance_table),
-    "LanceDBVectorStore": ("lancedb", _lance_location, _lance_table),
-    "PineconeVectorStore": ("pinecone", _pinecone_location, _pinecone_namespace),
-    "Pinecone": ("pinecone", _pinecone_location, _pinecone_namespace),
-    "Milvus": ("milvus", _milvus_location, _milvus_collection),
-    "MilvusVectorStore": ("milvus", _milvus_location, _milvus_collection),
-    "OpenSearchVectorSearch": ("opensearch", _search_location, _OPENSEARCH_INDEX),
-    "OpensearchVectorStore": ("opensearch", _search_location, _OPENSEARCH_INDEX),
-    "ElasticsearchStore": ("elasticsearch", _search_location, _ELASTICSEARCH_INDEX),
-    "AsyncElasticsearchStore": ("elasticsearch", _search_location, _ELASTICSEARCH_INDEX),
-    "WeaviateVectorStore": ("weaviate", _weaviate_location, _weaviate_collection),
-    "Weaviate": ("weaviate", _weaviate_location, _weaviate_collection),
-    "FAISS": ("faiss", _nothing, _nothing),
-    "FaissVectorStore": ("faiss", _nothing, _nothing),
-    "InMemoryVectorStore": ("in-memory", _nothing, _nothing),
-    "SimpleVectorStore": ("in-memory", _nothing, _nothing),
+    store.name: (
+        entry.name,
+        _LOCATIONS.get(store.name) or _LOCATIONS.get(entry.name) or _location(store),
+        _COLLECTIONS.get(store.name) or _COLLECTIONS.get(entry.name) or _collection(store),
+    )
+    for entry in PLATFORMS.values()
+    for store in entry.store_classes
 }
 """Platform, location and what can change, by the name of a class or of a base class (``Zilliz`` is a Milvus)."""

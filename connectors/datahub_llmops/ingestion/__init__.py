@@ -1,1 +1,92 @@
-"""What every DataHub source of this plugin is built from."""
+"""Base classes of DataHub sources, and all that a connector is made of: one import for its author.
+
+    from datahub_llmops.ingestion import Collection, Reader, Vector, VectorStoreConfig, VectorStoreSource
+
+The names are imported on first use, so that ``datahub_llmops.ingestion.reader`` does not load DataHub.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from datahub_llmops import errors
+    from datahub_llmops.assets.collections import (
+        Collection,
+        Container,
+        FieldType,
+        Name,
+        PayloadField,
+        ProvenanceCount,
+        Unlisted,
+        Vector,
+    )
+    from datahub_llmops.assets.platforms import Platform
+    from datahub_llmops.ingestion.capabilities import Fact, yes
+    from datahub_llmops.ingestion.once import Once
+    from datahub_llmops.ingestion.reader import Reader
+    from datahub_llmops.ingestion.sampling import ValueCounter, clear_of, infer, provenance_paths, text_path
+    from datahub_llmops.ingestion.shared_dataset import SharedStoreConfig, SharedStoreSource
+    from datahub_llmops.ingestion.vector_store import VectorStoreConfig, VectorStoreReport, VectorStoreSource
+    from datahub_llmops.net.http import HttpClient, HttpOptions
+
+_NAMES = {
+    "assets.collections": (
+        "Collection",
+        "Container",
+        "FieldType",
+        "Name",
+        "PayloadField",
+        "ProvenanceCount",
+        "Unlisted",
+        "Vector",
+    ),
+    "assets.platforms": ("Platform",),
+    "ingestion.capabilities": ("Fact", "yes"),
+    "ingestion.once": ("Once",),
+    "ingestion.reader": ("Reader",),
+    "ingestion.sampling": ("ValueCounter", "clear_of", "infer", "provenance_paths", "text_path"),
+    "ingestion.shared_dataset": ("SharedStoreConfig", "SharedStoreSource"),
+    "ingestion.vector_store": ("VectorStoreConfig", "VectorStoreReport", "VectorStoreSource"),
+    "net.http": ("HttpClient", "HttpOptions"),
+}
+_MODULES = {name: module for module, names in _NAMES.items() for name in names}
+
+__all__ = [
+    "Collection",
+    "Container",
+    "Fact",
+    "FieldType",
+    "HttpClient",
+    "HttpOptions",
+    "Name",
+    "Once",
+    "PayloadField",
+    "Platform",
+    "ProvenanceCount",
+    "Reader",
+    "SharedStoreConfig",
+    "SharedStoreSource",
+    "Unlisted",
+    "ValueCounter",
+    "Vector",
+    "VectorStoreConfig",
+    "VectorStoreReport",
+    "VectorStoreSource",
+    "clear_of",
+    "errors",
+    "infer",
+    "provenance_paths",
+    "text_path",
+    "yes",
+]
+
+
+def __getattr__(name: str) -> Any:
+    from importlib import import_module
+
+    if name == "errors":
+        return import_module("datahub_llmops.errors")
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"datahub_llmops.{_MODULES[name]}"), name)

@@ -13,6 +13,7 @@ from datetime import date, datetime
 from itertools import islice
 from typing import Any, Final
 
+from datahub_llmops.assets import platforms
 from datahub_llmops.assets.collections import FieldType, PayloadField, ProvenanceCount, Vector
 
 MAX_FIELDS: Final = 500
@@ -96,18 +97,23 @@ def provenance_paths(
     return tuple(dict.fromkeys(path for path in spelled if path in known))
 
 
-def text_path(paths: Iterable[str]) -> str | None:
-    """The payload field that holds the embedded text, told by the shapes that LangChain and LlamaIndex write.
+def text_path(paths: Iterable[str], platform: str = "") -> str | None:
+    """The payload field that holds the embedded text, recognised by the layouts of LangChain and LlamaIndex.
+
+    ``platform`` adds the layout that LangChain uses for that platform alone.
 
     >>> text_path(["page_content", "metadata"]), text_path(["_node_content", "file_path"]), text_path(["body"])
     ('page_content', '_node_content', None)
+    >>> text_path(["text", "metadata"], "lancedb")
+    'text'
     """
-    known = set(paths)
-    if {"page_content", "metadata"} <= known:
-        return "page_content"
+    known = frozenset(paths)
+    found = platforms.find("langchain").text_field(known)
+    if found is not None:
+        return found
     nodes = sorted(path for path in known if path.rpartition(".")[2] == "_node_content")
     if not nodes:
-        return None
+        return platforms.find(platform).text_field(known)
     # Where LlamaIndex has a column for it, the node's JSON holds no text.
     return "text" if "text" in known else nodes[0]
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from datahub.ingestion.api.decorators import SourceCapability, capability
 from typing_extensions import override
 
+from datahub_llmops.assets import platforms
 from datahub_llmops.assets.collections import Collection
 from datahub_llmops.ingestion.assigned_facts import AssignedFacts
 from datahub_llmops.ingestion.capabilities import Fact
@@ -42,12 +43,26 @@ VectorStoreConfigT = TypeVar("VectorStoreConfigT", bound=VectorStoreConfig)
     SourceCapability.TEST_CONNECTION, "Distinguishes a server that cannot be reached from one that refuses"
 )
 class VectorStoreSource(CatalogSource[VectorStoreConfigT, Collection]):
-    """What a connector of a vector store extends: ``platform``, ``config_type``, ``name_filters``, ``open``."""
+    """What a connector of a vector store extends: it sets ``platform``, ``config_type``, ``tells``, and ``open``.
+
+    ``noun`` and ``name_filters`` follow from the platform's entry in ``assets.platforms``, unless the class sets them.
+    """
 
     noun: ClassVar[str] = "collection"
     tells: ClassVar[Mapping[Fact, str]]
     """Which facts the store tells, and how where that needs saying; the reader's contract checks it."""
     report: VectorStoreReport
+
+    @override
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        own = vars(cls)
+        if "platform" in own:
+            entry = platforms.find(cls.platform)
+            if "noun" not in own:
+                cls.noun = entry.noun or entry.levels[-1]
+            if "name_filters" not in own:
+                cls.name_filters = tuple(f"{level}_pattern" for level in entry.levels)
 
     @classmethod
     @override

@@ -1,7 +1,7 @@
 """Platforms that DataHub does not ship: display name and logo, so that no asset is drawn as a grey circle.
 
-The package contains the logos; an aspect carries one as a ``data:`` URL. DataHub itself knows every platform without a
-file in ``logos/``.
+A logo is a file in ``assets/logos`` and travels inside the aspect as a ``data:`` URL. DataHub ships the platforms
+that have no logo in ``assets.platforms``.
 """
 
 from __future__ import annotations
@@ -10,28 +10,18 @@ import base64
 from collections.abc import Iterator
 from functools import cache
 from importlib.resources import files
-from typing import Final
 
 from datahub.emitter.mcp import MetadataChangeProposalWrapper
 from datahub.metadata.schema_classes import DataPlatformInfoClass, PlatformTypeClass
 
 from datahub_llmops import urns
-
-_DISPLAY_NAMES: Final = {
-    "chroma": "Chroma",
-    "lancedb": "LanceDB",
-    "langchain": "LangChain",
-    "llama-index": "LlamaIndex",
-    "milvus": "Milvus",
-    "qdrant": "Qdrant",
-    "weaviate": "Weaviate",
-}
+from datahub_llmops.assets import platforms
 
 
 def platform_info(platform: str, *, any_logo: bool = False) -> Iterator[MetadataChangeProposalWrapper]:
-    """Build the ``dataPlatformInfo`` of a platform whose logo the package contains, and nothing for any other.
+    """``dataPlatformInfo`` of a platform that has a logo in this package; nothing for other platforms.
 
-    ``any_logo`` gives every other platform the logo of ``custom``, for one that DataHub is known not to ship.
+    With ``any_logo`` they get the logo of ``custom``: for platforms that DataHub is known not to ship.
     """
     logo = logo_url(platform) or (logo_url(urns.UNKNOWN_PLATFORM) if any_logo else None)
     if logo is None:
@@ -40,7 +30,7 @@ def platform_info(platform: str, *, any_logo: bool = False) -> Iterator[Metadata
         name=platform,
         type=PlatformTypeClass.OTHERS,
         datasetNameDelimiter=".",
-        displayName=_DISPLAY_NAMES.get(platform, platform),
+        displayName=platforms.find(platform).display_name if logo_url(platform) else platform,
         logoUrl=logo,
     )
     yield MetadataChangeProposalWrapper(entityUrn=urns.platform(platform), aspect=info)
@@ -48,8 +38,9 @@ def platform_info(platform: str, *, any_logo: bool = False) -> Iterator[Metadata
 
 @cache
 def logo_url(platform: str) -> str | None:
-    """Read the packaged logo as a ``data:`` URL; ``None`` if there is none."""
-    logo = files("datahub_llmops.mapping") / "logos" / f"{platform}.svg"
-    if not logo.is_file():
+    """The logo in this package as a ``data:`` URL; ``None`` if there is none."""
+    logo = platforms.find(platform).logo
+    if logo is None:
         return None
-    return "data:image/svg+xml;base64," + base64.b64encode(logo.read_bytes()).decode("ascii")
+    drawing = (files("datahub_llmops.assets") / "logos" / logo).read_bytes()
+    return "data:image/svg+xml;base64," + base64.b64encode(drawing).decode("ascii")

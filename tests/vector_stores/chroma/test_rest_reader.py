@@ -24,11 +24,11 @@ from datahub_llmops.assets.collections import (
 from datahub_llmops.errors import AccessError, VanishedError
 from datahub_llmops.ingestion.reader import Reader
 from datahub_llmops.net.http import HttpClient
+from datahub_llmops.testing import OpenReader, StoreContract
 from datahub_llmops.vector_stores.chroma.file_reader import ChromaFileReader
 from datahub_llmops.vector_stores.chroma.rest_reader import ChromaRestReader, absent
 from datahub_llmops.vector_stores.chroma.source import ChromaSource
 from support import paths
-from support.contract import OpenReader, StoreContract
 from support.stub import Call, Reply, Stub, answer_json, forward
 from vector_stores.chroma.stores import ODD_DATABASE, PLANTED, ChromaServer
 

@@ -16,11 +16,10 @@ import yaml
 from datahub.ingestion.run.pipeline import Pipeline
 
 from datahub_llmops.catalog.local.catalog import LocalCatalog
+from datahub_llmops.testing import Config, SourceContract, runs
+from datahub_llmops.testing.runs import failures, report
 from datahub_llmops.vector_stores.chroma.source import ChromaConfig, ChromaSource
-from support import runs
-from support.contract import Config, SourceContract
 from support.paths import ROOT
-from support.runs import failures, report
 from support.stub import Call, Stub, forward
 from vector_stores.chroma.stores import ODD_DATABASE, PLANTED, ChromaServer
 

@@ -37,11 +37,11 @@ from datahub_llmops.errors import (
     UnreadableError,
     VanishedError,
 )
+from datahub_llmops.testing import OpenReader, StoreContract
 from datahub_llmops.vector_stores.lancedb.facts import Index, Table, countable
 from datahub_llmops.vector_stores.lancedb.reader import LanceReader
 from datahub_llmops.vector_stores.lancedb.source import LanceSource
 from faults.matrix import as_nobody
-from support.contract import OpenReader, StoreContract
 from vector_stores.lancedb.stores import PLANTED, TABLES, vectors
 
 FIELDS = ("source", "uri", "table", "file_path", "it's", "page", "kind", "score", "raw")

@@ -16,11 +16,11 @@ from typing_extensions import override
 
 from datahub_llmops import urns
 from datahub_llmops.errors import UnreachableError
+from datahub_llmops.testing import Config, SourceContract
+from datahub_llmops.testing.runs import aspect, failures, ingest, live
 from datahub_llmops.urns import Deployment
 from datahub_llmops.vector_stores.lancedb.source import LanceConfig, LanceSource
-from support.contract import Config, SourceContract
 from support.objects import bucket_of
-from support.runs import aspect, failures, ingest, live
 from support.stub import Stub
 from vector_stores.lancedb.stores import PLANTED, TABLES
 from vector_stores.lancedb.test_reader import state

@@ -11,8 +11,8 @@ from datahub_llmops.answer_store import digests
 from datahub_llmops.answer_store.database import Store
 from datahub_llmops.answers.explain import explain
 from datahub_llmops.catalog.local.catalog import LocalCatalog
+from datahub_llmops.testing.runs import aspect, failures, ingest
 from hooks.seen import stored_answers, stored_writes
-from support.runs import aspect, failures, ingest
 from vector_stores.milvus.engine import OLDEST, ROOT, SERVER, MilvusEngine, run
 from vector_stores.milvus.stores import client
 

@@ -25,12 +25,12 @@ from datahub_llmops.assets.collections import (
     Vector,
 )
 from datahub_llmops.errors import DeniedError, UnreachableError, UnreadableError, VanishedError
+from datahub_llmops.testing import OpenReader, StoreContract
 from datahub_llmops.vector_stores.milvus.client import MilvusGrpcClient
 from datahub_llmops.vector_stores.milvus.facts import Description
 from datahub_llmops.vector_stores.milvus.reader import MilvusReader
 from datahub_llmops.vector_stores.milvus.rows import Rows, _parse_page
 from datahub_llmops.vector_stores.milvus.source import MilvusSource
-from support.contract import OpenReader, StoreContract
 from support.examples import examples
 from vector_stores.milvus import probe
 from vector_stores.milvus.engine import OLDEST, ROOT, MilvusEngine, run

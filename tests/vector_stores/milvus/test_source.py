@@ -19,13 +19,13 @@ import pytest
 
 from datahub_llmops import urns
 from datahub_llmops.errors import DeniedError
+from datahub_llmops.testing import Config, SourceContract
+from datahub_llmops.testing.runs import aspect, failures, ingest, live, outputs, report
 from datahub_llmops.urns import Deployment
 from datahub_llmops.vector_stores.milvus.client import MilvusGrpcClient
 from datahub_llmops.vector_stores.milvus.reader import MilvusReader
 from datahub_llmops.vector_stores.milvus.source import MilvusConfig, MilvusSource
 from faults.matrix import NEXT_STEP
-from support.contract import Config, SourceContract
-from support.runs import aspect, failures, ingest, live, outputs, report
 from support.stub import CERTIFICATE, Stub, answer_json, refused_url
 from vector_stores.milvus.engine import ROOT, MilvusEngine, running
 from vector_stores.milvus.proxy import FAULTS, Answer, Connection, Fault, MilvusProxy, Status

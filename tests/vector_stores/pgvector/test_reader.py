@@ -12,10 +12,10 @@ from psycopg import sql
 
 from datahub_llmops.assets.collections import Collection, Vector
 from datahub_llmops.errors import DeniedError, UnreadableError, VanishedError
+from datahub_llmops.testing import OpenReader, ReaderContract, StoreContract
 from datahub_llmops.vector_stores.pgvector.client import Connections
 from datahub_llmops.vector_stores.pgvector.reader import PgvectorReader
 from datahub_llmops.vector_stores.pgvector.source import PgvectorSource
-from support.contract import OpenReader, ReaderContract, StoreContract
 from vector_stores.pgvector.stores import SHOP_TABLES, Postgres
 
 SHARED = ("frames", "public", "langchain_pg_embedding")

@@ -18,10 +18,10 @@ from datahub_llmops.assets.collections import (
 )
 from datahub_llmops.errors import DeniedError, UnreachableError, UnreadableError, VanishedError
 from datahub_llmops.net.http import HttpClient
+from datahub_llmops.testing import OpenReader, StoreContract
 from datahub_llmops.vector_stores.pinecone.facts import Index, parse_index, parse_stats
 from datahub_llmops.vector_stores.pinecone.reader import API_VERSION, PineconeReader, absent
 from datahub_llmops.vector_stores.pinecone.source import PineconeSource
-from support.contract import OpenReader, StoreContract
 from support.stub import Call, Reply, Stub, answer_json
 from vector_stores.pinecone.estate import NAMES, ODD_NAMESPACE, estate
 from vector_stores.pinecone.service import (

@@ -15,9 +15,9 @@ from datahub.ingestion.source.pinecone.pinecone_source import PineconeSource as 
 from datahub_llmops.aspects.manifest import aspect_names
 from datahub_llmops.catalog.local.catalog import LocalCatalog
 from datahub_llmops.catalog.urn_text import full_name
+from datahub_llmops.testing import Config, SourceContract
+from datahub_llmops.testing.runs import assigned_in, failures, live_graph, report, run
 from datahub_llmops.vector_stores.pinecone.source import PineconeConfig, PineconeSource
-from support.contract import Config, SourceContract
-from support.runs import assigned_in, failures, live_graph, report, run
 from support.stub import refused_url
 from vector_stores.pinecone.estate import NAMES, ODD_NAMESPACE, estate
 from vector_stores.pinecone.service import KEY, PLANTED, FakeIndex, PineconeService

@@ -24,10 +24,10 @@ from datahub_llmops.assets.collections import (
 )
 from datahub_llmops.errors import UnreachableError, UnreadableError, VanishedError
 from datahub_llmops.net.http import HttpClient
+from datahub_llmops.testing import OpenReader, StoreContract
 from datahub_llmops.vector_stores.qdrant.facts import CollectionInfo, json_path
 from datahub_llmops.vector_stores.qdrant.reader import QdrantReader, absent
 from datahub_llmops.vector_stores.qdrant.source import QdrantSource
-from support.contract import OpenReader, StoreContract
 from support.examples import examples
 from support.stub import Call, Reply, Stub, answer_json
 from vector_stores.qdrant.engine import QdrantEngine

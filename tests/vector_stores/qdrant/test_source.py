@@ -12,10 +12,10 @@ from typing import ClassVar
 import pytest
 
 from datahub_llmops import urns
+from datahub_llmops.testing import Config, SourceContract
+from datahub_llmops.testing.runs import aspect, assigned, failures, ingest, live, report
 from datahub_llmops.urns import Deployment
 from datahub_llmops.vector_stores.qdrant.source import QdrantConfig, QdrantSource
-from support.contract import Config, SourceContract
-from support.runs import aspect, assigned, failures, ingest, live, report
 from support.stub import Call, Reply, Stub
 from vector_stores.qdrant.engine import QdrantEngine, served
 from vector_stores.qdrant.stores import COLLECTIONS, PLANTED

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from datahub_llmops.assets.collections import Collection, Vector
 from datahub_llmops.errors import DeniedError, UnreadableError, VanishedError
 from datahub_llmops.net.http import HttpClient
+from datahub_llmops.testing import OpenReader, StoreContract
 from datahub_llmops.vector_stores.search.elasticsearch import (
     ElasticsearchConfig,
     ElasticsearchSource,
@@ -20,7 +21,6 @@ from datahub_llmops.vector_stores.search.elasticsearch import (
 from datahub_llmops.vector_stores.search.facts import Index, model_of
 from datahub_llmops.vector_stores.search.opensearch import OpenSearchConfig
 from datahub_llmops.vector_stores.search.reader import ELASTICSEARCH, SearchReader, absent
-from support.contract import OpenReader, StoreContract
 from support.stub import Call, Reply, Stub, answer_json
 from vector_stores.search.service import (
     BACKING,

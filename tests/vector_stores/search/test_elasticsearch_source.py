@@ -13,10 +13,10 @@ from datahub.ingestion.source.elastic_search import ElasticsearchSource as DataH
 
 from datahub_llmops import urns
 from datahub_llmops.aspects.manifest import aspect_names
+from datahub_llmops.testing import Config, SourceContract
+from datahub_llmops.testing.runs import assigned_in, failures, ingest, live, live_graph, report
 from datahub_llmops.urns import Deployment
 from datahub_llmops.vector_stores.search.elasticsearch import ElasticsearchSource
-from support.contract import Config, SourceContract
-from support.runs import assigned_in, failures, ingest, live, live_graph, report
 from support.stub import FAULTS, Fault, Stub
 from vector_stores.search.service import BACKING, COLLECTIONS, KEY, STREAM, ElasticService
 from vector_stores.search.stores import PLANTED, call

@@ -20,6 +20,7 @@ from datahub_llmops import urns
 from datahub_llmops.assets.collections import Collection, ProvenanceCount, Vector
 from datahub_llmops.errors import UnreachableError, UnreadableError, VanishedError
 from datahub_llmops.net.http import HttpClient
+from datahub_llmops.testing import OpenReader, StoreContract
 from datahub_llmops.vector_stores.search.facts import Index, embedded_text
 from datahub_llmops.vector_stores.search.opensearch import OpenSearchSource
 from datahub_llmops.vector_stores.search.reader import (
@@ -28,7 +29,6 @@ from datahub_llmops.vector_stores.search.reader import (
     SearchReader,
     absent,
 )
-from support.contract import OpenReader, StoreContract
 from support.examples import examples
 from support.stub import Call, Reply, Stub, answer_json
 from vector_stores.search.stores import (

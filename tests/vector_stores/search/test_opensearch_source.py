@@ -16,10 +16,10 @@ from osmem_server import OsmemServer  # type: ignore[import-untyped]  # it has n
 from datahub_llmops import urns
 from datahub_llmops.aspects.manifest import aspect_names
 from datahub_llmops.catalog.local.catalog import LocalCatalog
+from datahub_llmops.testing import Config, SourceContract
+from datahub_llmops.testing.runs import aspect, assigned, failures, ingest, live, report
 from datahub_llmops.urns import Deployment
 from datahub_llmops.vector_stores.search.opensearch import OpenSearchConfig, OpenSearchSource
-from support.contract import Config, SourceContract
-from support.runs import aspect, assigned, failures, ingest, live, report
 from support.stub import CERTIFICATE, FAULTS, Call, Fault, Reply, Stub, forward, refused_url
 from vector_stores.search.stores import COLLECTIONS, NO_INDEX, ODD, PLANTED, call
 

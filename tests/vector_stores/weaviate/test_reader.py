@@ -24,13 +24,13 @@ from datahub_llmops.assets.collections import (
 )
 from datahub_llmops.errors import DeniedError, UnreachableError, UnreadableError, VanishedError
 from datahub_llmops.net.http import HttpClient
+from datahub_llmops.testing import OpenReader, StoreContract
 from datahub_llmops.vector_stores.weaviate.client import WeaviateServer, absent
 from datahub_llmops.vector_stores.weaviate.facts import CollectionSchema
 from datahub_llmops.vector_stores.weaviate.queries import Ask, build_query, parse_results
 from datahub_llmops.vector_stores.weaviate.reader import WeaviateReader
 from datahub_llmops.vector_stores.weaviate.source import WeaviateSource
 from support import paths
-from support.contract import OpenReader, StoreContract
 from support.stub import Call, Reply, Stub, answer_json
 from vector_stores.weaviate.grpc import MESSAGES, WeaviateGrpc, asking, served
 from vector_stores.weaviate.service import PLANTED, RECORDED, WeaviateService, said

@@ -10,10 +10,10 @@ from typing import ClassVar
 import pytest
 
 from datahub_llmops import urns
+from datahub_llmops.testing import Config, SourceContract
+from datahub_llmops.testing.runs import aspect, assigned, failures, ingest, live, report
 from datahub_llmops.urns import Deployment
 from datahub_llmops.vector_stores.weaviate.source import WeaviateConfig, WeaviateSource
-from support.contract import Config, SourceContract
-from support.runs import aspect, assigned, failures, ingest, live, report
 from support.stub import FAULTS, Call, Fault, Reply
 from vector_stores.weaviate.service import PLANTED, WeaviateService, answered
 

@@ -112,7 +112,6 @@ class ChromaSource(VectorStoreSource[ChromaConfig]):
         "modified": "by `path`",
         "sources of chunks": "by `path` all rows, by `url` a scan",
     }
-    name_filters: ClassVar[tuple[str, ...]] = ("database_pattern", "collection_pattern")
 
     @classmethod
     @override

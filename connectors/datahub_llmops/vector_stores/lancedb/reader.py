@@ -303,7 +303,7 @@ def _find_text_field(table: Table, paths: Sequence[str]) -> str | None:
     declared = table.source_column()
     if declared in paths:
         return declared
-    return text_path(paths) or ("text" if {"text", "metadata"} <= set(paths) else None)
+    return text_path(paths, "lancedb")
 
 
 def _version_properties(opened: Any, versions: Sequence[Mapping[str, Any]]) -> dict[str, str]:

@@ -92,8 +92,6 @@ class LanceSource(VectorStoreSource[LanceConfig]):
         "created": "the oldest version that is kept",
         "sources of chunks": "by SQL in the engine, all rows",
     }
-    name_filters: ClassVar[tuple[str, ...]] = ("table_pattern",)
-    noun: ClassVar[str] = "table"
 
     @override
     def allowed(self, name: Name) -> bool:

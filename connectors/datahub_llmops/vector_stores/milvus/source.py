@@ -99,7 +99,6 @@ class MilvusSource(VectorStoreSource[MilvusConfig]):
         "partitions": "where there is no partition key",
         "sources of chunks": "a scan, where loaded",
     }
-    name_filters: ClassVar[tuple[str, ...]] = ("database_pattern", "collection_pattern")
 
     @classmethod
     @override

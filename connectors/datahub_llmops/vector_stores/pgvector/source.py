@@ -166,8 +166,8 @@ class PgvectorSource(VectorStoreSource[PgvectorConfig]):
         "description": "the comment",
         "sources of chunks": "by statistics, else a sample, or in whole where `scan_pattern` names the table",
     }
+    # Tables and the collections within one are filtered by their whole name: see ``allowed``.
     name_filters: ClassVar[tuple[str, ...]] = ("database_pattern", "schema_pattern")
-    noun: ClassVar[str] = "table"
 
     @classmethod
     @override

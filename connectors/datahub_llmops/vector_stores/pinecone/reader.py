@@ -136,7 +136,7 @@ class PineconeReader:
             vectors=opened.index.vectors(opened.stats, paths),
             fields=fields,
             # A namespace is flat: LangChain puts the text beside the metadata, by default under "text".
-            text_field=opened.index.text_field or text_path(paths) or ("text" if "text" in paths else None),
+            text_field=opened.index.text_field or text_path(paths, "pinecone"),
             count=count,
             size_bytes=more.size_bytes,
             region=opened.index.region,

@@ -107,8 +107,6 @@ class PineconeSource(SharedStoreSource[PineconeConfig]):
         "size": "with `describe_namespaces`",
         "sources of chunks": "by `sample_rows`",
     }
-    name_filters: ClassVar[tuple[str, ...]] = ("index_pattern", "namespace_pattern")
-    noun: ClassVar[str] = "namespace"
     report: PineconeReport
 
     @classmethod

@@ -76,7 +76,6 @@ class QdrantSource(VectorStoreSource[QdrantConfig]):
         "description": "of the metadata",
         "sources of chunks": "facets where an index allows it, else a scan",
     }
-    name_filters: ClassVar[tuple[str, ...]] = ("collection_pattern",)
 
     @classmethod
     @override

@@ -77,7 +77,6 @@ class ElasticsearchSource(SharedStoreSource[ElasticsearchConfig]):
         "description": "of the mapping's `_meta`",
         "sources of chunks": "by an aggregation where the mapping allows it, else by a page of documents",
     }
-    name_filters: ClassVar[tuple[str, ...]] = ("index_pattern",)
 
     @classmethod
     @override

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from datahub_llmops.assets.collections import FieldType, PayloadField, Vector
+from datahub_llmops.assets.platforms import find
 from datahub_llmops.ingestion.sampling import described, text_path
 from datahub_llmops.net.json_values import mapping, plain, text, whole
 
@@ -255,10 +256,10 @@ def embedded_text(paths: Iterable[str]) -> str | None:
     >>> embedded_text(["text", "metadata", "metadata.source"]), embedded_text(["content", "metadata._node_content"])
     ('text', 'content')
     """
-    known = set(paths)
+    known = frozenset(paths)
     if "metadata._node_content" in known and "content" in known:
         return "content"
-    return "text" if {"text", "metadata"} <= known else text_path(known)
+    return find("elasticsearch").text_field(known) or text_path(known)
 
 
 def _walk(

@@ -85,7 +85,6 @@ class WeaviateSource(VectorStoreSource[WeaviateConfig]):
         "partitions": "tenants",
         "sources of chunks": "grouped by the server, else a scan",
     }
-    name_filters: ClassVar[tuple[str, ...]] = ("collection_pattern",)
 
     @classmethod
     @override

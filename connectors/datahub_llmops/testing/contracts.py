@@ -1,23 +1,16 @@
-"""What every reader keeps to: one class, to be inherited by the test of each connector with one fixture.
+"""What every connector keeps to, as classes that its tests inherit.
 
-``ReaderContract`` is for any reader, ``StoreContract`` for one of a vector store: what its source declares to tell is
-what it tells. ``SourceContract`` is for the whole source, through DataHub's pipeline.
-
-```python
-class TestContract(StoreContract):
-    source = MyStoreSource
-
-    @pytest.fixture
-    def open_reader(self) -> OpenReader: ...   # a new reader of the same, populated system at every call
-```
+``ReaderContract`` is for any reader. ``StoreContract`` is for the reader of a vector store: the facts that it reads are
+those that its source declares. ``SourceContract`` is for the whole source, through DataHub's pipeline.
 """
 
 from __future__ import annotations
 
 import logging
+import socket
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,9 +25,8 @@ from datahub_llmops.errors import ConnectorError, VanishedError
 from datahub_llmops.ingestion.capabilities import Fact, told
 from datahub_llmops.ingestion.reader import Reader
 from datahub_llmops.ingestion.vector_store import VectorStoreSource
+from datahub_llmops.testing.runs import assigned, column_edges, failures, ingest, live, outputs, report
 from datahub_llmops.urns import Deployment
-from support.runs import assigned, column_edges, failures, ingest, live, outputs, report
-from support.stub import refused_url
 
 OpenReader: TypeAlias = Callable[[], Reader[Any]]
 Config: TypeAlias = dict[str, Any]
@@ -46,7 +38,7 @@ _COUNTS_FROM_ONE = frozenset({"dimension", "size_bytes"})
 
 
 class ReaderContract:
-    """Each method is one check; ``test_contract`` shows that each of them can fail."""
+    """Each method is one check. The fixture ``open_reader`` opens readers of one system, which holds several items."""
 
     def test_lists_something(self, open_reader: OpenReader) -> None:
         with closing(open_reader()) as reader:
@@ -147,11 +139,11 @@ class ReaderContract:
 
 
 class StoreContract(ReaderContract):
-    """The populated system has to hold an example of every fact that the connector tells."""
+    """The system has to hold an example of every fact that the connector declares."""
 
     source: ClassVar[type[VectorStoreSource[Any]]]
     untold: ClassVar[frozenset[Fact]] = frozenset()
-    """Facts that this way of reading does not tell, where another class of the same connector reads them."""
+    """Declared facts that this reader does not read, where another reader of the connector does."""
 
     def test_tells_what_its_source_declares(self, open_reader: OpenReader) -> None:
         with closing(open_reader()) as reader:
@@ -161,37 +153,37 @@ class StoreContract(ReaderContract):
 
 
 class SourceContract:
-    """What a connector's recipe does, over a populated system whose collections are datasets of its own.
+    """What the recipe of a connector does, over a system whose collections are datasets of its own.
 
-    Fixtures are recipes, made anew for each test: ``recipe`` reads the system, ``refused`` is not let in, ``away``
-    finds nobody, ``telling`` has a secret in it and an item that fails.
+    Fixtures are recipes, made for each test: ``recipe`` reads the system, ``refused`` is denied access, ``away`` has an
+    address where nothing listens, ``telling`` contains a secret and reads an item that fails.
     """
 
     source: ClassVar[type[VectorStoreSource[Any]]]
     system: ClassVar[str]
-    """``llm-<system>`` is its type in a recipe."""
+    """``llm-<system>`` is the type in a recipe; for a connector without an entry point, the path of its class."""
     collections: ClassVar[frozenset[str]]
 
     filters: ClassVar[Config]
     kept: ClassVar[frozenset[str]]
-    """What is left of the collections by ``filters``; ``filtered`` is how many they take away."""
+    """The collections that pass ``filters``; ``filtered`` is the number of those that do not."""
     filtered: ClassVar[int]
 
     job: ClassVar[Config]
-    """Of a declared job over ``body`` and ``url``: ``index``, a collection with one vector, and ``fields``."""
+    """Options of a declared job over ``body`` and ``url``: ``index``, a collection with one vector, and ``fields``."""
     job_edges: ClassVar[frozenset[tuple[str, str]]]
 
     wrong_recipes: ClassVar[Sequence[tuple[Config, str]]]
-    """And the word in each message that says what is wrong."""
+    """Each with a pattern that the error message matches."""
     unsaid: ClassVar[tuple[str, ...]]
-    """The secrets of ``telling`` and ``wrong_recipes``, and what is planted in payload values."""
+    """Secrets of ``telling`` and ``wrong_recipes``, and words of payload values. No output may contain them."""
     provenance_fields: ClassVar[Sequence[str]]
     rule: ClassVar[str] = "kb:[^:]+:0"
-    """What a value of one of them matches."""
+    """A pattern that a value of one of these fields matches."""
 
     @pytest.fixture
     def away(self, recipe: Config) -> Iterator[Config]:
-        with refused_url() as url:
+        with _refused_url() as url:
             yield {**recipe, "url": url, "retry_max_times": 0}
 
     def test_a_second_run_changes_nothing(self, recipe: Config, tmp_path: Path) -> None:
@@ -266,6 +258,14 @@ class SourceContract:
         return [word for word in self.unsaid if word in text]
 
 
+@contextmanager
+def _refused_url() -> Iterator[str]:
+    """An address at which nothing listens as long as the block lasts."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{bound.getsockname()[1]}"
+
+
 CHECKS = frozenset(name for name in vars(ReaderContract) if name.startswith("test_"))
 
 
@@ -282,7 +282,7 @@ def _collections(reader: Reader[Any]) -> Iterator[Collection]:
 
 
 def _leaves(value: object, path: str = "") -> Iterator[tuple[str, object]]:
-    """Every plain value below a dataclass, with where it stands."""
+    """Yield every plain value below a dataclass with its path."""
     if is_dataclass(value):
         for item in fields(value):
             yield from _leaves(getattr(value, item.name), f"{path}.{item.name}")

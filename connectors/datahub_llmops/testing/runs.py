@@ -1,4 +1,4 @@
-"""One run of a vector store's recipe through DataHub's pipeline into a catalog file, and what came of it."""
+"""Runs of a recipe through DataHub's pipeline into a catalog file, and what they wrote."""
 
 from __future__ import annotations
 
@@ -17,13 +17,21 @@ Graph: TypeAlias = dict[tuple[str, str], Any]
 """Aspects by URN and name."""
 
 
-def ingest(folder: Path, system: str, **config: Any) -> Pipeline:
-    """One run of ``llm-<system>``, with stale removal, into the catalog of ``folder``."""
-    return run(folder, f"llm-{system}", config)
+def ingest(folder: Path, /, system: str, **config: Any) -> Pipeline:
+    """Run ``llm-<system>`` once, with stale removal, into the catalog of ``folder``.
+
+    ``system`` may be the dotted path of a class instead.
+    """
+    return run(folder, source_type(system), config)
+
+
+def source_type(system: str) -> str:
+    """The type of a connector in a recipe: ``llm-<system>``, or the path of a class as it is."""
+    return system if "." in system else f"llm-{system}"
 
 
 def run(folder: Path, source: str, config: Mapping[str, Any]) -> Pipeline:
-    """One run of a source, with stale removal, into the catalog of ``folder``."""
+    """Run a source once, with stale removal, into the catalog of ``folder``."""
     catalog = str(folder / "catalog.db")
     state = {"type": "llm-local", "config": {"path": catalog}}
     stateful = {"enabled": True, "state_provider": state}
@@ -38,7 +46,7 @@ def run(folder: Path, source: str, config: Mapping[str, Any]) -> Pipeline:
 
 
 def live(folder: Path, system: str) -> set[str]:
-    """Collections in the catalog that are not soft-deleted, by their full names."""
+    """Full names of the collections in the catalog that are not soft-deleted."""
     with closing(LocalCatalog(folder / "catalog.db")) as catalog:
         found = [node.urn for node in catalog.search(system, limit=1000) if node.type == "dataset"]
         mine = [urn for urn in found if f"dataPlatform:{system}," in urn]
@@ -48,7 +56,7 @@ def live(folder: Path, system: str) -> set[str]:
 
 
 def aspect(folder: Path, urn: str, name: str) -> dict[str, Any]:
-    """One aspect as the catalog has it now, empty where there is none."""
+    """One aspect in the catalog; empty if it has none."""
     with closing(LocalCatalog(folder / "catalog.db")) as catalog:
         return dict(catalog.aspects(urn, [name]).get(name, {}))
 
@@ -62,13 +70,13 @@ def failures(pipeline: Pipeline) -> list[str]:
 
 
 def outputs(folder: Path, system: str, config: dict[str, Any]) -> list[str]:
-    """Everything that a run writes, with either sink: reports and files, as text."""
+    """Everything that a run writes, with either sink, as text: the reports, then the file, of each."""
     shown: list[str] = []
     for sink in ("llm-local", "file"):
         target = folder / f"{sink}-{len(list(folder.iterdir()))}"
         option = {"path": str(target)} if sink == "llm-local" else {"filename": str(target)}
         recipe = {
-            "source": {"type": f"llm-{system}", "config": config},
+            "source": {"type": source_type(system), "config": config},
             "sink": {"type": sink, "config": option},
         }
         pipeline = Pipeline.create(recipe, no_progress=True, report_to=None)
@@ -79,7 +87,7 @@ def outputs(folder: Path, system: str, config: dict[str, Any]) -> list[str]:
 
 
 def graph_of(folder: Path) -> Graph:
-    """Every aspect of the catalog, without the times of the runs and what the state of a run is."""
+    """Every aspect of the catalog, without the times and the state of runs."""
     with closing(LocalCatalog(folder / "catalog.db")) as catalog:
         return {
             (record.urn, record.name): _timeless(json.loads(json.dumps(record.aspect)))
@@ -96,9 +104,9 @@ def _timeless(value: Any) -> Any:
 
 
 def live_graph(folder: Path) -> Graph:
-    """The same of what is not soft-deleted.
+    """The same without soft-deleted assets.
 
-    And without what says again what the URN says, the key and a platform without an instance: a server adds both.
+    Keys and platforms without an instance are left out too: they repeat the URN, and a server adds both.
     """
     graph = graph_of(folder)
     removed = {urn for (urn, name), aspect in graph.items() if name == "status" and aspect.get("removed")}
@@ -112,14 +120,14 @@ def live_graph(folder: Path) -> Graph:
 
 
 def assigned(folder: Path, asset: str) -> dict[str, Any]:
-    """Structured properties by their short names."""
+    """Structured properties of an asset by their short names."""
     return assigned_in(
         {(asset, "structuredProperties"): aspect(folder, asset, "structuredProperties")}, asset
     )
 
 
 def assigned_in(graph: Graph, asset: str) -> dict[str, Any]:
-    """The same, in a graph."""
+    """Structured properties of an asset in a graph."""
     found = graph.get((asset, "structuredProperties"), {}).get("properties", [])
     return {
         item["propertyUrn"].rpartition(".")[2]: next(iter(item["values"][0].values()))
@@ -130,7 +138,7 @@ def assigned_in(graph: Graph, asset: str) -> dict[str, Any]:
 
 
 def column_edges(folder: Path, job: str) -> set[tuple[str, str]]:
-    """Columns and the fields that a declared job, in a flow of its own name, puts them into."""
+    """Pairs of a column and the field that a declared job puts it into; the job's flow has the same name."""
     urn = urns.job(urns.flow("custom", job, env="PROD"), job)
     lineage = aspect(folder, urn, "dataJobInputOutput")["fineGrainedLineages"]
     return {
