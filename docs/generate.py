@@ -191,13 +191,15 @@ def facts(_: str) -> str:
     systems = [name.removeprefix("llm-") for name in sources]
     lines = [table_row("", systems), table_row("---", ["---"] * len(systems))]
     for fact in FACTS:
-        told = [source.tells.get(fact) for source in sources.values()]
+        told = [source.declares.get(fact) for source in sources.values()]
         lines.append(table_row(fact, ["yes" if note == "yes" else "yes *" if note else "" for note in told]))
     lines += ["", "What `*` means for each store:", ""]
     for system, source in zip(systems, sources.values(), strict=True):
         shared = source.is_shared is not VectorStoreSource.is_shared
         where = f", shared with DataHub's own `{source.platform}` source" if shared else ""
-        notes = [f"*{fact}* {source.tells[fact]}" for fact in FACTS if source.tells.get(fact, "yes") != "yes"]
+        notes = [
+            f"*{fact}* {source.declares[fact]}" for fact in FACTS if source.declares.get(fact, "yes") != "yes"
+        ]
         page = f"[{system}](connectors/{system}.md)"
         lines.append(wrapped(f"- **{page}**: a dataset is a {source.noun}{where}; {'; '.join(notes)}."))
     return "\n".join(lines) + "\n"

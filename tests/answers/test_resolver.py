@@ -167,6 +167,6 @@ def test_without_a_catalog_only_a_rule_knows_aliases() -> None:
 
 def test_aliases_are_looked_for_where_a_connector_tells_them() -> None:
     stores = [source for source in map(resolve, SOURCES.values()) if issubclass(source, VectorStoreSource)]
-    assert {source.platform for source in stores if "aliases" in source.tells} == {
+    assert {source.platform for source in stores if "aliases" in source.declares} == {
         name for name, entry in PLATFORMS.items() if entry.has_aliases
     }

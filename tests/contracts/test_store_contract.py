@@ -13,9 +13,9 @@ from typing_extensions import override
 from datahub_llmops.assets.collections import (
     Collection,
     Container,
+    FailedListing,
     Name,
     PayloadField,
-    Unlisted,
     Vector,
 )
 from datahub_llmops.errors import VanishedError
@@ -31,7 +31,7 @@ class Sound:
     def __init__(self) -> None:
         self.items = {name: collection(name) for name in (CODE, DOCS)}
 
-    def names(self) -> Iterable[Name | Unlisted]:
+    def names(self) -> Iterable[Name | FailedListing]:
         return list(self.items)
 
     def read(self, name: Name) -> Collection:
@@ -73,7 +73,7 @@ class EmptyWord(Sound):
 
 class Twice(Sound):
     @override
-    def names(self) -> Iterable[Name | Unlisted]:
+    def names(self) -> Iterable[Name | FailedListing]:
         return [DOCS, CODE, DOCS]
 
 
@@ -81,7 +81,7 @@ class AnotherOrder(Sound):
     turn = 0
 
     @override
-    def names(self) -> Iterable[Name | Unlisted]:
+    def names(self) -> Iterable[Name | FailedListing]:
         AnotherOrder.turn += 1
         return list(self.items)[:: 1 if AnotherOrder.turn % 2 else -1]
 
@@ -99,7 +99,7 @@ class KnowsOnlyWhatItListed(Sound):
         self.listed = False
 
     @override
-    def names(self) -> Iterable[Name | Unlisted]:
+    def names(self) -> Iterable[Name | FailedListing]:
         self.listed = True
         return super().names()
 

@@ -12,7 +12,7 @@ from datahub.configuration.common import ConfigurationError
 from datahub.configuration.config_loader import load_config_file
 from datahub.ingestion.run.pipeline import Pipeline, PipelineInitError, PipelineStatus
 
-from datahub_llmops.assets.collections import Name, Unlisted
+from datahub_llmops.assets.collections import FailedListing, Name
 from datahub_llmops.catalog.local.catalog import LocalCatalog
 from datahub_llmops.errors import DeniedError, UnreachableError, UnreadableError, VanishedError
 from support.paths import ROOT
@@ -104,7 +104,7 @@ def test_a_scope_that_cannot_be_listed_deletes_nothing(run: Run, catalog: Path) 
     STORE["other", "a"] = collection("other", "a")
     run().raise_from_status()
     del STORE["other", "a"]
-    STORE["other",] = Unlisted(name=("other",), error=DeniedError("no"))
+    STORE["other",] = FailedListing(name=("other",), error=DeniedError("no"))
     second = run()
     assert any("other" in failure for failure in failures(second))
     assert live(catalog) == {"docs", "faq", "a"}
@@ -112,7 +112,7 @@ def test_a_scope_that_cannot_be_listed_deletes_nothing(run: Run, catalog: Path) 
 
 def test_a_scope_that_the_filter_leaves_out_may_refuse(run: Run) -> None:
     fill("docs")
-    STORE["secret",] = Unlisted(name=("secret",), error=DeniedError("no"))
+    STORE["secret",] = FailedListing(name=("secret",), error=DeniedError("no"))
     run(database_pattern={"deny": ["secret"]}).raise_from_status()
 
 
@@ -158,7 +158,7 @@ def test_scopes_that_cannot_be_reached_stop_the_listing_when_they_are_three_in_a
     STORE.clear()
     fill("a")
     for scope in ("b", "c", "d"):
-        STORE[scope,] = Unlisted(name=(scope,), error=UnreachableError("connection refused"))
+        STORE[scope,] = FailedListing(name=(scope,), error=UnreachableError("connection refused"))
         if scope == between:
             # Filtered out or not: it was there.
             STORE["other", "x"] = collection("other", "x")
@@ -172,7 +172,7 @@ def test_scopes_that_cannot_be_reached_stop_the_listing_when_they_are_three_in_a
 
 def test_scopes_that_the_filter_leaves_out_may_be_away(run: Run, catalog: Path) -> None:
     for scope in ("b", "c", "d"):
-        STORE[scope,] = Unlisted(name=(scope,), error=UnreachableError("connection refused"))
+        STORE[scope,] = FailedListing(name=(scope,), error=UnreachableError("connection refused"))
     fill("new")
     run(database_pattern={"deny": ["[bcd]$"]}).raise_from_status()
     assert live(catalog) == {"new"}
@@ -283,17 +283,17 @@ def test_stateful_ingestion_needs_a_pipeline_name(catalog: Path) -> None:
 @pytest.mark.parametrize(
     ("answer", "capable", "said"),
     [
-        (Unlisted(name=("db",), error=DeniedError("403")), False, "Not allowed"),
+        (FailedListing(name=("db",), error=DeniedError("403")), False, "Not allowed"),
         (UnreachableError("refused"), False, "Cannot reach"),
         (DeniedError("401"), False, "Not allowed"),
         (None, True, "sees 1 collection."),
     ],
 )
 def test_test_connection_tells_the_cases_apart(
-    run: Run, answer: Exception | Unlisted | None, capable: bool, said: str
+    run: Run, answer: Exception | FailedListing | None, capable: bool, said: str
 ) -> None:
     fill("docs")
-    if isinstance(answer, Unlisted):
+    if isinstance(answer, FailedListing):
         STORE["db",] = answer
     elif answer is not None:
         STORE["broken listing",] = answer

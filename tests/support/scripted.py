@@ -12,12 +12,12 @@ from datahub.ingestion.api.decorators import SupportStatus, config_class, platfo
 from pydantic import Field
 from typing_extensions import override
 
-from datahub_llmops.assets.collections import Collection, Container, Name, Unlisted, Vector
+from datahub_llmops.assets.collections import Collection, Container, FailedListing, Name, Vector
 from datahub_llmops.ingestion.reader import Reader
 from datahub_llmops.ingestion.vector_store import VectorStoreConfig, VectorStoreSource
 
 Answer = Collection | Exception
-Script = dict[Name, Answer | Unlisted]
+Script = dict[Name, Answer | FailedListing]
 
 STORE: Script = {}
 """What the scripted system holds; each test fills it."""
@@ -48,11 +48,11 @@ class ScriptedReader:
     lock: ClassVar[threading.Lock] = threading.Lock()
     pause: ClassVar[float] = 0.0
 
-    def names(self) -> Iterable[Name | Unlisted]:
+    def names(self) -> Iterable[Name | FailedListing]:
         for name, answer in STORE.items():
             if name == ("broken listing",) and isinstance(answer, Exception):
                 raise answer
-            yield answer if isinstance(answer, Unlisted) else name
+            yield answer if isinstance(answer, FailedListing) else name
 
     def read(self, name: Name) -> Collection:
         cls = type(self)

@@ -1,1 +1,1 @@
-"""What there is to catalog, as plain data. Standard library only."""
+"""Assets of the catalog and platforms, as plain data. Standard library only."""

@@ -1,6 +1,6 @@
-"""Facts about assets as plain data, before anything of DataHub: what a reader returns.
+"""Facts about collections as plain data, which readers return.
 
-What a system does not say is ``None`` or empty, never a default.
+A fact that the system does not state is ``None`` or empty, never a default.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ FieldType: TypeAlias = Literal[
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Unlisted:
-    """A scope whose items could not be listed: yielded by ``Reader.names`` in place of them.
+class FailedListing:
+    """A scope whose items could not be listed. ``Reader.names`` yields it in place of them.
 
-    ``name`` is the scope's own path, for example ``("default_database",)``.
+    ``name`` is the path of the scope, for example ``("default_database",)``.
     """
 
     name: Name
@@ -45,8 +45,8 @@ class Unlisted:
 class Container:
     """One level above a collection, outermost first in ``Collection.containers``.
 
-    ``kind`` is the store's own word and becomes the subtype: ``Server``, ``Tenant``, ``Database``. Of its properties
-    ``version`` and ``region`` say by which engine, and where, the collections below are served.
+    ``kind`` is the store's own word and becomes the subtype: ``Server``, ``Tenant``, ``Database``. The properties
+    ``version`` and ``region`` are those of the engine that serves the collections below.
     """
 
     kind: str
@@ -61,7 +61,7 @@ class Vector:
     name: str
     dimension: int | None = None
     metric: str | None = None
-    """In the store's own word: ``cosine``, ``l2``, ``ip`` ..."""
+    """The store's own word: ``cosine``, ``l2``, ``ip`` ..."""
     index_type: str | None = None
     index_parameters: Mapping[str, str] = field(default_factory=dict)
     element_type: str | None = None
@@ -69,13 +69,13 @@ class Vector:
     sparse: bool = False
     multivector: bool = False
     embedding_model: str | None = None
-    """As the store records it; ``None`` where it does not."""
+    """As the store records it; ``None`` if it does not."""
     schema_path: str | None = None
-    """How the schema spells ``name``, where that is another way: with types, as DataHub's own source writes it."""
+    """The path in the schema if it differs from ``name``: DataHub's own sources write types into it."""
 
     @property
     def native_type(self) -> str:
-        """How the schema shows it: ``vector(768)``, ``vector`` when the dimension is unknown, ``sparsevector``."""
+        """The type in the schema: ``vector(768)``, ``vector`` if the dimension is unknown, ``sparsevector``."""
         word = "sparsevector" if self.sparse else "multivector" if self.multivector else "vector"
         return f"{word}({self.dimension})" if self.dimension else word
 
@@ -90,15 +90,15 @@ class PayloadField:
     nullable: bool = True
     description: str | None = None
     schema_path: str | None = None
-    """As of a vector: how the schema spells ``path``, where that is another way."""
+    """The path in the schema if it differs from ``path``, as for a vector."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProvenanceCount:
-    """How many chunks carry which value in one payload field; the values never leave the process as text.
+    """How many chunks have which value in one payload field. The values never leave the process as text.
 
-    ``rows_scanned`` of ``rows_total`` say what part of the collection was looked at; equal when it was all.
-    ``values_dropped`` counts rows whose value was beyond the bound on distinct values.
+    ``rows_scanned`` of ``rows_total`` rows were read; they are equal if all were. ``values_dropped`` counts the rows
+    whose value exceeded the limit on distinct values.
     """
 
     field: str

@@ -14,8 +14,8 @@ Kind: TypeAlias = Literal["vector store", "framework", "model provider", "schedu
 class StoreClass(NamedTuple):
     """A class of LangChain or LlamaIndex that writes to and searches a vector store.
 
-    ``hooks.vendor_attributes`` reads ``host``, ``path`` and ``collection``, dotted attributes of which the first that
-    has a value counts. A store whose address needs more than that has a function there.
+    ``host``, ``path`` and ``collection`` are dotted attributes; the first one with a value counts. The hooks read them.
+    A store whose address needs more than attributes has a function in ``hooks.vendor_attributes``.
     """
 
     name: str
@@ -42,25 +42,25 @@ class TextLayout(NamedTuple):
 
 
 class Platform(NamedTuple):
-    """What the package knows of a platform."""
+    """One platform: what all rooms need to know about it."""
 
     name: str
     """DataHub's word for it: the platform of URNs."""
     display_name: str
     kind: Kind
     logo: str | None = None
-    """File in ``assets/logos``; ``None`` where DataHub ships one itself."""
+    """File in ``assets/logos``; ``None`` if DataHub ships a logo or none is needed."""
     levels: tuple[str, ...] = ("collection",)
     """What the parts of a name are called, outermost first. ``<level>_pattern`` is the option that filters by one."""
     noun: str | None = None
-    """What one dataset is called where that is not the last level."""
+    """What one dataset is called, if not as the last level."""
     has_aliases: bool = False
-    """Whether collections may have other names that applications use."""
+    """Whether applications may use other names for a collection."""
     cataloged_as: str | None = None
-    """The platform of its URNs where that is another one."""
+    """The platform in its URNs, if it is another one."""
     store_classes: tuple[StoreClass, ...] = ()
     text_layout: TextLayout | None = None
-    """How LangChain writes a text to this store where it does not write ``page_content``."""
+    """How LangChain writes a text to this store, if not as ``page_content``."""
 
     def text_field(self, paths: frozenset[str]) -> str | None:
         """The payload field with the embedded text, if LangChain laid the payload out for this platform."""
@@ -248,7 +248,7 @@ PLATFORMS: Final[dict[str, Platform]] = {entry.name: entry for entry in _ENTRIES
 
 
 def find(name: str) -> Platform:
-    """The entry of a platform; of one without an entry, a vector store with one level of names.
+    """Find the entry of a platform. A platform without one gets an entry with one level of names.
 
     >>> find("pinecone").levels, find("pinecone").raw_keys
     (('index', 'namespace'), ('database', 'collection'))

@@ -1,6 +1,6 @@
-"""Usage added up: calls, errors, latency, tokens, cost. What nobody said stays unknown, also in a sum.
+"""Totals of usage: calls, errors, latency, tokens, cost. A number that was not reported stays unknown in a sum too.
 
-Answers that sampling left out are counted by the weight of those it kept.
+The weight of a sampled answer counts the answers that sampling left out.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
 MAX_CHUNKS: Final = 250_000
-"""Different chunks that are told apart in one sum; they are held in memory, some 17 MiB for so many."""
+"""Maximum number of different chunks in one sum. They are kept in memory, about 17 MiB at this limit."""
 LATENCY_BOUNDS: Final = (10, 20, 40, 80, 160, 320, 640, 1280, 2560, 5120, 10240, 20480, 40960, 81920)
-"""Upper bounds in milliseconds, those of OpenTelemetry's `gen_ai.client.operation.duration`.
+"""Upper bounds in milliseconds, as in OpenTelemetry's `gen_ai.client.operation.duration`.
 
 https://opentelemetry.io/docs/specs/semconv/gen-ai/gen-ai-metrics/
 """
@@ -20,7 +20,7 @@ https://opentelemetry.io/docs/specs/semconv/gen-ai/gen-ai-metrics/
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tokens:
-    """Tokens of one call as the provider reports them; ``None`` where it does not.
+    """Tokens of one call as the provider reports them; ``None`` if it does not.
 
     ``cached`` and ``cache_write`` are part of ``input``, ``reasoning`` is part of ``output``.
     """
@@ -31,8 +31,8 @@ class Tokens:
     output: int | None = None
     reasoning: int | None = None
 
-    def said(self) -> Iterator[tuple[str, int]]:
-        """Kind and number of those that were reported."""
+    def items(self) -> Iterator[tuple[str, int]]:
+        """Yield kind and number of the tokens that were reported."""
         for one in fields(self):
             number = getattr(self, one.name)
             if number is not None:
@@ -59,13 +59,13 @@ class Totals:
     _chunks_unknown: bool = False
 
     def add(self, *, weight: float, started: float, ended: float) -> None:
-        """One more."""
+        """Add one call or answer."""
         self.calls += weight
         self.first = min(self.first, started)
         self.last = max(self.last, ended)
 
     def add_end(self, *, weight: float, milliseconds: int | None, failed: bool) -> None:
-        """How it ended, where it is something that can fail and takes its time."""
+        """Add the end of a call that can fail, with its latency."""
         self.errors = (self.errors or 0.0) + (weight if failed else 0.0)
         if milliseconds is not None:
             self._milliseconds += milliseconds * weight
@@ -74,8 +74,8 @@ class Totals:
             self._latencies[bound] = self._latencies.get(bound, 0.0) + weight
 
     def add_tokens(self, *, weight: float, tokens: Tokens, cost: float | None) -> None:
-        """What one call of a model used; ``cost`` is ``None`` where it is not known."""
-        for kind, number in tokens.said():
+        """Add the tokens of one model call. ``cost`` is ``None`` if it is unknown."""
+        for kind, number in tokens.items():
             self.tokens[kind] = self.tokens.get(kind, 0.0) + number * weight
         if cost is None:
             self._cost_unknown = True
@@ -84,16 +84,16 @@ class Totals:
 
     @property
     def cost(self) -> float | None:
-        """In the currency of the prices; ``None`` unless that of every call is known."""
+        """Cost in the currency of the prices; ``None`` unless the cost of every call is known."""
         return None if self._cost_unknown else self._cost
 
     @property
     def milliseconds(self) -> float | None:
-        """Sum of all latencies; ``None`` unless that of every call is known."""
+        """Sum of all latencies; ``None`` unless the latency of every call is known."""
         return self._milliseconds if self.calls and self._timed == self.calls else None
 
     def add_chunks(self, ids: Iterable[str] | None) -> None:
-        """Chunks that were retrieved; ``None`` where not all of them are known."""
+        """Add retrieved chunks. ``ids`` is ``None`` if not all of them are known."""
         if self._chunks_unknown:
             return
         if ids is not None and self._chunks_counted is None:
@@ -103,19 +103,19 @@ class Totals:
         self._chunks_unknown, self._chunks = True, set()
 
     def close(self) -> None:
-        """No more chunks will come: their number is kept, they are not."""
+        """Keep only the number of the chunks. No more will be added."""
         if self._chunks_counted is None:
             self._chunks_counted, self._chunks = len(self._chunks), set()
 
     @property
     def distinct_chunks(self) -> int | None:
-        """Different chunks that were retrieved; ``None`` where not all are known, or none was, or too many."""
+        """Number of different chunks; ``None`` if there are none or too many, or not all are known."""
         counted = len(self._chunks) if self._chunks_counted is None else self._chunks_counted
         return counted if counted and not self._chunks_unknown else None
 
     @property
     def histogram(self) -> list[tuple[int | None, int]]:
-        """Calls by upper bound of their latency, lowest first, ``None`` last; without empty ranges."""
+        """Calls by the upper bound of their latency, lowest first, ``None`` last. Empty ranges are left out."""
         rounded = ((bound, round(self._latencies.get(bound, 0.0))) for bound in (*LATENCY_BOUNDS, None))
         return [(bound, calls) for bound, calls in rounded if calls]
 

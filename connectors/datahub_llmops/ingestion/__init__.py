@@ -14,18 +14,24 @@ if TYPE_CHECKING:
     from datahub_llmops.assets.collections import (
         Collection,
         Container,
+        FailedListing,
         FieldType,
         Name,
         PayloadField,
         ProvenanceCount,
-        Unlisted,
         Vector,
     )
     from datahub_llmops.assets.platforms import Platform
-    from datahub_llmops.ingestion.capabilities import Fact, yes
+    from datahub_llmops.ingestion.capabilities import Fact, always
     from datahub_llmops.ingestion.once import Once
     from datahub_llmops.ingestion.reader import Reader
-    from datahub_llmops.ingestion.sampling import ValueCounter, clear_of, infer, provenance_paths, text_path
+    from datahub_llmops.ingestion.sampling import (
+        ValueCounter,
+        infer,
+        provenance_paths,
+        text_path,
+        without_collisions,
+    )
     from datahub_llmops.ingestion.shared_dataset import SharedStoreConfig, SharedStoreSource
     from datahub_llmops.ingestion.vector_store import VectorStoreConfig, VectorStoreReport, VectorStoreSource
     from datahub_llmops.net.http import HttpClient, HttpOptions
@@ -38,14 +44,14 @@ _NAMES = {
         "Name",
         "PayloadField",
         "ProvenanceCount",
-        "Unlisted",
+        "FailedListing",
         "Vector",
     ),
     "assets.platforms": ("Platform",),
-    "ingestion.capabilities": ("Fact", "yes"),
+    "ingestion.capabilities": ("Fact", "always"),
     "ingestion.once": ("Once",),
     "ingestion.reader": ("Reader",),
-    "ingestion.sampling": ("ValueCounter", "clear_of", "infer", "provenance_paths", "text_path"),
+    "ingestion.sampling": ("ValueCounter", "without_collisions", "infer", "provenance_paths", "text_path"),
     "ingestion.shared_dataset": ("SharedStoreConfig", "SharedStoreSource"),
     "ingestion.vector_store": ("VectorStoreConfig", "VectorStoreReport", "VectorStoreSource"),
     "net.http": ("HttpClient", "HttpOptions"),
@@ -56,6 +62,7 @@ __all__ = [
     "Collection",
     "Container",
     "Fact",
+    "FailedListing",
     "FieldType",
     "HttpClient",
     "HttpOptions",
@@ -67,18 +74,17 @@ __all__ = [
     "Reader",
     "SharedStoreConfig",
     "SharedStoreSource",
-    "Unlisted",
     "ValueCounter",
     "Vector",
     "VectorStoreConfig",
     "VectorStoreReport",
     "VectorStoreSource",
-    "clear_of",
+    "always",
     "errors",
     "infer",
     "provenance_paths",
     "text_path",
-    "yes",
+    "without_collisions",
 ]
 
 

@@ -1,4 +1,4 @@
-"""Which facts a collection tells: what each connector declares, the contract checks, and the comparison page shows."""
+"""The facts that a store may state: each connector declares its own, and its contract test checks them."""
 
 from __future__ import annotations
 
@@ -34,26 +34,26 @@ Fact: TypeAlias = Literal[
 FACTS: Final[tuple[Fact, ...]] = get_args(Fact)
 
 
-def yes(*facts: Fact) -> dict[Fact, str]:
-    """A declaration of facts about which there is nothing more to say."""
+def always(*facts: Fact) -> dict[Fact, str]:
+    """Declare facts that the store always states, without a remark."""
     return dict.fromkeys(facts, "yes")
 
 
-def _vector(tells: Callable[[Vector], object]) -> Callable[[Collection], object]:
-    return lambda item: any(tells(vector) for vector in item.vectors)
+def _any_vector(has: Callable[[Vector], object]) -> Callable[[Collection], object]:
+    return lambda item: any(has(vector) for vector in item.vectors)
 
 
-_TOLD: Final[Mapping[Fact, Callable[[Collection], object]]] = {
-    "dimension": _vector(lambda vector: vector.dimension),
-    "metric": _vector(lambda vector: vector.metric),
-    "index type": _vector(lambda vector: vector.index_type),
-    "index parameters": _vector(lambda vector: vector.index_parameters),
-    "element type": _vector(lambda vector: vector.element_type),
-    "quantization": _vector(lambda vector: vector.quantization),
+_PRESENT: Final[Mapping[Fact, Callable[[Collection], object]]] = {
+    "dimension": _any_vector(lambda vector: vector.dimension),
+    "metric": _any_vector(lambda vector: vector.metric),
+    "index type": _any_vector(lambda vector: vector.index_type),
+    "index parameters": _any_vector(lambda vector: vector.index_parameters),
+    "element type": _any_vector(lambda vector: vector.element_type),
+    "quantization": _any_vector(lambda vector: vector.quantization),
     "several vectors": lambda item: len(item.vectors) > 1,
-    "sparse vectors": _vector(lambda vector: vector.sparse),
-    "multivectors": _vector(lambda vector: vector.multivector),
-    "embedding model": _vector(lambda vector: vector.embedding_model),
+    "sparse vectors": _any_vector(lambda vector: vector.sparse),
+    "multivectors": _any_vector(lambda vector: vector.multivector),
+    "embedding model": _any_vector(lambda vector: vector.embedding_model),
     "payload fields": lambda item: item.fields,
     "text field": lambda item: item.text_field,
     "count": lambda item: item.count is not None and not item.count_is_estimate,
@@ -69,10 +69,10 @@ _TOLD: Final[Mapping[Fact, Callable[[Collection], object]]] = {
 }
 
 
-def told(item: Collection) -> frozenset[Fact]:
-    """The facts that a collection tells.
+def present_facts(item: Collection) -> frozenset[Fact]:
+    """Find the facts that a collection states.
 
-    >>> sorted(told(Collection(name=("docs",), count=3, vectors=(Vector(name="v", dimension=2),))))
+    >>> sorted(present_facts(Collection(name=("docs",), count=3, vectors=(Vector(name="v", dimension=2),))))
     ['count', 'dimension']
     """
-    return frozenset(fact for fact in FACTS if _TOLD[fact](item))
+    return frozenset(fact for fact in FACTS if _PRESENT[fact](item))

@@ -1,4 +1,4 @@
-"""What a reader asks its system for once, however many threads want it."""
+"""Results that a reader requests once for all of its threads."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ T = TypeVar("T")
 
 
 class Once(Generic[T]):
-    """What ``find`` returns: asked for by whichever thread comes first, the others wait for it.
+    """Calls ``find`` once and keeps its result. The first thread calls it, the others wait.
 
-    Raises what ``find`` raises; the next call then asks anew.
+    An error of ``find`` is raised, and the next call tries again.
     """
 
     def __init__(self, find: Callable[[], T]) -> None:

@@ -1,11 +1,11 @@
-"""The one contract between a system and the rest of the package."""
+"""The contract between an external system and the rest of the package."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Protocol, TypeVar
 
-from datahub_llmops.assets.collections import Name, Unlisted
+from datahub_llmops.assets.collections import FailedListing, Name
 
 ItemT_co = TypeVar("ItemT_co", covariant=True)
 
@@ -16,14 +16,14 @@ class Reader(Protocol[ItemT_co]):
     Methods raise only ``ConnectorError``. ``read`` is called from several threads at once.
     """
 
-    def names(self) -> Iterable[Name | Unlisted]:
-        """List what there is, in a stable order, without a call for each item.
+    def names(self) -> Iterable[Name | FailedListing]:
+        """List all items, in a stable order, without one call per item.
 
-        A scope that cannot be listed is yielded as ``Unlisted``, so that the others still are.
+        A scope that cannot be listed is yielded as a ``FailedListing``; the other scopes are still listed.
 
         Raises:
-            AccessError: the system cannot be reached or refuses.
-            UnreadableError: the listing broke off; what was yielded before stands.
+            AccessError: the system cannot be reached, or denies access.
+            UnreadableError: the listing broke off. Names that were yielded before it are valid.
         """
         ...
 
@@ -31,12 +31,12 @@ class Reader(Protocol[ItemT_co]):
         """Read one item in full.
 
         Raises:
-            VanishedError: it was deleted since it was listed.
-            UnreadableError: it could not be read this time.
-            AccessError: the system is gone, or refuses this item (``DeniedError``).
+            VanishedError: the item was deleted after it was listed.
+            UnreadableError: the item exists and could not be read.
+            AccessError: the system cannot be reached, or denies access to this item (``DeniedError``).
         """
         ...
 
     def close(self) -> None:
-        """Give back connections and files. May be called twice."""
+        """Close connections and files. May be called twice."""
         ...

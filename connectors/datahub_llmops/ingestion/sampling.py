@@ -1,7 +1,7 @@
-"""What a sample of payload tells: types and shapes, never a value; and values of provenance fields, counted.
+"""Infers payload fields from sampled rows, and counts the values of provenance fields.
 
-For stores that declare no schema. The rows stay here: what leaves is the path and the type of a field, or, for a
-field that the recipe names as provenance, how many rows carry which value.
+For stores that declare no schema. Rows never leave this module: it returns paths and types of fields, and for fields
+that the recipe names as provenance, how many rows have which value.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from datahub_llmops.assets.collections import FieldType, PayloadField, Provenanc
 MAX_FIELDS: Final = 500
 MAX_DEPTH: Final = 5
 MAX_KEYS_OF_OBJECT: Final = 60
-"""An object with more different keys than this is a map: its keys are data, and not shown as fields."""
+"""An object with more different keys than this is a map: its keys are data and not shown as fields."""
 
 _FRAMEWORK_FIELDS: Final[Mapping[str, str]] = {
     "_node_content": "Written by LlamaIndex: the whole node as JSON, with its text.",
@@ -37,10 +37,10 @@ def infer(
     max_fields: int = MAX_FIELDS,
     max_depth: int = MAX_DEPTH,
 ) -> tuple[PayloadField, ...]:
-    """Fields of a sample, sorted by path; nested objects are dotted, at most ``max_depth`` parts deep.
+    """Infer the fields of sampled rows, sorted by path. Paths of nested objects are dotted, up to ``max_depth`` parts.
 
-    ``complete`` says that ``rows`` are all there are: only then a field can be known never to be missing. Of more
-    than ``max_fields`` the most frequent ones are kept.
+    ``complete`` states that ``rows`` are all rows of the collection: only then can a field be known never to be
+    missing. If there are more than ``max_fields`` fields, the most frequent ones are kept.
 
     >>> [(f.path, f.native_type) for f in infer([{"page": 1, "meta": {"lang": "en"}}, {"page": 1.5}])]
     [('meta', 'object'), ('meta.lang', 'string'), ('page', 'float')]
@@ -58,7 +58,7 @@ def infer(
 
 
 def merged(types: Iterable[FieldType]) -> tuple[FieldType, str]:
-    """The one type of a field seen with several, and its native name; integers among floats are floats.
+    """Merge the types of a field into one, with its native name. Integers among floats are floats.
 
     >>> merged(["integer", "float"]), merged(["string", "integer"]), merged([])
     (('float', 'float'), ('unknown', 'integer | string'), ('unknown', 'unknown'))
@@ -73,7 +73,7 @@ def merged(types: Iterable[FieldType]) -> tuple[FieldType, str]:
 
 
 def described(fields: tuple[PayloadField, ...]) -> tuple[PayloadField, ...]:
-    """Mark what a framework wrote for its own use, told by its ``_node_content``."""
+    """Describe the fields that LlamaIndex writes for its own use, which ``_node_content`` gives away."""
     if not any(item.path.rpartition(".")[2] == "_node_content" for item in fields):
         return fields
     return tuple(
@@ -85,9 +85,9 @@ def described(fields: tuple[PayloadField, ...]) -> tuple[PayloadField, ...]:
 def provenance_paths(
     wanted: Iterable[str], paths: Iterable[str], *, nested_in: Sequence[str] = ("metadata",)
 ) -> tuple[str, ...]:
-    """Which of a payload's ``paths`` carry the ``wanted`` fields: as they are, or nested where a framework puts them.
+    """Find the ``wanted`` fields among the ``paths`` of a payload: at the top, or nested as a framework writes them.
 
-    LangChain and LlamaIndex keep what a loader wrote in an object of its own: ``source`` is ``metadata.source``.
+    LangChain and LlamaIndex keep the fields of a loader in one object: ``source`` becomes ``metadata.source``.
 
     >>> provenance_paths(["source", "url"], ["page_content", "metadata", "metadata.source", "url"])
     ('metadata.source', 'url')
@@ -98,7 +98,7 @@ def provenance_paths(
 
 
 def text_path(paths: Iterable[str], platform: str = "") -> str | None:
-    """The payload field that holds the embedded text, recognised by the layouts of LangChain and LlamaIndex.
+    """Find the payload field with the embedded text by the layouts of LangChain and LlamaIndex.
 
     ``platform`` adds the layout that LangChain uses for that platform alone.
 
@@ -118,13 +118,13 @@ def text_path(paths: Iterable[str], platform: str = "") -> str | None:
     return "text" if "text" in known else nodes[0]
 
 
-def clear_of(taken: Iterable[str], vectors: Iterable[Vector]) -> Iterator[Vector]:
-    """``vectors``, with ``#`` in front of the name of each that the payload has a field of, or another vector.
+def without_collisions(field_names: Iterable[str], vectors: Iterable[Vector]) -> Iterator[Vector]:
+    """Put ``#`` in front of the name of every vector that is also a payload field or another vector.
 
-    >>> [vector.name for vector in clear_of(["title"], [Vector(name="title"), Vector(name="body")])]
+    >>> [vector.name for vector in without_collisions(["title"], [Vector(name="title"), Vector(name="body")])]
     ['#title', 'body']
     """
-    used = set(taken)
+    used = set(field_names)
     for vector in vectors:
         name = vector.name
         while name in used:
@@ -134,7 +134,7 @@ def clear_of(taken: Iterable[str], vectors: Iterable[Vector]) -> Iterator[Vector
 
 
 def values_at(row: Mapping[str, Any], path: str) -> Iterator[str]:
-    """What a row carries at a dotted path, as text: strings and integers, those in lists too.
+    """Yield the values at a dotted path of a row as text: strings and integers, also those in lists.
 
     >>> list(values_at({"metadata": {"source": ["a", "b"]}, "page": 3}, "metadata.source"))
     ['a', 'b']
@@ -150,7 +150,7 @@ def values_at(row: Mapping[str, Any], path: str) -> Iterator[str]:
 
 @dataclass(slots=True)
 class ValueCounter:
-    """Counts the values of provenance fields, at most ``max_values`` different ones a field."""
+    """Counts the values of provenance fields, up to ``max_values`` different ones per field."""
 
     fields: Sequence[str]
     max_values: int
@@ -159,7 +159,7 @@ class ValueCounter:
     _dropped: Counter[str] = field(default_factory=Counter)
 
     def add_rows(self, rows: Iterable[Mapping[str, Any] | None]) -> None:
-        """Count whole payload rows; a row without payload counts as seen."""
+        """Count payload rows. A row without payload counts as scanned."""
         for row in rows:
             self.rows += 1
             for name in self.fields:
@@ -167,7 +167,7 @@ class ValueCounter:
                     self.add(name, value)
 
     def add(self, name: str, value: str, times: int = 1) -> None:
-        """Count one value that ``times`` rows carry."""
+        """Count a value that ``times`` rows have."""
         counts = self._counts.setdefault(name, Counter())
         if value in counts or len(counts) < self.max_values:
             counts[value] += times
@@ -175,7 +175,7 @@ class ValueCounter:
             self._dropped[name] += times
 
     def result(self, rows_total: int | None) -> tuple[ProvenanceCount, ...]:
-        """One entry for each field that any row carries, in the order of ``fields``."""
+        """Build one entry for each field that any row has, in the order of ``fields``."""
         return tuple(
             ProvenanceCount(
                 field=name,
@@ -196,7 +196,7 @@ class _Seen:
     types: set[FieldType] = field(default_factory=set)
     elements: set[FieldType] = field(default_factory=set)
     keys: set[str] = field(default_factory=set)
-    """Of an object, up to one more than a field's object may have."""
+    """Keys of an object, up to one more than the limit."""
 
     @property
     def is_map(self) -> bool:
@@ -215,7 +215,7 @@ class _Seen:
 
 
 def _observe(row: Mapping[str, Any], prefix: str, depth: int, seen: dict[str, _Seen]) -> set[str]:
-    """Note the types of one row; returns the paths that it carries."""
+    """Record the types of one row. Returns the paths of the row."""
     paths: set[str] = set()
     for key, value in row.items():
         if key == "" or depth == 0:

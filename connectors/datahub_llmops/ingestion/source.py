@@ -43,7 +43,7 @@ from pydantic import Field, model_validator
 from typing_extensions import override
 
 from datahub_llmops import urns
-from datahub_llmops.assets.collections import Name, Unlisted
+from datahub_llmops.assets.collections import FailedListing, Name
 from datahub_llmops.errors import (
     AccessError,
     CatalogError,
@@ -296,7 +296,7 @@ class CatalogSource(TestedSource, StatefulIngestionSourceBase, Generic[ConfigT, 
         breaker = Breaker(_BREAK_AFTER)
         try:
             for entry in reader.names():
-                if isinstance(entry, Unlisted):
+                if isinstance(entry, FailedListing):
                     if self.allowed(entry.name):
                         self._report_unreadable(entry.name, entry.error)
                         breaker.record(failed=isinstance(entry.error, UnreachableError))
@@ -362,7 +362,7 @@ class CatalogSource(TestedSource, StatefulIngestionSourceBase, Generic[ConfigT, 
         try:
             with closing(cls.open(config)) as reader:
                 for entry in reader.names():
-                    if isinstance(entry, Unlisted):
+                    if isinstance(entry, FailedListing):
                         return no_connection(
                             f"{_verdict(entry.error)}: {'.'.join(entry.name)}: {entry.error}"
                         )

@@ -43,14 +43,14 @@ VectorStoreConfigT = TypeVar("VectorStoreConfigT", bound=VectorStoreConfig)
     SourceCapability.TEST_CONNECTION, "Distinguishes a server that cannot be reached from one that refuses"
 )
 class VectorStoreSource(CatalogSource[VectorStoreConfigT, Collection]):
-    """What a connector of a vector store extends: it sets ``platform``, ``config_type``, ``tells``, and ``open``.
+    """What a connector of a vector store extends: it sets ``platform``, ``config_type``, ``declares`` and ``open``.
 
     ``noun`` and ``name_filters`` follow from the platform's entry in ``assets.platforms``, unless the class sets them.
     """
 
     noun: ClassVar[str] = "collection"
-    tells: ClassVar[Mapping[Fact, str]]
-    """Which facts the store tells, and how where that needs saying; the reader's contract checks it."""
+    declares: ClassVar[Mapping[Fact, str]]
+    """The facts that the store states, each with a remark or `yes`. The contract test compares it with the reader."""
     report: VectorStoreReport
 
     @override

@@ -20,9 +20,9 @@ import pytest
 from pydantic import ValidationError
 
 from datahub_llmops import urns
-from datahub_llmops.assets.collections import Collection, Container, Name, Unlisted
+from datahub_llmops.assets.collections import Collection, Container, FailedListing, Name
 from datahub_llmops.errors import ConnectorError, VanishedError
-from datahub_llmops.ingestion.capabilities import Fact, told
+from datahub_llmops.ingestion.capabilities import Fact, present_facts
 from datahub_llmops.ingestion.reader import Reader
 from datahub_llmops.ingestion.vector_store import VectorStoreSource
 from datahub_llmops.testing.runs import assigned, column_edges, failures, ingest, live, outputs, report
@@ -142,14 +142,14 @@ class StoreContract(ReaderContract):
     """The system has to hold an example of every fact that the connector declares."""
 
     source: ClassVar[type[VectorStoreSource[Any]]]
-    untold: ClassVar[frozenset[Fact]] = frozenset()
+    missing_facts: ClassVar[frozenset[Fact]] = frozenset()
     """Declared facts that this reader does not read, where another reader of the connector does."""
 
     def test_tells_what_its_source_declares(self, open_reader: OpenReader) -> None:
         with closing(open_reader()) as reader:
-            seen = {fact for item in _collections(reader) for fact in told(item)}
-        declared = set(self.source.tells) - self.untold
-        assert seen == declared, f"undeclared: {sorted(seen - declared)}; not told: {sorted(declared - seen)}"
+            seen = {fact for item in _collections(reader) for fact in present_facts(item)}
+        declared = set(self.source.declares) - self.missing_facts
+        assert seen == declared, f"undeclared: {sorted(seen - declared)}; not read: {sorted(declared - seen)}"
 
 
 class SourceContract:
@@ -175,7 +175,7 @@ class SourceContract:
 
     wrong_recipes: ClassVar[Sequence[tuple[Config, str]]]
     """Each with a pattern that the error message matches."""
-    unsaid: ClassVar[tuple[str, ...]]
+    secrets: ClassVar[tuple[str, ...]]
     """Secrets of ``telling`` and ``wrong_recipes``, and words of payload values. No output may contain them."""
     provenance_fields: ClassVar[Sequence[str]]
     rule: ClassVar[str] = "kb:[^:]+:0"
@@ -255,7 +255,7 @@ class SourceContract:
             assert not self._told(text)
 
     def _told(self, text: str) -> list[str]:
-        return [word for word in self.unsaid if word in text]
+        return [word for word in self.secrets if word in text]
 
 
 @contextmanager
@@ -271,7 +271,7 @@ CHECKS = frozenset(name for name in vars(ReaderContract) if name.startswith("tes
 
 def _names(reader: Reader[Any]) -> list[Name]:
     entries = list(reader.names())
-    return [entry for entry in entries if not isinstance(entry, Unlisted)]
+    return [entry for entry in entries if not isinstance(entry, FailedListing)]
 
 
 def _collections(reader: Reader[Any]) -> Iterator[Collection]:

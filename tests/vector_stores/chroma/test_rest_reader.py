@@ -77,7 +77,7 @@ class TestFolder(StoreContract):
 
 class TestServer(StoreContract):
     source = ChromaSource
-    untold = frozenset({"size", "created", "modified"})
+    missing_facts = frozenset({"size", "created", "modified"})
 
     @pytest.fixture
     def open_reader(self, chroma_server: ChromaServer) -> OpenReader:

@@ -54,7 +54,7 @@ class TestSource(SourceContract):
         ({"url": "http://b", "token_header": SECRET}, "token_header"),
         ({"url": "http://b", "timeout_sec": 0}, "timeout_sec"),
     )
-    unsaid = (SECRET, PLANTED)
+    secrets = (SECRET, PLANTED)
     provenance_fields = ("source", "tags")
 
     @pytest.fixture

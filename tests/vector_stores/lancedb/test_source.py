@@ -51,7 +51,7 @@ class TestSource(SourceContract):
         ({"uri": "s3://b", "storage_optoins": {"key": SECRET}}, "storage_optoins"),
         ({"uri": "s3://b", "timeout_sec": 0}, "timeout_sec"),
     )
-    unsaid = (SECRET, PLANTED)
+    secrets = (SECRET, PLANTED)
     provenance_fields = ("source", "kind", "owner", "raw")
 
     @pytest.fixture

@@ -49,7 +49,7 @@ def reader_of(url: str, **options: Any) -> MilvusReader:
 class TestServer(StoreContract):
     source = MilvusSource
     # Newer servers do: TestNewer.
-    untold = frozenset({"several vectors", "sparse vectors", "multivectors", "embedding model"})
+    missing_facts = frozenset({"several vectors", "sparse vectors", "multivectors", "embedding model"})
 
     @pytest.fixture
     def open_reader(self, milvus: MilvusEngine) -> OpenReader:
@@ -59,7 +59,7 @@ class TestServer(StoreContract):
 class TestNewer(StoreContract):
     source = MilvusSource
     # Its collections are not loaded.
-    untold = frozenset({"count"})
+    missing_facts = frozenset({"count"})
 
     @pytest.fixture
     def open_reader(self) -> Iterator[OpenReader]:

@@ -59,7 +59,7 @@ class TestSource(SourceContract):
         ({"url": "http://b", "timeout_sec": 0, "token": SECRET}, "timeout_sec"),
         ({"url": "http://b", "database_pattern": SECRET, "token": SECRET}, "database_pattern"),
     )
-    unsaid = (SECRET, PLANTED, ROOT, base64.b64encode(ROOT.encode()).decode().rstrip("="))
+    secrets = (SECRET, PLANTED, ROOT, base64.b64encode(ROOT.encode()).decode().rstrip("="))
     provenance_fields = ("source", "tenant", "odd key")
 
     @pytest.fixture

@@ -11,9 +11,9 @@ import pytest
 
 from datahub_llmops.assets.collections import (
     Container,
+    FailedListing,
     PayloadField,
     ProvenanceCount,
-    Unlisted,
     Vector,
 )
 from datahub_llmops.errors import DeniedError, UnreachableError, UnreadableError, VanishedError
@@ -340,7 +340,7 @@ def test_an_index_that_lists_its_default_namespace_twice_is_unlisted() -> None:
     twice = FakeIndex(name="twice", counts={"": 1, "__default__": 2, "other": 3})
     with PineconeService(twice) as server, closing(open_at(server.url)) as reader:
         entries = list(reader.names())
-    assert isinstance(entries[0], Unlisted)
+    assert isinstance(entries[0], FailedListing)
     assert "lists its default namespace twice" in str(entries[0].error)
 
 
@@ -364,7 +364,7 @@ def test_an_index_without_a_host_is_unlisted(service: PineconeService) -> None:
     service.indexes["docs"].more = {"host": None, "status": {"ready": False, "state": "Initializing"}}
     with closing(open_at(service.url)) as reader:
         entries = list(reader.names())
-    (unlisted,) = [entry for entry in entries if isinstance(entry, Unlisted)]
+    (unlisted,) = [entry for entry in entries if isinstance(entry, FailedListing)]
     assert unlisted.name == ("docs",)
     assert "Initializing" in str(unlisted.error)
     assert [entry for entry in entries if entry != unlisted] == [name for name in NAMES if name[0] != "docs"]
@@ -385,7 +385,7 @@ class TestKey:
             with closing(open_at(service.url)) as reader:
                 entries = list(reader.names())
             assert elsewhere.calls == []
-        assert [entry.name for entry in entries if isinstance(entry, Unlisted)] == [("docs",)]
+        assert [entry.name for entry in entries if isinstance(entry, FailedListing)] == [("docs",)]
 
     def test_it_is_not_sent_in_clear_where_the_control_plane_speaks_tls(self) -> None:
         client = HttpClient(system="Pinecone", base_url="https://pinecone.invalid", headers={"Api-Key": KEY})
@@ -430,7 +430,7 @@ class TestGone:
         service.fail("404", when=lambda call: call.path.startswith("/hosts/docs"))
         with closing(open_at(service.url)) as reader:
             entries = list(reader.names())
-        assert [entry.name for entry in entries if isinstance(entry, Unlisted)] == [("docs",)]
+        assert [entry.name for entry in entries if isinstance(entry, FailedListing)] == [("docs",)]
 
     def test_a_namespace_that_is_deleted_while_its_records_are_read(self, service: PineconeService) -> None:
         with closing(open_at(service.url)) as reader:

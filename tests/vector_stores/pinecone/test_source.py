@@ -60,7 +60,7 @@ class TestSource(SourceContract):
         ({"api_key": ""}, "api_key"),
         ({"api_key": KEY, "host": "y"}, "host"),
     )
-    unsaid = (KEY, PLANTED)
+    secrets = (KEY, PLANTED)
     provenance_fields = ("source", "text")
     rule = "plain"
 

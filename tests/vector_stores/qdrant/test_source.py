@@ -43,7 +43,7 @@ class TestSource(SourceContract):
         ({"url": "http://b", "timeout_sec": 0, "api_key": SECRET}, "timeout_sec"),
         ({"url": "http://b", "collection_pattern": SECRET, "api_key": SECRET}, "collection_pattern"),
     )
-    unsaid = (SECRET, PLANTED)
+    secrets = (SECRET, PLANTED)
     provenance_fields = ("source", "tenant", "dense")
 
     @pytest.fixture

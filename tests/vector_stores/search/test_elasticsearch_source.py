@@ -44,7 +44,7 @@ class TestSource(SourceContract):
         ({"url": "http://b", "api_kye": KEY}, "api_kye"),
         ({"url": "http://b", "timeout_sec": 0, "api_key": KEY}, "timeout_sec"),
     )
-    unsaid = (KEY, PLANTED)
+    secrets = (KEY, PLANTED)
     provenance_fields = ("source", "url", "path")
 
     @pytest.fixture

@@ -54,7 +54,7 @@ class TestSource(SourceContract):
         ({"url": "http://b", "timeout_sec": 0, "token": SECRET}, "timeout_sec"),
         ({"url": "http://b", "index_pattern": SECRET, "token": SECRET}, "index_pattern"),
     )
-    unsaid = (SECRET, base64.b64encode(f"ada:{SECRET}".encode()).decode(), PLANTED)
+    secrets = (SECRET, base64.b64encode(f"ada:{SECRET}".encode()).decode(), PLANTED)
     provenance_fields = ("source", "url", "uri")
 
     @pytest.fixture

@@ -46,7 +46,7 @@ class TestSource(SourceContract):
         ({"url": "http://b", "max_tenants": -1, "api_key": SECRET}, "max_tenants"),
         ({"url": "http://b", "collection_pattern": SECRET, "api_key": SECRET}, "collection_pattern"),
     )
-    unsaid = (SECRET, PLANTED)
+    secrets = (SECRET, PLANTED)
     provenance_fields = ("source", "title", "body")
 
     @pytest.fixture

@@ -12,10 +12,10 @@ from urllib.parse import quote
 from datahub_llmops.assets.collections import (
     Collection,
     Container,
+    FailedListing,
     Name,
     PayloadField,
     ProvenanceCount,
-    Unlisted,
 )
 from datahub_llmops.errors import (
     AccessError,
@@ -71,7 +71,7 @@ class ChromaRestReader:
         self._max_values = max_values
         self._server = Once(self._read_server)
 
-    def names(self) -> Iterator[Name | Unlisted]:
+    def names(self) -> Iterator[Name | FailedListing]:
         """List the collections of all databases of the tenant, in the order of the server's ids."""
         self._check_tenant()
         for database in self._list_names(f"{self._base}/databases"):
@@ -80,7 +80,7 @@ class ChromaRestReader:
                     yield (database, collection)
             except (DeniedError, UnreachableError, UnreadableError, VanishedError) as error:
                 # If the database was deleted, the next run does not list it.
-                yield Unlisted(name=(database,), error=error)
+                yield FailedListing(name=(database,), error=error)
 
     def read(self, name: Name) -> Collection:
         if len(name) != 2:

@@ -1,4 +1,4 @@
-"""`llm-chroma`: collections of a Chroma server (``url``) or of the folder that one writes to (``path``).
+"""`llm-chroma`: collections of a Chroma server (``url``), or of the folder that Chroma writes to (``path``).
 
 https://docs.trychroma.com/
 """
@@ -22,7 +22,7 @@ from pydantic import Field, model_validator
 from typing_extensions import override
 
 from datahub_llmops.assets.collections import Collection
-from datahub_llmops.ingestion.capabilities import Fact, yes
+from datahub_llmops.ingestion.capabilities import Fact, always
 from datahub_llmops.ingestion.reader import Reader
 from datahub_llmops.ingestion.vector_store import VectorStoreConfig, VectorStoreSource
 from datahub_llmops.net.http import HttpClient, HttpOptions
@@ -35,8 +35,8 @@ class ChromaConfig(VectorStoreConfig, HttpOptions):
 
     path: Path | None = Field(
         default=None,
-        description="Folder of a persistent Chroma, read without Chroma and without writing to it, for example "
-        "`./chroma`. Give this or `url`.",
+        description="Folder of a persistent Chroma, for example `./chroma`. It is read without Chroma and not changed. "
+        "Give this or `url`.",
     )
     url: str | None = Field(
         default=None,
@@ -44,20 +44,21 @@ class ChromaConfig(VectorStoreConfig, HttpOptions):
     )
     tenant: str = Field(
         default="default_tenant",
-        description="Tenant to read, one a recipe: a server does not list them. For example `default_tenant`.",
+        description="Tenant to read, for example `default_tenant`. A server does not list its tenants: use one "
+        "recipe for each.",
     )
     token: TransparentSecretStr | None = Field(
-        default=None, description="Token for a server that asks for one, for example `${CHROMA_TOKEN}`."
+        default=None, description="Token, if the server requires one, for example `${CHROMA_TOKEN}`."
     )
     token_header: Literal["Authorization", "X-Chroma-Token"] = Field(
         default="Authorization",
-        description="Header that carries the token: `Authorization` (as `Bearer`) or `X-Chroma-Token` (Chroma Cloud).",
+        description="Header that contains the token: `Authorization` (as `Bearer`) or `X-Chroma-Token` (Chroma Cloud).",
     )
     exact_count: bool = Field(
         default=True,
-        description="Have the server count the rows. It opens each collection for it and keeps about 2.5 MB of "
-        "memory for each: with thousands of collections say `false`, and `provenance: {fields: []}`; there is no count "
-        "then, since Chroma has no estimate. By `path` rows are always counted.",
+        description="Let the server count the rows. It opens each collection and keeps about 2.5 MB of memory for "
+        "it. For thousands of collections set `false` and `provenance: {fields: []}`: there is no count then, because "
+        "Chroma has no estimate. With `path` the rows are always counted.",
     )
     database_pattern: AllowDenyPattern = Field(
         default_factory=AllowDenyPattern.allow_all,
@@ -65,7 +66,7 @@ class ChromaConfig(VectorStoreConfig, HttpOptions):
     )
     collection_pattern: AllowDenyPattern = Field(
         default_factory=AllowDenyPattern.allow_all,
-        description="Collections to read, by their name without the database, for example `{deny: ['test_.*']}`.",
+        description="Collections to read, by name without the database, for example `{deny: ['test_.*']}`.",
     )
 
     @model_validator(mode="after")
@@ -77,7 +78,7 @@ class ChromaConfig(VectorStoreConfig, HttpOptions):
         return self
 
     def headers(self) -> dict[str, str]:
-        """What a request carries to be let in."""
+        """Headers that authenticate a request."""
         if self.token is None:
             return {}
         secret = self.token.get_secret_value().strip()
@@ -95,8 +96,8 @@ class ChromaSource(VectorStoreSource[ChromaConfig]):
 
     platform: ClassVar[str] = "chroma"
     config_type: ClassVar[type[ChromaConfig]] = ChromaConfig
-    tells: ClassVar[Mapping[Fact, str]] = {
-        **yes(
+    declares: ClassVar[Mapping[Fact, str]] = {
+        **always(
             "dimension",
             "metric",
             "index type",
@@ -105,12 +106,12 @@ class ChromaSource(VectorStoreSource[ChromaConfig]):
             "text field",
             "description",
         ),
-        "embedding model": "where the embedding function names one",
+        "embedding model": "if the embedding function names one",
         "count": "exact",
-        "size": "of the vector index, by `path`",
-        "created": "first insert, by `path`",
-        "modified": "by `path`",
-        "sources of chunks": "by `path` all rows, by `url` a scan",
+        "size": "of the vector index, with `path`",
+        "created": "time of the first insert, with `path`",
+        "modified": "with `path`",
+        "sources of chunks": "all rows with `path`, a scan with `url`",
     }
 
     @classmethod

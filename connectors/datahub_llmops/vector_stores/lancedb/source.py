@@ -23,7 +23,7 @@ from typing_extensions import override
 
 from datahub_llmops.assets.collections import Collection, Name
 from datahub_llmops.errors import AccessError
-from datahub_llmops.ingestion.capabilities import Fact, yes
+from datahub_llmops.ingestion.capabilities import Fact, always
 from datahub_llmops.ingestion.reader import Reader
 from datahub_llmops.ingestion.vector_store import VectorStoreConfig, VectorStoreSource
 
@@ -33,28 +33,29 @@ class LanceConfig(VectorStoreConfig):
 
     path: Path | None = Field(
         default=None,
-        description="Folder that was given to `lancedb.connect`, read without writing to it, for example "
-        "`./lancedb`. Give this or `uri`.",
+        description="Folder of the database, as given to `lancedb.connect`, for example `./lancedb`. It is read and "
+        "not changed. Give this or `uri`.",
     )
     uri: str | None = Field(
         default=None,
-        description="Place of the database in an object store, for example `s3://bucket/lancedb`. Give this or `path`.",
+        description="Location of the database in an object store, for example `s3://bucket/lancedb`. Give this or "
+        "`path`.",
     )
     storage_options: dict[str, TransparentSecretStr] = Field(
         default_factory=dict,
-        description="Credentials and region for `uri`, by LanceDB's names for them, for example "
-        "`{aws_access_key_id: '${KEY}', aws_secret_access_key: '${SECRET}', region: eu-west-1}`. Without them the "
-        "environment's are taken.",
+        description="Credentials and region for `uri`, under LanceDB's names, for example "
+        "`{aws_access_key_id: '${KEY}', aws_secret_access_key: '${SECRET}', region: eu-west-1}`. If there "
+        "are none, those of the environment are used.",
     )
     timeout_sec: float = Field(
         default=300.0,
         gt=0,
-        description="Seconds that listing all tables, or reading one of them and counting its sources, may take in "
-        "all from an object store: with every request and its retries, of which each has 30 seconds at most.",
+        description="Seconds for listing all tables, or for reading one table and counting its sources, in an object "
+        "store. All requests and their retries are included; each of them may take 30 seconds at most.",
     )
     table_pattern: AllowDenyPattern = Field(
         default_factory=AllowDenyPattern.allow_all,
-        description="Tables to read, by their dotted name with the namespaces around them, for example "
+        description="Tables to read, by dotted name including their namespaces, for example "
         "`{deny: ['scratch\\\\..*']}`.",
     )
 
@@ -80,29 +81,29 @@ class LanceSource(VectorStoreSource[LanceConfig]):
 
     platform: ClassVar[str] = "lancedb"
     config_type: ClassVar[type[LanceConfig]] = LanceConfig
-    tells: ClassVar[Mapping[Fact, str]] = {
-        **yes(
+    declares: ClassVar[Mapping[Fact, str]] = {
+        **always(
             "dimension", "index parameters", "element type", "quantization", "several vectors", "multivectors"
         ),
-        **yes("payload fields", "text field", "size", "modified", "description"),
-        "metric": "where there is an index",
-        "index type": "where there is an index",
-        "embedding model": "of the recorded embedding function",
+        **always("payload fields", "text field", "size", "modified", "description"),
+        "metric": "if there is an index",
+        "index type": "if there is an index",
+        "embedding model": "from the recorded embedding function",
         "count": "exact",
-        "created": "the oldest version that is kept",
-        "sources of chunks": "by SQL in the engine, all rows",
+        "created": "time of the oldest version that exists",
+        "sources of chunks": "all rows, counted by SQL in the engine",
     }
 
     @override
     def allowed(self, name: Name) -> bool:
-        # A table lies in as many namespaces as its writer liked: there is no pattern for each.
+        # A table may lie in any number of namespaces, so there is no pattern for each level.
         return self.config.table_pattern.allowed(".".join(name))
 
     @classmethod
     @override
     def open(cls, config: LanceConfig) -> Reader[Collection]:
         try:
-            # Only who reads LanceDB needs it, and its engine is large.
+            # Imported here because only LanceDB needs it, and its engine is large.
             from datahub_llmops.vector_stores.lancedb.reader import LanceReader
         except ImportError as error:
             raise AccessError(

@@ -16,10 +16,10 @@ from google.protobuf.message import Message
 from datahub_llmops.assets.collections import (
     Collection,
     Container,
+    FailedListing,
     Name,
     PayloadField,
     ProvenanceCount,
-    Unlisted,
 )
 from datahub_llmops.errors import DeniedError, UnreachableError, UnreadableError, VanishedError
 from datahub_llmops.ingestion.once import Once
@@ -108,7 +108,7 @@ class MilvusReader:
         self._exact_count = exact_count
         self._server = Once(self._read_server)
 
-    def names(self) -> Iterator[Name | Unlisted]:
+    def names(self) -> Iterator[Name | FailedListing]:
         """List all collections that the token may see, database by database, sorted."""
         self._server()
         for database in self._list_databases():
@@ -122,7 +122,7 @@ class MilvusReader:
                 if database == self._database:
                     raise UnreachableError(f"{error} Check the option `database`.") from error
             except (DeniedError, UnreachableError, UnreadableError) as error:
-                yield Unlisted(name=(database,), error=error)
+                yield FailedListing(name=(database,), error=error)
             else:
                 yield from ((database, name) for name in sorted(set(listed.collection_names)) if name)
 

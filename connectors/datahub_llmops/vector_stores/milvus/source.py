@@ -23,7 +23,7 @@ from typing_extensions import override
 
 from datahub_llmops.assets.collections import Collection
 from datahub_llmops.errors import AccessError
-from datahub_llmops.ingestion.capabilities import Fact, yes
+from datahub_llmops.ingestion.capabilities import Fact, always
 from datahub_llmops.ingestion.reader import Reader
 from datahub_llmops.ingestion.vector_store import VectorStoreConfig, VectorStoreSource
 
@@ -37,36 +37,36 @@ class MilvusConfig(VectorStoreConfig):
     )
     token: TransparentSecretStr | None = Field(
         default=None,
-        description="API key, or `user:password`, for a server that asks for one; a user that may only read is "
-        "enough, for example `${MILVUS_TOKEN}`.",
+        description="API key or `user:password`, if the server requires one, for example `${MILVUS_TOKEN}`. Read "
+        "access is enough.",
     )
     database: str | None = Field(
         default=None,
-        description="Database to read, without asking for the others, for example `kb`. Default: all of the server.",
+        description="Database to read, for example `kb`; the others are not listed. Default: all databases.",
     )
     database_pattern: AllowDenyPattern = Field(
         default_factory=AllowDenyPattern.allow_all,
-        description="Databases to read where all are, for example `{deny: ['test_.*']}`.",
+        description="Databases to read if `database` is not set, for example `{deny: ['test_.*']}`.",
     )
     collection_pattern: AllowDenyPattern = Field(
         default_factory=AllowDenyPattern.allow_all,
-        description="Collections to read, by their name without the database, for example `{deny: ['test_.*']}`.",
+        description="Collections to read, by name without the database, for example `{deny: ['test_.*']}`.",
     )
     exact_count: bool = Field(
         default=True,
-        description="Have the server count the rows of loaded collections. `false` takes its statistics, marked as an "
-        "estimate, which are taken of other collections anyway.",
+        description="Let the server count the rows of loaded collections. `false` takes the number from its "
+        "statistics and marks it as an estimate. Collections that are not loaded always get the estimate.",
     )
     timeout_sec: float = Field(
         default=30.0,
         gt=0,
-        description="Seconds that one call may take in all: connecting, waiting and its repetitions.",
+        description="Seconds for one call, including connecting, waiting and retries.",
     )
     retry_max_times: int = Field(
         default=3,
         ge=0,
         le=20,
-        description="How often a call is tried again where the server is busy, or the connection broke.",
+        description="How often a call is retried when the server is busy or the connection breaks.",
     )
     ca_certificate_path: Path | None = Field(
         default=None,
@@ -86,18 +86,18 @@ class MilvusSource(VectorStoreSource[MilvusConfig]):
 
     platform: ClassVar[str] = "milvus"
     config_type: ClassVar[type[MilvusConfig]] = MilvusConfig
-    tells: ClassVar[Mapping[Fact, str]] = {
-        **yes("dimension", "index parameters", "element type", "quantization"),
-        **yes("several vectors", "sparse vectors", "multivectors", "created", "aliases", "description"),
-        "metric": "where there is an index",
-        "index type": "where there is an index",
-        "embedding model": "of a function that embeds texts",
-        "payload fields": "columns; dynamic fields and keys of JSON by a sample, where loaded",
-        "text field": "input of a function, or by a framework's layout",
-        "count": "exact where loaded",
-        "estimated count": "the statistics, where not loaded",
-        "partitions": "where there is no partition key",
-        "sources of chunks": "a scan, where loaded",
+    declares: ClassVar[Mapping[Fact, str]] = {
+        **always("dimension", "index parameters", "element type", "quantization"),
+        **always("several vectors", "sparse vectors", "multivectors", "created", "aliases", "description"),
+        "metric": "if there is an index",
+        "index type": "if there is an index",
+        "embedding model": "from a function that embeds texts",
+        "payload fields": "columns; dynamic fields and JSON keys from a sample, if loaded",
+        "text field": "the input of a function, or recognised by a framework's layout",
+        "count": "exact if loaded",
+        "estimated count": "from the statistics, if not loaded",
+        "partitions": "if there is no partition key",
+        "sources of chunks": "a scan, if loaded",
     }
 
     @classmethod

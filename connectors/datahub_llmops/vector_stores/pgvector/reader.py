@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from datahub_llmops.assets.collections import Collection, Name, ProvenanceCount, Unlisted
+from datahub_llmops.assets.collections import Collection, FailedListing, Name, ProvenanceCount
 from datahub_llmops.errors import (
     ConnectorError,
     DeniedError,
@@ -97,7 +97,7 @@ class PgvectorReader:
         self._lock = threading.Lock()
         self._shared: dict[Name, tuple[threading.Lock, list[_Shared | ConnectorError]]] = {}
 
-    def names(self) -> Iterator[Name | Unlisted]:
+    def names(self) -> Iterator[Name | FailedListing]:
         """List tables by database, schema and name, and the collections of LangChain's shared table."""
         if self._database is not None:
             yield from self._list_tables(self._database)
@@ -109,16 +109,18 @@ class PgvectorReader:
             except UnreachableError:
                 raise
             except ConnectorError as error:
-                found = [] if isinstance(error, VanishedError) else [Unlisted(name=(database,), error=error)]
+                found = (
+                    [] if isinstance(error, VanishedError) else [FailedListing(name=(database,), error=error)]
+                )
             yield from found
 
-    def _list_tables(self, database: str) -> Iterator[Name | Unlisted]:
+    def _list_tables(self, database: str) -> Iterator[Name | FailedListing]:
         for schema, table, shared in self._connections.query(database, ask.TABLES, what="the list of tables"):
             yield (database, schema, table)
             if shared:
                 yield from self._list_collections(database, schema)
 
-    def _list_collections(self, database: str, schema: str) -> Iterator[Name | Unlisted]:
+    def _list_collections(self, database: str, schema: str) -> Iterator[Name | FailedListing]:
         what = f"table {schema}.langchain_pg_collection"
         try:
             rows = self._connections.query(database, ask.collections(schema), what=what)
@@ -127,7 +129,7 @@ class PgvectorReader:
         except VanishedError:
             return
         except ConnectorError as error:
-            yield Unlisted(name=(database, schema, SHARED_TABLE, "*"), error=error)
+            yield FailedListing(name=(database, schema, SHARED_TABLE, "*"), error=error)
             return
         for name in dict.fromkeys(name for name, _ in rows):
             if name:

@@ -27,7 +27,7 @@ from typing_extensions import override
 
 from datahub_llmops import urns
 from datahub_llmops.assets.collections import Collection, Name
-from datahub_llmops.ingestion.capabilities import Fact, yes
+from datahub_llmops.ingestion.capabilities import Fact, always
 from datahub_llmops.ingestion.emitter import Emission, RunEmitter, emit
 from datahub_llmops.ingestion.parts import SourcePart
 from datahub_llmops.ingestion.reader import Reader
@@ -41,12 +41,12 @@ from datahub_llmops.vector_stores.pgvector.reader import INITIAL_DATABASE, Pgvec
 
 
 class ConnectionParts(ConfigModel):
-    """A connection in libpq's own words, one by one."""
+    """The parts of a connection, under libpq's names."""
 
     model_config = ConfigDict(hide_input_in_errors=True)
 
     host: str | None = Field(
-        default=None, description="Host, or the folder of a socket, for example `db.example`."
+        default=None, description="Host, or folder of a socket, for example `db.example`."
     )
     port: int | None = Field(default=None, description="Port, for example `5432`.")
     user: str | None = Field(default=None, description="User, for example `datahub`.")
@@ -57,32 +57,38 @@ class ConnectionParts(ConfigModel):
     sslmode: Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"] | None = Field(
         default=None, description="How TLS is used, for example `verify-full`."
     )
-    sslrootcert: str | None = Field(default=None, description="File of certificates that are trusted.")
-    sslcert: str | None = Field(default=None, description="File of the client's certificate.")
-    sslkey: str | None = Field(default=None, description="File of the client's key.")
-    passfile: str | None = Field(default=None, description="File of passwords, for example `~/.pgpass`.")
+    sslrootcert: str | None = Field(
+        default=None, description="File with the trusted certificates, for example `/etc/ssl/ca.pem`."
+    )
+    sslcert: str | None = Field(
+        default=None, description="File with the client's certificate, for example `client.crt`."
+    )
+    sslkey: str | None = Field(
+        default=None, description="File with the client's key, for example `client.key`."
+    )
+    passfile: str | None = Field(default=None, description="File with passwords, for example `~/.pgpass`.")
     target_session_attrs: str | None = Field(
-        default=None, description="Which of several hosts, for example `prefer-standby`."
+        default=None, description="Which of several hosts to use, for example `prefer-standby`."
     )
 
 
 class PgvectorConfig(VectorStoreConfig):
     """Recipe options of `llm-pgvector`."""
 
-    # Also when DataHub runs with its debug switch, that shows input otherwise: the connection holds a password.
+    # The connection contains a password, and DataHub shows the input of errors when it runs in debug mode.
     model_config = ConfigDict(hide_input_in_errors=True)
 
     connection: TransparentSecretStr | ConnectionParts = Field(
-        description="Where the server is: a libpq connection string or URI, or its parts as a mapping, for example "
+        description="The server: a libpq connection string or URI, or its parts as a mapping, for example "
         "`{host: db.example, user: datahub, password: '${PGVECTOR_PASSWORD}'}`.",
     )
     database: str | None = Field(
         default=None,
-        description="Database to read, for example `kb`. Default: the one of the connection, else all of the server.",
+        description="Database to read, for example `kb`. Default: the database of the connection, or all databases.",
     )
     database_pattern: AllowDenyPattern = Field(
         default_factory=AllowDenyPattern.allow_all,
-        description="Databases to read where all are, for example `{deny: ['test_.*']}`.",
+        description="Databases to read if no database is named, for example `{deny: ['test_.*']}`.",
     )
     schema_pattern: AllowDenyPattern = Field(
         default_factory=AllowDenyPattern.allow_all,
@@ -90,29 +96,29 @@ class PgvectorConfig(VectorStoreConfig):
     )
     table_pattern: AllowDenyPattern = Field(
         default_factory=AllowDenyPattern.allow_all,
-        description="Tables to read, as `database.schema.table` as in DataHub's `postgres` source, for example "
+        description="Tables to read, as `database.schema.table` like in DataHub's `postgres` source, for example "
         "`{allow: ['kb\\.public\\..*']}`.",
     )
     collection_pattern: AllowDenyPattern = Field(
         default_factory=AllowDenyPattern.allow_all,
-        description="Collections to read that LangChain's PGVector keeps in one table, by their name, for example "
+        description="Collections to read in the table that LangChain's PGVector shares among them, for example "
         "`{deny: ['test_.*']}`.",
     )
     sample_rows: int = Field(
         default=10_000,
         ge=0,
-        description="Rows of a table to look at for provenance that the server has no statistics of, mostly keys of "
-        "JSON columns, for example `10000`; at `0` no row is ever looked at.",
+        description="Number of rows of a table to read for provenance without server statistics, mostly keys of JSON "
+        "columns, for example `10000`; `0` reads no rows.",
     )
     scan_pattern: AllowDenyPattern = Field(
         default_factory=lambda: AllowDenyPattern(allow=[], deny=[".*"]),
-        description="Tables that may be read in whole, so that rows and provenance are counted exactly, as "
-        "`database.schema.table`; none by default. For example `{allow: ['kb\\.public\\.docs']}`.",
+        description="Tables that may be read completely to count rows and provenance exactly, as "
+        "`database.schema.table`, for example `{allow: ['kb\\.public\\.docs']}`. Default: none.",
     )
     timeout_sec: float = Field(
         default=30.0,
         gt=0,
-        description="Seconds for one statement, and for a connection to be made, for example `30`.",
+        description="Seconds for one statement, and for opening a connection, for example `30`.",
     )
 
     @model_validator(mode="after")
@@ -120,9 +126,9 @@ class PgvectorConfig(VectorStoreConfig):
         try:
             parameters = self.parameters()
         except psycopg.Error:
-            # Its own text quotes what it did not understand, which may be the password.
+            # The message of psycopg quotes the text that it cannot parse, which may be the password.
             raise ValueError(
-                "connection is no libpq connection string: write postgresql://user@host:5432/database with special "
+                "connection is not a libpq connection string: write postgresql://user@host:5432/database with special "
                 "characters percent-encoded, or a mapping with host, port, user, password and dbname"
             ) from None
         if "@" in parameters.get("host", ""):
@@ -130,7 +136,7 @@ class PgvectorConfig(VectorStoreConfig):
         return self
 
     def parameters(self) -> dict[str, str]:
-        """What libpq is told."""
+        """Parameters of the connection, under libpq's names."""
         if isinstance(self.connection, ConnectionParts):
             given = self.connection.model_dump(exclude_none=True)
             if self.connection.password is not None:
@@ -153,18 +159,18 @@ class PgvectorSource(VectorStoreSource[PgvectorConfig]):
 
     platform: ClassVar[str] = "postgres"
     config_type: ClassVar[type[PgvectorConfig]] = PgvectorConfig
-    tells: ClassVar[Mapping[Fact, str]] = {
-        **yes(
+    declares: ClassVar[Mapping[Fact, str]] = {
+        **always(
             "dimension", "index type", "index parameters", "element type", "quantization", "several vectors"
         ),
-        **yes("sparse vectors", "multivectors", "text field", "size", "partitions"),
-        "metric": "where there is an index",
-        "embedding model": "where a comment names one",
-        "payload fields": "columns, and keys of JSON by a sample",
-        "count": "where `scan_pattern` names the table, or the sample saw all of it",
-        "estimated count": "the planner's",
+        **always("sparse vectors", "multivectors", "text field", "size", "partitions"),
+        "metric": "if there is an index",
+        "embedding model": "if a comment names one",
+        "payload fields": "columns, and JSON keys from a sample",
+        "count": "if `scan_pattern` names the table, or the sample covered all of it",
+        "estimated count": "from the planner",
         "description": "the comment",
-        "sources of chunks": "by statistics, else a sample, or in whole where `scan_pattern` names the table",
+        "sources of chunks": "from statistics, otherwise a sample; complete if `scan_pattern` names the table",
     }
     # Tables and the collections within one are filtered by their whole name: see ``allowed``.
     name_filters: ClassVar[tuple[str, ...]] = ("database_pattern", "schema_pattern")
@@ -174,7 +180,7 @@ class PgvectorSource(VectorStoreSource[PgvectorConfig]):
     def open(cls, config: PgvectorConfig) -> Reader[Collection]:
         parameters = config.parameters()
         connections = Connections(parameters, timeout=config.timeout_sec)
-        # So that a wrong address or password is found before anything is listed.
+        # Finds a wrong address or password before anything is listed.
         connections.check(config.database or parameters.get("dbname") or INITIAL_DATABASE)
         return PgvectorReader(
             connections,
@@ -187,7 +193,7 @@ class PgvectorSource(VectorStoreSource[PgvectorConfig]):
 
     @override
     def is_shared(self, name: Name) -> bool:
-        """Tables are the `postgres` source's; collections within LangChain's table are ours."""
+        """Whether it is a table, which the `postgres` source describes. Collections in LangChain's table are ours."""
         return len(name) == 3
 
     @override

@@ -15,10 +15,10 @@ from urllib.parse import quote, urlsplit
 
 from datahub_llmops.assets.collections import (
     Collection,
+    FailedListing,
     Name,
     PayloadField,
     ProvenanceCount,
-    Unlisted,
 )
 from datahub_llmops.errors import (
     AccessError,
@@ -102,7 +102,7 @@ class PineconeReader:
         self.read_units = 0
         """Read units that Pinecone has charged so far."""
 
-    def names(self) -> Iterator[Name | Unlisted]:
+    def names(self) -> Iterator[Name | FailedListing]:
         """List the namespaces of all indexes, sorted, by one request for the indexes and one to each host."""
         indexes = self._list_indexes()
         pool = ThreadPoolExecutor(max_workers=self._workers, thread_name_prefix="pinecone")
@@ -165,15 +165,17 @@ class PineconeReader:
             )
         return [known[name] for name in sorted(known)]
 
-    def _list_namespaces(self, found: Index, opened: _Opened | ConnectorError) -> Iterator[Name | Unlisted]:
+    def _list_namespaces(
+        self, found: Index, opened: _Opened | ConnectorError
+    ) -> Iterator[Name | FailedListing]:
         if isinstance(opened, VanishedError):
             return
         if isinstance(opened, ConnectorError):
-            yield Unlisted(name=(found.name,), error=opened)
+            yield FailedListing(name=(found.name,), error=opened)
             return
         if opened.stats.ambiguous:
             message = f"{self._client.name}: the index {found.name} lists its default namespace twice. Run again later."
-            yield Unlisted(name=(found.name,), error=UnreadableError(message))
+            yield FailedListing(name=(found.name,), error=UnreadableError(message))
         yield from ((found.name, name) for name in opened.stats.namespaces)
 
     def _try_open(self, found: Index) -> _Opened | ConnectorError:

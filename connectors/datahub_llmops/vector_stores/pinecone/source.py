@@ -1,4 +1,4 @@
-"""`llm-pinecone`: namespaces of Pinecone's indexes, on the datasets that DataHub's own `pinecone` source writes.
+"""`llm-pinecone`: namespaces of Pinecone indexes, on the datasets that DataHub's own `pinecone` source writes.
 
 https://docs.pinecone.io/
 """
@@ -22,7 +22,7 @@ from pydantic import Field, field_validator
 from typing_extensions import override
 
 from datahub_llmops.assets.collections import Collection
-from datahub_llmops.ingestion.capabilities import Fact, yes
+from datahub_llmops.ingestion.capabilities import Fact, always
 from datahub_llmops.ingestion.emitter import Emission
 from datahub_llmops.ingestion.parts import SourcePart
 from datahub_llmops.ingestion.reader import Reader
@@ -39,33 +39,32 @@ class PineconeConfig(SharedStoreConfig, HttpOptions):
 
     url: str = Field(
         default="https://api.pinecone.io",
-        description="Root of the control plane; it names the host of each index.",
+        description="Root of the control plane, which names the host of each index.",
     )
     api_key: TransparentSecretStr = Field(
-        description="API key of one project; one with the role `ProjectViewer` is enough, for example "
-        "`${PINECONE_API_KEY}`."
+        description="API key of one project, for example `${PINECONE_API_KEY}`. The role `ProjectViewer` is enough."
     )
     index_pattern: AllowDenyPattern = Field(
         default_factory=AllowDenyPattern.allow_all,
-        description="Indexes to read; the hosts of others are not asked. For example `{deny: ['test-.*']}`.",
+        description="Indexes to read; the hosts of other indexes are not contacted. For example `{deny: ['test-.*']}`.",
     )
     namespace_pattern: AllowDenyPattern = Field(
         default_factory=AllowDenyPattern.allow_all,
         description="Namespaces to read; the default one is `__default__`. For example `{allow: ['tenant-.*']}`.",
     )
     private_endpoints: bool = Field(
-        default=False, description="Ask indexes at their private endpoint, where they have one."
+        default=False, description="Use the private endpoint of each index that has one."
     )
     describe_namespaces: bool = Field(
         default=False,
-        description="Ask for the size of each namespace and the fields it can be filtered by: one more request an "
-        "index for each 100 namespaces; pods do not say it.",
+        description="Request the size and the filterable fields of each namespace. This takes one more request per "
+        "index and 100 namespaces. Pod-based indexes do not state them.",
     )
     sample_rows: int = Field(
         default=0,
         ge=0,
-        description="Records of each namespace whose metadata is read, for payload fields and provenance, for "
-        "example `1000`. Reading costs read units; at `0` no record is read.",
+        description="Number of records of each namespace whose metadata is read for payload fields and provenance, "
+        "for example `1000`. Reading costs read units; `0` reads no records.",
     )
 
     @field_validator("api_key")
@@ -76,7 +75,7 @@ class PineconeConfig(SharedStoreConfig, HttpOptions):
         return value
 
     def headers(self) -> dict[str, str]:
-        """What a request carries to be let in."""
+        """Headers that authenticate a request."""
         return {
             "Api-Key": self.api_key.get_secret_value().strip(),
             "X-Pinecone-Api-Version": API_VERSION,
@@ -86,26 +85,26 @@ class PineconeConfig(SharedStoreConfig, HttpOptions):
 @dataclass
 class PineconeReport(VectorStoreReport):
     read_units: int = 0
-    """What reading records has cost, as Pinecone says."""
+    """Read units that Pinecone charged for reading records."""
 
 
 @platform_name("Pinecone", id="pinecone")
 @config_class(PineconeConfig)
 @support_status(SupportStatus.ALPHA)
 @capability(SourceCapability.CONTAINERS, "Index, unless DataHub's own source writes it")
-@capability(SourceCapability.SCHEMA_METADATA, "The vectors, and payload fields by the option `sample_rows`")
+@capability(SourceCapability.SCHEMA_METADATA, "The vectors, and payload fields with the option `sample_rows`")
 class PineconeSource(SharedStoreSource[PineconeConfig]):
     """Reads namespaces of Pinecone's indexes."""
 
     platform: ClassVar[str] = "pinecone"
     config_type: ClassVar[type[PineconeConfig]] = PineconeConfig
-    tells: ClassVar[Mapping[Fact, str]] = {
-        **yes("dimension", "metric", "several vectors", "sparse vectors", "text field", "region"),
-        "embedding model": "of indexes that embed",
-        "payload fields": "declared ones, others by `sample_rows`",
-        "count": "as Pinecone has counted, which may lag",
+    declares: ClassVar[Mapping[Fact, str]] = {
+        **always("dimension", "metric", "several vectors", "sparse vectors", "text field", "region"),
+        "embedding model": "of indexes with integrated embedding",
+        "payload fields": "declared fields, others with `sample_rows`",
+        "count": "Pinecone's own count, which may lag",
         "size": "with `describe_namespaces`",
-        "sources of chunks": "by `sample_rows`",
+        "sources of chunks": "with `sample_rows`",
     }
     report: PineconeReport
 

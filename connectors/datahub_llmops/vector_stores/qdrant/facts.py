@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from datahub_llmops.assets.collections import FieldType, PayloadField, Vector
-from datahub_llmops.ingestion.sampling import clear_of
+from datahub_llmops.ingestion.sampling import without_collisions
 from datahub_llmops.net.json_values import mapping, mappings, moment, plain, text, whole
 
 UNNAMED: Final = "vector"
@@ -79,7 +79,7 @@ class CollectionInfo:
 
     def vectors(self, taken: Iterable[str]) -> tuple[Vector, ...]:
         """Return dense, then sparse vectors by name, prefixed with ``#`` if a payload field has the same name."""
-        return tuple(clear_of(taken, (*self._dense(), *self._sparse())))
+        return tuple(without_collisions(taken, (*self._dense(), *self._sparse())))
 
     def _dense(self) -> Iterator[Vector]:
         spec = mapping(self._params.get("vectors"))

@@ -21,7 +21,7 @@ from pydantic import Field
 from typing_extensions import override
 
 from datahub_llmops.assets.collections import Collection
-from datahub_llmops.ingestion.capabilities import Fact, yes
+from datahub_llmops.ingestion.capabilities import Fact, always
 from datahub_llmops.ingestion.reader import Reader
 from datahub_llmops.ingestion.vector_store import VectorStoreConfig, VectorStoreSource
 from datahub_llmops.net.http import HttpClient, HttpOptions
@@ -37,13 +37,13 @@ class QdrantConfig(VectorStoreConfig, HttpOptions):
     )
     api_key: TransparentSecretStr | None = Field(
         default=None,
-        description="API key or token (JWT) for a server that asks for one; one that may only read is enough, for "
-        "example `${QDRANT_API_KEY}`.",
+        description="API key or token (JWT), if the server requires one, for example `${QDRANT_API_KEY}`. Read access "
+        "is enough.",
     )
     exact_count: bool = Field(
         default=True,
-        description="Have the server count every point. `false` takes its estimate, which is marked as one: for "
-        "collections so large that counting takes longer than `timeout_sec`.",
+        description="Let the server count every point. `false` takes the server's estimate and marks it as one; use it "
+        "for collections that take longer than `timeout_sec` to count.",
     )
     collection_pattern: AllowDenyPattern = Field(
         default_factory=AllowDenyPattern.allow_all,
@@ -51,7 +51,7 @@ class QdrantConfig(VectorStoreConfig, HttpOptions):
     )
 
     def headers(self) -> dict[str, str]:
-        """What a request carries to be let in."""
+        """Headers that authenticate a request."""
         return {} if self.api_key is None else {"api-key": self.api_key.get_secret_value().strip()}
 
 
@@ -66,15 +66,15 @@ class QdrantSource(VectorStoreSource[QdrantConfig]):
 
     platform: ClassVar[str] = "qdrant"
     config_type: ClassVar[type[QdrantConfig]] = QdrantConfig
-    tells: ClassVar[Mapping[Fact, str]] = {
-        **yes("dimension", "metric", "index type", "index parameters", "element type", "quantization"),
-        **yes("several vectors", "sparse vectors", "multivectors", "text field", "created", "aliases"),
-        "embedding model": "where the metadata names one",
-        "payload fields": "indexed ones, others by a sample",
+    declares: ClassVar[Mapping[Fact, str]] = {
+        **always("dimension", "metric", "index type", "index parameters", "element type", "quantization"),
+        **always("several vectors", "sparse vectors", "multivectors", "text field", "created", "aliases"),
+        "embedding model": "if the metadata names one",
+        "payload fields": "indexed fields, others from a sample",
         "count": "exact, or an estimate with `exact_count: false`",
         "partitions": "shard keys",
-        "description": "of the metadata",
-        "sources of chunks": "facets where an index allows it, else a scan",
+        "description": "from the metadata",
+        "sources of chunks": "facets if an index allows it, otherwise a scan",
     }
 
     @classmethod

@@ -1,4 +1,4 @@
-"""Options that `llm-opensearch` and `llm-elasticsearch` share: one wire, read by one reader."""
+"""Options that `llm-opensearch` and `llm-elasticsearch` share; one reader serves both."""
 
 from __future__ import annotations
 
@@ -14,36 +14,38 @@ from datahub_llmops.vector_stores.search.reader import Product, SearchReader, ab
 
 
 class SearchConfig(SharedStoreConfig, HttpOptions):
-    """Where the cluster is, how to be let in, and what to read of it."""
+    """The address of the cluster, the credentials, and what to read."""
 
     url: str = Field(
-        description="Root of the cluster's REST API, for example `https://search.example:9200`; behind a gateway with "
-        "the path that leads to it."
+        description="Root of the cluster's REST API, for example `https://search.example:9200`. Include the path if "
+        "the cluster is behind a gateway."
     )
-    username: str | None = Field(default=None, description="User, for example `datahub`; with `password`.")
+    username: str | None = Field(
+        default=None, description="User, for example `datahub`; requires `password`."
+    )
     password: TransparentSecretStr | None = Field(
         default=None, description="The user's password, for example `${SEARCH_PASSWORD}`."
     )
     token: TransparentSecretStr | None = Field(
         default=None,
-        description="A bearer token (JWT, OAuth) in place of a user, for example `${SEARCH_TOKEN}`.",
+        description="Bearer token (JWT, OAuth) instead of a user, for example `${SEARCH_TOKEN}`.",
     )
     indices: str = Field(
         default="*",
         min_length=1,
-        description="Index expression that is asked for, for a role that may not see others, for example `kb-*,docs`. "
-        "What it leaves out is taken for gone.",
+        description="Index expression for requests, for a role that may not see other indexes, for example "
+        "`kb-*,docs`. Indexes that it leaves out are treated as deleted.",
     )
     index_pattern: AllowDenyPattern = Field(
         default_factory=AllowDenyPattern.allow_all,
-        description="Indexes and data streams to read, by their names, for example `{deny: ['test-.*']}`.",
+        description="Indexes and data streams to read, by name, for example `{deny: ['test-.*']}`.",
     )
 
     @model_validator(mode="after")
     def _one_way_in(self) -> Self:
         ways = [name for name, value in self._ways() if value is not None]
         if len(ways) > 1:
-            raise ValueError(f"{' and '.join(ways)} are ways to be let in: give one of them")
+            raise ValueError(f"{' and '.join(ways)} are alternative credentials: give one of them")
         if (self.username is None) != (self.password is None):
             raise ValueError("username and password belong together")
         return self
@@ -52,7 +54,7 @@ class SearchConfig(SharedStoreConfig, HttpOptions):
         return [("username", self.username), ("token", self.token)]
 
     def headers(self) -> dict[str, str]:
-        """What a request carries to be let in."""
+        """Headers that authenticate a request."""
         if self.token is not None:
             return {"Authorization": f"Bearer {self.token.get_secret_value().strip()}"}
         if self.username is None or self.password is None:
@@ -62,7 +64,7 @@ class SearchConfig(SharedStoreConfig, HttpOptions):
 
 
 def open_reader(config: SearchConfig, product: Product, *, ask_endpoints: bool = False) -> SearchReader:
-    """A reader of the cluster that the recipe names."""
+    """Open a reader of the cluster that the recipe names."""
     client = HttpClient.of(
         config,
         system=product.name,

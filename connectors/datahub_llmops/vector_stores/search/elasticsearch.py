@@ -22,7 +22,7 @@ from pydantic import Field
 from typing_extensions import override
 
 from datahub_llmops.assets.collections import Collection
-from datahub_llmops.ingestion.capabilities import Fact, yes
+from datahub_llmops.ingestion.capabilities import Fact, always
 from datahub_llmops.ingestion.reader import Reader
 from datahub_llmops.ingestion.shared_dataset import SharedStoreSource
 from datahub_llmops.vector_stores.search.config import SearchConfig, open_reader
@@ -34,13 +34,13 @@ class ElasticsearchConfig(SearchConfig):
 
     api_key: TransparentSecretStr | None = Field(
         default=None,
-        description="API key in place of a user, as Elasticsearch shows it when it is made (encoded), or as `id:key`, "
-        "for example `${ELASTICSEARCH_API_KEY}`.",
+        description="API key instead of a user, encoded as Elasticsearch shows it on creation, or as `id:key`, for "
+        "example `${ELASTICSEARCH_API_KEY}`.",
     )
     inference_endpoints: bool = Field(
         default=True,
-        description="Ask which model makes the vectors of `semantic_text` fields: one request an inference endpoint, "
-        "which takes the cluster privilege `monitor_inference`.",
+        description="Request the model behind `semantic_text` fields: one request per inference endpoint, which needs "
+        "the cluster privilege `monitor_inference`.",
     )
 
     @override
@@ -67,15 +67,15 @@ class ElasticsearchSource(SharedStoreSource[ElasticsearchConfig]):
 
     platform: ClassVar[str] = "elasticsearch"
     config_type: ClassVar[type[ElasticsearchConfig]] = ElasticsearchConfig
-    tells: ClassVar[Mapping[Fact, str]] = {
-        **yes("dimension", "metric", "index type", "index parameters", "element type", "quantization"),
-        **yes("several vectors", "sparse vectors", "multivectors", "payload fields", "count", "aliases"),
-        "embedding model": "of `semantic_text`, else where the mapping's `_meta` names one",
-        "text field": "as LangChain and LlamaIndex call it",
+    declares: ClassVar[Mapping[Fact, str]] = {
+        **always("dimension", "metric", "index type", "index parameters", "element type", "quantization"),
+        **always("several vectors", "sparse vectors", "multivectors", "payload fields", "count", "aliases"),
+        "embedding model": "of `semantic_text`, otherwise if the mapping's `_meta` names one",
+        "text field": "recognised by the layouts of LangChain and LlamaIndex",
         "size": "not on Serverless",
         "created": "not of data streams",
-        "description": "of the mapping's `_meta`",
-        "sources of chunks": "by an aggregation where the mapping allows it, else by a page of documents",
+        "description": "from the mapping's `_meta`",
+        "sources of chunks": "an aggregation if the mapping allows it, otherwise a page of documents",
     }
 
     @classmethod

@@ -19,7 +19,7 @@ from datahub.ingestion.api.decorators import (
 from typing_extensions import override
 
 from datahub_llmops.assets.collections import Collection
-from datahub_llmops.ingestion.capabilities import Fact, yes
+from datahub_llmops.ingestion.capabilities import Fact, always
 from datahub_llmops.ingestion.reader import Reader
 from datahub_llmops.ingestion.shared_dataset import SharedStoreSource
 from datahub_llmops.vector_stores.search.config import SearchConfig, open_reader
@@ -40,13 +40,15 @@ class OpenSearchSource(SharedStoreSource[OpenSearchConfig]):
 
     platform: ClassVar[str] = "elasticsearch"
     config_type: ClassVar[type[OpenSearchConfig]] = OpenSearchConfig
-    tells: ClassVar[Mapping[Fact, str]] = {
-        **yes("dimension", "metric", "index type", "index parameters", "element type", "quantization"),
-        **yes("several vectors", "sparse vectors", "payload fields", "count", "size", "created", "aliases"),
-        "embedding model": "where the mapping's `_meta` names one",
-        "text field": "as LangChain and LlamaIndex call it",
-        "description": "of the mapping's `_meta`",
-        "sources of chunks": "by an aggregation where the mapping allows it, else by a page of documents",
+    declares: ClassVar[Mapping[Fact, str]] = {
+        **always("dimension", "metric", "index type", "index parameters", "element type", "quantization"),
+        **always(
+            "several vectors", "sparse vectors", "payload fields", "count", "size", "created", "aliases"
+        ),
+        "embedding model": "if the mapping's `_meta` names one",
+        "text field": "recognised by the layouts of LangChain and LlamaIndex",
+        "description": "from the mapping's `_meta`",
+        "sources of chunks": "an aggregation if the mapping allows it, otherwise a page of documents",
     }
 
     @classmethod

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from datahub_llmops.assets.collections import FieldType, PayloadField, Vector
-from datahub_llmops.ingestion.sampling import clear_of, described, text_path
+from datahub_llmops.ingestion.sampling import described, text_path, without_collisions
 from datahub_llmops.net.json_values import mapping, mappings, plain, strings, text, whole
 
 UNNAMED: Final = "vector"
@@ -94,7 +94,7 @@ class CollectionSchema:
         ``dimensions`` are those of an object in the collection, by the names of its vectors.
         """
         return tuple(
-            clear_of(
+            without_collisions(
                 taken, (_vector(name, spec, dimensions.get(name)) for name, spec in self._list_vectors())
             )
         )

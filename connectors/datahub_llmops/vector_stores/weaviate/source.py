@@ -21,7 +21,7 @@ from pydantic import Field
 from typing_extensions import override
 
 from datahub_llmops.assets.collections import Collection
-from datahub_llmops.ingestion.capabilities import Fact, yes
+from datahub_llmops.ingestion.capabilities import Fact, always
 from datahub_llmops.ingestion.reader import Reader
 from datahub_llmops.ingestion.vector_store import VectorStoreConfig, VectorStoreSource
 from datahub_llmops.net.http import HttpClient, HttpOptions
@@ -38,20 +38,20 @@ class WeaviateConfig(VectorStoreConfig, HttpOptions):
     )
     api_key: TransparentSecretStr | None = Field(
         default=None,
-        description="API key or OIDC token for a server that asks for one; one whose role may only read is enough, "
-        "for example `${WEAVIATE_API_KEY}`.",
+        description="API key or OIDC token, if the server requires one, for example `${WEAVIATE_API_KEY}`. A role with "
+        "read access is enough.",
     )
     exact_count: bool = Field(
         default=True,
-        description="Have the server count the objects. `false` takes what its nodes say of their shards, which lags "
-        "behind writes and is marked as an estimate, where no sources are counted either (`provenance.fields: []`): "
-        "for servers whose idle shards are not to be loaded.",
+        description="Let the server count the objects. `false` takes the counts of its nodes, which lag behind writes "
+        "and are marked as an estimate. Use it with `provenance.fields: []` for servers whose idle shards should not "
+        "be loaded.",
     )
     max_tenants: int = Field(
         default=100,
         ge=0,
-        description="Tenants of one collection that are named and counted, the first ones by name; `0` asks for none. "
-        "Tenants that are not active are never activated, so not counted, for example `100`.",
+        description="Maximum number of tenants of one collection that are named and counted, in order of their names, "
+        "for example `100`; `0` reads none. Inactive tenants are never activated, so they are not counted.",
     )
     collection_pattern: AllowDenyPattern = Field(
         default_factory=AllowDenyPattern.allow_all,
@@ -59,7 +59,7 @@ class WeaviateConfig(VectorStoreConfig, HttpOptions):
     )
 
     def headers(self) -> dict[str, str]:
-        """What a request carries to be let in."""
+        """Headers that authenticate a request."""
         key = self.api_key
         return {} if key is None else {"Authorization": f"Bearer {key.get_secret_value().strip()}"}
 
@@ -75,15 +75,17 @@ class WeaviateSource(VectorStoreSource[WeaviateConfig]):
 
     platform: ClassVar[str] = "weaviate"
     config_type: ClassVar[type[WeaviateConfig]] = WeaviateConfig
-    tells: ClassVar[Mapping[Fact, str]] = {
-        **yes("metric", "index type", "index parameters", "quantization", "several vectors", "multivectors"),
-        **yes("payload fields", "aliases", "description"),
-        "dimension": "of the first object's vectors, or of the vectorizer",
-        "embedding model": "where the vectorizer's configuration names it",
-        "text field": "that the vectorizers embed, or a framework writes",
-        "count": "exact, or an estimate where the key may not use GraphQL; not where a tenant sleeps",
+    declares: ClassVar[Mapping[Fact, str]] = {
+        **always(
+            "metric", "index type", "index parameters", "quantization", "several vectors", "multivectors"
+        ),
+        **always("payload fields", "aliases", "description"),
+        "dimension": "from the first object's vectors, or from the vectorizer",
+        "embedding model": "if the vectorizer's configuration names it",
+        "text field": "the field that the vectorizers embed or a framework writes",
+        "count": "exact, or an estimate if the key may not use GraphQL; none while a tenant is inactive",
         "partitions": "tenants",
-        "sources of chunks": "grouped by the server, else a scan",
+        "sources of chunks": "grouped by the server, otherwise a scan",
     }
 
     @classmethod

@@ -52,7 +52,7 @@ class TestSource(SourceContract):
     job = {"index": "guides", "fields": {"url": "source"}}  # noqa: RUF012
     job_edges = frozenset({("body", "vector"), ("url", "source")})
     wrong_recipes = (({"folder": "./vectors", "foldr": SECRET}, "foldr"),)
-    unsaid = (SECRET,)
+    secrets = (SECRET,)
     provenance_fields = ("source",)
     rule = "kb:guides"
 

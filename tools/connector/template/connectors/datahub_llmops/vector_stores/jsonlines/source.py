@@ -12,7 +12,7 @@ from datahub_llmops.vector_stores.jsonlines.reader import JsonLinesReader
 from pydantic import Field
 from typing_extensions import override
 
-from datahub_llmops.ingestion import Collection, Fact, Reader, VectorStoreConfig, VectorStoreSource, yes
+from datahub_llmops.ingestion import Collection, Fact, Reader, VectorStoreConfig, VectorStoreSource, always
 
 
 class JsonLinesConfig(VectorStoreConfig):
@@ -33,8 +33,8 @@ class JsonLinesSource(VectorStoreSource[JsonLinesConfig]):
 
     platform: ClassVar[str] = "jsonlines"
     config_type: ClassVar[type[JsonLinesConfig]] = JsonLinesConfig
-    tells: ClassVar[Mapping[Fact, str]] = {
-        **yes("dimension", "size", "modified"),
+    declares: ClassVar[Mapping[Fact, str]] = {
+        **always("dimension", "size", "modified"),
         "payload fields": "by a sample",
         "count": "exact",
         "sources of chunks": "all rows",
