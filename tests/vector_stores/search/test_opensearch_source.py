@@ -141,7 +141,7 @@ def test_a_404_that_is_not_opensearchs_own_deletes_nothing(words: str, opensearc
 
     opensearch.answer = answer
     pipeline = ingest(known, OPENSEARCH, url=opensearch.url)
-    assert "not in the words of OpenSearch" in failures(pipeline)[0]
+    assert "not as OpenSearch does it" in failures(pipeline)[0]
     assert there(known) == COLLECTIONS
 
 

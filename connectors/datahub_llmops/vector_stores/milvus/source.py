@@ -104,7 +104,7 @@ class MilvusSource(VectorStoreSource[MilvusConfig]):
     @override
     def open(cls, config: MilvusConfig) -> Reader[Collection]:
         try:
-            # Only who reads Milvus needs it.
+            # Imported here because only Milvus needs it.
             from datahub_llmops.vector_stores.milvus.client import MilvusGrpcClient
             from datahub_llmops.vector_stores.milvus.reader import MilvusReader
         except ImportError as error:
