@@ -556,7 +556,7 @@ def test_a_wrong_path_is_an_error_and_makes_nothing(tmp_path: Path, lancedb_fold
     file.touch()
     for path, message in (
         (nowhere, "there is no folder"),
-        (empty, "holds no table"),
+        (empty, "contains no table"),
         (file, "path is the file"),
         (lancedb_folder / "notes.lance", "path is the table"),
     ):

@@ -385,7 +385,7 @@ def test_a_user_in_the_url_is_taken(milvus: MilvusEngine) -> None:
     [
         ("milvus:19530", "must begin with http"),
         ("./milvus.db", "must begin with http"),
-        ("http://host:19530/kb", "by the option `database`"),
+        ("http://host:19530/kb", "Set the option `database`"),
         ("http://a:secret@host:19530", "Remove one of them"),
     ],
 )

@@ -461,9 +461,9 @@ ROOTS: Mapping[str, Any] = {
         (
             OPENSEARCH,
             "elasticsearch",
-            "what answers is Elasticsearch. Take the source llm-elasticsearch",
+            "this is Elasticsearch. Use the source llm-elasticsearch",
         ),
-        (ELASTICSEARCH, "opensearch", "what answers is OpenSearch. Take the source llm-opensearch"),
+        (ELASTICSEARCH, "opensearch", "this is OpenSearch. Use the source llm-opensearch"),
         (OPENSEARCH, "something", "what answers is not OpenSearch. Set url"),
         (ELASTICSEARCH, "something", "what answers is not Elasticsearch. Set url"),
     ],
