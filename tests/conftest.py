@@ -42,19 +42,18 @@ if os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free > 4 << 30:
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(_MEMORY))
 
 KINDS: Final = ("unit", "engine", "process", "faults")
-FOLDERS: Final = {"faults": "faults", "vector_stores": "engine", "journeys": "process"}
-"""Folders of the tests whose kind is that of the whole folder."""
+KIND_OF: Final = {
+    TESTS / "faults": "faults",
+    TESTS / "vector_stores": "engine",
+    TESTS / "journeys": "process",
+    TESTS / "hooks" / "test_real_stores.py": "engine",
+}
+"""Folders and files all of whose tests are of one kind."""
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Importing the vendors' packages takes longer than all unit tests, so these folders are not even looked at."""
-    if (
-        config.option.markexpr == "unit"
-        and collection_path.parent == TESTS
-        and collection_path.name in FOLDERS
-    ):
-        return True
-    return None
+    """Importing the vendors' packages takes longer than all unit tests, so they are not even looked at."""
+    return True if config.option.markexpr == "unit" and collection_path in KIND_OF else None
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -68,9 +67,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _kind(item: pytest.Item) -> str:
-    folder = item.path.relative_to(TESTS).parts[0] if item.path.is_relative_to(TESTS) else ""
-    if folder in FOLDERS:
-        return FOLDERS[folder]
+    for path in (item.path, *item.path.parents):
+        if path in KIND_OF:
+            return KIND_OF[path]
     module = getattr(item, "module", None)
     return "process" if hasattr(module, "subprocess") else "unit"
 
