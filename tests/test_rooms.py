@@ -11,6 +11,7 @@ PACKAGE = ROOT / "connectors" / "datahub_llmops"
 NOT_ABOUT_ONE_FILE: dict[str, set[str]] = {
     ".": {"examples", "imports", "inventory", "rooms"},
     "aspects": {"generated_files", "round_trips"},
+    "catalog": {"earlier_release"},
     "catalog/local": {"crashes", "properties"},
     "contracts": {"names", "same_walk", "store_contract"},
     "faults": {"matrix"},
@@ -18,7 +19,7 @@ NOT_ABOUT_ONE_FILE: dict[str, set[str]] = {
         *("attach", "cells", "deployment", "faults", "full_disk", "mistakes", "privacy", "probes"),
         *("real_stores", "shortcuts", "shutdown", "trees", "writes"),
     },
-    "ingestion": {"server_run", "server_typed"},
+    "ingestion": {"names", "server_run", "server_typed"},
     "journeys": {"docs"},
     "lineage/sql": {"queries"},
     "propagation": {"local", "server"},
