@@ -164,7 +164,7 @@ def test_a_cluster_that_is_away_deletes_nothing(known: Path) -> None:
 
 def test_the_other_product_deletes_nothing(opensearch: Stub, known: Path) -> None:
     pipeline = ingest(known, "elasticsearch", url=opensearch.url)
-    assert "what answers is OpenSearch. Take the source llm-opensearch" in failures(pipeline)[0]
+    assert "this is OpenSearch. Use the source llm-opensearch" in failures(pipeline)[0]
     assert there(known) == COLLECTIONS
 
 
