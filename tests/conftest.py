@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import shutil
 from collections import defaultdict
 from pathlib import Path
@@ -19,6 +20,8 @@ from typing import Any, Final
 
 import pytest
 from hypothesis import HealthCheck, settings
+from typing_extensions import override
+from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]  # it has no types
 
 from support import engines
 from support.examples import THOROUGH, examples
@@ -61,9 +64,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if not any(item.get_closest_marker(kind) for kind in KINDS):
             item.add_marker(_kind(item))
-        group = _group(item)
-        if group:
-            item.add_marker(pytest.mark.xdist_group(group))
 
 
 def _kind(item: pytest.Item) -> str:
@@ -74,23 +74,25 @@ def _kind(item: pytest.Item) -> str:
     return "process" if hasattr(module, "subprocess") else "unit"
 
 
-def _group(item: pytest.Item) -> str | None:
-    """Tests of one group run in one process: each engine is started, and the demo run, once a session."""
-    if "estate" in getattr(item, "fixturenames", ()):
-        return "demo"
-    if "with_connector" in getattr(item, "fixturenames", ()):
-        return "connector"
-    parameters = getattr(getattr(item, "callspec", None), "params", {})
-    faults = parameters.get("faults")
-    if faults is not None:
-        return str(faults.system)
-    parts = item.path.relative_to(TESTS).parts if item.path.is_relative_to(TESTS) else ()
-    if parts[:1] != ("vector_stores",):
-        return None
-    # Two engines share the folder.
-    return (
-        parts[1] if parts[1] != "search" else parts[2].removeprefix("test_").split("_")[0].removesuffix(".py")
-    )
+class _ByEngine(LoadScopeScheduling):  # type: ignore[misc]  # of an untyped base
+    """Gives all tests of an engine to one process, so that it starts once a session; so too the tests of the demo."""
+
+    @override
+    def _split_scope(self, nodeid: str) -> str:
+        path, _, test = nodeid.partition("::")
+        folder, *rest = path.removeprefix("tests/").split("/")
+        if folder == "faults" and "[" in test:
+            return re.split(r"[-\]]", test.partition("[")[2])[0]
+        if folder == "vector_stores":
+            # Two engines share a folder.
+            return rest[0] if rest[0] != "search" else re.split(r"[_.]", rest[1])[1]
+        return path if path.endswith("test_docs.py") else nodeid
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    # Not the marks and --dist=loadgroup of xdist 3.8: they are without effect in pytest 9.2, whose node ids are fixed.
+    return _ByEngine(config, log) if config.getvalue("dist") == "loadscope" else None
 
 
 @pytest.fixture(autouse=True, scope="session")
