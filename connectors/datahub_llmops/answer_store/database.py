@@ -9,6 +9,7 @@ answers begin with their time, so they sort by it.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import sqlite3
@@ -39,6 +40,7 @@ CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT RO
 """
 
 
+_generations: Final = itertools.count()
 _dump: Final = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
 
@@ -70,8 +72,8 @@ class Store(Queries):
         self.path = path
         self.note = note
         super().__init__(connection)
-        self.generation = 0
-        """Increases whenever numbers that ``intern`` has returned may no longer be valid."""
+        self.generation = next(_generations)
+        """Changes whenever numbers that ``intern`` has returned may no longer be valid; no two stores share one."""
         self._identities: dict[tuple[Any, ...], int] = {}
         self._day = _today()
         self._answers: dict[str, tuple[Any, ...]] = {}
@@ -212,7 +214,7 @@ class Store(Queries):
 
     def _forget_identities(self) -> None:
         self._identities.clear()
-        self.generation += 1
+        self.generation = next(_generations)
 
     def _intern(self, kind: Kind, body: Mapping[str, Any], key: tuple[Any, ...]) -> int:
         if len(self._identities) >= 20_000:
