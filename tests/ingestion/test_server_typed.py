@@ -162,7 +162,8 @@ def test_a_server_that_does_not_say_what_it_has_loaded(stand_in: StandIn) -> Non
     with Stub(stand_in.answer) as stub:
         recipe = {
             "source": {"type": SOURCE, "config": {"embedding_jobs": [JOB]}},
-            "sink": {"type": "datahub-rest", "config": {"server": stub.url}},
+            # DataHub's client would wait for half a minute between its attempts.
+            "sink": {"type": "datahub-rest", "config": {"server": stub.url, "retry_max_times": 1}},
         }
         Pipeline.create(recipe, no_progress=True, report_to=None)
         asked = stub.count("/config")
