@@ -30,5 +30,5 @@ def test_type_checkers_see_what_is_imported_on_use() -> None:
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:
-    with pytest.raises(AttributeError, match="has no attribute 'Colection'"):
-        _ = ingestion.Colection
+    with pytest.raises(AttributeError, match="has no attribute 'Shelf'"):
+        _ = ingestion.Shelf
