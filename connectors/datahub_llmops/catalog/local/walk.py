@@ -53,15 +53,15 @@ def asset_lineage(connection: sqlite3.Connection, root: int, direction: Directio
     near, far = ("down", "up") if direction == "up" else ("up", "down")
     found: dict[EdgeKey[int], tuple[int, str]] = {}
 
-    def neighbours(assets: Sequence[int]) -> Iterator[AssetStep[int]]:
-        for up, down, aspect, emitted, owner, found_by in _select(
+    def neighbours(assets: Sequence[int]) -> list[AssetStep[int]]:
+        rows = _select(
             connection,
             "select edge.up, edge.down, aspect, emitted, owner, found_by from edge "
             f"join asset on asset.id = {far} where {near} in (?) and removed = 0",
             assets,
-        ):
-            found[up, down, aspect] = (owner, found_by)
-            yield AssetStep(up, down, aspect, emitted)
+        )
+        found.update((row[:3], row[4:]) for row in rows)
+        return [AssetStep._make(row[:4]) for row in rows]
 
     walked = walk_assets(root, direction, hops, neighbours)
     nodes = _nodes(connection, {asset: hop for asset, hop in walked.hops.items() if asset in walked.known})
@@ -116,10 +116,12 @@ def column_lineage(connection: sqlite3.Connection, root: int, direction: Directi
     return _nodes(connection, {**known, root: 0}), edges
 
 
-def _select(connection: sqlite3.Connection, query: str, values: Iterable[int]) -> Iterator[Any]:
+def _select(connection: sqlite3.Connection, query: str, values: Iterable[int]) -> list[Any]:
     """Rows of a query for many values; its ``(?)`` stands for the list of them."""
+    rows: list[Any] = []
     for part in chunks(values):
-        yield from connection.execute(query.replace("(?)", f"({','.join('?' * len(part))})"), part)
+        rows += connection.execute(query.replace("(?)", f"({','.join('?' * len(part))})"), part)
+    return rows
 
 
 def _nodes(connection: sqlite3.Connection, hops: dict[int, int]) -> tuple[Node, ...]:
