@@ -81,16 +81,7 @@ def index(
     from langchain_core.indexing import index as langchain_index
 
     name = job_name or _default_name(store) or "index"
-    run = job(
-        name,
-        flow=flow,
-        orchestrator=orchestrator,
-        source=source,
-        key_field=key_field,
-        text_fields=text_fields,
-        stamp=stamp,
-    )
-    with run:
+    with _open_job(name, flow, orchestrator, stamp, source, key_field, text_fields):
         _add_facts(docs, record_manager)
         started = time.time()
         result = langchain_index(docs, record_manager, store, **options)
@@ -116,16 +107,7 @@ async def aindex(
     from langchain_core.indexing import aindex as langchain_index
 
     name = job_name or _default_name(store) or "index"
-    run = job(
-        name,
-        flow=flow,
-        orchestrator=orchestrator,
-        source=source,
-        key_field=key_field,
-        text_fields=text_fields,
-        stamp=stamp,
-    )
-    with run:
+    with _open_job(name, flow, orchestrator, stamp, source, key_field, text_fields):
         _add_facts(docs, record_manager)
         started = time.time()
         result = await langchain_index(docs, record_manager, store, **options)
@@ -178,7 +160,8 @@ def pipeline(
     **options: Any,
 ) -> Any:
     """Call ``ingestion.run(**options)`` of a LlamaIndex ``IngestionPipeline`` as one run of a named job."""
-    with _pipeline_job(ingestion, job_name, flow, orchestrator, stamp, source, key_field, text_fields):
+    name = _pipeline_name(ingestion, job_name)
+    with _open_job(name, flow, orchestrator, stamp, source, key_field, text_fields):
         return ingestion.run(**options)
 
 
@@ -195,13 +178,18 @@ async def apipeline(
     **options: Any,
 ) -> Any:
     """Do what ``pipeline`` does, in asynchronous code."""
-    with _pipeline_job(ingestion, job_name, flow, orchestrator, stamp, source, key_field, text_fields):
+    name = _pipeline_name(ingestion, job_name)
+    with _open_job(name, flow, orchestrator, stamp, source, key_field, text_fields):
         return await ingestion.arun(**options)
 
 
-def _pipeline_job(
-    ingestion: Any,
-    name: str | None,
+def _pipeline_name(ingestion: Any, given: str | None) -> str:
+    name = given or getattr(ingestion, "name", None)
+    return name if isinstance(name, str) else "ingestion pipeline"
+
+
+def _open_job(
+    name: str,
     flow: str | None,
     orchestrator: str | None,
     stamp: bool,
@@ -209,9 +197,9 @@ def _pipeline_job(
     key_field: str | None,
     text_fields: Sequence[str],
 ) -> contextlib.AbstractContextManager[str]:
-    given = name or getattr(ingestion, "name", None)
+    """Open ``job`` with the options that all four calls share."""
     return job(
-        given if isinstance(given, str) else "ingestion pipeline",
+        name,
         flow=flow,
         orchestrator=orchestrator,
         source=source,
