@@ -14,7 +14,7 @@ from datahub_llmops.lineage.schema_lookup import SchemaLookup
 from datahub_llmops.lineage.sql.columns import Output
 from datahub_llmops.lineage.sql.tables import Column, Tables
 from datahub_llmops.lineage.sql.trace import SqlLineage, trace
-from datahub_llmops.lineage.warning import LineageWarning, WarningLog
+from datahub_llmops.lineage.warning import Kind, LineageWarning, WarningLog
 
 __all__ = [
     "WAYS",
@@ -185,7 +185,7 @@ class _Job:
             self._list_tables(upstream, rules) if upstream.tables else trace(upstream, self._lookup, rules)
         )
         for warning in traced.warnings:
-            self._warn(warning.title, warning.message, warning.context)
+            self._warn(warning.kind, warning.title, warning.message, warning.context)
         return traced
 
     def _list_tables(self, upstream: UpstreamConfig, rules: Rules) -> SqlLineage:
@@ -208,6 +208,7 @@ class _Job:
         for name, columns in sorted(owners.items()):
             if len(columns) > 1 and name in wanted:
                 self._warn(
+                    "ambiguous_column",
                     "Ambiguous column",
                     "Several of the listed tables have this column, so no edge was drawn from it."
                     " Give the SQL of the job instead of tables.",
@@ -231,6 +232,7 @@ class _Job:
             path = self._fields.find(field)
             if path is None:
                 self._warn(
+                    "unknown_field",
                     "Mapped field not in the index",
                     "The collection has no payload field of this name, so no edge was drawn to it. Correct `fields`,"
                     " or fill the collection first.",
@@ -250,6 +252,7 @@ class _Job:
     def _map_text(self, outputs: Sequence[Output], complete: bool) -> None:
         if self._job.text_columns and not self._text_fields:
             self._warn(
+                "no_text_field",
                 "No field for the text",
                 "The collection has neither a text field nor a dense vector, so no edge was drawn from `text_columns`.",
                 ", ".join(self._job.text_columns),
@@ -264,6 +267,7 @@ class _Job:
         matches = _find(column, outputs)
         if not matches:
             self._warn(
+                "unknown_output" if complete else "stopped_at_tables",
                 "Column not in the output",
                 "The upstream of the job has no output column of this name, so no edge was drawn from it. Correct"
                 " `text_columns`, `fields` or the SQL."
@@ -279,8 +283,8 @@ class _Job:
             ColumnEdge(dataset=source.dataset, column=source.column, field=field) for source in output.sources
         )
 
-    def _warn(self, title: str, message: str, subject: str) -> None:
-        self._warnings.add(title, message, f"job {self._job.name}: {subject}")
+    def _warn(self, kind: Kind, title: str, message: str, subject: str) -> None:
+        self._warnings.add(kind, title, message, f"job {self._job.name}: {subject}")
 
 
 class _Fields:

@@ -297,6 +297,7 @@ def _spell_as_cataloged(
         if urn not in names and len(names) > 1:
             warnings.append(
                 LineageWarning(
+                    kind="note",
                     title="Ambiguous source in payload",
                     message="Several datasets in the catalog differ from this source in case only, so none of them was"
                     " chosen.",

@@ -4,6 +4,44 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final, Literal, TypeAlias, get_args
+
+Kind: TypeAlias = Literal[
+    "unparsed_sql",
+    "unknown_table",
+    "ambiguous_table",
+    "unknown_column",
+    "ambiguous_column",
+    "unknown_output",
+    "unknown_field",
+    "no_text_field",
+    "unmatched_output",
+    "missing_index",
+    "ambiguous_index",
+    "stopped_at_tables",
+    "note",
+]
+"""What a warning is about. A recipe names these words in ``accept``.
+
+- ``unparsed_sql``: a statement was not understood, so what it reads is not known.
+- ``unknown_table``: something that the SQL reads has no dataset: a table, a file, a stage or a function.
+- ``ambiguous_table``: several datasets differ from a table's name in case only, and none was chosen.
+- ``unknown_column``: a table has no column of this name in the catalog.
+- ``ambiguous_column``: several tables have a column of this name, or none has it.
+- ``unknown_output``: ``text_columns`` or ``fields`` name a column that the SQL does not give.
+- ``unknown_field``: ``fields`` names a field that the index does not have.
+- ``no_text_field``: the index has no field for the text.
+- ``unmatched_output``: an output column lands in no field of the index.
+- ``missing_index``, ``ambiguous_index``: no collection, or several, have the name in ``index``.
+- ``stopped_at_tables``: table edges are drawn; columns behind them could not be traced.
+- ``note``: nothing is missing.
+"""
+
+HARMLESS: Final[frozenset[Kind]] = frozenset({"stopped_at_tables", "note"})
+"""The kinds that leave a job resolved."""
+
+UNRESOLVED: Final[frozenset[Kind]] = frozenset(get_args(Kind)) - HARMLESS
+"""The kinds that make a job unresolved, unless its recipe accepts them. This is the only place that decides it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -14,6 +52,7 @@ class LineageWarning:
     never holds a payload value or a literal from SQL.
     """
 
+    kind: Kind
     title: str
     message: str
     context: str
@@ -25,9 +64,9 @@ class WarningLog:
     def __init__(self) -> None:
         self._warnings: dict[LineageWarning, None] = {}
 
-    def add(self, title: str, message: str, context: str) -> None:
+    def add(self, kind: Kind, title: str, message: str, context: str) -> None:
         """Add a warning unless the log has an equal one."""
-        self._warnings[LineageWarning(title=title, message=message, context=context)] = None
+        self._warnings[LineageWarning(kind=kind, title=title, message=message, context=context)] = None
 
     def __iter__(self) -> Iterator[LineageWarning]:
         return iter(self._warnings)

@@ -34,7 +34,7 @@ def draft() -> Draft:
         dialect=sqlglot.Dialect.get_or_raise("postgres"),
         fold=str.lower,
         resolve=resolve,
-        refuse=lambda title, message: pytest.fail(f"{title}: {message}"),
+        refuse=lambda kind, title, message: pytest.fail(f"{title}: {message}"),
     )
 
 

@@ -21,7 +21,7 @@ from datahub_llmops.lineage.sql.outputs import OUTPUT, feeds_output, leftmost, n
 from datahub_llmops.lineage.sql.prepare import Draft, limited
 from datahub_llmops.lineage.sql.statements import Reading, quiet
 from datahub_llmops.lineage.sql.tables import Column, Source, StandIns
-from datahub_llmops.lineage.warning import WarningLog
+from datahub_llmops.lineage.warning import Kind, WarningLog
 
 _UNNAMED: Final = re.compile(r"_col_\d+", re.IGNORECASE)
 
@@ -74,6 +74,7 @@ class QueryTracer:
         if result.debug_info.column_error is not None:
             complete = False
             self._warn(
+                "stopped_at_tables",
                 "No column lineage",
                 "DataHub traced the tables of the statement, but not its columns, or took too long for them.",
             )
@@ -93,6 +94,7 @@ class QueryTracer:
             if any(projection.is_star or projection.find(exp.Columns) for projection in selects):
                 complete = False
                 self._warn(
+                    "stopped_at_tables",
                     "SELECT * without a schema",
                     "The catalog does not know the columns behind a *, so no column edges were drawn from it. Run the"
                     " recipe of the tables' platform first, or name the columns.",
@@ -105,7 +107,9 @@ class QueryTracer:
                 if id(column) in unqualified
             ]
         if loose:
+            known = all(source.columns is not None for source in self._prepared.sources.values())
             self._warn(
+                "ambiguous_column" if known else "stopped_at_tables",
                 "Column of an unknown table",
                 "More than one table may have this column, or no table in the catalog has it. Qualify it with its"
                 " table, or correct the name.",
@@ -126,6 +130,7 @@ class QueryTracer:
             return list(names)
         if names is not None or reading.positional:
             self._warn(
+                "note",
                 "Target columns not matched",
                 "The columns of the statement's target are unknown, or differ in number from the output of its query,"
                 " so the query's own names were used. List the columns of the target.",
@@ -160,12 +165,14 @@ class QueryTracer:
             outputs.append(Output(name=name, sources=tuple(sorted(sources))))
         if missing:
             self._warn(
+                "unknown_column",
                 "Column not in the catalog",
                 "The table has no such column in the catalog, so no edge was drawn from it.",
                 missing,
             )
         if unnamed:
             self._warn(
+                "unmatched_output",
                 "Output column without a name",
                 "An output column has no name, so it cannot be mapped to a field. Name it with AS.",
             )
@@ -184,9 +191,9 @@ class QueryTracer:
         exact = tuple(column for column in columns if column.column in spelling.written)
         return exact or columns
 
-    def _warn(self, title: str, message: str, columns: Iterable[str] = ()) -> None:
+    def _warn(self, kind: Kind, title: str, message: str, columns: Iterable[str] = ()) -> None:
         self._warnings.add(
-            title, message, ", in ".join(filter(None, (", ".join(sorted(columns)), self._label)))
+            kind, title, message, ", in ".join(filter(None, (", ".join(sorted(columns)), self._label)))
         )
 
 

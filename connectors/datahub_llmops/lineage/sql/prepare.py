@@ -22,6 +22,7 @@ from datahub_llmops.lineage.sql.outputs import Spelling, physical_tables, shorte
 from datahub_llmops.lineage.sql.rewrites import WARN, Functions, bring_outer_tables, spread_rows
 from datahub_llmops.lineage.sql.statements import PARSE_ERRORS, quiet
 from datahub_llmops.lineage.sql.tables import Source, fold
+from datahub_llmops.lineage.warning import Kind
 
 QUALIFY_SECONDS: Final = 30.0
 """Wall time in which the columns of one statement must be qualified. DataHub limits the tracing itself (10 s)."""
@@ -36,15 +37,15 @@ Files: TypeAlias = Mapping[str, tuple[str, ...]]
 class Draft:
     """A query and what the passes have learned about it.
 
-    ``resolve`` finds the source of a table. ``refuse`` takes the title and the message of a warning about a part that
-    has to be left out. ``sources`` maps each stand-in to the source of its table.
+    ``resolve`` finds the source of a table. ``refuse`` takes the kind, the title and the message of a warning about a
+    part that has to be left out. ``sources`` maps each stand-in to the source of its table.
     """
 
     query: exp.Query
     dialect: sqlglot.Dialect
     fold: Callable[[str], str]
     resolve: Callable[[exp.Table, Files], Source]
-    refuse: Callable[[str, str], None]
+    refuse: Callable[[Kind, str, str], None]
     spelling: Spelling = field(init=False)
     files: Files = field(default_factory=dict)
     sources: dict[str, Source] = field(default_factory=dict)
@@ -77,7 +78,7 @@ def _rewrite_functions(draft: Draft) -> None:
     functions.rewrite(draft.query)
     draft.files = functions.files
     if functions.unknown:
-        draft.refuse("Table function not understood", WARN)
+        draft.refuse("unknown_table", "Table function not understood", WARN)
 
 
 def _alias_tables(draft: Draft) -> None:

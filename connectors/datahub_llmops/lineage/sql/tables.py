@@ -91,6 +91,7 @@ class Tables:
         parts = self._parts(table)
         if not parts:
             self.warnings.add(
+                "unknown_table",
                 "Table not understood",
                 "The statement reads something that is not a table in a catalog, such as a stage. It was left out.",
                 label,
@@ -134,6 +135,7 @@ class Tables:
             urn = self._rules.match(plain)
             if urn is None:
                 self.warnings.add(
+                    "unknown_table",
                     "File without a dataset",
                     "No provenance rule turns a file that the statement reads into a dataset. The file was left out.",
                     label,
@@ -210,6 +212,7 @@ class Tables:
         if not schemas:
             self.unknown.append(default)
             self.warnings.add(
+                "unknown_table",
                 "Unknown table",
                 "The catalog does not have this table, so no edge was drawn from it. Run the recipe of its platform"
                 " first, or correct `default_db`, `default_schema`, `env` or `platform_instance`.",
@@ -218,6 +221,7 @@ class Tables:
             return Source()
         if len(schemas) > 1:
             self.warnings.add(
+                "note" if exact in schemas else "ambiguous_table",
                 "Ambiguous table name",
                 "Several datasets in the catalog differ from this name in case only. The one with the same spelling"
                 " as in the statement was chosen, or none if no spelling is the same.",

@@ -19,7 +19,7 @@ from datahub_llmops.lineage.sql.columns import Output, QueryLineage, QueryTracer
 from datahub_llmops.lineage.sql.prepare import Draft, Files
 from datahub_llmops.lineage.sql.statements import Definition, Reading, Statement, parse, readings, split
 from datahub_llmops.lineage.sql.tables import Column, Source, Tables, folder
-from datahub_llmops.lineage.warning import LineageWarning, WarningLog
+from datahub_llmops.lineage.warning import Kind, LineageWarning, WarningLog
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,10 +73,11 @@ class _Script:
         try:
             statements = split(self._config.text or "", self._config.dialect)
         except StatementError as error:
-            self._leave_out("SQL not understood", str(error), "the SQL")
+            self._leave_out("unparsed_sql", "SQL not understood", str(error), "the SQL")
             return
         if not statements:
             self._warnings.add(
+                "unparsed_sql",
                 "SQL without a statement",
                 "The SQL has no statement. Correct `sql` or the file of `sql_file`.",
                 "the SQL",
@@ -85,7 +86,7 @@ class _Script:
             try:
                 self._trace_statement(statement)
             except StatementError as error:
-                self._leave_out("SQL not understood", str(error), statement.label)
+                self._leave_out("unparsed_sql", "SQL not understood", str(error), statement.label)
 
     def result(self) -> SqlLineage:
         # A table that a later statement reads stands between the sources and the output; it is no output itself.
@@ -120,7 +121,7 @@ class _Script:
             dialect=self._config.dialect,
             fold=self._fold,
             resolve=lambda table, files: self._resolve(table, files, reading.target, label),
-            refuse=lambda title, message: self._leave_out(title, message, label),
+            refuse=lambda kind, title, message: self._leave_out(kind, title, message, label),
         )
         draft.prepare()
         lineage = QueryTracer(draft, self._config, self._warnings, label).trace(reading, self._target_columns)
@@ -160,6 +161,6 @@ class _Script:
                 return [output.name for output in step.lineage.outputs]
         return self._tables.known_columns(target)
 
-    def _leave_out(self, title: str, message: str, context: str) -> None:
+    def _leave_out(self, kind: Kind, title: str, message: str, context: str) -> None:
         self._complete = False
-        self._warnings.add(title, message, context)
+        self._warnings.add(kind, title, message, context)
