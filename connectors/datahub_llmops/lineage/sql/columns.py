@@ -19,7 +19,8 @@ from datahub_llmops.errors import StatementError
 from datahub_llmops.lineage.job_config import UpstreamConfig
 from datahub_llmops.lineage.sql.outputs import OUTPUT, feeds_output, leftmost, number_outputs
 from datahub_llmops.lineage.sql.prepare import Draft, limited
-from datahub_llmops.lineage.sql.statements import Reading, quiet
+from datahub_llmops.lineage.sql.readings import Reading
+from datahub_llmops.lineage.sql.statements import quiet
 from datahub_llmops.lineage.sql.tables import Column, Source, StandIns
 from datahub_llmops.lineage.warning import Kind, WarningLog
 

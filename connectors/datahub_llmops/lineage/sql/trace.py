@@ -17,7 +17,8 @@ from datahub_llmops.lineage.provenance import Rules
 from datahub_llmops.lineage.schema_lookup import SchemaLookup
 from datahub_llmops.lineage.sql.columns import Output, QueryLineage, QueryTracer
 from datahub_llmops.lineage.sql.prepare import Draft, Files
-from datahub_llmops.lineage.sql.statements import Definition, Reading, Statement, parse, readings, split
+from datahub_llmops.lineage.sql.readings import Definition, Reading, readings
+from datahub_llmops.lineage.sql.statements import Statement, parse, split
 from datahub_llmops.lineage.sql.tables import Column, Source, Tables, folder
 from datahub_llmops.lineage.warning import Kind, LineageWarning, WarningLog
 
