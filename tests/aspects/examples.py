@@ -137,6 +137,8 @@ def examples() -> list[tuple[str, LlmopsAspect]]:
                 sqlDigest="sha256:00",
                 batchSize=100,
                 schedule="@daily",
+                acceptedGaps="unknown_table",
+                notConfirmedSince="2026-11-29T05:30:00+00:00",
             ),
         ),
         (

@@ -60,6 +60,14 @@ class Known(SchemaLookup):
     def schemas(self, urn: str) -> Mapping[str, Mapping[str, str] | None]:
         return {known: columns for known, columns in self._datasets.items() if known.lower() == urn.lower()}
 
+    @override
+    def describes(self, platform: str) -> bool:
+        return any(
+            urn.startswith(f"urn:li:dataset:(urn:li:dataPlatform:{platform},")
+            for urn, columns in self._datasets.items()
+            if columns is not None
+        )
+
 
 def urn(platform: str, name: str) -> str:
     return f"urn:li:dataset:(urn:li:dataPlatform:{platform},{name},PROD)"

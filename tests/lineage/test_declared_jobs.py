@@ -130,18 +130,22 @@ class TestFields:
             INDEX,
             tables("sqlite"),
         )
-        assert warned(lineage) == [("Mapped field not in the index", "job embed-docs: gone")]
+        assert warned(lineage) == [
+            ("Mapped field not in the index", "job embed-docs: gone; its fields are document, name")
+        ]
         assert edges(lineage) == set()
 
-    @pytest.mark.parametrize("options", [{"text_columns": ["nope"]}, {"fields": {"nope": "name"}}])
+    @pytest.mark.parametrize("options", [{"text_columns": ["nope"]}, {"fields": {"nope": "document"}}])
     def test_a_column_that_the_sql_does_not_give(self, options: dict[str, Any]) -> None:
         lineage = trace_job(
             job(upstream=sql("select title from docs"), **options),
-            collection("name"),
+            collection("title"),
             INDEX,
             tables("sqlite"),
         )
-        assert warned(lineage) == [("Column not in the output", "job embed-docs: nope")]
+        assert warned(lineage) == [
+            ("Column not in the output", "job embed-docs: nope; the columns are title")
+        ]
 
     def test_a_column_behind_a_star_that_is_not_known(self) -> None:
         lineage = trace_job(

@@ -19,6 +19,7 @@ from datahub_llmops.assets.collections import Collection, Container, Vector
 from datahub_llmops.assets.usage import Tokens, Totals
 from datahub_llmops.lineage.declared_jobs import JobLineage
 from datahub_llmops.lineage.job_config import EmbeddingJobConfig
+from datahub_llmops.lineage.warning import LineageWarning
 from datahub_llmops.mapping import application_aspects
 from datahub_llmops.mapping.embedding_jobs import declared_properties
 from datahub_llmops.mapping.index_aspects import has_facts, index_aspects, job_aspect
@@ -53,12 +54,16 @@ JOB = EmbeddingJobConfig.model_validate(
         "name": "embed-docs",
         "index": "docs",
         "schedule": "@daily",
+        "accept": ["unknown_table"],
         "text_columns": ["title", "body"],
         "embedding_model": "openai/text-embedding-3-small",
         "chunking": {"method": "recursive", "size": 512, "overlap": 64},
     }
 )
-LINEAGE = JobLineage(job=JOB, index_urn=INDEX, sql=("select title, body from docs",))
+GAP = LineageWarning(
+    kind="unknown_table", title="Unknown table", message="It is not there.", context="embed-docs"
+)
+LINEAGE = JobLineage(job=JOB, index_urn=INDEX, sql=("select title, body from docs",), warnings=(GAP,))
 
 
 def typed(collection: Collection, declared: Any = None) -> dict[str, LlmopsAspect]:
@@ -163,6 +168,7 @@ def test_what_a_job_declares() -> None:
         textColumns="title, body",
         sqlDigest=aspect.sqlDigest,
         schedule="@daily",
+        acceptedGaps="unknown_table",
     )
     changed = job_aspect(JobLineage(job=JOB, index_urn=INDEX, sql=("select body from docs",)), MODEL)
     assert changed.sqlDigest != aspect.sqlDigest
@@ -176,11 +182,13 @@ def test_a_job_that_declares_nothing_says_nothing() -> None:
 
 PROMPTS = "the sources of prompt registries, once there are some"
 HOOKS = "the hooks, once they see how many texts a job embeds at once"
+MARK = "nothing: a run that confirms a job writes the aspect, and one that does not only patches the property"
 NOT_YET = {
     "promptInfo.labels": PROMPTS,
     "promptInfo.modelParameters": PROMPTS,
     "promptInfo.text": PROMPTS,
     "embeddingJobInfo.batchSize": HOOKS,
+    "embeddingJobInfo.notConfirmedSince": MARK,
 }
 """Fields that no code fills today -> what will."""
 

@@ -9,7 +9,7 @@ from typing import ClassVar, Final
 
 from datahub_llmops.aspects.base import Field, LlmopsAspect, LlmopsRecord, field, register_classes, schema_of
 
-SCHEMAS_VERSION: Final = "0.1.0"
+SCHEMAS_VERSION: Final = "0.2.0"
 """Version of the schemas, and of the model plugin in this package."""
 
 
@@ -311,6 +311,16 @@ class EmbeddingJobInfoClass(LlmopsAspect):
     batchSize: Field[int | None] = field("Number of texts that are embedded in one call.", default=None)
     schedule: Field[str | None] = field(
         "When the job runs, in the orchestrator's own form: a cron expression, @daily ...", default=None
+    )
+    acceptedGaps: Field[str | None] = field(
+        "Gaps in the job's lineage that its recipe accepts, by their kinds, joined by commas: unknown_table"
+        " ...",
+        default=None,
+    )
+    notConfirmedSince: Field[str | None] = field(
+        "When a run could not confirm the job's lineage for the first time since it last did, in ISO format"
+        " and UTC. What earlier runs found is kept. Absent while the last run confirmed it.",
+        default=None,
     )
 
 

@@ -121,6 +121,10 @@ class Catalog(Protocol):
         """
         ...
 
+    def describes(self, platform: str) -> bool:
+        """Whether any live dataset of a platform has a schema."""
+        ...
+
     def aliases(self, platform: str) -> Mapping[str, Sequence[str]]:
         """Map each alias of the live datasets of a platform to their URNs, sorted."""
         ...

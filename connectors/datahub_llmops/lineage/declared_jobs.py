@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Final, Literal, TypeAlias
 
 from datahub_llmops.assets.collections import Collection
 from datahub_llmops.lineage import provenance
+from datahub_llmops.lineage.index_fields import IndexFields, nearest_columns
 from datahub_llmops.lineage.job_config import ChunkingConfig, EmbeddingJobConfig, UpstreamConfig
 from datahub_llmops.lineage.provenance import ProvenanceConfig, Rules, SourceCount, identity
 from datahub_llmops.lineage.schema_lookup import SchemaLookup
 from datahub_llmops.lineage.sql.columns import Output
 from datahub_llmops.lineage.sql.tables import Column, Tables
 from datahub_llmops.lineage.sql.trace import SqlLineage, trace
-from datahub_llmops.lineage.warning import Kind, LineageWarning, WarningLog
+from datahub_llmops.lineage.warning import UNRESOLVED, Kind, LineageWarning, WarningLog
 
 __all__ = [
     "WAYS",
@@ -36,8 +38,8 @@ FoundBy: TypeAlias = Literal["declared", "payload", "hook"]
 WAYS: Final[tuple[FoundBy, ...]] = ("declared", "payload", "hook")
 """Every ``FoundBy``, in the order in which an edge lists them."""
 
-_NESTED: Final = "metadata."
-"""Prefix of a chunk's metadata where LangChain writes nested payloads."""
+_KEY: Final = re.compile(r"(^|_)(id|ids|pk|uuid|guid|key|rowid|oid)$|(?-i:[a-z]I[dD]$)", re.IGNORECASE)
+"""Names of columns that are keys of rows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -66,7 +68,8 @@ class JobLineage:
     """What one declared job reads and writes.
 
     ``inputs`` and ``columns`` are sorted. ``unknown`` are datasets that the job names but the catalog does not have;
-    they get no edges. ``sql`` holds the SQL of the job as declared.
+    they get no edges. ``sql`` holds the SQL of the job as declared. ``homeless`` are output columns for which the
+    collection has no field.
     """
 
     job: EmbeddingJobConfig
@@ -75,7 +78,22 @@ class JobLineage:
     columns: tuple[ColumnEdge, ...] = ()
     sql: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
+    homeless: tuple[str, ...] = ()
     warnings: tuple[LineageWarning, ...] = ()
+
+    @property
+    def unresolved(self) -> tuple[LineageWarning, ...]:
+        """The gaps that the recipe does not accept. With one of them, nothing of the job may be written."""
+        return tuple(one for one in self._gaps if one.kind not in self.job.accept)
+
+    @property
+    def accepted(self) -> tuple[Kind, ...]:
+        """The kinds of the gaps that the recipe accepts, sorted."""
+        return tuple(sorted({one.kind for one in self._gaps if one.kind in self.job.accept}))
+
+    @property
+    def _gaps(self) -> Iterator[LineageWarning]:
+        return (one for one in self.warnings if one.kind in UNRESOLVED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,16 +113,18 @@ def trace_job(
     index_urn: str,
     lookup: SchemaLookup,
     rules: Rules | None = None,
+    earlier: Set[ColumnEdge] = frozenset(),
 ) -> JobLineage:
     """Trace one declared job into ``collection``.
 
     ``lookup`` is the catalog, or ``NoCatalog()`` if none is configured. ``rules`` turn files that SQL reads into
-    datasets. By default these are the built-in rules.
+    datasets. By default these are the built-in rules. ``earlier`` are the column edges into the collection that the
+    job has in the catalog: a run that knows less than before says so.
 
     Raises:
         CatalogError: the catalog cannot answer.
     """
-    return _Job(job, collection, index_urn, lookup, rules).lineage()
+    return _Job(job, collection, index_urn, lookup, rules, earlier).lineage()
 
 
 def merge_sources(jobs: Sequence[JobLineage], found: Iterable[SourceCount]) -> Joined:
@@ -152,30 +172,35 @@ class _Job:
         index_urn: str,
         lookup: SchemaLookup,
         rules: Rules | None,
+        earlier: Set[ColumnEdge],
     ) -> None:
         self._job = job
         self._index_urn = index_urn
         self._lookup = lookup
         self._rules = rules
-        self._fields = _Fields(collection)
-        self._text_fields = _text_fields(collection)
+        self._earlier = earlier
+        self._fields = IndexFields(collection)
         self._warnings = WarningLog()
         self._edges: set[ColumnEdge] = set()
+        self._homeless: set[str] = set()
 
     def lineage(self) -> JobLineage:
         traced = [self._trace_upstream(upstream) for upstream in self._job.upstream]
         outputs = [output for one in traced for output in one.outputs]
         complete = all(one.complete for one in traced)
+        inputs = {urn for one in traced for urn in one.inputs}
         self._map_fields(outputs, complete)
         self._map_text(outputs, complete)
-        inputs = {urn for one in traced for urn in one.inputs}
+        self._check_others(outputs)
+        self._compare_with_earlier(inputs)
         return JobLineage(
             job=self._job,
             index_urn=self._index_urn,
             inputs=tuple(Input(urn=urn, found_by=("declared",)) for urn in sorted(inputs)),
             columns=tuple(sorted(self._edges)),
-            sql=tuple(upstream.text.strip() for upstream in self._job.upstream if upstream.text is not None),
+            sql=self._job.statements,
             unknown=tuple(sorted({urn for one in traced for urn in one.unknown})),
+            homeless=tuple(sorted(self._homeless)),
             warnings=tuple(self._warnings),
         )
 
@@ -236,7 +261,7 @@ class _Job:
                     "Mapped field not in the index",
                     "The collection has no payload field of this name, so no edge was drawn to it. Correct `fields`,"
                     " or fill the collection first.",
-                    field,
+                    f"{field}; {self._fields.nearest(field)}",
                 )
             for output in self._find_outputs(column, outputs, complete):
                 if path is not None:
@@ -250,16 +275,17 @@ class _Job:
                 self._add_edges(output, path)
 
     def _map_text(self, outputs: Sequence[Output], complete: bool) -> None:
-        if self._job.text_columns and not self._text_fields:
+        if self._job.text_columns and not self._fields.text:
             self._warn(
                 "no_text_field",
                 "No field for the text",
-                "The collection has neither a text field nor a dense vector, so no edge was drawn from `text_columns`.",
+                "The collection has neither a text field nor a dense vector, so no edge was drawn from `text_columns`."
+                " Fill the collection first.",
                 ", ".join(self._job.text_columns),
             )
         for column in self._job.text_columns:
             for output in self._find_outputs(column, outputs, complete):
-                for field in self._text_fields:
+                for field in self._fields.text:
                     self._add_edges(output, field)
 
     def _find_outputs(self, column: str, outputs: Sequence[Output], complete: bool) -> Sequence[Output]:
@@ -274,9 +300,69 @@ class _Job:
                 if complete
                 else "Not all output columns of the job's upstream are known, and this one is not among the known ones."
                 " See the other warnings of the job.",
-                column,
+                f"{column}; {nearest_columns(column, (output.name for output in outputs))}"
+                if complete
+                else column,
             )
         return matches
+
+    def _check_others(self, outputs: Sequence[Output]) -> None:
+        """Name the output columns that land nowhere: neither text nor mapped, and no field has their name."""
+        declared = {name.lower() for name in (*self._job.text_columns, *self._job.fields)}
+        for output in outputs:
+            found = self._fields.find(output.name)
+            if not output.sources or found is not None or output.name.lower() in declared:
+                continue
+            self._homeless.add(output.name)
+            if not self._fields.paths:
+                self._warn(
+                    "stopped_at_tables",
+                    "Index without fields",
+                    "The collection shows no fields, so which of them take the columns of the SQL is not known. Fill"
+                    " the collection first.",
+                    self._job.index,
+                )
+            elif self._marks_for_payload(output.name) or self._had_field(output):
+                self._warn(
+                    "unmatched_output",
+                    "Output column without a field",
+                    "The SQL selects this column and no field of the collection has its name, so where it ends is not"
+                    " known. Map it in `fields`, drop it from the SQL, or accept `unmatched_output`.",
+                    f"{output.name}; {self._fields.nearest(output.name)}",
+                )
+
+    def _marks_for_payload(self, column: str) -> bool:
+        """Whether the SQL names a column, which is no key of a row: keys serve to make the ids of chunks.
+
+        A * names nothing, and a list of tables does not either.
+        """
+        if _KEY.search(column):
+            return False
+        named = re.compile(rf"(?<!\w){re.escape(column)}(?!\w)", re.IGNORECASE)
+        return any(named.search(sql) for sql in self._job.statements)
+
+    def _had_field(self, output: Output) -> bool:
+        """Whether an earlier run drew an edge from this column to a field that the collection does not show now."""
+        sources = {(source.dataset, source.column) for source in output.sources}
+        known = self._fields.paths | {*self._fields.vectors}
+        return any(
+            (edge.dataset, edge.column) in sources and edge.field not in known for edge in self._earlier
+        )
+
+    def _compare_with_earlier(self, inputs: Set[str]) -> None:
+        """Warn if an earlier run traced columns of the same tables that this run had no way to trace."""
+        stopped = any(warning.kind == "stopped_at_tables" for warning in self._warnings)
+        if not stopped and self._fields.paths:
+            return
+        lost = {edge for edge in self._earlier - self._edges if edge.dataset in inputs}
+        if lost:
+            self._warn(
+                "less_than_before",
+                "Less is known than before",
+                "An earlier run traced these columns and this one could not. See the other warnings of the job, or"
+                " accept `less_than_before` once if the job has changed.",
+                ", ".join(sorted({edge.column for edge in lost})),
+            )
 
     def _add_edges(self, output: Output, field: str) -> None:
         self._edges.update(
@@ -287,38 +373,7 @@ class _Job:
         self._warnings.add(kind, title, message, f"job {self._job.name}: {subject}")
 
 
-class _Fields:
-    """Finds the payload fields of a collection by the names that recipes and queries use."""
-
-    def __init__(self, collection: Collection) -> None:
-        paths = [field.path for field in collection.fields]
-        if collection.text_field is not None:
-            paths.append(collection.text_field)
-        self._paths = frozenset(paths)
-        self._by_case: dict[str, set[str]] = {}
-        for path in paths:
-            self._by_case.setdefault(path.lower(), set()).add(path)
-
-    def find(self, name: str) -> str | None:
-        """Return the path of the field ``name``, or ``None`` if there is none or several differ in case only.
-
-        An exact match comes first, then one in another case, then the same two below ``metadata.``.
-        """
-        for wanted in (name, f"{_NESTED}{name}"):
-            if wanted in self._paths:
-                return wanted
-            matches = self._by_case.get(wanted.lower(), set())
-            if len(matches) == 1:
-                return next(iter(matches))
-        return None
-
-
 def _find(column: str, outputs: Sequence[Output]) -> Sequence[Output]:
     """The outputs with the name ``column``, or if there are none, those with the name in another case."""
     exact = [output for output in outputs if output.name == column]
     return exact or [output for output in outputs if output.name.lower() == column.lower()]
-
-
-def _text_fields(collection: Collection) -> tuple[str, ...]:
-    text = (collection.text_field,) if collection.text_field is not None else ()
-    return (*text, *(vector.name for vector in collection.vectors if not vector.sparse))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,6 +14,7 @@ from datahub.sql_parsing.sqlglot_utils import get_dialect
 from datahub.utilities.urns.error import InvalidUrnError
 from pydantic import Field, PrivateAttr, field_validator, model_validator
 
+from datahub_llmops.lineage.warning import UNRESOLVED, Kind
 from datahub_llmops.urns import UNKNOWN_PLATFORM
 
 MAX_SQL_LENGTH: Final = 1_000_000
@@ -187,6 +189,23 @@ class EmbeddingJobConfig(ConfigModel):
         default=None,
         description="How the job splits texts, for example `{method: recursive, size: 512, overlap: 64}`.",
     )
+    accept: list[Kind] = Field(
+        default_factory=list,
+        description="Kinds of gaps in the lineage of the job that you accept, for example `[unknown_table]`. A gap"
+        " that is not accepted fails the run, and nothing of the job is written.",
+    )
+
+    @field_validator("accept", mode="before")
+    @classmethod
+    def _check_accept(cls, kinds: Any) -> Any:
+        for kind in kinds if isinstance(kinds, list) else [kinds]:
+            if kind not in UNRESOLVED:
+                near = get_close_matches(str(kind), UNRESOLVED, n=1)
+                raise ValueError(
+                    f"accept: {kind!r} is not a kind of gap"
+                    f"{f'; did you mean {near[0]}' if near else ''}. The kinds are {', '.join(sorted(UNRESOLVED))}"
+                )
+        return kinds
 
     @field_validator("upstream", mode="before")
     @classmethod
@@ -220,6 +239,11 @@ class EmbeddingJobConfig(ConfigModel):
                 f" remove {', '.join(extra)}"
             )
         return self
+
+    @property
+    def statements(self) -> tuple[str, ...]:
+        """The SQL of the job as declared, without white space around it."""
+        return tuple(upstream.text.strip() for upstream in self.upstream if upstream.text is not None)
 
     @property
     def flow_name(self) -> str:

@@ -22,13 +22,24 @@ class SchemaLookup(Protocol):
         """
         ...
 
+    def describes(self, platform: str) -> bool:
+        """Whether any existing dataset of this platform has a schema.
+
+        If none has, nothing has described the platform's tables yet, and a table that is missing says nothing.
+
+        Raises:
+            CatalogError: the catalog cannot answer.
+        """
+        ...
+
 
 class NoCatalog(SchemaLookup):
-    """Replaces the catalog if none is configured. Names cannot be checked and stay as written.
-
-    An empty catalog differs from it: an empty catalog knows that a table does not exist.
-    """
+    """Replaces the catalog if none is configured. Names cannot be checked and stay as written."""
 
     @override
     def schemas(self, urn: str) -> Mapping[str, Mapping[str, str] | None]:
         return {}
+
+    @override
+    def describes(self, platform: str) -> bool:
+        return False

@@ -18,6 +18,7 @@ Kind: TypeAlias = Literal[
     "unmatched_output",
     "missing_index",
     "ambiguous_index",
+    "less_than_before",
     "stopped_at_tables",
     "note",
 ]
@@ -33,6 +34,7 @@ Kind: TypeAlias = Literal[
 - ``no_text_field``: the index has no field for the text.
 - ``unmatched_output``: an output column lands in no field of the index.
 - ``missing_index``, ``ambiguous_index``: no collection, or several, have the name in ``index``.
+- ``less_than_before``: an earlier run drew column edges that this run could not trace.
 - ``stopped_at_tables``: table edges are drawn; columns behind them could not be traced.
 - ``note``: nothing is missing.
 """

@@ -89,6 +89,7 @@ def job_aspect(lineage: JobLineage, model: str | None) -> EmbeddingJobInfoClass:
         textColumns=joined(job.text_columns),
         sqlDigest=_digest(lineage.sql),
         schedule=job.schedule,
+        acceptedGaps=joined(lineage.accepted),
     )
 
 

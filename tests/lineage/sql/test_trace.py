@@ -332,6 +332,10 @@ class TestNames:
             def schemas(self, urn: str) -> Mapping[str, Mapping[str, str] | None]:
                 raise CatalogError("catalog.db is locked")
 
+            @override
+            def describes(self, platform: str) -> bool:
+                raise CatalogError("catalog.db is locked")
+
         with pytest.raises(CatalogError, match="locked"):
             read("postgres", "select a from b", Broken())
 
@@ -642,7 +646,11 @@ def test_targets_go_by_position(sources: list[str], data: st.DataObject) -> None
     ] == [(name, {source}) for name, source in zip(names, sources, strict=True)]
 
 
-def test_no_catalog_differs_from_an_empty_one() -> None:
+def test_a_table_is_unknown_only_to_a_catalog_that_has_others_of_its_platform() -> None:
     config = UpstreamConfig(platform="postgres", sql="select body from kb.docs")
     assert trace(config, NoCatalog(), RULES).inputs == (urn("postgres", "kb.docs"),)
-    assert trace(config, Known({}), RULES).inputs == ()
+    # As long as nothing has described the platform, a table that is missing says nothing.
+    empty = trace(config, Known({urn("mysql", "kb.docs"): ["body"]}), RULES)
+    assert empty.inputs == (urn("postgres", "kb.docs"),)
+    assert [(one.kind, one.context) for one in empty.warnings] == [("note", "postgres")]
+    assert trace(config, Known({urn("postgres", "kb.other"): ["body"]}), RULES).inputs == ()

@@ -250,6 +250,17 @@ class LocalCatalog(FullCatalog):
         return {found: None if body is None else read_columns(json.loads(body)) for found, body in rows}
 
     @override
+    def describes(self, platform: str) -> bool:
+        first = names.datasets_prefix(platform)
+        with self._reading() as connection:
+            found = connection.execute(
+                "select 1 from asset join aspect on aspect.asset = asset.id and aspect.name = 'schemaMetadata' "
+                "where urn >= ? and urn < ? and removed = 0 limit 1",
+                (first, first + "\U0010ffff"),
+            ).fetchone()
+        return found is not None
+
+    @override
     def aliases(self, platform: str) -> Mapping[str, Sequence[str]]:
         first = names.datasets_prefix(platform)
         with self._reading() as connection:

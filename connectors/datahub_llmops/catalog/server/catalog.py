@@ -285,6 +285,16 @@ class ServerCatalog(FullCatalog):
         }
 
     @override
+    def describes(self, platform: str) -> bool:
+        urns = self._platform_urns(platform)
+        parts = (urns[start : start + _CANDIDATES] for start in range(0, len(urns), _CANDIDATES))
+        return any(
+            "schemaMetadata" in aspects
+            for part in parts
+            for aspects in self._gms.batch_get(part, ("schemaMetadata",)).values()
+        )
+
+    @override
     def aliases(self, platform: str) -> Mapping[str, Sequence[str]]:
         found = self._gms.batch_get(self._platform_urns(platform), ("datasetProperties",))
         return urns_by_alias(

@@ -209,6 +209,15 @@ class Tables:
         if isinstance(self._lookup, NoCatalog):
             return Source(datasets=(default,))
         schemas = self._lookup.schemas(exact)
+        if not schemas and not self._lookup.describes(self._config.platform):
+            self.warnings.add(
+                "note",
+                "Platform not in the catalog",
+                "The catalog has no table of this platform, so its names could not be checked and were taken as"
+                " written. Run the recipe of the platform first.",
+                self._config.platform,
+            )
+            return Source(datasets=(default,))
         if not schemas:
             self.unknown.append(default)
             self.warnings.add(
