@@ -325,6 +325,6 @@ def _say(line: str) -> None:
 
 
 def _shown(text: str) -> str:
-    from datahub_llmops.cli.render import clean
+    from datahub_llmops.net.shown import clean
 
     return "\n".join(clean(line) for line in text.splitlines())

@@ -18,7 +18,7 @@ from datahub_llmops.catalog import urn_text
 from datahub_llmops.catalog.aspect_facts import SCHEMA_ASPECTS, read_schema_fields
 from datahub_llmops.catalog.labels import Label, labels_in
 from datahub_llmops.catalog.protocol import Aspect, FullCatalog, Node
-from datahub_llmops.cli.render import Labels, clean, headline, kind
+from datahub_llmops.cli.render import Labels, headline, kind
 from datahub_llmops.net.json_values import array, mapping, objects, text
 
 _SQL: Final = (("viewProperties", "viewLogic"), ("dataTransformLogic", "transforms"))

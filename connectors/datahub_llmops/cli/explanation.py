@@ -11,7 +11,8 @@ from rich.text import Text
 from datahub_llmops.answers.explain import Explanation, Origin
 from datahub_llmops.catalog import urn_text
 from datahub_llmops.catalog.protocol import Catalog
-from datahub_llmops.cli.render import Labels, clean
+from datahub_llmops.cli.render import Labels
+from datahub_llmops.net.shown import clean
 
 NameOf: TypeAlias = Callable[[str], str]
 """The display name behind a URN."""

@@ -245,7 +245,7 @@ def _print_json(value: object) -> None:
 
 def _shown(message: str) -> str:
     """Make every line of a message safe for a terminal."""
-    from datahub_llmops.cli.render import clean
+    from datahub_llmops.net.shown import clean
 
     return "\n".join(clean(line) for line in message.splitlines())
 

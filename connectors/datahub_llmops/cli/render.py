@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import sys
-import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -17,6 +16,7 @@ from rich.tree import Tree
 
 from datahub_llmops.catalog import urn_text
 from datahub_llmops.catalog.protocol import Catalog, ColumnPair, Edge, Lineage, Node
+from datahub_llmops.net.shown import clean
 
 _WIDE: Final = 100_000
 """Columns of an output that is no terminal: nothing is wrapped there."""
@@ -31,24 +31,6 @@ _TYPE_WORDS: Final = {
     "corpuser": "User",
     "corpGroup": "Group",
 }
-_INVISIBLE: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
-"""Unicode categories that move the cursor, turn the direction of writing, or are not seen at all."""
-
-
-def clean(text: str) -> str:
-    """Make ``text`` safe for a terminal: one line, with visible escapes in place of control characters."""
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(_visible(letter) for letter in text)
-
-
-def _visible(letter: str) -> str:
-    if letter in "\n\r\t":
-        return " "
-    if unicodedata.category(letter) not in _INVISIBLE:
-        return letter
-    code = ord(letter)
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 def show(*parts: RenderableType, soft_wrap: bool = False) -> None:

@@ -141,8 +141,11 @@ class Connections:
         Raises:
             UnreachableError: the certificates cannot be read, or the proxy cannot be used.
         """
-        proxies: Mapping[str, str] = requests.utils.get_environ_proxies(origin)
-        proxy = requests.utils.select_proxy(origin, proxies)
+        try:
+            proxies: Mapping[str, str] = requests.utils.get_environ_proxies(origin)
+            proxy = requests.utils.select_proxy(origin, proxies)
+        except ValueError:
+            raise _unusable_proxy(self._system) from None
         route = (origin.startswith("https:"), proxy)
         with self._lock:
             if route not in self._managers:
@@ -245,9 +248,20 @@ def _build_proxy_manager(system: str, proxy: str, options: dict[str, Any]) -> ur
             f"{system}: the proxy set in the environment is not an HTTP proxy. Set HTTPS_PROXY to one, or list the "
             "host in NO_PROXY."
         )
-    user, password = requests.utils.get_auth_from_url(url)
-    headers = urllib3.util.make_headers(proxy_basic_auth=f"{user}:{password}") if user else None
-    return urllib3.ProxyManager(requests.utils.urldefragauth(url), proxy_headers=headers, **options)
+    try:
+        user, password = requests.utils.get_auth_from_url(url)
+        headers = urllib3.util.make_headers(proxy_basic_auth=f"{user}:{password}") if user else None
+        return urllib3.ProxyManager(requests.utils.urldefragauth(url), proxy_headers=headers, **options)
+    except (ValueError, trouble.HTTPError):
+        # The text of the error may hold the password.
+        raise _unusable_proxy(system) from None
+
+
+def _unusable_proxy(system: str) -> UnreachableError:
+    return UnreachableError(
+        f"{system}: the address of the proxy in the environment cannot be read. Write HTTP_PROXY and HTTPS_PROXY like "
+        "http://proxy.example:3128, and check NO_PROXY."
+    )
 
 
 def _load_authorities(system: str, context: ssl.SSLContext, verify: bool | Path) -> None:

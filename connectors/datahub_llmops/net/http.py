@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 import urllib3
 import urllib3.exceptions as trouble
@@ -24,18 +24,13 @@ from pydantic import BaseModel, Field
 
 from datahub_llmops.errors import DeniedError, UnreachableError, UnreadableError, VanishedError
 from datahub_llmops.net.attempts import Attempts, Breaker, Deadline, Failure, Success
+from datahub_llmops.net.body import MAX_BYTES, BodyError, Json, parse_json, read_body
 from datahub_llmops.net.connections import Connections, TimeLeft, build_headers, parse_url
 
 T = TypeVar("T")
 
-Json: TypeAlias = Any
-"""What ``json.loads`` returns. Readers check the shape of what they use."""
-
 Query: TypeAlias = Mapping[str, "str | int | Sequence[str]"]
 """The parameters after the question mark. A name with several values is repeated for each of them."""
-
-MAX_ANSWER_BYTES = 64 * 1024 * 1024
-"""The largest body that is read; a larger one is an error."""
 
 
 class HttpOptions(BaseModel):
@@ -85,7 +80,7 @@ class HttpClient:
         pool_size: int = 8,
         verify: bool | Path = True,
         backoff: float = 0.5,
-        max_answer_bytes: int = MAX_ANSWER_BYTES,
+        max_answer_bytes: int = MAX_BYTES,
         absent: Callable[[int, Json], bool] = lambda status, answer: (
             status in (404, 410) and isinstance(answer, dict)
         ),
@@ -216,8 +211,7 @@ class HttpClient:
                 timeout=urllib3.Timeout(connect=left, read=left),
                 pool_timeout=left,
             )
-            content = self._read_body(response)
-            return self._judge_response(response, content)
+            return self._judge_response(response, self._read_body(response, deadline))
         except (trouble.HTTPError, OSError, ValueError) as error:
             return self._explain_error(error)
         finally:
@@ -226,16 +220,11 @@ class HttpClient:
                 response.close()
                 response.release_conn()
 
-    def _read_body(self, response: urllib3.BaseHTTPResponse) -> bytes | None:
-        """Return the body, or ``None`` if it is too large."""
-        parts: list[bytes] = []
-        size = 0
-        for part in response.stream(65536, decode_content=True):
-            size += len(part)
-            if size > self._max_bytes:
-                return None
-            parts.append(part)
-        return b"".join(parts)
+    def _read_body(self, response: urllib3.BaseHTTPResponse, deadline: Deadline) -> bytes | BodyError:
+        try:
+            return read_body(response, most_bytes=self._max_bytes, deadline=deadline)
+        except BodyError as error:
+            return error
 
     def _explain_error(self, error: Exception) -> Failure:
         if isinstance(error, trouble.ProxyError):
@@ -283,7 +272,7 @@ class HttpClient:
         )
 
     def _judge_response(
-        self, response: urllib3.BaseHTTPResponse, content: bytes | None
+        self, response: urllib3.BaseHTTPResponse, content: bytes | BodyError
     ) -> Success[Json] | Failure:
         status = response.status
         kind = (response.headers.get("Content-Type") or "").lower()
@@ -314,10 +303,10 @@ class HttpClient:
             )
         return self._parse_body(content, kind)
 
-    def _explain_missing(self, status: int, content: bytes | None) -> Failure | None:
+    def _explain_missing(self, status: int, content: bytes | BodyError) -> Failure | None:
         try:
-            absent = self._absent(status, json.loads(content or b""))
-        except (ValueError, RecursionError):
+            absent = not isinstance(content, BodyError) and self._absent(status, parse_json(content))
+        except (BodyError, ValueError, RecursionError):
             absent = False
         if absent:
             return Failure(
@@ -333,13 +322,9 @@ class HttpClient:
             "Check the url and its path",
         )
 
-    def _parse_body(self, content: bytes | None, kind: str) -> Success[Json] | Failure:
-        if content is None:
-            size = self._max_bytes // (1024 * 1024)
-            return Failure(
-                error=UnreadableError,
-                what=f"was answered with more than {size} MB. Find out what is so large",
-            )
+    def _parse_body(self, content: bytes | BodyError, kind: str) -> Success[Json] | Failure:
+        if isinstance(content, BodyError):
+            return Failure(error=UnreadableError, what=str(content))
         if "html" in kind or content.lstrip()[:1] == b"<":
             return Failure(
                 error=UnreachableError,
@@ -352,12 +337,29 @@ class HttpClient:
                 what="was answered with an empty body. Look at the server's log, then run again",
             )
         try:
-            return Success(value=json.loads(content))
+            return Success(value=parse_json(content))
+        except BodyError as error:
+            return Failure(error=UnreadableError, what=str(error))
         except (ValueError, RecursionError):
             return Failure(
                 error=UnreadableError,
                 what=f"was not answered with JSON. Check that the url leads to {self.system}",
             )
+
+
+def path_part(name: str) -> str:
+    """Quote a name as one part of a path.
+
+    Raises:
+        UnreadableError: it holds half of a surrogate pair, which no URL can carry.
+    """
+    try:
+        return quote(name, safe="")
+    except UnicodeEncodeError:
+        raise UnreadableError(
+            f"a name cannot be written in a URL, because it is not valid Unicode: {ascii(name[:100])}. Rename it, or "
+            "filter it out"
+        ) from None
 
 
 def split_for_urls(items: Iterable[T], text: Callable[[T], str], most_bytes: int) -> Iterator[list[T]]:
@@ -405,14 +407,16 @@ def _describe_redirect(location: str | None) -> str:
 
 def _parse_retry_after(retry_after: str | None) -> float | None:
     """Return seconds from a Retry-After header. https://www.rfc-editor.org/rfc/rfc9110#field.retry-after"""
-    if not retry_after:
+    written = (retry_after or "").strip()
+    if not written:
         return None
-    if retry_after.strip().isdecimal():
-        return float(retry_after)
+    if written.isdecimal():
+        return float(written)
     try:
-        moment = parsedate_to_datetime(retry_after)
-    except (TypeError, ValueError):
+        moment = parsedate_to_datetime(written)
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)
+        return max(0.0, (moment - datetime.now(UTC)).total_seconds())
+    except (TypeError, ValueError, OverflowError):
+        # A date of the year 99999999999, say.
         return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - datetime.now(UTC)).total_seconds())

@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
+
+_LONGEST_NUMBER: Final = 20
+"""Digits of the largest integer of 64 bits."""
 
 
 def mapping(value: object) -> Mapping[str, Any]:
@@ -47,8 +50,35 @@ def strings(value: object) -> list[str]:
 
 
 def whole(value: object) -> int | None:
-    """Return ``value`` if it is an integer. Booleans are not integers in JSON."""
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    """Return ``value`` if it is an integer of at most 64 bits. Booleans are not integers in JSON.
+
+    >>> whole(3), whole(True), whole(2**63), whole(-(2**63))
+    (3, None, None, -9223372036854775808)
+    """
+    is_whole = isinstance(value, int) and not isinstance(value, bool)
+    return value if is_whole and -(2**63) <= value < 2**63 else None
+
+
+def written_whole(value: object) -> int | None:
+    """Return an integer that a system writes as a number or as text.
+
+    >>> written_whole("20000"), written_whole(20000), written_whole("many"), written_whole("9" * 5000)
+    (20000, 20000, None, None)
+    """
+    is_text = isinstance(value, str) and len(value) <= _LONGEST_NUMBER and value.isdecimal()
+    return whole(int(value)) if is_text else whole(value)
+
+
+def utc(seconds: float) -> datetime | None:
+    """Return the time that is ``seconds`` after 1970; ``None`` if it is in no year from 1 to 9999.
+
+    >>> utc(1762072200), utc(10**30)
+    (datetime.datetime(2025, 11, 2, 8, 30, tzinfo=datetime.timezone.utc), None)
+    """
+    try:
+        return datetime.fromtimestamp(seconds, tz=UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 def plain(value: object) -> str | None:
@@ -68,7 +98,7 @@ def is_since(version: str | None, first: tuple[int, int]) -> bool:
     >>> is_since("1.32.0-rc.1", (1, 32)), is_since("1.9.7", (1, 32)), is_since(None, (1, 32))
     (True, False, False)
     """
-    parts = re.match(r"(\d+)\.(\d+)", version or "")
+    parts = re.match(r"(\d{1,9})\.(\d{1,9})", version or "")
     return parts is not None and (int(parts[1]), int(parts[2])) >= first
 
 
@@ -79,10 +109,11 @@ def moment(value: object) -> datetime | None:
     datetime.datetime(2026, 11, 2, 8, 30, 0, 123456, tzinfo=datetime.timezone.utc)
     """
     written = text(value)
+    if written is None:
+        return None
     try:
-        found = datetime.fromisoformat(written.upper()) if written else None
-    except ValueError:
+        found = datetime.fromisoformat(written.upper())
+        return found.astimezone(UTC) if found.tzinfo is not None else found.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        # The first and the last hours of all years are in no year elsewhere.
         return None
-    if found is None:
-        return None
-    return found.astimezone(UTC) if found.tzinfo is not None else found.replace(tzinfo=UTC)

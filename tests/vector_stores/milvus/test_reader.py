@@ -355,7 +355,7 @@ def test_a_database_that_is_not_there(milvus: MilvusEngine) -> None:
 def test_an_answer_that_is_too_large_is_asked_for_in_smaller_parts(
     milvus: MilvusEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("datahub_llmops.vector_stores.milvus.client.MAX_ANSWER_BYTES", 4_000)
+    monkeypatch.setattr("datahub_llmops.vector_stores.milvus.client.MAX_BYTES", 4_000)
     with closing(MilvusGrpcClient(milvus.url, token=ROOT, retries=0)) as calls:
         rows = Rows(calls, DATABASE, "articles", key=("id", True), item="articles")
         pages = list(rows.pages(["tenant"], 300))

@@ -171,6 +171,7 @@ class ServerCatalog(FullCatalog):
         """Every asset within ``hops``, by the server's own count, without the root; and all that it passed."""
         found: dict[str, int] = {}
         passed: set[str] = set()
+        seen: set[str] = set()
         start, total = 0, 1
         while start < total:
             query: dict[str, Any] = {
@@ -185,6 +186,10 @@ class ServerCatalog(FullCatalog):
                 degrees = [str(hop) for hop in range(1, hops + 1)]
                 query["orFilters"] = [{"and": [{"field": "degree", "condition": "EQUAL", "values": degrees}]}]
             page = self._gms.search(_LINEAGE, {"input": query}, "searchAcrossLineage")
+            listed = {asset for asset, _ in page.hits}
+            if len(listed) >= _PAGE and listed <= seen:
+                raise self._gms.endless()
+            seen |= listed
             for asset, degree in page.hits:
                 if degree <= hops and asset != urn:
                     found[asset] = min(degree, found.get(asset, degree))

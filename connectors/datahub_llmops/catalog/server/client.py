@@ -139,8 +139,13 @@ class Gms:
                 entity_types=types, platform=platform, extra_or_filters=either, status=status
             )
         )
+        seen: set[str] = set()
         while part := self._exchange(lambda: list(islice(urns, _SCROLLED))):
-            yield from part
+            fresh = [urn for urn in dict.fromkeys(part) if urn not in seen]
+            if not fresh:
+                raise self.endless()
+            seen.update(fresh)
+            yield from fresh
 
     def config(self) -> Mapping[str, Any]:
         """Read the server's description of itself, including its loaded model plugins.
@@ -183,8 +188,8 @@ class Gms:
             raise CatalogError(f"{self.server}: it refused the query: {_short(str(error))}") from error
         except requests.HTTPError as error:
             raise self._refusal(error.response.status_code, "") from error
-        except ValueError as error:
-            # requests' JSONDecodeError too: a login page, half an answer, garbage.
+        except (ValueError, RecursionError) as error:
+            # requests' JSONDecodeError too: a login page, half an answer, garbage, lists in lists in lists.
             raise self._not_datahub() from error
         except requests.ConnectionError as error:
             raise CatalogError(
@@ -210,6 +215,12 @@ class Gms:
         what = f"it answered {status}" if status else "it refused"
         return CatalogError(
             f"{self.server}: {what}{': ' + _short(message) if message else ''}; see the server's log"
+        )
+
+    def endless(self) -> CatalogError:
+        """Return the error of a listing that gives the same page again."""
+        return CatalogError(
+            f"{self.server}: it gives the same page of a listing again and again; see the server's log"
         )
 
     def _not_datahub(self) -> CatalogError:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
-from urllib.parse import quote
 
 from datahub_llmops.assets.collections import (
     Collection,
@@ -19,6 +18,7 @@ from datahub_llmops.assets.collections import (
 )
 from datahub_llmops.errors import (
     AccessError,
+    ConnectorError,
     DeniedError,
     UnreachableError,
     UnreadableError,
@@ -26,8 +26,9 @@ from datahub_llmops.errors import (
 )
 from datahub_llmops.ingestion.once import Once
 from datahub_llmops.ingestion.sampling import ValueCounter, infer
-from datahub_llmops.net.http import HttpClient
-from datahub_llmops.net.json_values import mapping, mappings, text, whole
+from datahub_llmops.net.http import HttpClient, path_part
+from datahub_llmops.net.json_values import array, mapping, mappings, text, whole
+from datahub_llmops.net.paging import EndlessError, Pages
 from datahub_llmops.vector_stores.chroma.facts import Stored, containers
 
 _API: Final = "/api/v2"
@@ -65,7 +66,7 @@ class ChromaRestReader:
         self._client = client
         self._exact_count = exact_count
         self._tenant = tenant
-        self._base = f"{_API}/tenants/{quote(tenant, safe='')}"
+        self._base = f"{_API}/tenants/{path_part(tenant)}"
         self._fields = tuple(provenance_fields)
         self._max_rows = max_rows
         self._max_values = max_values
@@ -88,9 +89,9 @@ class ChromaRestReader:
         database, collection = name
         server = self._server()
         stored = _parse_collection(
-            name, self._client.get(f"{self._path_of(database)}/collections/{quote(collection, safe='')}")
+            name, self._client.get(f"{self._path_of(database)}/collections/{path_part(collection)}")
         )
-        path = f"{self._path_of(database)}/collections/{quote(stored.identity, safe='')}"
+        path = f"{self._path_of(database)}/collections/{path_part(stored.identity)}"
         count = self._read_count(path) if self._exact_count else None
         return Collection(
             name=name,
@@ -108,7 +109,7 @@ class ChromaRestReader:
         self._client.close()
 
     def _path_of(self, database: str) -> str:
-        return f"{self._base}/databases/{quote(database, safe='')}"
+        return f"{self._base}/databases/{path_part(database)}"
 
     def _read_server(self) -> Container:
         """Describe the server, after checking that it is Chroma."""
@@ -137,25 +138,45 @@ class ChromaRestReader:
 
         Pages are selected by offset: if an item of an earlier page is deleted in the meantime, an existing item falls
         between two pages and would be taken for deleted. So pages overlap by one item, and if that item differs, the
-        listing starts again.
+        listing starts again. Only a page without another item is the last one: a gateway or a quota may shorten others.
+
+        Raises:
+            EndlessError: it has no end. No name of it was yielded.
+            UnreadableError: it kept changing.
         """
-        seen: set[str] = set()
-        for _ in range(_LISTINGS):
-            offset, last = 0, None
-            while True:
-                page = self._read_page(path, offset)
-                if last is not None and (not page or page[0][0] != last):
-                    break
-                for _, name in page:
-                    if name not in seen:
-                        seen.add(name)
-                        yield name
-                if len(page) < _NAMES_A_PAGE:
-                    return
-                offset, last = offset + len(page) - 1, page[-1][0]
-        raise UnreadableError(
+        names: dict[str, None] = {}
+        problem: ConnectorError = UnreadableError(
             f"{self._client.name}: {path} kept changing while it was listed. Run again at a quieter time."
         )
+        try:
+            if any(self._add_names(path, names) for _ in range(_LISTINGS)):
+                yield from names
+                return
+        except EndlessError:
+            raise
+        except ConnectorError as error:
+            problem = error
+        yield from names
+        raise problem
+
+    def _add_names(self, path: str, names: dict[str, None]) -> bool:
+        """Add the names of a listing up to its end; return ``False`` if it changed before."""
+        pages = Pages(f"{self._client.name}: {path}")
+        page = self._read_page(path, 0)
+        names.update((name, None) for _, name in page)
+        if len(page) == 1:
+            # The next page cannot overlap with a single item. It is the same for a server that ignores the offset.
+            return self._read_page(path, 1) in ([], page)
+        offset = 0
+        while len(page) > 1:
+            last = page[-1][0]
+            pages.turn(last)
+            offset += len(page) - 1
+            page = self._read_page(path, offset)
+            if not page or page[0][0] != last:
+                return False
+            names.update((name, None) for _, name in page)
+        return True
 
     def _read_page(self, path: str, offset: int) -> list[tuple[str, str]]:
         """Read one page of a listing as pairs of id and name."""
@@ -174,20 +195,21 @@ class ChromaRestReader:
 
     def _sample(self, path: str) -> tuple[PayloadField, ...]:
         """Infer the fields from the first rows: servers before 1.1 keep no schema."""
-        return infer(row for row in self._read_rows(path, 0, _SAMPLE) if row)
+        return infer(row for row in self._read_rows(path, 0, _SAMPLE, Pages(path)) if row)
 
     def _count_provenance(self, path: str, count: int | None) -> tuple[ProvenanceCount, ...]:
         counter = ValueCounter(self._fields, self._max_values)
         most = self._max_rows if count is None else min(count, self._max_rows)
         wanted = most if self._fields else 0
+        pages = Pages(f"{self._client.name}: {path}/get", most=self._max_rows)
         while counter.rows < wanted:
-            rows = self._read_rows(path, counter.rows, min(_ROWS_A_PAGE, wanted - counter.rows))
+            rows = self._read_rows(path, counter.rows, min(_ROWS_A_PAGE, wanted - counter.rows), pages)
             if not rows:
                 break
             counter.add_rows(rows)
         return counter.result(count)
 
-    def _read_rows(self, path: str, offset: int, limit: int) -> list[Mapping[str, Any] | None]:
+    def _read_rows(self, path: str, offset: int, limit: int, pages: Pages) -> list[Mapping[str, Any] | None]:
         """Read the payload of rows in the order of insertion. What ``uris=`` wrote becomes the field ``uri``."""
         include = ["metadatas", "uris"] if "uri" in self._fields else ["metadatas"]
         body = {"include": include, "limit": limit, "offset": offset}
@@ -195,6 +217,9 @@ class ChromaRestReader:
         rows = answer.get("metadatas")
         if not isinstance(rows, list):
             raise self._client.unexpected(f"{path}/get")
+        ids = array(answer.get("ids"))
+        if ids:
+            pages.turn(ids[0])
         uris = answer.get("uris")
         if isinstance(uris, list) and len(uris) == len(rows):
             return [
@@ -214,7 +239,7 @@ def _parse_collection(name: Name, answer: object) -> Stored:
     return Stored(
         identity=identity,
         name=name,
-        dimension=dimension if isinstance(dimension, int) else None,
+        dimension=whole(dimension),
         schema=mapping(spec.get("schema")),
         configuration=mapping(spec.get("configuration_json")),
         metadata=mapping(spec.get("metadata")),

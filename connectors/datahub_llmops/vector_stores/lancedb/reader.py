@@ -27,6 +27,7 @@ from datahub_llmops.errors import (
 )
 from datahub_llmops.ingestion.sampling import provenance_paths, text_path
 from datahub_llmops.net.attempts import Breaker, within
+from datahub_llmops.net.paging import Pages
 from datahub_llmops.vector_stores.lancedb.facts import Index, Table, index_of, moment_of
 from datahub_llmops.vector_stores.lancedb.rows import Rows
 
@@ -174,12 +175,14 @@ class LanceReader:
         ask = self._db.list_tables if what == "tables" else self._db.list_namespaces
         found: list[str] = []
         token: str | None = None
+        pages = Pages(f"LanceDB at {self._shown}: the list of {what}")
         while True:
             page = ask(namespace_path=list(space) or None, limit=_NAMES_A_PAGE, page_token=token)
             found += page.tables if what == "tables" else page.namespaces
-            if not page.page_token or page.page_token == token:
-                return sorted(set(found))
             token = page.page_token
+            if not token:
+                return sorted(set(found))
+            pages.turn(token)
 
     def _open(self, name: Name) -> Any:
         # Lance does not use the options of the connection for a table in a namespace.

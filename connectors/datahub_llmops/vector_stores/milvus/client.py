@@ -20,8 +20,8 @@ from google.protobuf.message import Message
 
 from datahub_llmops.errors import DeniedError, UnreachableError, UnreadableError, VanishedError
 from datahub_llmops.net.attempts import Attempts, Deadline, Failure, Success
+from datahub_llmops.net.body import MAX_BYTES
 from datahub_llmops.net.connections import parse_url
-from datahub_llmops.net.http import MAX_ANSWER_BYTES
 from datahub_llmops.vector_stores.milvus.protobuf import common_pb2, milvus_pb2, milvus_pb2_grpc
 
 PORT: Final = 19530
@@ -115,7 +115,7 @@ class MilvusGrpcClient:
     def _open_channel(self) -> _Link:
         """Open a channel. gRPC itself takes a proxy from the environment, and respects NO_PROXY."""
         options = [
-            ("grpc.max_receive_message_length", MAX_ANSWER_BYTES),
+            ("grpc.max_receive_message_length", MAX_BYTES),
             # Otherwise a new channel to the same server gets the same connection, even a broken one.
             ("grpc.use_local_subchannel_pool", 1),
         ]
@@ -228,7 +228,7 @@ class MilvusGrpcClient:
         if code == grpc.StatusCode.RESOURCE_EXHAUSTED and "larger than max" in details:
             return Failure(
                 error=TooLargeError,
-                what=f"the answer is larger than {MAX_ANSWER_BYTES} bytes. Find out what is so large",
+                what=f"the answer is larger than {MAX_BYTES} bytes. Find out what is so large",
             )
         if code == grpc.StatusCode.RESOURCE_EXHAUSTED:
             return Failure(error=UnreadableError, what="too many requests. Lower max_workers", again=True)

@@ -9,11 +9,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 
 from datahub_llmops.assets.collections import FieldType, PayloadField, Vector
-from datahub_llmops.net.json_values import mapping, mappings, plain, text
+from datahub_llmops.net.json_values import mapping, mappings, plain, text, utc, written_whole
 
 DYNAMIC: Final = "$meta"
 """The hidden column in which Milvus keeps fields that the schema does not declare."""
@@ -108,8 +108,8 @@ class Description:
     @property
     def created(self) -> datetime | None:
         """Time of creation by the server's clock, which is in milliseconds shifted by 18 bits."""
-        stamp = _number(self.info.get("created_timestamp"))
-        return datetime.fromtimestamp((stamp >> 18) / 1000, tz=UTC) if stamp else None
+        stamp = written_whole(self.info.get("created_timestamp"))
+        return utc((stamp >> 18) / 1000) if stamp else None
 
     @property
     def aliases(self) -> tuple[str, ...]:
@@ -135,7 +135,7 @@ class Description:
         index_type = text(index.get("index_type"))
         return Vector(
             name=_build_path(prefix, name),
-            dimension=_number(_pairs(item.get("type_params")).get("dim")),
+            dimension=written_whole(_pairs(item.get("type_params")).get("dim")),
             metric=text(index.get("metric_type")),
             index_type=index_type,
             index_parameters={**_index_parameters(index), **_function_parameters(function)},
@@ -241,7 +241,7 @@ class Description:
 
 def row_count(stats: object) -> int | None:
     """Return the rows written, including deleted ones, from ``GetCollectionStatisticsResponse.stats``."""
-    return _number(_pairs(stats).get("row_count"))
+    return written_whole(_pairs(stats).get("row_count"))
 
 
 def _build_field(item: Mapping[str, Any], prefix: str) -> PayloadField:
@@ -286,11 +286,6 @@ def _pairs(value: object) -> dict[str, str]:
     """Return a list of Milvus' ``KeyValuePair`` as a dictionary."""
     pairs = ((text(item.get("key")), item.get("value")) for item in mappings(value))
     return {key: str(value) for key, value in pairs if key and value not in (None, "")}
-
-
-def _number(value: object) -> int | None:
-    written = str(value) if value is not None else ""
-    return int(written) if written.isascii() and written.isdecimal() else None
 
 
 def _flatten(params: Mapping[str, str]) -> dict[str, str]:

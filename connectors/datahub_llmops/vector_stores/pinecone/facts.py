@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from datahub_llmops.assets.collections import Container, FieldType, PayloadField, Vector
 from datahub_llmops.ingestion.sampling import described
-from datahub_llmops.net.json_values import mapping, plain, text, whole
+from datahub_llmops.net.json_values import mapping, plain, text, written_whole
 
 DEFAULT_NAMESPACE: Final = "__default__"
 """Name of the unnamed namespace in requests and URNs; counts still list it with an empty name."""
@@ -65,7 +65,7 @@ def number(value: object) -> int | None:
     >>> number(20000), number("20000"), number("many"), number(None)
     (20000, 20000, None, None)
     """
-    found = int(value) if isinstance(value, str) and value.isdecimal() else whole(value)
+    found = written_whole(value)
     return found if found is not None and found >= 0 else None
 
 

@@ -29,8 +29,10 @@ from datahub_llmops.errors import (
     VanishedError,
 )
 from datahub_llmops.ingestion.sampling import ValueCounter, infer, text_path
-from datahub_llmops.net.http import HttpClient, split_for_urls
+from datahub_llmops.net.connections import parse_url
+from datahub_llmops.net.http import HttpClient, path_part, split_for_urls
 from datahub_llmops.net.json_values import mapping, text
+from datahub_llmops.net.paging import Pages
 from datahub_llmops.vector_stores.pinecone.facts import (
     Index,
     Namespace,
@@ -46,6 +48,8 @@ _NAMESPACES_A_PAGE: Final = 100
 _IDS_A_PAGE: Final = 100
 _BYTES_OF_IDS: Final = 6_000
 """Ids of one fetch are part of its URL, whose length servers limit."""
+_DOMAIN: Final = "pinecone.io"
+"""The domain of every host of the service."""
 _SAMPLE: Final = 1_000
 _NOT_FOUND: Final = 5
 """A code of gRPC, which the hosts of the indexes use in their answers."""
@@ -193,7 +197,7 @@ class PineconeReader:
             known = self._opened.get(name)
         if known is not None:
             return known
-        described = parse_index(self._client.get(f"/indexes/{quote(name, safe='')}"))
+        described = parse_index(self._client.get(f"/indexes/{path_part(name)}"))
         if described is None or described.name != name:
             raise UnreadableError(
                 f"{self._client.name}: the answer about {name!r} is not an index of that name."
@@ -231,15 +235,30 @@ class PineconeReader:
                 "when it is ready, or leave it out by index_pattern."
             )
         address = host if "://" in host else f"https://{host}"
-        if not address.startswith("https:") and not self._client.is_plain:
+        if problem := self._find_problem(address):
             raise UnreadableError(
-                f"{self._client.name}: the host of the index {found.name} is not https, so the key was not sent to it."
-            )
-        if urlsplit(address).username is not None:
-            raise UnreadableError(
-                f"{self._client.name}: the host of the index {found.name} contains credentials, so it was not called."
+                f"{self._client.name}: the host of the index {found.name} {problem}, so the key was not sent to it."
             )
         return self._client.at(address)
+
+    def _find_problem(self, address: str) -> str | None:
+        """Return why the key must not go to the host of an index, or ``None``.
+
+        The control plane names the host. A wrong one could make the key go anywhere, so it has to belong to Pinecone or
+        to the server in the recipe.
+        """
+        try:
+            origin, _, login = parse_url(self._client.system, address)
+        except UnreachableError:
+            return "is no address"
+        if login is not None:
+            return "contains credentials"
+        if not origin.startswith("https:") and not self._client.is_plain:
+            return "is not https"
+        named, own = (urlsplit(url).hostname or "" for url in (origin, f"//{self._client.server}"))
+        if not any(named == host or named.endswith(f".{host}") for host in (_DOMAIN, own)):
+            return "belongs neither to pinecone.io nor to the url of the recipe"
+        return None
 
     def _read_stats(self, found: Index, client: HttpClient) -> Stats:
         counted = parse_stats(client.post("/describe_index_stats", {}, reads=True))
@@ -257,7 +276,7 @@ class PineconeReader:
 
     def _is_gone(self, name: str) -> bool:
         try:
-            self._client.get(f"/indexes/{quote(name, safe='')}")
+            self._client.get(f"/indexes/{path_part(name)}")
         except VanishedError:
             return True
         except ConnectorError:
@@ -298,7 +317,7 @@ class PineconeReader:
     def _read_rows(self, opened: _Opened, name: str) -> Iterator[list[Mapping[str, Any]]]:
         left = self._sample_rows
         documents = opened.index.holds_documents
-        path = f"/namespaces/{quote(name, safe='')}/documents"
+        path = f"/namespaces/{path_part(name)}/documents"
         if documents:
             pages = self._read_pages(opened.client, f"{path}/list", {"limit": _IDS_A_PAGE}, "documents")
         else:
@@ -343,6 +362,7 @@ class PineconeReader:
     ) -> Iterator[list[Any]]:
         """Yield the entries under ``key`` page by page. Documents are listed by a POST, everything else by a GET."""
         token: str | None = None
+        pages = Pages(f"{client.name}: {path}")
         while True:
             if key == "documents":
                 body = query if token is None else {**query, "pagination_token": token}
@@ -355,12 +375,10 @@ class PineconeReader:
             if not isinstance(page, list):
                 raise client.unexpected(path)
             yield page
-            following = text(mapping(answer.get("pagination")).get("next"))
-            if following is None:
+            token = text(mapping(answer.get("pagination")).get("next"))
+            if token is None:
                 return
-            if following == token:
-                raise UnreadableError(f"{client.name}: {path} returns the same page again.")
-            token = following
+            pages.turn(token)
 
     def _add_cost(self, answer: Mapping[str, Any]) -> None:
         usage = mapping(answer.get("usage"))
@@ -369,4 +387,5 @@ class PineconeReader:
 
 
 def _as_parameter(key: str) -> str:
-    return f"&ids={quote(key, safe='')}"
+    # Half of a surrogate pair cannot be sent; no record has one in its id.
+    return f"&ids={quote(key, safe='', errors='replace')}"

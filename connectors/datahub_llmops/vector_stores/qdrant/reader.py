@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
-from urllib.parse import quote
 
 from datahub_llmops.assets.collections import Collection, Container, Name, ProvenanceCount
 from datahub_llmops.errors import UnreachableError, UnreadableError, VanishedError
@@ -19,8 +18,9 @@ from datahub_llmops.ingestion.sampling import (
     provenance_paths,
     text_path,
 )
-from datahub_llmops.net.http import HttpClient
+from datahub_llmops.net.http import HttpClient, path_part
 from datahub_llmops.net.json_values import is_since, mapping, mappings, text, whole
+from datahub_llmops.net.paging import Pages
 from datahub_llmops.vector_stores.qdrant.facts import CollectionInfo, json_path, shard_keys
 
 _SAMPLE: Final = 100
@@ -106,7 +106,7 @@ class QdrantReader:
                 f"{self._client.name}: a collection named {name[0]!r} has no URL. Create an alias, "
                 "copy it under another name, or filter it out by collection_pattern."
             )
-        return f"/collections/{quote(name[0], safe='')}"
+        return f"/collections/{path_part(name[0])}"
 
     def _read_server(self) -> Container:
         """Describe the server, after checking that it is Qdrant."""
@@ -225,12 +225,14 @@ class QdrantReader:
         counter = ValueCounter(paths, self._max_values)
         wanted = _payload_paths(paths)
         offset: object = None
+        pages = Pages(f"{self._client.name}: {base}/points/scroll", most=self._max_rows)
         while paths and counter.rows < self._max_rows:
             limit = min(_ROWS_A_PAGE, found.largest_limit or _ROWS_A_PAGE, self._max_rows - counter.rows)
             rows, offset = self._read_page(base, limit, offset, wanted)
             counter.add_rows(rows)
             if offset is None or not rows:
                 break
+            pages.turn(offset)
         return counter.result(counter.rows if offset is None else count)
 
 

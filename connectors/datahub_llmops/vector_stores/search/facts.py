@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 
 from datahub_llmops.assets.collections import FieldType, PayloadField, Vector
 from datahub_llmops.assets.platforms import find
 from datahub_llmops.ingestion.sampling import described, text_path
-from datahub_llmops.net.json_values import mapping, plain, text, whole
+from datahub_llmops.net.json_values import mapping, plain, text, utc, whole, written_whole
 
 _TYPES: Final[Mapping[str, FieldType]] = {
     **dict.fromkeys(("byte", "integer", "long", "short", "unsigned_long", "token_count"), "integer"),
@@ -200,12 +200,12 @@ class Index:
     @property
     def largest_page(self) -> int:
         """The number of documents that one search may return."""
-        return _number(self._settings.get("max_result_window")) or 10_000
+        return written_whole(self._settings.get("max_result_window")) or 10_000
 
     @property
     def created(self) -> datetime | None:
-        millis = _number(self._settings.get("creation_date"))
-        return datetime.fromtimestamp(millis / 1000, tz=UTC) if millis else None
+        millis = written_whole(self._settings.get("creation_date"))
+        return utc(millis / 1000) if millis else None
 
     @property
     def aliases(self) -> list[str]:
@@ -348,8 +348,3 @@ def _name_encoder(encoder: str) -> str | None:
 def _has_unmapped(spec: Mapping[str, Any]) -> bool:
     """Whether it holds unmapped fields. The engine writes ``false`` as a string or as JSON's own."""
     return spec.get("enabled") is False or plain(spec.get("dynamic")) in ("false", "runtime")
-
-
-def _number(value: object) -> int | None:
-    """Return a number; settings contain them as text."""
-    return int(value) if isinstance(value, str) and value.isdecimal() else whole(value)

@@ -18,7 +18,7 @@ from datahub_llmops.errors import DeniedError, UnreachableError, UnreadableError
 from datahub_llmops.ingestion.once import Once
 from datahub_llmops.ingestion.sampling import ValueCounter, provenance_paths
 from datahub_llmops.net.http import HttpClient, split_for_urls
-from datahub_llmops.net.json_values import mapping, mappings, text, whole
+from datahub_llmops.net.json_values import mapping, mappings, strings, text, whole
 from datahub_llmops.vector_stores.search.facts import (
     Countable,
     Index,
@@ -57,7 +57,7 @@ ELASTICSEARCH: Final = Product(name="Elasticsearch", source="llm-elasticsearch",
 
 def absent(status: int, answer: object) -> bool:
     """Whether the engine itself says that an index, or an inference endpoint, does not exist."""
-    return status == 404 and mapping(mapping(answer).get("error")).get("type") in _GONE
+    return status == 404 and text(mapping(mapping(answer).get("error")).get("type")) in _GONE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,7 +190,7 @@ class SearchReader:
             name, attributes = text(entry.get("name")), entry.get("attributes")
             if name is None or not isinstance(attributes, list):
                 raise self._client.unexpected(path)
-            if not entry.get("data_stream") and not {"hidden", "system"} & set(attributes):
+            if not entry.get("data_stream") and not {"hidden", "system"} & set(strings(attributes)):
                 found.append(_Listed(name=name, described_by=name, closed="closed" in attributes))
         for entry in mappings(streams):
             name, backing = text(entry.get("name")), entry.get("backing_indices")
@@ -283,7 +283,7 @@ class SearchReader:
             ) from None
         # Older servers write `models`, and some of them return only the endpoint.
         listed = answer.get("endpoints") or answer.get("models")
-        return model_of(mapping(listed[0]) if isinstance(listed, list) else answer)
+        return model_of(mapping(listed[0]) if isinstance(listed, list) and listed else answer)
 
     def _search(self, name: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
         path = f"/{_quote(name)}/_search"

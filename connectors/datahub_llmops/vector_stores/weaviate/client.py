@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
-from urllib.parse import quote
 
 from datahub_llmops.assets.collections import Container
 from datahub_llmops.errors import DeniedError, UnreachableError, VanishedError
 from datahub_llmops.ingestion.once import Once
-from datahub_llmops.net.http import HttpClient
-from datahub_llmops.net.json_values import is_since, mapping, mappings, text, whole
+from datahub_llmops.net.http import HttpClient, path_part
+from datahub_llmops.net.json_values import array, is_since, mapping, mappings, text, whole
 from datahub_llmops.vector_stores.weaviate.facts import CollectionSchema
 from datahub_llmops.vector_stores.weaviate.queries import (
     Ask,
@@ -93,7 +92,7 @@ class WeaviateServer:
 
     def tenants(self, collection: str) -> dict[str, bool]:
         """Return for each tenant, sorted by name, whether it is active."""
-        path = f"/v1/schema/{quote(collection, safe='')}/tenants"
+        path = f"/v1/schema/{path_part(collection)}/tenants"
         listed = self._client.get(path)
         if not isinstance(listed, list):
             raise self.unexpected(path)
@@ -111,13 +110,13 @@ class WeaviateServer:
 
         ``None`` if a shard is loaded on no node, so that its objects are not counted.
         """
-        path = f"/v1/nodes/{quote(collection, safe='')}"
+        path = f"/v1/nodes/{path_part(collection)}"
         nodes = mapping(self._client.get(path, {"output": "verbose"})).get("nodes")
         if not isinstance(nodes, list):
             raise self.unexpected(path)
         # A shard is reported by each node that has a replica of it.
         counts: dict[str, int] = {}
-        for shard in (mapping(shard) for node in map(mapping, nodes) for shard in node.get("shards") or ()):
+        for shard in (mapping(shard) for node in map(mapping, nodes) for shard in array(node.get("shards"))):
             name, count = text(shard.get("name")), whole(shard.get("objectCount"))
             if name is None or text(shard.get("class")) not in (None, collection):
                 continue

@@ -11,6 +11,7 @@ from datahub_llmops.assets.collections import Collection, Name, ProvenanceCount
 from datahub_llmops.errors import ConnectorError, UnreachableError, UnreadableError, VanishedError
 from datahub_llmops.ingestion.sampling import ValueCounter, provenance_paths
 from datahub_llmops.net.json_values import mapping, text
+from datahub_llmops.net.paging import Pages
 from datahub_llmops.vector_stores.weaviate.client import WeaviateServer
 from datahub_llmops.vector_stores.weaviate.facts import can_be_provenance, read_dimensions
 from datahub_llmops.vector_stores.weaviate.queries import Ask, parse_value
@@ -197,13 +198,15 @@ class WeaviateReader:
     def _scan(self, collection: str, tenant: str | None, counter: ValueCounter) -> bool:
         """Count in one tenant, and return whether the end of it was reached."""
         after: str | None = None
+        pages = Pages(f"{self._server.name}: /v1/objects", most=self._max_rows)
         while counter.rows < self._max_rows:
             limit = min(_ROWS_A_PAGE, self._max_rows - counter.rows)
             found = self._server.objects(collection, tenant, limit, after=after)
             counter.add_rows(mapping(item.get("properties")) for item in found)
-            if len(found) < limit:
+            if not found:
                 return True
             after = text(found[-1].get("id"))
             if after is None:
                 raise self._server.unexpected("/v1/objects")
+            pages.turn(after)
         return False
