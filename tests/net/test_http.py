@@ -181,7 +181,21 @@ def test_retry_after_may_be_a_date(stub: Stub) -> None:
     assert stub.count() == 1
 
 
-@pytest.mark.parametrize("asked", ["3600", "nonsense", "-1"])
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "3600",
+        "nonsense",
+        "-1",
+        "9" * 5_000,
+        "1e9",
+        "Mon, 01 Jan 99999999999 00:00:00 GMT",
+        "Mon, 01 Jan 2024 00:00:00 +99999999999999999999",
+        "Wed, 21 Oct 9999 07:28:00 -2359",
+        "Mon, 01 Jan 0001 00:00:00 +2359",
+        "Mon, 99 Jan 2024 99:99:99 GMT",
+    ],
+)
 def test_retry_after_beyond_the_deadline_or_wrong_does_not_hang(stub: Stub, asked: str) -> None:
     stub.retry_after = asked
     stub.fail("429")
@@ -450,6 +464,20 @@ def test_a_proxy_that_is_down_or_of_another_kind_is_named(monkeypatch: pytest.Mo
     monkeypatch.setenv("http_proxy", f"socks5://user:{SECRET}@127.0.0.1:1")
     with pytest.raises(UnreachableError, match="not an HTTP proxy") as caught:
         client("http://shelf.invalid")
+    assert SECRET not in everything(caught.value)
+
+
+@pytest.mark.parametrize(
+    "address", ["http://[::1", "http://user:{}@[::1", "http://host:99999999", "http://u:{}@h:x"]
+)
+def test_an_address_of_a_proxy_that_cannot_be_read_is_named(
+    monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.setenv("https_proxy", address.format(SECRET))
+    with pytest.raises(UnreachableError, match="_PROXY") as caught:
+        client("https://shelf.invalid", timeout=1.0, retries=0).get("/items")
     assert SECRET not in everything(caught.value)
 
 

@@ -20,6 +20,7 @@ from datahub_llmops.catalog.labels import Label, labels_in
 from datahub_llmops.catalog.protocol import Aspect, FullCatalog, Node
 from datahub_llmops.cli.render import Labels, headline, kind
 from datahub_llmops.net.json_values import array, mapping, objects, text
+from datahub_llmops.net.shown import clean
 
 _SQL: Final = (("viewProperties", "viewLogic"), ("dataTransformLogic", "transforms"))
 _SHOWN_NEIGHBOURS: Final = 8

@@ -78,7 +78,7 @@ def parse_json(content: bytes) -> Json:
 
 def _holds_more_values(content: bytes, most: int) -> bool:
     """Whether there are more values than ``most``. Every value follows a bracket or a comma."""
-    if content.count(b",") + content.count(b"[") + content.count(b"{") <= most:
+    if len(content) <= most or content.count(b",") + content.count(b"[") + content.count(b"{") <= most:
         return False
     # Commas in texts count for nothing, and telling them apart takes time: only for what has very many.
     count = 0

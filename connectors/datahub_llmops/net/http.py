@@ -357,7 +357,7 @@ def path_part(name: str) -> str:
         return quote(name, safe="")
     except UnicodeEncodeError:
         raise UnreadableError(
-            f"a name cannot be written in a URL, because it is not valid Unicode: {ascii(name[:100])}. Rename it, or "
+            f"a name cannot be written in a URL, because it is not valid Unicode: {name[:100]!a}. Rename it, or "
             "filter it out"
         ) from None
 

@@ -55,8 +55,9 @@ def whole(value: object) -> int | None:
     >>> whole(3), whole(True), whole(2**63), whole(-(2**63))
     (3, None, None, -9223372036854775808)
     """
-    is_whole = isinstance(value, int) and not isinstance(value, bool)
-    return value if is_whole and -(2**63) <= value < 2**63 else None
+    if not isinstance(value, int) or isinstance(value, bool):
+        return None
+    return value if -(2**63) <= value < 2**63 else None
 
 
 def written_whole(value: object) -> int | None:
@@ -65,8 +66,9 @@ def written_whole(value: object) -> int | None:
     >>> written_whole("20000"), written_whole(20000), written_whole("many"), written_whole("9" * 5000)
     (20000, 20000, None, None)
     """
-    is_text = isinstance(value, str) and len(value) <= _LONGEST_NUMBER and value.isdecimal()
-    return whole(int(value)) if is_text else whole(value)
+    if not isinstance(value, str):
+        return whole(value)
+    return whole(int(value)) if len(value) <= _LONGEST_NUMBER and value.isdecimal() else None
 
 
 def utc(seconds: float) -> datetime | None:

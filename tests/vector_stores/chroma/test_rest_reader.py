@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,12 @@ from datahub_llmops.assets.collections import (
     ProvenanceCount,
     Vector,
 )
-from datahub_llmops.errors import AccessError, VanishedError
+from datahub_llmops.errors import AccessError, UnreadableError, VanishedError
 from datahub_llmops.ingestion.reader import Reader
+from datahub_llmops.net import paging
 from datahub_llmops.net.http import HttpClient
 from datahub_llmops.testing import OpenReader, StoreContract
+from datahub_llmops.vector_stores.chroma import rest_reader as rest_reader_module
 from datahub_llmops.vector_stores.chroma.file_reader import ChromaFileReader
 from datahub_llmops.vector_stores.chroma.rest_reader import ChromaRestReader, absent
 from datahub_llmops.vector_stores.chroma.source import ChromaSource
@@ -386,6 +389,63 @@ class TestListingOverRest:
         ):
             listed = [name[1] for name in reader.names() if isinstance(name, tuple)]
         assert sorted(listed) == ["a", *names]
+
+    @pytest.mark.parametrize("cap", [1, 2, 7, 50, 99])
+    def test_a_short_page_is_not_the_last_one(self, cap: int) -> None:
+        """A gateway or a quota may give fewer items than were asked for."""
+        names = [f"c{n:04d}" for n in range(80)]
+        whole = self.answer(lambda page: names)
+
+        def capped(call: Call) -> Reply:
+            reply: Reply = whole(call)
+            if not call.path.endswith("/collections"):
+                return reply
+            return answer_json(json.loads(reply.body)[:cap])
+
+        with Stub(capped) as stub, closing(rest_reader(stub.url)) as reader:
+            listed = list(reader.names())
+        if cap > 1:
+            assert listed == [("db", name) for name in names]
+        else:
+            # Pages of one item cannot overlap: nothing is listed as if it were all.
+            assert any(not isinstance(entry, tuple) for entry in listed)
+
+    @pytest.mark.parametrize("is_new", [True, False])
+    def test_a_listing_without_end_is_unlisted(self, monkeypatch: pytest.MonkeyPatch, is_new: bool) -> None:
+        monkeypatch.setattr(rest_reader_module, "Pages", partial(paging.Pages, most=20))
+
+        def answer(call: Call) -> Reply:
+            if not call.path.endswith("/collections"):
+                other: Reply = whole(call)
+                return other
+            start = int(call.query["offset"][0])
+            numbers = range(start, start + 100)
+            names = [f"c{n if is_new or n % 99 else n % 297}" for n in numbers]
+            return answer_json([{"id": name, "name": name} for name in names])
+
+        whole = self.answer(lambda page: [])
+        with Stub(answer) as stub, closing(rest_reader(stub.url)) as reader:
+            (only,) = reader.names()
+        assert not isinstance(only, tuple)
+        assert only.name == ("db",)
+        assert ("more than 20 pages" if is_new else "same page again") in str(only.error)
+
+    def test_rows_that_come_again_are_no_more_rows(self) -> None:
+        def answer(call: Call) -> Reply:
+            if call.path.endswith("/heartbeat"):
+                return answer_json({"nanosecond heartbeat": 1})
+            if call.path.endswith("/get"):
+                return answer_json({"ids": ["1"], "metadatas": [{"source": "s3://b/1"}]})
+            if call.path.endswith("/count"):
+                return answer_json(50)
+            return answer_json({"id": "c", "name": "docs"})
+
+        with (
+            Stub(answer) as stub,
+            closing(rest_reader(stub.url)) as reader,
+            pytest.raises(UnreadableError, match="same page again"),
+        ):
+            reader.read(("db", "docs"))
 
     def test_a_listing_that_never_rests_is_unlisted(self) -> None:
         names = [f"c{n:04d}" for n in range(350)]

@@ -418,6 +418,61 @@ class TestKey:
         with closing(open_at(service.url, private=True)) as reader:
             assert list(reader.names()) == NAMES
 
+    @pytest.mark.parametrize(
+        ("host", "problem"),
+        [
+            ("http://127.0.0.2:9/latest/meta-data", "belongs neither"),
+            ("169.254.169.254", "belongs neither"),
+            ("docs.pinecone.io.evil.example", "belongs neither"),
+            ("evilpinecone.io", "belongs neither"),
+            ("http://127.0.0.2@127.0.0.1", "credentials"),
+            ("http://[::ffff:127.0.0.2]:1", "belongs neither"),
+            ("127.0.0.2\r\nX: y", "no address"),
+            ("file:///etc/passwd", "no address"),
+            ("ftp://x", "no address"),
+            ("http://[::1", "no address"),
+            ("//x", "no address"),
+        ],
+    )
+    def test_it_goes_to_no_other_host(self, service: PineconeService, host: str, problem: str) -> None:
+        service.indexes["docs"].more = {"host": host}
+        with closing(open_at(service.url)) as reader:
+            entries = list(reader.names())
+        (failed,) = (entry for entry in entries if isinstance(entry, FailedListing))
+        assert failed.name == ("docs",)
+        assert problem in str(failed.error)
+        assert not any(call.path.startswith("/hosts/docs") for call in service.calls)
+
+    @pytest.mark.parametrize(
+        "host",
+        ["docs-abc.svc.aped-4627-b74a.pinecone.io", "docs.svc.private.x.pinecone.io:443", "pinecone.invalid"],
+    )
+    def test_it_goes_to_the_vendors_hosts_and_to_that_of_the_recipe(self, host: str) -> None:
+        client = HttpClient(system="Pinecone", base_url="https://pinecone.invalid", headers={"Api-Key": KEY})
+        with closing(PineconeReader(client)) as reader:
+            assert reader._find_problem(f"https://{host}") is None
+
+
+class TestEndless:
+    @pytest.mark.parametrize(("path", "key"), [("/namespaces", "namespaces"), ("/vectors/list", "vectors")])
+    def test_pages_in_a_circle_are_left(self, service: PineconeService, path: str, key: str) -> None:
+        whole = service.answer
+
+        def answer(call: Call) -> Reply:
+            if not (call.path.startswith("/hosts/docs") and call.path.endswith(path)):
+                return whole(call)
+            token = call.query.get("paginationToken", ["A"])[0]
+            return answer_json({key: [], "pagination": {"next": "B" if token == "A" else "A"}})
+
+        service.answer = answer
+        with closing(open_at(service.url)) as reader:
+            names = list(reader.names())
+            if key == "namespaces":
+                assert [entry.name for entry in names if isinstance(entry, FailedListing)] == [("docs",)]
+            else:
+                with pytest.raises(UnreadableError, match="same page again"):
+                    reader.read(next(name for name in names if isinstance(name, tuple) and name[0] == "docs"))
+
 
 class TestGone:
     def test_an_index_that_is_deleted_while_it_is_listed(self, service: PineconeService) -> None:

@@ -345,6 +345,24 @@ def test_an_answer_of_another_shape_is_no_empty_store(path: str, answer: object)
         list(reader.names()) if path == "/collections" else reader.read(("docs",))
 
 
+@pytest.mark.parametrize("following", [1, "a", {"a": 1}, [1], 1.5])
+def test_a_scroll_that_leads_back_ends(qdrant_server: Stub, following: object) -> None:
+    whole = qdrant_server.answer
+
+    def answer(call: Call) -> Reply:
+        if not call.path.endswith("/scroll"):
+            return whole(call)
+        points = [{"id": 1, "payload": {"path": "/kb/a.md"}}]
+        return answer_json({"status": "ok", "result": {"points": points, "next_page_offset": following}})
+
+    with (
+        Stub(answer) as stub,
+        closing(reader_of(stub.url, provenance_fields=("path",))) as reader,
+        pytest.raises(UnreadableError, match=r"same page again|mark of the next page"),
+    ):
+        reader.read(("articles",))
+
+
 @pytest.mark.parametrize("place", ["/points/count", "/facet", "/points/scroll"])
 def test_an_odd_answer_in_the_middle_is_no_fact(
     qdrant_engine: QdrantEngine, qdrant_server: Stub, place: str
