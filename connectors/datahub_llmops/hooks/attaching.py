@@ -129,6 +129,20 @@ HOOKS: Final = (
     ("langchain_core.vectorstores.base", "VectorStore", "langchain.writes", "hook_stores"),
     ("llama_index.core.instrumentation", "", "llamaindex.handlers", "attach"),
     ("llama_index.core.vector_stores.types", "BasePydanticVectorStore", "llamaindex.stores", "hook_stores"),
+    ("llama_index.core.base.response.schema", "StreamingResponse", "llamaindex.streams", "hook_response"),
+    (
+        "llama_index.core.base.response.schema",
+        "AsyncStreamingResponse",
+        "llamaindex.streams",
+        "hook_response",
+    ),
+    (
+        "llama_index.core.chat_engine.types",
+        "StreamingAgentChatResponse",
+        "llamaindex.streams",
+        "hook_response",
+    ),
+    ("llama_index.core.indices.base", "BaseIndex", "llamaindex.stores", "hook_indexes"),
     ("llama_index.core.indices.vector_store.base", "VectorStoreIndex", "llamaindex.stores", "hook_index"),
     ("llama_index.core.ingestion.pipeline", "IngestionPipeline", "llamaindex.stores", "hook_pipeline"),
 )

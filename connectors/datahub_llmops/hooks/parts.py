@@ -31,6 +31,7 @@ class Answer:
         "error",
         "explicit",
         "framework",
+        "other_framework",
         "parts",
         "query",
         "root",
@@ -50,6 +51,7 @@ class Answer:
         self.application = application
         self.version = version
         self.framework = framework
+        self.other_framework: str | None = None
         self.explicit = explicit
         self.weight = weight
         self.ended: float | None = None

@@ -15,16 +15,36 @@ _cached: Final[dict[int, RetrieverInfo]] = {}
 class RetrieverInfo:
     """Class and name of a retriever, facts about it, the store behind it and the model that embeds its queries."""
 
-    __slots__ = ("_inner", "_ref", "_values", "embedding", "facts", "index", "named", "raw", "store")
+    __slots__ = (
+        "_elsewhere",
+        "_inner",
+        "_ref",
+        "_values",
+        "embedding",
+        "facts",
+        "index",
+        "named",
+        "raw",
+        "store",
+    )
 
     def __init__(self, facts: Metadata, store: Any) -> None:
         self.named: Metadata = {key: facts.pop(key) for key in ("class", "name") if key in facts}
+        self._elsewhere: Metadata | None = None
         self.facts = facts
         self.store = store
         self.embedding: Metadata | None = None
         self.raw: Metadata | None = None
         """The identity of the store from which ``index`` was built."""
         self.index: Metadata = {}
+
+    def named_in(self, other: str | None, framework: str) -> Metadata:
+        """Return class and name, with the retriever's ``framework`` in an answer of the ``other``."""
+        if other == framework:
+            return self.named
+        if self._elsewhere is None:
+            self._elsewhere = {**self.named, "framework": framework}
+        return self._elsewhere
 
     def cache(self, retriever: Any, inner: object) -> None:
         """Use this again while the attributes are the same objects and ``inner`` is equal.

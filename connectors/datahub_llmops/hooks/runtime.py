@@ -62,9 +62,12 @@ current_job: Final[ContextVar[Job | None]] = ContextVar("datahub_llmops_job", de
 indexing_facts: Final[ContextVar[tuple[dict[str, Any], dict[str, Any] | None] | None]] = ContextVar(
     "datahub_llmops_indexing", default=None
 )
-"""Facts and embedding model that only the caller of a store knows (LlamaIndex)."""
-waiting_stream: Final[ContextVar[Answer | Skipped | None]] = ContextVar("datahub_llmops_stream", default=None)
-"""The LlamaIndex answer whose stream has not been consumed yet; ``Skipped`` if there are several."""
+"""Facts and embedding model that only the caller of a store knows (LlamaIndex). Set while an index is written."""
+read_stream: Final[ContextVar[Any]] = ContextVar("datahub_llmops_stream", default=None)
+"""The span of the LlamaIndex stream whose next token is being made; what runs meanwhile belongs to its answer."""
+
+enclosing: Final[dict[str, Callable[[], tuple[Answer | Skipped, Part | None] | None]]] = {}
+"""By framework, what finds the answer that runs in this context, and the retrieval or model call around us."""
 
 
 def start(new: Settings) -> Recorder:
@@ -123,19 +126,37 @@ def _mark_span(answer: Answer) -> None:
         span.set_attribute("datahub_llmops.answer.id", answer.id)
 
 
-def enter_answer(framework: str) -> Answer | Skipped:
-    """Return the answer that a root run belongs to: the one that the user has opened, else a new one."""
+def enter_answer(framework: str) -> tuple[Answer | Skipped, bool, Part | None]:
+    """Return the answer that a run without a parent belongs to, whether the run is its root, and what encloses it.
+
+    The answer is that of the other framework if this framework is called inside of it, else the one that the user has
+    opened, else a new one. Where an index is written, a model that is asked makes no answer.
+    """
+    for other, find in enclosing.items():
+        found = find() if other != framework else None
+        if found is not None:
+            _note_framework(found[0], framework)
+            return found[0], False, found[1]
     current = open_answer.get()
     if current is not None and (
         isinstance(current, Skipped) or current.ended is None or time.time() - current.ended < LATE
     ):
-        if isinstance(current, Answer) and current.framework is None:
-            current.framework = framework
-        return current
+        _note_framework(current, framework)
+        return current, True, None
+    if indexing_facts.get() is not None or current_job.get() is not None:
+        return SKIPPED, True, None
     answer = begin_answer(settings.application, settings.version, settings.sample, framework=framework)
     if isinstance(answer, Answer):
         last_answer.set(answer)
-    return answer
+    return answer, True, None
+
+
+def _note_framework(answer: Answer | Skipped, framework: str) -> None:
+    if isinstance(answer, Answer) and answer.framework != framework:
+        if answer.framework is None:
+            answer.framework = framework
+        else:
+            answer.other_framework = framework
 
 
 def finish_answer(answer: Answer, status: str = "ok", error: str | None = None) -> None:
@@ -245,7 +266,7 @@ def reset() -> None:
         running_call,
         current_job,
         indexing_facts,
-        waiting_stream,
+        read_stream,
     )
     for variable in variables:
         variable.set(None)

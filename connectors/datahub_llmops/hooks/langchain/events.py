@@ -112,7 +112,7 @@ def _on_retriever_start(given: Given, named: Named) -> None:
     if type(answer) is not Answer:
         return
     retrieval.root = root
-    if within is not None:
+    if type(within) is Retrieval:
         within.composite = True
         retrieval.within = within
     retrievers.describe(retrieval, retriever, named.get("metadata") or {}, named.get("name"))
@@ -161,29 +161,36 @@ def _on_llm_start(given: Given, named: Named) -> None:
 
 
 def _begin_model_call(named: Named) -> ModelCall | None:
+    """Begin a model call, and return it if it is one of ours that has no prompt yet."""
     parent = _parent_of(named)
     run = named["run_id"].int
-    answer, root, _ = runs.enclosing(parent)
+    answer, root, within = runs.enclosing(parent)
     if type(answer) is not Answer:
         runs[run] = Root(answer, run, root)
         return None
-    call = runs[run] = ModelCall(answer, run, parent)
-    call.root = root
+    if type(within) is ModelCall:
+        # LlamaIndex asks a model through LangChain. It is one call, and LangChain knows more of it.
+        call = runs[run] = within
+    else:
+        call = runs[run] = ModelCall(answer, run, parent)
+        call.root = root
+        add_part(answer, call)
     metadata = named.get("metadata")
     if metadata:
         call.asked, call.provider = metadata.get("ls_model_name"), metadata.get("ls_provider")
     if call.asked is None:
         parameters = named.get("invocation_params") or {}
         call.asked = parameters.get("model") or parameters.get("model_name") or parameters.get("_type")
-    add_part(answer, call)
-    return call
+    return call if call is not within else None
 
 
 def _on_llm_end(given: Given, named: Named) -> None:
-    call = runs.end(named["run_id"].int)
+    run = named["run_id"].int
+    call = runs.pop(run, None)
     if type(call) is ModelCall:
         token_usage.take_response(call, given[0])
-        runtime.end_part(call)
+        if call.key == run:
+            runtime.end_part(call)
 
 
 # Tools

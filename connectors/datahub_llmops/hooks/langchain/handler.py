@@ -17,7 +17,7 @@ from datahub_llmops.hooks import runtime
 from datahub_llmops.hooks.guard import guarded
 from datahub_llmops.hooks.langchain import events, fast_path
 from datahub_llmops.hooks.langchain.events import EVENTS
-from datahub_llmops.hooks.parts import Answer, Retrieval, Skipped
+from datahub_llmops.hooks.parts import Answer, Part, Skipped
 
 
 class Handler(BaseCallbackHandler):
@@ -53,7 +53,7 @@ class Handler(BaseCallbackHandler):
         if not on:
             self.runs.clear()
 
-    def enclosing(self) -> tuple[Answer | Skipped, bool, Retrieval | None]:
+    def enclosing(self) -> tuple[Answer | Skipped, bool, Part | None]:
         """Return the open answer, whether it starts here, and the enclosing retrieval: for a call without a run."""
         return self.runs.enclosing(None)
 
@@ -117,6 +117,7 @@ def attach(tracers: Any) -> None:
         variable = ContextVar("datahub_llmops_handler", default=handler)
         tracers.register_configure_hook(variable, inheritable=True)
     handler.switch(True)
+    runtime.enclosing["langchain"] = handler.runs.find_enclosing
     runtime.sweep_regularly(handler.runs.sweep)
 
 

@@ -11,7 +11,7 @@ from contextvars import ContextVar
 from typing import Any
 
 from datahub_llmops.hooks import runtime
-from datahub_llmops.hooks.parts import Answer, Retrieval, Skipped
+from datahub_llmops.hooks.parts import Answer, ModelCall, Part, Retrieval, Skipped
 
 
 class Root:
@@ -40,21 +40,30 @@ class OpenRuns(dict[int, Any]):
         variable = getattr(module, "var_child_runnable_config", None)
         self._child_config = variable if isinstance(variable, ContextVar) else None
 
-    def enclosing(self, parent: int | None) -> tuple[Answer | Skipped, bool, Retrieval | None]:
-        """Return the answer of a new run, whether the run is its root, and the enclosing retrieval."""
-        if parent is None:
-            # Attempts of a fallback have no parent; the config around them has.
-            variable = self._child_config
-            config = variable.get() if variable is not None else None
-            if config:
-                enclosing = getattr(config.get("callbacks"), "parent_run_id", None)
-                parent = None if enclosing is None else enclosing.int
+    def enclosing(self, parent: int | None) -> tuple[Answer | Skipped, bool, Part | None]:
+        """Return the answer of a new run, whether the run is its root, and the enclosing retrieval or model call."""
+        # Attempts of a fallback have no parent; the config around them has.
+        parent = parent if parent is not None else self._parent_in_config()
         entry = self.get(parent) if parent is not None else None
         if entry is not None:
-            return entry.answer, False, entry if type(entry) is Retrieval else None
+            inside = type(entry) is Retrieval or (type(entry) is ModelCall and entry.key != parent)
+            return entry.answer, False, entry if inside else None
         if len(self) >= runtime.MAX_OPEN:
             self.sweep()
-        return runtime.enter_answer("langchain"), True, None
+        return runtime.enter_answer("langchain")
+
+    def find_enclosing(self) -> tuple[Answer | Skipped, Part | None] | None:
+        """Return the answer of the run that calls this code, and the retrieval that it is, for the other framework."""
+        entry = runtime.current_retrieval.get()
+        if entry is None or entry.ended is not None:
+            entry = self.get(self._parent_in_config())
+        return None if entry is None else (entry.answer, entry if type(entry) is Retrieval else None)
+
+    def _parent_in_config(self) -> Any:
+        variable = self._child_config
+        config = variable.get() if variable is not None else None
+        enclosing = getattr(config.get("callbacks"), "parent_run_id", None) if config else None
+        return None if enclosing is None else enclosing.int
 
     def end(self, run: int) -> Any:
         """Remove a run and return its part; ``None`` for a run that is no part."""

@@ -40,7 +40,8 @@ def describe(retrieval: Retrieval, retriever: Any, metadata: Metadata, name: str
     """
     if retriever is not None:
         info = _find_info(retriever)
-        retrieval.retriever = info.named
+        framework = getattr(retrieval.answer, "framework", None)
+        retrieval.retriever = info.named_in(framework, "langchain")
         retrieval.facts = info.facts
         if info.store is not None:
             retrieval.index = store_identity.identify_store(info.store)

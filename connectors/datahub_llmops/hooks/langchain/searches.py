@@ -124,9 +124,10 @@ def _begin_direct_search(store: Any, kwargs: Mapping[str, Any]) -> Retrieval | N
     if type(answer) is not Answer:
         return None
     retrieval = Retrieval(answer, None, None)
-    retrieval.root, retrieval.within = root, within
-    if within is not None:
+    retrieval.root = root
+    if type(within) is Retrieval:
         within.composite = True
+        retrieval.within = within
     retrieval.retriever = {"class": store_identity.class_name(store), "direct": True}
     retrievers.describe_store(retrieval, store)
     facts = retrieval.facts = {}

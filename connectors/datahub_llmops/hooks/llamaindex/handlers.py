@@ -20,7 +20,9 @@ from typing_extensions import override
 
 from datahub_llmops.hooks import patching, runtime
 from datahub_llmops.hooks.llamaindex import spans as llamaindex_spans
-from datahub_llmops.hooks.llamaindex.spans import EVENTS, NAME, PARTS, spans
+from datahub_llmops.hooks.llamaindex import streams
+from datahub_llmops.hooks.llamaindex.model_calls import EVENTS
+from datahub_llmops.hooks.llamaindex.spans import NAME, PARTS, is_inside, spans
 
 
 class Events(BaseEventHandler):
@@ -60,12 +62,17 @@ class Spans(BaseSpanHandler):  # type: ignore[type-arg]  # the span class is a t
         **kwargs: Any,
     ) -> None:
         above = spans.get(parent_id) if parent_id is not None else None
+        stream = runtime.read_stream.get()
+        if stream is not None and not is_inside(above, stream):
+            above = stream
+        elif above is None and id_.startswith(_WRITES_HISTORY):
+            above = streams.find_stream(instance)
         if above is None:
             llamaindex_spans.root_entered(id_, bound_args, instance)
         else:
             spans[id_] = above
             if instance is not None and id_.endswith(PARTS, 0, NAME):
-                llamaindex_spans.part_entered(id_, instance, above)
+                llamaindex_spans.part_entered(id_, bound_args, instance, above)
 
     @override
     def span_exit(
@@ -94,6 +101,8 @@ class Spans(BaseSpanHandler):  # type: ignore[type-arg]  # the span class is a t
         return None
 
 
+_WRITES_HISTORY: Final = "StreamingAgentChatResponse."
+"""Reads a stream into the history of a chat, in a thread or task, mostly after the chat has returned."""
 _handlers: Final = (Events(), Spans())
 
 
@@ -107,6 +116,7 @@ def attach(instrumentation: Any) -> None:
     if not any(one is ours for one in root.span_handlers):
         root.add_span_handler(ours)
     _hook_dispatch(root)
+    runtime.enclosing["llama-index"] = llamaindex_spans.find_enclosing
     runtime.sweep_regularly(llamaindex_spans.sweep)
 
 

@@ -17,7 +17,7 @@ from datahub_llmops.hooks import (
     wrapping,
 )
 from datahub_llmops.hooks.guard import guarded
-from datahub_llmops.hooks.llamaindex.spans import spans
+from datahub_llmops.hooks.llamaindex.spans import current_span
 from datahub_llmops.hooks.parts import Answer, Retrieval, add_part, get_fast
 from datahub_llmops.hooks.record_write import record_write
 from datahub_llmops.hooks.wrapping import Call, Frame
@@ -96,17 +96,18 @@ def _after_delete(call: Call) -> None:
 def _before_query(function: Any, args: Any, kwargs: Any) -> Frame | None:
     if runtime.running_call.get() is not None or not args:
         return None
-    active = _active_span()
-    span = spans.get(active.get() or "") if active is not None else None
-    if span is not None and (span.retrieval is not None or not isinstance(span.answer, Answer)):
-        if span.retrieval is not None and span.retrieval.index is None:
-            span.retrieval.index = store_identity.identify_store(args[0])
-        return None
-    answer = span.answer if span is not None else runtime.enter_answer("llama-index")
-    if not isinstance(answer, Answer):
+    span, root = current_span(), False
+    within: Any = None
+    if span is not None:
+        answer, within = span.answer, span.retrieval
+    else:
+        answer, root, within = runtime.enter_answer("llama-index")
+    if type(within) is Retrieval and within.index is None:
+        within.index = store_identity.identify_store(args[0])
+    if type(within) is Retrieval or not isinstance(answer, Answer):
         return None
     retrieval = Retrieval(answer, None, None)
-    retrieval.root = span is None
+    retrieval.root = root
     retrieval.retriever = {"class": store_identity.class_name(args[0]), "direct": True}
     retrieval.index = store_identity.identify_store(args[0])
     query = args[1] if len(args) > 1 else kwargs.get("query")
@@ -144,21 +145,6 @@ _delete: Final = wrapping.watch(_before_write, _after_delete)
 _search: Final = wrapping.watch(_before_query, _after_query)
 
 
-@functools.cache
-def _active_span() -> Any:
-    """Return LlamaIndex's variable that holds the id of the current span."""
-    for name in ("llama_index_instrumentation.span", "llama_index.core.instrumentation.span"):
-        try:
-            module = __import__(name, fromlist=["active_span_id"])
-        except ImportError:
-            continue
-        found = getattr(module, "active_span_id", None)
-        if found is not None:
-            return found
-    runtime.degraded["llama-index: active_span_id (vector_store.query in a retriever may count twice)"] = 1
-    return None
-
-
 # Facts that only the caller of a store knows: the embedding model of an index, the steps of a pipeline
 
 
@@ -178,6 +164,19 @@ def hook_pipeline(base: type) -> None:
             getattr(base, name, None)
         ):
             runtime.degraded[f"llama-index: IngestionPipeline.{name}"] = 1
+
+
+def hook_indexes(base: type) -> None:
+    """Know every index that is written: some ask a model for summaries or triplets, which is no answer."""
+    for kind in patching.list_subclasses(base):
+        _wrap_index(kind)
+    patching.on_new_subclass(base, _wrap_index)
+
+
+@guarded("llamaindex.wrap_index")
+def _wrap_index(kind: type) -> None:
+    for name in ("_build_index_from_nodes", "_insert", "_insert_nodes", "_ainsert"):
+        patching.wrap(kind, name, _index_writes)
 
 
 def _index_writes(function: Any) -> Any:

@@ -1,0 +1,89 @@
+"""Describes what LlamaIndex's retrievers search and what they find, and what postprocessors leave of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from datahub_llmops.hooks import chunk_sources, store_identity
+from datahub_llmops.hooks.guard import guarded
+from datahub_llmops.hooks.parts import Answer, Metadata, Retrieval, add_part
+from datahub_llmops.hooks.retriever_cache import RetrieverInfo, find_cached, own_attributes
+from datahub_llmops.hooks.vendor_attributes import find_attribute
+
+
+def begin(answer: Answer, retriever: Any, within: Retrieval | None) -> Retrieval:
+    """Begin the retrieval of a live retriever, as a part of the one that encloses it."""
+    retrieval = Retrieval(answer, None, None)
+    if within is not None:
+        within.composite = True
+        retrieval.within = within
+    own = own_attributes(retriever)
+    found = _find_info(retriever, own)
+    retrieval.retriever = found.named_in(answer.framework, "llama-index")
+    retrieval.facts = found.facts
+    if found.store is not None:
+        retrieval.index = _index(found)
+    given = own.get("metadata")
+    if isinstance(given, dict) and isinstance(given.get("datahub_urn"), str):
+        retrieval.index = {**(retrieval.index or {}), "urn": given["datahub_urn"]}
+    retrieval.embedding = store_identity.identify_embedding(own.get("_embed_model"))
+    add_part(answer, retrieval)
+    return retrieval
+
+
+def _find_info(retriever: Any, own: Mapping[str, Any]) -> RetrieverInfo:
+    index_id = find_attribute(own.get("_index"), "index_id")
+    known = find_cached(retriever, own, index_id)
+    if known is not None:
+        return known
+    found = RetrieverInfo(*store_identity.describe_llamaindex_retriever(retriever))
+    # Filters can change inside, and parts have options of their own.
+    if own.get("_filters") is None and "_retrievers" not in own:
+        found.cache(retriever, index_id)
+    return found
+
+
+def _index(found: RetrieverInfo) -> Metadata:
+    """Return the same dictionary while nothing changes. An index without a named store has LlamaIndex's own id."""
+    raw = store_identity.identify_store(found.store)
+    if raw is not found.raw:
+        found.raw = found.index = raw
+        index_id = found.facts.get("index_id")
+        if index_id and "collection" not in raw and "urn" not in raw:
+            found.index = {**raw, "index_id": index_id}
+    return found.index
+
+
+@guarded("llamaindex.nodes")
+def take_nodes(retrieval: Retrieval, nodes: Sequence[Any]) -> None:
+    """Take the nodes that a retriever returns, or that a postprocessor leaves, as the chunks of a retrieval."""
+    found: list[object] = []
+    append = chunk_sources.append_chunk
+    for one in nodes:
+        node = one.node
+        own = node.__dict__
+        identity, begun = own.get("id_") or node.node_id, len(found)
+        if not append(found, identity, one.score, None, own.get("metadata")):
+            source = node.source_node
+            if source is not None:
+                del found[begun:]
+                append(found, identity, one.score, None, source.metadata)
+    retrieval.chunks = found
+
+
+def find_postprocessed(answer: Answer, postprocessor: Any, nodes: Any) -> Retrieval | None:
+    """Return the retrieval that found exactly the ``nodes`` that a postprocessor is given, and name it there.
+
+    What the caller gets is what postprocessors leave, so the retrieval has these chunks afterwards.
+    """
+    if not isinstance(nodes, list):
+        return None
+    given = [one.node.node_id for one in nodes]
+    for part in reversed(answer.parts):
+        if type(part) is not Retrieval or part.within is not None or part.ended is None:
+            continue
+        if [chunk[0] for chunk in chunk_sources.read_chunks(part.chunks)] == given:
+            part.facts = {**part.facts, "reranker": store_identity.class_name(postprocessor)}
+            return part
+    return None
