@@ -16,7 +16,17 @@ NOT_ABOUT_ONE_FILE: dict[str, set[str]] = {
     "contracts": {"names", "same_walk", "store_contract"},
     "faults": {"matrix"},
     "hooks": {
-        *("attach", "cells", "deployment", "faults", "full_disk", "mistakes", "privacy", "probes"),
+        *(
+            "attach",
+            "both_frameworks",
+            "cells",
+            "deployment",
+            "faults",
+            "full_disk",
+            "mistakes",
+            "privacy",
+            "probes",
+        ),
         *("real_stores", "shortcuts", "shutdown", "trees", "writes"),
     },
     "ingestion": {"names", "server_run", "server_typed"},

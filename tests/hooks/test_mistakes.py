@@ -11,7 +11,7 @@ import logging
 import pkgutil
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -128,6 +128,8 @@ def everything_of_llamaindex() -> list[object]:
     """The same for LlamaIndex."""
     from llama_index.core import Document, MockEmbedding, Settings, StorageContext, VectorStoreIndex
     from llama_index.core.ingestion import IngestionPipeline
+    from llama_index.core.llms.callbacks import llm_chat_callback
+    from llama_index.core.postprocessor import SimilarityPostprocessor
     from llama_index.core.vector_stores import SimpleVectorStore, VectorStoreQuery
 
     from hooks.llamaindex.test_handlers import Model as LlamaModel
@@ -144,17 +146,38 @@ def everything_of_llamaindex() -> list[object]:
         def chat(self, messages: Any, **kwargs: Any) -> Any:
             raise KeyError("x")
 
+    class BreaksOff(LlamaModel):
+        @llm_chat_callback()
+        @override
+        def stream_chat(self, messages: Any, **kwargs: Any) -> Any:
+            def steps() -> Iterator[Any]:
+                yield from LlamaModel().stream_chat(messages)
+                raise KeyError("x")
+
+            return steps()
+
+    class DerivedIndex(VectorStoreIndex):
+        """A class that is wrapped anew."""
+
     Settings.embed_model, Settings.llm = MockEmbedding(8), LlamaModel()
     documents = [Document(text=f"t{number}", id_=f"d{number}") for number in range(2)]
     store = Derived()
-    index = VectorStoreIndex.from_documents(
+    index = DerivedIndex.from_documents(
         documents, storage_context=StorageContext.from_defaults(vector_store=store)
     )
     results: list[object] = [str(index.as_query_engine().query("q"))]
-    try:
-        index.as_query_engine(llm=Broken()).query("q")
-    except KeyError:
-        results.append("KeyError")
+
+    class Cuts(SimilarityPostprocessor):
+        """A class that is wrapped anew."""
+
+    cutoff = Cuts(similarity_cutoff=0.1)
+    streaming: Any = index.as_query_engine(streaming=True, node_postprocessors=[cutoff])
+    results.append(list(streaming.query("q").response_gen))
+    for llm, options in ((Broken(), {}), (BreaksOff(), {"streaming": True})):
+        try:
+            str(index.as_query_engine(llm=llm, **options).query("q"))
+        except KeyError:
+            results.append("KeyError")
     results.append(
         len(store.query(VectorStoreQuery(query_embedding=[0.1] * 8, similarity_top_k=1)).ids or ())
     )

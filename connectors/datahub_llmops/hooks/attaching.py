@@ -142,6 +142,12 @@ HOOKS: Final = (
         "llamaindex.streams",
         "hook_response",
     ),
+    (
+        "llama_index.core.postprocessor.types",
+        "BaseNodePostprocessor",
+        "llamaindex.postprocessors",
+        "hook_postprocessors",
+    ),
     ("llama_index.core.indices.base", "BaseIndex", "llamaindex.stores", "hook_indexes"),
     ("llama_index.core.indices.vector_store.base", "VectorStoreIndex", "llamaindex.stores", "hook_index"),
     ("llama_index.core.ingestion.pipeline", "IngestionPipeline", "llamaindex.stores", "hook_pipeline"),

@@ -72,7 +72,7 @@ class Spans(BaseSpanHandler):  # type: ignore[type-arg]  # the span class is a t
         else:
             spans[id_] = above
             if instance is not None and id_.endswith(PARTS, 0, NAME):
-                llamaindex_spans.part_entered(id_, bound_args, instance, above)
+                llamaindex_spans.part_entered(id_, instance, above)
 
     @override
     def span_exit(

@@ -1,4 +1,4 @@
-"""Describes what LlamaIndex's retrievers search and what they find, and what postprocessors leave of it."""
+"""Describes what LlamaIndex's retrievers search, and what they find."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def _index(found: RetrieverInfo) -> Metadata:
 
 @guarded("llamaindex.nodes")
 def take_nodes(retrieval: Retrieval, nodes: Sequence[Any]) -> None:
-    """Take the nodes that a retriever returns, or that a postprocessor leaves, as the chunks of a retrieval."""
+    """Take the nodes that a retriever returns, or that a postprocessor leaves of them, as chunks."""
     found: list[object] = []
     append = chunk_sources.append_chunk
     for one in nodes:
@@ -70,20 +70,3 @@ def take_nodes(retrieval: Retrieval, nodes: Sequence[Any]) -> None:
                 del found[begun:]
                 append(found, identity, one.score, None, source.metadata)
     retrieval.chunks = found
-
-
-def find_postprocessed(answer: Answer, postprocessor: Any, nodes: Any) -> Retrieval | None:
-    """Return the retrieval that found exactly the ``nodes`` that a postprocessor is given, and name it there.
-
-    What the caller gets is what postprocessors leave, so the retrieval has these chunks afterwards.
-    """
-    if not isinstance(nodes, list):
-        return None
-    given = [one.node.node_id for one in nodes]
-    for part in reversed(answer.parts):
-        if type(part) is not Retrieval or part.within is not None or part.ended is None:
-            continue
-        if [chunk[0] for chunk in chunk_sources.read_chunks(part.chunks)] == given:
-            part.facts = {**part.facts, "reranker": store_identity.class_name(postprocessor)}
-            return part
-    return None

@@ -103,9 +103,8 @@ def find_enclosing() -> tuple[Answer | Skipped, Part | None] | None:
 
 NAME: Final = -37
 _RETRIEVES: Final = (".retrieve", ".aretrieve")
-_POSTPROCESSES: Final = ("._postprocess_nodes",)
 _TOOLS: Final = (".call", ".acall", ".__call__")
-PARTS: Final = (*_RETRIEVES, *_TOOLS, *_POSTPROCESSES)
+PARTS: Final = (*_RETRIEVES, *_TOOLS)
 
 
 @guarded("llamaindex.span_enter")
@@ -130,11 +129,11 @@ def root_entered(id_: str, bound: Any, instance: Any) -> None:
         if answer.query is None:
             answer.query = _query(bound)
     if instance is not None and id_.endswith(PARTS, 0, NAME):
-        part_entered(id_, bound, instance, span)
+        part_entered(id_, instance, span)
 
 
 @guarded("llamaindex.part_enter")
-def part_entered(id_: str, bound: Any, instance: Any, span: Span) -> None:
+def part_entered(id_: str, instance: Any, span: Span) -> None:
     """Begin the part of the answer that a span stands for, if its method and object show one."""
     answer = span.answer
     if not isinstance(answer, Answer):
@@ -144,10 +143,6 @@ def part_entered(id_: str, bound: Any, instance: Any, span: Span) -> None:
             return
         span = own_span(id_, span)
         span.retrieval = span.part = retrievals.begin(answer, instance, span.retrieval)
-    elif id_.endswith(_POSTPROCESSES, 0, NAME):
-        found = retrievals.find_postprocessed(answer, instance, bound.arguments.get("nodes"))
-        if found is not None:
-            own_span(id_, span).part = found
     elif get_fast(instance, "call") is not None and get_fast(instance, "metadata") is not None:
         span = own_span(id_, span)
         tool = getattr(instance.metadata, "name", None)
