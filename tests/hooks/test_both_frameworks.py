@@ -84,8 +84,8 @@ class TestLlamaIndexInLangChain:
     @pytest.mark.parametrize("streaming", [False, True])
     def test_an_engine_in_a_chain(self, host: Host, index: VectorStoreIndex, streaming: bool) -> None:
         engine = index.as_query_engine(similarity_top_k=1, streaming=streaming)
-        chain = RunnableLambda(lambda question: str(engine.query(question))) | Model()
-        chain.invoke("q")
+        asks: RunnableLambda[str, str] = RunnableLambda(lambda question: str(engine.query(question)))
+        (asks | Model()).invoke("q")
         found = host.answer()
         assert (len(found.retrievals), len(found.models)) == (1, 2)
         assert found.root == "RunnableSequence"

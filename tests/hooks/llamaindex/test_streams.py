@@ -275,7 +275,7 @@ class TestOneAnswer:
         class Reads(CustomQueryEngine):
             @override
             def custom_query(self, query_str: str) -> Any:
-                return read(response) + index.as_query_engine(similarity_top_k=1).query(query_str).response
+                return read(response) + str(index.as_query_engine(similarity_top_k=1).query(query_str))
 
         Reads().query("second")
         assert [(len(one.retrievals), len(one.models)) for one in host.answers()] == [(1, 1)] * 2
