@@ -13,7 +13,8 @@ The tree is grouped by what the caller does about an error:
       |   - NoCatalogError
       |   - UnknownAssetError
       - SinkError
-      - StoreError
+      + StoreError
+      |   - RecordError            this record failed: report it and go on
       - RecipeError
       - AspectValueError
       - ModelsError
@@ -71,6 +72,10 @@ class SinkError(LlmopsError):
 
 class StoreError(LlmopsError):
     """The answer store is missing, damaged, not writable, or of a newer version."""
+
+
+class RecordError(StoreError):
+    """One record of the answer store cannot be understood. Report its id, never its content, and go on."""
 
 
 class RecipeError(LlmopsError):

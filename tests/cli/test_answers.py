@@ -13,6 +13,7 @@ from langchain_core.documents import Document
 
 import datahub_llmops.hooks as lineage
 from datahub_llmops.cli import main
+from datahub_llmops.hooks.names import clean_name
 from datahub_llmops.mapping.edge_properties import key_proposal
 from hooks.parts import Model, NamedEmbedding, Overloaded
 from runs.world import TABLE, World
@@ -142,7 +143,7 @@ def test_what_an_application_says_does_not_reach_the_terminal(world: World, tmp_
         assert not {"\x1b", "\x07", "\u202e"} & set(shown), arguments
     assert "evil\\x1b[2J" in run(world, "explain", answer)
     [exported] = [json.loads(line) for line in out.read_text("ascii").splitlines()]
-    assert exported["application"] == EVIL
+    assert exported["application"] == clean_name(EVIL)
     assert "\x1b" not in out.read_text("ascii")
     assert json.loads(run(world, "answers", "--json"))[0]["id"] == answer  # The table is still there.
 

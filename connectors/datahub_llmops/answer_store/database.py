@@ -143,21 +143,16 @@ class Store(Queries):
             )
         # The log that a killed process left has to be applied, so open the file for writing where that is allowed.
         mode = sqlite_file.READ_WRITE if os.access(path, os.W_OK) else sqlite_file.READ_ONLY
-        try:
-            with sqlite_file.opening(Path(path), mode) as db:
-                db.execute("PRAGMA query_only=ON")
-                check_version(db.execute("PRAGMA user_version").fetchone()[0], path)
-                if _is_empty(db):
-                    # The process that created the file ended before it created the tables.
-                    db.close()
-                    db = sqlite3.connect(":memory:", isolation_level=None)
-                    db.executescript(_SCHEMA)
-                db.execute("SELECT count(*) FROM counters")
-        except sqlite3.Error as error:
-            raise StoreError(
-                f"answer store {path} cannot be read ({sqlite_file.error_name(error)}); an application moves a damaged"
-                " one aside by itself"
-            ) from error
+        with _as_store_errors(path), sqlite_file.opening(Path(path), mode) as db:
+            db.text_factory = _decode
+            db.execute("PRAGMA query_only=ON")
+            check_version(db.execute("PRAGMA user_version").fetchone()[0], path)
+            if _is_empty(db):
+                # The process that created the file ended before it created the tables.
+                db.close()
+                db = sqlite3.connect(":memory:", isolation_level=None)
+                db.executescript(_SCHEMA)
+            db.execute("SELECT count(*) FROM counters")
         return cls(path, db)
 
     # Writing
@@ -321,6 +316,37 @@ class Store(Queries):
     def close(self) -> None:
         """Close the file. May be called twice."""
         self._db.close()
+
+
+@contextlib.contextmanager
+def reading(path: str | os.PathLike[str]) -> Iterator[Store]:
+    """Open the store for reading, and close it at the end of the block.
+
+    Raises:
+        StoreError: as ``Store.read``; or a part of the file that the block reads is damaged.
+    """
+    with contextlib.closing(Store.read(path)) as store, _as_store_errors(store.path):
+        yield store
+
+
+@contextlib.contextmanager
+def _as_store_errors(path: str) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        name = sqlite_file.error_name(error)
+        # The text of the error may quote a row, so it is not part of the chain either.
+        raise StoreError(
+            f"answer store {path} cannot be read ({name}); an application moves a damaged one aside by itself"
+        ) from None
+
+
+def _decode(text: bytes) -> str:
+    """Decode a text; what is no UTF-8 becomes halves of surrogate pairs, which ``values.parse`` refuses.
+
+    By default SQLite's module fails in the middle of a query, with an error that quotes the text.
+    """
+    return text.decode("utf-8", "surrogateescape")
 
 
 def _is_empty(db: sqlite3.Connection) -> bool:

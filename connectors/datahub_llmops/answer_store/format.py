@@ -6,9 +6,10 @@ rows with a faster encoder of their own, which the tests compare with ``dump_*``
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeAlias, TypeVar
 
+from datahub_llmops.answer_store import values
 from datahub_llmops.answer_store.keys import FACTS, AnswerKey, ModelKey, RetrievalKey, WritesKey
 from datahub_llmops.answer_store.queries import AnswerRow, Kind, WriteRow
 from datahub_llmops.answer_store.recorded import (
@@ -21,6 +22,9 @@ from datahub_llmops.answer_store.recorded import (
     Retrieval,
     ToolCall,
 )
+from datahub_llmops.errors import RecordError
+
+_PartT = TypeVar("_PartT")
 
 Intern: TypeAlias = Callable[[Kind, Raw], int]
 """Gives the number of an identity, as ``Store.intern`` does."""
@@ -51,29 +55,45 @@ def dump_answer(answer: RecordedAnswer, intern: Intern, *, query_digest: str | N
 
 
 def load_answer(row: AnswerRow, identities: Identities) -> RecordedAnswer:
-    """Read an answer, with identities in place of their numbers."""
+    """Read an answer, with identities in place of their numbers.
+
+    Raises:
+        RecordError: the row cannot be understood.
+    """
+    _check(row.fault)
     body = row.body
     return RecordedAnswer(
-        id=row.id,
+        id=values.name(row.id),
         application=_application(row.application, identities),
-        version=body.get(AnswerKey.VERSION),
-        framework=body.get(AnswerKey.FRAMEWORK),
-        framework_version=body.get(AnswerKey.FRAMEWORK_VERSION),
-        root=body.get(AnswerKey.ROOT),
-        host=body.get(AnswerKey.HOST),
+        version=values.optional_name(body.get(AnswerKey.VERSION)),
+        framework=values.optional_name(body.get(AnswerKey.FRAMEWORK)),
+        framework_version=values.optional_name(body.get(AnswerKey.FRAMEWORK_VERSION)),
+        root=values.optional_name(body.get(AnswerKey.ROOT)),
+        host=values.optional_name(body.get(AnswerKey.HOST)),
         started=row.started,
-        ended=row.ended,
-        status=row.status,
-        error=body.get(AnswerKey.ERROR),
-        weight=float(body.get(AnswerKey.WEIGHT, 1.0)),
-        retrievals=tuple(_load_retrieval(one, identities) for one in body.get(AnswerKey.RETRIEVALS, ())),
-        prompts=tuple(identities[number] for number in body.get(AnswerKey.PROMPTS, ())),
-        models=tuple(_load_model(one, identities) for one in body.get(AnswerKey.MODELS, ())),
-        tools=tuple(_load_tool(one, identities) for one in body.get(AnswerKey.TOOLS, ())),
-        parts_cut=body.get(AnswerKey.PARTS_CUT, 0),
-        query_text=body.get(AnswerKey.QUERY_TEXT),
-        answer_text=body.get(AnswerKey.ANSWER_TEXT),
+        ended=values.moment(row.ended),
+        status=values.name(row.status),
+        error=values.optional_name(body.get(AnswerKey.ERROR)),
+        weight=values.weight(body.get(AnswerKey.WEIGHT, 1.0)),
+        retrievals=_load_all(_load_retrieval, body.get(AnswerKey.RETRIEVALS), identities),
+        prompts=_load_all(_identity, body.get(AnswerKey.PROMPTS), identities),
+        models=_load_all(_load_model, body.get(AnswerKey.MODELS), identities),
+        tools=_load_all(_load_tool, body.get(AnswerKey.TOOLS), identities),
+        parts_cut=values.count(body.get(AnswerKey.PARTS_CUT)),
+        query_text=values.optional_text(body.get(AnswerKey.QUERY_TEXT)),
+        answer_text=values.optional_text(body.get(AnswerKey.ANSWER_TEXT)),
     )
+
+
+def _check(fault: str | None) -> None:
+    if fault is not None:
+        raise RecordError(fault)
+
+
+def _load_all(
+    load: Callable[[Any, Identities], _PartT], rows: object, identities: Identities
+) -> tuple[_PartT, ...]:
+    return tuple(load(one, identities) for one in values.items(rows))
 
 
 def _dump_retrieval(one: Retrieval, intern: Intern) -> dict[str, Any]:
@@ -94,20 +114,28 @@ def _dump_retrieval(one: Retrieval, intern: Intern) -> dict[str, Any]:
     }
 
 
-def _load_retrieval(one: Mapping[str, Any], identities: Identities) -> Retrieval:
-    index = one.get(RetrievalKey.INDEX)
+def _load_retrieval(row: object, identities: Identities) -> Retrieval:
+    one = values.fields(row)
+    index = values.optional_count(one.get(RetrievalKey.INDEX))
     return Retrieval(
-        retriever=identities[one[RetrievalKey.RETRIEVER]],
+        retriever=_identity(one.get(RetrievalKey.RETRIEVER), identities),
         index=identities.get(index),
         index_number=index,
-        embedding=identities.get(one.get(RetrievalKey.EMBEDDING)),
-        chunks=tuple(_load_chunk(chunk, identities) for chunk in one.get(RetrievalKey.CHUNKS, ())),
-        milliseconds=one.get(RetrievalKey.MILLISECONDS),
-        status=one.get(RetrievalKey.STATUS, "ok"),
+        embedding=identities.get(values.optional_count(one.get(RetrievalKey.EMBEDDING))),
+        chunks=_load_all(_load_chunk, one.get(RetrievalKey.CHUNKS), identities),
+        milliseconds=values.optional_count(one.get(RetrievalKey.MILLISECONDS)),
+        status=values.optional_text(one.get(RetrievalKey.STATUS)) or "ok",
         composite=bool(one.get(RetrievalKey.COMPOSITE)),
-        within=one.get(RetrievalKey.WITHIN),
-        chunks_cut=one.get(RetrievalKey.CHUNKS_CUT, 0),
+        within=values.optional_count(one.get(RetrievalKey.WITHIN)),
+        chunks_cut=values.count(one.get(RetrievalKey.CHUNKS_CUT)),
     )
+
+
+def _identity(number: object, identities: Identities) -> Raw:
+    found = values.optional_count(number)
+    if found is None:
+        raise RecordError("a number of an identity is missing")
+    return identities[found]
 
 
 def _dump_chunk(chunk: Chunk, intern: Intern) -> list[Any]:
@@ -118,9 +146,16 @@ def _dump_chunk(chunk: Chunk, intern: Intern) -> list[Any]:
     return row
 
 
-def _load_chunk(row: Sequence[Any], identities: Identities) -> Chunk:
-    name, score, source, key, run, place = (*row, None, None, None, None, None, None)[:6]
-    return Chunk(id=name, score=score, source=identities.get(source), key=key, run=run, place=place or {})
+def _load_chunk(row: object, identities: Identities) -> Chunk:
+    name, score, source, key, run, place = (*values.items(row), None, None, None, None, None, None)[:6]
+    return Chunk(
+        id=values.optional_text(name),
+        score=values.optional_number(score),
+        source=identities.get(values.optional_count(source)),
+        key=values.optional_text(key),
+        run=values.optional_name(run),
+        place=values.fields(place),
+    )
 
 
 def _dump_model(one: ModelCall, intern: Intern) -> dict[str, Any]:
@@ -144,20 +179,21 @@ def _dump_model(one: ModelCall, intern: Intern) -> dict[str, Any]:
     }
 
 
-def _load_model(one: Mapping[str, Any], identities: Identities) -> ModelCall:
+def _load_model(row: object, identities: Identities) -> ModelCall:
+    one = values.fields(row)
     return ModelCall(
-        asked=identities[one[ModelKey.ASKED]],
-        served=identities.get(one.get(ModelKey.SERVED)),
-        prompt=one.get(ModelKey.PROMPT),
-        milliseconds=one.get(ModelKey.MILLISECONDS),
-        status=one.get(ModelKey.STATUS, "ok"),
-        error=one.get(ModelKey.ERROR),
+        asked=_identity(one.get(ModelKey.ASKED), identities),
+        served=identities.get(values.optional_count(one.get(ModelKey.SERVED))),
+        prompt=values.optional_count(one.get(ModelKey.PROMPT)),
+        milliseconds=values.optional_count(one.get(ModelKey.MILLISECONDS)),
+        status=values.optional_text(one.get(ModelKey.STATUS)) or "ok",
+        error=values.optional_name(one.get(ModelKey.ERROR)),
         cached=bool(one.get(ModelKey.CACHED)),
-        tokens_in=one.get(ModelKey.TOKENS_IN),
-        tokens_out=one.get(ModelKey.TOKENS_OUT),
-        tokens_cached=one.get(ModelKey.TOKENS_CACHED),
-        tokens_cache_write=one.get(ModelKey.TOKENS_CACHE_WRITE),
-        tokens_reasoning=one.get(ModelKey.TOKENS_REASONING),
+        tokens_in=values.optional_count(one.get(ModelKey.TOKENS_IN)),
+        tokens_out=values.optional_count(one.get(ModelKey.TOKENS_OUT)),
+        tokens_cached=values.optional_count(one.get(ModelKey.TOKENS_CACHED)),
+        tokens_cache_write=values.optional_count(one.get(ModelKey.TOKENS_CACHE_WRITE)),
+        tokens_reasoning=values.optional_count(one.get(ModelKey.TOKENS_REASONING)),
     )
 
 
@@ -165,10 +201,12 @@ def _dump_tool(one: ToolCall, intern: Intern) -> list[Any]:
     return [intern("tool", {"name": one.name}), one.milliseconds, one.status]
 
 
-def _load_tool(row: Sequence[Any], identities: Identities) -> ToolCall:
-    number, milliseconds, status = row
+def _load_tool(row: object, identities: Identities) -> ToolCall:
+    number, milliseconds, status = (*values.items(row), None, None, None)[:3]
     return ToolCall(
-        name=str(identities[number].get("name", "tool")), milliseconds=milliseconds, status=status
+        name=str(_identity(number, identities).get("name", "tool")),
+        milliseconds=values.optional_count(milliseconds),
+        status=values.name(status),
     )
 
 
@@ -195,39 +233,52 @@ def dump_writes(writes: RecordedWrites, intern: Intern) -> WriteRow:
 
 
 def load_writes(row: WriteRow, identities: Identities) -> RecordedWrites:
-    """Read a run of writes, with identities in place of their numbers."""
+    """Read a run of writes, with identities in place of their numbers.
+
+    Raises:
+        RecordError: the row cannot be understood.
+    """
+    _check(row.fault)
     body = row.body
-    sources = body.get(WritesKey.SOURCES, {})
+    splitter = body.get(WritesKey.SPLITTER)
     return RecordedWrites(
         run=row.run,
         application=_application(row.application, identities),
-        index=identities[row.target],
+        index=_identity(row.target, identities),
         index_number=row.target,
-        embedding=identities.get(body.get(WritesKey.EMBEDDING)),
-        started=row.started,
-        ended=row.ended,
-        framework=body.get(WritesKey.FRAMEWORK, "langchain"),
-        host=body.get(WritesKey.HOST),
-        job=body.get(WritesKey.JOB),
-        flow=body.get(WritesKey.FLOW),
-        orchestrator=body.get(WritesKey.ORCHESTRATOR),
-        counts=body.get(WritesKey.COUNTS, {}),
-        sources=tuple((identities[int(number)], count) for number, count in sources.items()),
-        sources_unknown=body.get(WritesKey.SOURCES_UNKNOWN, 0) + body.get(WritesKey.SOURCES_CUT, 0),
-        splitter=body.get(WritesKey.SPLITTER),
-        facts={key: body[key] for key in FACTS if key in body},
-        error=body.get(WritesKey.ERROR),
+        embedding=identities.get(values.optional_count(body.get(WritesKey.EMBEDDING))),
+        started=values.moment(row.started),
+        ended=values.moment(row.ended),
+        framework=values.name(body.get(WritesKey.FRAMEWORK, "langchain")),
+        host=values.optional_name(body.get(WritesKey.HOST)),
+        job=values.optional_name(body.get(WritesKey.JOB)),
+        flow=values.optional_name(body.get(WritesKey.FLOW)),
+        orchestrator=values.optional_name(body.get(WritesKey.ORCHESTRATOR)),
+        counts={key: values.count(one) for key, one in values.fields(body.get(WritesKey.COUNTS)).items()},
+        sources=tuple(_load_sources(body, identities)),
+        sources_unknown=values.count(body.get(WritesKey.SOURCES_UNKNOWN))
+        + values.count(body.get(WritesKey.SOURCES_CUT)),
+        splitter=None if splitter is None else values.mend(values.fields(splitter)),
+        facts=values.mend({key: body[key] for key in FACTS if key in body}),
+        error=values.optional_name(body.get(WritesKey.ERROR)),
     )
 
 
-def _application(number: int, identities: Identities) -> str:
+def _load_sources(body: Mapping[str, Any], identities: Identities) -> Iterator[tuple[Raw, int]]:
+    for number, chunks in values.fields(body.get(WritesKey.SOURCES)).items():
+        if not number.isdecimal() or not number.isascii():
+            raise RecordError("a number of an identity is none")
+        yield _identity(int(number[:20]), identities), values.count(chunks)
+
+
+def _application(number: object, identities: Identities) -> str:
     # The identity of an application that has not run for long is pruned.
-    return str(identities[number].get("name", "application"))
+    return values.name(_identity(number, identities).get("name", "application"))
 
 
 def _number(kind: Kind, raw: Raw | None, intern: Intern) -> int | None:
     return None if raw is None else intern(kind, raw)
 
 
-def _present(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in values.items() if value is not None}
+def _present(members: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in members.items() if value is not None}

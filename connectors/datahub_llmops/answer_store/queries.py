@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import re
 import sqlite3
 from collections.abc import Iterator
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
+
+from datahub_llmops.answer_store import values
+from datahub_llmops.errors import RecordError
 
 Kind: TypeAlias = Literal[
     "application", "index", "retriever", "embedding", "prompt", "model", "tool", "source", "run"
@@ -16,7 +21,10 @@ dump_sorted: Final = json.JSONEncoder(separators=(",", ":"), sort_keys=True).enc
 
 
 class AnswerRow(NamedTuple):
-    """One answer as stored. ``body`` has the keys of ``AnswerKey``, and identities by number."""
+    """One answer as stored. ``body`` has the keys of ``AnswerKey``, and identities by number.
+
+    ``fault`` says why the body cannot be understood. The other values may have any type if the file is damaged.
+    """
 
     seq: int
     id: str
@@ -24,15 +32,23 @@ class AnswerRow(NamedTuple):
     application: int
     status: str
     body: dict[str, Any]
+    fault: str | None = None
 
     @property
     def started(self) -> float:
-        """Return the start in seconds since the epoch, from the id."""
-        return int(self.id[:12], 16) / 1000
+        """Return the start in seconds since the epoch, from the id.
+
+        Raises:
+            RecordError: the id has no time.
+        """
+        return start_of(self.id)
 
 
 class WriteRow(NamedTuple):
-    """One run of writes as stored. ``body`` has the keys of ``WritesKey``, and identities by number."""
+    """One run of writes as stored. ``body`` has the keys of ``WritesKey``, and identities by number.
+
+    ``fault`` is that of ``AnswerRow``.
+    """
 
     seq: int
     run: str
@@ -41,6 +57,7 @@ class WriteRow(NamedTuple):
     application: int
     target: int
     body: dict[str, Any]
+    fault: str | None = None
 
 
 class Queries:
@@ -63,11 +80,11 @@ class Queries:
         self, *, since: float = 0.0, application: str | None = None, limit: int | None = None
     ) -> Iterator[AnswerRow]:
         """Iterate over answers begun at ``since`` (seconds since the epoch) or later, newest first."""
-        where, values = "id >= ?", [f"{int(max(0.0, since) * 1000):012x}"]
+        edge = f"{int(max(0.0, since) * 1000):012x}"
         numbers: set[int] | None = None
         if application is not None:
             numbers = {n for n, body in self.identities("application") if body.get("name") == application}
-        cursor = self._db.execute(f"{_ANSWER} WHERE {where} ORDER BY id DESC", values)
+        cursor = self._db.execute(f"{_ANSWER} WHERE id >= ? ORDER BY id DESC", (edge,))
         left = limit
         for row in cursor:
             if numbers is not None and row[3] not in numbers:
@@ -84,12 +101,12 @@ class Queries:
         for row in self._db.execute(f"{_ANSWER} WHERE id >= ? AND id < ? ORDER BY id", edges):
             yield _answer(row)
 
-    def starts_after(self, seq: int, upto: int) -> Iterator[float]:
-        """Iterate over the starts of the answers that were written or rewritten after ``seq``."""
+    def written_after(self, seq: int, upto: int) -> Iterator[str]:
+        """Iterate over the ids of the answers that were written or rewritten after ``seq``."""
         for (answer_id,) in self._db.execute(
             "SELECT id FROM answers WHERE seq > ? AND seq <= ?", (seq, upto)
         ):
-            yield int(answer_id[:12], 16) / 1000
+            yield answer_id
 
     def with_text(self, digest: bytes) -> list[str]:
         """Return ids of the answers whose text has this digest, newest first."""
@@ -111,8 +128,8 @@ class Queries:
             " JOIN identities i ON i.id = w.run WHERE w.seq > ? ORDER BY w.seq",
             (after,),
         )
-        for seq, run, started, ended, application, target, body in rows:
-            yield WriteRow(seq, json.loads(run)["run"], started, ended, application, target, json.loads(body))
+        for row in rows:
+            yield _write(row)
 
     def writer_of(self, target: int, chunk: bytes) -> WriteRow | None:
         """Return the run that wrote a chunk of an index last."""
@@ -121,9 +138,7 @@ class Queries:
             " JOIN writes w ON w.run = c.run JOIN identities i ON i.id = w.run WHERE c.target = ? AND c.chunk = ?",
             (target, chunk),
         ).fetchone()
-        if row is None:
-            return None
-        return WriteRow(row[0], json.loads(row[1])["run"], row[2], row[3], row[4], row[5], json.loads(row[6]))
+        return None if row is None else _write(row)
 
     def run(self, run: str) -> WriteRow | None:
         """Return a run by its id."""
@@ -133,21 +148,26 @@ class Queries:
         if identity is None:
             return None
         row = self._db.execute(
-            "SELECT seq, started, ended, application, target, body FROM writes WHERE run = ?", identity
+            "SELECT w.seq, i.body, w.started, w.ended, w.application, w.target, w.body FROM writes w"
+            " JOIN identities i ON i.id = w.run WHERE w.run = ?",
+            identity,
         ).fetchone()
-        if row is None:
-            return None
-        return WriteRow(row[0], run, row[1], row[2], row[3], row[4], json.loads(row[5]))
+        return None if row is None else _write(row)
 
     def identity(self, number: int) -> dict[str, Any]:
-        """Return the identity behind a number in a body; it is empty if it was pruned."""
+        """Return the identity behind a number in a body; it is empty if it was pruned.
+
+        Raises:
+            RecordError: it is damaged.
+        """
         row = self._db.execute("SELECT body FROM identities WHERE id = ?", (number,)).fetchone()
-        return json.loads(row[0]) if row else {}
+        return _identity(row[0]) if row else {}
 
     def identities(self, kind: Kind) -> Iterator[tuple[int, dict[str, Any]]]:
-        """Iterate over numbers and identities of a kind."""
+        """Iterate over numbers and identities of a kind, without the damaged ones."""
         for number, body in self._db.execute("SELECT id, body FROM identities WHERE kind = ?", (kind,)):
-            yield number, json.loads(body)
+            with contextlib.suppress(RecordError):
+                yield number, _identity(body)
 
     def counters(self) -> dict[str, int]:
         """Return all counters by name."""
@@ -157,5 +177,42 @@ class Queries:
 _ANSWER: Final = "SELECT seq, id, ended, application, status, body FROM answers"
 
 
+def start_of(answer_id: object) -> float:
+    """Return the start in seconds since the epoch from the id of an answer.
+
+    Raises:
+        RecordError: the id has no time.
+    """
+    if not isinstance(answer_id, str) or not _TIME.match(answer_id):
+        raise RecordError("its id has no time")
+    return values.moment(int(answer_id[:12], 16) / 1000)
+
+
+_TIME: Final = re.compile(r"[0-9a-f]{12}")
+
+
 def _answer(row: tuple[Any, ...]) -> AnswerRow:
-    return AnswerRow(row[0], row[1], row[2], row[3], row[4], json.loads(row[5]))
+    seq, answer_id, ended, application, status, text = row
+    body, fault = _parse(text)
+    return AnswerRow(seq, answer_id, ended, application, status, body, fault)
+
+
+def _write(row: tuple[Any, ...]) -> WriteRow:
+    seq, identity, started, ended, application, target, text = row
+    (run, fault), (body, other) = _parse(identity), _parse(text)
+    run_id = run.get("run")
+    if not isinstance(run_id, str):
+        return WriteRow(seq, "", started, ended, application, target, body, fault or "its run has no id")
+    return WriteRow(seq, run_id, started, ended, application, target, body, other)
+
+
+def _identity(text: object) -> dict[str, Any]:
+    found: dict[str, Any] = values.mend(values.parse(text))
+    return found
+
+
+def _parse(text: object) -> tuple[dict[str, Any], str | None]:
+    try:
+        return values.parse(text), None
+    except RecordError as error:
+        return {}, str(error)

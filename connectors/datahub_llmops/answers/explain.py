@@ -28,8 +28,9 @@ from datahub_llmops.answers.resolver import DEFAULT_FRAMEWORK, MapConfig, Resolv
 from datahub_llmops.assets.usage import model_name
 from datahub_llmops.catalog.protocol import FullCatalog, Node
 from datahub_llmops.catalog.urn_text import asset_of
-from datahub_llmops.errors import StoreError, UnknownAssetError
+from datahub_llmops.errors import RecordError, StoreError, UnknownAssetError
 from datahub_llmops.lineage import provenance
+from datahub_llmops.lineage.addresses import dataset_urn
 
 Evidence: TypeAlias = Literal["row", "source", "index"]
 """What an origin rests on, strongest first; see the module."""
@@ -245,7 +246,9 @@ class _Documents:
             )
         raw = chunk.source or {}
         given = raw.get("urn")
-        source = given if isinstance(given, str) else self._rules.match(str(raw.get("value", "")))
+        source = (
+            dataset_urn(given) if isinstance(given, str) else self._rules.match(str(raw.get("value", "")))
+        )
         fields = raw.get("fields")
         return Document(
             chunk=chunk.id,
@@ -264,21 +267,28 @@ class _Documents:
         """The run that wrote the chunk last; its job is kept for the explanation."""
         found = self._last_write(number, chunk, index)
         if found is None and chunk.run is not None:
-            found = self._store.run(chunk.run)
+            found = self._load(self._store.run(chunk.run))
         if found is None:
             return chunk.run
         if found.run not in self._jobs:
-            self._jobs[found.run] = _writing_job(load_writes(found, self._identities))
+            self._jobs[found.run] = _writing_job(found)
         return found.run
 
-    def _last_write(self, number: int | None, chunk: Chunk, index: str | None) -> WriteRow | None:
+    def _load(self, row: WriteRow | None) -> RecordedWrites | None:
+        try:
+            return None if row is None else load_writes(row, self._identities)
+        except RecordError as error:
+            self._gaps.setdefault(f"a run of writes cannot be read: {error}")
+            return None
+
+    def _last_write(self, number: int | None, chunk: Chunk, index: str | None) -> RecordedWrites | None:
         """The newest write of the chunk into its index, under whichever of its names the index was written."""
         if chunk.id is None or self._secret is None:
             return None
         key = digests.chunk_key(self._secret, chunk.id)
         found = []
         for other, raw in self._indexes:
-            written = self._store.writer_of(other, key)
+            written = self._load(self._store.writer_of(other, key))
             if written is not None and (other == number or (index and self._resolver.index(raw) == index)):
                 found.append(written)
         return max(found, key=lambda write: write.ended, default=None)
@@ -296,7 +306,7 @@ def _writing_job(run: RecordedWrites) -> WritingJob:
         flow=flow,
         orchestrator=orchestrator,
         embedding_model=model_name(run.embedding),
-        sources=tuple(sorted(raw["urn"] for raw, _ in run.sources if isinstance(raw.get("urn"), str))),
+        sources=tuple(sorted(urn for raw, _ in run.sources if (urn := dataset_urn(str(raw.get("urn")))))),
         started=run.started,
         ended=run.ended,
     )

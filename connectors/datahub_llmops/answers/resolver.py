@@ -8,6 +8,7 @@ A corrected map can be replayed over everything that is stored.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ from datahub_llmops.assets.usage import model_name
 from datahub_llmops.catalog.protocol import Catalog
 from datahub_llmops.errors import RecipeError
 from datahub_llmops.ingestion.recipe_file import Regex, read_options
+from datahub_llmops.lineage.addresses import dataset_urn
 from datahub_llmops.lineage.provenance import RuleConfig
 
 DEFAULT_FRAMEWORK: Final = "langchain"
@@ -137,7 +139,10 @@ class Resolver:
             return None
         key = repr(sorted((name, value) for name, value in raw.items() if name != "class"))
         if key not in self._known:
-            self._known[key] = self._index(raw)
+            try:
+                self._known[key] = self._index(raw)
+            except InvalidUrnError:
+                self._known[key] = None
         return self._known[key]
 
     def _index(self, raw: Mapping[str, Any]) -> str | None:
@@ -191,22 +196,27 @@ class Resolver:
         if isinstance(given, str):
             return given if is_dataset(given) else None
         registry, name, version = (raw.get(key) for key in ("registry", "name", "version"))
-        if registry and name and version:
-            return urns.prompt_version(str(registry), str(name), str(version), env=self._env)
         digest = raw.get("digest")
-        if not digest:
-            return None
-        return urns.prompt(platform, application, str(digest), env=self._env)
+        with contextlib.suppress(InvalidUrnError):
+            if registry and name and version:
+                return urns.prompt_version(str(registry), str(name), str(version), env=self._env)
+            if digest:
+                return urns.prompt(platform, application, str(digest), env=self._env)
+        return None
 
-    def retriever(self, raw: Mapping[str, Any], application: str, framework: str) -> str:
+    def retriever(self, raw: Mapping[str, Any], application: str, framework: str) -> str | None:
         """Return the URN of an application's retriever, by its name or its class."""
         name = str(raw.get("name") or str(raw.get("class", "retriever")).rpartition(".")[2])
-        return urns.retriever(framework, application, name, env=self._env)
+        with contextlib.suppress(InvalidUrnError):
+            return urns.retriever(framework, application, name, env=self._env)
+        return None
 
     def model(self, raw: Mapping[str, Any] | None) -> str | None:
         """Return the URN of a model that has a name."""
         name = model_name(raw)
-        return None if name is None else urns.model(name, env=self._env)
+        with contextlib.suppress(InvalidUrnError):
+            return None if name is None else urns.model(name, env=self._env)
+        return None
 
 
 def job_of(run: RecordedWrites) -> tuple[str, str, str]:
@@ -260,8 +270,4 @@ def _lies_in(catalog: Catalog, urn: str, deployment: urns.Deployment) -> bool:
 
 def is_dataset(urn: str) -> bool:
     """Return whether ``urn`` is the URN of a dataset."""
-    try:
-        DatasetUrn.from_string(urn)
-    except (InvalidUrnError, ValueError):
-        return False
-    return True
+    return dataset_urn(urn) is not None

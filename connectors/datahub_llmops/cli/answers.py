@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from typing_extensions import override
 
-from datahub_llmops.errors import CatalogError, LlmopsError, NoCatalogError
+from datahub_llmops.errors import CatalogError, LlmopsError, NoCatalogError, RecordError
 
 if TYPE_CHECKING:
     from datahub_llmops.answer_store.database import Store
@@ -232,8 +232,14 @@ def _read(store: Store, since: float, application: str | None, limit: int | None
     from datahub_llmops.answer_store.recorded import Identities
 
     known = Identities(store)
+    passed_over = 0
     for row in store.answers(since=since, application=application, limit=limit):
-        yield load_answer(row, known)
+        try:
+            yield load_answer(row, known)
+        except RecordError:
+            passed_over += 1
+    if passed_over:
+        click.echo(f"{passed_over:,} records cannot be understood and were passed over.", err=True)
 
 
 def _brief(one: RecordedAnswer, prices: PricesConfig | None) -> dict[str, object]:
@@ -295,11 +301,11 @@ def _prices(path: Path | None) -> PricesConfig | None:
 
 @contextmanager
 def _store(path: Path | None) -> Iterator[Store]:
-    from datahub_llmops.answer_store.database import Store
+    from datahub_llmops.answer_store.database import reading
     from datahub_llmops.answer_store.location import default_store
 
     try:
-        with closing(Store.read(path or default_store())) as store:
+        with reading(path or default_store()) as store:
             yield store
     except LlmopsError as error:
         raise click.ClickException(_shown(str(error))) from error

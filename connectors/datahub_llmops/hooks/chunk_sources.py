@@ -11,6 +11,8 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
+from datahub_llmops.hooks.names import dataset_urn
+
 SOURCE_KEYS: Final = ("source", "file_path", "url", "doc_uri", "table", "path", "file_name")
 PICKED: Final = (
     "datahub_urn",
@@ -83,9 +85,10 @@ def identify_source(
     picked: Mapping[str, Any], digest: Callable[[str], str], mode: str
 ) -> dict[str, str] | None:
     """Return the identity of a chunk's source: a URN, an address, or the digest of what is neither."""
-    urn = picked.get("dh_source_urn", picked.get("datahub_urn"))
-    if isinstance(urn, str) and urn.startswith("urn:li:"):
-        found = {"urn": urn[:MAX_VALUE]}
+    # Anything else in these keys is a value of the user's data: a person's URN, say.
+    urn = dataset_urn(picked.get("dh_source_urn", picked.get("datahub_urn")))
+    if urn is not None:
+        found = {"urn": urn}
         fields = picked.get("dh_text_fields")
         if isinstance(fields, str):
             found["fields"] = fields[:MAX_VALUE]

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 from datahub_llmops.answer_store.keys import WritesKey
 from datahub_llmops.hooks import runtime, store_identity
 from datahub_llmops.hooks.guard import guarded
+from datahub_llmops.hooks.names import clean_name, dataset_urn
 from datahub_llmops.hooks.write_events import Job, WriteEvent
 
 Source: TypeAlias = str | Callable[[dict[str, Any]], str | None]
@@ -33,8 +34,10 @@ def job(
     ``text_fields`` its columns that make up the text; ``key_field`` the metadata key that holds a row's key. With
     ``stamp`` the chunks carry these as ``dh_*`` keys, where the store takes new keys.
     """
-    facts = {WritesKey.JOB: name, **_find_orchestration(flow, orchestrator)}
-    current = Job(facts=facts, stamp=stamp, source=source, key_field=key_field, fields=text_fields)
+    facts = {WritesKey.JOB: _name("name", name) or "job", **_find_orchestration(flow, orchestrator)}
+    current = Job(
+        facts=facts, stamp=stamp, source=_source(source), key_field=key_field, fields=_fields(text_fields)
+    )
     before = runtime.current_job.get()
     runtime.current_job.set(current)
     try:
@@ -47,6 +50,7 @@ def _find_orchestration(flow: str | None, orchestrator: str | None) -> dict[str,
     """Return flow and orchestrator as given, else those that Airflow's environment names."""
     found: dict[str, str] = {}
     dag = os.environ.get("AIRFLOW_CTX_DAG_ID")
+    flow, orchestrator = _name("flow", flow), _name("orchestrator", orchestrator)
     if flow is not None:
         found[WritesKey.FLOW] = flow
     elif dag:
@@ -56,6 +60,34 @@ def _find_orchestration(flow: str | None, orchestrator: str | None) -> dict[str,
     elif dag and flow is None:
         found[WritesKey.ORCHESTRATOR] = "airflow"
     return found
+
+
+def _name(argument: str, given: object) -> str | None:
+    name = clean_name(given)
+    if name is None and given is not None:
+        runtime.refuse(f"lineage.job({argument}=...) is no text: it was ignored")
+    return name
+
+
+def _source(given: Source | None) -> Source | None:
+    """Return the source if it is a function, or the URN of a dataset."""
+    if given is None or callable(given):
+        return given
+    urn = dataset_urn(given)
+    if urn is None:
+        runtime.refuse(
+            "lineage.job(source=...) is not the URN of a dataset with its environment: it was ignored. Write "
+            "urn:li:dataset:(urn:li:dataPlatform:PLATFORM,NAME,PROD)"
+        )
+    return urn
+
+
+def _fields(given: object) -> list[str]:
+    names = [given] if isinstance(given, str) else given
+    if isinstance(names, (list, tuple, set, frozenset)):
+        return [name for one in names if (name := clean_name(one)) is not None]
+    runtime.refuse("lineage.job(text_fields=...) is no list of names: it was ignored")
+    return []
 
 
 def index(

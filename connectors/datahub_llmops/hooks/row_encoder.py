@@ -231,7 +231,7 @@ class Encoder:
             return number
         row: list[Any] = [
             chunk_sources.row_key(picked, self._hex_digest, settings.source_keys),
-            picked.get("dh_embed_run"),
+            None if (run := picked.get("dh_embed_run")) is None else str(run)[:MAX_ID],
             {key: picked[key] for key in ("page", "row") if isinstance(picked.get(key), int)} or None,
         ]
         return f"{number},{_dump(row)[1:-1]}"

@@ -248,6 +248,16 @@ def sweep(runs: MutableMapping[Any, Any], get_start: Callable[[Any, Any], float 
             finish_answer(answer, "unfinished")
 
 
+def refuse(what: str) -> None:
+    """Say once that something which the application gave was ignored. ``what`` names the argument, and no value."""
+    if what not in degraded:
+        degraded[what] = 0
+        import logging
+
+        logging.getLogger("datahub_llmops.hooks").warning("datahub-llmops: %s", what)
+    degraded[what] += 1
+
+
 def current_application() -> tuple[str, str | None]:
     """Return name and version of the application in force, for what is recorded outside an answer."""
     return named_application.get() or (settings.application, settings.version)

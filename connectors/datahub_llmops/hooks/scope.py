@@ -9,6 +9,7 @@ from typing import Any, TypeVar, cast
 
 from datahub_llmops.hooks import runtime
 from datahub_llmops.hooks.guard import guarded
+from datahub_llmops.hooks.names import clean_name
 from datahub_llmops.hooks.parts import SKIPPED, Answer, Skipped
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -20,13 +21,18 @@ class application:
     __slots__ = ("_before", "_name", "_version")
 
     def __init__(self, name: str, *, version: str | None = None) -> None:
-        self._name = name
-        self._version = version
+        self._name = clean_name(name)
+        self._version = clean_name(version)
         self._before: list[tuple[str, str | None] | None] = []
 
     def __enter__(self) -> None:
         self._before.append(runtime.named_application.get())
-        runtime.named_application.set((self._name, self._version))
+        if self._name is None:
+            runtime.refuse(
+                "lineage.application(name): a name is a text; the one of the code around it was kept"
+            )
+        else:
+            runtime.named_application.set((self._name, self._version))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

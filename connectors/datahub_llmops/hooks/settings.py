@@ -6,6 +6,7 @@ import os
 from typing import Final, Literal, TypeAlias, cast
 
 from datahub_llmops.answer_store.location import PREFIX, default_store, environment
+from datahub_llmops.hooks.names import clean_name
 
 SourceKeys: TypeAlias = Literal["hmac", "clear", "off"]
 _TRUE: Final = frozenset({"1", "true", "yes", "on"})
@@ -53,15 +54,15 @@ class Settings:
             ValueError: an argument of the code (never of the environment) is out of range; the message names it.
         """
         self.notes: list[str] = []
-        name = application if application is not None else environment("APPLICATION")
-        if application is not None and not application.strip():
+        if isinstance(application, str) and not application.strip():
             raise ValueError("attach(application=...): give the application a name")
+        name = self._name("application", application, "APPLICATION")
         self.application = name or "application"
         if name is None:
             self.notes.append(
                 "application has no name: attach(application=...) or DATAHUB_LLMOPS_APPLICATION"
             )
-        self.version = version if version is not None else environment("VERSION")
+        self.version = self._name("version", version, "VERSION")
         self.store = os.path.abspath(os.fspath(store)) if store else default_store()
         self.capture_text = (
             capture_text if capture_text is not None else (environment("CAPTURE_TEXT") or "").lower() in _TRUE
@@ -72,6 +73,14 @@ class Settings:
         self.ship_every = self._number("ship_every", ship_every, "SHIP_EVERY", 900.0, low=1.0)
         self.max_bytes = int(self._number("max_bytes", max_bytes, "MAX_BYTES", 512 * 2**20, low=2**20))
         self.max_days = self._number("max_days", max_days, "MAX_DAYS", 30.0, low=0.01)
+
+    def _name(self, argument: str, given: object, variable: str) -> str | None:
+        if given is None:
+            return clean_name(environment(variable))
+        name = clean_name(given)
+        if name is None:
+            self.notes.append(f"attach({argument}=...) is no text: it was ignored")
+        return name
 
     def _keys(self, given: str | None) -> SourceKeys:
         if given is not None:

@@ -18,6 +18,7 @@ from datahub_llmops.hooks import (
     store_identity,
     vendor_attributes,
 )
+from datahub_llmops.hooks.names import dataset_urn
 from datahub_llmops.hooks.write_events import Job
 
 FLEXIBLE: Final = frozenset(
@@ -39,7 +40,7 @@ def find_source(job: Job, metadata: Mapping[str, Any]) -> str | None:
     urn = job.source(dict(metadata)) if callable(job.source) else job.source
     if urn is None:
         urn = metadata.get("dh_source_urn", metadata.get("datahub_urn"))
-    return urn if isinstance(urn, str) and urn.startswith("urn:li:") else None
+    return dataset_urn(urn)
 
 
 def pick_metadata(metadata: object) -> dict[str, Any]:

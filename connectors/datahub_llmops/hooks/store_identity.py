@@ -12,6 +12,8 @@ import weakref
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from datahub_llmops.hooks import runtime
+from datahub_llmops.hooks.names import dataset_urn
 from datahub_llmops.hooks.retriever_cache import own_attributes
 from datahub_llmops.hooks.vendor_attributes import KNOWN, MAX_TEXT, Extractor, Raw, find_attribute, short_text
 
@@ -32,12 +34,16 @@ def register(store_class: type | str, extractor: Extractor) -> None:
 
 def name_index(store: object, urn: str) -> None:
     """Name the dataset of ``store`` where the hooks cannot know it (an in-memory index, a store of your own)."""
+    known = dataset_urn(urn)
+    if known is None:
+        runtime.refuse("lineage.name_index(store, urn): it is not the URN of a dataset, and was ignored")
+        return
     key = id(store)
     try:
         ref: Any = weakref.ref(store, lambda _gone: _named.pop(key, None))
     except TypeError:
         ref = store  # Without weak references it must be kept alive, or another object may get its id.
-    _named[key] = (ref, str(urn))
+    _named[key] = (ref, known)
 
 
 def identify_store(store: object) -> Raw:

@@ -14,45 +14,59 @@ from datahub_llmops.mapping import application_aspects, observed_edges
 from datahub_llmops.mapping import applications as mapping
 from datahub_llmops.runs.config import RunsConfig
 from datahub_llmops.runs.daily_totals import Application, Rollup, prompts_drawn
+from datahub_llmops.runs.passed_over import PassedOver
 
 
 class Applications:
     """Emits the applications of one roll-up. ``now`` is the time in seconds since the epoch."""
 
-    def __init__(self, config: RunsConfig, emitter: RunEmitter, catalog: Catalog | None, now: float) -> None:
+    def __init__(
+        self,
+        config: RunsConfig,
+        emitter: RunEmitter,
+        catalog: Catalog | None,
+        passed_over: PassedOver,
+        now: float,
+    ) -> None:
         self._env = config.env
         self._currency = config.currency
         self._emitter = emitter
         self._catalog = catalog
+        self._guard = passed_over.guard
         self._now = now
 
     def emissions(self, found: Rollup) -> Iterator[Emission]:
-        """Yield everything except the models, which embedding jobs may use as well."""
+        """Yield everything except the models, which embedding jobs may use as well. One that fails stops no other."""
         logs = {application.log for application in found.applications.values()}
         drawn: set[str] = set()
         unnamed: set[str] = set()
         for application in found.applications.values():
-            yield from self._application(application)
+            yield from self._guard(f"application {application.name}", self._application(application))
             drawn.update(prompts_drawn(application))
             unnamed.update(application.unnamed_prompts)
         for (urn, day, host), total in sorted(found.usage.items()):
             # A template that is rendered before it is one has a new digest each time.
             if urn in drawn or urn not in unnamed:
-                yield Emission(mapping.usage_proposal(urn, day, host, round(total.calls)), primary=False)
-                if urn not in logs:  # What an answer log has is the application's.
-                    yield from self._usage(urn, day, host, total)
+                yield from self._guard(urn, self._dataset_usage(urn, day, host, total, own=urn not in logs))
         for (name, day, host), total in sorted(found.whole.items()):
-            yield from self._usage(found.applications[name].job, day, host, total)
+            job = found.applications[name].job
+            yield from self._guard(job, self._usage(job, day, host, total))
         for (name, version, day, host), total in sorted(found.versions.items()):
             application = found.applications[name]
-            if version:
-                yield from self._usage(application.job, day, host, total, ("version", version))
-            yield from self._day(application, version, day, host, total)
+            yield from self._guard(application.job, self._day(application, version, day, host, total))
+
+    def _dataset_usage(
+        self, urn: str, day: int, host: str, total: Totals, *, own: bool
+    ) -> Iterator[Emission]:
+        yield Emission(mapping.usage_proposal(urn, day, host, round(total.calls)), primary=False)
+        if own:  # What an answer log has is the application's.
+            yield from self._usage(urn, day, host, total)
 
     def model_usage(self, found: Rollup) -> Iterator[Emission]:
         """Yield the usage of models. The models themselves have to be written before."""
         for (name, day, host), total in sorted(found.models.items()):
-            yield from self._usage(urns.model(name, env=self._env), day, host, total)
+            urn = urns.model(name, env=self._env)
+            yield from self._guard(urn, self._usage(urn, day, host, total))
 
     def _usage(
         self, urn: str, day: int, host: str, total: Totals, dimension: tuple[str, str] | None = None
@@ -66,6 +80,8 @@ class Applications:
         self, application: Application, version: str, day: int, host: str, total: Totals
     ) -> Iterator[Emission]:
         job = application.job
+        if version:
+            yield from self._usage(job, day, host, total, ("version", version))
         milliseconds = total.milliseconds
         counts = {
             "answers": total.calls,

@@ -56,6 +56,10 @@ class RunsReport(StatefulIngestionReport):
     applications: int = 0
     unresolved_indexes: LossyDict[str, int] = field(default_factory=LossyDict)
     unmatched_sources: int = 0
+    records_passed_over: int = 0
+    """Records of the store that cannot be understood."""
+    unnamed_parts: int = 0
+    """Prompts, retrievals and model calls whose name cannot be part of a URN."""
     custom_aspects: str = ""
     """What was decided about typed aspects, and why."""
     store_counters: dict[str, int] = field(default_factory=dict)

@@ -6,9 +6,11 @@ version, per host. Whole days are counted again whenever one of their answers is
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
+
+from datahub.utilities.urns.error import InvalidUrnError
 
 from datahub_llmops.answer_store.recorded import (
     ModelCall,
@@ -20,6 +22,7 @@ from datahub_llmops.answer_store.recorded import (
 from datahub_llmops.answers.prices import PricesConfig
 from datahub_llmops.answers.resolver import DEFAULT_FRAMEWORK, Resolver, shown
 from datahub_llmops.assets.usage import Totals, model_name
+from datahub_llmops.errors import RecordError
 from datahub_llmops.mapping.applications import application_urns
 from datahub_llmops.runs.config import RunsConfig
 
@@ -79,6 +82,8 @@ class Rollup:
     query_models: dict[str, dict[tuple[str, str], float]] = field(default_factory=dict)
     """Index -> embedding model of queries of it and host, with the time of the last."""
     unresolved: dict[str, int] = field(default_factory=dict)
+    unnamed: int = 0
+    """Prompts, retrievals and model calls whose name cannot be part of a URN. The rest of their answers counts."""
     answers: int = 0
 
     def close_day(self, day: int) -> None:
@@ -89,10 +94,28 @@ class Rollup:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class _Resolved:
+    """One answer with the URNs of everything in it.
+
+    Each list has a place for each part of its kind. ``None`` is a part that has no name, or none that fits a URN.
+    """
+
+    answer: RecordedAnswer
+    platform: str
+    job: str
+    log: str
+    retrievers: list[str | None]
+    indexes: list[str | None]
+    prompts: list[str | None]
+    models: list[str | None]
+    """Names of models, as ``urns.model`` takes them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Bucket:
     """One answer, with the day and the host that it counts for."""
 
-    answer: RecordedAnswer
+    resolved: _Resolved
     day: int
     host: str
 
@@ -103,46 +126,107 @@ class _Bucket:
         return found
 
     def add(self, total: Totals) -> None:
-        answer = self.answer
+        answer = self.resolved.answer
         total.add(weight=answer.weight, started=answer.started, ended=answer.ended)
 
     def end(self, total: Totals, milliseconds: int | None, failed: bool) -> None:
-        total.add_end(weight=self.answer.weight, milliseconds=milliseconds, failed=failed)
+        total.add_end(weight=self.resolved.answer.weight, milliseconds=milliseconds, failed=failed)
 
 
 def roll_up(
     answers: Iterable[RecordedAnswer],
     resolver: Resolver,
     config: RunsConfig,
+    passed_over: Callable[[RecordedAnswer, RecordError], None],
 ) -> Rollup:
-    """Count answers, oldest first."""
+    """Count answers, oldest first. One whose application has no usable name is handed to ``passed_over``."""
     found = Rollup()
-    for at, application in _buckets(found, answers, config):
+    for at, application in _buckets(found, _resolved(found, answers, resolver, config, passed_over)):
+        answer = at.resolved.answer
         version = found.versions.setdefault(
-            (application.name, at.answer.version or "", at.day, at.host), Totals()
+            (application.name, answer.version or "", at.day, at.host), Totals()
         )
         at.add(version)
         whole = [version, at.total(found.whole, application.name)]
-        spent = round((at.answer.ended - at.answer.started) * 1000)
+        spent = round((answer.ended - answer.started) * 1000)
         for total in (*whole, at.total(found.usage, application.log)):
-            at.end(total, spent, at.answer.status == "error")
-        prompts = _prompts(found, application, at, resolver)
-        for call in at.answer.models:
-            _model(found, application, at, call, whole, prompts, config)
-        for retrieval in at.answer.retrievals:
-            _retrieval(found, application, at, retrieval, resolver)
+            at.end(total, spent, answer.status == "error")
+        prompts = _prompts(found, application, at)
+        for call, name in zip(answer.models, at.resolved.models, strict=True):
+            _model(found, application, at, call, name, whole, prompts, config)
+        parts = zip(answer.retrievals, at.resolved.retrievers, at.resolved.indexes, strict=True)
+        for retrieval, retriever, index in parts:
+            _retrieval(found, application, at, retrieval, retriever, index)
     return found
 
 
-def _buckets(
-    found: Rollup, answers: Iterable[RecordedAnswer], config: RunsConfig
-) -> Iterator[tuple[_Bucket, Application]]:
+def _resolved(
+    found: Rollup,
+    answers: Iterable[RecordedAnswer],
+    resolver: Resolver,
+    config: RunsConfig,
+    passed_over: Callable[[RecordedAnswer, RecordError], None],
+) -> Iterator[_Resolved]:
+    for answer in answers:
+        try:
+            yield _resolve(found, answer, resolver, config)
+        except RecordError as error:
+            passed_over(answer, error)
+
+
+def _resolve(found: Rollup, answer: RecordedAnswer, resolver: Resolver, config: RunsConfig) -> _Resolved:
+    """Find the URNs of an answer's parts before anything of it is counted.
+
+    Raises:
+        RecordError: the application's name cannot be part of a URN.
+    """
+    name = answer.application
+    known = found.applications.get(name)
+    # An application keeps the framework of its first answer.
+    own = known.framework if known else answer.framework or DEFAULT_FRAMEWORK
+    platform = config.application_platform or own
+    try:
+        _, job, log = application_urns(name, platform, config.env)
+    except InvalidUrnError:
+        raise RecordError("its application, or its framework, has no usable name") from None
+    return _Resolved(
+        answer=answer,
+        platform=platform,
+        job=job,
+        log=log,
+        retrievers=[
+            resolver.retriever(one.retriever, name, answer.framework or own) for one in answer.retrievals
+        ],
+        indexes=[
+            None if one.composite else resolver.index(one.index)  # The parts of a composite read the indexes.
+            for one in answer.retrievals
+        ],
+        prompts=[resolver.prompt(raw, name, own) for raw in answer.prompts],
+        models=[_usable(resolver, call) for call in answer.models],
+    )
+
+
+def _usable(resolver: Resolver, call: ModelCall) -> str | None:
+    for raw in (call.served, call.asked):
+        if resolver.model(raw) is not None:
+            return model_name(raw)
+    return None
+
+
+def _buckets(found: Rollup, answers: Iterable[_Resolved]) -> Iterator[tuple[_Bucket, Application]]:
     """Each answer in the bucket of its day, with its application; closes a day when the next one begins."""
     day = 0
-    for answer in answers:
+    for resolved in answers:
+        answer = resolved.answer
         found.answers += 1
         if answer.application not in found.applications:
-            found.applications[answer.application] = _application(answer, config)
+            found.applications[answer.application] = Application(
+                name=answer.application,
+                framework=answer.framework or DEFAULT_FRAMEWORK,
+                platform=resolved.platform,
+                job=resolved.job,
+                log=resolved.log,
+            )
         application = found.applications[answer.application]
         application.first = min(application.first, answer.started)
         application.last = max(application.last, answer.ended)
@@ -150,18 +234,11 @@ def _buckets(
             application.itself = Newest(
                 when=answer.ended, raw={"version": answer.version}, version=answer.framework_version
             )
-        at = _Bucket(answer=answer, day=int(answer.started) // DAY * DAY, host=answer.host or "")
+        at = _Bucket(resolved=resolved, day=int(answer.started) // DAY * DAY, host=answer.host or "")
         if at.day != day:
             found.close_day(day)
             day = at.day
         yield at, application
-
-
-def _application(answer: RecordedAnswer, config: RunsConfig) -> Application:
-    framework = answer.framework or DEFAULT_FRAMEWORK
-    platform = config.application_platform or framework
-    _, job, log = application_urns(answer.application, platform, config.env)
-    return Application(name=answer.application, framework=framework, platform=platform, job=job, log=log)
 
 
 def _model(
@@ -169,38 +246,47 @@ def _model(
     application: Application,
     at: _Bucket,
     call: ModelCall,
+    name: str | None,
     whole: list[Totals],
     prompts: Mapping[int, Totals],
     prices: PricesConfig,
 ) -> None:
-    name = model_name(call.served) or model_name(call.asked)
+    answer = at.resolved.answer
     totals = list(whole)
     if name is not None:
-        application.models[name] = max(application.models.get(name, 0.0), at.answer.ended)
+        application.models[name] = max(application.models.get(name, 0.0), answer.ended)
         own = at.total(found.models, name)
         at.end(own, call.milliseconds, call.status == "error")
         totals.append(own)
+    elif model_name(call.served) or model_name(call.asked):
+        found.unnamed += 1
     if call.prompt is not None and call.prompt in prompts:
         totals.append(prompts[call.prompt])
     cost = prices.call_cost(call)
     for total in totals:
-        total.add_tokens(weight=at.answer.weight, tokens=call.tokens, cost=cost)
+        total.add_tokens(weight=answer.weight, tokens=call.tokens, cost=cost)
 
 
 def _retrieval(
-    found: Rollup, application: Application, at: _Bucket, retrieval: Retrieval, resolver: Resolver
+    found: Rollup,
+    application: Application,
+    at: _Bucket,
+    retrieval: Retrieval,
+    urn: str | None,
+    index: str | None,
 ) -> None:
-    answer = at.answer
-    urn = resolver.retriever(retrieval.retriever, application.name, answer.framework or application.framework)
+    answer = at.resolved.answer
     failed = retrieval.status == "error"
+    if urn is None:
+        found.unnamed += 1
+        return
     application.retrievers[urn] = max(application.retrievers.get(urn, 0.0), answer.ended)
     _keep(application.facts, urn, answer, retrieval.retriever)
     own = at.total(found.usage, urn)
     at.end(own, retrieval.milliseconds, failed)
     _chunks(own, answer, retrieval)
     if retrieval.composite:
-        return  # Its parts read the indexes.
-    index = resolver.index(retrieval.index)
+        return
     if index is None:
         key = shown(retrieval.index)
         found.unresolved[key] = found.unresolved.get(key, 0) + 1
@@ -228,13 +314,13 @@ def _keep(facts: dict[str, Newest], urn: str, answer: RecordedAnswer, raw: Raw) 
         facts[urn] = Newest(when=answer.ended, raw=raw, version=answer.framework_version)
 
 
-def _prompts(found: Rollup, application: Application, at: _Bucket, resolver: Resolver) -> dict[int, Totals]:
+def _prompts(found: Rollup, application: Application, at: _Bucket) -> dict[int, Totals]:
     """The totals of an answer's prompts, by position."""
-    answer = at.answer
+    answer = at.resolved.answer
     counted: dict[int, Totals] = {}
-    for place, raw in enumerate(answer.prompts):
-        urn = resolver.prompt(raw, application.name, application.framework)
+    for place, (raw, urn) in enumerate(zip(answer.prompts, at.resolved.prompts, strict=True)):
         if urn is None:
+            found.unnamed += bool(raw)
             continue
         counted[place] = at.total(found.usage, urn)
         _keep(application.facts, urn, answer, raw)

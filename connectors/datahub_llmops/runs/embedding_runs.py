@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 from datahub_llmops import urns
 from datahub_llmops.answer_store.recorded import RecordedWrites
@@ -11,15 +12,32 @@ from datahub_llmops.answers.resolver import Resolver, job_of
 from datahub_llmops.assets.usage import model_name
 from datahub_llmops.ingestion.emitter import Emission, RunEmitter, emit
 from datahub_llmops.lineage import provenance
+from datahub_llmops.lineage.addresses import dataset_urn
 from datahub_llmops.mapping import application_aspects, observed_edges
 from datahub_llmops.mapping import applications as mapping
 from datahub_llmops.runs.config import RunsConfig, RunsReport
+from datahub_llmops.runs.passed_over import PassedOver
+
+
+@dataclass(frozen=True, slots=True)
+class _Edges:
+    """What a job was seen to read and to write, by URN, with the time in seconds."""
+
+    inputs: dict[str, float] = field(default_factory=dict)
+    outputs: dict[str, float] = field(default_factory=dict)
 
 
 class EmbeddingRuns:
     """Emits everything about the recorded writes. ``now`` is the time in seconds since the epoch."""
 
-    def __init__(self, config: RunsConfig, report: RunsReport, emitter: RunEmitter, now: float) -> None:
+    def __init__(
+        self,
+        config: RunsConfig,
+        report: RunsReport,
+        emitter: RunEmitter,
+        passed_over: PassedOver,
+        now: float,
+    ) -> None:
         self._env = config.env
         self._max_runs = config.max_embedding_runs
         self._rules = provenance.compile_rules(
@@ -27,51 +45,59 @@ class EmbeddingRuns:
         )
         self._report = report
         self._emitter = emitter
+        self._guard = passed_over.guard
         self._now = now
 
     def emissions(self, runs: list[RecordedWrites], resolver: Resolver) -> Iterator[Emission]:
-        """Yield everything except the models, which applications may use as well."""
-        edges: dict[str, tuple[dict[str, float], dict[str, float]]] = defaultdict(lambda: ({}, {}))
+        """Yield everything except the models, which applications may use as well. One that fails stops no other."""
+        edges: dict[str, _Edges] = defaultdict(_Edges)
         for one in sorted(runs, key=lambda one: one.ended, reverse=True):  # A job is what its newest run was.
             index = resolver.index(one.index)
-            if index is None:
-                continue
-            orchestrator, flow, name = job_of(one)
-            job, proposals = mapping.embedding_job_proposals(
-                orchestrator, flow, name, self._env, self._job_properties(one)
+            if index is not None:
+                yield from self._guard(f"embedding run {one.run}", self._run(one, index, edges))
+        for job, seen in edges.items():
+            yield from self._guard(job, self._edges(job, seen))
+
+    def _run(self, one: RecordedWrites, index: str, edges: dict[str, _Edges]) -> Iterator[Emission]:
+        orchestrator, flow, name = job_of(one)
+        job, proposals = mapping.embedding_job_proposals(
+            orchestrator, flow, name, self._env, self._job_properties(one)
+        )
+        yield from self._emitter.emit_platform(orchestrator)
+        model = model_name(one.embedding)
+        if job not in edges and not self._declared(job):
+            yield from self._emitter.emit_new(proposals)
+            yield from self._typed(job, one, model)
+        sources = self._sources(one)
+        yield from self._emitter.emit_missing_datasets([*sources, index])
+        seen = edges[job]
+        for source in sources:
+            seen.inputs.setdefault(source, one.ended)
+        seen.outputs.setdefault(index, one.ended)
+        if model is not None:
+            self._emitter.add_model_user(model, job)
+        if self._report.embedding_runs < self._max_runs:
+            self._report.embedding_runs += 1
+            yield from emit(
+                mapping.instance_proposals(
+                    {"run": one.run, "index": index},
+                    f"{one.job or one.application} {observed_edges.day(one.started)}",
+                    job,
+                    started=one.started,
+                    ended=one.ended,
+                    properties={"run": one.run, **{key: str(count) for key, count in one.counts.items()}},
+                    inputs=sources,
+                    outputs=(index,),
+                    failed=one.error is not None,
+                ),
+                primary=False,
             )
-            yield from self._emitter.emit_platform(orchestrator)
-            model = model_name(one.embedding)
-            if job not in edges and not self._declared(job):
-                yield from self._emitter.emit_new(proposals)
-                yield from self._typed(job, one, model)
-            sources = self._sources(one)
-            yield from self._emitter.emit_missing_datasets([*sources, index])
-            inputs, outputs = edges[job]
-            for source in sources:
-                inputs.setdefault(source, one.ended)
-            outputs.setdefault(index, one.ended)
-            if model is not None:
-                self._emitter.add_model_user(model, job)
-            if self._report.embedding_runs < self._max_runs:
-                self._report.embedding_runs += 1
-                yield from emit(
-                    mapping.instance_proposals(
-                        {"run": one.run, "index": index},
-                        f"{one.job or one.application} {observed_edges.day(one.started)}",
-                        job,
-                        started=one.started,
-                        ended=one.ended,
-                        properties={"run": one.run, **{key: str(count) for key, count in one.counts.items()}},
-                        inputs=sources,
-                        outputs=(index,),
-                        failed=one.error is not None,
-                    ),
-                    primary=False,
-                )
-        for job, (inputs, outputs) in edges.items():
-            present = self._emitter.read_aspect(job, "dataJobInputOutput")
-            yield from emit(observed_edges.job_edges(job, inputs, outputs, present, self._now), primary=False)
+
+    def _edges(self, job: str, seen: _Edges) -> Iterator[Emission]:
+        present = self._emitter.read_aspect(job, "dataJobInputOutput")
+        yield from emit(
+            observed_edges.job_edges(job, seen.inputs, seen.outputs, present, self._now), primary=False
+        )
 
     def _typed(self, job: str, one: RecordedWrites, model: str | None) -> Iterator[Emission]:
         if self._emitter.writes_typed:
@@ -103,7 +129,9 @@ class EmbeddingRuns:
         found: set[str] = set()
         for raw, count in one.sources:
             given = raw.get("urn")
-            urn = given if isinstance(given, str) else self._rules.match(str(raw.get("value", "")))
+            urn = (
+                dataset_urn(given) if isinstance(given, str) else self._rules.match(str(raw.get("value", "")))
+            )
             if urn is None:
                 self._report.unmatched_sources += count
             else:

@@ -8,8 +8,8 @@ run emits everything that the store holds.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, suppress
 from typing import ClassVar
 
 from datahub.ingestion.api.common import PipelineContext
@@ -18,12 +18,13 @@ from datahub.ingestion.source.state.stateful_ingestion_base import StatefulInges
 from typing_extensions import override
 
 from datahub_llmops import urns
-from datahub_llmops.answer_store.database import Store
+from datahub_llmops.answer_store.database import Store, reading
 from datahub_llmops.answer_store.format import load_answer, load_writes
-from datahub_llmops.answer_store.recorded import Identities, RecordedAnswer
+from datahub_llmops.answer_store.queries import start_of
+from datahub_llmops.answer_store.recorded import Identities, RecordedAnswer, RecordedWrites
 from datahub_llmops.answers.resolver import Ambiguous, Resolver
 from datahub_llmops.catalog.protocol import Catalog
-from datahub_llmops.errors import CatalogError, StoreError
+from datahub_llmops.errors import CatalogError, RecordError, StoreError
 from datahub_llmops.ingestion.emitter import Emission, RunEmitter
 from datahub_llmops.ingestion.recipe_catalog import recipe_catalog
 from datahub_llmops.ingestion.run_target import RunTarget
@@ -33,6 +34,7 @@ from datahub_llmops.runs.applications import Applications
 from datahub_llmops.runs.config import RunsConfig, RunsReport
 from datahub_llmops.runs.daily_totals import DAY, Built, Rollup, built_with, mismatch, roll_up
 from datahub_llmops.runs.embedding_runs import EmbeddingRuns
+from datahub_llmops.runs.passed_over import PassedOver
 from datahub_llmops.runs.watermark import Watermark, store_key
 
 
@@ -54,6 +56,7 @@ class RunsSource(PatchingSource, StatefulIngestionSourceBase):
         self.report = RunsReport()
         self._now = now
         self._watermark = Watermark(self, config, ctx)
+        self._passed_over = PassedOver(self.report)
         self._target = RunTarget(ctx, config.custom_aspects, self.report)
         self.report.custom_aspects = self._target.decision.message
 
@@ -65,8 +68,7 @@ class RunsSource(PatchingSource, StatefulIngestionSourceBase):
                 if catalog is not None:
                     resources.callback(catalog.close)
                 emitter = RunEmitter(self.ctx, catalog, self._target, self.report, self.config.env)
-                store = Store.read(self.config.store)
-                resources.callback(store.close)
+                store = resources.enter_context(reading(self.config.store))
                 yield from self._read(store, catalog, emitter)
             except (CatalogError, StoreError) as error:
                 self.report.failure(
@@ -87,30 +89,73 @@ class RunsSource(PatchingSource, StatefulIngestionSourceBase):
         resolver = Resolver(
             self.config.instances, env=self.config.env, catalog=catalog, ambiguous=self._ambiguous
         )
-        fresh = {int(when) // DAY * DAY for when in store.starts_after(answers_from, answers_upto)}
+        new = set(store.written_after(answers_from, answers_upto))
+        self._passed_over.expect(new)
+        fresh = set(self._days(new))
         days = sorted(fresh - _cut(store, fresh))
         self.report.buckets = len(days)
-        found = roll_up(self._answers(store, known, days), resolver, self.config)
-        self.report.answers_read, self.report.applications = found.answers, len(found.applications)
-        for key, count in found.unresolved.items():
-            self.report.unresolved_indexes[key] = count
+        found = roll_up(
+            self._answers(store, known, days),
+            resolver,
+            self.config,
+            lambda answer, error: self._passed_over.record("answer", answer.id, error),
+        )
+        self._report_totals(found)
         now = self._now()
-        applications = Applications(self.config, emitter, catalog, now)
+        applications = Applications(self.config, emitter, catalog, self._passed_over, now)
         yield from applications.emissions(found)
-        runs = [load_writes(row, known) for row in store.writes(writes_from)]
-        yield from EmbeddingRuns(self.config, self.report, emitter, now).emissions(runs, resolver)
+        runs = list(self._writes(store, known, writes_from, self._passed_over.record))
+        embedding = EmbeddingRuns(self.config, self.report, emitter, self._passed_over, now)
+        yield from embedding.emissions(runs, resolver)
         for model in emitter.used_models:
-            yield from emitter.emit_model(model)
+            yield from self._passed_over.guard("a model", emitter.emit_model(model))
         yield from applications.model_usage(found)
         if self.config.incidents:
-            writes = (load_writes(row, known) for row in store.writes())
-            yield from self._incidents(found, built_with(writes, resolver), emitter)
+            writes = self._writes(
+                store, known, 0, lambda *_: None
+            )  # The run that saw one first has reported it.
+            yield from self._passed_over.guard(
+                "an incident", self._incidents(found, built_with(writes, resolver), emitter)
+            )
         self._watermark.reached(state.after(name, answers_upto, writes_upto))
+
+    def _report_totals(self, found: Rollup) -> None:
+        self.report.answers_read, self.report.applications = found.answers, len(found.applications)
+        self.report.unnamed_parts = found.unnamed
+        for key, count in found.unresolved.items():
+            self.report.unresolved_indexes[key] = count
+        if found.unnamed:
+            self.report.warning(
+                title="Parts without a usable name",
+                message="The name of a prompt, retriever or model cannot be part of a URN. The rest of its answer "
+                "was counted.",
+                context=f"{found.unnamed} parts",
+            )
+
+    def _days(self, answers: Iterable[str]) -> Iterator[int]:
+        for answer in answers:
+            try:
+                yield int(start_of(answer)) // DAY * DAY
+            except RecordError as error:
+                self._passed_over.record("answer", answer, error)
 
     def _answers(self, store: Store, known: Identities, days: list[int]) -> Iterator[RecordedAnswer]:
         for day in days:
             for row in store.begun_between(day, day + DAY):
-                yield load_answer(row, known)
+                try:
+                    yield load_answer(row, known)
+                except RecordError as error:
+                    self._passed_over.record("answer", row.id, error)
+
+    @staticmethod
+    def _writes(
+        store: Store, known: Identities, after: int, passed_over: Callable[[str, int, RecordError], None]
+    ) -> Iterator[RecordedWrites]:
+        for row in store.writes(after):
+            try:
+                yield load_writes(row, known)
+            except RecordError as error:
+                passed_over("run of writes", row.seq, error)
 
     def _incidents(self, found: Rollup, built: dict[str, Built], emitter: RunEmitter) -> Iterator[Emission]:
         now = self._now()
@@ -147,6 +192,12 @@ def _cut(store: Store, days: set[int]) -> set[int]:
     counters = store.counters()
     if not days or not (counters.get("answers_expired") or counters.get("answers_dropped")):
         return set()
-    oldest = next(store.begun_between(0, max(days) + DAY), None)
+    oldest = next(_starts(store, max(days) + DAY), None)
     # A store that holds no more than a day has nothing better to say of it.
-    return set() if oldest is None else {int(oldest.started) // DAY * DAY} - {max(days)}
+    return set() if oldest is None else {int(oldest) // DAY * DAY} - {max(days)}
+
+
+def _starts(store: Store, end: float) -> Iterator[float]:
+    for row in store.begun_between(0, end):
+        with suppress(RecordError):
+            yield row.started
