@@ -19,6 +19,7 @@ The tree is grouped by what the caller does about an error:
       - AspectValueError
       - ModelsError
       - StatementError
+      - PatternError
 
 A message names the system, the thing, and what to do next. It never contains a secret or a payload value.
 """
@@ -92,3 +93,7 @@ class ModelsError(LlmopsError):
 
 class StatementError(LlmopsError):
     """No lineage can be read from a SQL statement. The message says why, in constant words."""
+
+
+class PatternError(LlmopsError):
+    """A regular expression of a recipe takes too long on one text. The message names it, but not the text."""

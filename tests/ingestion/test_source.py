@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from datahub.configuration.common import ConfigurationError
 from datahub.configuration.config_loader import load_config_file
-from datahub.ingestion.run.pipeline import Pipeline, PipelineInitError, PipelineStatus
+from datahub.ingestion.run.pipeline import Pipeline, PipelineInitError
 
-from datahub_llmops.assets.collections import FailedListing, Name
+from datahub_llmops.assets.collections import FailedListing, Name, ProvenanceCount
 from datahub_llmops.catalog.local.catalog import LocalCatalog
 from datahub_llmops.errors import DeniedError, UnreachableError, UnreadableError, VanishedError
 from support.paths import ROOT
@@ -188,14 +189,97 @@ def test_an_item_that_vanished_is_counted_and_retired(run: Run, catalog: Path) -
     assert live(catalog) == {"a", "b", "d", "e"}
 
 
-def test_a_bug_in_a_reader_is_not_taken_for_an_unreadable_item(run: Run, catalog: Path) -> None:
+@pytest.mark.parametrize("error", [ZeroDivisionError("planted-value"), RecursionError("planted-value")])
+def test_a_bug_in_a_reader_costs_one_item_and_says_where_it_is(
+    run: Run, catalog: Path, error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    fill("a", "b", "c")
+    run().raise_from_status()
+    STORE["db", "b"] = error
+    del STORE["db", "c"]
+    fill("d")
+    second = run()
+    (failure,) = failures(second)
+    assert failure.startswith("db.b: ")
+    assert "nested too deeply" in failure or "ZeroDivisionError at " in failure
+    assert "planted-value" not in failure + caplog.text
+    assert report(second).items_unreadable == 1
+    assert live(catalog) == {"a", "b", "c", "d"}
+
+
+def test_a_bug_in_what_is_emitted_costs_one_item(
+    run: Run, catalog: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill("a", "b", "c")
+    place = ScriptedSource.place
+
+    def broken(source: ScriptedSource, item: Any) -> Any:
+        if item.name[-1] == "b":
+            raise OverflowError("planted-value")
+        return place(source, item)
+
+    monkeypatch.setattr(ScriptedSource, "place", broken)
+    pipeline = run()
+    (failure,) = failures(pipeline)
+    assert failure.startswith("db.b: ")
+    assert live(catalog) == {"a", "c"}
+
+
+def test_a_bug_in_a_listing_is_a_failure(run: Run, catalog: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fill("a", "b")
     run().raise_from_status()
-    STORE["db", "b"] = ZeroDivisionError("bug")
-    second = run()
-    assert second.final_status is PipelineStatus.ERROR
-    assert report(second).items_unreadable == 0
+    monkeypatch.setattr(ScriptedReader, "names", lambda reader: iter([("db", "a"), 1 // 0]))
+    (failure,) = failures(run())
+    assert "ZeroDivisionError at " in failure
     assert live(catalog) == {"a", "b"}
+
+
+def test_names_reach_no_log_raw(run: Run, caplog: pytest.LogCaptureFixture) -> None:
+    name = "docs\n2026-11-29 ERROR forged \x1b[2J\x1b]0;title\x07\u202egnp\x9b"
+    STORE["db", name] = UnreadableError(f"{name}: planted")
+    STORE["db", "other\x1b[31m"] = collection("db", "other\x1b[31m")
+    pipeline = run()
+    shown = caplog.text + "".join(failures(pipeline)) + report(pipeline).as_string()
+    assert not set("\x1b\x07\u202e\x9b") & set(shown)
+    assert "\n2026-11-29 ERROR forged" not in shown
+    assert "forged" in failures(pipeline)[0]
+
+
+def test_a_filter_that_takes_for_ever_leaves_out_one_name(
+    run: Run, catalog: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("datahub_llmops.lineage.patterns.SECONDS", 0.1)
+    fill("docs", "a" * 80)
+    pipeline = run(collection_pattern={"allow": ["docs", "(a|aa)+$b"]})
+    (failure,) = failures(pipeline)
+    assert "takes too long" in failure
+    assert live(catalog) == {"docs"}
+
+
+def test_a_rule_that_takes_for_ever_keeps_the_edges_of_before(
+    run: Run, catalog: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def sources() -> set[str]:
+        with LocalCatalog(catalog) as reader:
+            (docs,) = (node.urn for node in reader.search("docs") if node.type == "dataset")
+            return {edge.upstream for edge in reader.lineage(docs, "up").edges}
+
+    def hold(*values: str) -> None:
+        found = ProvenanceCount(field="source", values=dict.fromkeys(values, 1), rows_scanned=1, rows_total=1)
+        STORE["db", "docs"] = replace(collection("db", "docs"), provenance=(found,))
+
+    monkeypatch.setattr("datahub_llmops.lineage.provenance._SECONDS", 0.1)
+    urn = "urn:li:dataset:(urn:li:dataPlatform:file,{p},PROD)"
+    options = {"provenance": {"rules": [{"match": "(?P<p>(a|aa)+)$b", "urn": urn}]}}
+    hold("s3://kb/a.md")
+    run(**options).raise_from_status()
+    before = sources()
+    assert len(before) == 1
+    hold("s3://kb/b.md", "a" * 80)
+    (failure,) = failures(run(**options))
+    assert failure.startswith("db.docs: ")
+    assert "a" * 80 not in failure
+    assert sources() == before
 
 
 @pytest.mark.parametrize(

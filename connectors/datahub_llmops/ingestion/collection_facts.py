@@ -16,6 +16,7 @@ from datahub_llmops import urns
 from datahub_llmops.assets.collections import Collection
 from datahub_llmops.ingestion.emitter import Emission, RunEmitter, emit
 from datahub_llmops.ingestion.parts import SourcePart
+from datahub_llmops.lineage.patterns import is_allowed
 from datahub_llmops.mapping.collections import (
     PlacedCollection,
     collection_proposals,
@@ -70,7 +71,7 @@ class CollectionFacts(SourcePart[Collection]):
     def _domain_of(self, placed: PlacedCollection) -> Iterator[Proposal]:
         name = ".".join(placed.name)
         for domain, pattern in self.domains.items():
-            if self._registry is not None and pattern.allowed(name):
+            if self._registry is not None and is_allowed(pattern, name):
                 urn = urns.domain(self._registry.get_domain_urn(domain))
                 yield from AssetPatch(placed.urn).add_domain(DomainAssociationClass(domain=urn)).build()
                 return

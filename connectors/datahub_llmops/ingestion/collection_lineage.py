@@ -100,7 +100,7 @@ class CollectionLineage(SourcePart[Collection]):
         for source in joined.rest:
             if not self.lookup.schemas(source.urn) and self.emitter.claim(source.urn):
                 yield Emission(key_proposal(source.urn), primary=False)
-        if _was_read(item):
+        if _was_read(item) and found.problem is None:
             present = self.emitter.read_aspect(placed.urn, "upstreamLineage")
             upstreams = payload_upstreams(placed.urn, joined.rest, present)
             yield from emit(upstreams, primary=not placed.shared)
@@ -143,6 +143,13 @@ class CollectionLineage(SourcePart[Collection]):
             self.report.provenance_rows_total += count.rows_total or count.rows_scanned
         self.report.provenance_values_unmatched += found.unmatched_values
         self.report.provenance_chunks_unmatched += found.unmatched_chunks
+        if found.problem is not None:
+            self.report.failure(
+                title="A provenance rule takes too long",
+                message="The edges that the payload of the collection gave before stay, and nothing is deleted in this "
+                "run.",
+                context=f"{'.'.join(item.name)}: {found.problem}",
+            )
         if found.left_out:
             self.report.warning(
                 title="More sources than max_upstreams",

@@ -49,6 +49,8 @@ from datahub_llmops.errors import (
     CatalogError,
     ConnectorError,
     DeniedError,
+    LlmopsError,
+    PatternError,
     UnreachableError,
     UnreadableError,
     VanishedError,
@@ -58,9 +60,12 @@ from datahub_llmops.ingestion.options import CatalogOptions, check_patterns
 from datahub_llmops.ingestion.parts import ItemT, SourcePart
 from datahub_llmops.ingestion.reader import Reader
 from datahub_llmops.ingestion.recipe_catalog import RecipeCatalog, recipe_catalog
+from datahub_llmops.ingestion.report import CleanReport, unexpected
 from datahub_llmops.ingestion.run_target import RunTarget
+from datahub_llmops.lineage.patterns import is_allowed
 from datahub_llmops.mapping.proposals import PlacedAsset
 from datahub_llmops.net.attempts import Breaker
+from datahub_llmops.net.shown import clean
 from datahub_llmops.urns import Deployment
 
 _BREAK_AFTER = 3
@@ -95,7 +100,8 @@ class EmittingSource(Source):
     def get_workunits_internal(self) -> Iterable[MetadataWorkUnit]:
         for emission in self.emissions():
             proposal, primary = emission.proposal, emission.primary
-            name = f"{proposal.entityUrn}-{proposal.aspectName}"
+            # DataHub logs it when a sink refuses the proposal.
+            name = clean(f"{proposal.entityUrn}-{proposal.aspectName}")
             if isinstance(proposal, MetadataChangeProposalWrapper):
                 yield MetadataWorkUnit(id=name, mcp=proposal, is_primary_source=primary)
             else:
@@ -155,7 +161,7 @@ class CatalogConfig(
 
 
 @dataclass
-class CatalogReport(StaleEntityRemovalSourceReport):
+class CatalogReport(CleanReport, StaleEntityRemovalSourceReport):
     """What a run did, in addition to DataHub's own counters."""
 
     items_scanned: int = 0
@@ -263,12 +269,19 @@ class CatalogSource(TestedSource, StatefulIngestionSourceBase, Generic[ConfigT, 
                 part.prepare(names)
             for part in self._parts:
                 yield from self._guard(part.opening())
-            for item in self._read_items(reader, names):
-                placed = self.place(item)
-                for part in self._parts:
-                    yield from self._guard(part.emissions(placed))
+            for name, item in self._read_items(reader, names):
+                yield from self._emit_item(name, item)
             for part in self._parts:
                 yield from part.conclusion(reader)
+
+    def _emit_item(self, name: Name, item: ItemT) -> Iterator[Emission]:
+        """Emit everything about one item. One that our own code cannot handle does not stop the others."""
+        try:
+            placed = self.place(item)
+            for part in self._parts:
+                yield from self._guard(part.emissions(placed))
+        except Exception as error:  # noqa: BLE001 - what it is, is reported
+            self._report_unreadable(name, unexpected(error))
 
     def _guard(self, emissions: Iterator[Emission]) -> Iterator[Emission]:
         try:
@@ -297,7 +310,7 @@ class CatalogSource(TestedSource, StatefulIngestionSourceBase, Generic[ConfigT, 
         try:
             for entry in reader.names():
                 if isinstance(entry, FailedListing):
-                    if self.allowed(entry.name):
+                    if self._is_wanted(entry.name):
                         self._report_unreadable(entry.name, entry.error)
                         breaker.record(failed=isinstance(entry.error, UnreachableError))
                         if breaker.is_open:
@@ -305,7 +318,7 @@ class CatalogSource(TestedSource, StatefulIngestionSourceBase, Generic[ConfigT, 
                             raise entry.error
                     continue
                 breaker.record(failed=False)
-                if not self.allowed(entry):
+                if not self._is_wanted(entry):
                     self.report.items_filtered += 1
                     self.report.filtered.append(".".join(entry))
                 else:
@@ -315,6 +328,8 @@ class CatalogSource(TestedSource, StatefulIngestionSourceBase, Generic[ConfigT, 
                         self._report_clash(names[urn], entry, urn)
         except ConnectorError as error:
             self._report_stop(error)
+        except Exception as error:  # noqa: BLE001 - what it is, is reported
+            self._report_stop(unexpected(error))
         return [name for urn, name in names.items() if urn not in clashes]
 
     def _report_clash(self, first: Name, second: Name, urn: str) -> None:
@@ -325,12 +340,24 @@ class CatalogSource(TestedSource, StatefulIngestionSourceBase, Generic[ConfigT, 
             context=f"{list(first)} and {list(second)} are both {urn}",
         )
 
-    def allowed(self, name: Name) -> bool:
-        """Whether the recipe's filters let this item, or the scope that it names, be read."""
-        patterns: Sequence[AllowDenyPattern] = [getattr(self.config, option) for option in self.name_filters]
-        return all(pattern.allowed(part) for pattern, part in zip(patterns, name, strict=False))
+    def _is_wanted(self, name: Name) -> bool:
+        """Ask ``allowed``, and report a name over which a filter takes too long: it is left out of this run."""
+        try:
+            return self.allowed(name)
+        except PatternError as error:
+            self._report_unreadable(name, error)
+            return False
 
-    def _read_items(self, reader: Reader[ItemT], names: Sequence[Name]) -> Iterator[ItemT]:
+    def allowed(self, name: Name) -> bool:
+        """Whether the recipe's filters let this item, or the scope that it names, be read.
+
+        Raises:
+            PatternError: a filter takes too long.
+        """
+        patterns: Sequence[AllowDenyPattern] = [getattr(self.config, option) for option in self.name_filters]
+        return all(is_allowed(pattern, part) for pattern, part in zip(patterns, name, strict=False))
+
+    def _read_items(self, reader: Reader[ItemT], names: Sequence[Name]) -> Iterator[tuple[Name, ItemT]]:
         breaker = Breaker(_BREAK_AFTER)
         with closing(_read_in_order(reader, names, self.config.max_workers)) as results:
             for name, result in results:
@@ -344,9 +371,9 @@ class CatalogSource(TestedSource, StatefulIngestionSourceBase, Generic[ConfigT, 
                         return
                 else:
                     self.report.items_scanned += 1
-                    yield result
+                    yield name, result
 
-    def _report_unreadable(self, name: Name, error: ConnectorError) -> None:
+    def _report_unreadable(self, name: Name, error: LlmopsError) -> None:
         self.report.items_unreadable += 1
         self.report.failure(
             title="Could not be read",
@@ -383,6 +410,8 @@ def _read_in_order(
             return reader.read(name)
         except ConnectorError as error:
             return error
+        except Exception as error:  # noqa: BLE001 - one item that our own code cannot handle does not stop the others
+            return unexpected(error)
 
     pool = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="read")
     try:
@@ -409,4 +438,4 @@ def _verdict(error: ConnectorError) -> str:
 
 def no_connection(reason: str) -> CapabilityReport:
     """Build the result of a failed test of a connection."""
-    return CapabilityReport(capable=False, failure_reason=reason)
+    return CapabilityReport(capable=False, failure_reason=clean(reason))

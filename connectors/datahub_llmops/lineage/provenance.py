@@ -15,9 +15,12 @@ from pydantic import Field, field_validator, model_validator
 
 from datahub_llmops import urns
 from datahub_llmops.assets.collections import ProvenanceCount
+from datahub_llmops.errors import PatternError
 from datahub_llmops.lineage.addresses import dataset_of, dataset_urn
+from datahub_llmops.lineage.patterns import full_match
 from datahub_llmops.lineage.schema_lookup import NoCatalog, SchemaLookup
 from datahub_llmops.lineage.warning import LineageWarning
+from datahub_llmops.net.attempts import Deadline
 
 DEFAULT_FIELDS: Final = (
     "dh_source_urn",
@@ -39,7 +42,10 @@ LangChain's loaders write ``source``, those of LlamaIndex ``file_path``, and our
 """
 
 MAX_VALUE_LENGTH: Final = 2048
-"""Longest value that is matched, in characters. The limit bounds the time that a bad pattern takes on hostile input."""
+"""Longest value that is matched, in characters."""
+
+_SECONDS: Final = 10.0
+"""How long the rules of a recipe may take over all values of one collection."""
 
 _PATH_PLATFORMS: Final = frozenset({"s3", "gcs", "abs", "hdfs", "file"})
 
@@ -105,7 +111,7 @@ class ProvenanceConfig(ConfigModel):
 class _Rule:
     """A compiled rule. ``template`` alternates literal text with names of groups."""
 
-    pattern: re.Pattern[str]
+    pattern: str
     template: tuple[tuple[str, str | None], ...]
 
     def fill(self, groups: Mapping[str, str | None]) -> str:
@@ -122,17 +128,21 @@ class Rules:
     env: str
     own: tuple[_Rule, ...] = ()
 
-    def match(self, value: str) -> str | None:
+    def match(self, value: str, deadline: Deadline | None = None) -> str | None:
         """Return the URN of the dataset that ``value`` names, or ``None`` if no rule matches.
 
         The first matching rule of the recipe decides; the built-in rules come last.
+
+        Raises:
+            PatternError: a rule of the recipe took longer than ``deadline``.
         """
         value = value.strip()
         if not value or len(value) > MAX_VALUE_LENGTH or not value.isprintable():
             return None
         for rule in self.own:
-            if match := rule.pattern.fullmatch(value):
-                return dataset_urn(rule.fill(match.groupdict()))
+            groups = full_match(rule.pattern, value, seconds=deadline.left() if deadline else None)
+            if groups is not None:
+                return dataset_urn(rule.fill(groups))
         return dataset_of(value, self.env)
 
 
@@ -160,6 +170,8 @@ class Provenance:
     unmatched_chunks: int = 0
     collapsed: int = 0
     left_out: int = 0
+    problem: str | None = None
+    """Why not all values could be matched, so that ``sources`` are not all sources."""
     warnings: tuple[LineageWarning, ...] = ()
 
 
@@ -184,10 +196,14 @@ def find_upstreams(
     """
     chunks: dict[str, int] = {}
     unmatched_values = unmatched_chunks = 0
+    deadline = Deadline.after(_SECONDS)
     for count in counts:
         in_field: dict[str, int] = {}
         for value, rows in count.values.items():
-            urn = rules.match(value)
+            try:
+                urn = rules.match(value, deadline)
+            except PatternError as error:
+                return Provenance(problem=str(error))
             if urn is None:
                 unmatched_values += 1
                 unmatched_chunks += rows
@@ -235,7 +251,7 @@ def _compile_rule(rule: RuleConfig) -> _Rule:
                 f"rule {rule.match!r}: urn uses the group {name!r}, which match does not define"
                 f" (named groups of match: {known})"
             )
-    compiled = _Rule(pattern=pattern, template=tuple((text, name) for text, name, _, _ in parsed))
+    compiled = _Rule(pattern=rule.match, template=tuple((text, name) for text, name, _, _ in parsed))
     # "PROD" is valid in every part of a URN, including the environment.
     if dataset_urn(compiled.fill(dict.fromkeys(pattern.groupindex, "PROD"))) is None:
         raise ValueError(

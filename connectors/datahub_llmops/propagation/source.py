@@ -19,7 +19,6 @@ from datahub.ingestion.api.common import PipelineContext
 from datahub.ingestion.api.decorators import SupportStatus, config_class, platform_name, support_status
 from datahub.ingestion.api.source import (
     CapabilityReport,
-    SourceReport,
 )
 from datahub.metadata.schema_classes import (
     GlossaryTermAssociationClass,
@@ -38,6 +37,7 @@ from datahub_llmops.errors import CatalogError
 from datahub_llmops.ingestion.emitter import Emission, emit
 from datahub_llmops.ingestion.options import check_patterns
 from datahub_llmops.ingestion.recipe_catalog import recipe_catalog
+from datahub_llmops.ingestion.report import CleanReport
 from datahub_llmops.ingestion.source import PatchingSource, TestedSource, no_connection
 from datahub_llmops.propagation.labels import source_detail
 from datahub_llmops.propagation.plan import Change, Plan, plan
@@ -89,7 +89,7 @@ class PropagationConfig(ConfigModel):
 
 
 @dataclass
-class PropagationReport(SourceReport):
+class PropagationReport(CleanReport):
     """The report of a run. A label is one term or tag on one asset or column."""
 
     # A catalog that needs no change is the rule, not a reason to check the recipe.

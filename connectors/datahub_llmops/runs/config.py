@@ -17,6 +17,7 @@ from datahub_llmops.answer_store.location import default_store
 from datahub_llmops.answers.prices import PricesConfig
 from datahub_llmops.answers.resolver import MapConfig
 from datahub_llmops.ingestion.options import CatalogOptions
+from datahub_llmops.ingestion.report import CleanReport
 
 
 class RunsConfig(
@@ -46,7 +47,7 @@ class RunsConfig(
 
 
 @dataclass
-class RunsReport(StatefulIngestionReport):
+class RunsReport(CleanReport, StatefulIngestionReport):
     """The report of a run."""
 
     event_not_produced_warn: bool = False

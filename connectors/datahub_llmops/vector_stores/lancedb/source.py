@@ -26,6 +26,7 @@ from datahub_llmops.errors import AccessError
 from datahub_llmops.ingestion.capabilities import Fact, always
 from datahub_llmops.ingestion.reader import Reader
 from datahub_llmops.ingestion.vector_store import VectorStoreConfig, VectorStoreSource
+from datahub_llmops.lineage.patterns import is_allowed
 
 
 class LanceConfig(VectorStoreConfig):
@@ -97,7 +98,7 @@ class LanceSource(VectorStoreSource[LanceConfig]):
     @override
     def allowed(self, name: Name) -> bool:
         # A table may lie in any number of namespaces, so there is no pattern for each level.
-        return self.config.table_pattern.allowed(".".join(name))
+        return is_allowed(self.config.table_pattern, ".".join(name))
 
     @classmethod
     @override

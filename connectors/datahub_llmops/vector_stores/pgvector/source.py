@@ -32,6 +32,7 @@ from datahub_llmops.ingestion.emitter import Emission, RunEmitter, emit
 from datahub_llmops.ingestion.parts import SourcePart
 from datahub_llmops.ingestion.reader import Reader
 from datahub_llmops.ingestion.vector_store import VectorStoreConfig, VectorStoreSource
+from datahub_llmops.lineage.patterns import is_allowed
 from datahub_llmops.lineage.schema_lookup import SchemaLookup
 from datahub_llmops.mapping.collections import PlacedCollection
 from datahub_llmops.mapping.edge_properties import key_proposal
@@ -204,8 +205,8 @@ class PgvectorSource(VectorStoreSource[PgvectorConfig]):
     def allowed(self, name: Name) -> bool:
         return (
             super().allowed(name)
-            and (len(name) < 3 or self.config.table_pattern.allowed(".".join(name[:3])))
-            and (len(name) < 4 or self.config.collection_pattern.allowed(name[3]))
+            and (len(name) < 3 or is_allowed(self.config.table_pattern, ".".join(name[:3])))
+            and (len(name) < 4 or is_allowed(self.config.collection_pattern, name[3]))
         )
 
 

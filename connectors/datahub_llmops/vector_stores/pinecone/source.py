@@ -22,12 +22,14 @@ from pydantic import Field, field_validator
 from typing_extensions import override
 
 from datahub_llmops.assets.collections import Collection
+from datahub_llmops.errors import PatternError
 from datahub_llmops.ingestion.capabilities import Fact, always
 from datahub_llmops.ingestion.emitter import Emission
 from datahub_llmops.ingestion.parts import SourcePart
 from datahub_llmops.ingestion.reader import Reader
 from datahub_llmops.ingestion.shared_dataset import SharedStoreConfig, SharedStoreSource
 from datahub_llmops.ingestion.vector_store import VectorStoreReport
+from datahub_llmops.lineage.patterns import is_allowed
 from datahub_llmops.mapping.collections import PlacedCollection, schema_proposal, shared_proposals
 from datahub_llmops.mapping.proposals import Proposal
 from datahub_llmops.net.http import HttpClient, HttpOptions
@@ -121,7 +123,7 @@ class PineconeSource(SharedStoreSource[PineconeConfig]):
         )
         return PineconeReader(
             client,
-            wanted=config.index_pattern.allowed,
+            wanted=lambda name: _is_wanted(config, name),
             workers=config.max_workers,
             private=config.private_endpoints,
             describe_namespaces=config.describe_namespaces,
@@ -158,6 +160,14 @@ class _ReadUnits(SourcePart[Collection]):
         if isinstance(reader, PineconeReader):
             self.report.read_units = reader.read_units
         yield from ()
+
+
+def _is_wanted(config: PineconeConfig, name: str) -> bool:
+    try:
+        return is_allowed(config.index_pattern, name)
+    except PatternError:
+        # The source, which asks again before it reads anything, reports it.
+        return False
 
 
 def _is_ours(schema: Mapping[str, Any]) -> bool:
