@@ -31,7 +31,6 @@ NOT_ABOUT_ONE_FILE: dict[str, set[str]] = {
     },
     "ingestion": {"names", "server_run", "server_typed"},
     "journeys": {"docs"},
-    "lineage/sql": {"queries"},
     "propagation": {"local", "server"},
     "runs": {"chain", "incidents", "server", "typed"},
     "vector_stores/chroma": {"typed"},

@@ -113,6 +113,7 @@ class CollectionLineage(SourcePart[Collection]):
         self.report.embedding_jobs += 1
         self.report.declared_upstreams += len(lineage.inputs)
         self.report.column_edges += len(lineage.columns)
+        self.report.stopped_at_tables += lineage.stopped_at_tables
         if job.embedding_model:
             self.emitter.add_model_user(job.embedding_model, urn)
         if job.job_urn is not None:

@@ -51,6 +51,8 @@ class VectorStoreReport(CatalogReport):
     declared_upstreams: int = 0
     payload_upstreams: int = 0
     column_edges: int = 0
+    stopped_at_tables: int = 0
+    """Statements of declared jobs with output columns that could not be traced to columns."""
     provenance_rows_scanned: int = 0
     provenance_rows_total: int = 0
     provenance_values_unmatched: int = 0

@@ -14,8 +14,9 @@ from datahub_llmops.lineage.job_config import ChunkingConfig, EmbeddingJobConfig
 from datahub_llmops.lineage.provenance import ProvenanceConfig, Rules, SourceCount, identity
 from datahub_llmops.lineage.schema_lookup import SchemaLookup
 from datahub_llmops.lineage.sql.columns import Output
-from datahub_llmops.lineage.sql.tables import Column, Tables
+from datahub_llmops.lineage.sql.tables import Tables
 from datahub_llmops.lineage.sql.trace import SqlLineage, trace
+from datahub_llmops.lineage.sql.values import Column
 from datahub_llmops.lineage.warning import UNRESOLVED, Kind, LineageWarning, WarningLog
 
 __all__ = [
@@ -68,8 +69,9 @@ class JobLineage:
     """What one declared job reads and writes.
 
     ``inputs`` and ``columns`` are sorted. ``unknown`` are datasets that the job names but the catalog does not have;
-    they get no edges. ``sql`` holds the SQL of the job as declared. ``homeless`` are output columns for which the
-    collection has no field.
+    they get no edges. ``sql`` holds the SQL of the job as declared. ``stopped_at_tables`` counts its statements whose
+    edges end at tables because columns could not be traced. ``homeless`` are output columns for which the collection
+    has no field.
     """
 
     job: EmbeddingJobConfig
@@ -79,6 +81,7 @@ class JobLineage:
     sql: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
     homeless: tuple[str, ...] = ()
+    stopped_at_tables: int = 0
     warnings: tuple[LineageWarning, ...] = ()
 
     @property
@@ -201,6 +204,7 @@ class _Job:
             sql=self._job.statements,
             unknown=tuple(sorted({urn for one in traced for urn in one.unknown})),
             homeless=tuple(sorted(self._homeless)),
+            stopped_at_tables=sum(one.stopped_at_tables for one in traced),
             warnings=tuple(self._warnings),
         )
 

@@ -165,13 +165,13 @@ class TestSchemas:
         assert lineage.outputs == ()
         assert not lineage.complete
 
-    def test_star_of_a_subquery_without_a_schema(self) -> None:
+    def test_star_of_a_subquery_without_a_schema_gives_any_column(self) -> None:
         lineage = read(
             "postgres",
             "with r as (select * from raw) select r.text, d.title from r join docs d on d.id = r.id",
         )
-        assert titles(lineage) == ["SELECT * without a schema"]
-        assert outputs("postgres", lineage)["title"] == {"docs.title"}
+        assert titles(lineage) == []
+        assert outputs("postgres", lineage) == {"text": {"raw.text"}, "title": {"docs.title"}}
 
     def test_star_in_a_filter_says_nothing(self) -> None:
         lineage = read(
@@ -187,14 +187,15 @@ class TestSchemas:
 
     def test_an_ambiguous_column(self) -> None:
         lineage = read("postgres", "select id, title from docs join authors on authors.id = docs.author_id")
-        assert titles(lineage) == ["Column of an unknown table"]
+        assert titles(lineage) == ["Ambiguous column"]
         assert outputs("postgres", lineage) == {"id": set(), "title": {"docs.title"}}
 
     def test_an_ambiguous_column_inside(self) -> None:
         lineage = read(
             "postgres", "with x as (select d.title || body as t from docs d, comments c) select t from x"
         )
-        assert titles(lineage) == ["Column of an unknown table"]
+        assert titles(lineage) == ["Ambiguous column"]
+        assert lineage.warnings[0].context.startswith("body (output t), in ")
 
     def test_ambiguous_columns_of_a_filter_say_nothing(self) -> None:
         lineage = unchecked("postgres", "select a.text from a join b on b.k = a.k where flag order by rank")
@@ -204,7 +205,7 @@ class TestSchemas:
         lineage = read("postgres", "select d.text, d.body from docs d")
         assert titles(lineage) == ["Column not in the catalog"]
         assert outputs("postgres", lineage) == {"text": set(), "body": {"docs.body"}}
-        assert titles(read("postgres", "select text from docs")) == ["Column of an unknown table"]
+        assert titles(read("postgres", "select text from docs")) == ["Column not in the catalog"]
 
     def test_rows_of_an_array_without_a_schema(self) -> None:
         lineage = read("postgres", "select r.id, tag from raw r cross join unnest(r.tags) tag")
@@ -378,11 +379,19 @@ class TestFunctions:
         sql = "select text_embedding from ml.generate_text_embedding(model m, (select title as content from docs))"
         assert outputs("bigquery", read("bigquery", sql)) == {"text_embedding": {"docs.title"}}
 
-    def test_vector_search_is_warned_of(self) -> None:
+    def test_vector_search(self) -> None:
         sql = (
-            "select base.id from vector_search(table shop.kb.docs, 'embedding', (select body from comments))"
+            "select base.id, query.body as text, distance"
+            " from vector_search(table shop.kb.docs, 'meta', (select body from comments))"
         )
-        assert "Table function not understood" in titles(read("bigquery", sql))
+        lineage = read("bigquery", sql)
+        assert inputs("bigquery", lineage) == {"docs", "comments"}
+        assert outputs("bigquery", lineage) == {
+            "id": {"docs.id"},
+            "text": {"comments.body"},
+            "distance": {"docs.meta", "comments.body"},
+        }
+        assert titles(lineage) == []
 
     @pytest.mark.parametrize(
         ("sql", "dataset"),
@@ -445,7 +454,6 @@ class TestFunctions:
             ),
             ("snowflake", "select $1 from @stage/docs", "Table not understood"),
             ("duckdb", "select columns('b.*') from docs", "SELECT * without a schema"),
-            ("duckdb", "select body from docs union by name select id, body from docs", "No column lineage"),
         ],
     )
     def test_what_is_not_understood_is_warned_of(self, platform: str, sql: str, title: str) -> None:

@@ -1,57 +1,128 @@
-"""The output columns of one prepared query, and the source columns of each.
+"""The output columns of one query, the source columns of each, and what could not be traced.
 
-DataHub's ``sqlglot_lineage`` does the tracing, so that edges agree with those of the warehouse connectors. It looks
-columns up by name. Output columns are therefore numbered while it runs, and get their real names back afterwards.
+The walk follows values from FROM to the output by itself. DataHub's ``sqlglot_lineage`` looks columns up by name in a
+rewritten query; it loses edges of nested rows, LATERAL and BY NAME, and invents some, without saying so.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from typing import Final
 
-from datahub.sql_parsing.sqlglot_lineage import SqlParsingResult, sqlglot_lineage
+import sqlglot
+from datahub.utilities.cooperative_timeout import CooperativeTimeoutError, cooperative_timeout
 from sqlglot import exp
-from sqlglot.optimizer.scope import traverse_scope
 
 from datahub_llmops.errors import StatementError
-from datahub_llmops.lineage.job_config import UpstreamConfig
-from datahub_llmops.lineage.sql.outputs import OUTPUT, feeds_output, leftmost, number_outputs
-from datahub_llmops.lineage.sql.prepare import Draft, limited
+from datahub_llmops.lineage.sql.queries import row_of
 from datahub_llmops.lineage.sql.readings import Reading
-from datahub_llmops.lineage.sql.statements import quiet
-from datahub_llmops.lineage.sql.tables import Column, Source, StandIns
+from datahub_llmops.lineage.sql.scopes import Walk
+from datahub_llmops.lineage.sql.statements import PARSE_ERRORS, quiet
+from datahub_llmops.lineage.sql.tables import Source, fold
+from datahub_llmops.lineage.sql.values import Column, Field, Missing, Name, Row, Scope
 from datahub_llmops.lineage.warning import Kind, WarningLog
 
-_UNNAMED: Final = re.compile(r"_col_\d+", re.IGNORECASE)
+TRACE_SECONDS: Final = 30.0
+"""Wall time in which the columns of one statement must be traced."""
+
+_NAMES_SHOWN: Final = 20
+
+_GAPS: Final[Mapping[Missing, tuple[Kind, str, str]]] = {
+    "unknown_column": (
+        "unknown_column",
+        "Column not in the catalog",
+        "The table has no such column in the catalog, so no edge was drawn from it. Correct the name, or run the"
+        " recipe of the table's platform again.",
+    ),
+    "ambiguous_column": (
+        "ambiguous_column",
+        "Ambiguous column",
+        "Several tables of the statement have this column, so no edge was drawn from it. Qualify it with its table.",
+    ),
+    "unsettled_column": (
+        "stopped_at_tables",
+        "Column of an unknown table",
+        "Several tables may have this column, and the catalog does not know the columns of one of them, so no edge"
+        " was drawn from it. Qualify it with its table.",
+    ),
+    "star": (
+        "stopped_at_tables",
+        "SELECT * without a schema",
+        "The catalog does not know the columns behind a * or a whole row, so no column edges were drawn from it. Run"
+        " the recipe of the tables' platform first, or name the columns.",
+    ),
+    "function": (
+        "stopped_at_tables",
+        "Columns of a table function",
+        "A table function reads tables, and does not show which of their columns it gives. The edges stop at the"
+        " tables.",
+    ),
+    "syntax": (
+        "stopped_at_tables",
+        "Columns not traced",
+        "Columns cannot be followed through this part of the statement. The edges stop at the tables.",
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Output:
-    """One output column as the statement spells it, and the columns that its values come from, sorted."""
+    """One output column as the statement spells it, and the columns that its values come from, sorted.
+
+    ``stopped`` is true if some of them are not known.
+    """
 
     name: str
     sources: tuple[Column, ...] = ()
+    stopped: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueryLineage:
-    """Lineage of one query. ``complete`` is false where output columns may be missing."""
+    """Lineage of one query. ``row`` has its output columns, under the names of the target.
+
+    ``complete`` is false where output columns may be missing.
+    """
 
     inputs: frozenset[str] = frozenset()
-    outputs: tuple[Output, ...] = ()
+    row: Row = field(default_factory=Row)
     complete: bool = True
 
+    @property
+    def outputs(self) -> tuple[Output, ...]:
+        """The output columns that have a name."""
+        return tuple(
+            Output(
+                name=one.shown,
+                sources=tuple(sorted(one.value.sources)),
+                stopped=bool(one.value.gaps),
+            )
+            for one in self.row.fields
+            if one.shown is not None
+        )
 
+    @property
+    def stopped(self) -> bool:
+        """Whether edges end at tables because columns could not be traced."""
+        return not self.row.whole or any(one.value.gaps for one in self.row.fields)
+
+
+@dataclass(kw_only=True)
 class QueryTracer:
-    """Traces one prepared query. Warnings go to ``warnings``, with ``label`` as the name of the statement."""
+    """Traces the queries of one statement.
 
-    def __init__(self, prepared: Draft, config: UpstreamConfig, warnings: WarningLog, label: str) -> None:
-        self._prepared = prepared
-        self._config = config
-        self._warnings = warnings
-        self._label = label
+    ``resolve`` and ``files`` find the sources of tables and files. Warnings go to ``warnings``, with ``label`` as the
+    name of the statement.
+    """
+
+    dialect: sqlglot.Dialect
+    folded: Callable[[str], str]
+    resolve: Callable[[exp.Table], Source]
+    files: Callable[[tuple[str, ...]], Source]
+    warnings: WarningLog
+    label: str
 
     def trace(
         self, reading: Reading, target_columns: Callable[[exp.Table], Sequence[str] | None]
@@ -59,76 +130,54 @@ class QueryTracer:
         """Lineage of the query. ``target_columns`` lists the columns of a table in order, if they are known.
 
         Raises:
-            StatementError: DataHub's lineage cannot analyse the query.
+            StatementError: the query cannot be traced, or takes too long.
+            CatalogError: the catalog cannot answer.
         """
-        with limited():
-            complete = self._check_columns()
-        names = self._output_names(reading, target_columns)
-        query, sources = self._prepared.query, self._prepared.sources
-        number_outputs(query)
-        with quiet():
-            result = sqlglot_lineage(
-                query, StandIns(self._config, sources), override_dialect=self._config.dialect
-            )
-        if result.debug_info.table_error is not None:
-            raise StatementError("DataHub cannot analyse the statement. Name its tables instead.")
-        if result.debug_info.column_error is not None:
-            complete = False
-            self._warn(
-                "stopped_at_tables",
-                "No column lineage",
-                "DataHub traced the tables of the statement, but not its columns, or took too long for them.",
-            )
-        inputs = {urn for name in result.in_tables if name in sources for urn in sources[name].datasets}
-        return QueryLineage(
-            inputs=frozenset(inputs), outputs=tuple(self._outputs(result, names)), complete=complete
+        walk = Walk(
+            dialect=self.dialect,
+            fold=self.folded,
+            resolve=self.resolve,
+            files=self.files,
+            evaluate=row_of,
         )
+        query = reading.query.copy()
+        fold(query, self.folded)
+        with limited():
+            row = row_of(walk, query, Scope())
+            _read_the_rest(walk, query)
+        complete = self._check(row, walk)
+        row = self._renamed(_spread_struct(row), reading, target_columns)
+        self._report(row)
+        return QueryLineage(inputs=frozenset(walk.inputs), row=row, complete=complete)
 
-    def _check_columns(self) -> bool:
-        """Warn of columns that no schema settles. Returns whether all output columns are known."""
-        complete = True
-        loose: list[str] = []
-        for scope in traverse_scope(self._prepared.query):
-            if not isinstance(scope.expression, exp.Select) or not feeds_output(scope):
-                continue
-            selects = scope.expression.selects
-            if any(projection.is_star or projection.find(exp.Columns) for projection in selects):
-                complete = False
-                self._warn(
-                    "stopped_at_tables",
-                    "SELECT * without a schema",
-                    "The catalog does not know the columns behind a *, so no column edges were drawn from it. Run the"
-                    " recipe of the tables' platform first, or name the columns.",
-                )
-            unqualified = {id(column) for column in scope.unqualified_columns}
-            loose += [
-                column.name
-                for projection in selects
-                for column in projection.find_all(exp.Column)
-                if id(column) in unqualified
-            ]
-        if loose:
-            known = all(source.columns is not None for source in self._prepared.sources.values())
-            self._warn(
-                "ambiguous_column" if known else "stopped_at_tables",
-                "Column of an unknown table",
-                "More than one table may have this column, or no table in the catalog has it. Qualify it with its"
-                " table, or correct the name.",
-                {name.lower() for name in loose},
+    def _check(self, row: Row, walk: Walk) -> bool:
+        """Warn of output columns that are missing. Returns whether there are none."""
+        for name in sorted(walk.unread):
+            self.warnings.add(
+                "unknown_table",
+                "Table function not understood",
+                "The statement reads from a table function that is not supported, so the input of the function was"
+                " left out. Name the tables instead.",
+                f"{name}, in {self.label}",
             )
-        return complete
+        if row.unlisted is not None:
+            for why in dict.fromkeys(one.why for one in sorted(row.unlisted.star)):
+                if why in _GAPS:
+                    self._warn(*_GAPS[why])
+        return row.whole and not walk.unread
 
-    def _output_names(
-        self, reading: Reading, target_columns: Callable[[exp.Table], Sequence[str] | None]
-    ) -> list[str | None]:
-        """Names of the outputs by position, ``None`` for stars and for columns without a name."""
-        selects = leftmost(self._prepared.query).selects
-        known = not any(projection.is_star for projection in selects)
+    def _renamed(
+        self,
+        row: Row,
+        reading: Reading,
+        target_columns: Callable[[exp.Table], Sequence[str] | None],
+    ) -> Row:
+        """The row under the names of the target's columns, if they are known."""
         names: Sequence[str] | None = reading.names
         if reading.positional and reading.target is not None:
             names = target_columns(reading.target)
-        if names is not None and known and len(names) == len(selects):
-            return list(names)
+        if names is not None and row.whole and len(names) == len(row.fields):
+            return row.named([Name(key=self.folded(name), written=name) for name in names])
         if names is not None or reading.positional:
             self._warn(
                 "note",
@@ -136,70 +185,91 @@ class QueryTracer:
                 "The columns of the statement's target are unknown, or differ in number from the output of its query,"
                 " so the query's own names were used. List the columns of the target.",
             )
-        spelling = self._prepared.spelling
-        if spelling.names is not None:
-            return list(spelling.names)
-        cataloged = {
-            name: columns[0].column
-            for source in self._prepared.sources.values()
-            for name, columns in (source.columns or {}).items()
-            if columns and not source.made
-        }
-        return [_output_name(projection, {**spelling.all, **cataloged}) for projection in selects]
+        return row
 
-    def _outputs(self, result: SqlParsingResult, names: Sequence[str | None]) -> list[Output]:
-        outputs: list[Output] = []
-        missing: set[str] = set()
-        unnamed = False
-        traced = {one.downstream.column.lower(): one.upstreams for one in result.column_lineage or ()}
-        for position, name in enumerate(names):
-            upstreams = traced.get(f"{OUTPUT}{position}") or ()
-            if name is None:
-                unnamed = unnamed or bool(upstreams)
-                continue
-            sources: set[Column] = set()
-            for upstream in upstreams:
-                columns = self._find_columns(upstream.table, self._prepared.fold(upstream.column))
-                if columns is None:
-                    missing.add(upstream.column.lower())
-                sources.update(columns or ())
-            outputs.append(Output(name=name, sources=tuple(sorted(sources))))
-        if missing:
-            self._warn(
-                "unknown_column",
-                "Column not in the catalog",
-                "The table has no such column in the catalog, so no edge was drawn from it.",
-                missing,
-            )
-        if unnamed:
+    def _report(self, row: Row) -> None:
+        """Warn of outputs that are not, or not wholly, traced to columns."""
+        missing: dict[Missing, dict[str, None]] = {}
+        for one in row.fields:
+            for gap in sorted(one.value.gaps):
+                if gap.why in _GAPS:
+                    subject = (
+                        gap.name if one.shown in (None, gap.name) else f"{gap.name} (output {one.shown})"
+                    )
+                    missing.setdefault(gap.why, {})[subject] = None
+        said = {one.why for one in row.unlisted.star} if row.unlisted is not None else set()
+        for why, subjects in missing.items():
+            if why not in said:
+                self._warn(*_GAPS[why], subjects)
+        if any(one.shown is None and (one.value.sources or one.value.gaps) for one in row.fields):
             self._warn(
                 "unmatched_output",
                 "Output column without a name",
                 "An output column has no name, so it cannot be mapped to a field. Name it with AS.",
             )
-        return outputs
 
-    def _find_columns(self, stand_in: str, name: str) -> tuple[Column, ...] | None:
-        """The columns that a folded name means in a source, or ``None`` if its schema lacks the name."""
-        source, spelling = self._prepared.sources.get(stand_in, Source()), self._prepared.spelling
-        if source.columns is None:
-            text = spelling.quoted.get(name, name.lower())
-            return tuple(Column(dataset=urn, column=text) for urn in source.datasets)
-        # A field of a struct that the schema does not list belongs to the struct.
-        columns = source.columns.get(name, source.columns.get(name.split(".", 1)[0]))
-        if columns is None or len(columns) < 2 or source.made:
-            return columns
-        exact = tuple(column for column in columns if column.column in spelling.written)
-        return exact or columns
-
-    def _warn(self, kind: Kind, title: str, message: str, columns: Iterable[str] = ()) -> None:
-        self._warnings.add(
-            kind, title, message, ", in ".join(filter(None, (", ".join(sorted(columns)), self._label)))
-        )
+    def _warn(self, kind: Kind, title: str, message: str, subjects: Iterable[str] = ()) -> None:
+        names = list(subjects)
+        shown = ", ".join(names[:_NAMES_SHOWN])
+        if len(names) > _NAMES_SHOWN:
+            shown += f" and {len(names) - _NAMES_SHOWN} more"
+        self.warnings.add(kind, title, message, f"{shown}, in {self.label}" if shown else self.label)
 
 
-def _output_name(projection: exp.Expr, spelled: Mapping[str, str]) -> str | None:
-    name = projection.alias_or_name
-    if projection.is_star or _UNNAMED.fullmatch(name):
-        return None
-    return spelled.get(name, name.lower())
+def _spread_struct(row: Row) -> Row:
+    """The columns of a query of structs (``SELECT AS STRUCT``), which is a table of their fields."""
+    if len(row.fields) == 1 and row.fields[0].shown is None and row.fields[0].value.row is not None:
+        return row.fields[0].value.row
+    return row
+
+
+def _read_the_rest(walk: Walk, query: exp.Expr) -> None:
+    """Find the sources of tables in parts of the statement that give no values."""
+    queries = {one.alias for one in query.find_all(exp.CTE)}
+    for table in query.find_all(exp.Table):
+        if id(table) in walk.seen or isinstance(table.this, exp.Func):
+            continue
+        if len(table.parts) > 1 or table.name not in queries:
+            walk.inputs.update(walk.resolve(table).datasets)
+
+
+@contextmanager
+def limited() -> Iterator[None]:
+    """Limit the time of the analysis, and turn failures of it into ``StatementError``.
+
+    A query that cannot be analysed has no lineage; the run goes on.
+    """
+    try:
+        with quiet(), cooperative_timeout(TRACE_SECONDS):
+            yield
+    except CooperativeTimeoutError as error:
+        raise StatementError(
+            "The analysis of the statement took too long. Name its tables instead."
+        ) from error
+    except PARSE_ERRORS as error:
+        raise StatementError("The statement cannot be analysed. Name its tables instead.") from error
+
+
+def joined_row(rows: Sequence[Row]) -> Row:
+    """The row of a table that several statements fill, by the names of its columns."""
+    values: dict[str, Field] = {}
+    for row in rows:
+        for one in row.fields:
+            if one.key is None:
+                continue
+            before = values.get(one.key)
+            values[one.key] = (
+                one
+                if before is None
+                else replace(
+                    before,
+                    value=replace(
+                        before.value,
+                        sources=before.value.sources | one.value.sources,
+                        gaps=before.value.gaps | one.value.gaps,
+                        row=None,
+                    ),
+                )
+            )
+    unlisted = next((row.unlisted for row in rows if row.unlisted is not None), None)
+    return Row(fields=tuple(values.values()), unlisted=unlisted)

@@ -9,32 +9,20 @@ from typing import Final
 
 import sqlglot
 from datahub.ingestion.source.bigquery_v2.bigquery_audit import BigqueryTableIdentifier
-from datahub.sql_parsing.schema_resolver import SchemaResolverInterface, _TableName
 from datahub.sql_parsing.sql_parsing_common import PLATFORMS_WITH_CASE_SENSITIVE_TABLES
 from sqlglot import exp
 from sqlglot.dialects.dialect import NormalizationStrategy
 from sqlglot.errors import SqlglotError
-from typing_extensions import override
 
 from datahub_llmops import urns
 from datahub_llmops.lineage.job_config import UpstreamConfig
 from datahub_llmops.lineage.provenance import Rules
 from datahub_llmops.lineage.schema_lookup import NoCatalog, SchemaLookup
+from datahub_llmops.lineage.sql.values import WRITTEN, Column, Row, written
 from datahub_llmops.lineage.warning import WarningLog
-
-WRITTEN: Final = "llmops_written"
-"""Key in the ``meta`` of an identifier for its spelling before ``fold``."""
 
 _UPPER: Final = (NormalizationStrategy.UPPERCASE, NormalizationStrategy.CASE_INSENSITIVE_UPPERCASE)
 _FILE_ENDINGS: Final = (".parquet", ".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".arrow", ".avro", ".orc")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, order=True)
-class Column:
-    """One column of a dataset."""
-
-    dataset: str
-    column: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,12 +30,14 @@ class Source:
     """The datasets behind one table name.
 
     ``columns`` maps a folded column name to the dataset columns that it means, and is ``None`` if they are unknown.
-    ``made`` is true for a table that an earlier statement of the script made; its datasets are those it was made of.
+    ``row`` has the columns of a table that an earlier statement of the script made. ``unknown`` is true if the catalog
+    has no such table.
     """
 
     datasets: tuple[str, ...] = ()
     columns: Mapping[str, tuple[Column, ...]] | None = None
-    made: bool = False
+    row: Row | None = None
+    unknown: bool = False
 
 
 def folder(dialect: sqlglot.Dialect) -> Callable[[str], str]:
@@ -62,11 +52,6 @@ def fold(tree: exp.Expr, how: Callable[[str], str]) -> None:
         identifier.set("this", how(identifier.name))
 
 
-def written(identifier: exp.Expr) -> str:
-    """Return a name as the statement spells it."""
-    return str(identifier.meta.get(WRITTEN, identifier.name))
-
-
 class Tables:
     """Resolves the table names of one upstream, and collects warnings and names of unknown datasets.
 
@@ -79,6 +64,7 @@ class Tables:
         self._rules = rules
         self._fold = folder(config.dialect)
         self._sources: dict[tuple[str, str], Source] = {}
+        self._schemas: dict[str, Mapping[str, Mapping[str, str] | None]] = {}
         self.unknown: list[str] = []
         self.warnings = WarningLog()
 
@@ -96,7 +82,7 @@ class Tables:
                 "The statement reads something that is not a table in a catalog, such as a stage. It was left out.",
                 label,
             )
-            return Source()
+            return Source(unknown=True)
         if self._is_file(table):
             return self.files((written(table.this),), label)
         exact, default = self._spellings(parts)
@@ -125,6 +111,11 @@ class Tables:
         columns = next(iter(schemas.values())) if len(schemas) == 1 else schemas.get(exact)
         return tuple(path for path in columns if "." not in path) if columns else None
 
+    def fetch(self, table: exp.Table) -> None:
+        """Ask the catalog for a table, so that ``resolve`` takes no time."""
+        if parts := self._parts(table):
+            self._ask(self._spellings(parts)[0])
+
     def files(self, addresses: tuple[str, ...], label: str) -> Source:
         """Find the datasets of files that SQL reads directly."""
         datasets: list[str] = []
@@ -152,7 +143,12 @@ class Tables:
                 columns = columns or {}
                 key = self._fold(path)
                 columns[key] = (*columns.get(key, ()), Column(dataset=name, column=path))
-        return Source(datasets=tuple(cataloged), columns=columns)
+        return Source(datasets=tuple(cataloged), columns=columns, unknown=not cataloged)
+
+    def _ask(self, urn: str) -> Mapping[str, Mapping[str, str] | None]:
+        if urn not in self._schemas:
+            self._schemas[urn] = self._lookup.schemas(urn)
+        return self._schemas[urn]
 
     def _is_file(self, table: exp.Table) -> bool:
         name = table.this
@@ -208,7 +204,7 @@ class Tables:
     def _look_up(self, exact: str, default: str, label: str) -> Source:
         if isinstance(self._lookup, NoCatalog):
             return Source(datasets=(default,))
-        schemas = self._lookup.schemas(exact)
+        schemas = self._ask(exact)
         if not schemas and not self._lookup.describes(self._config.platform):
             self.warnings.add(
                 "note",
@@ -227,7 +223,7 @@ class Tables:
                 " first, or correct `default_db`, `default_schema`, `env` or `platform_instance`.",
                 f"{default}, in {label}",
             )
-            return Source()
+            return Source(unknown=True)
         if len(schemas) > 1:
             self.warnings.add(
                 "note" if exact in schemas else "ambiguous_table",
@@ -237,7 +233,7 @@ class Tables:
                 f"{', '.join(sorted(schemas))}, in {label}",
             )
             if exact not in schemas:
-                return Source()
+                return Source(unknown=True)
         urn = exact if exact in schemas else next(iter(schemas))
         columns = schemas[urn]
         if columns is None:
@@ -247,32 +243,3 @@ class Tables:
             name = self._fold(path)
             by_name[name] = (*by_name.get(name, ()), Column(dataset=urn, column=path))
         return Source(datasets=(urn,), columns=by_name)
-
-
-class StandIns(SchemaResolverInterface):
-    """Resolves stand-ins for ``sqlglot_lineage``: the name serves as the URN, and the schema is the catalog's."""
-
-    def __init__(self, config: UpstreamConfig, sources: Mapping[str, Source]) -> None:
-        self._platform = config.platform
-        self.platform_instance = config.platform_instance
-        self._sources = sources
-
-    @property
-    @override
-    def platform(self) -> str:
-        return self._platform
-
-    @override
-    def includes_temp_tables(self) -> bool:
-        # Keeps results out of DataHub's global cache. It is keyed by this object, which serves one statement only, so
-        # the cache would keep a thousand statements and never hit.
-        return True
-
-    @override
-    def resolve_table(self, table: _TableName) -> tuple[str, dict[str, str] | None]:
-        columns = self._sources[table.table].columns if table.table in self._sources else None
-        return table.table, dict.fromkeys(columns, "UNKNOWN") if columns else None
-
-    @override
-    def __hash__(self) -> int:
-        return id(self)

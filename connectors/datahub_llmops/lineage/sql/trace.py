@@ -15,11 +15,11 @@ from datahub_llmops.errors import StatementError
 from datahub_llmops.lineage.job_config import UpstreamConfig
 from datahub_llmops.lineage.provenance import Rules
 from datahub_llmops.lineage.schema_lookup import SchemaLookup
-from datahub_llmops.lineage.sql.columns import Output, QueryLineage, QueryTracer
-from datahub_llmops.lineage.sql.prepare import Draft, Files
+from datahub_llmops.lineage.sql.columns import Output, QueryLineage, QueryTracer, joined_row
 from datahub_llmops.lineage.sql.readings import Definition, Reading, readings
 from datahub_llmops.lineage.sql.statements import Statement, parse, split
-from datahub_llmops.lineage.sql.tables import Column, Source, Tables, folder
+from datahub_llmops.lineage.sql.tables import Source, Tables, folder
+from datahub_llmops.lineage.sql.values import NOTHING, Column, Name, row_of
 from datahub_llmops.lineage.warning import Kind, LineageWarning, WarningLog
 
 
@@ -28,13 +28,15 @@ class SqlLineage:
     """What a statement or script reads and gives.
 
     ``inputs`` are dataset URNs, sorted. ``unknown`` are those that the catalog does not have; they are not among the
-    inputs. ``complete`` is false where output columns may be missing.
+    inputs. ``complete`` is false where output columns may be missing. ``stopped_at_tables`` counts the statements with
+    output columns that could not be traced to columns.
     """
 
     inputs: tuple[str, ...] = ()
     outputs: tuple[Output, ...] = ()
     unknown: tuple[str, ...] = ()
     complete: bool = True
+    stopped_at_tables: int = 0
     warnings: tuple[LineageWarning, ...] = ()
 
 
@@ -93,23 +95,28 @@ class _Script:
         # A table that a later statement reads stands between the sources and the output; it is no output itself.
         final = [step.lineage for step in self._steps if step.target not in self._read_again]
         sources: dict[str, set[Column]] = {}
+        stopped: set[str] = set()
         for lineage in final:
             for output in lineage.outputs:
                 sources.setdefault(output.name, set()).update(output.sources)
+                stopped.update([output.name] if output.stopped else ())
         return SqlLineage(
             inputs=tuple(sorted(frozenset().union(*(lineage.inputs for lineage in final)))),
             outputs=tuple(
-                Output(name=name, sources=tuple(sorted(columns))) for name, columns in sources.items()
+                Output(name=name, sources=tuple(sorted(columns)), stopped=name in stopped)
+                for name, columns in sources.items()
             ),
             unknown=tuple(dict.fromkeys(self._tables.unknown)),
             complete=self._complete and all(lineage.complete for lineage in final),
+            stopped_at_tables=sum(lineage.stopped for lineage in final),
             warnings=tuple(dict.fromkeys((*self._tables.warnings, *self._warnings))),
         )
 
     def _trace_statement(self, statement: Statement) -> None:
         for reading in readings(parse(statement, self._config.dialect)):
             if isinstance(reading, Definition):
-                lineage = QueryLineage(outputs=tuple(Output(name=name) for name in reading.names))
+                names = (Name(key=self._fold(name), written=name) for name in reading.names)
+                lineage = QueryLineage(row=row_of(names, NOTHING))
                 self._steps.append(
                     _Step(lineage=lineage, target=self._tables.key(reading.target), creates=True)
                 )
@@ -117,43 +124,39 @@ class _Script:
                 self._steps.append(self._trace_reading(reading, statement.label))
 
     def _trace_reading(self, reading: Reading, label: str) -> _Step:
-        draft = Draft(
-            query=reading.query,
+        tracer = QueryTracer(
             dialect=self._config.dialect,
-            fold=self._fold,
-            resolve=lambda table, files: self._resolve(table, files, reading.target, label),
-            refuse=lambda kind, title, message: self._leave_out(kind, title, message, label),
+            folded=self._fold,
+            resolve=lambda table: self._resolve(table, reading.target, label),
+            files=lambda addresses: self._tables.files(addresses, label),
+            warnings=self._warnings,
+            label=label,
         )
-        draft.prepare()
-        lineage = QueryTracer(draft, self._config, self._warnings, label).trace(reading, self._target_columns)
+        self._fetch_tables(reading.query)
+        lineage = tracer.trace(reading, self._target_columns)
         target = self._tables.key(reading.target) or None if reading.target is not None else None
         return _Step(lineage=lineage, target=target, creates=reading.creates)
 
-    def _resolve(self, table: exp.Table, files: Files, target: exp.Table | None, label: str) -> Source:
-        if table.name in files:
-            return self._tables.files(files[table.name], label)
+    def _fetch_tables(self, query: exp.Query) -> None:
+        """Ask the catalog for the tables of a query, before the time for its analysis starts."""
+        inner = {self._fold(one.alias) for one in query.find_all(exp.CTE)}
+        for table in query.find_all(exp.Table):
+            if len(table.parts) > 1 or self._fold(table.name) not in inner:
+                self._tables.fetch(table)
+
+    def _resolve(self, table: exp.Table, target: exp.Table | None, label: str) -> Source:
         key = self._tables.key(table)
         made = [step for step in self._steps if key and step.target == key]
         if any(step.creates for step in made):
             self._read_again.add(key)
-            return self._made_before([step.lineage for step in made])
+            return Source(
+                datasets=tuple(sorted(frozenset().union(*(step.lineage.inputs for step in made)))),
+                row=joined_row([step.lineage.row for step in made]),
+            )
         if target is not None and key and key == self._tables.key(target):
             # The statement's own target is not an upstream, even if the statement reads it back.
             return Source()
         return self._tables.resolve(table, label)
-
-    def _made_before(self, made: Sequence[QueryLineage]) -> Source:
-        """The sources behind a table that earlier statements of the script made."""
-        columns: dict[str, tuple[Column, ...]] = {}
-        for lineage in made:
-            for output in lineage.outputs:
-                name = self._fold(output.name)
-                columns[name] = tuple(sorted({*columns.get(name, ()), *output.sources}))
-        return Source(
-            datasets=tuple(sorted(frozenset().union(*(lineage.inputs for lineage in made)))),
-            columns=columns if all(lineage.complete for lineage in made) else None,
-            made=True,
-        )
 
     def _target_columns(self, target: exp.Table) -> Sequence[str] | None:
         key = self._tables.key(target)

@@ -1,0 +1,479 @@
+"""The values of expressions: which columns each one is computed from, and which parts it has."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Final, TypeAlias
+
+from datahub.utilities.cooperative_timeout import cooperate
+from sqlglot import exp
+
+from datahub_llmops.lineage.sql.scopes import Walk, find_row, resolve
+from datahub_llmops.lineage.sql.stars import star_row
+from datahub_llmops.lineage.sql.values import (
+    NOTHING,
+    Field,
+    Name,
+    Row,
+    Scope,
+    Value,
+    by_position,
+    either,
+    gap,
+    union,
+)
+
+QUERIES: Final = (exp.Select, exp.SetOperation, exp.Subquery, exp.Values)
+"""Nodes that are queries."""
+
+# Functions whose result is a struct of alternating names and values.
+_PAIRS: Final = frozenset(
+    {"json_build_object", "jsonb_build_object", "json_object", "named_struct", "object_construct_keep_null"}
+)
+# Functions whose result has the parts of their first argument. Other arguments, as an order, are in each part.
+_CARRIERS: Final = frozenset(
+    {"arr_agg", "array_agg", "array_slice", "any_value", "arbitrary", "collect_list", "collect_set", "first"}
+    | {"element_at", "get", "group_array", "grouparray", "json_agg", "json_build_array", "jsonb_agg", "last"}
+    | {"list", "list_extract", "list_reverse", "list_sort", "list_value", "max", "max_by", "min", "min_by"}
+    | {"parse_json", "row_to_json", "to_json", "to_jsonb", "to_json_string", "to_variant", "tuple_element"}
+    | {"array_to_json", "array_reverse", "array_sort", "flatten", "try_parse_json", "to_object", "unnest"}
+)
+_CARRIER_NODES: Final = (
+    exp.AnyValue,
+    exp.ArgMax,
+    exp.ArgMin,
+    exp.ArrayAgg,
+    exp.ArrayConcat,
+    exp.Explode,
+    exp.First,
+    exp.FirstValue,
+    exp.Inline,
+    exp.JSONArrayAgg,
+    exp.JSONFormat,
+    exp.Lag,
+    exp.Last,
+    exp.LastValue,
+    exp.Lead,
+    exp.Max,
+    exp.Min,
+    exp.NthValue,
+    exp.ParseJSON,
+    exp.SortArray,
+    exp.ToArray,
+    exp.Try,
+)
+_PATH: Final = re.compile(r"^\$?[.{]?[\"']?([A-Za-z_][\w ]*)[\"']?")
+
+
+def value_of(walk: Walk, node: exp.Expr, scope: Scope) -> Value:
+    """The value of an expression.
+
+    An expression has the columns of all its operands. Only what is listed here has fewer, or has parts.
+    """
+    cooperate()
+    handler = _HANDLERS.get(type(node))
+    if handler is not None:
+        return handler(walk, node, scope)
+    found: list[Value] = []
+    pending: list[exp.Expr] = [node]
+    while pending:
+        one = pending.pop()
+        children = list(one.iter_expressions())
+        if any(isinstance(child, exp.Lambda) for child in children):
+            found.append(_apply(walk, children, scope))
+            continue
+        for child in children:
+            handler = _HANDLERS.get(type(child))
+            if handler is not None:
+                found.append(handler(walk, child, scope))
+            else:
+                pending.append(child)
+    return union(found)
+
+
+def values_of(walk: Walk, nodes: Iterable[exp.Expr], scope: Scope) -> list[Value]:
+    """The values of several expressions."""
+    return [value_of(walk, node, scope) for node in nodes]
+
+
+def path(node: exp.Expr) -> list[Name] | None:
+    """The names of a column with its qualifiers and fields, or ``None`` if it is something else."""
+    if isinstance(node, exp.Column):
+        parts = node.parts
+        return (
+            [Name.of(part) for part in parts]
+            if all(isinstance(one, exp.Identifier) for one in parts)
+            else None
+        )
+    if isinstance(node, exp.Identifier):
+        return [Name.of(node)]
+    if isinstance(node, exp.Dot) and isinstance(node.expression, exp.Identifier):
+        before = path(node.this)
+        return [*before, Name.of(node.expression)] if before is not None else None
+    return None
+
+
+def _column(walk: Walk, node: exp.Column, scope: Scope) -> Value:
+    if isinstance(node.this, exp.Star):
+        return star_value(walk, node, scope)
+    names = path(node)
+    if names is not None:
+        return resolve(walk, names, scope)
+    if isinstance(node.this, exp.Parameter):  # Snowflake's t.$1
+        named = find_row([Name.of(part) for part in node.parts[:-1]], scope)
+        return _numbered(named.row, node.this) if named is not None else NOTHING
+    return NOTHING
+
+
+def _parameter(walk: Walk, node: exp.Expr, scope: Scope) -> Value:
+    """The value of ``$1``, which in Snowflake is a column of the only table."""
+    if walk.language == "snowflake" and len(scope.rows) == 1 and node.name.isdigit():
+        return _numbered(scope.rows[0].row, node)
+    return NOTHING
+
+
+def _numbered(row: Row, node: exp.Expr) -> Value:
+    position = int(node.name) - 1 if node.name.isdigit() else -1
+    if 0 <= position < len(row.fields):
+        return row.fields[position].value
+    return Value(gaps=row.unlisted.star) if row.unlisted is not None else NOTHING
+
+
+def _identifier(walk: Walk, node: exp.Expr, scope: Scope) -> Value:
+    """A parameter of a lambda. Other bare identifiers are keys, types and options."""
+    name = Name.of(node)
+    for level in scope:
+        if name.key in level.parameters:
+            return level.parameters[name.key]
+    return NOTHING
+
+
+def _dot(walk: Walk, node: exp.Expr, scope: Scope) -> Value:
+    member = node.expression
+    if isinstance(member, exp.Star):
+        return value_of(walk, node.this, scope)
+    names = path(node)
+    if names is not None:
+        return resolve(walk, names, scope)
+    if isinstance(member, exp.Func) and isinstance(node.this, exp.Identifier | exp.Dot):
+        return union((_receiver(walk, node.this, scope), value_of(walk, member, scope)))
+    base = value_of(walk, node.this, scope)
+    if isinstance(member, exp.Identifier):
+        return base.part(Name.of(member))
+    if isinstance(member, exp.Literal):
+        return _position(base, member, 1)
+    return union((base, value_of(walk, member, scope)))
+
+
+def _receiver(walk: Walk, node: exp.Expr, scope: Scope) -> Value:
+    """What stands before a function: a value, as in DuckDB's ``d.title.upper()``, or the schema of the function."""
+    names = path(node)
+    if names is None:
+        return value_of(walk, node, scope)
+    value = resolve(walk, names, scope)
+    return value if value.sources or value.row is not None else NOTHING
+
+
+def star_value(walk: Walk, node: exp.Expr, scope: Scope) -> Value:
+    """The value of a whole row inside an expression, as in ``to_json(struct(*))`` or ``d.*::text``."""
+    return star_row(walk, node, scope, value_of).value()
+
+
+def _columns(walk: Walk, node: exp.Expr, scope: Scope) -> Value:
+    return star_value(walk, node, scope)
+
+
+def _first(walk: Walk, node: exp.Expr, scope: Scope) -> Value:
+    return value_of(walk, node.this, scope)
+
+
+def _cast(walk: Walk, node: exp.Expr, scope: Scope) -> Value:
+    value = value_of(walk, node.this, scope)
+    to = node.args.get("to")
+    if value.row is None or not isinstance(to, exp.DataType):
+        return value
+    names = [Name.of(one.this) for one in to.expressions if isinstance(one, exp.ColumnDef)]
+    return replace(value, row=value.row.named(names)) if names else value
+
+
+def _query(walk: Walk, node: exp.Expr, scope: Scope) -> Value:
+    """The value of a scalar subquery, or of the rows of an ARRAY subquery."""
+    row = walk.evaluate(walk, node, scope)
+    if len(row.fields) == 1 and row.whole:
+        return row.fields[0].value
+    return row.value()
+
+
+def _exists(walk: Walk, node: exp.Expr, scope: Scope) -> Value:
+    if isinstance(node.this, QUERIES):
+        walk.evaluate(walk, node.this, scope)  # It reads tables, but no value of them.
+        return NOTHING
+    return union(values_of(walk, node.iter_expressions(), scope))
+
+
+def _count(walk: Walk, node: exp.Expr, scope: Scope) -> Value:
+    counted = node.this
+    if isinstance(counted, exp.Star) or (
+        isinstance(counted, exp.Column) and isinstance(counted.this, exp.Star)
+    ):
+        return NOTHING
+    names = path(counted) if isinstance(counted, exp.Column) else None
+    if names is not None and len(names) == 1:
+        named = find_row(names, scope)
+        if named is not None and named.row.find(names[0]) is None:
+            return NOTHING
+    return union(values_of(walk, node.iter_expressions(), scope))
+
+
+def _apply(walk: Walk, children: Sequence[exp.Expr], scope: Scope) -> Value:
+    """The value of a function over lists and lambdas. The parameters of a lambda are elements of the lists."""
+    lists = values_of(walk, (one for one in children if not isinstance(one, exp.Lambda)), scope)
+    element = either(lists)
+    found = [element]
+    for one in children:
+        if isinstance(one, exp.Lambda):
+            parameters = {
+                Name.of(name).key: element for name in one.expressions if isinstance(name, exp.Identifier)
+            }
+            found.append(value_of(walk, one.this, Scope(outer=scope, parameters=parameters)))
+    return union(found)
+
+
+def _lambda(walk: Walk, node: exp.Expr, scope: Scope) -> Value:
+    return _apply(walk, [node], scope)
+
+
+def _comprehension(walk: Walk, node: exp.Expr, scope: Scope) -> Value:
+    element = value_of(walk, node.args["iterator"], scope)
+    names = [path(one) for key in ("expression", "position") if (one := node.args.get(key)) is not None]
+    inner = Scope(outer=scope, parameters={name[0].key: element for name in names if name})
+    parts = [one for key in ("this", "condition") if (one := node.args.get(key)) is not None]
+    return union((element, *values_of(walk, parts, inner)))
+
+
+def _bracket(walk: Walk, node: exp.Expr, scope: Scope) -> Value:
+    base = value_of(walk, node.this, scope)
+    keys = node.expressions
+    if len(keys) == 1 and isinstance(keys[0], exp.Literal):
+        return base.part(walk.name(keys[0].this)) if keys[0].is_string else base
+    return base.joined(union(values_of(walk, keys, scope)))
+
+
+def _extract(walk: Walk, node: exp.Expr, scope: Scope) -> Value:
+    """A part of JSON or of a struct by a literal path. Without one it may be any part."""
+    base = value_of(walk, node.this, scope)
+    keys = node.expression
+    if isinstance(keys, exp.JSONPath):
+        named = [one for one in keys.expressions if isinstance(one, exp.JSONPathKey)]
+        if named and isinstance(named[0].this, str):
+            return base.part(walk.name(named[0].this))
+        return (
+            base
+            if all(isinstance(one, exp.JSONPathRoot | exp.JSONPathSubscript) for one in keys.expressions)
+            else base.without_parts()
+        )
+    if isinstance(keys, exp.Literal) and not keys.is_string:
+        return base
+    if isinstance(keys, exp.Literal) and isinstance(node, exp.StructExtract):
+        return base.part(walk.name(keys.this))
+    if isinstance(keys, exp.Literal):
+        found = _PATH.match(keys.this)
+        return base.part(walk.name(found[1])) if found else base.without_parts()
+    more = [child for child in node.iter_expressions() if child is not node.this]
+    return union((base, *values_of(walk, more, scope)))
+
+
+def _position(base: Value, literal: exp.Expr, first: int) -> Value:
+    text = str(literal.this)
+    return base.at(int(text) - first) if text.isdigit() else base.without_parts()
+
+
+def _struct(walk: Walk, node: exp.Expr, scope: Scope) -> Value:
+    """A struct, row or tuple, with the parts that it lists."""
+    return struct_of(walk, node.expressions, scope).value()
+
+
+def struct_of(walk: Walk, members: Iterable[exp.Expr], scope: Scope) -> Row:
+    """The row of the members of a struct."""
+    fields: list[Field] = []
+    unlisted = None
+    for one in members:
+        if isinstance(one, exp.Star | exp.Columns) or (
+            isinstance(one, exp.Column) and isinstance(one.this, exp.Star)
+        ):
+            row = star_row(walk, one, scope, value_of)
+            fields += row.fields
+            unlisted = unlisted or row.unlisted
+            continue
+        key, value = _member(walk, one)
+        name = key or _name(one)
+        fields.append(
+            Field(
+                key=name.key if name else None,
+                shown=name.written if name else None,
+                value=value_of(walk, value, scope),
+            )
+        )
+    return Row(fields=tuple(fields), unlisted=unlisted)
+
+
+def _member(walk: Walk, node: exp.Expr) -> tuple[Name | None, exp.Expr]:
+    if isinstance(node, exp.PropertyEQ | exp.JSONKeyValue | exp.EQ | exp.Slice) and node.this is not None:
+        key = node.this
+        if isinstance(key, exp.Literal):
+            return walk.name(key.this), node.expression
+        if isinstance(node, exp.PropertyEQ):
+            names = path(key)
+            return (names[-1] if names else None), node.expression
+    if isinstance(node, exp.Alias):
+        return Name.of(node.args["alias"]), node.this
+    return None, node
+
+
+def _name(node: exp.Expr) -> Name | None:
+    names = path(node)
+    return names[-1] if names else None
+
+
+def _json_object(walk: Walk, node: exp.Expr, scope: Scope) -> Value:
+    members = node.expressions
+    if all(isinstance(one, exp.JSONKeyValue) and isinstance(one.this, exp.Literal) for one in members):
+        return _struct(walk, node, scope)
+    return union(values_of(walk, node.iter_expressions(), scope))
+
+
+def _function(walk: Walk, node: exp.Expr, scope: Scope) -> Value:
+    """A function that sqlglot does not know."""
+    name, arguments = node.name.lower(), node.expressions
+    if any(isinstance(one, exp.Lambda) for one in arguments):
+        return _apply(walk, arguments, scope)
+    if name in ("row", "tuple"):
+        return _struct(walk, node, scope)
+    if name in _PAIRS and arguments and all(isinstance(one, exp.Literal) for one in arguments[::2]):
+        pairs = zip(arguments[::2], arguments[1::2], strict=False)
+        names = [(walk.name(key.this), value_of(walk, value, scope)) for key, value in pairs]
+        return Row(
+            fields=tuple(Field(key=key.key, shown=key.written, value=value) for key, value in names)
+        ).value()
+    if name in ("tupleelement", "struct_extract_at") and len(arguments) == 2:
+        base = value_of(walk, arguments[0], scope)
+        return (
+            _position(base, arguments[1], 1)
+            if isinstance(arguments[1], exp.Literal)
+            else base.without_parts()
+        )
+    if name in _CARRIERS and arguments:
+        return _carried(walk, arguments[0], arguments[1:], scope)
+    return union(values_of(walk, node.iter_expressions(), scope))
+
+
+def _carrier(walk: Walk, node: exp.Expr, scope: Scope) -> Value:
+    rest = [child for child in node.iter_expressions() if child is not node.this]
+    return _carried(walk, node.this, rest, scope)
+
+
+def _carried(walk: Walk, first: object, rest: Sequence[exp.Expr], scope: Scope) -> Value:
+    if not isinstance(first, exp.Expr):
+        return union(values_of(walk, rest, scope))
+    return value_of(walk, first, scope).joined(union(values_of(walk, rest, scope)))
+
+
+def _kwarg(walk: Walk, node: exp.Expr, scope: Scope) -> Value:
+    return value_of(walk, node.expression, scope)
+
+
+def _window(walk: Walk, node: exp.Expr, scope: Scope) -> Value:
+    """A window function: its arguments, and what it partitions and orders by."""
+    value = value_of(walk, node.this, scope) if isinstance(node.this, exp.Expr) else NOTHING
+    return value.joined(union(_window_values(walk, node, scope)))
+
+
+def _window_values(walk: Walk, node: exp.Expr, scope: Scope) -> list[Value]:
+    found = values_of(walk, node.args.get("partition_by") or (), scope)
+    order, based_on = node.args.get("order"), node.args.get("alias")
+    if isinstance(order, exp.Expr):
+        found.append(value_of(walk, order, scope))
+    if isinstance(based_on, exp.Identifier):
+        window = scope.windows.get(based_on.name)
+        if window is not None and window is not node:
+            found += _window_values(walk, window, scope)
+    return found
+
+
+def _order(walk: Walk, node: exp.Expr, scope: Scope) -> Value:
+    """``array_agg(x ORDER BY y)``: the parts of x, each ordered by y."""
+    rest = union(values_of(walk, node.expressions, scope))
+    return value_of(walk, node.this, scope).joined(rest) if isinstance(node.this, exp.Expr) else rest
+
+
+def _choice(walk: Walk, node: exp.Expr, scope: Scope) -> Value:
+    return either(values_of(walk, node.iter_expressions(), scope))
+
+
+def _array(walk: Walk, node: exp.Expr, scope: Scope) -> Value:
+    values = values_of(walk, node.expressions, scope)
+    rows = [value.row for value in values if value.row is not None]
+    if len(rows) == len(values) > 0 and all(row.unlisted is None for row in rows):
+        return replace(union(values), row=by_position(rows))
+    return either(values)
+
+
+def _nothing(walk: Walk, node: exp.Expr, scope: Scope) -> Value:
+    return NOTHING
+
+
+def _unsupported(walk: Walk, node: exp.Expr, scope: Scope) -> Value:
+    return gap("syntax", node.key)
+
+
+_Handler: TypeAlias = Callable[[Walk, Any, Scope], Value]
+
+_HANDLERS: Final[Mapping[type[exp.Expr], _Handler]] = {
+    exp.Alias: _first,
+    exp.Anonymous: _function,
+    exp.AnonymousAggFunc: _function,
+    exp.Array: _array,
+    exp.Bracket: _bracket,
+    exp.Cast: _cast,
+    exp.Coalesce: _choice,
+    exp.Column: _column,
+    exp.Columns: _columns,
+    exp.Command: _unsupported,
+    exp.Comprehension: _comprehension,
+    exp.Count: _count,
+    exp.DataType: _nothing,
+    exp.Distinct: _choice,
+    exp.Dot: _dot,
+    exp.Except: _query,
+    exp.Exists: _exists,
+    exp.Filter: _carrier,
+    exp.Identifier: _identifier,
+    exp.IgnoreNulls: _first,
+    exp.Intersect: _query,
+    exp.JSONExtract: _extract,
+    exp.JSONExtractScalar: _extract,
+    exp.JSONBExtract: _extract,
+    exp.JSONBExtractScalar: _extract,
+    exp.JSONObject: _json_object,
+    exp.Kwarg: _kwarg,
+    exp.Lambda: _lambda,
+    exp.Literal: _nothing,
+    exp.Order: _order,
+    exp.Parameter: _parameter,
+    exp.Paren: _first,
+    exp.RespectNulls: _first,
+    exp.Select: _query,
+    exp.Star: star_value,
+    exp.StarMap: _first,
+    exp.Struct: _struct,
+    exp.StructExtract: _extract,
+    exp.Subquery: _query,
+    exp.TryCast: _cast,
+    exp.Tuple: _struct,
+    exp.Union: _query,
+    exp.Window: _window,
+    exp.WithinGroup: _carrier,
+    **dict.fromkeys(_CARRIER_NODES, _carrier),
+}
