@@ -10,6 +10,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 from langchain_core.documents import Document
+from langchain_core.prompts import ChatPromptTemplate
 
 import datahub_llmops.hooks as lineage
 from datahub_llmops.cli import main
@@ -154,6 +155,29 @@ def test_it_does_not_after_a_run_into_the_catalog_either(world: World) -> None:
     world.runs()
     shown = run(world, "explain", answer)
     assert not {"\x1b", "\x07", "\u202e"} & set(shown)
+
+
+def test_an_explanation_names_the_prompt_of_each_model_call(world: World) -> None:
+    world.emit(key_proposal(TABLE))
+    with lineage.answer() as a:
+        prompt = ChatPromptTemplate.from_template("Say {a}")
+        prompt.metadata = {"prompt_name": "say", "prompt_version": 2}
+        Model().invoke(prompt.invoke({"a": "b"}))
+        Model().invoke("no prompt")
+    shown = run(world, "explain", a.id)
+    assert "openai/gpt-test-2026-01, asked for openai/gpt-test, prompt say version 2, " in shown
+    assert "openai/gpt-test-2026-01, asked for openai/gpt-test, prompt not known, " in shown
+    models = json.loads(run(world, "explain", a.id, "--json"))["models"]
+    assert [one["prompt"] for one in models] == [0, None]
+
+
+def test_an_explanation_says_what_is_not_known(world: World) -> None:
+    world.emit(key_proposal(TABLE))
+    with lineage.answer() as a:
+        pass
+    headings = ("1. Prompt", "2. Documents", "3. Sources", "4. Jobs, owners, freshness", "5. Models")
+    lines = [line.rstrip() for line in run(world, "explain", a.id).splitlines()]
+    assert all(lines[lines.index(heading) + 1] == "  not known" for heading in headings)
 
 
 def test_a_pasted_answer_is_found_by_the_whole_of_it(world: World) -> None:

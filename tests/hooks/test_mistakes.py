@@ -82,6 +82,11 @@ def everything() -> list[object]:
         def invoke(self, *args: Any, **kwargs: Any) -> Any:
             return super().invoke(*args, **kwargs)
 
+    class Stopped(BaseRetriever):
+        @override
+        def _get_relevant_documents(self, query: str, **kwargs: Any) -> Any:
+            raise KeyboardInterrupt
+
     class Hides(BaseRetriever):
         """Says nothing of its store."""
 
@@ -100,7 +105,7 @@ def everything() -> list[object]:
     def tried(call: Callable[[], object]) -> None:
         try:
             results.append(call())
-        except (KeyError, ZeroDivisionError, Overloaded, ToolException) as error:
+        except (KeyError, ZeroDivisionError, Overloaded, ToolException, KeyboardInterrupt) as error:
             results.append(type(error).__name__)
 
     store = InMemoryVectorStore.from_documents(DOCUMENTS, NamedEmbedding(size=8))
@@ -112,6 +117,7 @@ def everything() -> list[object]:
     failing: RunnableLambda[str, Any] = RunnableLambda(lambda x: 1 // 0)
     tried(lambda: failing.invoke("q"))
     tried(lambda: Fails().invoke("q"))
+    tried(lambda: Stopped().invoke("q"))
     tried(lambda: Model(fail=True).invoke("q"))
     results.append(FakeListLLM(responses=["a"]).invoke("q"))
     tried(lambda: shout.invoke("fail"))

@@ -1,7 +1,8 @@
 """Traces an answer back to its prompt version, documents, their sources, the jobs that wrote them, owners and terms.
 
 Joins what the hooks recorded with a catalog. Each document states the evidence for its origin: ``row`` (the chunk
-carries the key of its row), ``source`` (it names its dataset), or ``index`` (only what feeds the whole index is known).
+carries the key of its row), ``source`` (it names its dataset), ``index`` (only what feeds the whole index is known), or
+``none`` (a retriever has added it).
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from datahub_llmops.answer_store.recorded import (
     RecordedWrites,
     Retrieval,
 )
+from datahub_llmops.answers.given_documents import list_given
 from datahub_llmops.answers.resolver import DEFAULT_FRAMEWORK, MapConfig, Resolver, job_of, shown
 from datahub_llmops.assets.usage import model_name
 from datahub_llmops.catalog.protocol import FullCatalog, Node
@@ -32,7 +34,7 @@ from datahub_llmops.errors import RecordError, StoreError, UnknownAssetError
 from datahub_llmops.lineage import provenance
 from datahub_llmops.lineage.addresses import dataset_urn
 
-Evidence: TypeAlias = Literal["row", "source", "index"]
+Evidence: TypeAlias = Literal["row", "source", "index", "none"]
 """What an origin rests on, strongest first; see the module."""
 HOPS: Final = 10
 
@@ -50,8 +52,12 @@ class PromptUsed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelUsed:
-    """A model call: what was asked for and what served."""
+    """A model call: what was asked for and what served.
 
+    ``prompt`` is the position of its prompt in the prompts of the answer; ``None`` if it is not known.
+    """
+
+    prompt: int | None
     asked: str | None
     served: str | None
     urn: str | None
@@ -77,12 +83,15 @@ class WritingJob:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
-    """A retrieved chunk, with the evidence for where it came from."""
+    """A chunk that the application was given, with the evidence for where it came from.
+
+    ``index_shown`` is ``None`` if no index was seen to give it: a retriever has added it.
+    """
 
     chunk: str | None
     score: float | None
     index: str | None
-    index_shown: str
+    index_shown: str | None
     source: str | None
     source_shown: str | None
     key: str | None
@@ -213,6 +222,7 @@ def _read_prompts(
 
 def _model(call: ModelCall, resolver: Resolver) -> ModelUsed:
     return ModelUsed(
+        prompt=call.prompt,
         asked=model_name(call.asked),
         served=model_name(call.served) or model_name(call.asked),
         urn=resolver.model(call.served or call.asked),
@@ -234,15 +244,15 @@ class _Documents:
         self._jobs: dict[str, WritingJob] = {}
 
     def read(self, answer: RecordedAnswer) -> tuple[list[Document], list[WritingJob]]:
-        leaves = [retrieval for retrieval in answer.retrievals if not retrieval.composite]
-        documents = [self._document(retrieval, chunk) for retrieval in leaves for chunk in retrieval.chunks]
+        documents = [self._document(*given) for given in list_given(answer.retrievals)]
         return documents, list(self._jobs.values())
 
-    def _document(self, retrieval: Retrieval, chunk: Chunk) -> Document:
-        index = self._resolver.index(retrieval.index)
-        if index is None:
+    def _document(self, retrieval: Retrieval | None, chunk: Chunk) -> Document:
+        number, raw_index = (None, None) if retrieval is None else (retrieval.index_number, retrieval.index)
+        index = None if retrieval is None else self._resolver.index(raw_index)
+        if retrieval is not None and index is None:
             self._gaps.setdefault(
-                f"index not resolved: {shown(retrieval.index)}; name it: lineage.name_index(store, urn)"
+                f"index not resolved: {shown(raw_index)}; name it: lineage.name_index(store, urn)"
             )
         raw = chunk.source or {}
         given = raw.get("urn")
@@ -254,13 +264,13 @@ class _Documents:
             chunk=chunk.id,
             score=chunk.score,
             index=index,
-            index_shown=shown(retrieval.index),
+            index_shown=None if retrieval is None else shown(raw_index),
             source=source,
             source_shown=str(given or raw.get("value")) if raw else None,
             key=chunk.key,
             text_fields=tuple(fields.split(",")) if isinstance(fields, str) else (),
-            rests_on="index" if source is None else "row" if chunk.key is not None else "source",
-            run=self._run(retrieval.index_number, chunk, index),
+            rests_on=_rests_on(retrieval, source, chunk),
+            run=self._run(number, chunk, index),
         )
 
     def _run(self, number: int | None, chunk: Chunk, index: str | None) -> str | None:
@@ -296,6 +306,12 @@ class _Documents:
     @cached_property
     def _indexes(self) -> list[tuple[int, Raw]]:
         return list(self._store.identities("index"))
+
+
+def _rests_on(retrieval: Retrieval | None, source: str | None, chunk: Chunk) -> Evidence:
+    if source is None:
+        return "none" if retrieval is None else "index"
+    return "source" if chunk.key is None else "row"
 
 
 def _writing_job(run: RecordedWrites) -> WritingJob:

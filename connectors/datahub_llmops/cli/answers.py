@@ -100,7 +100,7 @@ def answers(
             click.echo("No answers in this period.")
         for one in found:
             when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(one.started))
-            documents = sum(len(part.chunks) for part in one.retrievals if not part.composite)
+            documents = _count_documents(one)
             models = ", ".join(
                 sorted({str((call.served or call.asked).get("name", "?")) for call in one.models})
             )
@@ -242,6 +242,12 @@ def _read(store: Store, since: float, application: str | None, limit: int | None
         click.echo(f"{passed_over:,} records cannot be understood and were passed over.", err=True)
 
 
+def _count_documents(one: RecordedAnswer) -> int:
+    from datahub_llmops.answers.given_documents import list_given
+
+    return len(list_given(one.retrievals))
+
+
 def _brief(one: RecordedAnswer, prices: PricesConfig | None) -> dict[str, object]:
     usage = _usage(_total(one, prices), prices)
     return {
@@ -252,7 +258,7 @@ def _brief(one: RecordedAnswer, prices: PricesConfig | None) -> dict[str, object
         "ended": one.ended,
         "status": one.status,
         "error": one.error,
-        "documents": sum(len(part.chunks) for part in one.retrievals if not part.composite),
+        "documents": _count_documents(one),
         "models": [dict(call.served or call.asked) for call in one.models],
         **{key: value for key, value in usage.items() if key not in ("calls", "errors")},
     }

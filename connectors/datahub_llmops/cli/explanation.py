@@ -8,7 +8,7 @@ from typing import Final, TypeAlias
 
 from rich.text import Text
 
-from datahub_llmops.answers.explain import Explanation, Origin
+from datahub_llmops.answers.explain import Explanation, Origin, PromptUsed
 from datahub_llmops.catalog import urn_text
 from datahub_llmops.catalog.protocol import Catalog
 from datahub_llmops.cli.render import Labels
@@ -33,7 +33,8 @@ def explanation_lines(found: Explanation, catalog: Catalog | None) -> Iterator[T
     yield from _headline(found)
     for number, (title, section) in enumerate(_SECTIONS, start=1):
         yield _line(f"{number}. {title}", style="bold")
-        yield from section(found, name_of)
+        lines = list(section(found, name_of))
+        yield from lines or [_line("  not known", style="yellow")]
     for gap in found.gaps:
         yield _line(f"Not known: {gap}", style="yellow")
 
@@ -50,8 +51,11 @@ def _headline(found: Explanation) -> Iterator[Text]:
 
 def _prompts(found: Explanation, _: NameOf) -> Iterator[Text]:
     for prompt in found.prompts:
-        version = f" version {prompt.version}" if prompt.version else ""
-        yield _line(f"  {prompt.name}{version}{'' if prompt.in_catalog else ' (not in the catalog)'}")
+        yield _line(f"  {_prompt(prompt)}{'' if prompt.in_catalog else ' (not in the catalog)'}")
+
+
+def _prompt(prompt: PromptUsed) -> str:
+    return f"{prompt.name} version {prompt.version}" if prompt.version else prompt.name
 
 
 def _documents(found: Explanation, _: NameOf) -> Iterator[Text]:
@@ -59,9 +63,9 @@ def _documents(found: Explanation, _: NameOf) -> Iterator[Text]:
         score = f" score {document.score:g}" if document.score is not None else ""
         source = document.source or document.source_shown
         key = f" row {document.key}" if source and document.key else ""
-        yield _line(
-            f"  {document.chunk}{score} from {source or document.index_shown}{key} [{document.rests_on}]"
-        )
+        whence = source or document.index_shown or "a retriever"
+        evidence = "index not known" if document.rests_on == "none" else document.rests_on
+        yield _line(f"  {document.chunk}{score} from {whence}{key} [{evidence}]")
 
 
 def _sources(found: Explanation, name_of: NameOf) -> Iterator[Text]:
@@ -98,7 +102,8 @@ def _models(found: Explanation, _: NameOf) -> Iterator[Text]:
             if count is not None
         ]
         tokens = ", ".join(counts) or "tokens not reported"
-        yield _line(f"  {model.served or 'unknown'}{asked}, {tokens}, {model.status}")
+        prompt = _prompt(found.prompts[model.prompt]) if model.prompt is not None else "not known"
+        yield _line(f"  {model.served or 'unknown'}{asked}, prompt {prompt}, {tokens}, {model.status}")
 
 
 _SECTIONS: Final[tuple[tuple[str, Callable[[Explanation, NameOf], Iterator[Text]]], ...]] = (

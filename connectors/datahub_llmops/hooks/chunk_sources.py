@@ -7,9 +7,13 @@ key, an e-mail address) is a value of the user's data and is digested.
 
 from __future__ import annotations
 
+import operator
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import date
+from pathlib import PurePath
 from typing import Any, Final
+from uuid import UUID
 
 from datahub_llmops.hooks.names import dataset_urn
 
@@ -47,11 +51,31 @@ def append_chunk(
         for key in metadata if len(metadata) <= len(PICKED) else PICKED:
             if key in _PICKED:
                 value = metadata.get(key)
-                if type(value) in _SCALARS:
+                if type(value) not in _SCALARS:
+                    value = read_scalar(value)
+                if value is not None:
                     chunks += (key, value)
                     picked = True
     chunks.append(None)
     return picked
+
+
+def read_scalar(value: object) -> str | int | None:
+    """Return the text or number that an id, a path or a number of another type stands for, or ``None``.
+
+    >>> read_scalar(PurePath("a.md")), read_scalar(3.0), read_scalar(2.5), read_scalar(True)
+    ('a.md', 3, None, None)
+    """
+    if isinstance(value, bool) or value is None:
+        return None
+    if isinstance(value, (str, PurePath, UUID, date)):
+        return str(value)
+    if isinstance(value, float):
+        return int(value) if value.is_integer() else None
+    try:
+        return operator.index(value)  # type: ignore[arg-type]  # numpy's integers have it
+    except TypeError:
+        return None
 
 
 def read_chunks(chunks: Iterable[Any]) -> Iterator[tuple[object, object, object, dict[str, Any]]]:

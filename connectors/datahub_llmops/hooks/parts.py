@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import os
 import time
+import weakref
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -34,6 +35,7 @@ class Answer:
         "other_framework",
         "parts",
         "query",
+        "rendered",
         "root",
         "serial",
         "started",
@@ -62,6 +64,8 @@ class Answer:
         self.text: object = None
         self.parts: list[Part] = []
         self.cut = 0
+        self.rendered: list[tuple[Prompt, Any, Any]] | None = None
+        """LangChain's rendered prompts with their inputs and values, until the answer ends."""
 
     @property
     def id(self) -> str:
@@ -119,7 +123,8 @@ class Retrieval(Part):
         self.embedding: Metadata | None = None
         self.chunks: Sequence[object] = ()
         """A flat list, as ``chunk_sources.append_chunk`` fills it."""
-        self.scores: dict[int, float] | None = None
+        self.scores: dict[int, tuple[object, float]] | None = None
+        """Documents with their scores, by the number of the document, until the retriever ends."""
         self.composite = False
         self.within: Retrieval | None = None
 
@@ -131,7 +136,7 @@ class Prompt(Part):
     ``prompt_identity.read_llamaindex`` builds it.
     """
 
-    __slots__ = ("identity", "role", "template")
+    __slots__ = ("identity", "inputs", "role", "template")
 
     def __init__(
         self,
@@ -146,6 +151,8 @@ class Prompt(Part):
         self.identity = identity
         self.template = template
         self.role = role
+        self.inputs: object = None
+        """What LangChain renders it with, until it is rendered."""
 
 
 class ModelCall(Part):
@@ -228,25 +235,13 @@ def text_of(value: object) -> str | None:
     if isinstance(value, (list, tuple)) and value and isinstance(value[0], Mapping):
         texts = [part.get("text") for part in value if isinstance(part, Mapping)]
         return "".join(text for text in texts if isinstance(text, str)) or None
-    kind = type(value)
-    name_before = _text_attributes.get(kind)
-    if name_before is not None:
-        text = getattr(value, "__dict__", _NOTHING).get(name_before)
-        if isinstance(text, str) and text:
-            return text
     for name in ("content", "text", "response", "query_str"):
         text = get_fast(value, name)
         if isinstance(text, str) and text:
-            if len(_text_attributes) < 1_024:
-                _text_attributes[kind] = name
             return text
         if isinstance(text, list) and name == "content":
             return text_of(text)
     return None
-
-
-_text_attributes: Final[dict[type, str]] = {}
-"""The attribute that had the text of the last object of a class; it is tried first."""
 
 
 def get_fast(thing: object, name: str) -> Any:
@@ -255,18 +250,32 @@ def get_fast(thing: object, name: str) -> Any:
     if own is not None and name in own:
         return own[name]
     kind = type(thing)
-    lacks = _lacks.get((kind, name))
+    known = _lacks.get(id(kind))
+    if known is None:
+        known = _know(kind)
+    lacks = known.get(name)
     if lacks is None:
-        if len(_lacks) >= 1_024:
-            _lacks.clear()
-        lacks = _lacks[kind, name] = _is_model_without(kind, name)
+        lacks = known[name] = _is_model_without(kind, name)
     if not lacks:
         return getattr(thing, name, None)
     private = getattr(thing, "__pydantic_private__", None)
     return private.get(name) if private else None
 
 
-_lacks: Final[dict[tuple[type, str], bool]] = {}
+_lacks: Final[dict[int, dict[str, bool]]] = {}
+_kinds: Final[dict[int, weakref.ref[type]]] = {}
+"""Which attributes a class lacks, by the number of the class. A class that is defined again is not kept alive."""
+
+
+def _know(kind: type) -> dict[str, bool]:
+    key = id(kind)
+
+    def forget(_gone: object) -> None:
+        _lacks.pop(key, None)
+        _kinds.pop(key, None)
+
+    _kinds[key] = weakref.ref(kind, forget)
+    return _lacks.setdefault(key, {})
 
 
 def _is_model_without(kind: type, name: str) -> bool:

@@ -111,16 +111,25 @@ def _mlflow(linked: object) -> dict[str, str] | None:
 def read_serialized(serialized: Mapping[str, Any]) -> tuple[list[tuple[str, str]] | None, str]:
     """Return the messages (role, template) of a LangChain prompt that ``on_chain_start`` serialised, and their digest.
 
-    An unknown shape has no messages; its digest covers the whole, without ``kwargs.metadata``.
+    An unknown shape has no messages; its digest covers the whole, without what differs from call to call.
     """
-    parts = _parts(serialized)
+    parts = read_parts(serialized)
     if parts is not None:
         return parts, digest(parts)
-    kwargs = serialized.get("kwargs")
-    if isinstance(kwargs, Mapping):
-        serialized = {**serialized, "kwargs": {k: v for k, v in kwargs.items() if k != "metadata"}}
-    dump = json.dumps(serialized, sort_keys=True, default=lambda thing: type(thing).__name__)
+    dump = json.dumps(_template_only(serialized), sort_keys=True, default=lambda thing: type(thing).__name__)
     return None, hashlib.sha256(dump.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+_PER_CALL: Final = frozenset({"metadata", "partial_variables", "repr"})
+
+
+def _template_only(value: object) -> object:
+    """Return a serialised prompt without metadata, values of partial variables, and addresses of objects."""
+    if isinstance(value, Mapping):
+        return {key: _template_only(one) for key, one in value.items() if key not in _PER_CALL}
+    if isinstance(value, (list, tuple)):
+        return [_template_only(one) for one in value]
+    return value
 
 
 def read_variables(template: Mapping[str, Any]) -> dict[str, str]:
@@ -151,7 +160,8 @@ def _inner(message: object) -> Mapping[str, Any]:
     return found if isinstance(found, Mapping) else {}
 
 
-def _parts(serialized: Mapping[str, Any]) -> list[tuple[str, str]] | None:
+def read_parts(serialized: Mapping[str, Any]) -> list[tuple[str, str]] | None:
+    """Return the messages (role, template) of a serialised LangChain prompt, or ``None`` if it has an unknown shape."""
     kwargs = serialized.get("kwargs")
     if not isinstance(kwargs, Mapping):
         return None

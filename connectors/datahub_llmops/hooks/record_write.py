@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from datahub_llmops.hooks import runtime, store_identity
+from datahub_llmops.hooks.chunk_sources import read_scalar
 from datahub_llmops.hooks.wrapping import Call
 from datahub_llmops.hooks.write_events import Operation, WriteEvent
 
@@ -26,9 +27,8 @@ def record_write(
     event = WriteEvent(operation, framework, store_identity.identify_store(store), call.started)
     event.application, event.version = runtime.current_application()
     event.embedding = embedding
-    event.ids = (
-        [str(one) for one in ids if isinstance(one, (str, int))] if isinstance(ids, (list, tuple)) else []
-    )
+    known = map(read_scalar, ids) if isinstance(ids, (list, tuple)) else ()
+    event.ids = [str(one) for one in known if one is not None]
     event.count = count or len(event.ids)
     event.sources = list(sources)
     job = runtime.current_job.get()

@@ -211,10 +211,11 @@ class Encoder:
         picked: Mapping[str, Any],
         settings: Settings,
     ) -> str:
-        if isinstance(chunk_id, str) and chunk_id:
-            row = _quote(chunk_id[:MAX_ID])
-        elif isinstance(chunk_id, int):
-            row = f'"{chunk_id}"'
+        if type(chunk_id) is not str:
+            known = chunk_sources.read_scalar(chunk_id)
+            chunk_id = None if known is None else str(known)
+        if chunk_id:
+            row = _quote(str(chunk_id)[:MAX_ID])
         else:
             row = (
                 f'"{chunk_sources.HMAC_PREFIX}{self._hex_digest(text)}"' if isinstance(text, str) else "null"

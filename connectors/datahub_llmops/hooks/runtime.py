@@ -52,7 +52,7 @@ named_application: Final[ContextVar[tuple[str, str | None] | None]] = ContextVar
 named_prompt: Final[ContextVar[Metadata | None]] = ContextVar("datahub_llmops_prompt", default=None)
 """The identity of an agent's system prompt, which the optional middleware sets for the model call inside it."""
 passed_retriever: Final[ContextVar[Any]] = ContextVar("datahub_llmops_retriever", default=None)
-"""The LangChain retriever on its way from ``_get_ls_params`` to ``on_retriever_start``, and nowhere else."""
+"""The call of a LangChain retriever on its way from ``invoke`` to ``on_retriever_start``, and nowhere else."""
 current_retrieval: Final[ContextVar[Retrieval | None]] = ContextVar("datahub_llmops_retrieval", default=None)
 """The LangChain retrieval that runs; searches of a store inside it belong to it."""
 running_call: Final[ContextVar[Frame | None]] = ContextVar("datahub_llmops_store_call", default=None)

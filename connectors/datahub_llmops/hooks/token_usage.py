@@ -5,12 +5,36 @@ from __future__ import annotations
 from typing import Any, Final, TypeAlias
 
 from datahub_llmops.answer_store.keys import ModelKey
+from datahub_llmops.hooks.chunk_sources import read_scalar
 from datahub_llmops.hooks.parts import Answer, ModelCall, get_fast
 
 _Names: TypeAlias = tuple[str, ...]
 _TOKENS: Final[tuple[tuple[str, _Names], ...]] = (
-    (ModelKey.TOKENS_IN, ("input_tokens", "prompt_tokens", "prompt_token_count")),
-    (ModelKey.TOKENS_OUT, ("output_tokens", "completion_tokens", "candidates_token_count")),
+    (
+        ModelKey.TOKENS_IN,
+        (
+            "input_tokens",
+            "prompt_tokens",
+            "prompt_token_count",
+            "input_token_count",
+            "inputTokens",
+            "inputTokenCount",
+            "prompt_eval_count",
+        ),
+    ),
+    (
+        ModelKey.TOKENS_OUT,
+        (
+            "output_tokens",
+            "completion_tokens",
+            "candidates_token_count",
+            "output_token_count",
+            "generated_token_count",
+            "outputTokens",
+            "outputTokenCount",
+            "eval_count",
+        ),
+    ),
 )
 _DETAILS: Final[tuple[tuple[str, _Names, _Names], ...]] = (
     (
@@ -36,15 +60,48 @@ def read_tokens(usage: object) -> dict[str, int]:
     """Return token counts under their ``ModelKey``; the cached and reasoning ones are part of those in and out."""
     found: dict[str, int] = {}
     for short, names in _TOKENS:
-        value = _first(usage, names)
-        if isinstance(value, int):
+        value = _count(_first(usage, names))
+        if value is not None:
             found[short] = value
     for short, groups, names in _DETAILS:
         details = _first(usage, groups)
-        value = _first(details, names) if details is not None else None
-        if isinstance(value, int) and value:
+        value = _count(_first(details, names)) if details is not None else None
+        if value:
             found[short] = value
     return found
+
+
+def _count(value: object) -> int | None:
+    number = None if isinstance(value, str) else read_scalar(value)
+    return number if isinstance(number, int) else None
+
+
+_PLACES: Final = (
+    "token_usage",
+    "usage",
+    "usage_metadata",
+    "token_count",
+    "tokenUsage",
+    "billed_units",
+    "amazon-bedrock-invocationMetrics",
+)
+"""Where integrations put the counts in the metadata of a message, of a generation, and of the whole response."""
+
+
+def find_tokens(*reports: object) -> dict[str, int] | None:
+    """Return the token counts of the first of several reports of a provider that has any.
+
+    >>> find_tokens(None, {"model": "m"}, {"token_usage": {"prompt_tokens": 5, "completion_tokens": 6}})
+    {'in': 5, 'out': 6}
+    """
+    for report in reports:
+        if report:
+            for place in (*_PLACES, None):
+                usage = report if place is None else get_value(report, place)
+                found = read_tokens(usage) if usage is not None else {}
+                if found:
+                    return found
+    return None
 
 
 def _first(thing: object, names: _Names) -> Any:
@@ -60,18 +117,18 @@ def take_response(call: ModelCall, response: Any) -> None:
     generations = response.generations
     first = generations[0][0] if generations and generations[0] else None
     message = get_fast(first, "message")
-    if message is not None:
-        usage = getattr(message, "usage_metadata", None)
-        if usage:
-            call.cached = usage.get("total_cost") == 0 and "total_cost" in usage
-            call.usage = read_tokens(usage)
-        said_by = getattr(message, "response_metadata", None)
-        if said_by:
-            call.served = said_by.get("model_name") or said_by.get("model") or said_by.get("model_id")
     output = response.llm_output
-    if output and call.usage is None and isinstance(output.get("token_usage"), dict):
-        call.usage = read_tokens(output["token_usage"])
-    if output and call.served is None:
-        call.served = output.get("model_name")
-    if first is not None and isinstance(first.text, str) and first.text and isinstance(call.answer, Answer):
-        call.answer.text = first.text
+    said_by = getattr(message, "response_metadata", None)
+    usage = getattr(message, "usage_metadata", None)
+    if usage:
+        call.cached = usage.get("total_cost") == 0 and "total_cost" in usage
+        call.usage = read_tokens(usage)
+    else:
+        call.usage = find_tokens(said_by, getattr(first, "generation_info", None), output)
+    for report in (said_by, output):
+        if report and call.served is None:
+            served = report.get("model_name") or report.get("model") or report.get("model_id")
+            call.served = served if isinstance(served, str) else None
+    text = getattr(first, "text", None)
+    if isinstance(text, str) and text and isinstance(call.answer, Answer):
+        call.answer.text = text

@@ -9,7 +9,7 @@ import functools
 import inspect
 import time
 from collections.abc import Callable
-from types import TracebackType
+from types import CoroutineType, TracebackType
 from typing import Any
 
 from datahub_llmops.hooks import runtime
@@ -17,14 +17,24 @@ from datahub_llmops.hooks.parts import Retrieval
 
 
 class Frame:
-    """A wrapped call that is running in this context; calls inside it are part of it."""
+    """A wrapped call that is running in this context; calls inside it are part of it.
 
-    __slots__ = ("kind", "recorded", "retrieval")
+    A task that it started has a copy of its context and may outlive it: ``done`` tells that it has ended.
+    """
+
+    __slots__ = ("done", "kind", "recorded", "retrieval")
 
     def __init__(self, kind: str, retrieval: Retrieval | None = None) -> None:
         self.kind = kind
+        self.done = False
         self.recorded = False
         self.retrieval = retrieval
+
+
+def running() -> Frame | None:
+    """Return the wrapped call that runs around this code."""
+    frame = runtime.running_call.get()
+    return None if frame is None or frame.done else frame
 
 
 class Call:
@@ -41,20 +51,32 @@ class Call:
         self.kwargs = kwargs
         self.result: Any = None
         self.error: BaseException | None = None
+        self.started = time.time()
+        self.outer = running()
         self._after = after
 
     def __enter__(self) -> Call:
-        self.outer = runtime.running_call.get()
         runtime.running_call.set(self.frame)
-        self.started = time.time()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        runtime.running_call.set(self.outer)
+        if runtime.running_call.get() is self.frame:
+            runtime.running_call.set(self.outer)
+        if error is None and type(self.result) is CoroutineType:
+            self.result = self._finish(self.result)
+            return
+        self.frame.done = True
         self.error = error
         self._after(self)
+
+    async def _finish(self, result: Any) -> Any:
+        """Await what the function has returned: a decorator may hide that it is a coroutine function."""
+        with self:
+            self.result = None
+            self.result = await result
+        return self.result
 
     def argument(self, position: int, *names: str) -> Any:
         """Return the argument at ``position``, where the object itself is number 0, or under one of ``names``."""
@@ -94,7 +116,7 @@ def watch(
                 with call:
                     args, kwargs = change_arguments(args, kwargs)
                     call.result = await function(*args, **kwargs)
-                    return call.result
+                return call.result
 
             return later
 
@@ -106,7 +128,7 @@ def watch(
             with call:
                 args, kwargs = change_arguments(args, kwargs)
                 call.result = function(*args, **kwargs)
-                return call.result
+            return call.result
 
         return now
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, Final, TypeAlias
 
 from datahub_llmops.hooks import prompt_identity, runtime, token_usage
-from datahub_llmops.hooks.langchain import retrievers
+from datahub_llmops.hooks.langchain import prompt_templates, rendered, retrievers
 from datahub_llmops.hooks.langchain.open_runs import OpenRuns, Root
 from datahub_llmops.hooks.parts import (
     Answer,
@@ -21,9 +21,8 @@ from datahub_llmops.hooks.parts import (
     ToolCall,
     add_part,
     add_system_prompt,
-    find_prompt,
-    text_of,
 )
+from datahub_llmops.hooks.texts import find_question, find_reply
 
 Given: TypeAlias = tuple[Any, ...]
 Named: TypeAlias = dict[str, Any]
@@ -55,8 +54,10 @@ def _on_chain_start(given: Given, named: Named) -> None:
         runs[run] = within if within is not None else Root(answer, run, root)
     elif prompt:
         identity = prompt_identity.identify_prompt(named.get("metadata"))
-        part = runs[run] = Prompt(answer, run, parent, identity, given[0], "human")
+        template = prompt_templates.read_template(given[0])
+        part = runs[run] = Prompt(answer, run, parent, identity, template, "human")
         part.root = root
+        part.inputs = given[1]
         add_part(answer, part)
     else:
         runs[run] = within if within is not None else Root(answer, run, root)
@@ -64,7 +65,7 @@ def _on_chain_start(given: Given, named: Named) -> None:
             if answer.root is None:
                 answer.root = named.get("name")
             if answer.query is None:
-                answer.query = text_of(given[1])
+                answer.query = find_question(given[1])
 
 
 def _on_chain_end(given: Given, named: Named) -> None:
@@ -76,11 +77,15 @@ def _on_chain_end(given: Given, named: Named) -> None:
     if type(answer) is not Answer:
         return
     if type(entry) is Prompt:
+        rendered.remember(answer, entry, given[0])
         runtime.end_part(entry)
         return
     if type(entry) is not Root or not entry.root:
         return
-    text = text_of(given[0])
+    if answer.query is None:
+        # The input of a stream is known at its end.
+        answer.query = find_question(named.get("inputs"))
+    text = find_reply(given[0])
     if text is not None:
         answer.text = text
     runtime.end_root(answer)
@@ -102,13 +107,21 @@ def _on_chain_error(given: Given, named: Named) -> None:
 
 
 def _on_retriever_start(given: Given, named: Named) -> None:
-    retriever = runtime.passed_retriever.get()
+    call = runtime.passed_retriever.get()
     runtime.passed_retriever.set(None)
     parent = _parent_of(named)
     answer, root, within = runs.enclosing(parent)
+    outer = runtime.current_retrieval.get()
+    if within is None and outer is not None and outer.ended is None:
+        # A retriever calls another and does not pass its callbacks on.
+        answer, root, within = outer.answer, False, outer
     run = named["run_id"].int
     retrieval = runs[run] = Retrieval(answer, run, parent)
-    runtime.current_retrieval.set(retrieval)
+    retriever = None
+    if call is not None:
+        # Its end is certain, with or without an event. What runs meanwhile is a part of it.
+        retriever, call.retrieval = call.retriever, retrieval
+        runtime.current_retrieval.set(retrieval)
     if type(answer) is not Answer:
         return
     retrieval.root = root
@@ -116,7 +129,7 @@ def _on_retriever_start(given: Given, named: Named) -> None:
         within.composite = True
         retrieval.within = within
     retrievers.describe(retrieval, retriever, named.get("metadata") or {}, named.get("name"))
-    if answer.query is None:
+    if root and answer.query is None:
         answer.query = given[1]
     add_part(answer, retrieval)
 
@@ -125,7 +138,7 @@ def _on_retriever_end(given: Given, named: Named) -> None:
     entry = runs.end(named["run_id"].int)
     if type(entry) is Retrieval:
         if type(entry.answer) is Answer:
-            entry.chunks = retrievers.list_chunks(given[0], entry.scores)
+            retrievers.note_documents(entry, given[0])
         runtime.end_part(entry)
 
 
@@ -137,17 +150,14 @@ def _on_chat_model_start(given: Given, named: Named) -> None:
     if call is None:
         return
     answer: Any = call.answer
-    metadata = named.get("metadata")
-    call.prompt = find_prompt(
-        answer, call.parent, beside_only=metadata is not None and "lc_agent_name" in metadata
-    )
+    messages = given[1][0] if given[1] else ()
+    call.prompt = rendered.find_prompt_of_messages(answer, messages)
     identity = runtime.named_prompt.get()
     if call.prompt is not None and identity is None:
         return
     if identity is None:
-        identity = prompt_identity.identify_prompt(metadata)
-    messages = given[1]
-    first = messages[0][0] if messages and messages[0] else None
+        identity = prompt_identity.identify_prompt(named.get("metadata"))
+    first = messages[0] if messages else None
     content = getattr(first, "content", None) if getattr(first, "type", None) == "system" else None
     if identity is not None or isinstance(content, str):
         content = content if isinstance(content, str) else None
@@ -156,8 +166,13 @@ def _on_chat_model_start(given: Given, named: Named) -> None:
 
 def _on_llm_start(given: Given, named: Named) -> None:
     call = _begin_model_call(named)
-    if call is not None and type(call.answer) is Answer:
-        call.prompt = find_prompt(call.answer, call.parent)
+    if call is None:
+        return
+    answer: Any = call.answer
+    call.prompt = rendered.find_prompt_of_text(answer, given[1][0]) if given[1] else None
+    identity = prompt_identity.identify_prompt(named.get("metadata")) if call.prompt is None else None
+    if identity is not None:
+        call.prompt = add_system_prompt(answer, call.key, identity, None)
 
 
 def _begin_model_call(named: Named) -> ModelCall | None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
+from types import FunctionType
 from typing import Any
 
 from datahub_llmops.hooks import patching
@@ -27,8 +28,10 @@ def hook_events(handler: Any, calls: Mapping[str, Callable[[Any, Any], object]],
     ``langchain_core.callbacks.manager``.
     """
     for name, make in (("handle_event", _fast_handle_event), ("ahandle_event", _fast_ahandle_event)):
-        code = getattr(getattr(manager, name, None), "__code__", None)
-        if code is not None and code.co_varnames[:3] == _SIGNATURE:
+        function: Any = getattr(manager, name, None)
+        # What another tool has put there is called for every event: there is no shorter way.
+        plain = type(function) is FunctionType and not hasattr(function, "__wrapped__")
+        if plain and function.__code__.co_varnames[:3] == _SIGNATURE:
             patching.wrap(manager, name, functools.partial(make, handler, calls))
 
 

@@ -116,6 +116,12 @@ def attach(tracers: Any) -> None:
         _registered = True
         variable = ContextVar("datahub_llmops_handler", default=handler)
         tracers.register_configure_hook(variable, inheritable=True)
+    switch_on()
+
+
+def switch_on() -> None:
+    """Turn the handler on."""
+    handler = _the_handler()
     handler.switch(True)
     runtime.enclosing["langchain"] = handler.runs.find_enclosing
     runtime.sweep_regularly(handler.runs.sweep)

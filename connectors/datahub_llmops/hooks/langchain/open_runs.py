@@ -48,6 +48,9 @@ class OpenRuns(dict[int, Any]):
         if entry is not None:
             inside = type(entry) is Retrieval or (type(entry) is ModelCall and entry.key != parent)
             return entry.answer, False, entry if inside else None
+        outer = runtime.current_retrieval.get()
+        if outer is not None and outer.ended is None:
+            return outer.answer, False, outer  # A retriever that does not pass its callbacks on.
         if len(self) >= runtime.MAX_OPEN:
             self.sweep()
         return runtime.enter_answer("langchain")

@@ -6,6 +6,7 @@ The object travels in a context variable of ours, so other handlers see nothing 
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -66,14 +67,27 @@ def describe_store(retrieval: Retrieval, store: Any) -> None:
     retrieval.embedding = store_identity.identify_embedding(store_identity.find_embedding_model(store))
 
 
-def list_chunks(documents: Sequence[Any], scores: dict[int, float] | None) -> list[object]:
+def note_documents(retrieval: Retrieval, documents: object) -> None:
+    """Note the documents that a retrieval returns, and forget what was kept to find their scores.
+
+    Anything but a list is left alone: reading an iterator here would take it from the application.
+    """
+    scores, retrieval.scores = retrieval.scores, None
+    if isinstance(documents, (list, tuple)):
+        retrieval.chunks = _list_chunks(documents, scores)
+
+
+def _list_chunks(documents: Sequence[Any], scores: dict[int, tuple[Any, Any]] | None) -> list[object]:
     """Return the documents found, as the flat list of ``chunk_sources.append_chunk``."""
     found: list[object] = []
     append = chunk_sources.append_chunk
     for document in documents:
-        own = document.__dict__
+        own = getattr(document, "__dict__", None)
+        if own is None or "page_content" not in own:
+            continue
         metadata = own.get("metadata")
-        score = scores.get(id(document)) if scores else None
+        scored = scores.get(id(document)) if scores else None
+        score = scored[1] if scored is not None else None
         if score is None and metadata:
             score = metadata.get("relevance_score")
         identity = own.get("id")
@@ -87,52 +101,75 @@ def list_chunks(documents: Sequence[Any], scores: dict[int, float] | None) -> li
 
 
 def hook_retrievers(base: Any) -> None:
-    """Have every retriever pass itself to its start event."""
-    if not patching.wrap(base, "_get_ls_params", _passing_on) and not patching.is_wrapped(
-        getattr(base, "_get_ls_params", None)
-    ):
-        runtime.degraded["langchain: BaseRetriever._get_ls_params (retrievers by class name only)"] = 1
+    """Have every retriever pass itself to its start event, and end what it has begun."""
+    for name in ("invoke", "ainvoke"):
+        if not patching.wrap(base, name, _frame):
+            runtime.degraded[f"langchain: BaseRetriever.{name} (retrievers by class name only)"] = 1
     for kind in patching.list_subclasses(base):
-        if kind is not base:
-            _hook_retriever(kind)
+        _hook_retriever(kind)
     patching.on_new_subclass(base, _hook_retriever)
 
 
-@guarded("langchain.hook_retriever")
 def _hook_retriever(kind: type) -> None:
-    # EnsembleRetriever overrides invoke and never calls _get_ls_params.
-    patching.wrap(kind, "invoke", _passing_on_in_invoke)
-    patching.wrap(kind, "ainvoke", _passing_on_in_ainvoke)
+    # EnsembleRetriever overrides both and does not call those of its base.
+    for name in ("invoke", "ainvoke"):
+        patching.wrap(kind, name, _frame)
 
 
-def _passing_on(function: Any) -> Any:
-    @functools.wraps(function)
-    def _get_ls_params(self: Any, **kwargs: Any) -> Any:
-        runtime.passed_retriever.set(self)
-        return function(self, **kwargs)
+class RetrieverCall:
+    """The call of a retriever, and the retrieval that its start event has begun."""
 
-    return _get_ls_params
+    __slots__ = ("before", "retrieval", "retriever")
+
+    def __init__(self, retriever: Any) -> None:
+        self.retriever = retriever
+        self.retrieval: Retrieval | None = None
+        self.before = runtime.current_retrieval.get()
+
+    def leave(self) -> None:
+        """End what the call has begun. A retriever that is cancelled or interrupted sends no event at its end."""
+        retrieval = self.retrieval
+        if retrieval is None:
+            if runtime.passed_retriever.get() is self:
+                runtime.passed_retriever.set(None)
+            return
+        if runtime.current_retrieval.get() is retrieval:
+            runtime.current_retrieval.set(self.before)
+        if retrieval.ended is None:
+            _interrupt(retrieval)
 
 
-def _passing_on_in_invoke(function: Any) -> Any:
+def _frame(function: Any) -> Any:
+    """Wrap the call of a retriever: its start event finds the object, and nothing it has begun outlives it."""
+    if inspect.iscoroutinefunction(function):
+
+        @functools.wraps(function)
+        async def ainvoke(self: Any, *args: Any, **kwargs: Any) -> Any:
+            call = RetrieverCall(self)
+            runtime.passed_retriever.set(call)
+            try:
+                return await function(self, *args, **kwargs)
+            finally:
+                call.leave()
+
+        return ainvoke
+
     @functools.wraps(function)
     def invoke(self: Any, *args: Any, **kwargs: Any) -> Any:
-        runtime.passed_retriever.set(self)
+        call = RetrieverCall(self)
+        runtime.passed_retriever.set(call)
         try:
             return function(self, *args, **kwargs)
         finally:
-            runtime.passed_retriever.set(None)
+            call.leave()
 
     return invoke
 
 
-def _passing_on_in_ainvoke(function: Any) -> Any:
-    @functools.wraps(function)
-    async def ainvoke(self: Any, *args: Any, **kwargs: Any) -> Any:
-        runtime.passed_retriever.set(self)
-        try:
-            return await function(self, *args, **kwargs)
-        finally:
-            runtime.passed_retriever.set(None)
+@guarded("langchain.leave_retriever")
+def _interrupt(retrieval: Retrieval) -> None:
+    from datahub_llmops.hooks.langchain import events
 
-    return ainvoke
+    key: Any = retrieval.key
+    events.runs.pop(key, None)
+    runtime.end_part(retrieval, "interrupted")

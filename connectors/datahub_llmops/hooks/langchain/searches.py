@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Mapping
+from types import CoroutineType
 from typing import Any, Final
 
 from datahub_llmops.hooks import runtime, store_identity, wrapping
@@ -58,15 +59,24 @@ def watch(function: Any) -> Any:
             return direct(*args, **kwargs)
         result = function(*args, **kwargs)
         if scored:
+            if type(result) is CoroutineType:
+                return _note_scores_later(retrieval, result)
             _note_scores(retrieval, result)
         return result
 
     return now
 
 
+async def _note_scores_later(retrieval: Retrieval, pairs: Any) -> Any:
+    """Await what a decorated search has returned, which is no coroutine function for all that one can see."""
+    result = await pairs
+    _note_scores(retrieval, result)
+    return result
+
+
 def _find_enclosing(args: Any) -> Retrieval | None:
     """Return the retrieval that this search is a part of."""
-    frame = runtime.running_call.get()
+    frame = wrapping.running()
     if frame is not None:
         return frame.retrieval
     current = runtime.current_retrieval.get()
@@ -103,12 +113,13 @@ def _note_scores(retrieval: Retrieval, result: Any) -> None:
             scores = retrieval.scores = {}
         for pair in result:
             if len(pair) > 1:
-                scores[id(pair[0])] = pair[1]
+                # The document stays alive as long as its number counts: another would get the number of a dead one.
+                scores[id(pair[0])] = (pair[0], pair[1])
 
 
 @guarded("stores.before_search")
 def _before_search(function: Any, args: Any, kwargs: Any) -> Frame | None:
-    if runtime.running_call.get() is not None or not args:
+    if wrapping.running() is not None or not args:
         return None
     return Frame("search", _begin_direct_search(args[0], kwargs))
 
@@ -151,7 +162,7 @@ def _after_search(call: Call) -> None:
         runtime.end_part(retrieval, status, name)
     else:
         _note_scores(retrieval, call.result)
-        retrieval.chunks = retrievers.list_chunks(_list_documents(call.result), retrieval.scores)
+        retrievers.note_documents(retrieval, _list_documents(call.result))
         runtime.end_part(retrieval)
 
 

@@ -38,12 +38,14 @@ MAKERS: Final = (
 
 def hook_stores(base: type) -> None:
     """Wrap every subclass of ``VectorStore``, now and later."""
+    from datahub_llmops.hooks.langchain import handler
+
+    handler.switch_on()  # A program that only searches its store never loads what registers the handler.
     for kind in patching.list_subclasses(base):
         _wrap_class(kind)
     patching.on_new_subclass(base, _wrap_class)
 
 
-@guarded("stores.wrap")
 def _wrap_class(kind: type) -> None:
     """Wrap the methods that ``kind`` itself defines."""
     for names, make in (
@@ -62,7 +64,7 @@ def _wrap_class(kind: type) -> None:
 
 @guarded("stores.before_write")
 def _before_write(function: Any, args: Any, kwargs: Any) -> Frame | None:
-    outer = runtime.running_call.get()
+    outer = wrapping.running()
     return None if outer is not None and outer.kind in ("write", "delete") else Frame("write")
 
 
@@ -128,7 +130,7 @@ def _after_update(call: Call) -> None:
 
 @guarded("stores.before_delete")
 def _before_delete(function: Any, args: Any, kwargs: Any) -> Frame | None:
-    outer = runtime.running_call.get()
+    outer = wrapping.running()
     return None if outer is not None and outer.kind in ("write", "delete") else Frame("delete")
 
 

@@ -1,0 +1,130 @@
+"""Reads the templates of LangChain's prompts, so that one template is one version.
+
+A prompt's start event carries its serialised form. LangChain does not serialise few-shot prompts: it writes their
+``repr``, with the values of partial variables and the addresses of objects, so every object would be a version of its
+own. Such a template is read from the prompt object, which is on the stack: ``invoke`` and ``ainvoke`` send the event.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from datahub_llmops.hooks.prompt_identity import join_names, read_parts
+from datahub_llmops.hooks.vendor_attributes import find_attribute
+
+_DEPTH: Final = 24
+"""The most frames between an event and the prompt that sends it; there are about eight."""
+_known: Final[dict[int, tuple[object, Any]]] = {}
+"""Templates by the number of their serialised form, which LangChain keeps for each object."""
+
+
+def read_template(serialized: Any) -> Any:
+    """Return the serialised form if all of the template is in it, else variables, and role and text of each part.
+
+    The second is in the form that ``prompt_identity.read_llamaindex`` returns.
+    """
+    known = _known.get(id(serialized))
+    if known is not None and known[0] is serialized:
+        return known[1]
+    template = serialized
+    if isinstance(serialized, Mapping) and read_parts(serialized) is None:
+        prompt = _find_prompt()
+        if prompt is not None:
+            template = describe(prompt)
+    if len(_known) >= 256:
+        _known.clear()
+    _known[id(serialized)] = serialized, template
+    return template
+
+
+def _find_prompt() -> Any:
+    """Return the prompt object that sends its start event."""
+    frame: Any = sys._getframe(2)
+    for _ in range(_DEPTH):
+        if frame is None:
+            return None
+        one = frame.f_locals.get("self") if frame.f_code.co_name in ("invoke", "ainvoke") else None
+        if one is not None:
+            return one if hasattr(type(one), "format_prompt") else None
+        frame = frame.f_back
+    return None
+
+
+def describe(prompt: Any) -> tuple[str, ...]:
+    """Return the variables of a prompt, then role and text of each part, without the values of partial variables."""
+    variables = join_names(find_attribute(prompt, "input_variables"))
+    return (variables, *(text for part in _parts_of(prompt) for text in part))
+
+
+def _parts_of(prompt: Any) -> Iterator[tuple[str, str]]:
+    messages = find_attribute(prompt, "messages")
+    example = find_attribute(prompt, "example_prompt")
+    if example is not None:
+        yield from _few_shot(prompt, example)
+    elif isinstance(messages, (list, tuple)):
+        for message in messages:
+            yield from _message(message)
+    else:
+        yield "human", _text(prompt)
+
+
+def _few_shot(prompt: Any, example: Any) -> Iterator[tuple[str, str]]:
+    yield from _affix(find_attribute(prompt, "prefix"))
+    yield from (("example", text) for _, text in _parts_of(example))
+    yield from _examples(prompt)
+    yield from _affix(find_attribute(prompt, "suffix"))
+
+
+def _affix(text: Any) -> Iterator[tuple[str, str]]:
+    """Yield what stands before or behind the examples: a text or a template."""
+    if isinstance(text, str):
+        if text:
+            yield "human", text
+    elif text is not None:
+        yield from _parts_of(text)
+
+
+def _examples(prompt: Any) -> Iterator[tuple[str, str]]:
+    """Yield the examples of a template, or the class that selects them at run time."""
+    selector = find_attribute(prompt, "example_selector")
+    if selector is not None:
+        yield "selector", type(selector).__name__
+    examples = find_attribute(prompt, "examples")
+    for one in examples if isinstance(examples, Sequence) else ():
+        yield "example", _dump(one)
+
+
+def _message(message: Any) -> Iterator[tuple[str, str]]:
+    kind = type(message).__name__
+    variable = find_attribute(message, "variable_name")
+    if isinstance(variable, str):
+        yield "placeholder", variable
+        return
+    if (
+        find_attribute(message, "example_prompt") is not None
+        or find_attribute(message, "messages") is not None
+    ):
+        yield from _parts_of(message)
+        return
+    role = find_attribute(message, "role")
+    inner = find_attribute(message, "prompt")
+    if inner is None:
+        yield kind, _dump(find_attribute(message, "content"))
+        return
+    texts = [_text(one) for one in (inner if isinstance(inner, (list, tuple)) else [inner])]
+    yield role if isinstance(role, str) else kind, "\n".join(texts)
+
+
+def _text(prompt: Any) -> str:
+    """Return the text of a plain template, or what describes a template for an image or a dictionary."""
+    template = find_attribute(prompt, "template")
+    return type(prompt).__name__ if template is None else _dump(template)
+
+
+def _dump(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    return json.dumps(value, sort_keys=True, default=lambda thing: type(thing).__name__)
