@@ -131,3 +131,6 @@ class Collection:
     properties: Mapping[str, str] = field(default_factory=dict)
     """Facts without a place of their own that do not change from run to run, in the store's words."""
     provenance: tuple[ProvenanceCount, ...] = ()
+    hidden: str | None = None
+    """Why rows of it may be hidden from the reader. Its count is then not known, and ``provenance`` is only what was
+    seen. ``None`` if the reader sees all rows, or cannot tell."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from typing_extensions import override
@@ -37,6 +38,8 @@ class CollectionLineage(SourcePart[Collection]):
     typed: TypedAspects
     """Emits the typed aspects of the jobs."""
     report: VectorStoreReport
+    now: datetime
+    """The time of the run, which marks edges that it could not confirm."""
 
     def __post_init__(self) -> None:
         self._rules = provenance.compile_rules(self.config.provenance, env=self.config.env)
@@ -90,11 +93,12 @@ class CollectionLineage(SourcePart[Collection]):
             lookup=self.lookup,
         )
         self._count_provenance(item, found)
+        self._report_hidden(item)
         traced = [
             trace_job(job, item, placed.urn, self.lookup, self._rules)
             for job in self._jobs.get(placed.name, ())
         ]
-        joined = merge_sources(traced, found.sources)
+        joined = merge_sources(traced, found.sources, counts_known=item.hidden is None)
         for lineage in joined.jobs:
             yield from self._job_emissions(lineage)
         for source in joined.rest:
@@ -102,7 +106,14 @@ class CollectionLineage(SourcePart[Collection]):
                 yield Emission(key_proposal(source.urn), primary=False)
         if _was_read(item) and found.problem is None:
             present = self.emitter.read_aspect(placed.urn, "upstreamLineage")
-            upstreams = payload_upstreams(placed.urn, joined.rest, present)
+            upstreams = payload_upstreams(
+                placed.urn,
+                joined.rest,
+                present,
+                not_confirmed_since=None
+                if _was_read_completely(item)
+                else self.now.isoformat(timespec="seconds"),
+            )
             yield from emit(upstreams, primary=not placed.shared)
         self.report.payload_upstreams += len(joined.rest)
 
@@ -158,6 +169,15 @@ class CollectionLineage(SourcePart[Collection]):
                 context=f"{'.'.join(item.name)}: {found.left_out} left out",
             )
 
+    def _report_hidden(self, item: Collection) -> None:
+        if item.hidden is not None:
+            self.report.collections_with_hidden_rows += 1
+            self.report.warning(
+                title="Rows may be hidden from this role",
+                message="How many rows there are and where they came from is not known. Edges of earlier runs stay.",
+                context=f"{'.'.join(item.name)}: {item.hidden}",
+            )
+
     def _report_warnings(self, warnings: Iterable[LineageWarning]) -> None:
         for warning in warnings:
             self.report.warning(title=warning.title, message=warning.message, context=warning.context)
@@ -166,3 +186,11 @@ class CollectionLineage(SourcePart[Collection]):
 def _was_read(item: Collection) -> bool:
     """Whether any row was asked for its source; if none was, the edges of earlier runs stay."""
     return not item.provenance or any(count.rows_scanned or count.values for count in item.provenance)
+
+
+def _was_read_completely(item: Collection) -> bool:
+    """Whether every row was asked for its source, so that a source that none of them names is gone."""
+    return item.hidden is None and all(
+        count.rows_total is not None and count.rows_scanned >= count.rows_total and not count.values_dropped
+        for count in item.provenance
+    )

@@ -96,7 +96,7 @@ class VectorStoreSource(CatalogSource[VectorStoreConfigT, Collection]):
         )
         typed = TypedAspects(emitter, config.env)
         self._lineage = CollectionLineage(
-            config=config, emitter=emitter, lookup=self.lookup, typed=typed, report=self.report
+            config=config, emitter=emitter, lookup=self.lookup, typed=typed, report=self.report, now=self.now
         )
         return (retraction, facts, self._lineage, typed)
 

@@ -57,4 +57,5 @@ class VectorStoreReport(CatalogReport):
     provenance_rows_total: int = 0
     provenance_values_unmatched: int = 0
     provenance_chunks_unmatched: int = 0
+    collections_with_hidden_rows: int = 0
     jobs_without_index: list[str] = field(default_factory=list)

@@ -130,10 +130,13 @@ def trace_job(
     return _Job(job, collection, index_urn, lookup, rules, earlier).lineage()
 
 
-def merge_sources(jobs: Sequence[JobLineage], found: Iterable[SourceCount]) -> Joined:
+def merge_sources(
+    jobs: Sequence[JobLineage], found: Iterable[SourceCount], *, counts_known: bool = True
+) -> Joined:
     """Merge the declared inputs of a collection's jobs with the sources that its payload names.
 
-    A table that is both becomes one edge, spelled as declared. Every job of the collection gets the payload's counts.
+    A table that is both becomes one edge, spelled as declared. Every job of the collection gets the payload's counts,
+    unless ``counts_known`` is false because rows may be hidden.
     """
     chunks: dict[str, int] = {}
     spelled: dict[str, str] = {}
@@ -147,7 +150,7 @@ def merge_sources(jobs: Sequence[JobLineage], found: Iterable[SourceCount]) -> J
         if key not in chunks:
             return source
         ways = tuple(way for way in WAYS if way == "payload" or way in source.found_by)
-        return replace(source, found_by=ways, chunks=chunks[key])
+        return replace(source, found_by=ways, chunks=chunks[key] if counts_known else None)
 
     # A collection is not a source of itself.
     declared = {
@@ -157,7 +160,7 @@ def merge_sources(jobs: Sequence[JobLineage], found: Iterable[SourceCount]) -> J
         jobs=tuple(replace(job, inputs=tuple(map(add_payload, job.inputs))) for job in jobs),
         rest=tuple(
             sorted(
-                Input(urn=urn, found_by=("payload",), chunks=chunks[key])
+                Input(urn=urn, found_by=("payload",), chunks=chunks[key] if counts_known else None)
                 for key, urn in spelled.items()
                 if key not in declared
             )

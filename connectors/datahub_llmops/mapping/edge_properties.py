@@ -16,11 +16,14 @@ from datahub.metadata.schema_classes import (
 from datahub.metadata.urns import DatasetUrn
 from datahub.specific.dataset import DatasetPatchBuilder
 
+from datahub_llmops.catalog.confirmation import NOT_CONFIRMED_SINCE
 from datahub_llmops.lineage.declared_jobs import WAYS, FoundBy, Input
 from datahub_llmops.mapping.proposals import Proposal, propose
 
 LAST_SEEN: Final = "last_seen"
 """Day, in UTC, that a hook saw the edge last."""
+_OURS: Final = ("found_by", "chunks", NOT_CONFIRMED_SINCE)
+"""Properties that a run sets anew for each edge that it finds."""
 _NO_OPERATION: Final = "NONE"
 """What a DataHub server writes on a column edge without an operation when it applies a patch."""
 
@@ -36,7 +39,7 @@ def edge_properties(
 ) -> dict[str, str]:
     """Build the ``properties`` of an ``Edge`` or ``Upstream``: who found it, and how many chunks support it."""
     named = set(ways)
-    properties = {key: value for key, value in (others or {}).items() if key not in ("found_by", "chunks")}
+    properties = {key: value for key, value in (others or {}).items() if key not in _OURS}
     properties["found_by"] = ",".join(way for way in WAYS if way in named)
     if chunks is not None:
         properties["chunks"] = str(chunks)
@@ -50,7 +53,7 @@ def without(way: FoundBy, edge: Mapping[str, Any]) -> dict[str, str] | None:
     if not rest:
         return None
     gone = {"payload": "chunks", "hook": LAST_SEEN}.get(way)
-    kept = {key: value for key, value in edge["properties"].items() if key != gone}
+    kept = {key: value for key, value in edge["properties"].items() if key not in (gone, NOT_CONFIRMED_SINCE)}
     return {**kept, "found_by": ",".join(rest)}
 
 
@@ -63,12 +66,18 @@ def beside_hook(ways: Iterable[str], chunks: int | None, edge: Mapping[str, Any]
 
 
 def payload_upstreams(
-    index_urn: str, sources: Sequence[Input], present: Mapping[str, Any]
+    index_urn: str,
+    sources: Sequence[Input],
+    present: Mapping[str, Any],
+    *,
+    not_confirmed_since: str | None = None,
 ) -> Iterator[Proposal]:
     """Patch ``index_urn`` so that its edges found in the payload are those to ``sources``.
 
     ``present`` is the index's ``upstreamLineage`` in the catalog. Without a catalog it is empty, and no edge is
-    removed. Edges that others drew stay, and so do the other ways that found an edge of ours.
+    removed. Edges that others drew stay, and so do the other ways that found an edge of ours. If only a part of the
+    payload was read, ``not_confirmed_since`` is the instant of this run: an edge that was not seen may still hold, so
+    it stays and is marked.
     """
     patch = DatasetPatchBuilder(index_urn)
     there = {edge["dataset"]: edge for edge in present.get("upstreams") or []}
@@ -76,7 +85,11 @@ def payload_upstreams(
     for urn, edge in there.items():
         ways = found_by(edge)
         if "payload" in ways and urn not in wanted:
-            if rest := without("payload", edge):
+            if not_confirmed_since is not None:
+                if NOT_CONFIRMED_SINCE not in edge["properties"]:
+                    marked = {**edge["properties"], NOT_CONFIRMED_SINCE: not_confirmed_since}
+                    patch.add_upstream_lineage(_upstream(urn, dict(sorted(marked.items()))))
+            elif rest := without("payload", edge):
                 patch.add_upstream_lineage(_upstream(urn, rest))
             else:
                 patch.remove_upstream_lineage(urn)

@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 from psycopg import sql
 
-from datahub_llmops.assets.collections import Collection, Vector
+from datahub_llmops.assets.collections import Collection, FailedListing, Vector
 from datahub_llmops.errors import DeniedError, UnreadableError, VanishedError
 from datahub_llmops.testing import OpenReader, ReaderContract, StoreContract
 from datahub_llmops.vector_stores.pgvector.client import Connections
@@ -381,18 +381,92 @@ def test_a_schema_that_may_not_be_looked_into_is_said_to_be_one(postgres: Postgr
         reader.read((database, "hidden", "t"))
 
 
-def test_rows_that_a_policy_hides_are_not_counted(postgres: Postgres) -> None:
+HALF_HIDDEN = """
+CREATE EXTENSION vector;
+CREATE TABLE t (source text, metadata jsonb, v vector(3));
+INSERT INTO t SELECT 's3://kb/' || i % 2, '{"lang": "en"}', '[1,2,3]' FROM generate_series(1, 10) i;
+ANALYZE t;
+ALTER TABLE t ENABLE ROW LEVEL SECURITY;
+CREATE POLICY half ON t USING (source = 's3://kb/1');
+"""
+
+
+@pytest.mark.parametrize("scanned", [False, True])
+def test_rows_that_a_policy_may_hide_leave_counts_unknown(postgres: Postgres, scanned: bool) -> None:
+    guest = postgres.guest()
+    database = postgres.fresh(f"{HALF_HIDDEN}; GRANT SELECT ON t TO {guest}")
+    connections = Connections(postgres.parameters(user=guest), timeout=5)
+    reader = PgvectorReader(
+        connections, database=database, provenance_fields=["source"], scan=lambda _: scanned
+    )
+    with closing(reader):
+        item = reader.read((database, "public", "t"))
+    assert item.count is None
+    assert item.hidden is not None
+    assert "BYPASSRLS" in item.hidden
+    (source,) = item.provenance
+    assert source.values == {"s3://kb/1": 5}
+    assert source.rows_total is None
+    assert "metadata.lang" in {field.path for field in item.fields}
+
+
+def test_policies_hide_nothing_from_the_owner(postgres: Postgres) -> None:
+    database = postgres.fresh(HALF_HIDDEN)
+    with closing(postgres.reader(database)) as reader:
+        item = reader.read((database, "public", "t"))
+    assert (item.count, item.hidden) == (10, None)
+
+
+def test_collections_that_a_policy_may_hide_are_a_failure(postgres: Postgres) -> None:
     guest = postgres.guest()
     database = postgres.fresh(
-        "CREATE EXTENSION vector; CREATE TABLE t (source text, v vector(3));"
-        "INSERT INTO t SELECT 's3://kb/' || i % 2, '[1,2,3]' FROM generate_series(1, 10) i; ANALYZE t;"
-        "ALTER TABLE t ENABLE ROW LEVEL SECURITY; CREATE POLICY half ON t USING (source = 's3://kb/1');"
-        f"GRANT SELECT ON t TO {guest}"
+        "CREATE EXTENSION vector;"
+        "CREATE TABLE langchain_pg_collection (uuid uuid PRIMARY KEY, name text, cmetadata json);"
+        "CREATE TABLE langchain_pg_embedding (id text PRIMARY KEY, collection_id uuid, embedding vector(3), "
+        "document text, cmetadata jsonb);"
+        "INSERT INTO langchain_pg_collection SELECT gen_random_uuid(), n FROM unnest(ARRAY['wiki', 'mails']) n;"
+        "ALTER TABLE langchain_pg_collection ENABLE ROW LEVEL SECURITY;"
+        "CREATE POLICY own ON langchain_pg_collection USING (name = 'wiki');"
+        f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {guest}"
     )
     connections = Connections(postgres.parameters(user=guest), timeout=5)
-    with closing(PgvectorReader(connections, database=database, provenance_fields=["source"])) as reader:
-        (source,) = reader.read((database, "public", "t")).provenance
-    assert source.values == {"s3://kb/1": 5}
+    with closing(PgvectorReader(connections, database=database)) as reader:
+        listed = list(reader.names())
+    (failed,) = [entry for entry in listed if isinstance(entry, FailedListing)]
+    assert "collection_pattern.allow" in str(failed.error)
+    assert (database, "public", "langchain_pg_embedding", "wiki") in listed
+
+
+PARTITIONED = """
+CREATE EXTENSION vector;
+CREATE TABLE chunks (lang text, id int, embedding vector(8)) PARTITION BY LIST (lang);
+CREATE TABLE chunks_en PARTITION OF chunks FOR VALUES IN ('en');
+CREATE TABLE chunks_de PARTITION OF chunks FOR VALUES IN ('de');
+CREATE INDEX ON chunks_en USING hnsw (embedding vector_cosine_ops) WITH (m = 24);
+CREATE INDEX ON chunks_de USING hnsw (embedding vector_cosine_ops) WITH (m = 24);
+CREATE TABLE flags (lang text, bits bit(32)) PARTITION BY LIST (lang);
+CREATE TABLE flags_en PARTITION OF flags FOR VALUES IN ('en');
+CREATE TABLE flags_de PARTITION OF flags FOR VALUES IN ('de');
+CREATE INDEX ON flags_en USING hnsw (bits bit_hamming_ops);
+CREATE TABLE mixed (model text, embedding vector) PARTITION BY LIST (model);
+CREATE TABLE mixed_small PARTITION OF mixed FOR VALUES IN ('small');
+CREATE TABLE mixed_large PARTITION OF mixed FOR VALUES IN ('large');
+CREATE INDEX ON mixed_small USING hnsw ((embedding::vector(4)) vector_cosine_ops);
+CREATE INDEX ON mixed_large USING hnsw ((embedding::vector(8)) vector_l2_ops);
+"""
+
+
+def test_indexes_of_partitions_describe_their_table(postgres: Postgres) -> None:
+    """CREATE INDEX CONCURRENTLY cannot be used on a partitioned table, so each partition gets its own index."""
+    database = postgres.fresh(PARTITIONED)
+    with closing(postgres.reader(database)) as reader:
+        found = {entry[-1]: reader.read(entry) for entry in reader.names() if isinstance(entry, tuple)}
+    assert set(found) == {"chunks", "flags", "mixed"}
+    chunks, flags = vector(found["chunks"]), vector(found["flags"], "bits")
+    assert (chunks.index_type, chunks.metric, chunks.index_parameters) == ("hnsw", "cosine", {"m": "24"})
+    assert (flags.index_type, flags.metric) == ("hnsw", "hamming")
+    assert flags.index_parameters == {"partitions": "1 of 2"}
+    assert vector(found["mixed"]).metric == "cosine, l2"
 
 
 def test_what_fails_for_a_shared_table_is_tried_once(postgres: Postgres) -> None:

@@ -644,3 +644,32 @@ def test_a_database_that_refuses_us_is_named_and_the_others_are_read(
     (message,) = failures(pipeline)
     assert f"database {closed}: the user may not connect" in message
     assert report(pipeline).items_scanned == 6
+
+
+# What the role cannot see is not gone.
+
+
+def test_rows_that_a_policy_hides_take_no_edge_away(postgres: Postgres, tmp_path: Path) -> None:
+    guest = postgres.guest()
+    runs = Runs(postgres, postgres.fresh(f"{KB}; GRANT SELECT ON docs TO {guest}"), tmp_path / "catalog.db")
+    connection = {**postgres.parameters(user=guest), "dbname": runs.database}
+    options = {"connection": connection, "scan_pattern": {"allow": [".*"]}}
+    docs = urn(f"{runs.database}.public.docs")
+    runs.vectors(**options)
+    before = runs.aspects(docs)["upstreamLineage"]["upstreams"]
+    assert len(before) == 3
+    assert runs.profile("public.docs")["rowCount"] == 50
+
+    postgres.execute(runs.database, "ALTER TABLE docs ENABLE ROW LEVEL SECURITY")
+    pipeline = runs.vectors(**options)
+    after = runs.aspects(docs)["upstreamLineage"]["upstreams"]
+    assert [edge["dataset"] for edge in after] == [edge["dataset"] for edge in before]
+    assert {edge["properties"]["chunks"] for edge in after} == {"25", "50"}
+    assert all("not_confirmed_since" in edge["properties"] for edge in after)
+    assert runs.profile("public.docs")["rowCount"] == 50
+    assert any("hidden" in (entry.title or "") for entry in report(pipeline).warnings)
+    assert report(pipeline).collections_with_hidden_rows == 1
+
+    postgres.execute(runs.database, "ALTER TABLE docs DISABLE ROW LEVEL SECURITY")
+    runs.vectors(**options)
+    assert runs.aspects(docs)["upstreamLineage"]["upstreams"] == before

@@ -71,16 +71,17 @@ class Table:
     columns: tuple[Json, ...]
     indexes: tuple[Json, ...]
     statistics: tuple[Json, ...]
+    filtered: bool = False
+    """Whether row-level security decides which rows the user sees."""
 
     @classmethod
     def of(cls, row: Sequence[Any]) -> Table:
         """Build it from a row of the query.
 
-        >>> Table.of(("r", -1.0, 0, None, True, 8192, 1, None, None, None, None, 180004)).rows
+        >>> Table.of(("r", -1.0, 0, None, True, 8192, 1, None, None, None, None, 180004, False)).rows
         """
-        kind, tuples, relpages, comment, usable, size, pages, parts, columns, indexes, statistics, version = (
-            row
-        )
+        kind, tuples, relpages, comment, usable, size, pages, parts, *more = row
+        columns, indexes, statistics, version, filtered = more
         # Before Postgres 14 a table that was never analyzed looks like an empty one.
         known = tuples > 0 or (tuples == 0 and (version >= 140000 or relpages > 0))
         return cls(
@@ -92,8 +93,9 @@ class Table:
             comment=comment,
             partitions=tuple(parts or ()),
             columns=tuple(columns or ()),
-            indexes=tuple(indexes or ()),
+            indexes=_merge_partitions(tuple(indexes or ()), len(parts or ())),
             statistics=tuple(statistics or ()),
+            filtered=bool(filtered),
         )
 
     @property
@@ -192,6 +194,26 @@ class Table:
             return None
         whole = counted.rows_scanned == counted.rows_total
         return counted.values.get(value, 0 if whole else None)
+
+
+def _merge_partitions(indexes: Sequence[Json], partitions: int) -> tuple[Json, ...]:
+    """Keep one index of those that several partitions have alike, and say if only some partitions have it."""
+    own = [index for index in indexes if index["partition"] is None]
+    alike: dict[str, list[Json]] = {}
+    for index in indexes:
+        if index["partition"] is not None:
+            key = repr(
+                [index[fact] for fact in ("method", "class", "options", "partial", "column", "expression")]
+            )
+            alike.setdefault(key, []).append(index)
+    merged_indexes = []
+    for group in alike.values():
+        covered = len({index["partition"] for index in group})
+        options = list(group[0]["options"] or ())
+        if covered < partitions:
+            options.append(f"partitions={covered} of {partitions}")
+        merged_indexes.append({**group[0], "options": options})
+    return (*own, *merged_indexes)
 
 
 def _type(column: Json) -> FieldType:

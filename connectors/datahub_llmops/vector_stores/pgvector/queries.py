@@ -33,15 +33,16 @@ _TYPES: Final = """, types AS (
 # A bit column is a vector if it has an index of pgvector.
 _INDEXED: Final = """EXISTS (
   SELECT FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid JOIN pg_am am ON am.oid = i.relam
-  WHERE x.indrelid = c.oid AND am.amname IN ('hnsw', 'ivfflat'))"""
+  WHERE (x.indrelid = c.oid OR c.relkind = 'p' AND x.indrelid IN (SELECT relid FROM pg_partition_tree(c.oid)))
+    AND am.amname IN ('hnsw', 'ivfflat'))"""
 
 TABLES: Final = sql.SQL(
     _BASE
     + _TYPES
     + """
 SELECT n.nspname, c.relname,
-  c.relname = 'langchain_pg_embedding' AND EXISTS (SELECT FROM pg_class l
-    WHERE l.relnamespace = c.relnamespace AND l.relname = 'langchain_pg_collection')
+  (SELECT row_security_active(l.oid) FROM pg_class l WHERE c.relname = 'langchain_pg_embedding'
+    AND l.relnamespace = c.relnamespace AND l.relname = 'langchain_pg_collection')
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p', 'm') AND NOT c.relispartition AND c.relpersistence <> 't'
   AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')
@@ -50,7 +51,11 @@ WHERE c.relkind IN ('r', 'p', 'm') AND NOT c.relispartition AND c.relpersistence
     + _INDEXED
     + ") ORDER BY 1, 2"
 )
-"""Schema, table, and whether LangChain keeps collections in it. A parent stands for its partitions."""
+"""Schema, table, and if LangChain keeps collections in it, whether policies decide which of them this role sees.
+
+A parent stands for its partitions. https://www.postgresql.org/docs/current/functions-info.html describes
+``row_security_active``.
+"""
 
 _COLUMNS: Final = """
   SELECT json_agg(json_build_object(
@@ -63,16 +68,19 @@ _COLUMNS: Final = """
   LEFT JOIN base k ON k.oid IN (t.oid, t.typbasetype) OR k.typarray = t.oid
   WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped"""
 
-# indclass and indkey have the same order; only the first column of a vector index is a vector.
+# indclass and indkey have the same order; only the first column of a vector index is a vector. An index that was built
+# on a partition alone has no parent: CREATE INDEX CONCURRENTLY cannot be used on the partitioned table.
 _INDEXES: Final = """
   SELECT json_agg(json_build_object(
     'name', i.relname, 'method', am.amname, 'class', oc.opcname, 'options', i.reloptions,
-    'partial', x.indpred IS NOT NULL,
-    'column', (SELECT a.attname FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum = x.indkey[0]),
+    'partial', x.indpred IS NOT NULL, 'partition', CASE WHEN x.indrelid <> c.oid THEN x.indrelid::text END,
+    'column', (SELECT a.attname FROM pg_attribute a WHERE a.attrelid = x.indrelid AND a.attnum = x.indkey[0]),
     'expression', CASE WHEN x.indkey[0] = 0 THEN pg_get_indexdef(i.oid, 1, false) END) ORDER BY i.relname)
   FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid JOIN pg_am am ON am.oid = i.relam
   JOIN pg_opclass oc ON oc.oid = x.indclass[0]
-  WHERE x.indrelid = c.oid AND x.indisvalid AND am.amname IN ('hnsw', 'ivfflat')"""
+  WHERE x.indisvalid AND am.amname IN ('hnsw', 'ivfflat') AND (x.indrelid = c.oid OR c.relkind = 'p'
+    AND x.indrelid IN (SELECT relid FROM pg_partition_tree(c.oid) WHERE isleaf)
+    AND NOT EXISTS (SELECT FROM pg_inherits h WHERE h.inhrelid = x.indexrelid))"""
 
 _STATISTICS: Final = """
   SELECT json_agg(json_build_object(
@@ -98,7 +106,7 @@ SELECT c.relkind::text, c.reltuples, c.relpages, obj_description(c.oid, 'pg_clas
     + _INDEXES
     + "), ("
     + _STATISTICS
-    + """), current_setting('server_version_num')::int
+    + """), current_setting('server_version_num')::int, row_security_active(c.oid)
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = %s AND c.relname = %s AND c.relkind IN ('r', 'p', 'm')"""
 )

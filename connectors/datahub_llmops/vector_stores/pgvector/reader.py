@@ -31,6 +31,10 @@ _ROWS_A_PAGE: Final = 20
 
 SHARED_TABLE: Final = "langchain_pg_embedding"
 
+_HIDDEN: Final = (
+    "row-level security decides which rows this role sees. Give the role BYPASSRLS, or a policy that shows them all"
+)
+
 
 @dataclass(slots=True)
 class _Counts:
@@ -115,12 +119,13 @@ class PgvectorReader:
             yield from found
 
     def _list_tables(self, database: str) -> Iterator[Name | FailedListing]:
-        for schema, table, shared in self._connections.query(database, ask.TABLES, what="the list of tables"):
+        tables = self._connections.query(database, ask.TABLES, what="the list of tables")
+        for schema, table, filtered in tables:
             yield (database, schema, table)
-            if shared:
-                yield from self._list_collections(database, schema)
+            if filtered is not None:
+                yield from self._list_collections(database, schema, filtered)
 
-    def _list_collections(self, database: str, schema: str) -> Iterator[Name | FailedListing]:
+    def _list_collections(self, database: str, schema: str, filtered: bool) -> Iterator[Name | FailedListing]:
         what = f"table {schema}.langchain_pg_collection"
         try:
             rows = self._connections.query(database, ask.collections(schema), what=what)
@@ -131,6 +136,13 @@ class PgvectorReader:
         except ConnectorError as error:
             yield FailedListing(name=(database, schema, SHARED_TABLE, "*"), error=error)
             return
+        if filtered:
+            error = DeniedError(
+                f"Postgres at {self._connections.server}, database {database}, {what}: row-level security decides "
+                "which collections this role sees, so others may exist. Give the role BYPASSRLS or a policy that shows "
+                "all rows, or name the collections to read in collection_pattern.allow."
+            )
+            yield FailedListing(name=(database, schema, SHARED_TABLE, "*"), error=error)
         for name in dict.fromkeys(name for name, _ in rows):
             if name:
                 yield (database, schema, SHARED_TABLE, name)
@@ -155,11 +167,11 @@ class PgvectorReader:
             return _build_from_catalog(name, found)
         plan = self._plan_counts(name, found)
         counts, total = self._count(name, found, plan)
-        counted = (*plan.by_statistics, *counts.provenance(total))
+        counted = (*plan.by_statistics, *counts.provenance(None if found.filtered else total))
         item = replace(
             _build_from_catalog(name, found), fields=found.fields(counts.keys), provenance=tuple(counted)
         )
-        if self._scan(".".join(name)) and plan.fields:
+        if self._scan(".".join(name)) and plan.fields and not found.filtered:
             return replace(item, count=counts.rows, count_is_estimate=False)
         return item
 
@@ -298,17 +310,23 @@ class PgvectorReader:
         if name[3] not in shared.ids:
             raise VanishedError(f"Postgres at {self._connections.server}: collection {name[3]!r} is gone.")
         table, counts = shared.table, shared.counts.get(name[3], _Counts())
-        estimate = table.rows_of(shared.ids[name[3]])
-        count = counts.rows if shared.whole else estimate
-        return replace(
+        item = replace(
             _build_from_catalog(name, table),
             fields=table.fields(counts.keys),
-            count=count,
-            count_is_estimate=count is not None and not shared.whole,
+            count=None,
+            count_is_estimate=False,
             size_bytes=None,
             partitions=(),
             description=None,
             properties={"table": ".".join(name[:3])},
+        )
+        if table.filtered:
+            return replace(item, provenance=tuple(counts.provenance(None)))
+        count = counts.rows if shared.whole else table.rows_of(shared.ids[name[3]])
+        return replace(
+            item,
+            count=count,
+            count_is_estimate=count is not None and not shared.whole,
             provenance=tuple(counts.provenance(count)),
         )
 
@@ -320,11 +338,12 @@ def _build_from_catalog(name: Name, table: Table) -> Collection:
         vectors=table.vectors(),
         fields=table.fields({}),
         text_field=table.text_field,
-        count=table.rows,
-        count_is_estimate=table.rows is not None,
+        count=None if table.filtered else table.rows,
+        count_is_estimate=table.rows is not None and not table.filtered,
         size_bytes=table.size,
         partitions=table.partitions,
         description=table.comment or None,
+        hidden=_HIDDEN if table.filtered else None,
     )
 
 
