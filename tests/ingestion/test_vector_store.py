@@ -154,7 +154,14 @@ def docs(**sources: int) -> Collection:
             for path in ("document", "title", "maintainer")
         ),
         text_field="document",
-        provenance=(ProvenanceCount(field="source", values=values, rows_scanned=sum(sources.values())),),
+        provenance=(
+            ProvenanceCount(
+                field="source",
+                values=values,
+                rows_scanned=sum(sources.values()),
+                rows_total=sum(sources.values()),
+            ),
+        ),
     )
 
 
@@ -262,6 +269,29 @@ def test_rows_that_cannot_be_asked_for_take_no_edge_away(run: Run, catalog: Path
     STORE["db", "docs"] = replace(docs(), provenance=())
     run()
     assert upstreams(catalog) == {}
+
+
+@pytest.mark.parametrize("unseen", [{"rows_total": 9}, {"rows_total": None}, {"values_dropped": 1}])
+def test_a_source_that_a_sample_does_not_name_may_still_be_there(
+    run: Run, catalog: Path, unseen: dict[str, int | None]
+) -> None:
+    STORE["db", "docs"] = docs(a=2, b=3)
+    run()
+    (whole,) = docs(b=3).provenance
+    STORE["db", "docs"] = replace(docs(), provenance=(replace(whole, **unseen),))  # type: ignore[arg-type]
+    for _ in range(2):
+        run()
+        edge = upstreams(catalog)[S3.format("a")]
+        since = edge.pop("not_confirmed_since")
+        assert edge == {"found_by": "payload", "chunks": "2"}
+        assert upstreams(catalog)[S3.format("b")] == {"found_by": "payload", "chunks": "3"}
+    # Seen again, and then known to be gone.
+    STORE["db", "docs"] = docs(a=1, b=3)
+    run()
+    assert since not in str(upstreams(catalog))
+    STORE["db", "docs"] = docs(b=3)
+    run()
+    assert S3.format("a") not in upstreams(catalog)
 
 
 def test_edges_of_others_stay(run: Run, catalog: Path, emit: Emit) -> None:

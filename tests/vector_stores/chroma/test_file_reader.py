@@ -7,16 +7,27 @@ import os
 import sqlite3
 import subprocess
 import sys
+import uuid
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from datahub_llmops.assets.collections import Collection
-from datahub_llmops.errors import AccessError, DeniedError, UnreachableError, UnreadableError, VanishedError
+from datahub_llmops.assets.collections import Collection, FailedListing
+from datahub_llmops.errors import (
+    AccessError,
+    ConnectorError,
+    DeniedError,
+    UnreachableError,
+    UnreadableError,
+    VanishedError,
+)
 from datahub_llmops.vector_stores.chroma.file_reader import ChromaFileReader
+from datahub_llmops.vector_stores.chroma.readonly_sqlite import ReadOnlyFile
 from support import paths
 from vector_stores.chroma.stores import PLANTED
 
@@ -355,14 +366,14 @@ def test_an_empty_store_has_no_collections(chroma_folder: Path) -> None:
 def test_more_collections_than_a_page(chroma_folder: Path) -> None:
     with closing(sqlite3.connect(file_of(chroma_folder))) as file:
         database = file.execute("SELECT id FROM databases WHERE name = 'default_database'").fetchone()[0]
-        rows = [(f"id-{n}", f"many-{n:05d}", database) for n in range(4_500)]
+        rows = [(str(uuid.UUID(int=n)), f"many-{n:05d}", database) for n in range(4_500)]
         file.executemany("INSERT INTO collections (id, name, database_id) VALUES (?, ?, ?)", rows)
         file.commit()
     with closing(ChromaFileReader(chroma_folder, tenant="default_tenant")) as reader:
         names = list(reader.names())
         assert len(names) == len(set(names)) == 4_507
-        without_segments = reader.read(("default_database", "many-00001"))
-    assert (without_segments.count, without_segments.size_bytes) == (0, None)
+        with pytest.raises(UnreadableError, match="no metadata segment"):
+            reader.read(("default_database", "many-00001"))
 
 
 def test_more_rows_than_a_page(chroma_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -390,3 +401,126 @@ def test_no_statement_reads_the_whole_store(chroma_folder: Path) -> None:
     assert len(statements) >= 5
     for statement, plan in zip(statements, plans, strict=True):
         assert "SCAN" not in plan.replace("SCAN (subquery", ""), (statement, plan)
+
+
+# Damage and odd values: whatever cannot be read is a failure.
+
+
+def list_all(folder: Path) -> tuple[set[Any], list[ConnectorError]]:
+    """Names of the collections that can be read, and what failed: the file, a name, or a collection."""
+    failed: list[ConnectorError] = []
+    good = set()
+    try:
+        with closing(ChromaFileReader(folder, tenant="default_tenant", timeout=1)) as reader:
+            for entry in reader.names():
+                if isinstance(entry, FailedListing):
+                    failed.append(entry.error)
+                    continue
+                try:
+                    reader.read(entry)
+                    good.add(entry)
+                except VanishedError:
+                    pass
+                except ConnectorError as error:
+                    failed.append(error)
+    except ConnectorError as error:
+        failed.append(error)
+    return good, failed
+
+
+NAMING = ("tenants", "databases", "collections", "segments")
+
+
+@given(data=st.data())
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_flipped_bit_hides_no_collection(chroma_folder: Path, data: st.DataObject) -> None:
+    raw = file_of(chroma_folder).read_bytes()
+    with closing(sqlite3.connect(file_of(chroma_folder))) as file:
+        size = file.execute("PRAGMA page_size").fetchone()[0]
+        roots = file.execute(
+            f"SELECT rootpage FROM sqlite_master WHERE rootpage > 0 AND tbl_name IN {NAMING!r}"
+        ).fetchall()
+    before, failed = list_all(chroma_folder)
+    assert not failed
+    start = (data.draw(st.sampled_from([root for (root,) in roots])) - 1) * size
+    place = data.draw(st.sampled_from([at for at in range(start, start + size) if raw[at]]))
+    damaged = bytearray(raw)
+    damaged[place] ^= 1 << data.draw(st.integers(0, 7))
+    file_of(chroma_folder).write_bytes(damaged)
+    try:
+        good, failed = list_all(chroma_folder)
+        assert failed or good == before
+    finally:
+        file_of(chroma_folder).write_bytes(raw)
+
+
+ODD = {
+    "name that is no UTF-8": "UPDATE collections SET name = CAST(X'6d69786564ff' AS TEXT) WHERE name = 'mixed'",
+    "name that is a blob": "UPDATE collections SET name = X'6d69786564' WHERE name = 'mixed'",
+    "name of a database": "UPDATE databases SET name = X'ff00' WHERE name = 'default_database'",
+    "database of a collection": "UPDATE collections SET database_id = 'nowhere' WHERE name = 'mixed'",
+    "dimension that is text": "UPDATE collections SET dimension = 'abc' WHERE name = 'mixed'",
+    "huge dimension": "UPDATE collections SET dimension = 9223372036854775807 WHERE name = 'mixed'",
+    "id that is a blob": "UPDATE collections SET id = X'ff' WHERE name = 'mixed'",
+    "configuration nested too deeply": (
+        f"UPDATE collections SET config_json_str = '{'[' * 50_000}' WHERE name = 'mixed'"
+    ),
+    "configuration that is a list": "UPDATE collections SET config_json_str = '[]' WHERE name = 'mixed'",
+    "segment of another collection": "UPDATE segments SET collection = 'x'",
+    "version that is text": "UPDATE migrations SET version = 'abc' WHERE dir = 'sysdb' AND version = 1",
+    "name of 100 MB": "UPDATE collections SET name = CAST(zeroblob(100000000) AS TEXT) WHERE name = 'mixed'",
+}
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_odd_values_are_failures(chroma_folder: Path, odd: str) -> None:
+    with closing(sqlite3.connect(file_of(chroma_folder))) as file:
+        file.execute("PRAGMA foreign_keys = off")
+        file.execute(ODD[odd])
+        file.commit()
+    _, failed = list_all(chroma_folder)
+    assert failed
+    assert all(str(error).startswith("Chroma: ") for error in failed)
+
+
+@pytest.mark.parametrize("moment", ["5", "X'ff'", "CASE WHEN rowid % 2 THEN 5 ELSE 'x' END"])
+def test_odd_times_are_not_known(chroma_folder: Path, moment: str) -> None:
+    with closing(sqlite3.connect(file_of(chroma_folder))) as file:
+        file.execute(f"UPDATE embeddings SET created_at = {moment}")
+        file.commit()
+    assert {item.created for item in read_all(chroma_folder)} == {None}
+
+
+def test_a_segment_is_no_path(chroma_folder: Path) -> None:
+    with closing(sqlite3.connect(file_of(chroma_folder))) as file:
+        file.execute("UPDATE segments SET id = '../' || rowid WHERE scope = 'VECTOR'")
+        file.commit()
+    assert {item.size_bytes for item in read_all(chroma_folder)} == {None}
+
+
+ENDLESS = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT x AS id FROM c WHERE x < 0"
+
+
+@pytest.mark.parametrize("table", ["tenants", "segments", "embeddings", "collections"])
+def test_a_view_in_place_of_a_table_is_not_asked(chroma_folder: Path, table: str) -> None:
+    with closing(sqlite3.connect(file_of(chroma_folder))) as file:
+        file.execute(f"ALTER TABLE {table} RENAME TO real_{table}")
+        file.execute(f"CREATE VIEW {table} AS {ENDLESS}")
+        file.commit()
+    good, failed = list_all(chroma_folder)
+    assert not good
+    assert failed
+
+
+def test_a_statement_without_an_end_is_stopped(chroma_folder: Path) -> None:
+    with closing(ReadOnlyFile(file_of(chroma_folder), system="Chroma", timeout=0.2)) as file:
+        with pytest.raises(UnreadableError, match=r"longer than 0\.2 s"):
+            file.rows(ENDLESS)
+        assert file.rows("SELECT 1") == [(1,)]
+
+
+def test_a_pipe_is_not_opened(chroma_folder: Path) -> None:
+    file_of(chroma_folder).unlink()
+    os.mkfifo(file_of(chroma_folder))
+    with pytest.raises(UnreachableError, match="not a regular file"):
+        read_all(chroma_folder)

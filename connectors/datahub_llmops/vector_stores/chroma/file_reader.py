@@ -9,17 +9,17 @@ Layout: https://github.com/chroma-core/chroma/tree/main/chromadb/migrations
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from datahub_llmops.assets.collections import Collection, Container, Name, PayloadField
-from datahub_llmops.errors import AccessError, UnreachableError, VanishedError
+from datahub_llmops.assets.collections import Collection, Container, FailedListing, Name, PayloadField
+from datahub_llmops.errors import AccessError, UnreachableError, UnreadableError, VanishedError
 from datahub_llmops.ingestion.once import Once
 from datahub_llmops.ingestion.sampling import ValueCounter, infer
-from datahub_llmops.net.json_values import mapping
 from datahub_llmops.vector_stores.chroma.facts import Stored, containers
 from datahub_llmops.vector_stores.chroma.readonly_sqlite import ReadOnlyFile
 
@@ -29,10 +29,22 @@ KNOWN_SCHEMA: Final[Mapping[str, int]] = {"sysdb": 10, "metadb": 6, "embeddings_
 _FIRST_SYSDB: Final = 4
 """The migration that introduced tenants and databases (Chroma 0.4.15)."""
 
+_NAMING: Final = ("tenants", "databases", "collections", "collection_metadata", "segments")
+"""Tables that say which collections there are, with a row for each of them or fewer."""
+_SCANNED: Final = ("embeddings", "embedding_metadata")
+"""Tables with rows for each chunk."""
+_CHECKED_BYTES: Final = 256 << 20
+"""Size of a file up to which the tables of chunks are checked for damage, which takes about a second."""
+_LONGEST_NAME: Final = 4_096
+"""Bytes; Chroma allows 512 characters."""
+
 _NAMES_A_PAGE: Final = 2_000
 _ROWS_A_PAGE: Final = 20_000
 _SAMPLE: Final = 500
 _LATEST_OPERATIONS: Final = 100_000
+
+
+_UUID: Final = re.compile(r"[0-9a-fA-F-]{36}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,25 +83,41 @@ class ChromaFileReader:
         self._file = ReadOnlyFile(_find_file(self._folder), system="Chroma", timeout=timeout)
         try:
             self._schema = self._check_schema()
+            self._check_for_damage()
             self._tables = self._read_columns()
             self._check_tenant()
         except BaseException:
             self._file.close()
             raise
 
-    def names(self) -> Iterator[Name]:
-        """List the collections of all databases of the tenant, by name."""
-        last: tuple[str, str] = ("", "")
-        while True:
-            page = self._file.rows(
-                "SELECT d.name, c.name FROM databases d JOIN collections c ON c.database_id = d.id "
-                "WHERE d.tenant_id = ? AND (d.name, c.name) > (?, ?) ORDER BY d.name, c.name LIMIT ?",
-                (self._tenant, *last, _NAMES_A_PAGE),
-            )
-            yield from ((str(database), str(name)) for database, name in page)
-            if len(page) < _NAMES_A_PAGE:
-                return
-            last = page[-1]
+    def names(self) -> Iterator[Name | FailedListing]:
+        """List the collections of all databases of the tenant, in the order in which they were created."""
+        last = -1
+        while page := self._file.rows(
+            f"SELECT c.rowid, d.tenant_id, {_name('d.name')}, {_name('c.name')} FROM collections c "
+            "LEFT JOIN databases d ON d.id = c.database_id WHERE c.rowid > ? ORDER BY c.rowid LIMIT ?",
+            (last, _NAMES_A_PAGE),
+        ):
+            for last, tenant, *names in page:
+                if tenant != self._tenant and tenant is not None:
+                    continue
+                name = tuple(map(_decode, names))
+                if None in name:
+                    yield self._unreadable_name(name, last)
+                else:
+                    yield tuple(str(part) for part in name)
+
+    def _unreadable_name(self, name: tuple[str | None, ...], row: int) -> FailedListing:
+        """Report a collection without its name: which one of those that an earlier run saw it is, is not known."""
+        database = name[0]
+        what = "its database is not in the file" if database is None else "its name is not UTF-8 text"
+        return FailedListing(
+            name=() if database is None else (database,),
+            error=UnreadableError(
+                f"Chroma: {self._file.path}: row {row} of table collections cannot be read: {what}. "
+                "Restore the file if it is damaged."
+            ),
+        )
 
     def read(self, name: Name) -> Collection:
         stored, segment = self._read_collection(name)
@@ -121,12 +149,17 @@ class ChromaFileReader:
     def _check_schema(self) -> str:
         """Return the versions of the file's parts as text, or raise if one is unknown."""
         tables = {row[0] for row in self._file.rows("SELECT name FROM sqlite_master WHERE type = 'table'")}
-        if not {"migrations", "collections"} <= tables:
+        if not {"migrations", "collections", *_SCANNED} <= tables:
             raise UnreachableError(
                 f"Chroma: {self._file.path} is an SQLite file, but not Chroma's. Set path to the folder that "
                 "was given to chromadb.PersistentClient or to `chroma run --path`."
             )
-        found = dict(self._file.rows("SELECT dir, max(version) FROM migrations GROUP BY dir"))
+        rows = self._file.rows("SELECT dir, max(version) FROM migrations GROUP BY dir")
+        if not all(isinstance(part, str) and isinstance(version, int) for part, version in rows):
+            raise UnreadableError(
+                f"Chroma: {self._file.path} is damaged: table migrations holds no versions. Restore the file."
+            )
+        found = dict(rows)
         text = ", ".join(f"{part} {version}" for part, version in sorted(found.items()))
         if any(version > KNOWN_SCHEMA.get(part, -1) for part, version in found.items()):
             known = ", ".join(f"{part} {version}" for part, version in sorted(KNOWN_SCHEMA.items()))
@@ -139,7 +172,17 @@ class ChromaFileReader:
                 f"Chroma: {self._folder} was written by a Chroma older than 0.4.15 (schema {text}). Open it once "
                 "with a newer Chroma, which migrates it."
             )
+        if not set(_NAMING) <= tables:
+            raise UnreadableError(
+                f"Chroma: {self._file.path} is damaged: a table of {', '.join(_NAMING)} is missing. Restore the file."
+            )
         return text
+
+    def _check_for_damage(self) -> None:
+        """Refuse a file in which damage could hide a collection. The tables of rows are checked if they are small."""
+        self._file.check(*_NAMING, deeply=True)
+        if self._file.path.stat().st_size <= _CHECKED_BYTES:
+            self._file.check(*_SCANNED, deeply=False)
 
     def _read_columns(self) -> Mapping[str, frozenset[str]]:
         tables = ("collections", "embedding_metadata", "embedding_metadata_array", "embeddings_queue")
@@ -149,14 +192,15 @@ class ChromaFileReader:
         }
 
     def _check_tenant(self) -> None:
-        tenants = [row[0] for row in self._file.rows("SELECT id FROM tenants ORDER BY id LIMIT 50")]
+        rows = self._file.rows(f"SELECT {_name('id')} FROM tenants ORDER BY id LIMIT 50")
+        tenants = [tenant for row in rows if (tenant := _decode(row[0])) is not None]
         if self._tenant not in tenants:
             raise AccessError(
                 f"Chroma: {self._folder} has no tenant {self._tenant!r}. It has: {', '.join(tenants) or 'none'}. "
                 "Set tenant."
             )
 
-    def _read_collection(self, name: Name) -> tuple[Stored, str | None]:
+    def _read_collection(self, name: Name) -> tuple[Stored, str]:
         """Read a collection, and the id of its metadata segment."""
         if len(name) != 2:
             raise self._vanished(name)
@@ -170,27 +214,59 @@ class ChromaFileReader:
         if not found:
             raise self._vanished(name)
         identity, dimension, configuration, schema = found[0]
+        if not isinstance(identity, str) or not _UUID.fullmatch(identity):
+            raise self._damaged(name, "its id is not a UUID")
+        if dimension is not None and not (isinstance(dimension, int) and 0 < dimension < 1 << 31):
+            raise self._damaged(name, "its dimension is not a number of dimensions")
         segments = self._read_segments(identity)
         stored = Stored(
             identity=identity,
             name=name,
             dimension=dimension,
-            schema=_parse_json(schema),
-            configuration=_parse_json(configuration),
+            schema=self._parse_json(name, schema),
+            configuration=self._parse_json(name, configuration),
             metadata=self._read_metadata(identity),
             segment_type=segments.get("VECTOR", ("", None))[1],
         )
-        return stored, segments.get("METADATA", (None,))[0]
+        if "METADATA" not in segments:
+            # Chroma writes it with the collection: without it the rows cannot be found, which is not "no rows".
+            raise self._damaged(name, "it has no metadata segment")
+        return stored, segments["METADATA"][0]
 
     def _vanished(self, name: Name) -> VanishedError:
         return VanishedError(f"Chroma: {self._folder} has no collection {'.'.join(name)} any more.")
+
+    def _damaged(self, name: Name, what: str) -> UnreadableError:
+        return UnreadableError(
+            f"Chroma: {self._folder}: collection {'.'.join(name)} cannot be read: {what}. Restore the file if it is "
+            "damaged."
+        )
+
+    def _parse_json(self, name: Name, text: object) -> Mapping[str, Any]:
+        try:
+            found = (
+                json.loads(text)
+                if isinstance(text, str) and text
+                else {}
+                if text is None or text == ""
+                else None
+            )
+        except (ValueError, RecursionError):
+            found = None
+        if not isinstance(found, Mapping):
+            raise self._damaged(name, "its configuration is not a JSON object")
+        return found
 
     def _read_metadata(self, identity: str) -> Mapping[str, Any]:
         rows = self._file.rows(
             "SELECT key, str_value, int_value, float_value FROM collection_metadata WHERE collection_id = ?",
             (identity,),
         )
-        return {row[0]: next((v for v in row[1:] if v is not None), None) for row in rows}
+        return {
+            row[0]: next((v for v in row[1:] if v is not None), None)
+            for row in rows
+            if isinstance(row[0], str)
+        }
 
     def _read_segments(self, identity: str) -> Mapping[str, tuple[str, str]]:
         """Return scope -> (id, type). Chroma has no index by collection, and a reader must not create one."""
@@ -229,9 +305,9 @@ class ChromaFileReader:
             ),
         )
 
-    def _scan(self, segment: str | None, counter: ValueCounter) -> _Scan:
+    def _scan(self, segment: str, counter: ValueCounter) -> _Scan:
         count, first, last, after = 0, None, None, ""
-        while segment is not None:
+        while True:
             rows = self._file.rows(
                 "SELECT count(*), min(created_at), max(created_at), max(embedding_id) FROM (SELECT created_at, "
                 "embedding_id FROM embeddings WHERE segment_id = ? AND embedding_id > ? ORDER BY embedding_id LIMIT ?)",
@@ -243,8 +319,8 @@ class ChromaFileReader:
             self._count_values(segment, after, end, counter)
             count, after = count + number, end
             counter.rows += number
-            first = min(first or page_first, page_first)
-            last = max(last or page_last, page_last)
+            first = min((time for time in (first, page_first) if isinstance(time, str)), default=None)
+            last = max((time for time in (last, page_last) if isinstance(time, str)), default=None)
             if number < _ROWS_A_PAGE:
                 break
         return _Scan(count, _parse_time(first), _parse_time(last))
@@ -271,7 +347,7 @@ class ChromaFileReader:
                 if value is not None:
                     counter.add(keys[key], str(value), times)
 
-    def _sample(self, segment: str | None) -> tuple[PayloadField, ...]:
+    def _sample(self, segment: str) -> tuple[PayloadField, ...]:
         """Infer the fields of the first rows. SQLite returns placeholders of the same type, never the values."""
         rows = self._file.rows(
             "SELECT m.id, m.key, CASE WHEN m.string_value IS NOT NULL THEN 's' WHEN m.int_value IS NOT NULL THEN 'i' "
@@ -300,7 +376,7 @@ class ChromaFileReader:
     def _measure_index(self, identity: str) -> int | None:
         """Return the bytes of the index's own folder. Those in SQLite cannot be split by collection."""
         segment = self._read_segments(identity).get("VECTOR")
-        if segment is None:
+        if segment is None or not _UUID.fullmatch(str(segment[0])):
             return None
         try:
             sizes = [file.stat().st_size for file in (self._folder / segment[0]).iterdir()]
@@ -322,16 +398,26 @@ def _find_file(folder: Path) -> Path:
     return file
 
 
-def _parse_json(text: str | None) -> Mapping[str, Any]:
+def _name(column: str) -> str:
+    """Select the bytes of a name, and nothing for what is no text: decoded loosely it would be another name."""
+    return (
+        f"CASE typeof({column}) WHEN 'text' THEN substr(CAST({column} AS BLOB), 1, {_LONGEST_NAME + 1}) END"
+    )
+
+
+def _decode(name: bytes | None) -> str | None:
+    """Decode a name, or return ``None`` if it is none."""
+    if not name or len(name) > _LONGEST_NAME:
+        return None
     try:
-        return mapping(json.loads(text or "{}"))
-    except (ValueError, RecursionError):
-        return {}
+        return name.decode()
+    except UnicodeDecodeError:
+        return None
 
 
-def _parse_time(text: str | None) -> datetime | None:
+def _parse_time(text: object) -> datetime | None:
     """Parse SQLite's CURRENT_TIMESTAMP, which is in UTC."""
     try:
-        return datetime.fromisoformat(text).replace(tzinfo=UTC) if text else None
+        return datetime.fromisoformat(text).replace(tzinfo=UTC) if isinstance(text, str) and text else None
     except ValueError:
         return None

@@ -7,7 +7,9 @@ https://www.sqlite.org/wal.html#read_only_databases
 from __future__ import annotations
 
 import sqlite3
+import stat
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -16,12 +18,18 @@ from datahub_llmops.answer_store import sqlite_file
 from datahub_llmops.answer_store.sqlite_file import Problem
 from datahub_llmops.errors import ConnectorError, DeniedError, UnreachableError, UnreadableError
 
+MAX_VALUE: Final = 64 << 20
+"""Bytes of the longest text or blob that SQLite hands over. Damage can turn a name into gigabytes."""
+
+_INSTRUCTIONS: Final = 50_000
+"""SQLite looks at the clock after so many instructions of its virtual machine."""
+
 _WAL: Final = 2
 """Read version in the header's byte 19. https://www.sqlite.org/fileformat.html#the_database_header"""
 
 
 class ReadOnlyFile:
-    """Runs short read-only queries from several threads, and waits ``timeout`` seconds for a writer.
+    """Runs short read-only queries from several threads. Each may wait for a writer, and run, for ``timeout`` seconds.
 
     Raises:
         UnreachableError: it is no SQLite file, is truncated, or a crashed writer left it in need of repair.
@@ -33,6 +41,7 @@ class ReadOnlyFile:
         self._system = system
         self._timeout = timeout
         self._lock = threading.Lock()
+        self._deadline = 0.0
         self._connection: sqlite3.Connection | None = None
         self._frozen: tuple[int, int] | None = None
         """Size and time of a file that is read as immutable because nobody had it open."""
@@ -52,6 +61,7 @@ class ReadOnlyFile:
             for _ in range(3):
                 if self._connection is None:
                     raise UnreachableError(f"{self._system}: {self.path} was closed.")
+                self._deadline = time.monotonic() + self._timeout
                 try:
                     rows = self._connection.execute(sql, tuple(parameters)).fetchall()
                 except sqlite3.Error as error:
@@ -68,6 +78,23 @@ class ReadOnlyFile:
                 self._connection.close()
                 self._open()
         raise problem
+
+    def check(self, *tables: str, deeply: bool) -> None:
+        """Compare each table's pages with each other, and ``deeply`` its rows with its indexes.
+
+        A flipped bit makes SQLite return other rows, or fewer, without an error. The check of one table needs SQLite
+        3.33; an older one checks the whole file. https://www.sqlite.org/pragma.html#pragma_integrity_check
+
+        Raises:
+            UnreadableError: it found damage, or ended with an error.
+        """
+        pragma = "integrity_check" if deeply else "quick_check"
+        for table in tables:
+            if [row[0] for row in self.rows(f"PRAGMA {pragma}({table})")] != ["ok"]:
+                raise UnreadableError(
+                    f"{self._system}: {self.path} is damaged: table {table} fails SQLite's check. Restore the file, or "
+                    f"see `sqlite3 FILE 'PRAGMA {pragma}({table})'`."
+                )
 
     def remember(self, *statements: tuple[str, tuple[object, ...]]) -> None:
         """Fill temporary tables in memory, which replace indexes that the file lacks.
@@ -94,6 +121,9 @@ class ReadOnlyFile:
             # An error of sqlite3's own decoding would quote the text, which may be payload.
             connection.text_factory = lambda content: content.decode("utf-8", "replace")
             self._connection = connection
+            connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_VALUE)
+            self._deadline = time.monotonic() + self._timeout
+            connection.set_progress_handler(lambda: time.monotonic() > self._deadline, _INSTRUCTIONS)
             # Sorting must not spill payload into a temporary file.
             connection.execute("PRAGMA temp_store = MEMORY")
             connection.execute("SELECT count(*) FROM sqlite_master")
@@ -110,6 +140,9 @@ class ReadOnlyFile:
     def _choose_mode(self) -> str:
         self._frozen = None
         try:
+            if not stat.S_ISREG(self.path.stat().st_mode):
+                # Opening a pipe waits for somebody who writes into it.
+                raise UnreachableError(f"{self._system}: {self.path} is not a regular file. Check path.")
             with self.path.open("rb") as file:
                 header = file.read(100)
         except PermissionError:
@@ -151,6 +184,11 @@ class ReadOnlyFile:
             return UnreadableError(
                 f"{self._system}: {self.path} was locked by a writer for {self._timeout:g} s. Run again, or raise "
                 "timeout_sec."
+            )
+        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT:
+            return UnreadableError(
+                f"{self._system}: {self.path}: a statement took longer than {self._timeout:g} s. Raise timeout_sec, or "
+                "check the file if it is small: damage can make SQLite read without an end."
             )
         if problem is Problem.READ_ONLY:
             return UnreachableError(

@@ -32,7 +32,7 @@ _ROWS_A_PAGE: Final = 20
 SHARED_TABLE: Final = "langchain_pg_embedding"
 
 _HIDDEN: Final = (
-    "row-level security decides which rows this role sees. Give the role BYPASSRLS, or a policy that shows them all"
+    "row-level security decides which rows this role sees. Give it BYPASSRLS, or a policy that shows all rows"
 )
 
 
