@@ -39,7 +39,7 @@ def read_all(folder: Path, *, timeout: float = 5.0) -> list[Collection]:
     with closing(
         ChromaFileReader(folder, tenant="default_tenant", provenance_fields=FIELDS, timeout=timeout)
     ) as reader:
-        return [reader.read(name) for name in reader.names()]
+        return [reader.read(name) for name in reader.names() if isinstance(name, tuple)]
 
 
 def state(folder: Path) -> dict[str, tuple[str, int]]:

@@ -653,7 +653,7 @@ def test_rows_that_a_policy_hides_take_no_edge_away(postgres: Postgres, tmp_path
     guest = postgres.guest()
     runs = Runs(postgres, postgres.fresh(f"{KB}; GRANT SELECT ON docs TO {guest}"), tmp_path / "catalog.db")
     connection = {**postgres.parameters(user=guest), "dbname": runs.database}
-    options = {"connection": connection, "scan_pattern": {"allow": [".*"]}}
+    options: dict[str, Any] = {"connection": connection, "scan_pattern": {"allow": [".*"]}}
     docs = urn(f"{runs.database}.public.docs")
     runs.vectors(**options)
     before = runs.aspects(docs)["upstreamLineage"]["upstreams"]

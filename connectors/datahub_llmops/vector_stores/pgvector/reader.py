@@ -137,12 +137,12 @@ class PgvectorReader:
             yield FailedListing(name=(database, schema, SHARED_TABLE, "*"), error=error)
             return
         if filtered:
-            error = DeniedError(
+            hidden = DeniedError(
                 f"Postgres at {self._connections.server}, database {database}, {what}: row-level security decides "
                 "which collections this role sees, so others may exist. Give the role BYPASSRLS or a policy that shows "
                 "all rows, or name the collections to read in collection_pattern.allow."
             )
-            yield FailedListing(name=(database, schema, SHARED_TABLE, "*"), error=error)
+            yield FailedListing(name=(database, schema, SHARED_TABLE, "*"), error=hidden)
         for name in dict.fromkeys(name for name, _ in rows):
             if name:
                 yield (database, schema, SHARED_TABLE, name)
