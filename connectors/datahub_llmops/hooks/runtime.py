@@ -13,7 +13,7 @@ from collections.abc import Callable, MutableMapping
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
 
-from datahub_llmops.hooks import guard
+from datahub_llmops.hooks import blocks, guard
 from datahub_llmops.hooks.parts import SKIPPED, Answer, Metadata, Part, Retrieval, Skipped
 from datahub_llmops.hooks.recorder import Recorder
 from datahub_llmops.hooks.settings import Settings
@@ -26,8 +26,6 @@ MAX_OPEN: Final = 16_384
 """The most open runs per framework; beyond it the oldest are given up."""
 MAX_AGE: Final = 3_600.0
 """Seconds after which a run that has not ended is given up."""
-LATE: Final = 300.0
-"""Seconds after its end during which an answer still takes what was begun inside it."""
 
 # The process
 
@@ -41,8 +39,6 @@ _chance: Final = random.Random()  # Not the shared generator: an application may
 
 # The current context
 
-open_answer: Final[ContextVar[Answer | Skipped | None]] = ContextVar("datahub_llmops_answer", default=None)
-"""The answer that ``lineage.answer()`` has opened."""
 last_answer: Final[ContextVar[Answer | None]] = ContextVar("datahub_llmops_last_answer", default=None)
 """The answer that was begun last, with or without ``lineage.answer()``."""
 named_application: Final[ContextVar[tuple[str, str | None] | None]] = ContextVar(
@@ -132,15 +128,12 @@ def enter_answer(framework: str) -> tuple[Answer | Skipped, bool, Part | None]:
     The answer is that of the other framework if this framework is called inside of it, else the one that the user has
     opened, else a new one. Where an index is written, a model that is asked makes no answer.
     """
-    for other, find in enclosing.items():
-        found = find() if other != framework else None
-        if found is not None:
-            _note_framework(found[0], framework)
-            return found[0], False, found[1]
-    current = open_answer.get()
-    if current is not None and (
-        isinstance(current, Skipped) or current.ended is None or time.time() - current.ended < LATE
-    ):
+    found = find_running(framework)
+    if found is not None:
+        _note_framework(found[0], framework)
+        return found[0], False, found[1]
+    current = blocks.find_open()
+    if current is not None:
         _note_framework(current, framework)
         return current, True, None
     if indexing_facts.get() is not None or current_job.get() is not None:
@@ -149,6 +142,15 @@ def enter_answer(framework: str) -> tuple[Answer | Skipped, bool, Part | None]:
     if isinstance(answer, Answer):
         last_answer.set(answer)
     return answer, True, None
+
+
+def find_running(asking: str | None = None) -> tuple[Answer | Skipped, Part | None] | None:
+    """Return the answer that a framework makes around the code that calls this, unless that framework is asking."""
+    for framework, find in enclosing.items():
+        found = find() if framework != asking else None
+        if found is not None:
+            return found
+    return None
 
 
 def _note_framework(answer: Answer | Skipped, framework: str) -> None:
@@ -267,7 +269,7 @@ def reset() -> None:
     """Forget the state of this context and all counts. For tests."""
     global abandoned
     variables: tuple[ContextVar[Any], ...] = (
-        open_answer,
+        blocks.open_answer,
         last_answer,
         named_application,
         named_prompt,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Callable
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import Any, TypeVar, cast
 
-from datahub_llmops.hooks import runtime
+from datahub_llmops.hooks import blocks, runtime
 from datahub_llmops.hooks.guard import guarded
 from datahub_llmops.hooks.names import clean_name
 from datahub_llmops.hooks.parts import SKIPPED, Answer, Skipped
@@ -52,39 +53,40 @@ class answer:
     """Makes everything inside one answer, across frameworks and across threads that copy their context.
 
     ``with lineage.answer() as a`` gives the answer, and ``a.id`` names it. As a decorator it takes functions,
-    coroutine functions and generators of both kinds. Inside another answer it gives that answer.
+    coroutine functions and generators of both kinds. Inside another answer it gives that answer. In a generator, what
+    the consumer does between two steps is outside.
     """
 
     __slots__ = ("_stack",)
 
     def __init__(self) -> None:
-        self._stack: list[tuple[Any, Answer | Skipped, bool]] = []
+        self._stack: list[tuple[Answer | Skipped, Callable[[], object]] | None] = []
 
     def __enter__(self) -> Answer:
-        outer = runtime.open_answer.get()
-        if outer is not None and not (isinstance(outer, Answer) and outer.ended is not None):
-            self._stack.append((outer, outer, False))
-            return outer if isinstance(outer, Answer) else _unrecorded()
-        current = _begin()
-        if current is None:
-            current = SKIPPED
-        self._stack.append((outer, current, True))
-        runtime.open_answer.set(current)
-        if isinstance(current, Answer):
-            runtime.last_answer.set(current)
-            return current
-        return _unrecorded()
+        return self._enter(sys._getframe(1))
+
+    def _enter(self, caller: FrameType) -> Answer:
+        current = _find()
+        if current is not None:
+            self._stack.append(None)
+        else:
+            current = _begin() or SKIPPED
+            self._stack.append((current, _open(current, caller)))
+            if isinstance(current, Answer):
+                runtime.last_answer.set(current)
+        return current if isinstance(current, Answer) else _unrecorded()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        outer, current, opened = self._stack.pop()
-        if opened:
-            runtime.open_answer.set(outer)
+        opened = self._stack.pop()
+        if opened is not None:
+            current, close = opened
+            close()
             _end(current, error)
 
     async def __aenter__(self) -> Answer:
-        return self.__enter__()
+        return self._enter(sys._getframe(1))
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -114,6 +116,22 @@ class answer:
                 return function(*args, **kwargs)
 
         return cast("F", now)
+
+
+@guarded("answer.find")
+def _find() -> Answer | Skipped | None:
+    """Return the answer that is being made around the caller, by a block or by a framework."""
+    found = runtime.find_running()
+    return found[0] if found is not None else blocks.find_open()
+
+
+def _open(current: Answer | Skipped, caller: FrameType) -> Callable[[], object]:
+    """Put an answer in force for the code of ``caller``, and return what takes it out of force."""
+    if blocks.is_generator(caller):
+        return functools.partial(blocks.leave_generator, blocks.enter_generator(caller, current))
+    outer = blocks.open_answer.get()
+    blocks.open_answer.set(current)
+    return functools.partial(blocks.open_answer.set, outer)
 
 
 def _generator(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -147,12 +165,12 @@ def _generator(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def _step(current: Answer | Skipped, call: Callable[..., Any], *args: Any) -> Any:
     """Take one step with the answer in force. Between steps the context is the consumer's."""
-    outer = runtime.open_answer.get()
-    runtime.open_answer.set(current)
+    outer = blocks.open_answer.get()
+    blocks.open_answer.set(current)
     try:
         return call(*args)
     finally:
-        runtime.open_answer.set(outer)
+        blocks.open_answer.set(outer)
 
 
 def _async_generator(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -163,14 +181,14 @@ def _async_generator(function: Callable[..., Any]) -> Callable[..., Any]:
         error: BaseException | None = None
         try:
             while True:
-                outer = runtime.open_answer.get()
-                runtime.open_answer.set(current)
+                outer = blocks.open_answer.get()
+                blocks.open_answer.set(current)
                 try:
                     value = await inner.__anext__()
                 except StopAsyncIteration:
                     return
                 finally:
-                    runtime.open_answer.set(outer)
+                    blocks.open_answer.set(outer)
                 yield value
         except BaseException as raised:
             error = raised
@@ -207,5 +225,5 @@ def _unrecorded() -> Answer:
 
 def current_answer() -> Answer | None:
     """Return the answer that is open in this context, else the last one made in it."""
-    current = runtime.open_answer.get()
+    current = _find()
     return current if isinstance(current, Answer) else runtime.last_answer.get()

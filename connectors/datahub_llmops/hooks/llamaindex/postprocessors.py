@@ -9,7 +9,7 @@ import functools
 import inspect
 from typing import Any
 
-from datahub_llmops.hooks import chunk_sources, patching, runtime, store_identity
+from datahub_llmops.hooks import blocks, chunk_sources, patching, runtime, store_identity
 from datahub_llmops.hooks.guard import guarded
 from datahub_llmops.hooks.llamaindex import retrievals
 from datahub_llmops.hooks.llamaindex.spans import current_span
@@ -58,7 +58,7 @@ def _find_retrieval(args: Any, kwargs: Any) -> Retrieval | None:
     """Return the retrieval of this answer that found exactly the given nodes."""
     nodes = args[0] if args else kwargs.get("nodes")
     span = current_span()
-    answer = span.answer if span is not None else runtime.open_answer.get()
+    answer = span.answer if span is not None else blocks.find_open()
     if not runtime.enabled or not isinstance(answer, Answer) or not isinstance(nodes, list):
         return None
     given = [one.node.node_id for one in nodes]

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from datahub_llmops.hooks import runtime
 from datahub_llmops.hooks.guard import guarded
-from datahub_llmops.hooks.llamaindex import retrievals
+from datahub_llmops.hooks.llamaindex import retrievals, texts
 from datahub_llmops.hooks.parts import (
     SKIPPED,
     Answer,
@@ -23,7 +23,6 @@ from datahub_llmops.hooks.parts import (
     ToolCall,
     add_part,
     get_fast,
-    text_of,
 )
 
 
@@ -127,7 +126,7 @@ def root_entered(id_: str, bound: Any, instance: Any) -> None:
         if answer.root is None:
             answer.root = name
         if answer.query is None:
-            answer.query = _query(bound)
+            answer.query = texts.read_question(bound.arguments)
     if instance is not None and id_.endswith(PARTS, 0, NAME):
         part_entered(id_, instance, span)
 
@@ -185,14 +184,6 @@ _NOT_AN_ANSWER: Final = frozenset(
 )
 
 
-def _query(bound: Any) -> str | None:
-    for value in bound.arguments.values():
-        text = text_of(value)
-        if text is not None and not hasattr(value, "retrieve"):
-            return text
-    return None
-
-
 @guarded("llamaindex.span_exit")
 def exited(span: Span, result: Any) -> None:
     """End the part of a span, and the answer if the span is its root."""
@@ -205,7 +196,7 @@ def exited(span: Span, result: Any) -> None:
             retrievals.take_nodes(done, result)
         runtime.end_part(done)
     if span.root:
-        text = text_of(result)
+        text = texts.read_answer(result)
         if text is not None:
             answer.text = text
         _end_root(answer)
