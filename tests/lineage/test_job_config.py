@@ -76,29 +76,12 @@ def test_model_is_split_at_the_first_slash(model: str | None, wanted: Any) -> No
     assert job(embedding_model=model).model == wanted
 
 
-class TestSqlFile:
-    def test_is_relative_to_the_working_directory(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        (tmp_path / "embed.sql").write_text("select 'ü' as a", encoding="utf-8")
-        monkeypatch.chdir(tmp_path)
-        assert (
-            job(upstream={"platform": "sqlite", "sql_file": "embed.sql"}).upstream[0].text
-            == "select 'ü' as a"
-        )
-
-    def test_missing(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.chdir(tmp_path)
-        fails("'embed.sql' cannot be read from", upstream={"platform": "sqlite", "sql_file": "embed.sql"})
-
-    def test_a_folder_or_no_text(self, tmp_path: Path) -> None:
-        fails("cannot be read", upstream={"platform": "sqlite", "sql_file": str(tmp_path)})
-        (tmp_path / "x.sql").write_bytes(b"\xff\xfe\x00")
-        fails("not UTF-8", upstream={"platform": "sqlite", "sql_file": str(tmp_path / "x.sql")})
-
-    def test_too_large(self, tmp_path: Path) -> None:
-        (tmp_path / "x.sql").write_text("-" * 5_000_000)
-        fails("too large", upstream={"platform": "sqlite", "sql_file": str(tmp_path / "x.sql")})
+def test_sql_may_be_in_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "embed.sql").write_text("select 'ü' as a", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    upstream = job(upstream={"platform": "sqlite", "sql_file": "embed.sql"}).upstream[0]
+    assert (upstream.text, upstream.text_origin) == ("select 'ü' as a", "embed.sql")
+    fails("'missing.sql' cannot be read from", upstream={"platform": "sqlite", "sql_file": "missing.sql"})
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from difflib import get_close_matches
-from pathlib import Path
 from typing import Any, Final
 
 import sqlglot
@@ -15,10 +14,8 @@ from datahub.utilities.urns.error import InvalidUrnError
 from pydantic import Field, PrivateAttr, field_validator, model_validator
 
 from datahub_llmops.lineage.warning import UNRESOLVED, Kind
+from datahub_llmops.lineage.sql_file import MAX_SQL_LENGTH, read_sql_file, without_marks
 from datahub_llmops.urns import UNKNOWN_PLATFORM
-
-MAX_SQL_LENGTH: Final = 1_000_000
-"""Longest statement or script, in characters. Longer SQL is generated, and its analysis would take too long."""
 
 _DEFAULT_SCHEMAS: Final = {"sqlite": "main"}
 
@@ -80,7 +77,7 @@ class UpstreamConfig(ConfigModel):
         if self.tables is not None:
             self._check_tables(self.tables)
             return self
-        self._text = self.sql if self.sql is not None else _read_sql(self.sql_file or "")
+        self._text = without_marks(self.sql if self.sql is not None else read_sql_file(self.sql_file or ""))
         if len(self._text) > MAX_SQL_LENGTH:
             raise ValueError(
                 f"upstream: the SQL has more than {MAX_SQL_LENGTH} characters; name its tables instead"
@@ -98,6 +95,11 @@ class UpstreamConfig(ConfigModel):
     def text(self) -> str | None:
         """The SQL as given or as read from ``sql_file``, or ``None`` if the options name tables."""
         return self._text
+
+    @property
+    def text_origin(self) -> str:
+        """What messages call the place of the SQL: its file, or the option that holds it."""
+        return self.sql_file if self.sql_file is not None else "`sql`"
 
     @property
     def schema_default(self) -> str | None:
@@ -266,22 +268,6 @@ class EmbeddingJobConfig(ConfigModel):
             return None
         provider, slash, name = self.embedding_model.partition("/")
         return (provider, name) if slash else (None, self.embedding_model)
-
-
-def _read_sql(name: str) -> str:
-    path = Path(name).expanduser()
-    try:
-        if path.stat().st_size > 4 * MAX_SQL_LENGTH:
-            raise ValueError(
-                f"upstream.sql_file {name!r} is too large to be a query; name its tables instead"
-            )
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ValueError(
-            f"upstream.sql_file {name!r} cannot be read from {Path.cwd()}: {error.strerror or error}"
-        ) from error
-    except UnicodeDecodeError as error:
-        raise ValueError(f"upstream.sql_file {name!r} is not UTF-8 text") from error
 
 
 def _check_urn(text: str, types: tuple[str, ...], option: str, wanted: str) -> None:

@@ -51,10 +51,6 @@ def readings(tree: exp.Expression) -> tuple[Reading | Definition, ...]:
     for kind, read in _READERS.items():
         if isinstance(tree, kind):
             return read(tree)
-    if isinstance(tree, exp.Use) or (isinstance(tree, exp.Set) and _sets_schema(tree)):
-        raise StatementError(
-            "The statement changes how names are resolved. Set `default_db` and `default_schema` instead."
-        )
     if isinstance(tree, _NO_DATA):
         return ()
     raise StatementError(
@@ -79,11 +75,6 @@ _NO_DATA: Final = (
 )
 
 
-def _sets_schema(tree: exp.Set) -> bool:
-    names = {column.name.lower() for column in tree.find_all(exp.Column)}
-    return bool(names & {"search_path", "schema", "current_schema"})
-
-
 def _read_query(tree: exp.Query) -> tuple[Reading, ...]:
     into = tree.args.get("into")
     if into is None:
@@ -96,6 +87,10 @@ def _read_insert(tree: exp.Insert) -> tuple[Reading, ...]:
     query = tree.expression
     if isinstance(query, exp.Table):  # INSERT INTO x TABLE y
         query = exp.select("*").from_(query)
+    if query is None and not tree.args.get("default"):
+        raise StatementError(
+            "The INSERT has no query in it. Give the rows that it inserts, or name their tables."
+        )
     if not isinstance(query, exp.Query) or isinstance(query, exp.Values):
         return ()
     outer = tree.args.get("with_")

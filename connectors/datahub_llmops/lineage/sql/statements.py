@@ -1,4 +1,7 @@
-"""Splits SQL into statements, and parses each into its syntax tree."""
+"""Splits SQL into statements, and parses each into its syntax tree.
+
+Every edit of the text keeps its length, so that positions in messages are those of the text that the user wrote.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +16,15 @@ from typing import Final
 import sqlglot
 from datahub.sql_parsing.sqlglot_utils import parse_statement
 from sqlglot import Token, TokenType, exp
+from sqlglot.dialects.snowflake import Snowflake
+from sqlglot.dialects.tsql import TSQL
 from sqlglot.errors import SqlglotError
 from typing_extensions import override
 
 from datahub_llmops.errors import StatementError
+from datahub_llmops.lineage.sql.client import without_client_lines
+from datahub_llmops.lineage.sql.parameters import fill_parameters, is_template
+from datahub_llmops.lineage.sql.tsql import statement_starts
 
 MAX_TOKENS: Final = 200_000
 """Maximum number of tokens in one statement.
@@ -34,42 +42,74 @@ _REPLACE: Final = re.compile(r"REPLACE(\s+INTO\s)", re.IGNORECASE)
 _LITERALS: Final = frozenset(
     kind for kind in TokenType if kind.name.endswith("STRING") or kind in (TokenType.NUMBER, TokenType.DOLLAR)
 )
+_OFFSET: Final = re.compile(r"from \d+:(\d+)")
 
 PARSE_ERRORS: Final = (SqlglotError, ValueError, TypeError, AttributeError, LookupError, RecursionError)
 """Exceptions that sqlglot raises on SQL that it does not understand. They have no common base class of its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Script:
+    """SQL as the user wrote it. ``origin`` is what messages call its place."""
+
+    text: str
+    origin: str
+
+    def position(self, offset: int) -> str:
+        """Say where ``offset`` is."""
+        line, column = self.text.count("\n", 0, offset) + 1, offset - self.text.rfind("\n", 0, offset)
+        return f"line {line}, column {column} of {self.origin}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Statement:
     """One statement of a script. ``label`` names it in warnings, and contains no literal of it."""
 
-    position: int
+    script: Script
     text: str
     label: str
     tokens: tuple[Token, ...]
 
 
-def split(sql: str, dialect: sqlglot.Dialect) -> tuple[Statement, ...]:
-    """Split a script into statements at its semicolons.
+def split(script: Script, dialect: sqlglot.Dialect, first: int = 1) -> tuple[Statement, ...]:
+    """Split a script into statements at its semicolons, or in T-SQL also where a new statement begins.
+
+    ``first`` is the number of the first statement.
 
     Raises:
         StatementError: the text cannot be split into tokens.
     """
-    try:
-        tokens = dialect.tokenize(sql)
-    except PARSE_ERRORS as error:
-        raise StatementError(
-            "The SQL cannot be read, because a string, comment or quoted name does not end."
-        ) from error
+    text = without_client_lines(script.text, dialect)
+    tokens = _tokenize(text, script, dialect)
+    starts: frozenset[int] = frozenset()
+    if isinstance(dialect, TSQL) and not is_template(tokens):
+        starts = statement_starts(text, tokens)
     statements: list[Statement] = []
     pending: list[Token] = []
     for token in (*tokens, None):
+        if pending and (token is None or token.token_type is TokenType.SEMICOLON or token.start in starts):
+            statements.append(build_statement(script, text, first + len(statements), pending))
+            pending = []
         if token is not None and token.token_type is not TokenType.SEMICOLON:
             pending.append(token)
-        elif pending:
-            statements.append(_build_statement(len(statements) + 1, sql, pending))
-            pending = []
     return tuple(statements)
+
+
+def build_statement(script: Script, text: str, number: int, tokens: Sequence[Token]) -> Statement:
+    """Make a statement of the tokens. ``text`` is the script's text, or an edited one of the same length."""
+    words: list[str] = []
+    for token in tokens[:_LABEL_WORDS]:
+        if token.token_type in _LITERALS:
+            break
+        words.append(token.text)
+    line = tokens[0].line
+    place = "" if line == 1 and script.origin.startswith("`") else f" at line {line} of {script.origin}"
+    return Statement(
+        script=script,
+        text=text[tokens[0].start : tokens[-1].end + 1],
+        label=f"statement {number} ({' '.join(words)} ...){place}",
+        tokens=tuple(tokens),
+    )
 
 
 def parse(statement: Statement, dialect: sqlglot.Dialect) -> exp.Expression:
@@ -79,20 +119,24 @@ def parse(statement: Statement, dialect: sqlglot.Dialect) -> exp.Expression:
         StatementError: the statement is a template, is too large, or does not parse.
     """
     tokens = statement.tokens
-    if _is_template(tokens):
+    if is_template(tokens):
         raise StatementError(
-            "The statement is a template (Jinja or braces). Give the SQL as it runs, or name its tables instead."
+            "The statement is a template (Jinja, braces, or variables of a client program). Give the SQL as it runs,"
+            " for example the file that dbt compiles, or name its tables instead."
         )
     if len(tokens) > MAX_TOKENS:
         raise StatementError("The statement is too large to be analysed. Name its tables instead.")
-    text = _CURSOR.sub("", statement.text, count=1) if _CURSOR.match(statement.text) else statement.text
-    text = _REPLACE.sub(r"INSERT\1", text, count=1) if _REPLACE.match(text) else text
+    text = fill_parameters(statement.text, tokens, dollars=isinstance(dialect, Snowflake))
+    cursor = _CURSOR.match(text)
+    text = f"{' ' * cursor.end()}{text[cursor.end() :]}" if cursor else text
+    text = _REPLACE.sub(r"INSERT \1", text, count=1) if _REPLACE.match(text) else text
     try:
         with quiet():
             return parse_statement(text, dialect)
     except PARSE_ERRORS as error:
         raise StatementError(
-            f"The statement does not parse{_error_position(error)}. Check it, and `override_dialect`."
+            f"The statement does not parse{_error_position(error, statement)}. Check the syntax there, and that"
+            " `platform` or `override_dialect` names the dialect."
         ) from error
 
 
@@ -122,37 +166,23 @@ class _Silence(logging.Filter):
         return record.thread != self._thread
 
 
-def _build_statement(position: int, sql: str, tokens: list[Token]) -> Statement:
-    words: list[str] = []
-    for token in tokens[:_LABEL_WORDS]:
-        if token.token_type in _LITERALS:
-            break
-        words.append(token.text)
-    text = sql[tokens[0].start : tokens[-1].end + 1]
-    return Statement(
-        position=position,
-        text=text,
-        label=f"statement {position} ({' '.join(words)} ...)",
-        tokens=tuple(tokens),
-    )
+def _tokenize(text: str, script: Script, dialect: sqlglot.Dialect) -> list[Token]:
+    try:
+        return dialect.tokenize(text)
+    except PARSE_ERRORS as error:
+        found = _OFFSET.search(str(error.__context__))
+        place = f" that begins at {script.position(int(found[1]))}" if found else ""
+        raise StatementError(
+            f"The SQL cannot be read, because a string, comment or quoted name{place} does not end."
+        ) from error
 
 
-def _is_template(tokens: Sequence[Token]) -> bool:
-    if any(token.token_type in (TokenType.BLOCK_START, TokenType.BLOCK_END) for token in tokens):
-        return True
-    kinds = [token.token_type for token in tokens]
-    for i, kind in enumerate(kinds):
-        if kind is not TokenType.L_BRACE:
-            continue
-        if kinds[i + 1 : i + 2] == [TokenType.L_BRACE] and tokens[i + 1].start == tokens[i].start + 1:
-            return True
-        if kinds[i + 2 : i + 3] == [TokenType.R_BRACE] and tokens[i + 1].text.isidentifier():
-            return True
-    return False
-
-
-def _error_position(error: BaseException) -> str:
+def _error_position(error: BaseException, statement: Statement) -> str:
+    """Say where in the script sqlglot stopped."""
     details = getattr(error, "errors", None)
-    if details and details[0].get("line"):
-        return f" at line {details[0]['line']}, column {details[0].get('col')}"
-    return ""
+    if not details or not details[0].get("line"):
+        return ""
+    lines = statement.text.split("\n")[: details[0]["line"] - 1]
+    offset = statement.tokens[0].start + sum(len(line) + 1 for line in lines)
+    column = max(details[0].get("col", 1) - len(details[0].get("highlight") or " "), 0)
+    return f" at {statement.script.position(offset + column)}"

@@ -18,6 +18,8 @@ from datahub_llmops import urns
 from datahub_llmops.lineage.job_config import UpstreamConfig
 from datahub_llmops.lineage.provenance import Rules
 from datahub_llmops.lineage.schema_lookup import NoCatalog, SchemaLookup
+from datahub_llmops.lineage.sql.names import Part, full_names
+from datahub_llmops.lineage.sql.namespace import Namespace
 from datahub_llmops.lineage.sql.values import WRITTEN, Column, Row, written
 from datahub_llmops.lineage.warning import WarningLog
 
@@ -62,20 +64,28 @@ class Tables:
         self._config = config
         self._lookup = lookup
         self._rules = rules
+        self._namespace = Namespace(db=config.default_db, schema=config.schema_default)
         self._fold = folder(config.dialect)
         self._sources: dict[tuple[str, str], Source] = {}
         self._schemas: dict[str, Mapping[str, Mapping[str, str] | None]] = {}
         self.unknown: list[str] = []
         self.warnings = WarningLog()
 
+    def choose(self, chosen: Namespace) -> None:
+        """Resolve the names of later statements in ``chosen``."""
+        self._namespace = Namespace(
+            db=chosen.db or self._namespace.db, schema=chosen.schema or self._namespace.schema
+        )
+
     def key(self, table: exp.Table) -> str:
         """Return the table's full name, folded. Two spellings of one name have the same key."""
-        return ".".join(self._fold(name) for name, _ in self._parts(table))
+        names = self._names(table)
+        return ".".join(self._fold(name) for name, _ in names[0]) if names else ""
 
     def resolve(self, table: exp.Table, label: str) -> Source:
         """Find the dataset of a table in the statement ``label``. Without one, warn and return an empty source."""
-        parts = self._parts(table)
-        if not parts:
+        names = self._names(table)
+        if not names:
             self.warnings.add(
                 "unknown_table",
                 "Table not understood",
@@ -85,7 +95,7 @@ class Tables:
             return Source(unknown=True)
         if self._is_file(table):
             return self.files((written(table.this),), label)
-        exact, default = self._spellings(parts)
+        exact, default = self._spelling(names)
         return self._dataset(exact, default, label)
 
     def by_name(self, text: str, label: str) -> Source:
@@ -100,13 +110,17 @@ class Tables:
             table = exp.to_table(text, dialect=self._config.dialect)
         except SqlglotError:
             table = exp.Table(this=exp.to_identifier(text, quoted=True))
-        parts = [(name, True) for name, _ in self._parts(table)]
-        exact, default = self._spellings(parts)
+        exact, default = self._spelling(
+            tuple(tuple((name, True) for name, _ in parts) for parts in self._names(table))
+        )
         return self._dataset(exact, default, label)
 
     def known_columns(self, table: exp.Table) -> tuple[str, ...] | None:
         """List the column names of a table in their order, without warnings. ``None`` means that they are unknown."""
-        exact, _ = self._spellings(self._parts(table))
+        names = self._names(table)
+        if not names:
+            return None
+        exact, _ = self._spelling(names)
         schemas = self._lookup.schemas(exact)
         columns = next(iter(schemas.values())) if len(schemas) == 1 else schemas.get(exact)
         return tuple(path for path in columns if "." not in path) if columns else None
@@ -158,25 +172,31 @@ class Tables:
         bare = len(table.parts) == 1 and text.lower().split(".gz")[0].endswith(_FILE_ENDINGS)
         return "://" in text or (bare and bool(name.args.get("quoted")) and "." in text)
 
-    def _parts(self, table: exp.Table) -> list[tuple[str, bool]]:
-        """The parts of a table's full name as written, each with whether it was quoted. Empty if it is not a table."""
+    def _names(self, table: exp.Table) -> tuple[tuple[Part, ...], ...]:
+        """The full names that a table may have, as written, the most likely one first. Empty if it is not a table."""
         this = table.this
         if isinstance(this, exp.DynamicIdentifier):
             literal = this.this
             if not (isinstance(literal, exp.Literal) and literal.is_string):
-                return []
+                return ()
             try:
                 table = exp.to_table(literal.this, dialect=self._config.dialect)
             except SqlglotError:
-                return []
-        if not table.parts or not all(isinstance(part, exp.Identifier) and part.name for part in table.parts):
-            return []
-        parts = [(written(part), bool(part.args.get("quoted"))) for part in table.parts]
-        defaults = (self._config.default_db, self._config.schema_default)
-        missing = defaults[: max(0, 3 - len(parts))]
-        return [*((name, False) for name in missing if name), *parts]
+                return ()
+        if not all(isinstance(part, exp.Identifier) for part in table.parts) or not table.name:
+            return ()
+        parts = tuple((written(part), bool(part.args.get("quoted"))) for part in table.parts)
+        if table.args.get("catalog") and not table.args.get("db"):  # shop..docs
+            parts = (parts[0], ("", False), *parts[1:])
+        return full_names(parts, self._config.platform, self._namespace)
 
-    def _spellings(self, parts: list[tuple[str, bool]]) -> tuple[str, str]:
+    def _spelling(self, names: tuple[tuple[Part, ...], ...]) -> tuple[str, str]:
+        """The spellings of the first name that the catalog knows, or else of the first name."""
+        spellings = [self._spellings(parts) for parts in names]
+        known = (spelling for spelling in spellings if len(names) > 1 and self._lookup.schemas(spelling[0]))
+        return next(known, spellings[0])
+
+    def _spellings(self, parts: tuple[Part, ...]) -> tuple[str, str]:
         """The URN of a table as its dialect spells it, and as DataHub's own sources spell it without a catalog."""
         exact = [name if quoted else self._fold(name) for name, quoted in parts]
         if self._config.convert_urns_to_lowercase:

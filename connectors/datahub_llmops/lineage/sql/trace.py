@@ -16,10 +16,12 @@ from datahub_llmops.lineage.job_config import UpstreamConfig
 from datahub_llmops.lineage.provenance import Rules
 from datahub_llmops.lineage.schema_lookup import SchemaLookup
 from datahub_llmops.lineage.sql.columns import Output, QueryLineage, QueryTracer, joined_row
+from datahub_llmops.lineage.sql.namespace import chosen_namespace
 from datahub_llmops.lineage.sql.readings import Definition, Reading, readings
-from datahub_llmops.lineage.sql.statements import Statement, parse, split
+from datahub_llmops.lineage.sql.statements import Script, Statement, parse, split
 from datahub_llmops.lineage.sql.tables import Source, Tables, folder
 from datahub_llmops.lineage.sql.values import NOTHING, Column, Name, row_of
+from datahub_llmops.lineage.sql.without_data import is_without_data
 from datahub_llmops.lineage.warning import Kind, LineageWarning, WarningLog
 
 
@@ -73,8 +75,9 @@ class _Script:
         self._complete = True
 
     def run(self) -> None:
+        script = Script(text=self._config.text or "", origin=self._config.text_origin)
         try:
-            statements = split(self._config.text or "", self._config.dialect)
+            statements = split(script, self._config.dialect)
         except StatementError as error:
             self._leave_out("unparsed_sql", "SQL not understood", str(error), "the SQL")
             return
@@ -113,6 +116,13 @@ class _Script:
         )
 
     def _trace_statement(self, statement: Statement) -> None:
+        chosen = chosen_namespace(statement.tokens, self._config.platform)
+        if chosen is not None:
+            self._tables.choose(chosen)
+        elif not is_without_data(statement.tokens):
+            self._trace_data(statement)
+
+    def _trace_data(self, statement: Statement) -> None:
         for reading in readings(parse(statement, self._config.dialect)):
             if isinstance(reading, Definition):
                 names = (Name(key=self._fold(name), written=name) for name in reading.names)
