@@ -13,8 +13,8 @@ from datahub.sql_parsing.sqlglot_utils import get_dialect
 from datahub.utilities.urns.error import InvalidUrnError
 from pydantic import Field, PrivateAttr, field_validator, model_validator
 
-from datahub_llmops.lineage.warning import UNRESOLVED, Kind
 from datahub_llmops.lineage.sql_file import MAX_SQL_LENGTH, read_sql_file, without_marks
+from datahub_llmops.lineage.warning import UNRESOLVED, Kind
 from datahub_llmops.urns import UNKNOWN_PLATFORM
 
 _DEFAULT_SCHEMAS: Final = {"sqlite": "main"}

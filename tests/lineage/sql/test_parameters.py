@@ -37,6 +37,8 @@ QUERIES = (
 @pytest.mark.parametrize("platform", PLATFORMS)
 @pytest.mark.parametrize("parameter", PARAMETERS)
 def test_a_parameter_is_a_value(platform: str, parameter: str) -> None:
+    if (platform, parameter) == ("snowflake", "$1"):  # the first column
+        return
     names = ("shop.docs", "docs")
     known = Known({urn(platform, name): ["id", "title", "body"] for name in names})
     for query in QUERIES:

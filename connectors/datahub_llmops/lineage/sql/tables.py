@@ -110,9 +110,8 @@ class Tables:
             table = exp.to_table(text, dialect=self._config.dialect)
         except SqlglotError:
             table = exp.Table(this=exp.to_identifier(text, quoted=True))
-        exact, default = self._spelling(
-            tuple(tuple((name, True) for name, _ in parts) for parts in self._names(table))
-        )
+        names = self._names(table) or (((text, True),),)
+        exact, default = self._spelling(tuple(tuple((name, True) for name, _ in parts) for parts in names))
         return self._dataset(exact, default, label)
 
     def known_columns(self, table: exp.Table) -> tuple[str, ...] | None:
@@ -127,8 +126,8 @@ class Tables:
 
     def fetch(self, table: exp.Table) -> None:
         """Ask the catalog for a table, so that ``resolve`` takes no time."""
-        if parts := self._parts(table):
-            self._ask(self._spellings(parts)[0])
+        if names := self._names(table):
+            self._ask(self._spelling(names)[0])
 
     def files(self, addresses: tuple[str, ...], label: str) -> Source:
         """Find the datasets of files that SQL reads directly."""
@@ -193,7 +192,7 @@ class Tables:
     def _spelling(self, names: tuple[tuple[Part, ...], ...]) -> tuple[str, str]:
         """The spellings of the first name that the catalog knows, or else of the first name."""
         spellings = [self._spellings(parts) for parts in names]
-        known = (spelling for spelling in spellings if len(names) > 1 and self._lookup.schemas(spelling[0]))
+        known = (spelling for spelling in spellings if len(names) > 1 and self._ask(spelling[0]))
         return next(known, spellings[0])
 
     def _spellings(self, parts: tuple[Part, ...]) -> tuple[str, str]:
