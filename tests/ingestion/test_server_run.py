@@ -67,11 +67,24 @@ class StandIn:
                     if urn in self.held and urn.startswith(f"urn:li:{match[1]}:")
                 ]
             )
+        if call.path == "/api/graphql" and "searchAcrossLineage" in call.json["query"]:
+            return answer_json({"data": {"searchAcrossLineage": self._instances(call.json["variables"])}})
         if call.path == "/api/graphql":
             return answer_json(
                 {"data": {"scrollAcrossEntities": {"nextScrollId": None, "searchResults": []}}}
             )
         return answer_json({"message": "not found", "status": 404}, 404)
+
+    def _instances(self, variables: dict[str, Any]) -> dict[str, Any]:
+        """What stands before an asset, as far as process instances say so."""
+        asked = variables["input"]["urn"]
+        hits = [
+            {"degree": 1, "entity": {"urn": urn, "type": "DATA_PROCESS_INSTANCE"}, "paths": []}
+            for urn, aspects in self.held.items()
+            for edge in aspects.get("dataProcessInstanceOutput", {}).get("outputEdges") or []
+            if edge["destinationUrn"] == asked
+        ]
+        return {"start": 0, "count": 100, "total": len(hits), "searchResults": hits}
 
     def _take(self, proposal: dict[str, Any]) -> None:
         urn, name, text = proposal["entityUrn"], proposal["aspectName"], proposal["aspect"]["value"]

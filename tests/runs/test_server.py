@@ -62,6 +62,22 @@ def test_a_server_without_it_gets_all_the_rest(world: World) -> None:
     assert stand_in.held[LOG]["datasetUsageStatistics"]["totalSqlQueries"] == 1
 
 
+def test_edges_that_an_earlier_release_wrote_on_instances_are_taken_back(world: World) -> None:
+    world.ask()
+    stand_in = StandIn(config=recorded("config")["body"])
+    run(world, stand_in)
+    [day] = [urn for urn in stand_in.held if urn.startswith("urn:li:dataProcessInstance:")]
+    stand_in.held[day]["dataProcessInstanceOutput"] = {
+        "outputs": [],
+        "outputEdges": [{"destinationUrn": LOG}],
+    }
+    run(world, stand_in)
+    assert stand_in.held[day]["dataProcessInstanceOutput"] == {"outputs": [], "outputEdges": []}
+    stand_in.written.clear()
+    run(world, stand_in)
+    assert (day, "dataProcessInstanceOutput") not in stand_in.written
+
+
 def test_one_that_is_refused_costs_the_run_that_one(world: World) -> None:
     world.ask()
     stand_in = StandIn(config=with_plugin(), refuses=frozenset({"llmUsage"}))

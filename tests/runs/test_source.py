@@ -10,7 +10,13 @@ import chromadb
 import pytest
 from click.testing import CliRunner
 from datahub.emitter.mcp import MetadataChangeProposalWrapper
-from datahub.metadata.schema_classes import DataPlatformInfoClass
+from datahub.metadata.schema_classes import (
+    AuditStampClass,
+    DataPlatformInfoClass,
+    DataProcessInstanceOutputClass,
+    DataProcessInstancePropertiesClass,
+    EdgeClass,
+)
 from langchain_core.documents import Document
 from langchain_core.indexing import InMemoryRecordManager
 from langchain_core.prompts import ChatPromptTemplate
@@ -363,20 +369,29 @@ def test_a_prompt_that_no_registry_has_is_a_prompt_in_the_catalog(world: World) 
     assert world.aspect(urn, "subTypes")["typeNames"] == ["Prompt"]
 
 
-def test_people_see_no_runs_in_lineage_and_programs_do(world: World) -> None:
+def test_a_run_that_has_edges_of_its_own_is_shown_to_programs_only(world: World) -> None:
+    """Such runs come from other sources; ours have none."""
     world.index()
     world.ask()
     world.runs()
+    run = "urn:li:dataProcessInstance:of-airflow"
+    stamp = AuditStampClass(time=0, actor="urn:li:corpuser:airflow")
+    edges = [EdgeClass(destinationUrn=LOG)]
+    world.emit(
+        MetadataChangeProposalWrapper(
+            entityUrn=run, aspect=DataProcessInstancePropertiesClass(name="nightly", created=stamp)
+        ),
+        MetadataChangeProposalWrapper(
+            entityUrn=run, aspect=DataProcessInstanceOutputClass(outputs=[], outputEdges=edges)
+        ),
+    )
     command = ["--catalog", str(world.catalog), "lineage", LOG, "--up", "--hops", "10"]
     shown = CliRunner().invoke(main.main, command).output
     assert "embed articles  Embedding Job" in shown
     assert "Run" not in shown
     nodes = json.loads(CliRunner().invoke(main.main, [*command, "--json"]).output)["nodes"]
-    runs = [node["urn"] for node in nodes if node["type"] == "dataProcessInstance"]
-    assert len(runs) == 2
-    own = (
-        CliRunner().invoke(main.main, ["--catalog", str(world.catalog), "lineage", runs[0], "--down"]).output
-    )
+    assert [node["urn"] for node in nodes if node["type"] == "dataProcessInstance"] == [run]
+    own = CliRunner().invoke(main.main, ["--catalog", str(world.catalog), "lineage", run, "--down"]).output
     assert "  Run" in own
     page = CliRunner().invoke(main.main, ["--catalog", str(world.catalog), "show", LOG]).output
     assert "1 LLM application, 1 run: support-bot" in page

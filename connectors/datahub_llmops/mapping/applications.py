@@ -22,7 +22,6 @@ from datahub.metadata.schema_classes import (
     DataProcessInstanceRunResultClass,
     DatasetPropertiesClass,
     DatasetUsageStatisticsClass,
-    EdgeClass,
     IncidentInfoClass,
     IncidentSourceClass,
     IncidentStatusClass,
@@ -163,23 +162,24 @@ def instance_proposals(
     outputs: Sequence[str],
     failed: bool,
 ) -> Iterator[Proposal]:
-    """Describe a process instance of ``job``: an embedding run, or a day of one version of an application."""
+    """Describe a process instance of ``job``: an embedding run, or a day of one version of an application.
+
+    What it read and wrote are properties. Edges of instances would take the places of assets in a lineage graph, and
+    the job has them.
+    """
     urn = urns.process_instance(key)
     begun, done = round(started * 1000), round(ended * 1000)
     stamp = AuditStampClass(time=begun, actor=urns.ACTOR)
     yield propose(
         urn,
         DataProcessInstancePropertiesClass(
-            name=name, created=stamp, customProperties=dict(properties), type="BATCH_SCHEDULED"
+            name=name,
+            created=stamp,
+            customProperties={**properties, **_listed("inputs", inputs), **_listed("outputs", outputs)},
+            type="BATCH_SCHEDULED",
         ),
     )
     yield propose(urn, DataProcessInstanceRelationshipsClass(upstreamInstances=[], parentTemplate=job))
-    if inputs:
-        edges = [EdgeClass(destinationUrn=one) for one in inputs]
-        yield propose(urn, DataProcessInstanceInputClass(inputs=[], inputEdges=edges))
-    if outputs:
-        edges = [EdgeClass(destinationUrn=one) for one in outputs]
-        yield propose(urn, DataProcessInstanceOutputClass(outputs=[], outputEdges=edges))
     yield propose(urn, DataProcessInstanceRunEventClass(timestampMillis=begun, status="STARTED"))
     result = DataProcessInstanceRunResultClass(
         type="FAILURE" if failed else "SUCCESS", nativeResultType="hooks"
@@ -193,6 +193,25 @@ def instance_proposals(
             durationMillis=done - begun,
         ),
     )
+
+
+_MAX_LISTED: Final = 20
+
+
+def _listed(name: str, datasets: Sequence[str]) -> dict[str, str]:
+    """Return a property with the URNs of ``datasets``, the first ones if there are many."""
+    if not datasets:
+        return {}
+    rest = len(datasets) - _MAX_LISTED
+    return {name: ", ".join([*datasets[:_MAX_LISTED], *([f"and {rest} more"] if rest > 0 else [])])}
+
+
+def without_instance_edges(instance: str, present: Sequence[str]) -> Iterator[Proposal]:
+    """Take back the edges of a process instance; ``present`` names the aspects that it has."""
+    if "dataProcessInstanceInput" in present:
+        yield propose(instance, DataProcessInstanceInputClass(inputs=[], inputEdges=[]))
+    if "dataProcessInstanceOutput" in present:
+        yield propose(instance, DataProcessInstanceOutputClass(outputs=[], outputEdges=[]))
 
 
 def embedding_job_proposals(

@@ -12,6 +12,7 @@ from datahub_llmops.catalog.protocol import Catalog
 from datahub_llmops.ingestion.emitter import Emission, RunEmitter, emit
 from datahub_llmops.mapping import application_aspects, observed_edges
 from datahub_llmops.mapping import applications as mapping
+from datahub_llmops.runs import instances
 from datahub_llmops.runs.config import RunsConfig
 from datahub_llmops.runs.daily_totals import Application, Rollup, prompts_drawn
 from datahub_llmops.runs.passed_over import PassedOver
@@ -97,7 +98,7 @@ class Applications:
         shown = observed_edges.day(day)
         yield from emit(
             mapping.instance_proposals(
-                {"application": job, "version": version, "day": shown, "host": host},
+                instances.day_key(job, version, shown, host),
                 f"{application.name} {version} {shown}".replace("  ", " "),
                 job,
                 started=total.first,

@@ -15,6 +15,7 @@ from datahub_llmops.lineage import provenance
 from datahub_llmops.lineage.addresses import dataset_urn
 from datahub_llmops.mapping import application_aspects, observed_edges
 from datahub_llmops.mapping import applications as mapping
+from datahub_llmops.runs import instances
 from datahub_llmops.runs.config import RunsConfig, RunsReport
 from datahub_llmops.runs.passed_over import PassedOver
 
@@ -80,7 +81,7 @@ class EmbeddingRuns:
             self._report.embedding_runs += 1
             yield from emit(
                 mapping.instance_proposals(
-                    {"run": one.run, "index": index},
+                    instances.run_key(one.run, index),
                     f"{one.job or one.application} {observed_edges.day(one.started)}",
                     job,
                     started=one.started,

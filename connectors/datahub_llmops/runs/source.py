@@ -25,7 +25,7 @@ from datahub_llmops.answer_store.recorded import Identities, RecordedAnswer, Rec
 from datahub_llmops.answers.resolver import Ambiguous, Resolver
 from datahub_llmops.catalog.protocol import Catalog
 from datahub_llmops.errors import CatalogError, RecordError, StoreError
-from datahub_llmops.ingestion.emitter import Emission, RunEmitter
+from datahub_llmops.ingestion.emitter import Emission, RunEmitter, emit
 from datahub_llmops.ingestion.recipe_catalog import recipe_catalog
 from datahub_llmops.ingestion.run_target import RunTarget
 from datahub_llmops.ingestion.source import PatchingSource
@@ -34,8 +34,9 @@ from datahub_llmops.runs.applications import Applications
 from datahub_llmops.runs.config import RunsConfig, RunsReport
 from datahub_llmops.runs.daily_totals import DAY, Built, Rollup, built_with, mismatch, roll_up
 from datahub_llmops.runs.embedding_runs import EmbeddingRuns
+from datahub_llmops.runs.instances import is_day_of, is_run_into, take_edges_back
 from datahub_llmops.runs.passed_over import PassedOver
-from datahub_llmops.runs.watermark import Watermark, store_key
+from datahub_llmops.runs.watermark import FORMAT, Watermark, store_key
 
 
 @platform_name("LLM application runs", id="langchain")
@@ -84,6 +85,8 @@ class RunsSource(PatchingSource, StatefulIngestionSourceBase):
         answers_from, writes_from = state.answers.get(name, 0), state.writes.get(name, 0)
         if answers_from > answers_upto or writes_from > writes_upto:
             answers_from = writes_from = 0  # Another store has its file's number now.
+        if state.format < FORMAT:
+            answers_from = writes_from = 0  # What an earlier release sent is sent again in its present form.
         self.report.store_counters = store.counters()
         known = Identities(store)
         resolver = Resolver(
@@ -107,6 +110,9 @@ class RunsSource(PatchingSource, StatefulIngestionSourceBase):
         runs = list(self._writes(store, known, writes_from, self._passed_over.record))
         embedding = EmbeddingRuns(self.config, self.report, emitter, self._passed_over, now)
         yield from embedding.emissions(runs, resolver)
+        if catalog is not None and state.format < FORMAT:
+            indexes = {index for one in runs if (index := resolver.index(one.index)) is not None}
+            yield from self._instances_without_edges(catalog, found, indexes)
         for model in emitter.used_models:
             yield from self._passed_over.guard("a model", emitter.emit_model(model))
         yield from applications.model_usage(found)
@@ -118,6 +124,16 @@ class RunsSource(PatchingSource, StatefulIngestionSourceBase):
                 "an incident", self._incidents(found, built_with(writes, resolver), emitter)
             )
         self._watermark.reached(state.after(name, answers_upto, writes_upto))
+
+    def _instances_without_edges(
+        self, catalog: Catalog, found: Rollup, indexes: set[str]
+    ) -> Iterator[Emission]:
+        for name, application in found.applications.items():
+            days = take_edges_back(catalog, application.log, is_day_of(application.job))
+            yield from self._passed_over.guard(f"days of {name}", emit(days, primary=False))
+        for index in sorted(indexes):
+            runs = take_edges_back(catalog, index, is_run_into(index))
+            yield from self._passed_over.guard(f"runs into {index}", emit(runs, primary=False))
 
     def _report_totals(self, found: Rollup) -> None:
         self.report.answers_read, self.report.applications = found.answers, len(found.applications)

@@ -21,17 +21,27 @@ from datahub_llmops.runs.config import RunsConfig
 MAX_STORES: Final = 1_000
 """Stores that one recipe remembers: pods come and go, each with one of its own."""
 
+FORMAT: Final = 1
+"""The form in which runs are sent. Raise it when what was sent before has to be sent again."""
+
 
 class RunsState(CheckpointStateBase):
     """The position in each store: the last sequence numbers of answers and of writes, by ``store_key``."""
 
+    format: int = 0
     answers: dict[str, int] = Field(default_factory=dict)
     writes: dict[str, int] = Field(default_factory=dict)
 
     def after(self, key: str, answers: int, writes: int) -> RunsState:
-        """Return the state with the new position of one store, without the oldest positions beyond the limit."""
+        """Return the state with the new position of one store, without the oldest positions beyond the limit.
+
+        Positions of an older format are forgotten: those stores are read from their beginning once.
+        """
+        known = self if self.format == FORMAT else RunsState()
         return RunsState(
-            answers=_newest(self.answers, key, answers), writes=_newest(self.writes, key, writes)
+            format=FORMAT,
+            answers=_newest(known.answers, key, answers),
+            writes=_newest(known.writes, key, writes),
         )
 
 
