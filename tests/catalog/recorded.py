@@ -168,4 +168,5 @@ def _key(method: str, path: str, body: Any) -> str:
         body = json.loads(json.dumps(body))
         body["query"] = re.findall(r"\w+|[^\w\s,]", body["query"])
         body.get("variables", {}).get("input", {}).pop("count", None)
+        body.get("variables", {}).pop("skipCache", None)
     return f"{method} {path} {json.dumps(body, sort_keys=True)}"

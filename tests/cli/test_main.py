@@ -106,6 +106,7 @@ def test_lineage_of_a_column_down_with_columns(path: Path) -> None:
         "    └── reviews  Vector Collection · chroma  ◆ Personal data\n"
         "          shop.public.customers.email → reviews.customer_email\n"
         "2 assets downstream, within 5 hops.\n"
+        "1 more asset reads reviews without column lineage: reviews-retriever\n"
     )
 
 
@@ -158,9 +159,9 @@ def test_shared_assets_are_drawn_out_once(tmp_path: Path) -> None:
         "├── b  Dataset · sqlite  found by declared, payload\n"
         "│   └── d  Dataset · sqlite\n"
         "│       └── e  Dataset · sqlite\n"
-        "│           └── a  Dataset · sqlite  (drawn elsewhere in this tree)\n"
+        "│           └── a  Dataset · sqlite  (shown elsewhere in this tree)\n"
         "└── c  Dataset · sqlite  found by declared, payload\n"
-        "    └── d  Dataset · sqlite  (drawn elsewhere in this tree)\n"
+        "    └── d  Dataset · sqlite  (shown elsewhere in this tree)\n"
         "4 assets upstream, within 5 hops.\n"
     )
 

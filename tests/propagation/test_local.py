@@ -98,6 +98,33 @@ def model(world: World, max_hops: int) -> dict[tuple[str, str], str]:
     return {key: min(found)[1] for key, found in offers.items()}
 
 
+def expected(
+    world: World, before: Mapping[tuple[str, str], str], max_hops: int
+) -> dict[tuple[str, str], str]:
+    """(Asset or column, label) -> origin of ours, from those of ours ``before``.
+
+    Where somebody else attached the label, ours is not. What the world does not give stays if it was not taken away,
+    and a way leads there through datasets that are gone.
+    """
+    theirs = {(at, label) for at, _, label in world.labels if asset_of(at) not in world.gone}
+    given = {key: origin for key, origin in model(world, max_hops).items() if key not in theirs}
+    left = {key: origin for key, origin in before.items() if key not in given and key not in theirs}
+    starts = {
+        (origin, label)
+        for (_, label), origin in left.items()
+        if (origin, label) in theirs or asset_of(origin) in world.gone
+    }
+    starts |= {(at, label) for at, label in theirs if label in {label for _, label in starts}}
+    seen_through = World(
+        columns=world.columns,
+        tables=world.tables,
+        labels=frozenset((at, "entity", label) for at, label in starts),
+        gone=world.gone - {*DATASETS},
+    )
+    ways = model(seen_through, max_hops)
+    return {**given, **{key: origin for key, origin in left.items() if key in ways}}
+
+
 def walk(start: str, lengths: Mapping[tuple[str, str], int], max_hops: int) -> dict[str, int]:
     """Bellman's and Ford's."""
     far = {start: 0}
@@ -197,7 +224,7 @@ def run(path: Path, max_hops: int) -> int:
     config = {"catalog": str(path), "max_hops": max_hops}
     source = PropagationSource.create(config, PipelineContext(run_id="test"))
     sent = [unit.metadata for unit in source.get_workunits()]
-    assert not source.report.failures
+    assert {failure.title for failure in source.report.failures} <= {"Labels are not confirmed"}
     write(path, sent)
     return len(sent)
 
@@ -233,17 +260,21 @@ def entries(held: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str, Any]]
 
 @settings(max_examples=examples(20))
 @given(history=st.lists(worlds(), min_size=2, max_size=3), max_hops=st.integers(1, 8))
-def test_whatever_happens_between_two_runs_the_second_makes_it_right(
+def test_whatever_happens_between_two_runs_the_second_makes_it_right_and_takes_nothing_unseen(
     history: list[World], max_hops: int
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "catalog.db"
         for world in history:
-            write(path, proposals(world, stored(path) if path.exists() else {}))
+            before = stored(path) if path.exists() else {}
+            write(path, proposals(world, before))
             run(path, max_hops)
             held = stored(path)
-            live = {key: origin for key, origin in by_us(held).items() if asset_of(key[0]) not in world.gone}
-            assert live == model(world, max_hops)
+            live, was_live = (
+                {key: origin for key, origin in by_us(of).items() if asset_of(key[0]) not in world.gone}
+                for of in (held, before)
+            )
+            assert live == expected(world, was_live, max_hops)
             assert by_others(held) == {(at, label) for at, place, label in world.labels if place == "entity"}
             assert run(path, max_hops) == 0
             assert stored(path) == held

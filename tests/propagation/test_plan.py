@@ -32,9 +32,11 @@ class Counting(LocalCatalog):
     """A catalog that notes where walks start."""
 
     @override
-    def lineage(self, urn: str, direction: Direction, hops: int = 5) -> Lineage:
+    def lineage(
+        self, urn: str, direction: Direction, hops: int = 5, *, through_removed: bool = False
+    ) -> Lineage:
         walked.append(urn)
-        return super().lineage(urn, direction, hops)
+        return super().lineage(urn, direction, hops, through_removed=through_removed)
 
 
 walked: list[str] = []

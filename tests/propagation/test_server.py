@@ -51,7 +51,10 @@ class TakingServer(RecordedServer):
         for urn, aspect in ((CUSTOMERS, "editableSchemaMetadata"), (FIELD, "glossaryTerms")):
             del self.stored[urn][aspect]
         super().__init__(self.stored)
+        self.extra["typeNames"] = scrolled([])
         self.taken: list[dict[str, Any]] = []
+        self.walks_end_at_the_index = False
+        """The index of the graph has no edge yet that leaves the vector index."""
 
     @override
     def answer(self, call: Call) -> Reply:
@@ -65,6 +68,8 @@ class TakingServer(RecordedServer):
             return answer_json({"value": "success"})
         if call.path == "/api/graphql" and call.json["variables"].get("input", {}).get("urn") == CUSTOMERS:
             return answer_json(below_customers())
+        if self.walks_end_at_the_index and b"searchAcrossLineage" in call.body:
+            return answer_json(exchanges("lineage_unknown")[0]["response"]["body"])
         return super().answer(call)
 
     def set(self, urn: str, *entries: dict[str, Any]) -> None:
@@ -189,7 +194,6 @@ def test_the_local_catalog_gives_the_same_patches(running: tuple[TakingServer, S
     assert found == {
         JOB: [("add", EMAIL)],
         FIELD: [("add", EMAIL)],
-        INDEX: [("add", EMAIL)],
         RETRIEVER: [("add", INDEX)],
         APPLICATION: [("add", INDEX)],
         REVIEWS: [("remove", "")],
@@ -231,3 +235,42 @@ def test_a_server_that_fails_in_the_middle_loses_nothing(
     assert server.patches() == {}
     (failure,) = report.failures
     assert failure.title == "Cannot read the catalog"
+
+
+def test_edges_that_the_graphs_index_lacks_are_read_from_the_assets(
+    running: tuple[TakingServer, Stub],
+) -> None:
+    """As right after ``llm-runs``: in the index of the graph nothing reads the vector index yet."""
+    server, stub = running
+    server.set(INDEX, {"urn": PERSONAL})
+    server.listed(INDEX)
+    server.extra["typeNames"] = scrolled([INDEX, RETRIEVER, APPLICATION])
+    server.walks_end_at_the_index = True
+    report = run(stub.url)
+    assert server.patches() == {urn: [("add", INDEX)] for urn in (RETRIEVER, APPLICATION, ANSWERS)}
+    assert report.late_edges == 1
+    (warning,) = report.warnings
+    assert warning.title == "The server's lineage is behind"
+    assert list(warning.context) == [f"{INDEX} -> {RETRIEVER}"]
+
+
+def test_a_label_stays_where_only_the_graphs_index_lost_the_edge(running: tuple[TakingServer, Stub]) -> None:
+    server, stub = running
+    server.set(INDEX, {"urn": PERSONAL})
+    for urn in (RETRIEVER, APPLICATION, ANSWERS):
+        server.set(urn, carried(INDEX))
+    server.listed(INDEX, RETRIEVER, APPLICATION, ANSWERS)
+    server.extra["typeNames"] = scrolled([INDEX])
+    server.walks_end_at_the_index = True
+    report = run(stub.url)
+    assert (report.labels_kept, report.labels_removed, server.patches()) == (3, 0, {})
+    assert report.late_edges == 1
+
+
+def test_what_is_in_the_graphs_index_is_not_late(running: tuple[TakingServer, Stub]) -> None:
+    server, stub = running
+    server.set(INDEX, {"urn": PERSONAL})
+    server.listed(INDEX)
+    server.extra["typeNames"] = scrolled([INDEX, RETRIEVER, APPLICATION, ANSWERS, JOB])
+    report = run(stub.url)
+    assert (report.labels_added, report.late_edges, list(report.warnings)) == (3, 0, [])

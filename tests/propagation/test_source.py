@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -53,7 +52,6 @@ from propagation.estate import (
     propagate,
     tags,
     terms,
-    warehouse_and_glossary,
     write,
 )
 from support import paths
@@ -66,26 +64,6 @@ PUBLIC = "urn:li:glossaryTerm:Privacy.Public"
 LEGACY = "urn:li:tag:Legacy"
 WIRE = paths.WIRE / "gms"
 BELOW_EMAIL = dict.fromkeys([column(SIGNED, "author"), SIGNED, JOB, AUTHOR, INDEX], EMAIL)
-
-
-@pytest.fixture(scope="session")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("built")
-    warehouse_and_glossary(folder)
-    index(folder)
-    return folder
-
-
-@pytest.fixture
-def estate(built: Path, tmp_path: Path) -> Path:
-    """The folder of a catalog in which nobody has set a term yet."""
-    shutil.copytree(built, tmp_path, dirs_exist_ok=True)
-    return tmp_path
-
-
-@pytest.fixture
-def catalog(estate: Path) -> Path:
-    return estate / "catalog.db"
 
 
 def test_a_columns_term_reaches_every_asset_below_and_no_other_column(estate: Path, catalog: Path) -> None:
@@ -171,33 +149,54 @@ def test_a_datasets_own_terms_follow_every_edge_and_reach_no_column(estate: Path
     assert ours(catalog, LEGACY) == ours(catalog)
 
 
-def test_what_a_person_set_stays_and_a_term_for_both_reasons_stays_when_one_ends(
+def test_what_somebody_else_set_stays_alone_and_ours_comes_when_theirs_goes(
     estate: Path, catalog: Path
 ) -> None:
     by_person = [terms(INDEX, PERSONAL, PUBLIC), terms(AUTHOR, PERSONAL), edited(INDEX, author=PERSONAL)]
     write(catalog, [edited(CUSTOMERS, email=PERSONAL), *by_person])
     propagate(estate)
-    both = {(PERSONAL, None): None, (PERSONAL, OURS): EMAIL}
-    assert attached(catalog, AUTHOR) == both
-    assert attached(catalog, INDEX) == {**both, (PUBLIC, None): None}
-    with LocalCatalog(catalog) as read:
-        by_hand = read.aspects(INDEX)["editableSchemaMetadata"]
+    assert attached(catalog, AUTHOR) == {(PERSONAL, None): None}
+    assert attached(catalog, INDEX) == {(PERSONAL, None): None, (PUBLIC, None): None}
+    assert attached(catalog, JOB) == {(PERSONAL, OURS): EMAIL}
+
+    # In each of the three places of a column's labels, the last one too.
+    write(catalog, [terms(AUTHOR), terms(INDEX, PUBLIC)])
+    propagate(estate)
+    assert attached(catalog, AUTHOR) == {}
+    assert attached(catalog, INDEX) == {(PUBLIC, None): None, (PERSONAL, OURS): EMAIL}
+    write(catalog, [edited(INDEX)])
+    report = propagate(estate)
+    assert attached(catalog, AUTHOR) == {(PERSONAL, OURS): EMAIL}
+    assert report.labels_added == 1
 
     write(catalog, [edited(CUSTOMERS)])
     propagate(estate)
-    assert attached(catalog, AUTHOR) == {(PERSONAL, None): None}
-    assert attached(catalog, INDEX) == {(PERSONAL, None): None, (PUBLIC, None): None}
-    with LocalCatalog(catalog) as read:
-        assert read.aspects(INDEX)["editableSchemaMetadata"] == by_hand
+    assert attached(catalog, INDEX) == {(PUBLIC, None): None}
 
-    write(catalog, [edited(CUSTOMERS, email=PERSONAL)])
+
+def test_ours_beside_somebody_elses_is_removed_and_theirs_flows_on(estate: Path, catalog: Path) -> None:
+    both = [
+        GlossaryTermAssociationClass(PERSONAL),
+        GlossaryTermAssociationClass(PERSONAL, attribution=attribution(OURS, EMAIL)),
+    ]
+    author = column(SIGNED, "author")
+    shared = MetadataChangeProposalWrapper(entityUrn=author, aspect=GlossaryTermsClass(both, STAMP))
+    write(catalog, [edited(CUSTOMERS, email=PERSONAL), shared])
+    report = propagate(estate)
+    assert report.labels_removed == 1
+    assert attached(catalog, author) == {(PERSONAL, None): None}
+    assert attached(catalog, AUTHOR) == {(PERSONAL, OURS): author}
+    again = propagate(estate)
+    assert again.events_produced == 0
+
+
+def test_somebody_elses_of_another_kind_is_another_label(estate: Path, catalog: Path) -> None:
+    write(catalog, [edited(CUSTOMERS, email=PERSONAL), tags(AUTHOR, "urn:li:tag:Privacy.PersonalData")])
     propagate(estate)
-    without_person = GlossaryTermsClass(
-        [GlossaryTermAssociationClass(PERSONAL, attribution=attribution(OURS, EMAIL))], STAMP
-    )
-    write(catalog, [MetadataChangeProposalWrapper(entityUrn=AUTHOR, aspect=without_person)])
-    propagate(estate)
-    assert attached(catalog, AUTHOR) == {(PERSONAL, OURS): EMAIL}
+    assert attached(catalog, AUTHOR) == {
+        ("urn:li:tag:Privacy.PersonalData", None): None,
+        (PERSONAL, OURS): EMAIL,
+    }
 
 
 def attribution(source: str, origin: str) -> MetadataAttributionClass:
@@ -315,10 +314,7 @@ def test_a_soft_deleted_asset_is_no_target_and_keeps_what_it_has(estate: Path, c
 
 @pytest.mark.parametrize("gone", [CUSTOMERS, EMAIL])
 def test_a_soft_deleted_asset_or_column_is_no_origin(estate: Path, catalog: Path, gone: str) -> None:
-    write(catalog, [terms(EMAIL, PERSONAL)])
-    propagate(estate)
-    assert ours(catalog) == BELOW_EMAIL
-    write(catalog, [removed(gone)])
+    write(catalog, [terms(EMAIL, PERSONAL), removed(gone)])
     propagate(estate)
     assert ours(catalog) == {}
 

@@ -8,17 +8,22 @@ lineage (``fineGrainedLineages``) has no such annotation and is known by its rec
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
-from typing import Any
+from typing import Any, TypeAlias
 
 from avrogen.dict_wrapper import DictWrapper
 from datahub.emitter.aspect import ASPECT_MAP
 
+from datahub_llmops.catalog.confirmation import NOT_CONFIRMED_SINCE
 from datahub_llmops.catalog.protocol import ColumnPair, Edge
 from datahub_llmops.catalog.urn_text import asset_of, entity_type
+from datahub_llmops.net.json_values import text
 
 _FINE_GRAINED = "FineGrainedLineage"
+
+Aspects: TypeAlias = Mapping[str, Mapping[str, Mapping[str, Any]]]
+"""Aspects by name, by URN."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,18 +65,23 @@ def edges_of(urn: str, aspect_name: str, aspect: Mapping[str, Any]) -> list[Edge
     An end that stands in several places of the aspect (``inputDatasets`` and ``inputDatasetEdges``) is one edge with
     the ways of all of them.
     """
-    found: dict[tuple[str, str], tuple[str, ...]] = {}
+    found: dict[tuple[str, str], Edge] = {}
     for rule in _rules(aspect_name).edges:
         for entry in _at(aspect, rule.entries):
-            ways = _found_by(entry, rule.properties)
+            properties = _properties(entry, rule.properties)
             for end in _at(entry, rule.urn):
                 if isinstance(end, str) and end.startswith("urn:li:"):
-                    key = (end, urn) if rule.upstream else (urn, end)
-                    found[key] = tuple(dict.fromkeys((*found.get(key, ()), *ways)))
-    return [
-        Edge(upstream=up, downstream=down, aspect=aspect_name, found_by=ways)
-        for (up, down), ways in found.items()
-    ]
+                    up, down = (end, urn) if rule.upstream else (urn, end)
+                    before = found.get((up, down))
+                    ways, since = (before.found_by, before.not_confirmed_since) if before else ((), None)
+                    found[up, down] = Edge(
+                        upstream=up,
+                        downstream=down,
+                        aspect=aspect_name,
+                        found_by=tuple(dict.fromkeys((*ways, *_found_by(properties)))),
+                        not_confirmed_since=since or text(properties.get(NOT_CONFIRMED_SINCE)),
+                    )
+    return list(found.values())
 
 
 def column_edges_of(urn: str, aspect_name: str, aspect: Mapping[str, Any]) -> list[ColumnEdge]:
@@ -87,19 +97,46 @@ def column_edges_of(urn: str, aspect_name: str, aspect: Mapping[str, Any]) -> li
     return list(found)
 
 
+def edges_in(aspects: Aspects) -> dict[tuple[str, str, str], Edge]:
+    """Map upstream, downstream and aspect to each edge in the aspects of many assets, with its pairs of columns."""
+    pairs: dict[tuple[str, str, str], set[ColumnPair]] = {}
+    for step in column_edges_in(aspects):
+        start = step.via or asset_of(step.pair.upstream)
+        pairs.setdefault((start, asset_of(step.pair.downstream), step.aspect), set()).add(step.pair)
+    found: dict[tuple[str, str, str], Edge] = {}
+    for urn, named in aspects.items():
+        for name, aspect in named.items():
+            for edge in edges_of(urn, name, aspect):
+                key = (edge.upstream, edge.downstream, edge.aspect)
+                found[key] = replace(edge, columns=tuple(sorted(pairs.get(key, ()))))
+    return found
+
+
+def column_edges_in(aspects: Aspects) -> list[ColumnEdge]:
+    """List every column edge in the aspects of many assets."""
+    return [
+        step
+        for urn, named in aspects.items()
+        for name, aspect in named.items()
+        for step in column_edges_of(urn, name, aspect)
+    ]
+
+
 def _columns(urns: object) -> list[str]:
     if not isinstance(urns, list):
         return []
     return [urn for urn in urns if isinstance(urn, str) and entity_type(urn) == "schemaField"]
 
 
-def _found_by(entry: object, path: tuple[str, ...] | None) -> tuple[str, ...]:
+def _properties(entry: object, path: tuple[str, ...] | None) -> Mapping[str, Any]:
     if path is None:
-        return ()
-    for properties in _at(entry, path):
-        if isinstance(properties, dict) and isinstance(ways := properties.get("found_by"), str):
-            return tuple(way for part in ways.split(",") if (way := part.strip()))
-    return ()
+        return {}
+    return next((found for found in _at(entry, path) if isinstance(found, dict)), {})
+
+
+def _found_by(properties: Mapping[str, Any]) -> tuple[str, ...]:
+    ways = text(properties.get("found_by")) or ""
+    return tuple(way for part in ways.split(",") if (way := part.strip()))
 
 
 def _at(node: object, path: tuple[str, ...]) -> Iterator[Any]:

@@ -56,7 +56,8 @@ class Edge:
     """One lineage edge between assets.
 
     ``aspect`` is the aspect that says so. ``columns`` stand on the edge that enters the asset: behind a job that is
-    the job's outgoing edge. ``found_by`` as in the edge's ``properties``.
+    the job's outgoing edge. ``found_by`` and ``not_confirmed_since`` are as in the edge's ``properties``: the latter
+    is the instant of the first run that could not confirm the edge, in ISO format.
     """
 
     upstream: str
@@ -64,6 +65,7 @@ class Edge:
     aspect: str
     found_by: tuple[str, ...] = ()
     columns: tuple[ColumnPair, ...] = ()
+    not_confirmed_since: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,10 +94,13 @@ class Catalog(Protocol):
         """Read the versioned aspects of one asset, all or the named ones. An asset that was never emitted has none."""
         ...
 
-    def lineage(self, urn: str, direction: Direction, hops: int = 5) -> Lineage:
+    def lineage(
+        self, urn: str, direction: Direction, hops: int = 5, *, through_removed: bool = False
+    ) -> Lineage:
         """Read everything upstream or downstream of ``urn`` within ``hops``, without soft-deleted assets.
 
-        A ``schemaField`` URN walks the column edges of its asset.
+        A ``schemaField`` URN walks the column edges of its asset. ``through_removed`` walks from assets and takes the
+        soft-deleted ones for what they were: it returns them too, and walks on behind them.
 
         Raises:
             UnknownAssetError: the catalog does not know the asset.
@@ -127,6 +132,10 @@ class Catalog(Protocol):
 
     def aliases(self, platform: str) -> Mapping[str, Sequence[str]]:
         """Map each alias of the live datasets of a platform to their URNs, sorted."""
+        ...
+
+    def possibly_late(self, subtypes: Sequence[str]) -> Iterable[str]:
+        """List live assets of these subtypes whose edges a walk may not show yet; none if a walk shows every edge."""
         ...
 
     def labelled(self) -> Iterable[str]:

@@ -21,6 +21,13 @@ EdgeKey: TypeAlias = tuple[K, K, str]
 """Upstream asset, downstream asset, and the aspect that has the edge."""
 
 
+class EdgeFacts(NamedTuple):
+    """What the properties of an edge say, as on ``Edge``."""
+
+    found_by: tuple[str, ...] = ()
+    not_confirmed_since: str | None = None
+
+
 class AssetStep(NamedTuple, Generic[K]):
     """One edge between assets. ``known``: whether the asset that the walk reaches by it was ever emitted."""
 
@@ -124,19 +131,19 @@ def join_columns(
     direction: Direction,
     steps: Iterable[ColumnStep[K]],
     urn_of: Callable[[K], str],
-    found_by: Callable[[EdgeKey[K]], tuple[str, ...]],
+    facts_of: Callable[[EdgeKey[K]], EdgeFacts],
 ) -> tuple[Edge, ...]:
     """The edges between assets that the steps run along, with the pairs of columns on them, sorted.
 
     The column ``root`` stands for its own asset. Behind a job the pairs are on the job's outgoing edge.
     """
     pairs: dict[EdgeKey[K], set[ColumnPair]] = {}
-    ways: dict[EdgeKey[K], tuple[str, ...]] = {}
+    facts: dict[EdgeKey[K], EdgeFacts] = {}
 
     def add(start: K, end: K, key: EdgeKey[K], columns: Iterable[ColumnPair] = ()) -> None:
         shown = (start, end, key[2])
         pairs.setdefault(shown, set()).update(columns)
-        ways[shown] = found_by(key)
+        facts[shown] = facts_of(key)
 
     for step in steps:
         up, down, via, aspect = step.upstream_asset, step.downstream_asset, step.via, step.aspect
@@ -153,8 +160,8 @@ def join_columns(
             upstream=urn_of(up),
             downstream=urn_of(down),
             aspect=aspect,
-            found_by=ways[up, down, aspect],
             columns=tuple(sorted(columns)),
+            **facts[up, down, aspect]._asdict(),
         )
         for (up, down, aspect), columns in pairs.items()
     )

@@ -17,8 +17,8 @@ from datahub_llmops.aspects.manifest import Tab, tabs
 from datahub_llmops.catalog import urn_text
 from datahub_llmops.catalog.aspect_facts import SCHEMA_ASPECTS, read_schema_fields
 from datahub_llmops.catalog.labels import Label, labels_in
-from datahub_llmops.catalog.protocol import Aspect, FullCatalog, Node
-from datahub_llmops.cli.render import Labels, headline, kind
+from datahub_llmops.catalog.protocol import Aspect, Edge, FullCatalog, Lineage, Node
+from datahub_llmops.cli.render import Labels, headline, kind, not_confirmed
 from datahub_llmops.net.json_values import array, mapping, objects, text
 from datahub_llmops.net.shown import clean
 
@@ -39,6 +39,8 @@ class Facts:
     """Aspects of the ``schemaField`` entities, by URN."""
     upstream: Sequence[Node]
     downstream: Sequence[Node]
+    unconfirmed: Sequence[Edge]
+    """Its edges that are not confirmed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +61,8 @@ class _Column:
     """Structured properties: URN and value."""
 
 
-def gather(catalog: FullCatalog, node: Node, upstream: Sequence[Node], downstream: Sequence[Node]) -> Facts:
-    """Read from ``catalog`` everything on the page of ``node`` except its direct neighbours.
+def gather(catalog: FullCatalog, node: Node, up: Lineage, down: Lineage) -> Facts:
+    """Read from ``catalog`` everything on the page of ``node`` except its direct neighbours, which the walks have.
 
     Raises:
         CatalogError: the catalog cannot answer.
@@ -79,8 +81,9 @@ def gather(catalog: FullCatalog, node: Node, upstream: Sequence[Node], downstrea
             for path, _ in read_schema_fields("schemaMetadata", schema)
             for urn in urn_text.field_urns(holder, path)
         ),
-        upstream=upstream,
-        downstream=downstream,
+        upstream=[other for other in up.nodes if other.hops],
+        downstream=[other for other in down.nodes if other.hops],
+        unconfirmed=[edge for edge in (*up.edges, *down.edges) if edge.not_confirmed_since],
     )
 
 
@@ -117,6 +120,7 @@ def page(facts: Facts, labels: Labels) -> Group:
 def _learn(facts: Facts, columns: Sequence[_Column], marks: Sequence[_Mark], labels: Labels) -> None:
     """Look up all names that the page needs at once."""
     labels.learn_nodes([facts.node, *facts.upstream, *facts.downstream])
+    labels.learn(end for edge in facts.unconfirmed for end in (edge.upstream, edge.downstream))
     every = [*marks, *(mark for column in columns for mark in column.marks)]
     urns = {mark.label.urn for mark in every} | {
         urn_text.asset_of(mark.origin) for mark in every if mark.origin
@@ -158,6 +162,9 @@ def _rows(facts: Facts, marks: Sequence[_Mark], labels: Labels) -> Iterator[tupl
     for title, neighbours in (("Depends on", facts.upstream), ("Used by", facts.downstream)):
         if neighbours:
             yield title, _neighbours(neighbours)
+    for edge in facts.unconfirmed:
+        ends = f"{labels.of(edge.upstream)} → {labels.of(edge.downstream)}"
+        yield "Lineage", Text(f"{ends} {not_confirmed(edge.not_confirmed_since)}", style="red")
     shown_below = set(map(_one_line, _sql(aspects)))
     for key, value in _custom(aspects):
         if _one_line(value) in shown_below:

@@ -18,8 +18,10 @@ from typing import Any, Final
 import click
 
 from datahub_llmops import __version__
+from datahub_llmops.catalog.column_stops import ColumnStop, find_stops
 from datahub_llmops.catalog.open import open_catalog, resolve
-from datahub_llmops.catalog.protocol import Direction, FullCatalog, Lineage, Node
+from datahub_llmops.catalog.protocol import Direction, Edge, FullCatalog, Lineage, Node
+from datahub_llmops.catalog.urn_text import asset_of
 from datahub_llmops.cli import answers
 from datahub_llmops.cli.models import models
 from datahub_llmops.errors import LlmopsError, UnknownAssetError
@@ -82,16 +84,25 @@ def lineage(where: str | None, asset: str, up: bool, hops: int, columns: bool, a
     """
     with _opened(where) as catalog:
         urn = resolve(catalog, asset)
-        walk = catalog.lineage(urn, "up" if up else "down", hops)
+        direction: Direction = "up" if up else "down"
+        walk = catalog.lineage(urn, direction, hops)
+        stops = _column_stops(catalog, walk, hops)
         if as_json:
-            _print_json(_walk_json(walk))
+            _print_json(
+                {**_walk_json(walk), **({"stops": [asdict(stop) for stop in stops]} if stops else {})}
+            )
             return
         from datahub_llmops.cli import render
 
         walk = render.without_runs(walk)
         labels = render.Labels(catalog)
         labels.learn_nodes(walk.nodes)
-        render.show(render.lineage_tree(walk, labels, columns=columns), render.lineage_summary(walk, hops))
+        labels.learn(end for stop in stops for end in (stop.reached, stop.beyond))
+        render.show(
+            render.lineage_tree(walk, labels, columns=columns),
+            render.lineage_summary(walk, hops),
+            *render.stop_lines(stops, labels, walk.direction),
+        )
 
 
 @main.command()
@@ -114,8 +125,7 @@ def show(where: str | None, asset: str, as_json: bool) -> None:
         from datahub_llmops.cli import render
         from datahub_llmops.cli.asset_page import gather, page
 
-        up, down = _neighbours(catalog, node)
-        render.show(page(gather(catalog, node, up, down), render.Labels(catalog)))
+        render.show(page(gather(catalog, node, *_next_steps(catalog, node)), render.Labels(catalog)))
 
 
 @main.command()
@@ -202,12 +212,30 @@ def _node(catalog: FullCatalog, urn: str) -> Node:
     )
 
 
+def _column_stops(catalog: FullCatalog, walk: Lineage, hops: int) -> tuple[ColumnStop, ...]:
+    """Where the walk of a column ends although lineage of its table goes on; nothing for a walk of assets."""
+    asset = asset_of(walk.root)
+    if asset == walk.root:
+        return ()
+    try:
+        return find_stops(walk, catalog.lineage(asset, walk.direction, hops))
+    except UnknownAssetError:
+        return ()
+
+
+def _edge_json(edge: Edge) -> dict[str, Any]:
+    shown = asdict(edge)
+    if edge.not_confirmed_since is None:
+        del shown["not_confirmed_since"]
+    return shown
+
+
 def _walk_json(walk: Lineage) -> dict[str, object]:
     return {
         "root": walk.root,
         "direction": walk.direction,
         "nodes": [_node_json(node) for node in walk.nodes],
-        "edges": [asdict(edge) for edge in walk.edges],
+        "edges": [_edge_json(edge) for edge in walk.edges],
     }
 
 
@@ -218,23 +246,27 @@ def _node_json(node: Node, *, hops: bool = True) -> dict[str, Any]:
     return shown
 
 
-def _neighbours(catalog: FullCatalog, node: Node) -> tuple[list[Node], list[Node]]:
-    """The direct upstream and downstream assets; a soft-deleted asset has none."""
+def _next_steps(catalog: FullCatalog, node: Node) -> tuple[Lineage, Lineage]:
+    """The walks to the direct upstream and downstream assets; a soft-deleted asset has none."""
     try:
-        up, down = (catalog.lineage(node.urn, direction, 1).nodes for direction in _DIRECTIONS)
+        up, down = (catalog.lineage(node.urn, direction, 1) for direction in _DIRECTIONS)
     except UnknownAssetError:
-        return [], []
-    return [other for other in up if other.hops], [other for other in down if other.hops]
+        up, down = (
+            Lineage(root=node.urn, direction=direction, nodes=(), edges=()) for direction in _DIRECTIONS
+        )
+    return up, down
 
 
 def _asset_json(catalog: FullCatalog, node: Node) -> dict[str, object]:
-    up, down = _neighbours(catalog, node)
+    up, down = _next_steps(catalog, node)
+    unconfirmed = [_edge_json(edge) for edge in (*up.edges, *down.edges) if edge.not_confirmed_since]
     return {
         **_node_json(node, hops=False),
         "aspects": dict(catalog.aspects(node.urn)),
         "latest": dict(catalog.latest(node.urn)),
-        "upstream": [other.urn for other in up],
-        "downstream": [other.urn for other in down],
+        "upstream": [other.urn for other in up.nodes if other.hops],
+        "downstream": [other.urn for other in down.nodes if other.hops],
+        **({"not_confirmed": unconfirmed} if unconfirmed else {}),
     }
 
 

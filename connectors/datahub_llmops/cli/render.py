@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -15,12 +15,15 @@ from rich.text import Text
 from rich.tree import Tree
 
 from datahub_llmops.catalog import urn_text
-from datahub_llmops.catalog.protocol import Catalog, ColumnPair, Edge, Lineage, Node
+from datahub_llmops.catalog.column_stops import ColumnStop
+from datahub_llmops.catalog.protocol import Catalog, ColumnPair, Direction, Edge, Lineage, Node
+from datahub_llmops.net.json_values import moment
 from datahub_llmops.net.shown import clean
 
 _WIDE: Final = 100_000
 """Columns of an output that is no terminal: nothing is wrapped there."""
 
+_SHOWN_STOPS: Final = 8
 _TYPE_WORDS: Final = {
     "dataJob": "Job",
     "dataFlow": "Pipeline",
@@ -104,6 +107,16 @@ def headline(node: Node, labels: Labels) -> Text:
     return line
 
 
+def not_confirmed(since: str | None) -> str:
+    """Say since when an edge is not confirmed, in UTC.
+
+    >>> not_confirmed("2026-11-29T05:30:00+00:00")
+    'not confirmed since 2026-11-29 05:30 UTC'
+    """
+    time = moment(since)
+    return f"not confirmed since {f'{time:%Y-%m-%d %H:%M} UTC' if time else clean(since or '')}"
+
+
 def without_runs(walk: Lineage) -> Lineage:
     """The walk without runs of jobs, which say nothing that their job does not; with them where only they lead on."""
     runs = {node.urn for node in walk.nodes if node.type == "dataProcessInstance"} - {walk.root}
@@ -131,6 +144,7 @@ class _Step:
     to: str
     found_by: tuple[str, ...]
     columns: tuple[ColumnPair, ...]
+    not_confirmed_since: str | None
 
 
 def lineage_tree(walk: Lineage, labels: Labels, *, columns: bool) -> Tree:
@@ -175,6 +189,9 @@ def _steps(walk: Lineage) -> dict[str, list[_Step]]:
                 to=there,
                 found_by=tuple(dict.fromkeys(way for edge in edges for way in edge.found_by)),
                 columns=tuple(sorted({pair for edge in edges for pair in edge.columns})),
+                not_confirmed_since=min(
+                    (edge.not_confirmed_since for edge in edges if edge.not_confirmed_since), default=None
+                ),
             )
             for there, edges in sorted(targets.items(), key=lambda item: (hops.get(item[0], 0), item[0]))
         ]
@@ -189,8 +206,10 @@ def _branch_text(step: _Step, node: Node | None, labels: Labels, *, again: bool,
         text = Text(labels.of(step.to), style="italic dim").append("  not in the catalog")
     if step.found_by:
         text.append("  found by " + ", ".join(map(clean, step.found_by)), style="not bold magenta")
+    if step.not_confirmed_since:
+        text.append(f"  {not_confirmed(step.not_confirmed_since)}", style="not bold red")
     if again:
-        text.append("  (drawn elsewhere in this tree)", style="not bold dim")
+        text.append("  (shown elsewhere in this tree)", style="not bold dim")
     if columns:
         for pair in step.columns:
             text.append(
@@ -212,6 +231,27 @@ def lineage_summary(walk: Lineage, hops: int) -> Text:
     if any(node.hops >= hops for node in walk.nodes):
         text.append(" The walk ended there; --hops N goes further.")
     return text
+
+
+def stop_lines(stops: Sequence[ColumnStop], labels: Labels, direction: Direction) -> Iterator[Text]:
+    """Say where the walk of a column ended although lineage of the table goes on, in one line for each case."""
+    cases: dict[tuple[str, bool], list[str]] = {}
+    for stop in stops:
+        cases.setdefault((stop.reached, stop.columns_known), []).append(stop.beyond)
+    for (reached, known), beyond in cases.items():
+        many = len(beyond) > 1
+        verb = ("read" if direction == "down" else "feed") + ("" if many else "s")
+        table = labels.of(reached)
+        what = (
+            f"other columns of {table} and may join or filter by this one"
+            if known
+            else f"{table} without column lineage"
+        )
+        listed = ", ".join(labels.of(urn) for urn in beyond[:_SHOWN_STOPS])
+        more = ", ..." if len(beyond) > _SHOWN_STOPS else ""
+        yield Text(
+            f"{len(beyond)} more asset{'s' if many else ''} {verb} {what}: {listed}{more}", style="yellow"
+        )
 
 
 def search_table(nodes: Sequence[Node], labels: Labels) -> Table:

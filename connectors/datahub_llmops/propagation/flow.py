@@ -55,22 +55,53 @@ class Graph:
     def __init__(self) -> None:
         self.live: set[str] = set()
         """Assets that a walk returned: they exist and are not soft-deleted."""
+        self.whole: set[str] = set()
+        """Assets whose every edge downstream a walk was to return."""
         self.assets: dict[str, set[str]] = {}
         self.columns: dict[str, set[tuple[str, str | None]]] = {}
         """Next column, and the job in between if there is one; columns are canonical."""
         self.joined: set[tuple[str, str]] = set()
         """Pairs of assets with at least one column edge."""
+        self.marks: dict[tuple[str, str], str] = {}
+        """Edges between assets that are not confirmed, and since when."""
 
     def add(self, lineage: Lineage) -> None:
         """Add a walk; edges that are already known count once."""
         self.live.update(node.urn for node in lineage.nodes)
         for edge in lineage.edges:
-            self._add_edge(edge)
+            self.add_edge(edge)
 
-    def _add_edge(self, edge: Edge) -> None:
+    def without(
+        self, is_left_out: Callable[[str, str], bool], columns: Collection[str] = frozenset()
+    ) -> Graph:
+        """Return a copy without the edges between two assets for which ``is_left_out``, and without their columns.
+
+        It has no edges either that begin at one of ``columns``.
+        """
+
+        def stays(up: str, down: str, via: str | None) -> bool:
+            ways = [(asset_of(up), via), (via, asset_of(down))] if via else [(asset_of(up), asset_of(down))]
+            return not any(is_left_out(str(start), str(end)) for start, end in ways)
+
+        copy = Graph()
+        copy.live, copy.joined, copy.marks = self.live, self.joined, self.marks
+        copy.assets = {
+            up: {down for down in ends if not is_left_out(up, down)} for up, ends in self.assets.items()
+        }
+        copy.columns = {
+            up: {(down, via) for down, via in ends if stays(up, down, via)}
+            for up, ends in self.columns.items()
+            if up not in columns
+        }
+        return copy
+
+    def add_edge(self, edge: Edge) -> None:
+        """Add one edge; it counts once."""
         # A dependency between two jobs is about scheduling; no data flows along it.
         if not {entity_type(edge.upstream), entity_type(edge.downstream)} <= _PROCESSES:
             self.assets.setdefault(edge.upstream, set()).add(edge.downstream)
+        if edge.not_confirmed_since:
+            self.marks[edge.upstream, edge.downstream] = edge.not_confirmed_since
         for pair in edge.columns:
             up, down = canonical(pair.upstream), canonical(pair.downstream)
             via = None if asset_of(up) == edge.upstream else edge.upstream

@@ -1,38 +1,22 @@
 """Plans which labels to add and remove, so that every asset has those that its upstream gives it, and no others.
 
-Everything is read before anything is decided: if part of the catalog cannot be read, there is no plan.
+Everything is read before anything is decided: if part of the catalog cannot be read, there is no plan. A label whose
+way cannot be seen any more is not removed: ``propagation.unconfirmed`` says which these are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Protocol
 
 from datahub_llmops.catalog.labels import AttachedLabel, Label
-from datahub_llmops.catalog.protocol import Aspect, Direction, Lineage
-from datahub_llmops.catalog.urn_text import asset_of, entity_type
-from datahub_llmops.propagation.flow import Graph, Stop, Wanted, flow
-from datahub_llmops.propagation.labels import (
-    Holder,
-    canonical,
-    is_origin,
-    is_ours,
-    read_holder,
-    source_detail,
-)
-
-_BATCH: Final = 500
-
-
-class Readable(Protocol):
-    """The part of a catalog that planning needs. Every method raises ``CatalogError``."""
-
-    def labelled(self) -> Iterable[str]: ...
-
-    def aspects_of(self, urns: Iterable[str]) -> Mapping[str, Mapping[str, Aspect]]: ...
-
-    def lineage(self, urn: str, direction: Direction, hops: int = 5) -> Lineage: ...
+from datahub_llmops.catalog.protocol import Edge
+from datahub_llmops.catalog.urn_text import asset_of
+from datahub_llmops.propagation.estate import Estate, Readable, read_graph
+from datahub_llmops.propagation.flow import Stop, Wanted, flow
+from datahub_llmops.propagation.labels import canonical, is_origin, source_detail
+from datahub_llmops.propagation.late_edges import add_late_edges
+from datahub_llmops.propagation.unconfirmed import Reason, along_doubtful_edges, without_a_seen_way
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +44,12 @@ class Plan:
     origins: int
     """Datasets and columns that a label is carried from."""
     stops: tuple[Stop, ...]
+    not_confirmed: tuple[tuple[str, Label], ...] = ()
+    """Labels that stay, or are added, although no run has confirmed the way that they came since it was seen last."""
+    reasons: tuple[Reason, ...] = ()
+    """Why these are not confirmed."""
+    late: tuple[Edge, ...] = ()
+    """Edges that the catalog's walks did not show, although the assets have them."""
 
 
 def plan(catalog: Readable, *, allowed: Callable[[Label], bool], max_hops: int) -> Plan:
@@ -69,96 +59,56 @@ def plan(catalog: Readable, *, allowed: Callable[[Label], bool], max_hops: int) 
         CatalogError: something could not be read.
     """
     labelled = sorted(set(catalog.labelled()))
-    estate = _Estate(catalog)
+    estate = Estate(catalog)
     estate.read(labelled)
     # The search index may lag. Read each origin directly before removing anything that it labelled.
     estate.read(sorted({at.origin for _, at in estate.ours() if at.origin and is_origin(at.origin)}))
     origins = estate.origins(allowed)
     sources = {urn for urns in origins.values() for urn in urns}
-    graph = Graph()
-    complete: set[str] = set()
-    for asset in sorted({asset_of(urn) for urn in sources}):
-        if asset not in complete:
-            walk = catalog.lineage(asset, "down", max_hops)
-            graph.add(walk)
-            # A walk that ended by itself has everything below its assets. An asset that was never emitted is not in
-            # it, so one that was cut off may show one hop less than it went.
-            if all(node.hops < max_hops - 1 for node in walk.nodes):
-                complete.update(node.urn for node in walk.nodes)
+    graph = read_graph(catalog, {asset_of(urn) for urn in sources}, max_hops)
+    late = add_late_edges(catalog, graph, {asset_of(urn) for urn in labelled})
     found = flow(graph, origins, max_hops)
     estate.read(sorted(found.wanted))
-    changes, kept = _reconcile(estate, found.wanted)
-    return Plan(changes=changes, kept=kept, scanned=len(labelled), origins=len(sources), stops=found.stops)
+    changes, kept, left_over = _reconcile(estate, found.wanted)
+    doubtful = {key: at for key, at in left_over.items() if allowed(at.label)}
+    unseen = without_a_seen_way(catalog, estate, doubtful, origins, max_hops)
+    marked = along_doubtful_edges(graph, estate, found.wanted, origins, max_hops)
+    changes += [Change(urn=urn, label=label) for urn, label in left_over.keys() - unseen.labels]
+    changes.sort(key=lambda change: (change.urn, change.label))
+    return Plan(
+        changes=tuple(changes),
+        kept=tuple(sorted({*kept, *unseen.labels})),
+        scanned=len(labelled),
+        origins=len(sources),
+        stops=found.stops,
+        not_confirmed=tuple(sorted(unseen.labels | marked.labels)),
+        reasons=tuple(sorted(unseen.reasons | marked.reasons)),
+        late=late,
+    )
 
 
-class _Estate:
-    """Every entity that was read. Each is read only once."""
+def _reconcile(
+    estate: Estate, wanted: Wanted
+) -> tuple[list[Change], list[tuple[str, Label]], dict[tuple[str, Label], AttachedLabel]]:
+    """Compare what should be there with what is: changes, labels to keep, and those of ours that nothing asks for.
 
-    def __init__(self, catalog: Readable) -> None:
-        self._catalog = catalog
-        self._holders: dict[str, Holder] = {}
-
-    def read(self, urns: Iterable[str]) -> None:
-        """Read assets and columns, the asset of each column, and every spelling of a column."""
-        wanted = list(dict.fromkeys(part for urn in urns for part in (asset_of(urn), urn)))
-        self._read(wanted)
-        self._read([urn for column in wanted for urn in self.spellings(column)])
-
-    def _read(self, urns: Iterable[str]) -> None:
-        missing = [urn for urn in dict.fromkeys(urns) if urn not in self._holders]
-        for start in range(0, len(missing), _BATCH):
-            part = missing[start : start + _BATCH]
-            found = self._catalog.aspects_of(part)
-            self._holders.update((urn, read_holder(urn, found.get(urn, {}))) for urn in part)
-
-    def spellings(self, urn: str) -> tuple[str, ...]:
-        """The URNs of an asset or column: a column as its schema spells it, or none if the schema lacks it."""
-        if entity_type(urn) != "schemaField":
-            return (urn,)
-        columns = self._holders[asset_of(urn)].columns
-        return (urn,) if columns is None else columns.get(canonical(urn), ())
-
-    def ours(self) -> Iterator[tuple[str, AttachedLabel]]:
-        """The labels that propagation attached to live entities; those of soft-deleted ones stay as they are."""
-        for urn, found in self._holders.items():
-            if self._live(urn):
-                yield from ((urn, attached) for attached in found.own if is_ours(attached))
-
-    def origins(self, allowed: Callable[[Label], bool]) -> dict[Label, set[str]]:
-        """Map each label to the datasets and canonical columns to which someone else attached it."""
-        found: dict[Label, set[str]] = {}
-        for urn, read in self._holders.items():
-            if self._live(urn) and is_origin(urn):
-                for at, attached in (*((urn, attached) for attached in read.own), *read.fields):
-                    if not is_ours(attached) and allowed(attached.label):
-                        found.setdefault(attached.label, set()).add(canonical(at))
-        return found
-
-    def _live(self, urn: str) -> bool:
-        asset = self._holders[asset_of(urn)]
-        return asset.exists and not asset.removed and not self._holders[urn].removed
-
-    def targets(self, wanted: Wanted) -> Iterator[tuple[str, Label, str]]:
-        """Yield entity, label and origin, with columns as their schemas spell them."""
-        for target, labels in wanted.items():
-            for urn in self.spellings(target):
-                if self._live(urn):
-                    yield from ((urn, label, self._shown(origin)) for label, origin in labels.items())
-
-    def _shown(self, origin: str) -> str:
-        return next(iter(self.spellings(origin)), origin)
-
-
-def _reconcile(estate: _Estate, wanted: Wanted) -> tuple[tuple[Change, ...], tuple[tuple[str, Label], ...]]:
-    present = {(urn, attached.label): attached for urn, attached in estate.ours()}
+    Where somebody else attached the label, ours is removed and not added: it would be shown twice.
+    """
+    taken = estate.set_by_others()
     changes: list[Change] = []
+    present: dict[tuple[str, Label], AttachedLabel] = {}
+    for urn, attached in estate.ours():
+        if (canonical(urn), attached.label) in taken:
+            changes.append(Change(urn=urn, label=attached.label))
+        else:
+            present[urn, attached.label] = attached
     kept: list[tuple[str, Label]] = []
     for urn, label, origin in estate.targets(wanted):
-        attached = present.pop((urn, label), None)
-        if attached is not None and attached.detail == source_detail(origin):
+        if (canonical(urn), label) in taken:
+            continue
+        before = present.pop((urn, label), None)
+        if before is not None and before.detail == source_detail(origin):
             kept.append((urn, label))
         else:
-            changes.append(Change(urn=urn, label=label, origin=origin, moved=attached is not None))
-    changes.extend(Change(urn=urn, label=label) for urn, label in present)
-    changes.sort(key=lambda change: (change.urn, change.label))
-    return tuple(changes), tuple(sorted(kept))
+            changes.append(Change(urn=urn, label=label, origin=origin, moved=before is not None))
+    return changes, kept, present

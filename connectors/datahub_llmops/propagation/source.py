@@ -27,7 +27,7 @@ from datahub.metadata.schema_classes import (
 )
 from datahub.specific.aspect_helpers.tags import HasTagsPatch
 from datahub.specific.aspect_helpers.terms import HasTermsPatch
-from datahub.utilities.lossy_collections import LossyDict
+from datahub.utilities.lossy_collections import LossyDict, LossyList
 from pydantic import Field, model_validator
 from typing_extensions import override
 
@@ -76,6 +76,12 @@ class PropagationConfig(ConfigModel):
         "example `4` for two jobs in a row.",
     )
 
+    accept_not_confirmed: bool = Field(
+        default=False,
+        description="Whether a run succeeds with a warning although terms or tags on some assets are not confirmed. By "
+        "default it fails. They stay in either case.",
+    )
+
     @model_validator(mode="after")
     def _patterns_compile(self) -> Self:
         check_patterns(self)
@@ -101,6 +107,9 @@ class PropagationReport(CleanReport):
     labels_removed: int = 0
     labels_kept: int = 0
     labels_by_urn: LossyDict[str, int] = field(default_factory=LossyDict)
+    late_edges: int = 0
+    labels_not_confirmed: int = 0
+    not_confirmed: LossyList[str] = field(default_factory=LossyList)
     stopped_at_table_edges: int = 0
     table_edges: LossyDict[str, int] = field(default_factory=LossyDict)
 
@@ -114,6 +123,10 @@ class PropagationReport(CleanReport):
         there += [change.label for change in found.changes if change.origin is not None]
         for label in there:
             self.labels_by_urn[label.urn] = self.labels_by_urn.get(label.urn, 0) + 1
+        self.late_edges = len(found.late)
+        self.labels_not_confirmed = len(found.not_confirmed)
+        for reason in found.reasons:
+            self.not_confirmed.append(str(reason))
         self.stopped_at_table_edges = len(found.stops)
         for stop in found.stops:
             edge = f"{stop.upstream} -> {stop.downstream}"
@@ -182,8 +195,32 @@ class PropagationSource(PatchingSource, TestedSource):
                 message="See `table_edges` in the report. Give those edges column lineage, or set the terms on the "
                 "dataset itself: a dataset's own terms follow every edge.",
             )
-        if not found.changes:
+        self._explain_lag(found)
+        if found.not_confirmed:
+            self._explain_doubt(found)
+        elif not found.changes:
             self.report.info(title="Nothing changed", message="Every label is where it should be.")
+
+    def _explain_lag(self, found: Plan) -> None:
+        """Say that this run is not the last word. What it read itself it took into account."""
+        for edge in found.late:
+            self.report.warning(
+                title="The server's lineage is behind",
+                message="These edges are not in its index yet and were read from the assets. Others may be missing: "
+                "run this recipe again.",
+                context=f"{edge.upstream} -> {edge.downstream}",
+            )
+
+    def _explain_doubt(self, found: Plan) -> None:
+        """Name what is not confirmed: a failure, because a person has to see it, unless the recipe accepts it."""
+        tell = self.report.warning if self.config.accept_not_confirmed else self.report.failure
+        for reason in found.reasons:
+            tell(
+                title="Labels are not confirmed",
+                message="They stay, because nobody took them away. Run the recipe that describes the following, or "
+                "correct it; where it is right as it is, set `accept_not_confirmed`.",
+                context=str(reason),
+            )
 
     def _patches(self, changes: Iterable[Change]) -> Iterator[Emission]:
         now = int(self._now() * 1000)

@@ -18,7 +18,7 @@ from typing_extensions import override
 from datahub_llmops.catalog import urn_text as names
 from datahub_llmops.catalog.aspect_facts import last_part, read_columns, urns_by_alias
 from datahub_llmops.catalog.local import file
-from datahub_llmops.catalog.local.search_words import typed_words
+from datahub_llmops.catalog.local.search_words import typed_words, word_forms
 from datahub_llmops.catalog.local.walk import (
     NODE_COLUMNS,
     asset_lineage,
@@ -131,7 +131,9 @@ class LocalCatalog(FullCatalog):
         return found
 
     @override
-    def lineage(self, urn: str, direction: Direction, hops: int = 5) -> Lineage:
+    def lineage(
+        self, urn: str, direction: Direction, hops: int = 5, *, through_removed: bool = False
+    ) -> Lineage:
         with self._reading() as connection:
             row = connection.execute(
                 f"select {NODE_COLUMNS}, emitted, removed from asset where urn = ?", (urn,)
@@ -142,10 +144,15 @@ class LocalCatalog(FullCatalog):
                 return Lineage(root=urn, direction=direction, nodes=(root,), edges=())
             if row is None:
                 raise self._unknown(urn)
-            if row[-1] or (is_column and _is_removed(connection, names.asset_of(urn))):
+            removed = row[-1] or (is_column and _is_removed(connection, names.asset_of(urn)))
+            if removed and not through_removed:
                 raise UnknownAssetError(f"local catalog {self.path}: {urn} was removed")
-            lineage = column_lineage if is_column else asset_lineage
-            nodes, edges = lineage(connection, row[0], direction, hops)
+            if is_column:
+                nodes, edges = column_lineage(connection, row[0], direction, hops)
+            else:
+                nodes, edges = asset_lineage(
+                    connection, row[0], direction, hops, through_removed=through_removed
+                )
             if not (row[-2] or edges or is_column or _has_edges(connection, row[0])):
                 raise self._unknown(urn)
         return Lineage(root=urn, direction=direction, nodes=nodes, edges=edges)
@@ -203,16 +210,22 @@ class LocalCatalog(FullCatalog):
 
     @override
     def search(self, words: str, limit: int = 20) -> Sequence[Node]:
-        """Implements the protocol. A word matches by its beginning, and parts of ``camelCase`` are words too."""
-        wanted = typed_words(words)
+        """Implements the protocol. A word matches by its beginning, and parts of ``camelCase`` are words too.
+
+        A singular finds the plural, and the other way round.
+        """
+        wanted = [word_forms(word) for word in typed_words(words)]
         if not wanted:
             return []
-        each = " intersect ".join(["select asset from word where word >= ? and word < ?"] * len(wanted))
+        each = " intersect ".join(
+            f"select asset from word where {' or '.join(['word >= ? and word < ?'] * len(forms))}"
+            for forms in wanted
+        )
         with self._reading() as connection:
             rows = connection.execute(
                 f"select {NODE_COLUMNS} from asset where id in ({each}) and emitted > 0 and removed = 0 "
                 f"limit {_RANKED}",
-                [bound for word in wanted for bound in (word, word + "\U0010ffff")],
+                [bound for forms in wanted for word in forms for bound in (word, word + "\U0010ffff")],
             )
             found = [node_of(row) for row in rows]
         return sorted(found, key=lambda node: _rank(node, words.casefold().strip(), wanted))[:limit]
@@ -272,6 +285,11 @@ class LocalCatalog(FullCatalog):
         return urns_by_alias((urn, json.loads(body)) for urn, body in rows)
 
     @override
+    def possibly_late(self, subtypes: Sequence[str]) -> Iterable[str]:
+        """Implements the protocol. A run is one transaction, so edges are there when their assets are."""
+        return ()
+
+    @override
     def labelled(self) -> Iterable[str]:
         with self._reading() as connection:
             rows = connection.execute(
@@ -327,17 +345,21 @@ def _candidate_order(urn: str) -> tuple[int, str]:
     return (_SEARCH_ORDER.index(kind) if kind in _SEARCH_ORDER else len(_SEARCH_ORDER), urn)
 
 
-def _rank(node: Node, phrase: str, wanted: Sequence[str]) -> tuple[Any, ...]:
+def _rank(node: Node, phrase: str, wanted: Sequence[Sequence[str]]) -> tuple[Any, ...]:
     """Rank a result: the whole name, its beginning, all words in the name, then the rest; datasets come first."""
     name = node.name.casefold()
     if phrase in (name, last_part(name)):
         quality = 0
     elif name.startswith(phrase):
         quality = 1
-    elif all(word in name for word in wanted):
+    elif _has_all(name, wanted):
         quality = 2
-    elif all(word in node.urn.casefold() for word in wanted):
+    elif _has_all(node.urn.casefold(), wanted):
         quality = 3
     else:
         quality = 4
     return (quality, *_candidate_order(node.urn))
+
+
+def _has_all(text: str, wanted: Sequence[Sequence[str]]) -> bool:
+    return all(any(form in text for form in forms) for forms in wanted)

@@ -111,6 +111,20 @@ create table checkpoint (
 """
 
 
+_ADDED = """
+create table if not exists edge_not_confirmed (
+    owner integer not null,
+    aspect text not null,
+    up integer not null,
+    down integer not null,
+    since text not null,
+    primary key (owner, aspect, up, down)
+) without rowid
+"""
+"""A table beside ``edge`` that files of release 0.1.0 lack. It is no column of ``edge``, so that release can still read
+and write a file that has it."""
+
+
 def open_reader(path: Path) -> sqlite3.Connection:
     """Open a read-only connection. It never creates the catalog or waits for a writer, and works on read-only media.
 
@@ -169,6 +183,7 @@ def open_writer(path: Path, timeout: float = LOCK_TIMEOUT) -> sqlite3.Connection
             connection.execute("begin immediate")
             if not _check_format(connection, path, for_writing=True):
                 _create(connection)
+            connection.execute(_ADDED)
     except sqlite3.Error as error:
         raise explain(error, path) from error
     return connection

@@ -11,6 +11,7 @@ from datahub_llmops.catalog.protocol import ColumnPair, Direction, Edge, Node
 from datahub_llmops.catalog.walk import (
     AssetStep,
     ColumnStep,
+    EdgeFacts,
     EdgeKey,
     join_columns,
     sort_edges,
@@ -48,16 +49,19 @@ def node_of(row: Sequence[Any], hops: int = 0) -> Node:
     )
 
 
-def asset_lineage(connection: sqlite3.Connection, root: int, direction: Direction, hops: int) -> _Found:
-    """Assets up or down of ``root`` within ``hops``, and the edges on the way; removed assets are left out."""
+def asset_lineage(
+    connection: sqlite3.Connection, root: int, direction: Direction, hops: int, *, through_removed: bool
+) -> _Found:
+    """Assets up or down of ``root`` within ``hops``, and the edges on the way; mostly without removed assets."""
     near, far = ("down", "up") if direction == "up" else ("up", "down")
+    live = "" if through_removed else "and removed = 0"
     found: dict[EdgeKey[int], tuple[int, str]] = {}
 
     def neighbours(assets: Sequence[int]) -> list[AssetStep[int]]:
         rows = _select(
             connection,
             "select edge.up, edge.down, aspect, emitted, owner, found_by from edge "
-            f"join asset on asset.id = {far} where {near} in (?) and removed = 0",
+            f"join asset on asset.id = {far} where {near} in (?) {live}",
             assets,
         )
         found.update((row[:3], row[4:]) for row in rows)
@@ -67,7 +71,9 @@ def asset_lineage(connection: sqlite3.Connection, root: int, direction: Directio
     nodes = _nodes(connection, {asset: hop for asset, hop in walked.hops.items() if asset in walked.known})
     keys = {step[:3] for step in walked.steps}
     urns = _urns(connection, {end for key in keys for end in key[:2]})
-    pairs = _pairs(connection, {found[key][0] for key in keys})
+    owners = {found[key][0] for key in keys}
+    pairs = _pairs(connection, owners)
+    marks = _marks(connection, owners)
     edges = sort_edges(
         Edge(
             upstream=urns[up],
@@ -75,6 +81,7 @@ def asset_lineage(connection: sqlite3.Connection, root: int, direction: Directio
             aspect=aspect,
             found_by=_split(found[up, down, aspect][1]),
             columns=tuple(sorted(pairs.get((found[up, down, aspect][0], up, down, aspect), ()))),
+            not_confirmed_since=marks.get((up, down, aspect)),
         )
         for up, down, aspect in keys
     )
@@ -109,8 +116,13 @@ def column_lineage(connection: sqlite3.Connection, root: int, direction: Directi
             connection, "select up, down, aspect, found_by from edge where owner in (?)", owners
         )
     }
+    marks = _marks(connection, owners)
     edges = join_columns(
-        root, direction, walked.steps, urns.__getitem__, lambda key: _split(ways.get(key, ""))
+        root,
+        direction,
+        walked.steps,
+        urns.__getitem__,
+        lambda key: EdgeFacts(_split(ways.get(key, "")), marks.get(key)),
     )
     known = {asset: hop for asset, hop in walked.hops.items() if asset in walked.known}
     return _nodes(connection, {**known, root: 0}), edges
@@ -145,6 +157,14 @@ def _pairs(
             ColumnPair(upstream=up, downstream=down)
         )
     return found
+
+
+def _marks(connection: sqlite3.Connection, owners: Iterable[int]) -> dict[EdgeKey[int], str]:
+    """Since when edges are not confirmed. A catalog that an earlier release wrote last has no such table."""
+    if not connection.execute("select 1 from sqlite_master where name = 'edge_not_confirmed'").fetchone():
+        return {}
+    query = "select up, down, aspect, since from edge_not_confirmed where owner in (?)"
+    return {row[:3]: row[3] for row in _select(connection, query, owners)}
 
 
 def _urns(connection: sqlite3.Connection, ids: Iterable[int]) -> dict[int, str]:

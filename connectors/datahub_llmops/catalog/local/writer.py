@@ -198,6 +198,7 @@ class Writer:
             ("aspect", "asset"),
             ("series", "asset"),
             ("edge", "owner"),
+            ("edge_not_confirmed", "owner"),
             ("column_edge", "owner"),
             ("label", "owner"),
         ):
@@ -218,8 +219,8 @@ class Writer:
             self._mark_stale("owner = ? and aspect = ?", (asset, name))
             self._db.execute("delete from label where owner = ? and aspect = ?", (asset, name))
         if is_lineage and not is_new:
-            self._db.execute("delete from edge where owner = ? and aspect = ?", (asset, name))
-            self._db.execute("delete from column_edge where owner = ? and aspect = ?", (asset, name))
+            for table in ("edge", "edge_not_confirmed", "column_edge"):
+                self._db.execute(f"delete from {table} where owner = ? and aspect = ?", (asset, name))
         if is_label and "Metadata" in name and '"glossaryTerms"' not in body and '"globalTags"' not in body:
             return
         aspect = json.loads(body)
@@ -262,6 +263,11 @@ class Writer:
                 "insert or replace into edge values (?, ?, ?, ?, ?)",
                 (asset, name, up, down, ",".join(edge.found_by)),
             )
+            if edge.not_confirmed_since:
+                self._db.execute(
+                    "insert or replace into edge_not_confirmed values (?, ?, ?, ?, ?)",
+                    (asset, name, up, down, edge.not_confirmed_since),
+                )
         for column in column_edges_of(urn, name, aspect):
             source, target = column.pair.upstream, column.pair.downstream
             ends = (

@@ -131,9 +131,18 @@ class ServerCatalog(FullCatalog):
         }
 
     @override
-    def lineage(self, urn: str, direction: Direction, hops: int = 5) -> Lineage:
+    def lineage(
+        self, urn: str, direction: Direction, hops: int = 5, *, through_removed: bool = False
+    ) -> Lineage:
         degrees, passed = self._degrees(urn, direction, hops)
         own = names.asset_of(urn)
+        if through_removed:
+            found = self.aspects_of([own, *degrees, *passed])
+            walked = asset_lineage(urn, direction, hops, found)
+            hops_of = {asset: hop for asset, hop in walked.hops.items() if asset != urn}
+            return Lineage(
+                root=urn, direction=direction, nodes=self._walked(urn, found, hops_of), edges=walked.edges
+            )
         found = self.aspects_of([own, urn, *degrees])
         gone = {asset for asset, aspects in found.items() if _removed(aspects)}
         known = {asset: aspects for asset, aspects in found.items() if asset not in gone}
@@ -311,6 +320,14 @@ class ServerCatalog(FullCatalog):
         if platform not in self._on_platform:
             self._on_platform[platform] = list(self._gms.scroll(["dataset"], platform=platform))
         return self._on_platform[platform]
+
+    @override
+    def possibly_late(self, subtypes: Sequence[str]) -> Iterable[str]:
+        """Implements the protocol. A server writes its index of the graph some time after the assets."""
+        of_subtypes: RawSearchFilter = [
+            {"and": [{"field": "typeNames", "condition": "EQUAL", "values": list(subtypes)}]}
+        ]
+        return self._gms.scroll(("dataset", "dataJob"), either=of_subtypes)
 
     @override
     def labelled(self) -> Iterable[str]:

@@ -136,7 +136,11 @@ class Gms:
         status = None if removed else RemovedStatusFilter.NOT_SOFT_DELETED
         urns = iter(
             self._graph.get_urns_by_filter(
-                entity_types=types, platform=platform, extra_or_filters=either, status=status
+                entity_types=types,
+                platform=platform,
+                extra_or_filters=either,
+                status=status,
+                skip_cache=True,
             )
         )
         seen: set[str] = set()
