@@ -126,6 +126,15 @@ class Stale:
     source_modified: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class NotConfirmed:
+    """An edge upstream of the documents that no run has confirmed since an instant, in ISO format."""
+
+    upstream: str
+    downstream: str
+    since: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
     """One answer with everything that the answer store and the catalog know about it."""
@@ -138,6 +147,7 @@ class Explanation:
     indexes: tuple[Origin, ...]
     origins: tuple[Origin, ...]
     stale: tuple[Stale, ...]
+    not_confirmed: tuple[NotConfirmed, ...]
     gaps: tuple[str, ...]
 
 
@@ -186,7 +196,10 @@ def explain(
     )
     rules = provenance.compile_rules(provenance.ProvenanceConfig(rules=config.source_rules), env=config.env)
     documents, jobs = _Documents(store, resolver, rules, gaps).read(answer)
-    indexes, origins = _read_origins(catalog, documents, gaps) if catalog is not None else ([], [])
+    unconfirmed: set[NotConfirmed] = set()
+    indexes, origins = (
+        _read_origins(catalog, documents, gaps, unconfirmed) if catalog is not None else ([], [])
+    )
     if catalog is None:
         gaps.setdefault("no catalog was asked: tables, owners and terms are not known")
     return Explanation(
@@ -198,6 +211,7 @@ def explain(
         indexes=tuple(indexes),
         origins=tuple(origins),
         stale=tuple(_find_stale(indexes, origins)),
+        not_confirmed=tuple(sorted(unconfirmed)),
         gaps=tuple(gaps),
     )
 
@@ -329,9 +343,15 @@ def _writing_job(run: RecordedWrites) -> WritingJob:
 
 
 def _read_origins(
-    catalog: FullCatalog, documents: Sequence[Document], gaps: dict[str, None]
+    catalog: FullCatalog,
+    documents: Sequence[Document],
+    gaps: dict[str, None],
+    unconfirmed: set[NotConfirmed],
 ) -> tuple[list[Origin], list[Origin]]:
-    """The indexes that the documents were found in, and everything upstream of them or named by a document."""
+    """The indexes that the documents were found in, and everything upstream of them or named by a document.
+
+    What is missing is added to ``gaps``, and edges that are not confirmed to ``unconfirmed``.
+    """
     evidence = _evidence(documents)
     indexes: dict[str, Node] = {}
     upstream: dict[str, Node] = {}
@@ -345,6 +365,11 @@ def _read_origins(
         columns: dict[str, set[tuple[str, str]]] = {}
         for pair in (pair for edge in walk.edges for pair in edge.columns):
             columns.setdefault(asset_of(pair.upstream), set()).add((pair.upstream, pair.downstream))
+        unconfirmed.update(
+            NotConfirmed(upstream=edge.upstream, downstream=edge.downstream, since=edge.not_confirmed_since)
+            for edge in walk.edges
+            if edge.not_confirmed_since
+        )
         for node in walk.nodes:
             (upstream if node.hops else indexes).setdefault(node.urn, node)
             column_edges.setdefault(node.urn, tuple(sorted(columns.get(node.urn, ()))))

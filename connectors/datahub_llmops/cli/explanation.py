@@ -2,20 +2,63 @@
 
 from __future__ import annotations
 
+import re
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
-from typing import Final, TypeAlias
+from dataclasses import dataclass
+from typing import Final
 
 from rich.text import Text
 
 from datahub_llmops.answers.explain import Explanation, Origin, PromptUsed
 from datahub_llmops.catalog import urn_text
 from datahub_llmops.catalog.protocol import Catalog
-from datahub_llmops.cli.render import Labels
+from datahub_llmops.cli.render import Labels, kind_of, not_confirmed
 from datahub_llmops.net.shown import clean
 
-NameOf: TypeAlias = Callable[[str], str]
-"""The display name behind a URN."""
+_DIGEST: Final = re.compile("[0-9a-f]{32,}")
+_SHOWN_OF_DIGEST: Final = 12
+_EVIDENCE: Final = {
+    "row": "[row]: the chunk has the key of its row",
+    "source": "[source]: the chunk names it",
+    "index": "[index]: it feeds the index as a whole; nothing closer is known",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Short names for URNs: as the catalog displays them, or of an ambiguous one with platform and whole name."""
+
+    of_urns: dict[str, str]
+
+    @staticmethod
+    def of_explanation(found: Explanation, catalog: Catalog | None) -> Names:
+        """Look up the names of people, terms, tags and assets at once.
+
+        Raises:
+            CatalogError: the catalog cannot answer.
+        """
+        origins = (*found.indexes, *found.origins)
+        assets = {origin.urn: origin.name for origin in origins}
+        times = Counter(assets.values())
+        names = {urn: name if times[name] == 1 else _whole(urn) for urn, name in assets.items()}
+        if catalog is not None:
+            labels = Labels(catalog)
+            urns = {urn for origin in origins for urn in (*origin.owners, *origin.terms, *origin.tags)}
+            labels.learn(urns)
+            names.update((urn, labels.of(urn)) for urn in urns)
+        return Names(names)
+
+    def of(self, urn: str) -> str:
+        """Return the name of a URN, or a text that is none as it is."""
+        return self.of_urns.get(urn) or _whole(urn)
+
+
+def _whole(urn: str) -> str:
+    """Return platform and whole name, in the form in which the command takes them."""
+    platform, name = urn_text.platform(urn), urn_text.full_name(urn)
+    return f"{platform}:{name}" if platform else name
 
 
 def explanation_lines(found: Explanation, catalog: Catalog | None) -> Iterator[Text]:
@@ -24,16 +67,11 @@ def explanation_lines(found: Explanation, catalog: Catalog | None) -> Iterator[T
     Raises:
         CatalogError: the catalog cannot answer.
     """
-    name_of: NameOf = str
-    if catalog is not None:
-        labels = Labels(catalog)
-        origins = (*found.indexes, *found.origins)
-        labels.learn(urn for origin in origins for urn in (*origin.owners, *origin.terms, *origin.tags))
-        name_of = labels.of
+    names = Names.of_explanation(found, catalog)
     yield from _headline(found)
     for number, (title, section) in enumerate(_SECTIONS, start=1):
         yield _line(f"{number}. {title}", style="bold")
-        lines = list(section(found, name_of))
+        lines = list(section(found, names))
         yield from lines or [_line("  not known", style="yellow")]
     for gap in found.gaps:
         yield _line(f"Not known: {gap}", style="yellow")
@@ -49,7 +87,7 @@ def _headline(found: Explanation) -> Iterator[Text]:
         yield _line(f"  error: {answer.error}", style="red")
 
 
-def _prompts(found: Explanation, _: NameOf) -> Iterator[Text]:
+def _prompts(found: Explanation, _: Names) -> Iterator[Text]:
     for prompt in found.prompts:
         yield _line(f"  {_prompt(prompt)}{'' if prompt.in_catalog else ' (not in the catalog)'}")
 
@@ -58,42 +96,70 @@ def _prompt(prompt: PromptUsed) -> str:
     return f"{prompt.name} version {prompt.version}" if prompt.version else prompt.name
 
 
-def _documents(found: Explanation, _: NameOf) -> Iterator[Text]:
+def _documents(found: Explanation, names: Names) -> Iterator[Text]:
     for document in found.documents:
         score = f" score {document.score:g}" if document.score is not None else ""
-        source = document.source or document.source_shown
+        source = names.of(document.source) if document.source else document.source_shown
         key = f" row {document.key}" if source and document.key else ""
         whence = source or document.index_shown or "a retriever"
         evidence = "index not known" if document.rests_on == "none" else document.rests_on
-        yield _line(f"  {document.chunk}{score} from {whence}{key} [{evidence}]")
+        yield _line(f"  {_shortened(document.chunk)}{score} from {whence}{key} [{evidence}]")
+    if found.documents:
+        yield from _legend(found)
 
 
-def _sources(found: Explanation, name_of: NameOf) -> Iterator[Text]:
+def _legend(found: Explanation) -> Iterator[Text]:
+    """Say what the marks and cut ids mean that this explanation has."""
+    rested_on = {part.rests_on for part in (*found.documents, *found.indexes, *found.origins)}
+    for evidence, meaning in _EVIDENCE.items():
+        if evidence in rested_on:
+            yield _line(f"  {meaning}", style="dim")
+    if any(_shortened(document.chunk) != document.chunk for document in found.documents):
+        yield _line("  long ids are cut; --json has them whole", style="dim")
+
+
+def _shortened(chunk: str | None) -> str | None:
+    return chunk[:_SHOWN_OF_DIGEST] if chunk and _DIGEST.fullmatch(chunk) else chunk
+
+
+def _sources(found: Explanation, names: Names) -> Iterator[Text]:
     for origin in (*found.indexes, *found.origins):
         if origin.type == "dataset":
-            yield _line(f"  {origin.subtype or 'Dataset'} {origin.urn} [{origin.rests_on}]")
-            yield from _owners_and_labels(origin, name_of)
+            yield _line(f"  {_headed(origin, names)} [{origin.rests_on}]")
+            yield from _owners_and_labels(origin, names)
             for upstream, downstream in origin.column_edges:
-                yield _line(f"    {_column(upstream)} -> {_column(downstream)}", style="blue")
+                yield _line(f"    {_column(upstream)} → {_column(downstream)}", style="blue")
 
 
-def _jobs(found: Explanation, name_of: NameOf) -> Iterator[Text]:
+def _headed(origin: Origin, names: Names) -> str:
+    platform = urn_text.platform(origin.urn)
+    what = kind_of(origin.subtype, origin.type)
+    return f"{names.of(origin.urn)}  {what}{f' · {platform}' if platform else ''}"
+
+
+def _jobs(found: Explanation, names: Names) -> Iterator[Text]:
     for job in found.writers:
         yield _line(
             f"  {job.orchestrator}: {job.flow} / {job.job}, run {job.run}, wrote {_moment(job.ended)}"
         )
         for source in job.sources:
-            yield _line(f"    read {source}")
+            yield _line(f"    read {names.of(source)}")
     for origin in found.origins:
         # Runs are in the catalog too, but the lines above say more about them.
         if origin.type not in ("dataset", "dataProcessInstance"):
-            yield _line(f"  {origin.subtype or origin.type} {origin.urn}")
-            yield from _owners_and_labels(origin, name_of)
+            yield _line(f"  {_headed(origin, names)}")
+            yield from _owners_and_labels(origin, names)
+    for edge in found.not_confirmed:
+        ends = f"{names.of(edge.upstream)} → {names.of(edge.downstream)}"
+        yield _line(f"  {ends} {not_confirmed(edge.since)}", style="red")
     for stale in found.stale:
-        yield _line(f"  STALE: {stale.source} changed after {stale.index} was written", style="red")
+        yield _line(
+            f"  STALE: {names.of(stale.source)} changed after {names.of(stale.index)} was written",
+            style="red",
+        )
 
 
-def _models(found: Explanation, _: NameOf) -> Iterator[Text]:
+def _models(found: Explanation, _: Names) -> Iterator[Text]:
     for model in found.models:
         asked = f", asked for {model.asked}" if model.asked != model.served else ""
         counts = [
@@ -106,7 +172,7 @@ def _models(found: Explanation, _: NameOf) -> Iterator[Text]:
         yield _line(f"  {model.served or 'unknown'}{asked}, prompt {prompt}, {tokens}, {model.status}")
 
 
-_SECTIONS: Final[tuple[tuple[str, Callable[[Explanation, NameOf], Iterator[Text]]], ...]] = (
+_SECTIONS: Final[tuple[tuple[str, Callable[[Explanation, Names], Iterator[Text]]], ...]] = (
     ("Prompt", _prompts),
     ("Documents", _documents),
     ("Sources", _sources),
@@ -115,14 +181,14 @@ _SECTIONS: Final[tuple[tuple[str, Callable[[Explanation, NameOf], Iterator[Text]
 )
 
 
-def _owners_and_labels(origin: Origin, name_of: NameOf) -> Iterator[Text]:
+def _owners_and_labels(origin: Origin, names: Names) -> Iterator[Text]:
     for word, urns, style in (
         ("owners", origin.owners, "green"),
         ("terms", origin.terms, "yellow"),
         ("tags", origin.tags, "yellow"),
     ):
         if urns:
-            yield _line(f"    {word}: {', '.join(map(name_of, urns))}", style=style)
+            yield _line(f"    {word}: {', '.join(map(names.of, urns))}", style=style)
 
 
 def _column(field_urn: str) -> str:

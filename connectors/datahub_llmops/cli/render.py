@@ -84,9 +84,13 @@ class Labels:
 
 def kind(node: Node) -> str:
     """Return the kind of an asset: its subtype, or else its type."""
-    return clean(
-        node.subtype or _TYPE_WORDS.get(node.type) or re.sub(r"(?<!^)(?=[A-Z])", " ", node.type).capitalize()
-    )
+    return kind_of(node.subtype, node.type)
+
+
+def kind_of(subtype: str | None, entity_type: str) -> str:
+    """Return the kind of an asset: its subtype, or else its type."""
+    words = _TYPE_WORDS.get(entity_type) or re.sub(r"(?<!^)(?=[A-Z])", " ", entity_type).capitalize()
+    return clean(subtype or words)
 
 
 def headline(node: Node, labels: Labels) -> Text:
