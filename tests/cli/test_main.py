@@ -20,6 +20,7 @@ from datahub.metadata.schema_classes import (
     CorpUserInfoClass,
     DatasetLineageTypeClass,
     DatasetPropertiesClass,
+    FineGrainedLineageClass,
     GlobalTagsClass,
     GlossaryTermAssociationClass,
     GlossaryTermsClass,
@@ -504,3 +505,127 @@ def test_a_server_looks_as_the_file_does(path: Path, url: str, command: list[str
 def test_the_environment_names_the_catalog(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATAHUB_LLMOPS_CATALOG", str(path))
     assert CliRunner().invoke(main, ["show", INDEX]).exit_code == 0
+
+
+SINCE = "2026-11-29T05:30:00+00:00"
+
+
+def unconfirmed_model() -> list[MetadataChangeProposalClass]:
+    """The recorded model, after a run that could not resolve the embedding job."""
+    found = proposals()
+    for one in found:
+        if (one.entityUrn, one.aspectName) == (JOB, "dataJobInputOutput"):
+            assert one.aspect
+            aspect = json.loads(one.aspect.value)
+            for edge in aspect["inputDatasetEdges"]:
+                if edge["destinationUrn"] == CUSTOMERS:
+                    edge["properties"] = {**edge.get("properties", {}), "not_confirmed_since": SINCE}
+            one.aspect.value = json.dumps(aspect).encode()
+    return found
+
+
+def check_that_marks_are_shown(where: Path | str) -> None:
+    lineage = output(where, "lineage", INDEX)
+    marked = [line for line in lineage.splitlines() if "not confirmed since 2026-11-29 05:30 UTC" in line]
+    assert len(marked) == 1
+    assert "── shop.public.customers  Table · postgres" in marked[0]
+    walk = json.loads(output(where, "lineage", INDEX, "--json"))
+    assert {
+        (edge["upstream"], edge["downstream"]): edge["not_confirmed_since"]
+        for edge in walk["edges"]
+        if "not_confirmed_since" in edge
+    } == {(CUSTOMERS, JOB): SINCE}
+    column = json.loads(output(where, "lineage", f"urn:li:schemaField:({INDEX},customer_email)", "--json"))
+    assert [edge.get("not_confirmed_since") for edge in column["edges"]] == [None, SINCE] or [
+        edge.get("not_confirmed_since") for edge in column["edges"]
+    ] == [SINCE, None]
+
+
+def test_an_edge_that_is_not_confirmed_is_marked_in_a_local_catalog(tmp_path: Path) -> None:
+    catalog = catalog_of(tmp_path, *unconfirmed_model())
+    check_that_marks_are_shown(catalog)
+    shown = output(catalog, "show", JOB)
+    assert "Lineage  " in shown
+    assert "shop.public.customers → embed-reviews not confirmed since 2026-11-29 05:30 UTC\n" in shown
+    (edge,) = json.loads(output(catalog, "show", JOB, "--json"))["not_confirmed"]
+    assert (edge["upstream"], edge["downstream"], edge["not_confirmed_since"]) == (CUSTOMERS, JOB, SINCE)
+    assert "not_confirmed" not in json.loads(output(catalog, "show", INDEX, "--json"))
+
+
+def test_an_edge_that_is_not_confirmed_is_marked_on_a_server() -> None:
+    with recorded_server(stored(unconfirmed_model())) as (_, stub):
+        lineage = output(stub.url, "lineage", INDEX)
+        assert lineage.count("not confirmed since 2026-11-29 05:30 UTC") == 1
+        edges = json.loads(output(stub.url, "lineage", INDEX, "--json"))["edges"]
+    assert {edge["upstream"] for edge in edges if "not_confirmed_since" in edge} == {CUSTOMERS}
+
+
+def test_the_mark_goes_with_the_next_good_run(tmp_path: Path) -> None:
+    catalog = catalog_of(tmp_path, *unconfirmed_model())
+    catalog_of(tmp_path, *proposals())
+    assert "not confirmed" not in output(catalog, "lineage", INDEX)
+
+
+def test_a_catalog_without_the_table_of_marks_is_read_and_gets_it(tmp_path: Path) -> None:
+    catalog = catalog_of(tmp_path, *proposals())
+    with sqlite3.connect(catalog) as database:
+        database.execute("drop table edge_not_confirmed")
+    assert "embed-reviews" in output(catalog, "lineage", INDEX)
+    catalog_of(tmp_path, *unconfirmed_model())
+    check_that_marks_are_shown(catalog)
+
+
+def test_the_walk_of_a_column_names_what_it_does_not_reach(tmp_path: Path) -> None:
+    def fine(up: str, down: str) -> FineGrainedLineageClass:
+        return FineGrainedLineageClass(
+            upstreamType="FIELD_SET", upstreams=[up], downstreamType="FIELD", downstreams=[down]
+        )
+
+    def field(asset: str, name: str) -> str:
+        return f"urn:li:schemaField:({table(asset)},{name})"
+
+    def copied(asset: str, *pairs: tuple[str, str]) -> MetadataChangeProposalClass:
+        upstream = UpstreamClass(dataset=table("reviews"), type=DatasetLineageTypeClass.COPY)
+        fine_grained = [fine(field("reviews", up), field(asset, down)) for up, down in pairs]
+        return proposal(
+            table(asset), UpstreamLineageClass(upstreams=[upstream], fineGrainedLineages=fine_grained)
+        )
+
+    catalog = catalog_of(
+        tmp_path,
+        proposal(table("reviews"), SubTypesClass(typeNames=["Table"])),
+        copied("by_customer", ("customer_id", "customer")),
+        copied("joined", ("body", "text")),
+        copied("backup"),
+        copied("archive"),
+    )
+    assert output(catalog, "lineage", "sqlite:reviews#customer_id", "--down") == (
+        "customer_id  Column of reviews · sqlite\n"
+        "└── by_customer  Dataset · sqlite\n"
+        "1 asset downstream, within 5 hops.\n"
+        "2 more assets read reviews without column lineage: archive, backup\n"
+        "1 more asset reads other columns of reviews and may join or filter by this one: joined\n"
+    )
+    assert json.loads(output(catalog, "lineage", "sqlite:reviews#customer_id", "--down", "--json"))[
+        "stops"
+    ] == [
+        {"reached": table("reviews"), "beyond": table("archive"), "columns_known": False},
+        {"reached": table("reviews"), "beyond": table("backup"), "columns_known": False},
+        {"reached": table("reviews"), "beyond": table("joined"), "columns_known": True},
+    ]
+
+
+def test_a_singular_finds_the_plural_and_the_other_way_round(tmp_path: Path) -> None:
+    names = ["main.entries", "main.boxes", "main.address", "main.statuses", "main.entry_docs"]
+    catalog = catalog_of(
+        tmp_path, *(proposal(table(name), SubTypesClass(typeNames=["Table"])) for name in names)
+    )
+
+    def found(*words: str) -> set[str]:
+        return {node["name"] for node in json.loads(output(catalog, "search", *words, "--json"))["nodes"]}
+
+    assert found("entry") == found("entries") == {"main.entries", "main.entry_docs"}
+    assert found("box") == found("boxes") == {"main.boxes"}
+    assert found("addresses") == {"main.address"}
+    assert found("status") == {"main.statuses"}
+    assert run(catalog, "search", "entro").exit_code == 1

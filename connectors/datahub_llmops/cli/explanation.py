@@ -110,7 +110,8 @@ def _documents(found: Explanation, names: Names) -> Iterator[Text]:
 
 def _legend(found: Explanation) -> Iterator[Text]:
     """Say what the marks and cut ids mean that this explanation has."""
-    rested_on = {part.rests_on for part in (*found.documents, *found.indexes, *found.origins)}
+    rested_on = {document.rests_on for document in found.documents}
+    rested_on |= {origin.rests_on for origin in (*found.indexes, *found.origins)}
     for evidence, meaning in _EVIDENCE.items():
         if evidence in rested_on:
             yield _line(f"  {meaning}", style="dim")
