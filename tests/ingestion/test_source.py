@@ -333,7 +333,7 @@ def test_a_second_run_changes_nothing(run: Run, catalog: Path) -> None:
     [
         ({"no_such_option": 1}, "no_such_option"),
         ({"max_workers": 0}, "max_workers"),
-        ({"embedding_jobs": [{"name": "a", "index": "b"}, {"name": "a", "index": "c"}]}, "Rename one"),
+        ({"embedding_jobs": [{"name": "a", "index": "b"}] * 2}, "declared twice for the index 'b'"),
         ({"provenance": {"rules": [{"match": "(", "urn": "x"}]}}, "("),
         ({"env": "NOWHERE"}, "env"),
         ({"collection_pattern": {"allow": ["["]}}, "collection_pattern: '['"),

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import sqlite3
-from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,15 +11,12 @@ from typing import Any
 import pytest
 from datahub.configuration.common import PipelineExecutionError
 from datahub.emitter.mcp import MetadataChangeProposalWrapper
-from datahub.ingestion.api.common import PipelineContext, RecordEnvelope
-from datahub.ingestion.api.sink import NoopWriteCallback
 from datahub.ingestion.run.pipeline import Pipeline
 from datahub.metadata.schema_classes import (
     AuditStampClass,
     DataJobInfoClass,
     EdgeClass,
     GlobalTagsClass,
-    MetadataChangeProposalClass,
     MLModelPropertiesClass,
     OwnerClass,
     OwnershipTypeClass,
@@ -32,151 +27,29 @@ from datahub.specific.datajob import DataJobPatchBuilder
 from datahub.specific.dataset import DatasetPatchBuilder
 
 from datahub_llmops import urns
-from datahub_llmops.assets.collections import Collection, PayloadField, ProvenanceCount, Vector
+from datahub_llmops.assets.collections import ProvenanceCount, Vector
 from datahub_llmops.catalog.local.catalog import LocalCatalog
 from datahub_llmops.catalog.local.encoding import same_but_for_audit
-from datahub_llmops.catalog.local.sink import LocalSink
 from datahub_llmops.errors import UnreadableError
-from datahub_llmops.urns import Deployment
-from support.scripted import SOURCE, STORE, collection
-
-DEPLOYMENT = Deployment(platform="scripted")
-INDEX = urns.collection(DEPLOYMENT, ("db", "docs"))
-DOCS = "urn:li:dataset:(urn:li:dataPlatform:sqlite,main.Docs,PROD)"
-PEOPLE = "urn:li:dataset:(urn:li:dataPlatform:sqlite,main.people,PROD)"
-FLOW = "urn:li:dataFlow:(airflow,kb,PROD)"
-JOB = f"urn:li:dataJob:({FLOW},embed)"
-MODEL = "urn:li:mlModel:(urn:li:dataPlatform:openai,small,PROD)"
-S3 = "urn:li:dataset:(urn:li:dataPlatform:s3,lake/{},PROD)"
-SECRET = "c0nfidential-payload-value"
-
-DECLARED: Mapping[str, Any] = {
-    "name": "embed",
-    "flow": "kb",
-    "orchestrator": "airflow",
-    "schedule": "@daily",
-    "owners": ["urn:li:corpuser:ada"],
-    "index": "docs",
-    "upstream": {
-        "platform": "sqlite",
-        "sql": "select d.title, d.body, p.email as contact from docs d join people p on p.id = d.person",
-    },
-    "text_columns": ["body"],
-    "fields": {"contact": "maintainer"},
-    "embedding_model": "openai/small",
-    "chunking": {"method": "recursive", "size": 512, "overlap": 64},
-}
-
-Emit = Callable[..., None]
-Run = Callable[..., Pipeline]
-
-
-@pytest.fixture
-def catalog(tmp_path: Path) -> Path:
-    """A catalog that holds the warehouse, read by DataHub's own source."""
-    warehouse = tmp_path / "warehouse.db"
-    with sqlite3.connect(warehouse) as connection:
-        connection.executescript(
-            "create table people (id integer primary key, email text);"
-            "create table Docs (id integer primary key, title text, body text, person integer,"
-            " constraint written_by foreign key (person) references people (id));"
-        )
-    connection.close()
-    file = tmp_path / "catalog.db"
-    pipeline = Pipeline.create(
-        {
-            "source": {
-                "type": "sqlalchemy",
-                "config": {"connect_uri": f"sqlite:///{warehouse}", "platform": "sqlite"},
-            },
-            "sink": {"type": "llm-local", "config": {"path": str(file)}},
-        },
-        no_progress=True,
-    )
-    pipeline.run()
-    pipeline.raise_from_status()
-    return file
-
-
-@pytest.fixture
-def emit(catalog: Path) -> Emit:
-    """Write to the catalog as another tool or a person would."""
-
-    def _emit(*proposals: MetadataChangeProposalWrapper | MetadataChangeProposalClass) -> None:
-        sink = LocalSink.create({"path": str(catalog)}, PipelineContext(run_id="other"))
-        for proposal in proposals:
-            sink.write_record_async(RecordEnvelope(proposal, {}), NoopWriteCallback())
-        sink.flush()
-        sink.close()
-        assert not sink.get_report().failures
-
-    return _emit
-
-
-@pytest.fixture
-def run(catalog: Path) -> Iterator[Run]:
-    STORE.clear()
-    STORE["db", "docs"] = docs()
-
-    def _run(*jobs: Mapping[str, Any], sink: Mapping[str, Any] | None = None, **options: Any) -> Pipeline:
-        local = {"path": str(catalog)}
-        recipe = {
-            "pipeline_name": "scripted",
-            "source": {
-                "type": SOURCE,
-                "config": {
-                    "embedding_jobs": list(jobs),
-                    "stateful_ingestion": {
-                        "enabled": True,
-                        "state_provider": {"type": "llm-local", "config": local},
-                    },
-                    **options,
-                },
-            },
-            "sink": sink or {"type": "llm-local", "config": local},
-        }
-        pipeline = Pipeline.create(recipe, no_progress=True)
-        pipeline.run()
-        pipeline.raise_from_status()
-        return pipeline
-
-    yield _run
-    STORE.clear()
-
-
-def docs(**sources: int) -> Collection:
-    """The index, with chunks from objects of a bucket."""
-    values = {f"s3://lake/{name}": chunks for name, chunks in sources.items()}
-    return replace(
-        collection("db", "docs"),
-        fields=tuple(
-            PayloadField(path=path, type="string", native_type="string")
-            for path in ("document", "title", "maintainer")
-        ),
-        text_field="document",
-        provenance=(
-            ProvenanceCount(
-                field="source",
-                values=values,
-                rows_scanned=sum(sources.values()),
-                rows_total=sum(sources.values()),
-            ),
-        ),
-    )
-
-
-def aspect(catalog: Path, urn: str, name: str) -> Any:
-    with LocalCatalog(catalog) as reader:
-        return reader.aspects(urn, [name]).get(name)
-
-
-def upstreams(catalog: Path) -> dict[str, dict[str, str]]:
-    found = aspect(catalog, INDEX, "upstreamLineage") or {"upstreams": []}
-    return {edge["dataset"]: edge.get("properties") or {} for edge in found["upstreams"]}
-
-
-def warnings(pipeline: Pipeline) -> dict[str | None, list[str]]:
-    return {entry.title: list(entry.context) for entry in pipeline.source.get_report().warnings}
+from ingestion.recipes import (
+    DECLARED,
+    DEPLOYMENT,
+    DOCS,
+    FLOW,
+    INDEX,
+    JOB,
+    MODEL,
+    PEOPLE,
+    S3,
+    SECRET,
+    Emit,
+    Run,
+    aspect,
+    docs,
+    upstreams,
+    warnings,
+)
+from support.scripted import STORE, collection
 
 
 def test_a_declared_job_ties_columns_to_fields(run: Run, catalog: Path) -> None:
@@ -329,19 +202,12 @@ def test_declared_and_found_is_one_edge(run: Run, catalog: Path) -> None:
         edge["destinationUrn"]: edge["properties"]
         for edge in aspect(catalog, JOB, "dataJobInputOutput")["inputDatasetEdges"]
     }
+    owned = json.dumps({"scripted": {INDEX: ""}})
     assert inputs == {
-        DOCS: {"found_by": "declared,payload", "chunks": "5"},
-        PEOPLE: {"found_by": "declared"},
+        DOCS: {"declared_by": owned, "found_by": "declared,payload", "chunks": "5"},
+        PEOPLE: {"declared_by": owned, "found_by": "declared"},
     }
     assert upstreams(catalog) == {}
-
-
-def test_a_table_that_the_catalog_does_not_know_is_a_warning(run: Run, catalog: Path) -> None:
-    job = {**DECLARED, "upstream": {"platform": "sqlite", "sql": "select body from main.nowhere"}}
-    pipeline = run(job)
-    assert any("nowhere" in context for contexts in warnings(pipeline).values() for context in contexts)
-    with LocalCatalog(catalog) as reader:
-        assert not [node for node in reader.lineage(INDEX, "up").nodes if "nowhere" in node.urn]
 
 
 def test_a_model_keeps_the_jobs_of_others(run: Run, catalog: Path, emit: Emit) -> None:
@@ -474,15 +340,6 @@ def test_a_second_run_changes_nothing(run: Run) -> None:
     run(DECLARED)
     second = run(DECLARED)
     assert second.sink.get_report().as_obj()["changed"] == 0
-
-
-def test_an_index_that_no_collection_answers_to_is_named(run: Run) -> None:
-    STORE["other", "docs"] = collection("other", "docs")
-    pipeline = run(DECLARED, {**DECLARED, "name": "lost", "index": "nothing"})
-    found = warnings(pipeline)
-    assert "lost: nothing" in found["Index of an embedding job was not found"][0]
-    assert "db.docs, other.docs" in found["Index of an embedding job is ambiguous"][0]
-    assert "Index of an embedding job is ambiguous" not in warnings(run({**DECLARED, "index": "db.docs"}))
 
 
 def test_domains_are_added_by_pattern(run: Run, catalog: Path) -> None:

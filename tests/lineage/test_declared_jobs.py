@@ -131,7 +131,7 @@ class TestFields:
             tables("sqlite"),
         )
         assert warned(lineage) == [
-            ("Mapped field not in the index", "job embed-docs: gone; its fields are document, name")
+            ("Mapped field not in the index", "job embed-docs: gone; the fields are document, name")
         ]
         assert edges(lineage) == set()
 

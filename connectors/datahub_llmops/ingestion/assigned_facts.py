@@ -8,21 +8,16 @@ provider as that of stale removal.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Final
 
 from datahub.configuration.common import ConfigModel
 from datahub.ingestion.api.common import PipelineContext
-from datahub.ingestion.api.ingestion_job_checkpointing_provider_base import JobId
-from datahub.ingestion.source.state.checkpoint import Checkpoint, CheckpointStateBase
+from datahub.ingestion.source.state.checkpoint import CheckpointStateBase
 from datahub.ingestion.source.state.stale_entity_removal_handler import StatefulStaleMetadataRemovalConfig
 from datahub.ingestion.source.state.stateful_ingestion_base import StateProviderWrapper
-from datahub.ingestion.source.state.use_case_handler import StatefulIngestionUsecaseHandlerBase
 from pydantic import Field
-from typing_extensions import override
 
 from datahub_llmops.assets.collections import Name
-
-_JOB: Final = "assigned_facts"
+from datahub_llmops.ingestion.recipe_memory import RecipeMemory
 
 
 class AssignedDataset(ConfigModel):
@@ -41,8 +36,11 @@ class AssignedState(CheckpointStateBase):
     datasets: dict[str, AssignedDataset] = Field(default_factory=dict)
 
 
-class AssignedFacts(StatefulIngestionUsecaseHandlerBase[AssignedState]):
+class AssignedFacts(RecipeMemory[AssignedState]):
     """The memory of one recipe. Without stateful ingestion it is empty, and nothing is ever retracted."""
+
+    subject = "assigned_facts"
+    state_type = AssignedState
 
     def __init__(
         self,
@@ -51,49 +49,12 @@ class AssignedFacts(StatefulIngestionUsecaseHandlerBase[AssignedState]):
         ctx: PipelineContext,
         platform: str,
     ) -> None:
-        self._provider = provider
-        self._config = config
-        self._ctx = ctx
-        self._job = JobId(f"{platform}_{_JOB}")
-        self._committed = False
+        super().__init__(provider, config, ctx, platform)
         self.now: dict[str, AssignedDataset] = {}
-        provider.register_stateful_ingestion_usecase_handler(self)
-
-    @property
-    @override
-    def job_id(self) -> JobId:
-        return self._job
-
-    @override
-    def is_checkpointing_enabled(self) -> bool:
-        return bool(
-            self._provider.is_stateful_ingestion_configured()
-            and self._config
-            and self._config.remove_stale_metadata
-        )
-
-    @override
-    def create_checkpoint(self) -> Checkpoint[AssignedState] | None:
-        if not self.is_checkpointing_enabled() or (self._config and self._config.ignore_new_state):
-            return None
-        return Checkpoint(
-            job_name=self._job,
-            pipeline_name=self._ctx.pipeline_name or "",
-            run_id=self._ctx.run_id,
-            state=AssignedState(),
-        )
 
     def read_last_run(self) -> Mapping[str, AssignedDataset]:
         """Read what the last run assigned, by dataset URN."""
-        if not self.is_checkpointing_enabled():
-            return {}
-        try:
-            last = self._provider.get_last_checkpoint(self._job, AssignedState)
-        except BaseException:
-            # A memory that cannot be read must not be overwritten either.
-            self._committed = True
-            raise
-        return last.state.datasets if last else {}
+        return self.read_state().datasets
 
     def remember(
         self, dataset: str, name: Name, assigned: Mapping[str, Iterable[str]], *, typed: bool = False
@@ -140,7 +101,7 @@ class AssignedFacts(StatefulIngestionUsecaseHandlerBase[AssignedState]):
 
     def keep_for_next_run(self) -> None:
         """Remember what this run and the last one assigned: nothing was retracted, the next good run does it."""
-        if self._committed:
+        if self.committed:
             return
         for dataset, old in self.read_last_run().items():
             now = self.now.setdefault(dataset, old)
@@ -150,8 +111,7 @@ class AssignedFacts(StatefulIngestionUsecaseHandlerBase[AssignedState]):
         self._commit()
 
     def _commit(self) -> None:
-        self._committed = True
-        checkpoint = self._provider.get_current_checkpoint(self._job)
-        if checkpoint is not None:
+        state = self.state_to_commit()
+        if state is not None:
             known = {dataset: entry for dataset, entry in self.now.items() if entry.properties or entry.typed}
-            checkpoint.state.datasets = dict(sorted(known.items()))
+            state.datasets = dict(sorted(known.items()))

@@ -31,5 +31,9 @@ class SourcePart(Generic[ItemT]):
         """Emit what follows from having read every item; the reader is still open."""
         yield from ()
 
+    def abandoned(self) -> Iterator[Emission]:
+        """Emit what follows from having read nothing, because the system could not be opened."""
+        yield from ()
+
     def close(self) -> None:
         """End the run, which may have broken off at any point."""

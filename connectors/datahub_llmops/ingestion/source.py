@@ -262,6 +262,8 @@ class CatalogSource(TestedSource, StatefulIngestionSourceBase, Generic[ConfigT, 
             reader = self.open(self.config)
         except ConnectorError as error:
             self._report_stop(error)
+            for part in self._parts:
+                yield from part.abandoned()
             return
         with closing(reader):
             names = self._list_names(reader)

@@ -14,6 +14,7 @@ from datahub_llmops.ingestion.assigned_facts import AssignedFacts
 from datahub_llmops.ingestion.capabilities import Fact
 from datahub_llmops.ingestion.collection_facts import CollectionFacts
 from datahub_llmops.ingestion.collection_lineage import CollectionLineage
+from datahub_llmops.ingestion.job_ledger import DeclaredMemory, JobLedger
 from datahub_llmops.ingestion.parts import SourcePart
 from datahub_llmops.ingestion.retraction import Retraction
 from datahub_llmops.ingestion.source import CatalogSource
@@ -95,10 +96,27 @@ class VectorStoreSource(CatalogSource[VectorStoreConfigT, Collection]):
             graph=self.ctx.graph,
         )
         typed = TypedAspects(emitter, config.env)
-        self._lineage = CollectionLineage(
-            config=config, emitter=emitter, lookup=self.lookup, typed=typed, report=self.report, now=self.now
+        ledger = JobLedger(
+            recipe=self.ctx.pipeline_name or "",
+            platform=self.platform,
+            env=config.env,
+            now=self.now,
+            declared=config.embedding_jobs,
+            emitter=emitter,
+            memory=DeclaredMemory(self.state_provider, config.stateful_ingestion, self.ctx, self.platform),
         )
-        return (retraction, facts, self._lineage, typed)
+        self._lineage = CollectionLineage(
+            config=config,
+            deployment=self.deployment,
+            emitter=emitter,
+            lookup=self.lookup,
+            typed=typed,
+            ledger=ledger,
+            report=self.report,
+            now=self.now,
+        )
+        # The retraction comes last: it has to know of every failure.
+        return (facts, self._lineage, typed, retraction)
 
     @override
     def place(self, item: Collection) -> PlacedCollection:
@@ -106,7 +124,7 @@ class VectorStoreSource(CatalogSource[VectorStoreConfigT, Collection]):
             item,
             self.deployment,
             shared=self.is_shared(item.name),
-            declared=self._lineage.declared_properties(item.name),
+            declared=self._lineage.declared_properties(item),
         )
 
     def shared_facts(self, placed: PlacedCollection) -> Iterator[Proposal]:

@@ -31,15 +31,15 @@ class VectorStoreConfig(CatalogConfig):
     @field_validator("embedding_jobs")
     @classmethod
     def _jobs_are_distinct(cls, value: list[EmbeddingJobConfig]) -> list[EmbeddingJobConfig]:
-        seen: set[str] = set()
+        seen: set[tuple[str, str]] = set()
         for job in value:
-            urn = job_urn(job, "PROD")
-            if urn in seen:
+            declaration = job_urn(job, "PROD"), job.index
+            if declaration in seen:
                 raise ValueError(
-                    f"embedding_jobs: two jobs are called {job.name!r} in the same flow; the catalog could not tell "
-                    "them apart. Rename one"
+                    f"embedding_jobs: the job {job.name!r} is declared twice for the index {job.index!r} in the same "
+                    "flow. Give both statements in one `upstream` list, or rename one job"
                 )
-            seen.add(urn)
+            seen.add(declaration)
         return value
 
 
@@ -58,4 +58,8 @@ class VectorStoreReport(CatalogReport):
     provenance_values_unmatched: int = 0
     provenance_chunks_unmatched: int = 0
     collections_with_hidden_rows: int = 0
+    outputs_without_field: int = 0
+    """Output columns of jobs for which the index has no field; keys of rows are usual among them."""
     jobs_without_index: list[str] = field(default_factory=list)
+    jobs_unresolved: list[str] = field(default_factory=list)
+    """Jobs of which nothing was written; each is a failure."""

@@ -9,7 +9,7 @@ from typing import Final, Literal, TypeAlias
 
 from datahub_llmops.assets.collections import Collection
 from datahub_llmops.lineage import provenance
-from datahub_llmops.lineage.index_fields import IndexFields, nearest_columns
+from datahub_llmops.lineage.index_fields import IndexFields, nearest
 from datahub_llmops.lineage.job_config import ChunkingConfig, EmbeddingJobConfig, UpstreamConfig
 from datahub_llmops.lineage.provenance import ProvenanceConfig, Rules, SourceCount, identity
 from datahub_llmops.lineage.schema_lookup import SchemaLookup
@@ -189,11 +189,13 @@ class _Job:
         self._warnings = WarningLog()
         self._edges: set[ColumnEdge] = set()
         self._homeless: set[str] = set()
+        self._stopped_at_tables = 0
 
     def lineage(self) -> JobLineage:
         traced = [self._trace_upstream(upstream) for upstream in self._job.upstream]
         outputs = [output for one in traced for output in one.outputs]
         complete = all(one.complete for one in traced)
+        self._stopped_at_tables = sum(one.stopped_at_tables for one in traced)
         inputs = {urn for one in traced for urn in one.inputs}
         self._map_fields(outputs, complete)
         self._map_text(outputs, complete)
@@ -207,7 +209,7 @@ class _Job:
             sql=self._job.statements,
             unknown=tuple(sorted({urn for one in traced for urn in one.unknown})),
             homeless=tuple(sorted(self._homeless)),
-            stopped_at_tables=sum(one.stopped_at_tables for one in traced),
+            stopped_at_tables=self._stopped_at_tables,
             warnings=tuple(self._warnings),
         )
 
@@ -307,7 +309,7 @@ class _Job:
                 if complete
                 else "Not all output columns of the job's upstream are known, and this one is not among the known ones."
                 " See the other warnings of the job.",
-                f"{column}; {nearest_columns(column, (output.name for output in outputs))}"
+                f"{column}; {nearest('columns', column, (output.name for output in outputs))}"
                 if complete
                 else column,
             )
@@ -358,10 +360,12 @@ class _Job:
 
     def _compare_with_earlier(self, inputs: Set[str]) -> None:
         """Warn if an earlier run traced columns of the same tables that this run had no way to trace."""
-        stopped = any(warning.kind == "stopped_at_tables" for warning in self._warnings)
+        stopped = self._stopped_at_tables or any(one.kind == "stopped_at_tables" for one in self._warnings)
         if not stopped and self._fields.paths:
             return
-        lost = {edge for edge in self._earlier - self._edges if edge.dataset in inputs}
+        # A table that the catalog no longer describes is spelled as the statement writes it.
+        read = {identity(urn) for urn in inputs}
+        lost = {edge for edge in self._earlier - self._edges if identity(edge.dataset) in read}
         if lost:
             self._warn(
                 "less_than_before",

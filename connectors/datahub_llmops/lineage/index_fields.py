@@ -45,22 +45,17 @@ class IndexFields:
         return None
 
     def nearest(self, name: str) -> str:
-        """Name the fields that are spelled most like ``name``, or else the first ones, for a message."""
-        found = _near(name, self.paths)
-        if found:
-            return f"the nearest fields are {', '.join(found)}"
-        if self.paths:
-            return f"its fields are {_listed(sorted(self.paths))}"
-        return "it shows no fields"
+        """Name the fields that are spelled most like ``name``, for a message."""
+        return nearest("fields", name, self.paths)
 
 
-def nearest_columns(name: str, columns: Iterable[str]) -> str:
-    """Name the output columns that are spelled most like ``name``, or else the first ones, for a message."""
-    known = sorted(set(columns))
-    found = _near(name, known)
+def nearest(noun: str, name: str, known: Iterable[str]) -> str:
+    """Name what is spelled most like ``name``, or else the first ones, for a message."""
+    listed = sorted(set(known))
+    found = _near(name, listed)
     if found:
-        return f"the nearest columns are {', '.join(found)}"
-    return f"the columns are {_listed(known)}" if known else "no column is known"
+        return f"the nearest {noun} are {', '.join(found)}"
+    return f"the {noun} are {_listed(listed)}" if listed else f"there are no {noun}"
 
 
 def _near(name: str, paths: Iterable[str]) -> list[str]:

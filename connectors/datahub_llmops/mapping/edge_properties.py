@@ -57,14 +57,6 @@ def without(way: FoundBy, edge: Mapping[str, Any]) -> dict[str, str] | None:
     return {**kept, "found_by": ",".join(rest)}
 
 
-def beside_hook(ways: Iterable[str], chunks: int | None, edge: Mapping[str, Any] | None) -> dict[str, str]:
-    """Build the properties of an edge that a recipe found, keeping on ``edge`` that a hook found it, and when."""
-    if edge is None or "hook" not in found_by(edge):
-        return edge_properties(ways, chunks)
-    seen = {key: value for key, value in edge["properties"].items() if key == LAST_SEEN}
-    return edge_properties((*ways, "hook"), chunks, seen)
-
-
 def payload_upstreams(
     index_urn: str,
     sources: Sequence[Input],
@@ -119,11 +111,15 @@ def fine_grained(upstreams: Iterable[str], downstream: str) -> FineGrainedLineag
     )
 
 
-def column_edges(present: Mapping[str, Any]) -> set[tuple[str, str]]:
-    """List the column edges of a lineage aspect in the catalog, as (upstream, downstream) ``schemaField`` URNs."""
+def column_edges(present: Mapping[str, Any], *, foreign: bool = False) -> set[tuple[str, str]]:
+    """List the column edges of a lineage aspect in the catalog, as (upstream, downstream) ``schemaField`` URNs.
+
+    In a ``foreign`` aspect, those with an operation are somebody else's and left out.
+    """
     return {
         (upstream, downstream)
         for fine in present.get("fineGrainedLineages") or []
+        if not foreign or fine.get("transformOperation") in (None, _NO_OPERATION)
         for downstream in fine.get("downstreams") or []
         for upstream in fine.get("upstreams") or []
     }

@@ -12,10 +12,8 @@ from datahub.emitter.mcp import MetadataChangeProposalWrapper
 from datahub.metadata.schema_classes import (
     DataFlowInfoClass,
     DataJobInfoClass,
-    DataJobInputOutputClass,
     DataTransformClass,
     DataTransformLogicClass,
-    EdgeClass,
     MLModelKeyClass,
     MLModelPropertiesClass,
     OwnerClass,
@@ -24,13 +22,9 @@ from datahub.metadata.schema_classes import (
     SubTypesClass,
 )
 from datahub.metadata.urns import DataJobUrn, MlModelUrn
-from datahub.specific.datajob import DataJobPatchBuilder
 
 from datahub_llmops import urns
-from datahub_llmops.catalog.urn_text import asset_of
-from datahub_llmops.lineage.declared_jobs import JobLineage
 from datahub_llmops.lineage.job_config import EmbeddingJobConfig
-from datahub_llmops.mapping.edge_properties import beside_hook, column_edges, fine_grained, found_by, without
 from datahub_llmops.mapping.properties import AssetPatch, PropertyValues
 from datahub_llmops.mapping.proposals import Proposal, propose
 
@@ -56,48 +50,33 @@ def flow_proposals(job: EmbeddingJobConfig, env: str) -> Iterator[Proposal]:
     yield propose(flow_urn(job, env), info)
 
 
-def job_proposals(lineage: JobLineage, env: str, present: Mapping[str, Any]) -> Iterator[Proposal]:
-    """Describe a job that this recipe owns.
+def combine(declarations: Sequence[EmbeddingJobConfig]) -> EmbeddingJobConfig:
+    """Describe a job that a recipe declares for several indexes. Where its declarations differ, the first counts."""
+    first = declarations[0]
+    upstream = {one.model_dump_json(): one for job in declarations for one in job.upstream}
+    return first.model_copy(
+        update={
+            "upstream": list(upstream.values()),
+            "text_columns": list(dict.fromkeys(name for job in declarations for name in job.text_columns)),
+            "owners": list(dict.fromkeys(owner for job in declarations for owner in job.owners)),
+        }
+    )
 
-    ``present`` is the job's ``dataJobInputOutput`` in the catalog. Edges that a hook found stay.
-    """
-    job, statements = lineage.job, lineage.sql
-    urn = job_urn(job, env)
+
+def job_proposals(job: EmbeddingJobConfig, env: str) -> Iterator[Proposal]:
+    """Describe a job that this recipe owns, without its edges."""
+    urn, statements = job_urn(job, env), tuple(dict.fromkeys(job.statements))
     yield propose(urn, _info(job, statements, env))
-    yield propose(urn, SubTypesClass(typeNames=[EMBEDDING_JOB]))
-    yield propose(urn, _all_edges(lineage, present))
+    yield subtype_proposal(urn)
     if statements:
         transforms = [DataTransformClass(queryStatement=QueryStatementClass(value=sql)) for sql in statements]
         yield propose(urn, DataTransformLogicClass(transforms=transforms))
     yield from _shared_with_stewards(job, urn)
 
 
-def foreign_job_proposals(lineage: JobLineage, present: Mapping[str, Any]) -> Iterator[Proposal]:
-    """Patch only the inputs and outputs of a job that the orchestrator's own plugin owns.
-
-    ``present`` is the job's ``dataJobInputOutput`` in the catalog. Edges that an earlier run declared and this one does
-    not are removed.
-    """
-    wanted = _declared_edges(lineage, present)
-    patch = DataJobPatchBuilder(lineage.job.job_urn or "")
-    edges = {edge.destinationUrn: edge for edge in wanted.inputDatasetEdges or []}
-    for edge in present.get("inputDatasetEdges") or []:
-        urn = edge["destinationUrn"]
-        if urn not in edges and "declared" in found_by(edge):
-            rest = without("declared", edge)
-            if rest is None:
-                patch.remove_input_dataset(urn)
-            else:
-                patch.add_input_dataset(EdgeClass(destinationUrn=urn, properties=rest))
-    for edge in edges.values():
-        patch.add_input_dataset(edge)
-    patch.add_output_dataset(EdgeClass(destinationUrn=lineage.index_urn))
-    known = {(up, down) for up, down in column_edges(present) if asset_of(down) == lineage.index_urn}
-    for up, down in sorted(known - set(_columns(lineage))):
-        patch.remove_fine_grained_lineage(fine_grained([up], down))
-    for fine in wanted.fineGrainedLineages or []:
-        patch.add_fine_grained_lineage(fine)
-    yield from patch.build()
+def subtype_proposal(urn: str) -> Proposal:
+    """Say that a job is an embedding job, which changes nothing on one that is."""
+    return propose(urn, SubTypesClass(typeNames=[EMBEDDING_JOB]))
 
 
 def model_proposal(name: str, env: str, jobs: Iterable[str], present: Mapping[str, Any]) -> Proposal:
@@ -151,51 +130,6 @@ def _info(job: EmbeddingJobConfig, statements: Sequence[str], env: str) -> DataJ
         description="\n\n".join(blocks) or None,
         customProperties={key: value for key, value in properties.items() if value},
         env=env,
-    )
-
-
-def _columns(lineage: JobLineage) -> Iterator[tuple[str, str]]:
-    """List the column edges as pairs of ``schemaField`` URNs, upstream first."""
-    for edge in lineage.columns:
-        yield urns.schema_field(edge.dataset, edge.column), urns.schema_field(lineage.index_urn, edge.field)
-
-
-def _all_edges(lineage: JobLineage, present: Mapping[str, Any]) -> DataJobInputOutputClass:
-    """Build the edges that the recipe declares, and those that only hooks found."""
-    aspect = _declared_edges(lineage, present)
-    for field, edges in (
-        ("inputDatasetEdges", aspect.inputDatasetEdges),
-        ("outputDatasetEdges", aspect.outputDatasetEdges),
-    ):
-        declared = {edge.destinationUrn for edge in edges or ()}
-        for edge in present.get(field) or []:
-            if edges is not None and edge["destinationUrn"] not in declared and "hook" in found_by(edge):
-                properties = beside_hook((), None, edge)
-                edges.append(EdgeClass(destinationUrn=edge["destinationUrn"], properties=properties))
-    return aspect
-
-
-def _declared_edges(lineage: JobLineage, present: Mapping[str, Any]) -> DataJobInputOutputClass:
-    there = {edge["destinationUrn"]: edge for edge in present.get("inputDatasetEdges") or []}
-    by_field: dict[str, list[str]] = {}
-    for upstream, downstream in _columns(lineage):
-        by_field.setdefault(downstream, []).append(upstream)
-    return DataJobInputOutputClass(
-        inputDatasets=[],
-        outputDatasets=[],
-        inputDatasetEdges=[
-            EdgeClass(
-                destinationUrn=edge.urn,
-                properties=beside_hook(edge.found_by, edge.chunks, there.get(edge.urn)),
-            )
-            for edge in lineage.inputs
-        ],
-        outputDatasetEdges=[EdgeClass(destinationUrn=lineage.index_urn)],
-        # What another writer's patch leaves there: otherwise the two would change the aspect back and forth.
-        inputDatajobEdges=[],
-        inputDatasetFields=[],
-        outputDatasetFields=[],
-        fineGrainedLineages=[fine_grained(upstreams, field) for field, upstreams in by_field.items()],
     )
 
 
