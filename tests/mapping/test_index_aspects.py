@@ -236,7 +236,7 @@ def filled() -> dict[str, LlmopsAspect]:
         ),
         application_aspects.application_aspect(
             framework="langchain",
-            framework_version="1.5",
+            framework_versions={"langchain": "1.5"},
             version="2",
             prompts=["support.v3"],
             retrievers=["docs"],

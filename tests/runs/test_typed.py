@@ -240,3 +240,28 @@ def test_prompts_that_are_rendered_first_are_not_an_event_each(world: World) -> 
             " where asset.urn like '%support-bot.prompt-%'"
         ).fetchall()
     assert prompts == 20
+
+
+def test_an_application_of_both_frameworks_has_the_version_of_each(world: World) -> None:
+    import langchain_core
+    import llama_index.core
+    from llama_index.core import Document as LlamaDocument
+    from llama_index.core import MockEmbedding, Settings, VectorStoreIndex
+    from llama_index.core.llms import MockLLM
+
+    Settings.llm, Settings.embed_model = MockLLM(), MockEmbedding(8)
+    engine = VectorStoreIndex.from_documents([LlamaDocument(text="t")]).as_query_engine()
+    world.index()
+    world.ask()
+    with lineage.answer():
+        Model().invoke("q")
+        engine.query("q")
+    world.runs(custom_aspects="on")
+    ours, theirs = langchain_core.__version__, llama_index.core.__version__
+    assert world.aspect(JOB, "llmApplicationInfo")["frameworkVersion"] == (
+        f"langchain {ours}, llama-index {theirs}"
+    )
+    assert world.aspect(RETRIEVER, "retrieverInfo")["frameworkVersion"] == ours
+    other = RETRIEVER.replace("langchain", "llama-index").replace("VectorStore", "VectorIndex")
+    found = world.aspect(other, "retrieverInfo")
+    assert (found["framework"], found["frameworkVersion"]) == ("llama-index", theirs)

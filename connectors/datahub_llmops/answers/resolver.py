@@ -205,7 +205,11 @@ class Resolver:
         return None
 
     def retriever(self, raw: Mapping[str, Any], application: str, framework: str) -> str | None:
-        """Return the URN of an application's retriever, by its name or its class."""
+        """Return the URN of an application's retriever, by its name or its class.
+
+        The ``framework`` is that of the answer, unless the retriever is known to be of the other one.
+        """
+        framework = str(raw.get("framework") or framework)
         name = str(raw.get("name") or str(raw.get("class", "retriever")).rpartition(".")[2])
         with contextlib.suppress(InvalidUrnError):
             return urns.retriever(framework, application, name, env=self._env)

@@ -32,7 +32,6 @@ class Answer:
         "error",
         "explicit",
         "framework",
-        "other_framework",
         "parts",
         "query",
         "rendered",
@@ -53,7 +52,6 @@ class Answer:
         self.application = application
         self.version = version
         self.framework = framework
-        self.other_framework: str | None = None
         self.explicit = explicit
         self.weight = weight
         self.ended: float | None = None

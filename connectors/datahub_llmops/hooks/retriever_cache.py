@@ -7,6 +7,7 @@ import weakref
 from collections.abc import Mapping
 from typing import Any, Final
 
+from datahub_llmops.hooks import runtime
 from datahub_llmops.hooks.parts import Metadata
 
 _cached: Final[dict[int, RetrieverInfo]] = {}
@@ -39,11 +40,14 @@ class RetrieverInfo:
         self.index: Metadata = {}
 
     def named_in(self, other: str | None, framework: str) -> Metadata:
-        """Return class and name, with the retriever's ``framework`` in an answer of the ``other``."""
+        """Return class and name, in an answer of the ``other`` framework with the retriever's own and its version."""
         if other == framework:
             return self.named
         if self._elsewhere is None:
             self._elsewhere = {**self.named, "framework": framework}
+            version = runtime.framework_version(framework)
+            if version is not None:
+                self._elsewhere["framework_version"] = version
         return self._elsewhere
 
     def cache(self, retriever: Any, inner: object) -> None:

@@ -11,7 +11,6 @@ import functools
 import json
 import math
 import socket
-import sys
 from collections.abc import Mapping
 from itertools import islice
 from typing import Any, Final
@@ -20,7 +19,7 @@ from datahub_llmops.answer_store import digests
 from datahub_llmops.answer_store.database import Store
 from datahub_llmops.answer_store.keys import AnswerKey, ModelKey, RetrievalKey, WritesKey
 from datahub_llmops.answer_store.queries import Kind
-from datahub_llmops.hooks import chunk_sources, prompt_identity
+from datahub_llmops.hooks import chunk_sources, prompt_identity, runtime
 from datahub_llmops.hooks.parts import Answer, ModelCall, Part, Prompt, Retrieval, ToolCall, text_of
 from datahub_llmops.hooks.settings import Settings
 from datahub_llmops.hooks.write_events import WriteEvent, new_run
@@ -374,7 +373,7 @@ def _encode_head(
     """Encode the members that most answers of an application have in common."""
     head: dict[str, Any] = {AnswerKey.FRAMEWORK: framework, AnswerKey.HOST: host}
     for key, value in (
-        (AnswerKey.FRAMEWORK_VERSION, _framework_version(framework)),
+        (AnswerKey.FRAMEWORK_VERSION, runtime.framework_version(framework)),
         (AnswerKey.ROOT, root),
         (AnswerKey.VERSION, version),
         (AnswerKey.ERROR, error),
@@ -384,15 +383,6 @@ def _encode_head(
         if value:
             head[key] = value
     return _dump(head)[1:-1]
-
-
-_MODULES: Final = {"langchain": "langchain_core", "llama-index": "llama_index.core"}
-
-
-def _framework_version(framework: str | None) -> str | None:
-    # The application has imported the framework. Importing it here could cost a second.
-    version = getattr(sys.modules.get(_MODULES.get(framework or "", "")), "__version__", None)
-    return version if isinstance(version, str) else None
 
 
 _NOTHING: Final[dict[str, Any]] = {}

@@ -153,12 +153,18 @@ def find_running(asking: str | None = None) -> tuple[Answer | Skipped, Part | No
     return None
 
 
+_MODULES: Final = {"langchain": "langchain_core", "llama-index": "llama_index.core"}
+
+
+def framework_version(framework: str | None) -> str | None:
+    """Return the version of a framework that the application has imported. Importing it here could cost a second."""
+    version = getattr(sys.modules.get(_MODULES.get(framework or "", "")), "__version__", None)
+    return version if isinstance(version, str) else None
+
+
 def _note_framework(answer: Answer | Skipped, framework: str) -> None:
-    if isinstance(answer, Answer) and answer.framework != framework:
-        if answer.framework is None:
-            answer.framework = framework
-        else:
-            answer.other_framework = framework
+    if isinstance(answer, Answer) and answer.framework is None:
+        answer.framework = framework
 
 
 def finish_answer(answer: Answer, status: str = "ok", error: str | None = None) -> None:

@@ -101,17 +101,17 @@ def prompt_aspect(urn: str, raw: Mapping[str, Any], present: Mapping[str, Any]) 
 def application_aspect(
     *,
     framework: str,
-    framework_version: str | None,
+    framework_versions: Mapping[str, str],
     version: str | None,
     prompts: Iterable[str],
     retrievers: Iterable[str],
     models: Iterable[str],
 ) -> LlmApplicationInfoClass:
-    """Build the names of the parts of an application."""
+    """Build the names of the parts of an application. The versions of several frameworks are named with them."""
     parts = [sorted(set(names)) for names in (prompts, retrievers, models)]
     return LlmApplicationInfoClass(
         framework=framework,
-        frameworkVersion=framework_version,
+        frameworkVersion=_name_versions(framework, framework_versions),
         applicationVersion=version,
         promptCount=len(parts[0]),
         prompts=joined(parts[0]),
@@ -120,6 +120,12 @@ def application_aspect(
         modelCount=len(parts[2]),
         models=joined(parts[2]),
     )
+
+
+def _name_versions(framework: str, versions: Mapping[str, str]) -> str | None:
+    if versions.keys() <= {framework}:
+        return versions.get(framework)
+    return joined(f"{name} {version}" for name, version in sorted(versions.items()))
 
 
 def job_aspect(

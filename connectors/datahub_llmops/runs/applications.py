@@ -165,7 +165,10 @@ class Applications:
             retriever,
             [
                 application_aspects.retriever_aspect(
-                    newest.raw, framework=platform, version=newest.version, indexes=used
+                    newest.raw,
+                    framework=platform,
+                    version=application.framework_versions.get(platform),
+                    indexes=used,
                 )
             ],
         )
@@ -211,7 +214,7 @@ class Applications:
             [
                 application_aspects.application_aspect(
                     framework=application.framework,
-                    framework_version=newest.version if newest else None,
+                    framework_versions=application.framework_versions,
                     version=newest.raw.get("version") if newest else None,
                     prompts=[name for name, _ in short if name not in retrievers],
                     retrievers=retrievers,

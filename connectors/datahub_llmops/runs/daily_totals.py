@@ -35,11 +35,10 @@ MAX_UNNAMED_PROMPTS: Final = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Newest:
-    """The newest of several sightings of an asset; ``version`` is the framework's."""
+    """The newest of several sightings of an asset."""
 
     when: float
     raw: Raw
-    version: str | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -61,7 +60,9 @@ class Application:
     facts: dict[str, Newest] = field(default_factory=dict)
     """Retrievers and prompts by URN, as they described themselves at their last use."""
     itself: Newest | None = None
-    """Version of the application and of its framework in its last answer."""
+    """Version of the application in its last answer."""
+    framework_versions: dict[str, str] = field(default_factory=dict)
+    """The version of each framework in the last answer that it made."""
     first: float = float("inf")
     last: float = 0.0
 
@@ -231,14 +232,25 @@ def _buckets(found: Rollup, answers: Iterable[_Resolved]) -> Iterator[tuple[_Buc
         application.first = min(application.first, answer.started)
         application.last = max(application.last, answer.ended)
         if application.itself is None or answer.ended >= application.itself.when:
-            application.itself = Newest(
-                when=answer.ended, raw={"version": answer.version}, version=answer.framework_version
-            )
+            application.itself = Newest(when=answer.ended, raw={"version": answer.version})
+        application.framework_versions.update(_framework_versions(answer))
         at = _Bucket(resolved=resolved, day=int(answer.started) // DAY * DAY, host=answer.host or "")
         if at.day != day:
             found.close_day(day)
             day = at.day
         yield at, application
+
+
+def _framework_versions(answer: RecordedAnswer) -> dict[str, str]:
+    """The version of each framework that made an answer; a retriever of another framework names its own."""
+    pairs = [
+        (answer.framework, answer.framework_version),
+        *(
+            (one.retriever.get("framework"), one.retriever.get("framework_version"))
+            for one in answer.retrievals
+        ),
+    ]
+    return {str(name): str(version) for name, version in pairs if name and version}
 
 
 def _model(
@@ -311,7 +323,7 @@ def _chunks(total: Totals, answer: RecordedAnswer, retrieval: Retrieval) -> None
 
 def _keep(facts: dict[str, Newest], urn: str, answer: RecordedAnswer, raw: Raw) -> None:
     if urn not in facts or answer.ended >= facts[urn].when:
-        facts[urn] = Newest(when=answer.ended, raw=raw, version=answer.framework_version)
+        facts[urn] = Newest(when=answer.ended, raw=raw)
 
 
 def _prompts(found: Rollup, application: Application, at: _Bucket) -> dict[int, Totals]:
