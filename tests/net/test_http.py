@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -224,6 +224,55 @@ def test_a_host_that_takes_no_connection_ends_at_the_deadline() -> None:
             client(f"http://127.0.0.1:{port}", timeout=0.3).get("/items")
         for one in waiting:
             one.close()
+
+
+PORTS = "Shelf serves REST at port 6333 by default, and gRPC at 6334."
+
+GRPC_SETTINGS = bytes.fromhex(
+    "000018040000000000000400400000000500400000000600004000fe03000000010000040800000000000" + "03f0001"
+)
+"""The first bytes of a gRPC server (grpcio 1.80) to a request of HTTP/1.1: frames of HTTP/2."""
+
+
+@contextmanager
+def speaking(answer: bytes | None) -> Iterator[str]:
+    """The address of a port that answers every connection with these bytes, or never."""
+
+    class Handler(socketserver.BaseRequestHandler):
+        @override
+        def handle(self) -> None:
+            self.request.recv(65536)
+            if answer is None:
+                ended.wait()
+            else:
+                self.request.sendall(answer)
+
+    ended = threading.Event()
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        ended.set()
+        server.shutdown()
+
+
+def test_the_port_of_another_protocol_is_named(stub: Stub) -> None:
+    with speaking(GRPC_SETTINGS) as url, pytest.raises(UnreachableError, match=r"gRPC.*6333") as caught:
+        client(url, ports=PORTS).get("/items")
+    assert "server's log" not in str(caught.value)
+
+
+def test_a_port_that_never_answered_is_perhaps_the_wrong_one(stub: Stub) -> None:
+    with speaking(None) as url, pytest.raises(UnreadableError, match=r"Check the port.*6333"):
+        client(url, ports=PORTS, timeout=0.3).get("/items")
+
+
+def test_a_server_that_answered_before_is_only_slow(stub: Stub) -> None:
+    shelf = client(stub.url, ports=PORTS, timeout=0.5)
+    shelf.get("/items")
+    stub.fail("silence")
+    with pytest.raises(UnreadableError, match="Raise timeout_sec") as caught:
+        shelf.get("/items")
+    assert "6333" not in str(caught.value)
 
 
 def test_credentials_do_not_follow_a_redirect(stub: Stub) -> None:

@@ -34,11 +34,13 @@ FieldType: TypeAlias = Literal[
 class FailedListing:
     """A scope whose items could not be listed. ``Reader.names`` yields it in place of them.
 
-    ``name`` is the path of the scope, for example ``("default_database",)``.
+    ``name`` is the path of the scope, for example ``("default_database",)``. ``is_item`` is false for an entry that is
+    known to be none of the system's items: nothing was missed, so the run only warns.
     """
 
     name: Name
     error: ConnectorError
+    is_item: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -312,7 +312,9 @@ class CatalogSource(TestedSource, StatefulIngestionSourceBase, Generic[ConfigT, 
         try:
             for entry in reader.names():
                 if isinstance(entry, FailedListing):
-                    if self._is_wanted(entry.name):
+                    if not entry.is_item:
+                        self._warn_of_stray(entry)
+                    elif self._is_wanted(entry.name):
                         self._report_unreadable(entry.name, entry.error)
                         breaker.record(failed=isinstance(entry.error, UnreachableError))
                         if breaker.is_open:
@@ -333,6 +335,14 @@ class CatalogSource(TestedSource, StatefulIngestionSourceBase, Generic[ConfigT, 
         except Exception as error:  # noqa: BLE001 - what it is, is reported
             self._report_stop(unexpected(error))
         return [name for urn, name in names.items() if urn not in clashes]
+
+    def _warn_of_stray(self, entry: FailedListing) -> None:
+        if self._is_wanted(entry.name):
+            self.report.warning(
+                title=f"Not a {self.noun}",
+                message="It was left out; everything else is read and removed as usual.",
+                context=str(entry.error),
+            )
 
     def _report_clash(self, first: Name, second: Name, urn: str) -> None:
         self.report.failure(
@@ -392,6 +402,8 @@ class CatalogSource(TestedSource, StatefulIngestionSourceBase, Generic[ConfigT, 
             with closing(cls.open(config)) as reader:
                 for entry in reader.names():
                     if isinstance(entry, FailedListing):
+                        if not entry.is_item:
+                            continue
                         return no_connection(
                             f"{_verdict(entry.error)}: {'.'.join(entry.name)}: {entry.error}"
                         )

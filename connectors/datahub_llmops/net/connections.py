@@ -197,7 +197,7 @@ def parse_url(system: str, base_url: str) -> tuple[str, str, str | None]:
         problem = "its host or port cannot be read"
     else:
         if parts.scheme not in ("http", "https"):
-            problem = "it must begin with http:// or https://"
+            problem = "it must begin with http:// or https://, and lead to the port of the REST API"
         elif not parts.hostname or any(c.isspace() for c in parts.netloc):
             problem = "it names no host"
         elif parts.query or parts.fragment:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from http.client import BadStatusLine, RemoteDisconnected
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
@@ -62,6 +63,7 @@ class HttpClient:
 
     ``timeout`` is the deadline of a whole call in seconds; only the machine's resolver bounds the look-up of a name.
     A call that changes nothing is repeated up to ``retries`` times, the first time after ``backoff`` seconds.
+    ``ports`` is a sentence on the system's usual ports, which errors of a wrong port end with.
     ``absent`` decides by a 4xx status and its JSON whether the system itself says that the item does not exist: the 404
     of a gateway must never be taken for a deletion.
 
@@ -81,6 +83,7 @@ class HttpClient:
         verify: bool | Path = True,
         backoff: float = 0.5,
         max_answer_bytes: int = MAX_BYTES,
+        ports: str = "",
         absent: Callable[[int, Json], bool] = lambda status, answer: (
             status in (404, 410) and isinstance(answer, dict)
         ),
@@ -92,6 +95,9 @@ class HttpClient:
         self._set_address(base_url)
         self._max_bytes = max_answer_bytes
         self._absent = absent
+        self._ports = f". {ports.removesuffix('.')}" if ports else ""
+        self._heard = False
+        """Whether the server ever answered; one that never does is more likely the wrong one than a slow one."""
 
     @classmethod
     def of(
@@ -120,6 +126,7 @@ class HttpClient:
         """
         other = copy.copy(self)
         other._attempts = replace(self._attempts, breaker=Breaker())
+        other._heard = False
         other._set_address(base_url)
         return other
 
@@ -211,6 +218,7 @@ class HttpClient:
                 timeout=urllib3.Timeout(connect=left, read=left),
                 pool_timeout=left,
             )
+            self._heard = True
             return self._judge_response(response, self._read_body(response, deadline))
         except (trouble.HTTPError, OSError, ValueError) as error:
             return self._explain_error(error)
@@ -241,18 +249,24 @@ class HttpClient:
             return Failure(
                 error=UnreachableError,
                 what="failed: the connection was refused, or no route leads to the host. Check the url, and that the "
-                "server runs",
+                f"server runs{self._ports}",
                 again=True,
             )
         if isinstance(error, trouble.ConnectTimeoutError):
             return Failure(
                 error=UnreachableError,
                 what=f"failed: no connection within {self._attempts.timeout:g} s. Check the url, and firewalls in "
-                "between",
+                f"between{self._ports}",
                 late=True,
             )
         if isinstance(error, (trouble.TimeoutError, trouble.EmptyPoolError, TimeoutError)):
             return self._time_out()
+        if _speaks_no_http(error):
+            return Failure(
+                error=UnreachableError,
+                what="was not answered in HTTP: the port is served in another protocol, such as gRPC. Check the port "
+                f"in the url{self._ports}",
+            )
         if isinstance(error, (trouble.ProtocolError, OSError)):
             return Failure(
                 error=UnreadableError,
@@ -264,6 +278,14 @@ class HttpClient:
         return Failure(error=UnreadableError, what="was not answered in HTTP. Check the url", broken=True)
 
     def _time_out(self) -> Failure:
+        if not self._heard:
+            return Failure(
+                error=UnreadableError,
+                what=f"had no answer within {self._attempts.timeout:g} s, although something accepted the connection. "
+                f"Check the port in the url, and firewalls in between; raise timeout_sec if it is slow{self._ports}",
+                broken=True,
+                late=True,
+            )
         return Failure(
             error=UnreadableError,
             what=f"had no answer within {self._attempts.timeout:g} s. Raise timeout_sec, or look at the server",
@@ -378,6 +400,13 @@ def split_for_urls(items: Iterable[T], text: Callable[[T], str], most_bytes: int
         size += length
     if part:
         yield part
+
+
+def _speaks_no_http(error: Exception) -> bool:
+    """Whether bytes came that are no HTTP. A gRPC server answers with a frame of HTTP/2."""
+    reason = error.args[-1] if isinstance(error, trouble.ProtocolError) and error.args else None
+    # A closed connection is a subclass of it.
+    return isinstance(reason, BadStatusLine) and not isinstance(reason, RemoteDisconnected)
 
 
 def _explain_tls_error(error: Exception) -> Failure:

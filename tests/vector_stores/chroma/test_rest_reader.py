@@ -502,3 +502,19 @@ class TestOlderServers:
         with closing(file_reader(tmp_path)) as by_path, closing(rest_reader(recorded.url)) as by_url:
             for name in ("docs", "plain"):
                 assert shared(by_path.read((DEFAULT, name))) == shared(by_url.read((DEFAULT, name)))
+
+
+def test_a_server_that_is_too_old_is_named() -> None:
+    """What Chroma 0.5.23 answers: version 1 of the API is there, version 2 is not."""
+    routes = {"/api/v1": {"nanosecond heartbeat": 1}, "/api/v1/version": "0.5.23"}
+
+    def answer(call: Call) -> Reply:
+        found = routes.get(call.path.rstrip("/"))
+        return answer_json({"detail": "Not Found"}, 404) if found is None else answer_json(found)
+
+    with (
+        Stub(answer) as stub,
+        closing(rest_reader(stub.url)) as reader,
+        pytest.raises(AccessError, match=r"Chroma 0\.5\.23.*0\.6 or newer.*by path"),
+    ):
+        list(reader.names())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -89,6 +90,19 @@ def test_what_is_dropped_in_the_store_goes_and_the_rest_stays(known: Path, lance
     db.drop_table("inner", namespace_path=["team", "kb"])
     assert failures(ingest(known, LANCEDB, path=str(lancedb_folder))) == []
     assert live(known, LANCEDB) == TABLES - {"notes", "team.kb.inner"}
+
+
+def test_a_folder_that_is_no_table_is_said_and_the_rest_goes_on(known: Path, lancedb_folder: Path) -> None:
+    """A file manager's copy of a table: LanceDB lists it, and opens no table of such a name."""
+    shutil.copytree(lancedb_folder / "notes.lance", lancedb_folder / "notes copy.lance")
+    lancedb.connect(lancedb_folder).drop_table("articles")
+    pipeline = ingest(known, LANCEDB, path=str(lancedb_folder))
+    assert failures(pipeline) == []
+    assert live(known, LANCEDB) == TABLES - {"articles"}
+    (stray,) = [entry for entry in pipeline.source.get_report().warnings if "Not a" in str(entry.title)]
+    assert "table_pattern" in str(list(stray.context))
+    pipeline = ingest(known, LANCEDB, path=str(lancedb_folder), table_pattern={"deny": [".* copy"]})
+    assert not [entry for entry in pipeline.source.get_report().warnings if "Not a" in str(entry.title)]
 
 
 def test_a_second_run_changes_nothing(lancedb_folder: Path, tmp_path: Path) -> None:

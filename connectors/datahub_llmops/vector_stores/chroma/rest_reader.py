@@ -112,8 +112,13 @@ class ChromaRestReader:
         return f"{self._base}/databases/{path_part(database)}"
 
     def _read_server(self) -> Container:
-        """Describe the server, after checking that it is Chroma."""
-        if "nanosecond heartbeat" not in mapping(self._client.get(f"{_API}/heartbeat")):
+        """Describe the server, after checking that it is Chroma of a version that is known."""
+        try:
+            heartbeat = self._client.get(f"{_API}/heartbeat")
+        except (UnreachableError, VanishedError):
+            self._check_version()
+            raise
+        if "nanosecond heartbeat" not in mapping(heartbeat):
             raise UnreachableError(
                 f"{self._client.name}: what answers is not Chroma. Set url to its root, for example "
                 "http://localhost:8000."
@@ -121,6 +126,18 @@ class ChromaRestReader:
         version = self._client.get(f"{_API}/version")
         properties = {"api_version": version} if isinstance(version, str) else {}
         return Container(kind="Server", name=self._client.server, properties=properties)
+
+    def _check_version(self) -> None:
+        """Raise if it is a Chroma before 0.6, which has version 1 of the API only."""
+        try:
+            version = self._client.get("/api/v1/version")
+        except ConnectorError:
+            return
+        if isinstance(version, str):
+            raise AccessError(
+                f"{self._client.name}: it is Chroma {version[:20]}, too old for REST: 0.6 or newer is needed. "
+                "Upgrade it, or read its folder by path, which works from 0.4.15 on."
+            )
 
     def _check_tenant(self) -> None:
         """Raise if there is no such tenant: the server would list no databases instead of an error."""

@@ -127,7 +127,12 @@ class ChromaSource(VectorStoreSource[ChromaConfig]):
                 max_values=most,
             )
         client = HttpClient.of(
-            config, system="Chroma", base_url=config.url or "", headers=config.headers(), absent=absent
+            config,
+            system="Chroma",
+            base_url=config.url or "",
+            headers=config.headers(),
+            absent=absent,
+            ports="Chroma serves REST at port 8000 by default.",
         )
         return ChromaRestReader(
             client,

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import lancedb
 import pyarrow as pa  # type: ignore[import-untyped]  # ships no types
 
-from datahub_llmops.assets.collections import Collection, Container, Name
+from datahub_llmops.assets.collections import Collection, Container, FailedListing, Name
 from datahub_llmops.errors import (
     ConnectorError,
     DeniedError,
@@ -32,6 +32,8 @@ from datahub_llmops.vector_stores.lancedb.facts import Index, Table, index_of, m
 from datahub_llmops.vector_stores.lancedb.rows import Rows
 
 _NAMES_A_PAGE: Final = 1_000
+_NAME: Final = re.compile(r"[A-Za-z0-9_.-]+")
+"""What LanceDB accepts as the name of a table, when it makes one and when it opens one."""
 _MANIFEST: Final = "__manifest"
 """The folder in which LanceDB keeps its namespaces."""
 _TROUBLE: Final = (ValueError, RuntimeError, OSError, LookupError, TypeError, pa.ArrowException)
@@ -95,7 +97,7 @@ class LanceReader:
             raise db
         self._db = db
 
-    def names(self) -> Iterator[Name]:
+    def names(self) -> Iterator[Name | FailedListing]:
         """List the tables of all namespaces by name, those of an outer namespace first.
 
         The error of a namespace that cannot be listed is raised after the tables of the others.
@@ -154,7 +156,9 @@ class LanceReader:
                 raise
             return self._explain_reading(name, error)
 
-    def _list_names(self, space: tuple[str, ...], broken: list[ConnectorError]) -> Iterator[Name]:
+    def _list_names(
+        self, space: tuple[str, ...], broken: list[ConnectorError]
+    ) -> Iterator[Name | FailedListing]:
         """Yield the tables of a namespace and of those within it; add its errors to ``broken``."""
         try:
             tables = self._list_pages("tables", space)
@@ -166,9 +170,21 @@ class LanceReader:
             return
         if not (space or tables or spaces):
             broken.append(self._explain_empty())
-        yield from ((*space, table) for table in tables)
+        for table in tables:
+            name = (*space, table)
+            yield name if _NAME.fullmatch(table) else self._explain_name(name)
         for inner in spaces:
             yield from self._list_names((*space, inner), broken)
+
+    def _explain_name(self, name: Name) -> FailedListing:
+        return FailedListing(
+            name=name,
+            error=UnreadableError(
+                f"LanceDB at {self._shown}: {name[-1]!r} is the name of a folder, but no table can have it: is it "
+                "a copy? Rename or remove it, or leave it out by table_pattern."
+            ),
+            is_item=False,
+        )
 
     def _list_pages(self, what: str, space: Sequence[str]) -> list[str]:
         """List the names of all pages. A page starts after a name, so none is lost if an earlier one is dropped."""

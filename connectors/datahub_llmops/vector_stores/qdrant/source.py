@@ -81,7 +81,12 @@ class QdrantSource(VectorStoreSource[QdrantConfig]):
     @override
     def open(cls, config: QdrantConfig) -> Reader[Collection]:
         client = HttpClient.of(
-            config, system="Qdrant", base_url=config.url, headers=config.headers(), absent=absent
+            config,
+            system="Qdrant",
+            base_url=config.url,
+            headers=config.headers(),
+            absent=absent,
+            ports="Qdrant serves REST at port 6333 by default, and gRPC at 6334.",
         )
         return QdrantReader(
             client,

@@ -72,6 +72,7 @@ def open_reader(config: SearchConfig, product: Product, *, ask_endpoints: bool =
         headers=config.headers(),
         absent=absent,
         pool_size=config.max_workers,
+        ports=f"{product.name} serves REST at port 9200 by default, and its nodes talk at 9300.",
     )
     return SearchReader(
         client,

@@ -92,7 +92,12 @@ class WeaviateSource(VectorStoreSource[WeaviateConfig]):
     @override
     def open(cls, config: WeaviateConfig) -> Reader[Collection]:
         client = HttpClient.of(
-            config, system="Weaviate", base_url=config.url, headers=config.headers(), absent=absent
+            config,
+            system="Weaviate",
+            base_url=config.url,
+            headers=config.headers(),
+            absent=absent,
+            ports="Weaviate serves REST at port 8080 by default, and gRPC at 50051.",
         )
         return WeaviateReader(
             WeaviateServer(client),
