@@ -44,7 +44,11 @@ class Handle:
         return False
 
     def stats(self) -> dict[str, Any]:
-        """Return counts of this process: records, our own errors by entry point, and what is degraded."""
+        """Return counts of this process: records, our own errors by entry point, what is degraded, and what was lost.
+
+        ``answers_without_model`` retrieved and asked no model; ``models_without_answer`` are model calls outside of any
+        chain or block; ``late_parts`` ended after their answer.
+        """
         found: dict[str, Any] = {"enabled": runtime.enabled, "application": runtime.settings.application}
         if runtime.recorder is not None:
             found.update(runtime.recorder.stats())
@@ -52,6 +56,7 @@ class Handle:
         if shipping is not None:
             found.update(shipping.stats())
         found["abandoned"] = runtime.abandoned
+        found.update(runtime.counts)
         found["errors"] = dict(guard.errors)
         found["degraded"] = sorted(runtime.degraded)
         found["notes"] = list(runtime.settings.notes)

@@ -32,6 +32,7 @@ class Answer:
         "error",
         "explicit",
         "framework",
+        "lacks",
         "parts",
         "query",
         "rendered",
@@ -62,6 +63,8 @@ class Answer:
         self.text: object = None
         self.parts: list[Part] = []
         self.cut = 0
+        self.lacks: str | None = None
+        """The count of ``runtime.counts`` that the answer is in."""
         self.rendered: list[tuple[Prompt, Any, Any]] | None = None
         """LangChain's rendered prompts with their inputs and values, until the answer ends."""
 

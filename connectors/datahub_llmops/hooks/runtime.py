@@ -14,7 +14,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
 
 from datahub_llmops.hooks import blocks, guard
-from datahub_llmops.hooks.parts import SKIPPED, Answer, Metadata, Part, Retrieval, Skipped
+from datahub_llmops.hooks.parts import SKIPPED, Answer, Metadata, ModelCall, Part, Retrieval, Skipped
 from datahub_llmops.hooks.recorder import Recorder
 from datahub_llmops.hooks.settings import Settings
 from datahub_llmops.hooks.write_events import Job, WriteEvent
@@ -35,6 +35,9 @@ recorder: Recorder | None = None
 degraded: dict[str, int] = {}
 """Private hooks of the frameworks that were not found, and what is less exact because of it."""
 abandoned = 0
+counts: Final = dict.fromkeys(("answers_without_model", "models_without_answer", "late_parts"), 0)
+"""What has probably lost its other half: an answer that retrieved and asked no model, a model call that is an answer of
+its own, and parts that ended after their answer."""
 _chance: Final = random.Random()  # Not the shared generator: an application may have seeded that one.
 
 # The current context
@@ -170,9 +173,26 @@ def _note_framework(answer: Answer | Skipped, framework: str) -> None:
 def finish_answer(answer: Answer, status: str = "ok", error: str | None = None) -> None:
     """End an answer and hand it to the recorder."""
     answer.ended = time.time()
+    answer.rendered = None
     if status != "ok":
         answer.status, answer.error = status, error
+    _count(answer)
     send(answer)
+
+
+def _count(answer: Answer) -> None:
+    """Count an answer that lacks a half; one that ends again, as after a stream, may have it by then."""
+    kinds = {type(part) for part in answer.parts}
+    lacks = None
+    if ModelCall not in kinds:
+        lacks = "answers_without_model" if Retrieval in kinds else None
+    elif Retrieval not in kinds and not answer.explicit and answer.parts[0].root:
+        lacks = "models_without_answer"
+    if lacks is not answer.lacks:
+        for name, step in ((answer.lacks, -1), (lacks, 1)):
+            if name is not None:
+                counts[name] += step
+        answer.lacks = lacks
 
 
 def end_part(part: Part, status: str = "ok", error: str | None = None) -> None:
@@ -185,6 +205,7 @@ def end_part(part: Part, status: str = "ok", error: str | None = None) -> None:
     if part.root and not answer.explicit:
         finish_answer(answer, status, error)
     elif answer.ended is not None:
+        counts["late_parts"] += 1
         send(answer)
 
 
@@ -289,5 +310,6 @@ def reset() -> None:
     for variable in variables:
         variable.set(None)
     abandoned = 0
+    counts.update(dict.fromkeys(counts, 0))
     degraded.clear()
     guard.errors.clear()

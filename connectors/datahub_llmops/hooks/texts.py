@@ -75,7 +75,9 @@ def _find(value: object, keys: tuple[str, ...], roles: frozenset[str], depth: in
             if text is not None:
                 return text
     messages = state.get("messages")
-    return _find_in_list(messages, keys, roles, depth) if isinstance(messages, (list, tuple)) else None
+    if isinstance(messages, (list, tuple)):
+        return _find_in_list(messages, keys, roles, depth)
+    return _find(messages, keys, roles, depth + 1) if roles is _USER else None
 
 
 def _find_in_list(

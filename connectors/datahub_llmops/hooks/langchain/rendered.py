@@ -58,10 +58,11 @@ def _find_among(rendered: Sequence[Any], messages: Sequence[Any]) -> Prompt | No
     best: Prompt | None = None
     most = 0
     for prompt, inputs, value in reversed(rendered):
-        passed = {id(one) for many in _lists_in(inputs) for one in many}
-        own = [id(one) for one in _messages_of(value) or () if id(one) not in passed]
-        if len(own) > most and given.issuperset(own):
-            best, most = prompt, len(own)
+        messages_of_value = set(map(id, _messages_of(value) or ()))
+        own = messages_of_value.difference(id(one) for many in _lists_in(inputs) for one in many)
+        there = len(given & messages_of_value)
+        if own and own <= given and there > most:
+            best, most = prompt, there
     return best
 
 
