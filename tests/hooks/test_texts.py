@@ -26,7 +26,7 @@ class Plain:
     messages: list[Any]
 
 
-BLOCKS = [
+BLOCKS: list[Any] = [
     {"type": "text", "text": "How "},
     {"type": "image_url", "image_url": "x"},
     {"type": "text", "text": "long?"},

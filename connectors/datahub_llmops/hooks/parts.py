@@ -184,7 +184,11 @@ class ToolCall(Part):
 class Skipped:
     """Stands for an answer that sampling left out. Its parts find it and do nothing."""
 
-    __slots__ = ()
+    __slots__ = ("ended",)
+
+    def __init__(self) -> None:
+        self.ended: float | None = None
+        """When the block ended that was left out: what outlives it is not left out with it."""
 
 
 SKIPPED: Final = Skipped()

@@ -42,7 +42,7 @@ _chance: Final = random.Random()  # Not the shared generator: an application may
 
 # The current context
 
-last_answer: Final[ContextVar[Answer | None]] = ContextVar("datahub_llmops_last_answer", default=None)
+last_answer: Final[ContextVar[LastAnswer | None]] = ContextVar("datahub_llmops_last_answer", default=None)
 """The answer that was begun last, with or without ``lineage.answer()``."""
 named_application: Final[ContextVar[tuple[str, str | None] | None]] = ContextVar(
     "datahub_llmops_application", default=None
@@ -67,6 +67,39 @@ read_stream: Final[ContextVar[Any]] = ContextVar("datahub_llmops_stream", defaul
 
 enclosing: Final[dict[str, Callable[[], tuple[Answer | Skipped, Part | None] | None]]] = {}
 """By framework, what finds the answer that runs in this context, and the retrieval or model call around us."""
+
+
+class LastAnswer:
+    """The answer that was begun last, for the code that began it.
+
+    Tasks and threads have copies of the context that show the same object. What they begin overtakes it: the code
+    around them cannot tell whether their answer is the one that it has been given.
+    """
+
+    __slots__ = ("answer", "overtaken", "place")
+
+    def __init__(self, answer: Answer, overtaken: bool) -> None:
+        self.answer = answer
+        self.overtaken = overtaken
+        self.place = blocks.find_place()
+
+
+def remember_answer(answer: Answer) -> None:
+    """Make ``answer`` the last one of this context."""
+    before = last_answer.get()
+    at_once = False
+    if before is not None:
+        before.overtaken = True
+        at_once = before.answer.ended is None  # As in a batch, whose answers all begin here.
+    last_answer.set(LastAnswer(answer, at_once))
+
+
+def find_last_answer() -> Answer | None:
+    """Return the answer that this code began last, if nothing that it has started began another since."""
+    last = last_answer.get()
+    return (
+        last.answer if last is not None and not last.overtaken and last.place == blocks.find_place() else None
+    )
 
 
 def start(new: Settings) -> Recorder:
@@ -143,7 +176,7 @@ def enter_answer(framework: str) -> tuple[Answer | Skipped, bool, Part | None]:
         return SKIPPED, True, None
     answer = begin_answer(settings.application, settings.version, settings.sample, framework=framework)
     if isinstance(answer, Answer):
-        last_answer.set(answer)
+        remember_answer(answer)
     return answer, True, None
 
 
@@ -204,16 +237,22 @@ def end_part(part: Part, status: str = "ok", error: str | None = None) -> None:
         return
     if part.root and not answer.explicit:
         finish_answer(answer, status, error)
-    elif answer.ended is not None:
-        counts["late_parts"] += 1
-        send(answer)
+    else:
+        _send_late(answer)
 
 
 def end_root(answer: Answer, status: str = "ok", error: str | None = None) -> None:
     """End an answer whose root has ended. An answer that the user has opened ends with its block instead."""
     if not answer.explicit:
         finish_answer(answer, status, error)
-    elif answer.ended is not None:
+    else:
+        _send_late(answer)
+
+
+def _send_late(answer: Answer) -> None:
+    """Send an answer again of which a part ends after the answer."""
+    if answer.ended is not None:
+        counts["late_parts"] += 1
         send(answer)
 
 

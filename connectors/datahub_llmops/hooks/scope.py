@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import sys
+import time
 from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any, TypeVar, cast
@@ -11,7 +12,7 @@ from typing import Any, TypeVar, cast
 from datahub_llmops.hooks import blocks, runtime
 from datahub_llmops.hooks.guard import guarded
 from datahub_llmops.hooks.names import clean_name
-from datahub_llmops.hooks.parts import SKIPPED, Answer, Skipped
+from datahub_llmops.hooks.parts import Answer, Skipped
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -66,14 +67,10 @@ class answer:
         return self._enter(sys._getframe(1))
 
     def _enter(self, caller: FrameType) -> Answer:
-        current = _find()
-        if current is not None:
-            self._stack.append(None)
-        else:
-            current = _begin() or SKIPPED
-            self._stack.append((current, _open(current, caller)))
-            if isinstance(current, Answer):
-                runtime.last_answer.set(current)
+        current, opened = _join_or_begin()
+        self._stack.append((current, _open(current, caller)) if opened else None)
+        if opened and isinstance(current, Answer):
+            runtime.remember_answer(current)
         return current if isinstance(current, Answer) else _unrecorded()
 
     def __exit__(
@@ -122,7 +119,15 @@ class answer:
 def _find() -> Answer | Skipped | None:
     """Return the answer that is being made around the caller, by a block or by a framework."""
     found = runtime.find_running()
-    return found[0] if found is not None else blocks.find_open()
+    return found[0] if found is not None and found[0].ended is None else blocks.find_open()
+
+
+def _join_or_begin() -> tuple[Answer | Skipped, bool]:
+    """Return the answer that is being made here, or begin one; and whether it was begun."""
+    found = _find()
+    if found is not None:
+        return found, False
+    return _begin() or Skipped(), True
 
 
 def _open(current: Answer | Skipped, caller: FrameType) -> Callable[[], object]:
@@ -131,14 +136,20 @@ def _open(current: Answer | Skipped, caller: FrameType) -> Callable[[], object]:
         return functools.partial(blocks.leave_generator, blocks.enter_generator(caller, current))
     outer = blocks.open_answer.get()
     blocks.open_answer.set(current)
-    return functools.partial(blocks.open_answer.set, outer)
+    return functools.partial(_close, current, outer)
+
+
+def _close(current: Answer | Skipped, outer: Answer | Skipped | None) -> None:
+    # A coroutine that was left alone is closed in somebody else's context.
+    if blocks.open_answer.get() is current:
+        blocks.open_answer.set(outer)
 
 
 def _generator(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
     def steps(*args: Any, **kwargs: Any) -> Any:
         inner = function(*args, **kwargs)
-        current = _begin() or SKIPPED
+        current, opened = _join_or_begin()
         error: BaseException | None = None
         try:
             value = _step(current, inner.__next__)
@@ -158,7 +169,8 @@ def _generator(function: Callable[..., Any]) -> Callable[..., Any]:
             raise
         finally:
             _step(current, inner.close)
-            _end(current, error)
+            if opened:
+                _end(current, error)
 
     return steps
 
@@ -177,7 +189,7 @@ def _async_generator(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
     async def steps(*args: Any, **kwargs: Any) -> Any:
         inner = function(*args, **kwargs)
-        current = _begin() or SKIPPED
+        current, opened = _join_or_begin()
         error: BaseException | None = None
         try:
             while True:
@@ -195,7 +207,8 @@ def _async_generator(function: Callable[..., Any]) -> Callable[..., Any]:
             raise
         finally:
             await inner.aclose()
-            _end(current, error)
+            if opened:
+                _end(current, error)
 
     return steps
 
@@ -204,18 +217,20 @@ def _async_generator(function: Callable[..., Any]) -> Callable[..., Any]:
 def _begin() -> Answer | Skipped:
     settings = runtime.settings
     if not runtime.enabled:
-        return SKIPPED
-    return runtime.begin_answer(settings.application, settings.version, settings.sample, explicit=True)
+        return Skipped()
+    begun = runtime.begin_answer(settings.application, settings.version, settings.sample, explicit=True)
+    return begun if isinstance(begun, Answer) else Skipped()
 
 
 @guarded("answer.end")
 def _end(current: Answer | Skipped, error: BaseException | None) -> None:
-    if isinstance(current, Answer):
-        if error is None:
-            runtime.finish_answer(current)
-        else:
-            status, name = runtime.describe_error(error)
-            runtime.finish_answer(current, status, name)
+    if isinstance(current, Skipped):
+        current.ended = time.time()
+    elif error is None:
+        runtime.finish_answer(current)
+    else:
+        status, name = runtime.describe_error(error)
+        runtime.finish_answer(current, status, name)
 
 
 def _unrecorded() -> Answer:
@@ -224,6 +239,9 @@ def _unrecorded() -> Answer:
 
 
 def current_answer() -> Answer | None:
-    """Return the answer that is open in this context, else the last one made in it."""
+    """Return the answer that is being made here, else the last one that this code has made itself.
+
+    After ``asyncio.wait_for``, ``gather``, ``to_thread`` or a batch it is ``None``: their answers were made elsewhere.
+    """
     current = _find()
-    return current if isinstance(current, Answer) else runtime.last_answer.get()
+    return current if isinstance(current, Answer) else runtime.find_last_answer()

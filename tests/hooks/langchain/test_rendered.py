@@ -101,7 +101,7 @@ class TestItsMessages:
     def test_after_the_history_was_trimmed(self, host: Host) -> None:
         prompt = named("chat", ("system", "Be brief."), MessagesPlaceholder("messages"), ("human", "{x}"))
         history = [HumanMessage("one"), AIMessage("two"), HumanMessage("three"), AIMessage("four")]
-        last = trim_messages(max_tokens=2, token_counter=len, include_system=True, strategy="last")
+        last: Any = trim_messages(max_tokens=2, token_counter=len, include_system=True, strategy="last")
         (prompt | last | Model()).invoke({"messages": history, "x": "five"})
         assert prompts_of(host) == {"gpt-test": "chat"}
 
