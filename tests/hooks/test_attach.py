@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import datahub_llmops.hooks as lineage
-from datahub_llmops.hooks import attaching, runtime
+from datahub_llmops.hooks import attaching, blocks, runtime
 from datahub_llmops.hooks.settings import Settings
 from hooks.seen import Host, stored_answers
 
@@ -124,7 +124,8 @@ def test_reset_forgets_every_context_variable() -> None:
         for name, one in vars(import_module(module.name)).items()
         if isinstance(one, ContextVar)
     }
-    assert set(variables) == {name for name, one in vars(runtime).items() if isinstance(one, ContextVar)}
+    rooms = {**vars(runtime), **vars(blocks)}
+    assert set(variables) == {name for name, one in rooms.items() if isinstance(one, ContextVar)}
     for one in variables.values():
         one.set("something")
     runtime.reset()

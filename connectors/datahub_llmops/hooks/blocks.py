@@ -20,7 +20,8 @@ from datahub_llmops.hooks.parts import Answer, Skipped
 
 open_answer: Final[ContextVar[Answer | Skipped | None]] = ContextVar("datahub_llmops_answer", default=None)
 """The answer of the block that was entered in this context, unless a generator entered it."""
-_in_generator: Final[ContextVar[_Step | None]] = ContextVar("datahub_llmops_generator", default=None)
+in_generator: Final[ContextVar[_Step | None]] = ContextVar("datahub_llmops_generator", default=None)
+"""The block that a generator entered in this context, or in one that this is a copy of."""
 _frames: Final[dict[int, _Step]] = {}
 """Blocks in generators that have not ended, by the number of the generator's frame."""
 
@@ -55,15 +56,15 @@ def is_generator(caller: FrameType) -> bool:
 def enter_generator(caller: FrameType, answer: Answer | Skipped) -> int:
     """Have a block be in force while the generator runs, and return its number for ``leave_generator``."""
     step = _frames[id(caller)] = _Step(answer)
-    _in_generator.set(step)
+    in_generator.set(step)
     return id(caller)
 
 
 def leave_generator(number: int) -> None:
     """End the block of a generator."""
     step = _frames.pop(number, None)
-    if step is not None and _in_generator.get() is step:
-        _in_generator.set(None)
+    if step is not None and in_generator.get() is step:
+        in_generator.set(None)
 
 
 def find_open() -> Answer | Skipped | None:
@@ -73,7 +74,7 @@ def find_open() -> Answer | Skipped | None:
         return here
     step = _find_frame() if _frames else None
     if step is None:
-        step = _in_generator.get()
+        step = in_generator.get()
         if step is not None and step.place == find_place():
             return None  # Between two steps the context is that of the consumer.
     return None if step is None or _is_over(step.answer) else step.answer

@@ -1,7 +1,7 @@
 """All state of the hooks in this process and in the current context, and the life of an answer.
 
-Every context variable of the hooks is here. Frameworks copy the context into threads and tasks, so each variable holds
-for the code that runs inside the block or call that set it.
+Every context variable of the hooks is here or in ``blocks``. Frameworks copy the context into threads and tasks, so
+each variable holds for the code that runs inside the block or call that set it.
 """
 
 from __future__ import annotations
@@ -336,6 +336,7 @@ def reset() -> None:
     global abandoned
     variables: tuple[ContextVar[Any], ...] = (
         blocks.open_answer,
+        blocks.in_generator,
         last_answer,
         named_application,
         named_prompt,
