@@ -50,6 +50,30 @@ _DETAILS: Final[tuple[tuple[str, _Names, _Names], ...]] = (
     ),
 )
 
+_FLAT: Final[tuple[tuple[str, str, _Names, _Names], ...]] = (
+    (
+        ModelKey.TOKENS_CACHED,
+        ModelKey.TOKENS_IN,
+        ("cache_read_input_tokens", "cacheReadInputTokens", "cached_content_token_count"),
+        ("input_tokens", "inputTokens"),
+    ),
+    (
+        ModelKey.TOKENS_CACHE_WRITE,
+        ModelKey.TOKENS_IN,
+        ("cache_creation_input_tokens", "cacheWriteInputTokens"),
+        ("input_tokens", "inputTokens"),
+    ),
+    (
+        ModelKey.TOKENS_REASONING,
+        ModelKey.TOKENS_OUT,
+        ("thoughts_token_count",),
+        ("candidates_token_count",),
+    ),
+)
+"""A part that some providers report beside the tokens in or out, what it is a part of, its names, and the names of the
+whole under which they (Anthropic, Bedrock, Gemini) leave the part out."""
+_FLAT_NAMES: Final = frozenset(name for _, _, names, _ in _FLAT for name in names)
+
 
 def get_value(thing: object, name: str) -> Any:
     """Return a key of a dictionary or an attribute of anything else, or ``None``."""
@@ -68,7 +92,24 @@ def read_tokens(usage: object) -> dict[str, int]:
         value = _count(_first(details, names)) if details is not None else None
         if value:
             found[short] = value
+    own = usage if isinstance(usage, dict) else getattr(usage, "__dict__", ())
+    if not _FLAT_NAMES.isdisjoint(own):
+        _read_flat(usage, found)
     return found
+
+
+def _read_flat(usage: object, found: dict[str, int]) -> None:
+    """Read parts that stand beside the whole, and have the whole include them.
+
+    >>> read_tokens({"input_tokens": 3, "cache_read_input_tokens": 7, "output_tokens": 1})
+    {'in': 10, 'out': 1, 'cr': 7}
+    """
+    for short, whole, names, exclusive in _FLAT:
+        part = _count(_first(usage, names))
+        if part and short not in found:
+            found[short] = part
+            if whole in found and _first(usage, exclusive) is not None:
+                found[whole] += part
 
 
 def _count(value: object) -> int | None:

@@ -19,7 +19,7 @@ from datahub_llmops.hooks.parts import (
     get_fast,
     text_of,
 )
-from datahub_llmops.hooks.token_usage import get_value, read_tokens
+from datahub_llmops.hooks.token_usage import find_tokens, get_value
 
 
 @guarded("llamaindex.prompt")
@@ -101,11 +101,13 @@ def _model_end(event: Any) -> None:
     response = event.response
     if response is not None:
         raw = get_fast(response, "raw")
-        call.usage = _usage(raw, get_fast(response, "additional_kwargs")) or call.usage
+        message = get_fast(response, "message")
+        more = (get_fast(response, "additional_kwargs"), get_fast(message, "additional_kwargs"))
+        call.usage = find_tokens(raw, *more) or find_tokens(get_value(raw, "meta")) or call.usage
         if raw is not None:
             served = get_value(raw, "model") or get_value(raw, "model_version")
             call.served = served if isinstance(served, str) else call.served
-        text = text_of(get_fast(response, "message") or response)
+        text = text_of(message or response)
         if text is not None and isinstance(call.answer, Answer):
             call.answer.text = text
     runtime.end_part(call)
@@ -128,13 +130,6 @@ def _take_call(event: Any) -> ModelCall | None:
     if stream is not None and stream.call is call:
         stream.call = None
     return call
-
-
-def _usage(raw: Any, extra: Any) -> dict[str, int] | None:
-    usage = (get_value(raw, "usage") or get_value(raw, "usage_metadata")) if raw is not None else None
-    if usage is None and isinstance(extra, dict):
-        usage = extra
-    return (read_tokens(usage) or None) if usage else None
 
 
 EVENTS: Final[dict[str, Callable[[Any], Any]]] = {
