@@ -237,7 +237,7 @@ def commands(block: Block) -> Iterator[list[str]]:
                 continue
         if block.language == "crontab":
             line = re.sub(r"^(\S+ +){5}", "", line) if not line.startswith("#") else ""
-        for part in re.split("&&|;", line.removeprefix("$ ")):
+        for part in re.split("&&|;", re.sub(r"(^| )#.*", "", line).removeprefix("$ ")):
             words = shlex.split(part, comments=True)
             if words and words[0] != "cd":
                 yield [Path(words[0]).name, *words[1:]]
