@@ -44,6 +44,10 @@ def export_catalog(
         raise CatalogError(f"{path} is there already; --force overwrites it")
     try:
         return _write(catalog, path, frozenset() if custom_aspects else aspect_names())
+    except RecursionError:
+        raise CatalogError(
+            f"{path} could not be written: an aspect is nested too deeply; what was there is as before"
+        ) from None
     except OSError as error:
         raise CatalogError(
             f"{path} could not be written ({error.strerror}); what was there is as before"
@@ -83,7 +87,8 @@ def _write_records(catalog: FullCatalog, out: IO[str], without: Collection[str])
             left_out += 1
             continue
         out.write(",\n" if written else "\n")
-        json.dump(_proposal(record), out)
+        # Not ``json.dump``, which takes its own, slower encoder and goes less deep.
+        out.write(json.dumps(_proposal(record)))
         written += 1
     out.write("\n]\n")
     return Exported(written, left_out)

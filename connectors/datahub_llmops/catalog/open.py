@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import re
 from typing import Final
 
 from datahub_llmops.answer_store.location import default_catalog, environment
 from datahub_llmops.catalog import urn_text
 from datahub_llmops.catalog.protocol import Catalog, FullCatalog
 from datahub_llmops.errors import CatalogError, UnknownAssetError
+from datahub_llmops.net.shown import without_login
 
 _SHOWN_CANDIDATES: Final = 20
+_LOGIN: Final = re.compile(r":.*@")
 
 
 def open_catalog(where: str | None = None) -> FullCatalog:
@@ -27,7 +31,13 @@ def open_catalog(where: str | None = None) -> FullCatalog:
         return ServerCatalog.at(where)
     if where and "://" in where:
         raise CatalogError(
-            f"{where}: name a catalog by the path of a file, or by a server's URL with http:// or https://"
+            f"{without_login(where)}: name a catalog by the path of a file, or by a server's URL with http:// or "
+            "https://"
+        )
+    if where and _LOGIN.search(where) and not os.path.lexists(where):
+        raise CatalogError(
+            "the name of the catalog is not shown, because it looks like an address with a login; name a catalog by the "
+            "path of a file, or by a server's URL with http:// or https://"
         )
     from datahub_llmops.catalog.local.catalog import LocalCatalog
 

@@ -196,6 +196,10 @@ def _opened(where: str | None) -> Iterator[FullCatalog]:
             yield catalog
     except LlmopsError as error:
         raise click.ClickException(_shown(str(error))) from error
+    except RecursionError:
+        raise click.ClickException(
+            "what the catalog holds about it is nested too deeply to be shown"
+        ) from None
 
 
 def _node(catalog: FullCatalog, urn: str) -> Node:

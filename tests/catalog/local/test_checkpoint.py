@@ -94,6 +94,30 @@ def test_a_commit_into_a_locked_file_is_an_error_and_the_old_state_stays(tmp_pat
     assert provider(path).get_latest_checkpoint("a", JOB) == state("a")
 
 
+def test_a_disk_that_fills_before_the_state_is_stored_is_no_lost_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "catalog.db"
+    one = provider(path)
+    one.state_to_commit[JOB] = state("a")
+    one.commit()
+    open_writer = store.open_writer
+
+    def without_room(path: Path, timeout: float) -> sqlite3.Connection:
+        connection = open_writer(path, timeout)
+        pages = connection.execute("pragma page_count").fetchone()[0]
+        connection.execute(f"pragma max_page_count = {pages}")
+        return connection
+
+    monkeypatch.setattr(store, "open_writer", without_room)
+    two = provider(path)
+    two.state_to_commit[JOB] = state("a", b"x" * 100_000)
+    with pytest.raises(CatalogError, match="disk is full") as caught:
+        two.commit()
+    assert "nothing was stored" not in str(caught.value)
+    assert "What the sink of this run stored is in the catalog" in str(caught.value)
+
+
 def recipe(path: Path, file: Path) -> dict[str, Any]:
     local = {"type": "llm-local", "config": {"path": str(path)}}
     stateful = {"enabled": True, "state_provider": local}

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import random
 import sqlite3
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -89,12 +91,22 @@ def scribbled(path: Path) -> None:
             file.write(b"\xff" * 512)
 
 
+def pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def device(path: Path) -> None:
+    path.symlink_to("/dev/zero")
+
+
 BROKEN: dict[str, tuple[Callable[[Path], None], str]] = {
     "a folder": (folder, "is a folder"),
     "a text file": (text, "not a SQLite file"),
     "a short text file": (short_text, "not a SQLite file"),
     "a SQLite file of somebody else": (foreign, "belongs to something else"),
     "a newer format": (newer, "newer datahub-llmops"),
+    "a pipe": (pipe, "no ordinary file"),
+    "a device": (device, "no ordinary file"),
     "cut off": (cut_off, "damaged or cut off"),
     "cut off in its header": (cut_in_header, "damaged or cut off"),
 }
@@ -123,6 +135,62 @@ def test_pages_that_were_overwritten_are_found_when_they_are_read(tmp_path: Path
         list(catalog.records())
     with pytest.raises(SinkError, match="damaged"):
         run(path, *(raw(dataset(f"t{i}"), "status", STATUS) for i in range(40)))
+
+
+def ask_everything(path: Path) -> None:
+    with LocalCatalog(path) as catalog:
+        urns = [TABLE, dataset("t3")]
+        catalog.aspects_of(urns)
+        catalog.latest_of(urns)
+        catalog.nodes(urns)
+        catalog.search("t")
+        catalog.candidates("t3")
+        catalog.schemas(dataset("t3"))
+        catalog.aliases("postgres")
+        list(catalog.labelled())
+        list(catalog.records())
+        catalog.lineage(dataset("t3"), "up")
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_any_damage_is_a_clear_error_and_a_run_changes_nothing(seed: int, tmp_path: Path) -> None:
+    path = tmp_path / "catalog.db"
+    good(path)
+    chance = random.Random(seed)
+    whole = bytearray(path.read_bytes())
+    for _ in range((1, 5, 50)[seed % 3]):
+        whole[chance.randrange(100, len(whole))] = chance.randrange(256)
+    path.write_bytes(whole)
+    with suppress(CatalogError):
+        ask_everything(path)
+    with suppress(CatalogError):
+        LocalCheckpointProvider.create({"path": str(path)}, PipelineContext(run_id="test"))
+    before = bytes(path.read_bytes())
+    failed: list[SinkError] = []
+    try:
+        run(path, *(raw(dataset(f"t{i}"), "status", STATUS) for i in range(40)))
+    except SinkError as error:
+        failed.append(error)
+    assert all("nothing of the run was stored" in str(error) for error in failed)
+    assert not failed or path.read_bytes() == before
+
+
+@pytest.mark.parametrize("body", ["[]", "5", "{", '{"fields": "\ud800'])
+def test_an_aspect_that_is_no_object_is_damage(body: str, tmp_path: Path) -> None:
+    path = tmp_path / "catalog.db"
+    good(path)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("update aspect set body = ?", (body.encode("utf-8", "surrogatepass"),))
+        connection.commit()
+    with LocalCatalog(path) as catalog:
+        for ask in (
+            lambda: catalog.aspects(TABLE),
+            lambda: catalog.aspects_of([TABLE]),
+            lambda: catalog.schemas(dataset("t3")),
+            lambda: list(catalog.records()),
+        ):
+            with pytest.raises(CatalogError, match="damaged"):
+                ask()
 
 
 def test_a_missing_file_is_named_and_not_made(tmp_path: Path) -> None:

@@ -397,6 +397,10 @@ def test_token_of_the_file_goes_to_its_own_server_only(tmp_path: Path) -> None:
         ("http://", "needs a host"),
         ("http://localhost:99999", "cannot be read"),
         ("ftp://localhost", "path of a file"),
+        ("ftp://ada:s3cret@localhost", r"ftp://\*\*\*@localhost"),
+        ("postgresql://ada:x/s3cret@y@localhost/x", "path of a file"),
+        ("ada:s3cret@localhost", "is not shown"),
+        ("http:/ada:s3cret@localhost", "is not shown"),
     ],
 )
 def test_wrong_addresses(where: str, said: str) -> None:

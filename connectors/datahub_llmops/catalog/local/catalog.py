@@ -5,7 +5,6 @@ Standard library only. Every answer is one read transaction, so it is of one mom
 
 from __future__ import annotations
 
-import json
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -18,6 +17,7 @@ from typing_extensions import override
 from datahub_llmops.catalog import urn_text as names
 from datahub_llmops.catalog.aspect_facts import last_part, read_columns, urns_by_alias
 from datahub_llmops.catalog.local import file
+from datahub_llmops.catalog.local.file import parse_aspect
 from datahub_llmops.catalog.local.search_words import typed_words, word_forms
 from datahub_llmops.catalog.local.walk import (
     NODE_COLUMNS,
@@ -79,15 +79,13 @@ class LocalCatalog(FullCatalog):
         with self._lock:
             if self._connection is None:
                 raise CatalogError(f"local catalog {self.path}: it was closed")
-            try:
+            with file.explaining(self.path):
                 self._connection.execute("begin")
                 try:
                     yield self._connection
                 finally:
                     if self._connection.in_transaction:
                         self._connection.execute("rollback")
-            except sqlite3.Error as error:
-                raise file.explain(error, self.path) from error
 
     @override
     def aspects(self, urn: str, names: Sequence[str] = ()) -> Mapping[str, Aspect]:
@@ -95,8 +93,8 @@ class LocalCatalog(FullCatalog):
             rows = connection.execute(
                 "select name, body from aspect where asset = (select id from asset where urn = ?) order by name",
                 (urn,),
-            ).fetchall()
-        return {name: json.loads(body) for name, body in rows if not names or name in names}
+            )
+            return {name: parse_aspect(body) for name, body in rows if not names or name in names}
 
     @override
     def aspects_of(self, urns: Iterable[str]) -> Mapping[str, Mapping[str, Aspect]]:
@@ -109,7 +107,7 @@ class LocalCatalog(FullCatalog):
                     part,
                 )
                 for urn, name, body in rows:
-                    found.setdefault(urn, {})[name] = json.loads(body)
+                    found.setdefault(urn, {})[name] = parse_aspect(body)
         return found
 
     @override
@@ -127,7 +125,7 @@ class LocalCatalog(FullCatalog):
                     part,
                 )
                 for urn, name, body, _ in rows:
-                    found.setdefault(urn, {})[name] = json.loads(body)
+                    found.setdefault(urn, {})[name] = parse_aspect(body)
         return found
 
     @override
@@ -205,7 +203,7 @@ class LocalCatalog(FullCatalog):
             (names.asset_of(urn),),
         ).fetchone()
         return schema is not None and names.simple_path(names.full_name(urn)) in read_columns(
-            json.loads(schema[0])
+            parse_aspect(schema[0])
         )
 
     @override
@@ -259,8 +257,8 @@ class LocalCatalog(FullCatalog):
                 "and aspect.name = 'schemaMetadata' where folded = ? and emitted > 0 and removed = 0 "
                 "order by asset.urn",
                 (urn.casefold(),),
-            ).fetchall()
-        return {found: None if body is None else read_columns(json.loads(body)) for found, body in rows}
+            )
+            return {found: None if body is None else read_columns(parse_aspect(body)) for found, body in rows}
 
     @override
     def describes(self, platform: str) -> bool:
@@ -281,8 +279,8 @@ class LocalCatalog(FullCatalog):
                 "select urn, body from asset join aspect on aspect.asset = asset.id "
                 "and aspect.name = 'datasetProperties' where urn >= ? and urn < ? and removed = 0 order by urn",
                 (first, first + "\U0010ffff"),
-            ).fetchall()
-        return urns_by_alias((urn, json.loads(body)) for urn, body in rows)
+            )
+            return urns_by_alias((urn, parse_aspect(body)) for urn, body in rows)
 
     @override
     def possibly_late(self, subtypes: Sequence[str]) -> Iterable[str]:
@@ -306,15 +304,13 @@ class LocalCatalog(FullCatalog):
         """Implements the protocol. It streams one consistent state, so memory does not grow with the catalog."""
         connection = file.open_reader(self.path)
         try:
-            connection.execute("begin")
-            marks = ",".join("?" * (len(_FIRST) + len(_LAST)))
-            for kind in _FIRST:
-                yield from _records(connection, "asset.type = ?", (kind,))
-            yield from _records(connection, f"asset.type not in ({marks})", (*_FIRST, *_LAST))
-            for kind in _LAST:
-                yield from _records(connection, "asset.type = ?", (kind,))
-        except sqlite3.Error as error:
-            raise file.explain(error, self.path) from error
+            found = _all_records(connection)
+            while True:
+                with file.explaining(self.path):
+                    record = next(found, None)
+                if record is None:
+                    return
+                yield record
         finally:
             file.close(connection)
 
@@ -330,6 +326,16 @@ def _is_removed(connection: sqlite3.Connection, urn: str) -> bool:
     return connection.execute("select 1 from asset where urn = ? and removed", (urn,)).fetchone() is not None
 
 
+def _all_records(connection: sqlite3.Connection) -> Iterator[Record]:
+    connection.execute("begin")
+    marks = ",".join("?" * (len(_FIRST) + len(_LAST)))
+    for kind in _FIRST:
+        yield from _records(connection, "asset.type = ?", (kind,))
+    yield from _records(connection, f"asset.type not in ({marks})", (*_FIRST, *_LAST))
+    for kind in _LAST:
+        yield from _records(connection, "asset.type = ?", (kind,))
+
+
 def _records(connection: sqlite3.Connection, condition: str, values: Sequence[str]) -> Iterator[Record]:
     for table in ("aspect", "series"):
         query = (
@@ -337,7 +343,13 @@ def _records(connection: sqlite3.Connection, condition: str, values: Sequence[st
             f"where {condition} order by {table}.id"
         )
         for urn, name, body in connection.execute(query, values):
-            yield Record(urn=urn, name=name, aspect=json.loads(body))
+            yield _record(urn, name, body)
+
+
+def _record(urn: object, name: object, body: str) -> Record:
+    if not isinstance(urn, str) or not isinstance(name, str):
+        raise TypeError("not text")
+    return Record(urn=urn, name=name, aspect=parse_aspect(body))
 
 
 def _candidate_order(urn: str) -> tuple[int, str]:

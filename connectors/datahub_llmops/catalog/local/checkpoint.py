@@ -7,7 +7,6 @@ leaves the catalog of after and the state of before, and the next run finds out 
 from __future__ import annotations
 
 import json
-import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +73,7 @@ class LocalCheckpointProvider(IngestionCheckpointingProviderBase):
             return None
         try:
             return DatahubIngestionCheckpointClass.from_obj(json.loads(body))
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except (ValueError, TypeError, LookupError, AttributeError, AssertionError, RecursionError) as error:
             raise CatalogError(
                 f"local catalog {self._path}: the state of pipeline {pipeline_name} is damaged; restore a copy of the "
                 "file, or set ignore_old_state for one run"
@@ -86,11 +85,10 @@ class LocalCheckpointProvider(IngestionCheckpointingProviderBase):
         except NoCatalogError:
             return None
         try:
-            row = connection.execute(
-                "select body from checkpoint where pipeline = ? and job = ?", (pipeline, job)
-            ).fetchone()
-        except sqlite3.Error as error:
-            raise file.explain(error, self._path) from error
+            with file.explaining(self._path):
+                row = connection.execute(
+                    "select body from checkpoint where pipeline = ? and job = ?", (pipeline, job)
+                ).fetchone()
         finally:
             file.close(connection)
         return None if row is None else str(row[0])
@@ -104,16 +102,24 @@ class LocalCheckpointProvider(IngestionCheckpointingProviderBase):
         """
         if not self.state_to_commit:
             return
+        try:
+            self._commit()
+        except CatalogError as error:
+            raise CatalogError(
+                f"{error}. What the sink of this run stored is in the catalog; only the state of stale removal is that "
+                "of the run before, and the next run finds out again what was removed"
+            ) from error
+        self.committed = True
+
+    def _commit(self) -> None:
         connection = file.open_writer(self._path, self.config.lock_timeout_seconds)
         try:
-            for job, state in self.state_to_commit.items():
-                connection.execute(
-                    "insert or replace into checkpoint values (?, ?, ?)",
-                    (state.pipelineName, job, aspect_text(state)),
-                )
-            file.commit(connection)
-        except sqlite3.Error as error:
-            raise file.explain(error, self._path) from error
+            with file.explaining(self._path):
+                for job, state in self.state_to_commit.items():
+                    connection.execute(
+                        "insert or replace into checkpoint values (?, ?, ?)",
+                        (state.pipelineName, job, aspect_text(state)),
+                    )
+                file.commit(connection)
         finally:
             file.close(connection)
-        self.committed = True

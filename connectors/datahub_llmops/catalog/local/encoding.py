@@ -20,6 +20,8 @@ _Rewrite: TypeAlias = Callable[[Any], Any]
 
 _AVRO, _PLAIN = "com.linkedin.pegasus2avro.", "com.linkedin."
 _DISCRIMINATOR = "fieldDiscriminator"
+_DEEPEST = 200
+"""Levels of an aspect of unknown name. What goes deeper could be written, but not by every reader read."""
 _FLOATS = ("float", "double")
 
 
@@ -59,6 +61,8 @@ def normal_text(name: str, value: object) -> str:
         raise InvalidAspectError(f"{name} is not a JSON object")
     aspect_class = ASPECT_MAP.get(name)
     if aspect_class is None:
+        if not _is_flat(value, _DEEPEST):
+            raise InvalidAspectError(f"{name} has values more than {_DEEPEST} levels down")
         return json_text(value)
     try:
         aspect = aspect_class.from_obj(post_json_transform(value))
@@ -70,6 +74,17 @@ def normal_text(name: str, value: object) -> str:
         path = _misfit(aspect_class.RECORD_SCHEMA, post_json_transform(value))
         raise InvalidAspectError(f"{name} does not fit its schema{_shown(path)}") from None
     return aspect_text(aspect)
+
+
+def _is_flat(value: object, levels: int) -> bool:
+    """Whether no value is more than so many levels down."""
+    layer = [value]
+    for _ in range(levels):
+        inner = (entry.values() if isinstance(entry, dict) else entry for entry in layer)
+        layer = [entry for entries in inner for entry in entries if isinstance(entry, (dict, list))]
+        if not layer:
+            return True
+    return False
 
 
 def _where(aspect: DictWrapper) -> str:

@@ -7,9 +7,12 @@ wait for a writer, and a run is one transaction.
 from __future__ import annotations
 
 import contextlib
+import json
 import sqlite3
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, Final
 
 from datahub_llmops.answer_store import sqlite_file
 from datahub_llmops.answer_store.location import default_catalog
@@ -124,6 +127,37 @@ create table if not exists edge_not_confirmed (
 """A table beside ``edge`` that files of release 0.1.0 lack. It is no column of ``edge``, so that release can still read
 and write a file that has it."""
 
+_GARBAGE: Final = (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError)
+"""What our code makes of the rows of a damaged file: text that is no UTF-8 or no JSON, a number in place of a name."""
+
+
+@contextlib.contextmanager
+def explaining(path: Path) -> Iterator[None]:
+    """Turn the errors of a block that reads the catalog into errors with a next step.
+
+    Raises:
+        CatalogError: SQLite fails, or what it returns is damaged.
+    """
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise explain(error, path) from error
+    except _GARBAGE:
+        # Its text may quote a row.
+        raise _damaged(path) from None
+
+
+def parse_aspect(body: str) -> dict[str, Any]:
+    """Parse the text of an aspect.
+
+    Raises:
+        ValueError: it is no JSON object.
+    """
+    aspect = json.loads(body)
+    if not isinstance(aspect, dict):
+        raise ValueError("not a JSON object")
+    return aspect
+
 
 def open_reader(path: Path) -> sqlite3.Connection:
     """Open a read-only connection. It never creates the catalog or waits for a writer, and works on read-only media.
@@ -139,6 +173,8 @@ def open_reader(path: Path) -> sqlite3.Connection:
         with sqlite_file.opening(path, sqlite_file.READ_WRITE) as connection:
             connection.execute("pragma query_only = on")
             _check_format(connection, path)
+    except _GARBAGE:
+        raise _damaged(path) from None
     except sqlite3.Error as error:
         if not _needs_files_beside(error) or sqlite_file.has_log(path):
             raise explain(error, path) from error
@@ -148,11 +184,8 @@ def open_reader(path: Path) -> sqlite3.Connection:
 
 def _open_immutable(path: Path) -> sqlite3.Connection:
     """Open the file as immutable. Nothing can be created beside it, so nobody can write to it either."""
-    try:
-        with sqlite_file.opening(path, sqlite_file.IMMUTABLE) as connection:
-            _check_format(connection, path)
-    except sqlite3.Error as error:
-        raise explain(error, path) from error
+    with explaining(path), sqlite_file.opening(path, sqlite_file.IMMUTABLE) as connection:
+        _check_format(connection, path)
     return connection
 
 
@@ -173,20 +206,22 @@ def open_writer(path: Path, timeout: float = LOCK_TIMEOUT) -> sqlite3.Connection
                 f"local catalog {path}: its folder cannot be made ({error.strerror}); name another path"
             ) from error
     _check_file(path, for_writing=True)
-    try:
-        with sqlite_file.opening(path, sqlite_file.CREATE, timeout) as connection:
-            # Before anything is changed: the file may be somebody else's.
-            _check_format(connection, path, for_writing=True)
-            _set_write_ahead(connection, timeout)
-            connection.execute("pragma synchronous = full")
-            connection.execute("pragma cache_size = -8000")
-            connection.execute("begin immediate")
-            if not _check_format(connection, path, for_writing=True):
-                _create(connection)
-            connection.execute(_ADDED)
-    except sqlite3.Error as error:
-        raise explain(error, path) from error
+    with explaining(path), sqlite_file.opening(path, sqlite_file.CREATE, timeout) as connection:
+        # Before anything is changed: the file may be somebody else's.
+        _check_format(connection, path, for_writing=True)
+        _set_write_ahead(connection, timeout)
+        connection.execute("pragma synchronous = full")
+        connection.execute("pragma cache_size = -8000")
+        _begin(connection, path)
     return connection
+
+
+def _begin(connection: sqlite3.Connection, path: Path) -> None:
+    """Begin the writer's transaction, with all tables."""
+    connection.execute("begin immediate")
+    if not _check_format(connection, path, for_writing=True):
+        _create(connection)
+    connection.execute(_ADDED)
 
 
 def _set_write_ahead(connection: sqlite3.Connection, timeout: float) -> None:
@@ -229,6 +264,11 @@ def _check_file(path: Path, *, for_writing: bool) -> None:
             )
         if path.is_dir():
             raise CatalogError(f"{what}: this is a folder; name a file in it")
+        if not path.is_file():
+            # Reading a pipe would wait for ever.
+            raise CatalogError(
+                f"{what}: this is no ordinary file but a device, a pipe or a socket; name another path"
+            )
         size = path.stat().st_size
         with path.open("rb") as file:
             header = file.read(100)
@@ -289,7 +329,7 @@ def explain(error: sqlite3.Error, path: Path) -> CatalogError:
         case Problem.DAMAGED:
             return _damaged(path)
         case Problem.DISK_FULL:
-            return CatalogError(f"{what}: the disk is full; nothing was stored: make room and run again")
+            return CatalogError(f"{what}: the disk is full; make room and run again")
         case Problem.READ_ONLY:
             return CatalogError(
                 f"{what}: it cannot be written to; check its permissions and whether the disk is read-only"
@@ -300,6 +340,16 @@ def explain(error: sqlite3.Error, path: Path) -> CatalogError:
             return CatalogError(f"{what}: reading or writing it failed ({name}); check the disk")
         case Problem.OTHER:
             return CatalogError(f"{what}: SQLite reports {name}")
+
+
+def begin_again(connection: sqlite3.Connection, path: Path) -> None:
+    """Drop what the writer's transaction did, and begin it anew.
+
+    Raises:
+        sqlite3.Error: it cannot be begun.
+    """
+    connection.execute("rollback")
+    _begin(connection, path)
 
 
 def commit(connection: sqlite3.Connection) -> None:

@@ -25,6 +25,8 @@ from datahub_llmops.catalog.local.json_patch import (
 
 _Json: TypeAlias = "dict[str, Any]"
 
+_DEEPEST = 100
+"""Levels of a path. No aspect has more than a dozen."""
 _SEPARATOR = "\u241f"
 _SYSTEM_ACTOR = "urn:li:corpuser:__datahub_system"
 
@@ -175,6 +177,8 @@ def parse_patch(text: str | bytes) -> object:
         return json.loads(text)
     except ValueError:
         raise PatchError("the patch is not JSON") from None
+    except RecursionError:
+        raise PatchError("the patch is nested too deeply") from None
 
 
 def _read(aspect_name: str, patch: object) -> tuple[list[_Json], _Template]:
@@ -197,8 +201,13 @@ def _read(aspect_name: str, patch: object) -> tuple[list[_Json], _Template]:
             raise PatchError(
                 f"the patch of {aspect_name} has an operation that is not {', '.join(OPERATIONS)}"
             )
-        if not isinstance(operation.get("path"), str) or not operation["path"].startswith("/"):
+        path = operation.get("path")
+        if not isinstance(path, str) or not path.startswith("/"):
             raise PatchError(f"the patch of {aspect_name} has an operation without a path")
+        if path.count("/") > _DEEPEST:
+            raise PatchError(
+                f"the patch of {aspect_name} has an operation whose path goes more than {_DEEPEST} levels down"
+            )
     return operations, template
 
 

@@ -7,7 +7,6 @@ The pipeline builds the sink, writes records and stale removals, calls ``flush``
 from __future__ import annotations
 
 import json
-import sqlite3
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -43,9 +42,14 @@ from datahub_llmops.catalog.local.encoding import (
 )
 from datahub_llmops.catalog.local.legacy_usage import usage_statistics
 from datahub_llmops.catalog.local.spool import Change, Op, Spool
-from datahub_llmops.catalog.local.writer import Outcome, RefusedError, Writer
+from datahub_llmops.catalog.local.writer import UNFIT, Outcome, RefusedError, Writer
 from datahub_llmops.errors import CatalogError, SinkError
+from datahub_llmops.net.shown import clean
 
+_SHOWN = 500
+"""Characters of a URN in a message."""
+_DEEPEST_URN = 50
+"""The largest number of URNs in a URN. A column of a dataset is one in one."""
 _OPS = {"UPSERT": Op.UPSERT, "UPDATE": Op.UPSERT, "CREATE": Op.CREATE, "CREATE_ENTITY": Op.CREATE_ENTITY}
 
 
@@ -102,13 +106,8 @@ class LocalSink(Sink[LocalSinkConfig, LocalSinkReport]):
     def write_record_async(self, record_envelope: RecordEnvelope[Any], write_callback: WriteCallback) -> None:
         try:
             self._spool.add(*_changes(record_envelope.record))
-        except (RefusedError, InvalidAspectError, UnicodeEncodeError) as error:
-            # A codec's error carries the whole text, and DataHub hands errors on to its logs.
-            shown = (
-                RefusedError("a text is not valid Unicode")
-                if isinstance(error, UnicodeEncodeError)
-                else error
-            )
+        except UNFIT as error:
+            shown = _refusal(error)
             self._refuse(_name_of(record_envelope.record), shown)
             if write_callback:
                 write_callback.on_failure(record_envelope, shown, {})
@@ -127,7 +126,7 @@ class LocalSink(Sink[LocalSinkConfig, LocalSinkReport]):
 
     def _refuse(self, what: str, error: Exception) -> None:
         self.report.refused += 1
-        self.report.report_failure(f"{what}: {error}")
+        self.report.report_failure(f"{clean(what[:_SHOWN])}: {clean(str(error))}")
 
     @override
     def flush(self) -> None:
@@ -153,27 +152,37 @@ class LocalSink(Sink[LocalSinkConfig, LocalSinkReport]):
         )
 
     def _store(self) -> tuple[list[tuple[str, RefusedError]], Outcome]:
-        refused: list[tuple[str, RefusedError]] = []
         try:
             connection = file.open_writer(self._path, self.config.lock_timeout_seconds)
         except CatalogError as error:
             raise SinkError(f"{error}; nothing of the run was stored") from error
         try:
-            writer = Writer(connection)
-            for change in self._spool.changes():
+            with file.explaining(self._path):
                 try:
-                    writer.apply(change)
-                except RefusedError as error:
-                    refused.append((f"{change.urn} {change.aspect}", error))
-            outcome = writer.finish()
-            file.commit(connection)
-        except sqlite3.Error as error:
-            raise SinkError(f"{file.explain(error, self._path)}; nothing of the run was stored") from error
+                    result = self._apply(Writer(connection), apart=False)
+                except UNFIT:
+                    # A change cannot be applied, and no check foresaw it. Finding it costs a savepoint for each.
+                    file.begin_again(connection, self._path)
+                    result = self._apply(Writer(connection), apart=True)
+                file.commit(connection)
+        except CatalogError as error:
+            raise SinkError(f"{error}; nothing of the run was stored") from error
         except OSError as error:
             raise self._not_gathered() from error
         finally:
             file.close(connection)
-        return refused, outcome
+        return result
+
+    def _apply(self, writer: Writer, *, apart: bool) -> tuple[list[tuple[str, RefusedError]], Outcome]:
+        """Apply all changes, with ``apart`` each by itself, and return those that were refused."""
+        refused: list[tuple[str, RefusedError]] = []
+        apply = writer.apply_apart if apart else writer.apply
+        for change in self._spool.changes():
+            try:
+                apply(change)
+            except RefusedError as error:
+                refused.append((f"{change.urn} {change.aspect}", error))
+        return refused, writer.finish()
 
     def _count(self, outcome: Outcome) -> None:
         self.report.changed += outcome.changed.total()
@@ -193,6 +202,17 @@ class LocalSink(Sink[LocalSinkConfig, LocalSinkReport]):
                 self.flush()
         finally:
             self._spool.clear()
+
+
+def _refusal(error: Exception) -> Exception:
+    """Return the error to show: others than ours carry values, and DataHub hands errors on to its logs."""
+    if isinstance(error, (RefusedError, InvalidAspectError)):
+        return error
+    if isinstance(error, UnicodeEncodeError):
+        return RefusedError("a text is not valid Unicode")
+    if isinstance(error, RecursionError):
+        return RefusedError("it is nested too deeply")
+    return RefusedError(f"it cannot be read ({type(error).__name__})")
 
 
 def _name_of(record: object) -> str:
@@ -275,6 +295,8 @@ def _check_entity(urn: str, aspect: str) -> None:
     kind = urn_text.entity_type(urn)
     if not kind or not urn_text.key_parts(urn):
         raise RefusedError("its entityUrn is no URN")
+    if urn.count("(") > _DEEPEST_URN:
+        raise RefusedError(f"its entityUrn holds more than {_DEEPEST_URN} others")
     allowed = _allowed(kind)
     if allowed is not None and aspect in _CORE_ASPECTS and aspect not in allowed:
         raise RefusedError(f"DataHub knows no aspect {aspect} on an entity of type {kind}")

@@ -7,7 +7,7 @@ import sqlite3
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from datahub_llmops.catalog import urn_text
 from datahub_llmops.catalog.aspect_edges import carries_lineage, column_edges_of, edges_of
@@ -42,6 +42,10 @@ _TEMPORARY = (
 
 class RefusedError(ValueError):
     """One change cannot be applied, as a server would refuse it. Nothing of it was stored; the other changes go on."""
+
+
+UNFIT: Final = (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError)
+"""What a record raises that no check foresaw: numbers beyond 64 bits, texts that are no Unicode, nested without end."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -82,6 +86,27 @@ class Writer:
             sqlite3.Error: the file cannot be written; the transaction is to be rolled back.
         """
         self._by_op[change.op](change)
+
+    def apply_apart(self, change: Change) -> None:
+        """Apply a change so that nothing of it stays behind if it cannot be applied, whatever the reason.
+
+        Raises:
+            RefusedError: this change cannot be applied.
+            ValueError: the catalog holds a text that is damaged.
+            sqlite3.Error: the file cannot be written; the transaction is to be rolled back.
+        """
+        self._db.execute("savepoint change")
+        try:
+            self.apply(change)
+        except UNFIT as error:
+            self._db.execute("rollback to change")
+            self._ids.clear()
+            if isinstance(error, (RefusedError, UnicodeDecodeError, json.JSONDecodeError)):
+                raise
+            why = "it is nested too deeply" if isinstance(error, RecursionError) else type(error).__name__
+            raise RefusedError(f"it cannot be stored: {why}") from None
+        finally:
+            self._db.execute("release change")
 
     def finish(self) -> Outcome:
         """Update derived facts and count what changed."""
@@ -183,6 +208,8 @@ class Writer:
             body = normal_text(change.aspect, patched)
         except (PatchError, InvalidAspectError) as error:
             raise RefusedError(f"PATCH refused: {error}") from error
+        except RecursionError:
+            raise RefusedError("PATCH refused: its result is nested too deeply") from None
         self._put(change.urn, change.aspect, body)
 
     def _delete(self, change: Change) -> None:
@@ -339,8 +366,10 @@ class Writer:
     def _add_to_series(self, change: Change) -> None:
         asset, record = self._id(change.urn), json.loads(change.body)
         at = record.get("timestampMillis")
-        if not isinstance(at, int):
+        if not isinstance(at, int) or isinstance(at, bool):
             raise RefusedError("a time series record without timestampMillis")
+        if not -(2**63) <= at < 2**63:
+            raise RefusedError("a time series record whose timestampMillis is beyond 64 bits")
         partition, granularity = (
             json_text(record.get(part)) for part in ("partitionSpec", "eventGranularity")
         )
