@@ -36,8 +36,8 @@ def open_catalog(where: str | None = None) -> FullCatalog:
         )
     if where and _LOGIN.search(where) and not os.path.lexists(where):
         raise CatalogError(
-            "the name of the catalog is not shown, because it looks like an address with a login; name a catalog by the "
-            "path of a file, or by a server's URL with http:// or https://"
+            "the name of the catalog is not shown, because it looks like an address with a login; name a catalog by "
+            "the path of a file, or by a server's URL with http:// or https://"
         )
     from datahub_llmops.catalog.local.catalog import LocalCatalog
 

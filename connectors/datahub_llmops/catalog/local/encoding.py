@@ -78,7 +78,7 @@ def normal_text(name: str, value: object) -> str:
 
 def _is_flat(value: object, levels: int) -> bool:
     """Whether no value is more than so many levels down."""
-    layer = [value]
+    layer: list[Any] = [value]
     for _ in range(levels):
         inner = (entry.values() if isinstance(entry, dict) else entry for entry in layer)
         layer = [entry for entries in inner for entry in entries if isinstance(entry, (dict, list))]
