@@ -215,11 +215,14 @@ def finish_answer(answer: Answer, status: str = "ok", error: str | None = None) 
 
 def _count(answer: Answer) -> None:
     """Count an answer that lacks a half; one that ends again, as after a stream, may have it by then."""
-    kinds = {type(part) for part in answer.parts}
+    model = retrieval = False
+    for part in answer.parts:
+        model = model or type(part) is ModelCall
+        retrieval = retrieval or type(part) is Retrieval
     lacks = None
-    if ModelCall not in kinds:
-        lacks = "answers_without_model" if Retrieval in kinds else None
-    elif Retrieval not in kinds and not answer.explicit and answer.parts[0].root:
+    if retrieval and not model:
+        lacks = "answers_without_model"
+    elif model and not retrieval and not answer.explicit and answer.parts[0].root:
         lacks = "models_without_answer"
     if lacks is not answer.lacks:
         for name, step in ((answer.lacks, -1), (lacks, 1)):
@@ -237,7 +240,7 @@ def end_part(part: Part, status: str = "ok", error: str | None = None) -> None:
         return
     if part.root and not answer.explicit:
         finish_answer(answer, status, error)
-    else:
+    elif answer.ended is not None:
         _send_late(answer)
 
 
@@ -245,15 +248,14 @@ def end_root(answer: Answer, status: str = "ok", error: str | None = None) -> No
     """End an answer whose root has ended. An answer that the user has opened ends with its block instead."""
     if not answer.explicit:
         finish_answer(answer, status, error)
-    else:
+    elif answer.ended is not None:
         _send_late(answer)
 
 
 def _send_late(answer: Answer) -> None:
     """Send an answer again of which a part ends after the answer."""
-    if answer.ended is not None:
-        counts["late_parts"] += 1
-        send(answer)
+    counts["late_parts"] += 1
+    send(answer)
 
 
 def send(item: Answer | WriteEvent) -> None:

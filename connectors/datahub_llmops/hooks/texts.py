@@ -42,6 +42,8 @@ def find_question(value: object, depth: int = 0) -> str | None:
     'refunds'
     >>> find_question({"a": "one", "b": "two"})
     """
+    if type(value) is str:
+        return value or None
     return _find(value, _QUESTIONS, _USER, depth) or _only_text(value)
 
 
@@ -52,6 +54,8 @@ def find_reply(value: object, depth: int = 0) -> str | None:
     'Five days.'
     >>> find_reply({"messages": [{"role": "user", "content": "How long?"}]})
     """
+    if type(value) is str:
+        return value or None
     return _find(value, _REPLIES, _MODEL, depth)
 
 

@@ -21,7 +21,7 @@ MAX_KEPT: Final = 128
 def remember(answer: Answer, prompt: Prompt, value: Any) -> None:
     """Keep the value of a prompt until its answer ends."""
     inputs, prompt.inputs = prompt.inputs, None
-    if answer.ended is not None:
+    if answer.ended is not None or not hasattr(value, "__dict__"):
         return
     rendered = answer.rendered
     if rendered is None:
@@ -91,17 +91,12 @@ def _lists_in(inputs: Any) -> list[list[Any]]:
 
 
 def _messages_of(value: Any) -> Sequence[Any] | None:
-    own = getattr(value, "__dict__", None)
-    messages = own.get("messages") if own is not None else None
-    return messages if isinstance(messages, (list, tuple)) else None
+    return value.__dict__.get("messages")  # type: ignore[no-any-return]  # of a ``PromptValue``
 
 
-def _text_of(value: Any) -> str | None:
-    own = getattr(value, "__dict__", None) or {}
-    text = own.get("text")
-    if text is None and "messages" in own:
-        text = value.to_string()
-    return text if isinstance(text, str) else None
+def _text_of(value: Any) -> str:
+    text = value.__dict__.get("text")
+    return str(value.to_string() if text is None and "messages" in value.__dict__ else text)
 
 
 def _describe(messages: Sequence[Any]) -> list[tuple[Any, Any]]:
