@@ -273,3 +273,29 @@ def joined_row(rows: Sequence[Row]) -> Row:
             )
     unlisted = next((row.unlisted for row in rows if row.unlisted is not None), None)
     return Row(fields=tuple(values.values()), unlisted=unlisted)
+
+
+def without_itself(lineage: QueryLineage, own: Sequence[str]) -> QueryLineage:
+    """The lineage of a query that writes the datasets ``own``.
+
+    A table is an upstream of itself only where one of its columns feeds another one.
+    """
+    if not own:
+        return lineage
+    fields = tuple(
+        replace(one, value=replace(one.value, sources=_others(one, own))) if one.value.sources else one
+        for one in lineage.row.fields
+    )
+    read = {source.dataset for one in fields for source in one.value.sources}
+    return replace(
+        lineage,
+        inputs=lineage.inputs - {urn for urn in own if urn not in read},
+        row=replace(lineage.row, fields=fields),
+    )
+
+
+def _others(field: Field, own: Sequence[str]) -> frozenset[Column]:
+    name = (field.shown or "").lower()
+    return frozenset(
+        one for one in field.value.sources if one.dataset not in own or one.column.lower() != name
+    )

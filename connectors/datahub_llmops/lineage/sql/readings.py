@@ -1,19 +1,21 @@
 """Finds the queries with which each statement reads data.
 
-sqlglot's lineage sees only the names that a query itself gives its output columns. A statement that writes (INSERT,
-MERGE, UPDATE, CREATE ... AS, SELECT INTO, COPY) is therefore turned into queries whose output columns have the names
-of the target's columns.
+The columns of a query have the names that it gives them itself. A statement that writes (INSERT, MERGE, UPDATE,
+CREATE ... AS, SELECT INTO, COPY) is therefore turned into queries whose output columns have the names of the target's
+columns. What it returns is one more query.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlglot import exp
 
 from datahub_llmops.errors import StatementError
+from datahub_llmops.lineage.sql.changes import bare, column_list, named_values, table_of, update_of
+from datahub_llmops.lineage.sql.returning import returned, target_of_output
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +25,7 @@ class Reading:
     ``names`` are the target's columns in the order of the query's output, or ``None`` if the query names its output
     itself. ``positional`` is true if the output goes to the target's columns in their own order, which the statement
     does not show. ``target`` is the table that the statement writes, and ``creates`` whether it creates the table.
+    ``sole`` is true if the query reads no other table than the target, and ``silent`` if its output goes nowhere.
     """
 
     query: exp.Query
@@ -30,6 +33,8 @@ class Reading:
     positional: bool = False
     target: exp.Table | None = None
     creates: bool = False
+    sole: bool = False
+    silent: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +53,30 @@ def readings(tree: exp.Expression) -> tuple[Reading | Definition, ...]:
     Raises:
         StatementError: the kind of statement is not supported.
     """
+    return (*_changes_in_with(tree), *_readings(tree), *_returned(tree))
+
+
+def _changes_in_with(tree: exp.Expr) -> list[Reading | Definition]:
+    """The readings of statements in WITH that change tables. The rows that they return replace them, in place."""
+    found: list[Reading | Definition] = []
+    for clause in (tree.args.get("with_"), _with_of(tree.args.get("expression"))):
+        before: list[exp.Expr] = []
+        for one in clause.expressions if isinstance(clause, exp.With) else ():
+            if isinstance(one.this, exp.DML) and not isinstance(one.this, exp.Query):
+                change = one.this.copy()
+                if before:
+                    change.set("with_", exp.With(expressions=[part.copy() for part in before]))
+                found += _readings(change)
+                one.set("this", returned(one.this) or exp.select(exp.alias_(exp.null(), "nothing")))
+            before.append(one)
+    return found
+
+
+def _with_of(node: object) -> object:
+    return node.args.get("with_") if isinstance(node, exp.Expr) else None
+
+
+def _readings(tree: exp.Expr) -> tuple[Reading | Definition, ...]:
     for kind, read in _READERS.items():
         if isinstance(tree, kind):
             return read(tree)
@@ -58,17 +87,24 @@ def readings(tree: exp.Expression) -> tuple[Reading | Definition, ...]:
     )
 
 
+def _returned(tree: exp.Expr) -> tuple[Reading, ...]:
+    query = returned(tree)
+    if query is None:
+        return ()
+    target, names = target_of_output(tree)
+    positional = target is not None and names is None
+    return (Reading(query=query, names=names, positional=positional, target=target),)
+
+
 _NO_DATA: Final = (
     exp.Alter,
     exp.Analyze,
     exp.Comment,
     exp.Commit,
-    exp.Delete,
     exp.Drop,
     exp.Grant,
     exp.Pragma,
     exp.Rollback,
-    exp.Set,
     exp.Transaction,
     exp.TruncateTable,
     exp.Values,
@@ -80,7 +116,7 @@ def _read_query(tree: exp.Query) -> tuple[Reading, ...]:
     if into is None:
         return (Reading(query=tree),)
     tree.set("into", None)
-    return (Reading(query=tree, target=_table(into.this), creates=True),)
+    return (Reading(query=tree, target=table_of(into.this), creates=True),)
 
 
 def _read_insert(tree: exp.Insert) -> tuple[Reading, ...]:
@@ -91,24 +127,63 @@ def _read_insert(tree: exp.Insert) -> tuple[Reading, ...]:
         raise StatementError(
             "The INSERT has no query in it. Give the rows that it inserts, or name their tables."
         )
-    if not isinstance(query, exp.Query) or isinstance(query, exp.Values):
+    if isinstance(query, exp.Values):
+        if not query.find(exp.Select):
+            return ()
+        query = exp.select("*").from_(exp.alias_(query.copy(), "given", table=True))
+    if not isinstance(query, exp.Query):
         return ()
     outer = tree.args.get("with_")
     if outer is not None:
         inner = query.args.get("with_")
         query.set("with_", exp.With(expressions=[*outer.expressions, *(inner.expressions if inner else ())]))
-    names = _column_list(tree.this)
+    names = column_list(tree.this)
     positional = names is None and not tree.args.get("by_name")
-    return (Reading(query=query, names=names, positional=positional, target=_table(tree.this)),)
+    return (Reading(query=query, names=names, positional=positional, target=table_of(tree.this)),)
 
 
 def _read_create(tree: exp.Create) -> tuple[Reading | Definition, ...]:
-    query, target, names = tree.expression, _table(tree.this), _column_list(tree.this)
-    if tree.kind not in ("TABLE", "VIEW"):
-        return ()
-    if not isinstance(query, exp.Query) or isinstance(query, exp.Values):
+    query, target, names = tree.expression, table_of(tree.this), column_list(tree.this)
+    clone = tree.args.get("clone")
+    if isinstance(clone, exp.Clone) and isinstance(clone.this, exp.Table):
+        query = exp.select("*").from_(bare(clone.this))
+    elif not isinstance(query, exp.Query) or isinstance(query, exp.Values):
         return (Definition(target=target, names=names),) if target is not None and names else ()
     return (Reading(query=query, names=names, target=target, creates=True),)
+
+
+def _read_declare(tree: exp.Declare | exp.Set) -> tuple[Reading | Definition, ...]:
+    """The tables that variables are, and the queries that give others their values."""
+    tables = [
+        Definition(target=exp.Table(this=_variable(one)), names=column_list(kind) or ())
+        for one in tree.find_all(exp.DeclareItem)
+        if isinstance(kind := one.args.get("kind"), exp.Schema)
+    ]
+    return (*tables, *_silent(tree))
+
+
+def _variable(item: exp.DeclareItem) -> exp.Expr:
+    name = item.this[0] if isinstance(item.this, list) else item.this
+    return exp.Parameter(this=exp.var(name.name))
+
+
+def _silent(tree: exp.Expr) -> tuple[Reading, ...]:
+    """The outermost queries in a statement, whose output goes nowhere that lineage sees."""
+    queries = [one for one in tree.find_all(exp.Query) if not isinstance(one, exp.Subquery)]
+    return tuple(
+        Reading(query=one.copy(), silent=True)
+        for one in queries
+        if not any(id(one.find_ancestor(exp.Query)) == id(other) for other in queries)
+    )
+
+
+def _read_inner(tree: exp.Expr) -> tuple[Reading, ...]:
+    """The query of EXPORT DATA, CACHE TABLE and LOCKING ROW."""
+    given = tree.this if isinstance(tree.this, exp.Query) else tree.args.get("expression")
+    target = table_of(tree.this)
+    if not isinstance(given, exp.Query):
+        return ()
+    return (Reading(query=given, target=target, creates=target is not None),)
 
 
 def _read_copy(tree: exp.Copy) -> tuple[Reading, ...]:
@@ -116,26 +191,26 @@ def _read_copy(tree: exp.Copy) -> tuple[Reading, ...]:
     for source in (tree.this, *tree.args.get("files", ())):
         query = source.unnest() if isinstance(source, exp.Subquery) else None
         if isinstance(query, exp.Query):
-            return (Reading(query=query, target=_table(tree.this) if loads else None),)
+            return (Reading(query=query, target=table_of(tree.this) if loads else None),)
     if loads:
         raise StatementError(
             "The statement loads a file or stage, which is not a table in a catalog. Name its source in `tables`."
         )
-    names = _column_list(tree.this)
-    table = _table(tree.this)
+    names = column_list(tree.this)
+    table = table_of(tree.this)
     if table is None:
         raise StatementError("The source of this COPY is not supported. Name its tables instead.")
     return (Reading(query=exp.select(*(names or ("*",))).from_(table.copy())),)
 
 
 def _read_merge(tree: exp.Merge) -> tuple[Reading, ...]:
-    target, source = _table(tree.this), tree.args["using"]
+    target, source = table_of(tree.this), tree.args["using"]
     actions: list[Reading] = []
     for when in tree.args["whens"].expressions:
         action = when.args.get("then")
         positional = False
         if isinstance(action, exp.Update):
-            query = _assignments(action.expressions, source, tree.this)
+            query = _assignments(action.expressions, (source,), target)
         elif isinstance(action, exp.Insert):
             query = _merge_values(action, source)
             positional = isinstance(action.expression, exp.Tuple) and not isinstance(action.this, exp.Tuple)
@@ -163,85 +238,32 @@ def _merge_values(action: exp.Insert, source: exp.Expression) -> exp.Select | No
 
 
 def _read_update(tree: exp.Update) -> tuple[Reading, ...]:
-    target = _table(tree.this)
-    joined = [join.this for join in (tree.this.args.get("joins") or ())]
-    origin = tree.args.get("from_")
-    sources = [*joined, *([origin.this, *_detach_joins(origin.this)] if origin is not None else ())]
-    query = _assignments(tree.expressions, sources[0] if sources else None, tree.this)
+    update = update_of(tree)
+    query = _assignments(tree.expressions, update.rows, update.target)
     if query is None:
         return ()
-    for source in sources[1:]:
-        query = query.join(source.copy(), join_type="cross")
+    if tree.args.get("where") is not None:
+        query.set("where", tree.args["where"].copy())
     if outer := tree.args.get("with_"):
         query.set("with_", outer.copy())
-    return (Reading(query=query, target=target),)
-
-
-def _detach_joins(source: exp.Expression) -> list[exp.Expression]:
-    joins = [join.this for join in (source.args.get("joins") or ())]
-    source.set("joins", None)
-    return joins
+    return (Reading(query=query, target=update.target, sole=not update.rows),)
 
 
 def _assignments(
-    pairs: list[exp.Expression], source: exp.Expression | None, target: exp.Expression
+    pairs: Sequence[exp.Expr], rows: Sequence[exp.Expr], target: exp.Table | None
 ) -> exp.Select | None:
-    """Write ``SET a = x, b = y`` as ``SELECT x AS a, y AS b``. It also reads the target if a value refers to it."""
+    """Write ``SET a = x, b = y`` as ``SELECT x AS a, y AS b``. The target can be read too."""
     if any(isinstance(pair, exp.Star) for pair in pairs):  # UPDATE SET *
-        return exp.select("*").from_(source.copy()) if source is not None else None
-    values = [value for pair in pairs if isinstance(pair, exp.EQ) for value in _named_values(pair)]
+        return exp.select("*").from_(rows[0].copy()) if rows else None
+    values = named_values(pairs)
     if not values:
         return None
     query = exp.select(*values)
-    if source is not None:
-        query = query.from_(source.copy())
-    table = _table(target)
-    if table is None or (source is not None and not _refers_to(table, values)):
-        return query
-    bare = exp.Table(**{key: table.args.get(key) for key in ("this", "db", "catalog", "alias")}).copy()
-    return query.from_(bare) if source is None else query.join(bare, join_type="cross")
-
-
-def _named_values(pair: exp.EQ) -> list[exp.Expr]:
-    """Write ``a = x`` as ``x AS a``, and ``(a, b) = (x, y)`` as one such value for each column."""
-    column, value = pair.this, pair.expression
-    if not isinstance(column, exp.Tuple):
-        return [exp.alias_(value.copy(), column.name)]
-    inner = value.unnest() if isinstance(value, exp.Subquery) else value
-    values = inner.selects if isinstance(inner, exp.Query) else inner.expressions
-    if len(values) != len(column.expressions):
-        raise StatementError("The statement sets another number of columns than of values.")
-    return [exp.alias_(_only(value, i), part.name) for i, part in enumerate(column.expressions)]
-
-
-def _refers_to(table: exp.Table, values: Iterable[exp.Expr]) -> bool:
-    name = table.alias_or_name.lower()
-    return any(column.table.lower() == name for value in values for column in value.find_all(exp.Column))
-
-
-def _only(value: exp.Expr, index: int) -> exp.Expr:
-    """Return the part of a row value that goes to the column at ``index``."""
-    part = value.copy()
-    inner = part.unnest() if isinstance(part, exp.Subquery) else part
-    if not isinstance(inner, exp.Select):
-        expression: exp.Expr = inner.expressions[index]
-        return expression
-    inner.set("expressions", [inner.selects[index]])
-    return part
-
-
-def _table(node: exp.Expression | None) -> exp.Table | None:
-    if isinstance(node, exp.Schema):
-        node = node.this
-    return node if isinstance(node, exp.Table) else None
-
-
-def _column_list(node: exp.Expression) -> tuple[str, ...] | None:
-    if not isinstance(node, exp.Schema) or not node.expressions:
-        return None
-    return tuple(
-        column.name for column in node.expressions if isinstance(column, exp.Identifier | exp.ColumnDef)
-    )
+    for row in (*rows, *((bare(target),) if target is not None else ())):
+        alone = row.copy()
+        alone.set("joins", None)
+        query = query.join(alone, join_type="cross") if query.args.get("from_") else query.from_(alone)
+    return query
 
 
 _READERS: Final[Mapping[type[exp.Expr], Callable[[Any], tuple[Reading | Definition, ...]]]] = {
@@ -250,5 +272,11 @@ _READERS: Final[Mapping[type[exp.Expr], Callable[[Any], tuple[Reading | Definiti
     exp.Create: _read_create,
     exp.Merge: _read_merge,
     exp.Update: _read_update,
+    exp.Delete: lambda _: (),
     exp.Copy: _read_copy,
+    exp.Cache: _read_inner,
+    exp.Declare: _read_declare,
+    exp.Export: _read_inner,
+    exp.LockingStatement: _read_inner,
+    exp.Set: _read_declare,
 }

@@ -20,7 +20,7 @@ from datahub_llmops.lineage.provenance import Rules
 from datahub_llmops.lineage.schema_lookup import NoCatalog, SchemaLookup
 from datahub_llmops.lineage.sql.names import Part, full_names
 from datahub_llmops.lineage.sql.namespace import Namespace
-from datahub_llmops.lineage.sql.values import WRITTEN, Column, Row, written
+from datahub_llmops.lineage.sql.values import WRITTEN, Column, Row, Unlisted, written
 from datahub_llmops.lineage.warning import WarningLog
 
 _UPPER: Final = (NormalizationStrategy.UPPERCASE, NormalizationStrategy.CASE_INSENSITIVE_UPPERCASE)
@@ -79,6 +79,8 @@ class Tables:
 
     def key(self, table: exp.Table) -> str:
         """Return the table's full name, folded. Two spellings of one name have the same key."""
+        if isinstance(table.this, exp.Parameter):  # a variable that is a table
+            return f"@{self._fold(table.this.name)}"
         names = self._names(table)
         return ".".join(self._fold(name) for name, _ in names[0]) if names else ""
 
@@ -97,6 +99,22 @@ class Tables:
             return self.files((written(table.this),), label)
         exact, default = self._spelling(names)
         return self._dataset(exact, default, label)
+
+    def own(self, table: exp.Table, *, sole: bool) -> Source:
+        """Find the dataset of a statement's own target, without warnings.
+
+        ``sole`` is true if the statement reads no other table. Otherwise columns that no schema settles are not the
+        target's.
+        """
+        names = self._names(table)
+        exact, default = self._spelling(names) if names else ("", "")
+        schemas = self._ask(exact) if names else {}
+        urn = exact if exact in schemas or len(schemas) != 1 else next(iter(schemas))
+        if schemas.get(urn):
+            return self._dataset(exact, default, "")
+        named = default if isinstance(self._lookup, NoCatalog) and names else urn if urn in schemas else None
+        value = Unlisted(datasets=(named,) if named else (), claims=sole)
+        return Source(datasets=(named,) if named else (), row=Row(unlisted=value))
 
     def by_name(self, text: str, label: str) -> Source:
         """Find the dataset that a recipe names by URN or by table name.

@@ -6,6 +6,7 @@ DataHub's lineage; ``columns`` runs it. What cannot be traced correctly is left 
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,7 +16,7 @@ from datahub_llmops.errors import StatementError
 from datahub_llmops.lineage.job_config import UpstreamConfig
 from datahub_llmops.lineage.provenance import Rules
 from datahub_llmops.lineage.schema_lookup import SchemaLookup
-from datahub_llmops.lineage.sql.columns import Output, QueryLineage, QueryTracer, joined_row
+from datahub_llmops.lineage.sql.columns import Output, QueryLineage, QueryTracer, joined_row, without_itself
 from datahub_llmops.lineage.sql.namespace import chosen_namespace
 from datahub_llmops.lineage.sql.readings import Definition, Reading, readings
 from datahub_llmops.lineage.sql.statements import Script, Statement, parse, split
@@ -55,11 +56,15 @@ def trace(config: UpstreamConfig, lookup: SchemaLookup, rules: Rules) -> SqlLine
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Step:
-    """One reading of the script, traced. ``target`` is the folded name of the table that it writes."""
+    """One reading of the script, traced.
+
+    ``target`` is the folded name of the table that it writes. ``defines`` is true if it only creates the table.
+    """
 
     lineage: QueryLineage
     target: str | None
     creates: bool
+    defines: bool = False
 
 
 class _Script:
@@ -71,6 +76,7 @@ class _Script:
         self._tables = Tables(config, lookup, rules)
         self._warnings = WarningLog()
         self._steps: list[_Step] = []
+        self._by_target: defaultdict[str, list[_Step]] = defaultdict(list)
         self._read_again: set[str] = set()
         self._complete = True
 
@@ -127,24 +133,32 @@ class _Script:
             if isinstance(reading, Definition):
                 names = (Name(key=self._fold(name), written=name) for name in reading.names)
                 lineage = QueryLineage(row=row_of(names, NOTHING))
-                self._steps.append(
-                    _Step(lineage=lineage, target=self._tables.key(reading.target), creates=True)
-                )
+                target = self._tables.key(reading.target)
+                self._add(_Step(lineage=lineage, target=target, creates=True, defines=True))
             else:
-                self._steps.append(self._trace_reading(reading, statement.label))
+                self._add(self._trace_reading(reading, statement.label))
+
+    def _add(self, step: _Step) -> None:
+        self._steps.append(step)
+        if step.target:
+            self._by_target[step.target].append(step)
 
     def _trace_reading(self, reading: Reading, label: str) -> _Step:
         tracer = QueryTracer(
             dialect=self._config.dialect,
             folded=self._fold,
-            resolve=lambda table: self._resolve(table, reading.target, label),
+            resolve=lambda table: self._resolve(table, reading, label),
             files=lambda addresses: self._tables.files(addresses, label),
-            warnings=self._warnings,
+            warnings=WarningLog() if reading.silent else self._warnings,
             label=label,
         )
         self._fetch_tables(reading.query)
         lineage = tracer.trace(reading, self._target_columns)
+        if reading.silent:
+            lineage = QueryLineage(inputs=lineage.inputs)
         target = self._tables.key(reading.target) or None if reading.target is not None else None
+        if reading.target is not None:
+            lineage = without_itself(lineage, self._tables.own(reading.target, sole=reading.sole).datasets)
         return _Step(lineage=lineage, target=target, creates=reading.creates)
 
     def _fetch_tables(self, query: exp.Query) -> None:
@@ -154,24 +168,23 @@ class _Script:
             if len(table.parts) > 1 or self._fold(table.name) not in inner:
                 self._tables.fetch(table)
 
-    def _resolve(self, table: exp.Table, target: exp.Table | None, label: str) -> Source:
+    def _resolve(self, table: exp.Table, reading: Reading, label: str) -> Source:
         key = self._tables.key(table)
-        made = [step for step in self._steps if key and step.target == key]
-        if any(step.creates for step in made):
+        made = self._by_target.get(key, ())
+        if any(step.creates for step in made) and any(not step.defines for step in made):
             self._read_again.add(key)
             return Source(
                 datasets=tuple(sorted(frozenset().union(*(step.lineage.inputs for step in made)))),
                 row=joined_row([step.lineage.row for step in made]),
             )
-        if target is not None and key and key == self._tables.key(target):
-            # The statement's own target is not an upstream, even if the statement reads it back.
-            return Source()
+        if reading.target is not None and key and key == self._tables.key(reading.target):
+            return self._tables.own(table, sole=reading.sole)
         return self._tables.resolve(table, label)
 
     def _target_columns(self, target: exp.Table) -> Sequence[str] | None:
         key = self._tables.key(target)
-        for step in self._steps:
-            if step.creates and step.target == key:
+        for step in self._by_target.get(key, ()):
+            if step.creates:
                 return [output.name for output in step.lineage.outputs]
         return self._tables.known_columns(target)
 

@@ -222,7 +222,7 @@ _MOVES_ROWS: Final = frozenset({"APPEND", "ATTACH", "EXCHANGE", "SWITCH", "SWAP"
 
 _COMMANDS: Final = Tokenizer.COMMANDS
 
-_QUERY: Final = re.compile(r"\b(?:SELECT|CURSOR)\b", re.IGNORECASE)
+_QUERY: Final = re.compile(r"\b(?:SELECT|CURSOR|TABLE)\b", re.IGNORECASE)
 
 
 def is_without_data(tokens: Sequence[Token]) -> bool:
@@ -244,7 +244,9 @@ def is_without_data(tokens: Sequence[Token]) -> bool:
         return kind in _CREATED
     if first == "ALTER":
         return second not in ("TABLE", "") or not any(_is_word(token, _MOVES_ROWS) for token in tokens[2:])
-    if first in ("CACHE", "SET", "DECLARE"):
+    if first == "CACHE":
+        return not any(token.token_type is TokenType.SELECT for token in tokens)
+    if first in ("SET", "DECLARE"):
         return not any(_QUERY.search(token.text) for token in tokens if _is_open(token, tokens[0]))
     return False
 
