@@ -343,6 +343,13 @@ class TestLeft:
         assert (found.status, found.error) == ("error", "TimeoutError")
         assert [one.error for one in found.models] == ["TimeoutError"]
 
+    def test_one_of_a_model_alone(self, host: Host, index: VectorStoreIndex) -> None:
+        stream: Any = Settings.llm.stream_chat([ChatMessage(content="q")])
+        next(stream)
+        stream.close()
+        found = host.answer()
+        assert (found.status, [one.status for one in found.models]) == ("interrupted", ["interrupted"])
+
     def test_a_stream_after_one_that_was_left(self, host: Host, index: VectorStoreIndex) -> None:
         engine = engine_of(index)
         left = engine.query("a")

@@ -117,8 +117,12 @@ def _model_end(event: Any) -> None:
 def _stream_error(event: Any) -> None:
     """End a model call whose stream was left or has failed. That of any other call ends with its span."""
     call = _take_call(event)
-    if call is not None:
-        runtime.end_part(call, *runtime.describe_error(event.exception))
+    if call is None:
+        return
+    status, error = runtime.describe_error(event.exception)
+    runtime.end_part(call, status, error)
+    if isinstance(call.answer, Answer) and call.answer.ended is not None:
+        runtime.end_root(call.answer, status, error)
 
 
 def _take_call(event: Any) -> ModelCall | None:
