@@ -7,6 +7,7 @@ the framework's core and this package.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import sys
 import tempfile
@@ -50,7 +51,8 @@ def llamaindex() -> None:
     asyncio.run(engine.aquery("q"))
     stream = index.as_query_engine(streaming=True).query("q")
     contextvars.Context().run(str, stream)
-    DocumentSummaryIndex.from_documents([Document(text="text")])
+    with contextlib.redirect_stdout(None):  # It says which document it is at.
+        DocumentSummaryIndex.from_documents([Document(text="text")])
 
 
 def missing(
