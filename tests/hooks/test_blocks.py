@@ -142,6 +142,24 @@ class TestGenerators:
         list(steps())
         assert parts(host) == [(1, 1)]
 
+    def test_one_that_was_begun_before_the_block_of_its_consumer(self, host: Host, retriever: Any) -> None:
+        steps = stream(retriever, "a")
+        next(steps)
+        with lineage.answer():
+            assert len(list(steps)) == 1
+            retriever.invoke("b")
+        assert sorted(parts(host)) == [(1, 0), (1, 1)]
+
+    def test_the_application_of_a_generator_is_not_that_of_its_consumer(self, host: Host) -> None:
+        def steps() -> Iterator[str]:
+            with lineage.application("billing-bot"):
+                yield str(Model().invoke("a").content)
+                yield str(Model().invoke("b").content)
+
+        for _ in steps():
+            Model().invoke("of the consumer")
+        assert [one.application for one in host.answers()] == ["billing-bot", "support-bot"] * 2
+
 
 class TestContextManagers:
     def test_of_ones_own(self, host: Host, retriever: Any) -> None:

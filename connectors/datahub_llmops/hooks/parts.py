@@ -137,7 +137,7 @@ class Prompt(Part):
     ``prompt_identity.read_llamaindex`` builds it.
     """
 
-    __slots__ = ("identity", "inputs", "role", "template")
+    __slots__ = ("from_config", "identity", "inputs", "role", "template")
 
     def __init__(
         self,
@@ -152,6 +152,8 @@ class Prompt(Part):
         self.identity = identity
         self.template = template
         self.role = role
+        self.from_config: Metadata | None = None
+        """The identity that the config around it gives, and not the prompt itself."""
         self.inputs: object = None
         """What LangChain renders it with, until it is rendered."""
 

@@ -44,10 +44,6 @@ _chance: Final = random.Random()  # Not the shared generator: an application may
 
 last_answer: Final[ContextVar[LastAnswer | None]] = ContextVar("datahub_llmops_last_answer", default=None)
 """The answer that was begun last, with or without ``lineage.answer()``."""
-named_application: Final[ContextVar[tuple[str, str | None] | None]] = ContextVar(
-    "datahub_llmops_application", default=None
-)
-"""Name and version from ``lineage.application(...)``."""
 named_prompt: Final[ContextVar[Metadata | None]] = ContextVar("datahub_llmops_prompt", default=None)
 """The identity of an agent's system prompt, which the optional middleware sets for the model call inside it."""
 passed_retriever: Final[ContextVar[Any]] = ContextVar("datahub_llmops_retriever", default=None)
@@ -136,7 +132,7 @@ def begin_answer(
     """Begin an answer of the application in force. Sampling may leave it out."""
     if sample < 1.0 and _chance.random() >= sample:
         return SKIPPED
-    override = named_application.get()
+    override = blocks.applications.find()
     if override is not None:
         application, version = override
     answer = Answer(
@@ -168,7 +164,7 @@ def enter_answer(framework: str) -> tuple[Answer | Skipped, bool, Part | None]:
     if found is not None:
         _note_framework(found[0], framework)
         return found[0], False, found[1]
-    current = blocks.find_open()
+    current = blocks.answers.find()
     if current is not None:
         _note_framework(current, framework)
         return current, True, None
@@ -330,7 +326,7 @@ def refuse(what: str) -> None:
 
 def current_application() -> tuple[str, str | None]:
     """Return name and version of the application in force, for what is recorded outside an answer."""
-    return named_application.get() or (settings.application, settings.version)
+    return blocks.applications.find() or (settings.application, settings.version)
 
 
 def reset() -> None:
@@ -338,9 +334,10 @@ def reset() -> None:
     global abandoned
     variables: tuple[ContextVar[Any], ...] = (
         blocks.open_answer,
-        blocks.in_generator,
+        blocks.answer_of_generator,
+        blocks.named_application,
+        blocks.application_of_generator,
         last_answer,
-        named_application,
         named_prompt,
         passed_retriever,
         current_retrieval,

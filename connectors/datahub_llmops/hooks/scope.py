@@ -20,29 +20,34 @@ F = TypeVar("F", bound=Callable[..., Any])
 class application:
     """``with lineage.application("name", version="...")``: another application for a block."""
 
-    __slots__ = ("_before", "_name", "_version")
+    __slots__ = ("_name", "_stack", "_version")
 
     def __init__(self, name: str, *, version: str | None = None) -> None:
         self._name = clean_name(name)
         self._version = clean_name(version)
-        self._before: list[tuple[str, str | None] | None] = []
+        self._stack: list[Callable[[], None] | None] = []
 
     def __enter__(self) -> None:
-        self._before.append(runtime.named_application.get())
+        self._enter(sys._getframe(1))
+
+    def _enter(self, caller: FrameType) -> None:
         if self._name is None:
+            self._stack.append(None)
             runtime.refuse(
                 "lineage.application(name): a name is a text; the one of the code around it was kept"
             )
         else:
-            runtime.named_application.set((self._name, self._version))
+            self._stack.append(blocks.applications.enter((self._name, self._version), caller))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        runtime.named_application.set(self._before.pop())
+        leave = self._stack.pop()
+        if leave is not None:
+            leave()
 
     async def __aenter__(self) -> None:
-        self.__enter__()
+        self._enter(sys._getframe(1))
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -68,7 +73,7 @@ class answer:
 
     def _enter(self, caller: FrameType) -> Answer:
         current, opened = _join_or_begin()
-        self._stack.append((current, _open(current, caller)) if opened else None)
+        self._stack.append((current, blocks.answers.enter(current, caller)) if opened else None)
         if opened and isinstance(current, Answer):
             runtime.remember_answer(current)
         return current if isinstance(current, Answer) else _unrecorded()
@@ -119,7 +124,7 @@ class answer:
 def _find() -> Answer | Skipped | None:
     """Return the answer that is being made around the caller, by a block or by a framework."""
     found = runtime.find_running()
-    return found[0] if found is not None and found[0].ended is None else blocks.find_open()
+    return found[0] if found is not None and found[0].ended is None else blocks.answers.find()
 
 
 def _join_or_begin() -> tuple[Answer | Skipped, bool]:
@@ -128,21 +133,6 @@ def _join_or_begin() -> tuple[Answer | Skipped, bool]:
     if found is not None:
         return found, False
     return _begin() or Skipped(), True
-
-
-def _open(current: Answer | Skipped, caller: FrameType) -> Callable[[], object]:
-    """Put an answer in force for the code of ``caller``, and return what takes it out of force."""
-    if blocks.is_generator(caller):
-        return functools.partial(blocks.leave_generator, blocks.enter_generator(caller, current))
-    outer = blocks.open_answer.get()
-    blocks.open_answer.set(current)
-    return functools.partial(_close, current, outer)
-
-
-def _close(current: Answer | Skipped, outer: Answer | Skipped | None) -> None:
-    # A coroutine that was left alone is closed in somebody else's context.
-    if blocks.open_answer.get() is current:
-        blocks.open_answer.set(outer)
 
 
 def _generator(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -177,12 +167,11 @@ def _generator(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def _step(current: Answer | Skipped, call: Callable[..., Any], *args: Any) -> Any:
     """Take one step with the answer in force. Between steps the context is the consumer's."""
-    outer = blocks.open_answer.get()
-    blocks.open_answer.set(current)
+    leave = blocks.answers.enter_context(current)
     try:
         return call(*args)
     finally:
-        blocks.open_answer.set(outer)
+        leave()
 
 
 def _async_generator(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -193,14 +182,13 @@ def _async_generator(function: Callable[..., Any]) -> Callable[..., Any]:
         error: BaseException | None = None
         try:
             while True:
-                outer = blocks.open_answer.get()
-                blocks.open_answer.set(current)
+                leave = blocks.answers.enter_context(current)
                 try:
                     value = await inner.__anext__()
                 except StopAsyncIteration:
                     return
                 finally:
-                    blocks.open_answer.set(outer)
+                    leave()
                 yield value
         except BaseException as raised:
             error = raised

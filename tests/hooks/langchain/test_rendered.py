@@ -139,6 +139,31 @@ class TestTexts:
         assert list(prompts_of(host).values()) == ["a"]
 
 
+CONFIG: Any = {"metadata": {"langfuse_prompt": {"name": "answering", "version": 3}}}
+
+
+class TestANameInTheConfigOfAChain:
+    def test_is_that_of_its_only_template(self, host: Host) -> None:
+        prompt = ChatPromptTemplate.from_template("Say {x}")
+        (prompt | Model()).invoke({"x": "a"}, config=CONFIG)
+        assert prompts_of(host) == {"gpt-test": "answering"}
+
+    def test_of_several_templates_it_is_not_known_which_is_meant(self, host: Host) -> None:
+        chain: Any = ChatPromptTemplate.from_template("one {x}") | Model(model_name="first")
+        for number in ("second", "third"):
+            prompt = ChatPromptTemplate.from_template(number + " {x}")
+            chain = {"x": chain} | prompt | Model(model_name=number)
+        chain.invoke({"x": "a"}, config=CONFIG)
+        assert prompts_of(host) == {"first": None, "second": None, "third": None}
+
+    def test_names_that_prompts_have_themselves_stay(self, host: Host) -> None:
+        again = named("a", ("human", "{x}"))
+        RunnableParallel(a=A | Model(model_name="first"), b=again | Model(model_name="second")).invoke(
+            {"x": "hi"}
+        )
+        assert prompts_of(host) == {"first": "a", "second": "a"}
+
+
 class State(TypedDict, total=False):
     """State of a graph."""
 

@@ -58,6 +58,8 @@ def _on_chain_start(given: Given, named: Named) -> None:
         part = runs[run] = Prompt(answer, run, parent, identity, template, "human")
         part.root = root
         part.inputs = given[1]
+        if identity is not None:
+            _check_name(answer, part, given[0])
         add_part(answer, part)
     else:
         runs[run] = within if within is not None else Root(answer, run, root)
@@ -66,6 +68,21 @@ def _on_chain_start(given: Given, named: Named) -> None:
                 answer.root = named.get("name")
             if answer.query is None:
                 answer.query = find_question(given[1])
+
+
+def _check_name(answer: Answer, prompt: Prompt, serialized: Any) -> None:
+    """Take a name away that the config of a chain gives to several templates: it is not known which one is meant."""
+    own = (serialized or {}).get("kwargs") or {}
+    if prompt_identity.identify_prompt(own.get("metadata")) is not None:
+        return
+    prompt.from_config = prompt.identity
+    for other in answer.parts:
+        if (
+            type(other) is Prompt
+            and other.from_config == prompt.from_config
+            and other.template != prompt.template
+        ):
+            prompt.identity = other.identity = None
 
 
 def _on_chain_end(given: Given, named: Named) -> None:

@@ -58,7 +58,7 @@ def _find_retrieval(args: Any, kwargs: Any) -> Retrieval | None:
     """Return the retrieval of this answer that found exactly the given nodes."""
     nodes = args[0] if args else kwargs.get("nodes")
     span = current_span()
-    answer = span.answer if span is not None else blocks.find_open()
+    answer = span.answer if span is not None else blocks.answers.find()
     if not runtime.enabled or not isinstance(answer, Answer) or not isinstance(nodes, list):
         return None
     given = [one.node.node_id for one in nodes]
