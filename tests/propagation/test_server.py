@@ -274,3 +274,34 @@ def test_what_is_in_the_graphs_index_is_not_late(running: tuple[TakingServer, St
     server.extra["typeNames"] = scrolled([INDEX, RETRIEVER, APPLICATION, ANSWERS, JOB])
     report = run(stub.url)
     assert (report.labels_added, report.late_edges, list(report.warnings)) == (3, 0, [])
+
+
+@pytest.mark.parametrize("gone", [RETRIEVER, ANSWERS])
+def test_a_label_stays_behind_an_asset_that_was_removed(
+    running: tuple[TakingServer, Stub], gone: str
+) -> None:
+    server, stub = running
+    server.set(INDEX, {"urn": PERSONAL})
+    server.stored[gone]["status"] = {"removed": True}
+    for urn in (RETRIEVER, APPLICATION, ANSWERS):
+        server.set(urn, carried(INDEX))
+    server.listed(*({INDEX, RETRIEVER, APPLICATION, ANSWERS} - {gone}))
+    report = run(stub.url)
+    assert (report.labels_removed, server.patches()) == (0, {})
+    told = [line for failure in report.failures for line in failure.context]
+    assert told == (
+        [f"{APPLICATION}: it still names {RETRIEVER}, which was removed"] if gone == RETRIEVER else []
+    )
+
+
+def test_an_edge_that_is_marked_on_the_server_is_named(running: tuple[TakingServer, Stub]) -> None:
+    server, stub = running
+    server.set(EMAIL, {"urn": PERSONAL})
+    server.listed(EMAIL)
+    server.stored[JOB] = json.loads(json.dumps(server.stored[JOB]))
+    for edge in server.stored[JOB]["dataJobInputOutput"]["inputDatasetEdges"]:
+        edge["properties"] = {"not_confirmed_since": "2026-11-29T05:30:00+00:00"}
+    report = run(stub.url)
+    assert (report.labels_added, report.labels_not_confirmed) == (3, 3)
+    (failure,) = report.failures
+    assert list(failure.context) == [f"{JOB}: its edges are not confirmed since 2026-11-29T05:30:00+00:00"]
