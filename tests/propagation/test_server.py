@@ -305,3 +305,24 @@ def test_an_edge_that_is_marked_on_the_server_is_named(running: tuple[TakingServ
     assert (report.labels_added, report.labels_not_confirmed) == (3, 3)
     (failure,) = report.failures
     assert list(failure.context) == [f"{JOB}: its edges are not confirmed since 2026-11-29T05:30:00+00:00"]
+
+
+def test_a_label_in_the_schema_of_a_column_whose_own_entity_does_not_exist(
+    running: tuple[TakingServer, Stub],
+) -> None:
+    server, stub = running
+    field = {"fieldPath": "email", "glossaryTerms": {"terms": [{"urn": PERSONAL}], "auditStamp": STAMP}}
+    server.stored[CUSTOMERS]["editableSchemaMetadata"] = {"editableSchemaFieldInfo": [field]}
+    server.listed(CUSTOMERS)
+    report = run(stub.url)
+    assert (report.labels_added, report.labels_not_confirmed) == (3, 0)
+    # The warehouse's recipe no longer finds the column, and that of the index has not run since.
+    schema = json.loads(json.dumps(server.stored[CUSTOMERS]["schemaMetadata"]))
+    schema["fields"] = [one for one in schema["fields"] if one["fieldPath"] != "email"]
+    server.stored[CUSTOMERS]["schemaMetadata"] = schema
+    server.set(JOB, carried(EMAIL))
+    server.listed(CUSTOMERS, JOB)
+    report = run(stub.url)
+    assert (report.labels_removed, report.labels_not_confirmed) == (0, 3)
+    told = [line for failure in report.failures for line in failure.context]
+    assert told == [f"{JOB}: it still names {EMAIL}, which its schema no longer has"]

@@ -6,8 +6,9 @@ way cannot be seen any more is not removed: ``propagation.unconfirmed`` says whi
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 
 from datahub_llmops.catalog.labels import AttachedLabel, Label
 from datahub_llmops.catalog.protocol import Edge
@@ -46,6 +47,8 @@ class Plan:
     stops: tuple[Stop, ...]
     not_confirmed: tuple[tuple[str, Label], ...] = ()
     """Labels that stay, or are added, although no run has confirmed the way that they came since it was seen last."""
+    gone_origins: Mapping[str, int] = field(default_factory=dict)
+    """Origins that are gone, and how many labels are removed because nothing names them any more."""
     reasons: tuple[Reason, ...] = ()
     """Why these are not confirmed."""
     late: tuple[Edge, ...] = ()
@@ -73,7 +76,8 @@ def plan(catalog: Readable, *, allowed: Callable[[Label], bool], max_hops: int) 
     doubtful = {key: at for key, at in left_over.items() if allowed(at.label)}
     unseen = without_a_seen_way(catalog, estate, doubtful, origins, max_hops)
     marked = along_doubtful_edges(graph, estate, found.wanted, origins, max_hops)
-    changes += [Change(urn=urn, label=label) for urn, label in left_over.keys() - unseen.labels]
+    removed = left_over.keys() - unseen.labels
+    changes += [Change(urn=urn, label=label) for urn, label in removed]
     changes.sort(key=lambda change: (change.urn, change.label))
     return Plan(
         changes=tuple(changes),
@@ -83,8 +87,14 @@ def plan(catalog: Readable, *, allowed: Callable[[Label], bool], max_hops: int) 
         stops=found.stops,
         not_confirmed=tuple(sorted(unseen.labels | marked.labels)),
         reasons=tuple(sorted(unseen.reasons | marked.reasons)),
+        gone_origins=_count_gone_origins(estate, [doubtful[key] for key in removed & doubtful.keys()]),
         late=late,
     )
+
+
+def _count_gone_origins(estate: Estate, removed: Iterable[AttachedLabel]) -> Mapping[str, int]:
+    origins = [canonical(at.origin) for at in removed if at.origin and is_origin(at.origin)]
+    return Counter(origin for origin in sorted(origins) if estate.is_gone(origin))
 
 
 def _reconcile(

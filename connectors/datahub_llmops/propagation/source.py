@@ -196,6 +196,7 @@ class PropagationSource(PatchingSource, TestedSource):
                 "dataset itself: a dataset's own terms follow every edge.",
             )
         self._explain_lag(found)
+        self._explain_gone_origins(found)
         if found.not_confirmed:
             self._explain_doubt(found)
         elif not found.changes:
@@ -209,6 +210,15 @@ class PropagationSource(PatchingSource, TestedSource):
                 message="These edges are not in its index yet and were read from the assets. Others may be missing: "
                 "run this recipe again.",
                 context=f"{edge.upstream} -> {edge.downstream}",
+            )
+
+    def _explain_gone_origins(self, found: Plan) -> None:
+        for origin, count in found.gone_origins.items():
+            self.report.warning(
+                title="Labels went with their origin",
+                message="The origin was removed or left its schema, and nothing names it any more. If it was renamed, "
+                "set its labels on the new one.",
+                context=f"{origin}: {count} labels",
             )
 
     def _explain_doubt(self, found: Plan) -> None:

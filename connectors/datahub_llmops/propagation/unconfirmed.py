@@ -48,9 +48,14 @@ class Doubt:
 def along_doubtful_edges(
     graph: Graph, estate: Estate, wanted: Wanted, origins: Origins, max_hops: int
 ) -> Doubt:
-    """Find the labels in ``wanted`` that come only along marked edges, or through columns that left their schema."""
-    passed = {*wanted, *(urn for found in origins.values() for urn in found)}
-    vanished = {urn for urn in passed if urn in graph.columns and estate.has_vanished(urn)}
+    """Find the labels in ``wanted`` that come only along marked edges, or through columns that left their schema.
+
+    Raises:
+        CatalogError: something could not be read.
+    """
+    passed = {*wanted, *(urn for found in origins.values() for urn in found)} & graph.columns.keys()
+    estate.read(sorted(passed))
+    vanished = {urn for urn in passed if estate.has_vanished(urn)}
     if not graph.marks and not vanished:
         return Doubt()
     seen = graph.without(lambda up, down: (up, down) in graph.marks, vanished)
@@ -112,7 +117,7 @@ def without_a_seen_way(
     estate.read(sorted(graph.live))
     graph = graph.without(lambda up, down: _is_removed_job(estate, up) or _is_removed_job(estate, down))
     reached = flow(graph, starts, max_hops).wanted
-    estate.read(sorted(reached))
+    estate.read(sorted({*reached, *(urn for found in starts.values() for urn in found)}))
 
     def stays(urn: str, label: Label) -> bool:
         column = canonical(urn)
