@@ -170,7 +170,7 @@ def test_the_demo_walks_an_answer_back_to_its_row_tables_owners_and_terms(estate
     answers = re.findall(r"which quotes\] (.+)", asked)
     assert answers[0] == answers[3] == "Wrap a single paragraph of text, returning a list of wrapped lines."
     # The row is the docstring's.
-    row = re.search(r"main\.entry_docs,PROD\) row (\d+) \[row\]", explained)
+    row = re.search(r"from entry_docs row (\d+) \[row\]", explained)
     assert row, explained
     database = sqlite3.connect(folder / "demo" / "warehouse.db")
     try:
@@ -184,8 +184,8 @@ def test_the_demo_walks_an_answer_back_to_its_row_tables_owners_and_terms(estate
         ("entries", "jonas", "Public documentation"),
         ("maintainers", "hana", "Personal data"),
     ):
-        part = explained.partition(f"main.{table},PROD) [")[2]
-        assert re.match(rf".*\n    owners: {owner}\n    terms: {term}\n", part), part
+        part = explained.partition(f"  {table}  ")[2]
+        assert re.match(rf".* · sqlite \[\w+\]\n    owners: {owner}\n    terms: {term}\n", part), part
     assert "airflow: knowledge-base / embed-docs, run " in explained
     assert "Not known" not in explained
 
