@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,8 @@ class World:
     labels: frozenset[tuple[str, str, str]]
     """(Dataset or column, place, label)"""
     gone: frozenset[str]
+    dropped: frozenset[str]
+    """Columns that the schemas of their datasets lack."""
 
 
 def worlds() -> st.SearchStrategy[World]:
@@ -63,10 +65,11 @@ def worlds() -> st.SearchStrategy[World]:
         tables=st.frozensets(table_edges.filter(lambda edge: edge[0] != edge[1]), max_size=3),
         labels=st.frozensets(held, max_size=6),
         gone=st.frozensets(st.sampled_from([*DATASETS, *JOBS]), max_size=1),
+        dropped=st.frozensets(st.sampled_from(COLUMNS), max_size=2),
     )
 
 
-def model(world: World, max_hops: int) -> dict[tuple[str, str], str]:
+def model(world: World, origins: Collection[tuple[str, str]], max_hops: int) -> dict[tuple[str, str], str]:
     """(Asset or column, label) -> origin: every walk from every origin, step by step."""
     columns = {
         (up, down, via)
@@ -78,7 +81,7 @@ def model(world: World, max_hops: int) -> dict[tuple[str, str], str]:
         ways = [(asset_of(up), via), (via, asset_of(down))] if via else [(asset_of(up), asset_of(down))]
         assets |= {(str(x), str(y)) for x, y in ways if not {x, y} & world.gone}
     offers: dict[tuple[str, str], set[tuple[int, str]]] = {}
-    for origin, _, label in world.labels:
+    for origin, label in origins:
         if asset_of(origin) in world.gone:
             continue
         if origin in DATASETS:
@@ -104,25 +107,68 @@ def expected(
     """(Asset or column, label) -> origin of ours, from those of ours ``before``.
 
     Where somebody else attached the label, ours is not. What the world does not give stays if it was not taken away,
-    and a way leads there through datasets that are gone.
+    and a way leads there through datasets that are gone, or from a column that left its schema.
     """
-    theirs = {(at, label) for at, _, label in world.labels if asset_of(at) not in world.gone}
-    given = {key: origin for key, origin in model(world, max_hops).items() if key not in theirs}
+    theirs = {(at, label) for at, label in attached(world) if asset_of(at) not in world.gone}
+    given = {
+        key: origin
+        for key, origin in model(world, attached(world), max_hops).items()
+        if key not in theirs and key[0] not in world.dropped
+    }
     left = {key: origin for key, origin in before.items() if key not in given and key not in theirs}
-    starts = {
+    untaken = {
+        key: origin
+        for key, origin in left.items()
+        if (origin, key[1]) in theirs or asset_of(origin) in world.gone or origin in world.dropped
+    }
+    starts = {(origin, label) for (_, label), origin in untaken.items()}
+    starts |= {key for key in untaken if key[0] in world.dropped}
+    starts |= {(at, label) for at, label in theirs if label in {label for _, label in starts}}
+    seen_through = replace(world, gone=world.gone - {*DATASETS})
+    ways = model(seen_through, starts, max_hops)
+    edges = [edge for edge in world.columns if edge[2] not in world.gone]
+    read = {up for up, _, _ in edges}
+    kept = {
+        key for key in left if (key in starts and key[0] in read if key[0] in world.dropped else key in ways)
+    }
+    kept |= renamed({key: left[key] for key in left.keys() - kept}, theirs, seen_through, edges, max_hops)
+    return {**given, **{key: left[key] for key in kept}}
+
+
+def renamed(
+    left: Mapping[tuple[str, str], str],
+    theirs: set[tuple[str, str]],
+    world: World,
+    edges: Collection[tuple[str, str, str | None]],
+    max_hops: int,
+) -> set[tuple[str, str]]:
+    """What stays because the labelled column left its schema, while another column of its table feeds the same."""
+    orphans = {
         (origin, label)
         for (_, label), origin in left.items()
-        if (origin, label) in theirs or asset_of(origin) in world.gone
+        if origin in world.dropped and (origin, label) in theirs
     }
-    starts |= {(at, label) for at, label in theirs if label in {label for _, label in starts}}
-    seen_through = World(
-        columns=world.columns,
-        tables=world.tables,
-        labels=frozenset((at, "entity", label) for at, label in starts),
-        gone=world.gone - {*DATASETS},
-    )
-    ways = model(seen_through, max_hops)
-    return {**given, **{key: origin for key, origin in left.items() if key in ways}}
+    siblings = {
+        (other, label)
+        for origin, label in orphans
+        for other in COLUMNS
+        if asset_of(other) == asset_of(origin) and other not in world.dropped
+    }
+    ways = model(world, siblings, max_hops)
+    lost = {key for key, origin in left.items() if (origin, key[1]) in orphans}
+    fed = {key for key in lost if key in ways and key[0] in COLUMNS and key[0] not in world.dropped}
+    holders = {(asset_of(at), label) for at, label in fed}
+    holders |= {(via, label) for _, down, via in edges if via for at, label in fed if at == down}
+    return fed | (lost & holders)
+
+
+def attached(world: World) -> set[tuple[str, str]]:
+    """What others attached. A label in a schema goes with its column."""
+    return {
+        (at, label)
+        for at, place, label in world.labels
+        if not (place == "schemaMetadata" and at in world.dropped)
+    }
 
 
 def walk(start: str, lengths: Mapping[tuple[str, str], int], max_hops: int) -> dict[str, int]:
@@ -202,6 +248,7 @@ def schema(world: World, asset: str) -> SchemaMetadataClass:
             **field_labels(world, asset, name, "schemaMetadata"),
         }
         for name in "ab"
+        if column(asset, name) not in world.dropped
     ]
     return SchemaMetadataClass.from_obj(
         {

@@ -195,6 +195,7 @@ def _behind_renamed_columns(
         for (urn, label), origin in lost.items()
         if (label, origin) in orphans
         and entity_type(urn) == "schemaField"
+        and not estate.is_gone(urn)
         and label in reached.get(canonical(urn), {})
     }
     fed_columns = {(canonical(urn), label) for urn, label in fed}
