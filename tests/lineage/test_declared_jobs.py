@@ -189,6 +189,67 @@ class TestFields:
         assert warned(lineage) == [("No field for the text", "job embed-docs: body")]
 
 
+class TestOutputsWithoutAField:
+    """A column that the SQL selects for the payload has to end somewhere; where it does, nothing is said."""
+
+    def unmatched(self, text: str, *paths: str, **options: Any) -> list[str]:
+        lineage = trace_job(job(upstream=sql(text), **options), collection(*paths), INDEX, tables("sqlite"))
+        assert {one.kind for one in lineage.unresolved} <= {"unmatched_output"}
+        return [one.context.removeprefix("job embed-docs: ") for one in lineage.unresolved]
+
+    def test_it_names_the_nearest_fields(self) -> None:
+        text = "select d.body, a.email from docs d join authors a on a.id = d.author_id"
+        assert self.unmatched(text, "cmetadata.mail", "cmetadata.title", text_columns=["body"]) == [
+            "email; the nearest fields are cmetadata.mail"
+        ]
+
+    @pytest.mark.parametrize("layout", ["", "metadata.", "cmetadata.", "langchain_metadata.", "metadata_."])
+    def test_what_a_framework_nests_is_found(self, layout: str) -> None:
+        text = "select d.body, a.email from docs d join authors a on a.id = d.author_id"
+        assert self.unmatched(text, f"{layout}email", text_columns=["body"]) == []
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "select id, author_id, author_id as docId, id as row_uuid, body from docs",  # keys make ids of chunks
+            "select * from docs",  # names no column
+            "select body, 'en' as language, current_timestamp as embedded_at from docs",  # comes from no column
+        ],
+    )
+    def test_what_no_field_needs_to_take(self, text: str) -> None:
+        assert self.unmatched(text, "source", text_columns=["body"]) == []
+
+    def test_listed_tables_name_no_columns(self) -> None:
+        lineage = trace_job(
+            job(upstream={"platform": "sqlite", "tables": ["docs"]}, text_columns=["body"]),
+            collection("source"),
+            INDEX,
+            tables("sqlite"),
+        )
+        assert lineage.unresolved == ()
+        assert lineage.homeless == ("author_id", "id", "meta", "tags", "title")
+
+    def test_an_index_without_fields_says_nothing_about_them(self) -> None:
+        lineage = trace_job(
+            job(upstream=sql("select title, body from docs"), text_columns=["body"]),
+            collection(text=None),
+            INDEX,
+            tables("sqlite"),
+        )
+        assert [one.kind for one in lineage.warnings] == ["stopped_at_tables"]
+
+    def test_the_recipe_may_accept_it(self) -> None:
+        text = "select title, body from docs"
+        assert self.unmatched(text, "source", text_columns=["body"], accept=["unmatched_output"]) == []
+        lineage = trace_job(
+            job(upstream=sql(text), text_columns=["body"], accept=["unmatched_output"]),
+            collection("source"),
+            INDEX,
+            tables("sqlite"),
+        )
+        assert lineage.accepted == ("unmatched_output",)
+
+
 class TestUpstreams:
     def test_several(self) -> None:
         both = Known(

@@ -210,6 +210,11 @@ def test_schema_without_regard_to_case(server: ServerCatalog, local: LocalCatalo
     }
 
 
+def test_a_platform_of_which_it_has_a_schema(server: ServerCatalog, local: LocalCatalog) -> None:
+    assert server.describes("chroma")
+    assert local.describes("chroma")
+
+
 def test_search(server: ServerCatalog) -> None:
     assert [node.urn for node in server.search("reviews")] == [
         INDEX,

@@ -230,7 +230,7 @@ def test_lineage_is_added_and_the_owners_stays(runs: Runs) -> None:
             "platform": "postgres",
             "default_db": runs.database,
             "default_schema": "public",
-            "sql": "select id, title, body from articles",
+            "sql": "select id, body from articles",
         },
         "text_columns": ["body"],
         "embedding_model": "openai/small",
@@ -457,6 +457,45 @@ def test_a_collection_that_is_deleted_is_retired_and_the_table_stays(
     assert runs.aspects(urn(f"{shared}.handbook"))["status"] == {"removed": True}
     assert runs.aspects(urn(f"{shared}.Fragen & Antworten"))["status"] == {"removed": False}
     assert "status" not in runs.aspects(urn(shared))
+
+
+@pytest.mark.parametrize(
+    ("table", "text", "layout"),
+    [
+        ("langchain_pg_embedding", "document", "cmetadata"),
+        ("articles_store", "content", "langchain_metadata"),
+        ("data_articles", "text", "metadata_"),
+    ],
+)
+def test_columns_end_in_the_json_of_a_framework(runs: Runs, table: str, text: str, layout: str) -> None:
+    """LangChain's ``PGVector`` and ``PGVectorStore``, and LlamaIndex, each nest metadata in a column of its own."""
+    runs.postgres.execute(
+        runs.database,
+        "CREATE TABLE customers (id int PRIMARY KEY, email text, full_name text);"
+        f"CREATE TABLE {table} (id text PRIMARY KEY, {text} text, {layout} jsonb, embedding vector(3));"
+        f"""INSERT INTO {table} VALUES ('1', 'a', '{{"email": "x", "name": "y"}}', '[1,2,3]')""",
+    )
+    runs.tables()
+    job: dict[str, Any] = {
+        "name": "embed",
+        "index": table,
+        "upstream": {
+            "platform": "postgres",
+            "default_db": runs.database,
+            "default_schema": "public",
+            "sql": "select a.body, c.email from articles a join customers c on c.id = a.id",
+        },
+        "text_columns": ["body"],
+    }
+    assert failures(runs.vectors(embedding_jobs=[job])) == []
+    with closing(LocalCatalog(runs.catalog)) as catalog:
+        lineage = catalog.lineage(urn(f"{runs.database}.public.{table}"), "up")
+    columns = {(pair.upstream, pair.downstream) for edge in lineage.edges for pair in edge.columns}
+    email = column(f"{runs.database}.public.customers", "email")
+    assert (email, column(f"{runs.database}.public.{table}", f"{layout}.email")) in columns
+    job["upstream"]["sql"] = job["upstream"]["sql"].replace("c.email", "c.full_name")
+    (failure,) = failures(runs.vectors(embedding_jobs=[job]))
+    assert f"full_name; the nearest fields are {layout}.name" in failure
 
 
 # Faults.

@@ -156,6 +156,16 @@ def test_what_arrives_in_the_catalog(read_once: Path) -> None:
     }
 
 
+def test_a_job_may_name_an_alias(known: Path, qdrant_server: Stub) -> None:
+    job = {"name": "embed", "upstream": {"platform": "postgres", "tables": ["shop.public.articles"]}}
+    jobs = [{**job, "index": "current"}, {**job, "name": "gone", "index": "artcles"}]
+    (failure,) = failures(ingest(known, QDRANT, url=qdrant_server.url, embedding_jobs=jobs))
+    assert "gone: artcles; the nearest collections are articles" in failure
+    flow = "urn:li:dataFlow:(custom,embed,PROD)"
+    outputs = aspect(known, f"urn:li:dataJob:({flow},embed)", "dataJobInputOutput")["outputDatasetEdges"]
+    assert [edge["destinationUrn"] for edge in outputs] == [urn("articles")]
+
+
 def test_the_key_goes_where_qdrant_asks_for_it(qdrant_server: Stub) -> None:
     config = QdrantConfig.model_validate({"url": qdrant_server.url, "api_key": f"{SECRET}\n"})
     with closing(QdrantSource.open(config)) as reader:
