@@ -64,6 +64,8 @@ _CARRIER_NODES: Final = (
     exp.ToArray,
     exp.Try,
 )
+# Dialects in which a member of a struct takes the name of its column.
+_NAMED_MEMBERS: Final = frozenset({"bigquery", "databricks", "spark", "spark2", "hive", "snowflake"})
 _PATH: Final = re.compile(r"^\$?[.{]?[\"']?([A-Za-z_][\w ]*)[\"']?")
 
 
@@ -124,7 +126,9 @@ def _column(walk: Walk, node: exp.Column, scope: Scope) -> Value:
     if isinstance(node.this, exp.Parameter):  # Snowflake's t.$1
         named = find_row([Name.of(part) for part in node.parts[:-1]], scope)
         return _numbered(named.row, node.this) if named is not None else NOTHING
-    return NOTHING
+    if isinstance(node.this, exp.Literal):  # ClickHouse's t.1
+        return _position(resolve(walk, [Name.of(part) for part in node.parts[:-1]], scope), node.this, 1)
+    return gap("syntax", node.key)
 
 
 def _parameter(walk: Walk, node: exp.Expr, scope: Scope) -> Value:
@@ -308,7 +312,7 @@ def struct_of(walk: Walk, members: Iterable[exp.Expr], scope: Scope) -> Row:
             unlisted = unlisted or row.unlisted
             continue
         key, value = _member(walk, one)
-        name = key or _name(one)
+        name = key or (_name(one) if walk.language in _NAMED_MEMBERS else None)
         fields.append(
             Field(
                 key=name.key if name else None,
@@ -459,6 +463,8 @@ _HANDLERS: Final[Mapping[type[exp.Expr], _Handler]] = {
     exp.JSONObject: _json_object,
     exp.Kwarg: _kwarg,
     exp.Lambda: _lambda,
+    exp.HavingMax: _carrier,
+    exp.Limit: _first,
     exp.Literal: _nothing,
     exp.Order: _order,
     exp.Parameter: _parameter,

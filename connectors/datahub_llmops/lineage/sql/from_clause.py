@@ -191,6 +191,10 @@ def _table(walk: Walk, node: exp.Table, alias: str | None, names: Sequence[Name]
             row = _with_ordinality(walk, row, names)
         return Named(alias=label, row=row)
     parts = node.parts
+    if (
+        len(parts) == 1 and this.name.lower() == "dual"
+    ):  # One row without a value, in Oracle and its followers
+        return Named(alias=alias or this.name, row=Row())
     if len(parts) == 1 and isinstance(this, exp.Identifier):
         if this.name.lower() == "table" and not this.args.get("quoted") and alias:  # TABLE docs
             return _table(walk, exp.Table(this=node.args["alias"].this), alias, [], scope)

@@ -46,9 +46,24 @@ def pivot_statement(walk: Walk, pivot: exp.Pivot, outer: Scope) -> Row:
         groups = [_members(walk, one, scope) for one in pivot.expressions]
         flat = [[field] for group in groups for field in group] if len(values) == 1 else groups
         return _turned(row, flat, label, values)
-    using = [value_of(walk, one, scope) for one in pivot.args.get("using") or ()]
     on = {name.key for one in pivot.expressions for name in _columns_in(one)}
-    return _grouped(walk, pivot, row, scope, union(using) if using else NOTHING, on)
+    return _grouped(walk, pivot, row, scope, _made_by_using(walk, pivot, scope), on)
+
+
+def _made_by_using(walk: Walk, pivot: exp.Pivot, scope: Scope) -> list[Field] | Value:
+    """The columns for the literals behind ON. Without literals their names depend on the data."""
+    using = [(one, value_of(walk, one, scope)) for one in pivot.args.get("using") or ()]
+    on = pivot.expressions[0] if len(pivot.expressions) == 1 else None
+    literals = on.expressions if isinstance(on, exp.In) else []
+    if not literals or not using or not all(isinstance(one, exp.Literal) for one in literals):
+        return union(value for _, value in using)
+    made: list[Field] = []
+    for literal in literals:
+        for node, value in using:
+            bare = len(using) == 1 and not isinstance(node, exp.Alias)
+            name = str(literal.this) if bare else f"{literal.this}_{node.alias or node.sql(walk.dialect)}"
+            made.append(Field(key=walk.fold(name), shown=name, value=value))
+    return made
 
 
 def _unpivot(walk: Walk, pivot: exp.Pivot, row: Row, scope: Scope) -> Row:
@@ -112,7 +127,8 @@ def _pivot(walk: Walk, pivot: exp.Pivot, row: Row, scope: Scope) -> Row:
         used.update(name.key for name in _columns_in(one.this))
     names = [one for one in pivot.args.get("columns") or () if isinstance(one, exp.Identifier)]
     made: list[Field] | Value
-    if names and aggregates:
+    members = [member for one in pivot.args.get("fields") or () for member in one.expressions]
+    if names and aggregates and not any(isinstance(one, exp.Query | exp.PivotAny) for one in members):
         made = [
             Field(
                 key=walk.fold(one.name),

@@ -19,7 +19,6 @@ from datahub_llmops.lineage.sql.values import (
     Field,
     Gap,
     Name,
-    Named,
     Row,
     Scope,
     Unlisted,
@@ -191,10 +190,7 @@ def _nested(walk: Walk, node: exp.Expr, scope: Scope) -> Row:
         inner = Scope(outer=scope)
         from_clause.add(walk, node, inner)
         return star_row(walk, exp.Star(), inner, value_of)
-    row = row_of(walk, node.this, scope)
-    if node.args.get("pivots"):
-        return from_clause.pivoted(walk, node, Named(alias=None, row=row), scope).row
-    return row
+    return row_of(walk, node.this, scope)
 
 
 def _select(walk: Walk, node: exp.Select, outer: Scope) -> Row:

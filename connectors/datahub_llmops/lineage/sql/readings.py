@@ -266,6 +266,10 @@ def _assignments(
     return query
 
 
+def _read_pivot(tree: exp.Pivot) -> tuple[Reading, ...]:
+    return (Reading(query=exp.select("*").from_(exp.Subquery(this=tree))),)
+
+
 _READERS: Final[Mapping[type[exp.Expr], Callable[[Any], tuple[Reading | Definition, ...]]]] = {
     exp.Query: _read_query,
     exp.Insert: _read_insert,
@@ -279,4 +283,5 @@ _READERS: Final[Mapping[type[exp.Expr], Callable[[Any], tuple[Reading | Definiti
     exp.Export: _read_inner,
     exp.LockingStatement: _read_inner,
     exp.Set: _read_declare,
+    exp.Pivot: _read_pivot,
 }

@@ -83,11 +83,14 @@ class Value:
             return found
         if self.row.unlisted is not None:
             return self.row.unlisted.find(name)
+        if any(one.key is None for one in self.row.fields):  # Engines number them: f1, col1, _1.
+            number = name.key.lower().lstrip("abcdefghijklmnopqrstuvwxyz_")
+            return self.at(int(number) - 1) if number.isdecimal() else self.without_parts()
         return Value(gaps=frozenset({Gap(why="unknown_column", name=name.written)}))
 
     def at(self, position: int) -> Value:
         """The part of a struct at a position that counts from 0."""
-        if self.row is None or self.row.unlisted is not None or position >= len(self.row.fields):
+        if self.row is None or self.row.unlisted is not None or not 0 <= position < len(self.row.fields):
             return replace(self, row=None)
         return self.row.fields[position].value
 
