@@ -3,6 +3,7 @@
 #   make quick    before a commit: format, lint, types, imports, unit tests
 #   make check    everything that CI asks for                        make thorough the same, more examples of each property
 #   make docs     write generated parts of docs/ anew                make faults   run the fault matrix, write docs/faults
+#   make oracle   column lineage of random SQL against DuckDB, minutes
 #   make lock     renew uv.lock                                      make lowest   the oldest dependencies that are allowed
 #   make coverage the tests, and which lines they do not run
 #   make connector NAME=acme TITLE="Acme DB"  the skeleton of a connector, which docs/add-a-connector.md explains
@@ -25,7 +26,7 @@ export PYTHONDONTWRITEBYTECODE :=
 export DATAHUB_TELEMETRY_ENABLED := false
 export ANONYMIZED_TELEMETRY := False
 
-.PHONY: help demo test check quick thorough coverage static lock lowest environments format lint types imports spelling connector docs docs-check faults clean
+.PHONY: help demo test check quick thorough coverage static lock lowest environments format lint types imports spelling connector docs docs-check faults oracle clean
 .DEFAULT_GOAL := help
 
 help:
@@ -47,6 +48,11 @@ thorough: check
 # Fails below the floor in pyproject.toml.
 coverage: $(VENV)/.dev environments
 	$(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 8 --cov --cov-report=term
+
+# Compares the column lineage of random SQL with what DuckDB does; fails for a wrong edge. Takes minutes.
+ORACLE_QUERIES ?= 2000
+oracle: $(VENV)/.dev
+	$(BIN)/python tools/sql_oracle.py $(ORACLE_QUERIES)
 
 quick: format lint types imports
 	$(BIN)/python -m pytest -q -m unit -n $(WORKERS)

@@ -30,6 +30,11 @@ PREFIX = {
     "mysql": "shop.",
     "sqlite": "main.",
     "duckdb": "main.",
+    "trino": "shop.kb.",
+    "oracle": "shop.kb.",
+    "clickhouse": "shop.",
+    "hive": "shop.",
+    "teradata": "shop.",
 }
 DEFAULTS: Mapping[str, Mapping[str, str]] = {
     "postgres": {"default_db": "shop", "default_schema": "public"},
@@ -41,6 +46,11 @@ DEFAULTS: Mapping[str, Mapping[str, str]] = {
     "mysql": {"default_schema": "shop"},
     "sqlite": {"default_schema": "main"},
     "duckdb": {"default_schema": "main"},
+    "trino": {"default_db": "shop", "default_schema": "kb"},
+    "oracle": {"default_db": "shop", "default_schema": "kb"},
+    "clickhouse": {"default_schema": "shop"},
+    "hive": {"default_schema": "shop"},
+    "teradata": {"default_schema": "shop"},
 }
 
 

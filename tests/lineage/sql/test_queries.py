@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from lineage.estate import inputs, outputs, read, titles
+from lineage.estate import TABLES, inputs, outputs, read, titles
 
 Expected = dict[str, str]
 
@@ -646,3 +648,36 @@ def test_tables_and_columns(platform: str, sql: str, tables: str, columns: Expec
 def test_there_are_enough_of_them() -> None:
     assert len(QUERIES) >= 40
     assert len({query[1] for query in QUERIES}) >= 5
+
+
+def shapes() -> list[tuple[str, str, str]]:
+    """The queries of ``shapes.txt``: platform, SQL, and what its outputs come from."""
+    lines = (Path(__file__).parent / "shapes.txt").read_text(encoding="utf-8").splitlines()
+    found: list[tuple[str, str, str]] = []
+    for line in lines:
+        if line and not line.startswith("#"):
+            platform, _, rest = line.partition(" | ")
+            sql, _, wanted = rest.rpartition(" | ")
+            found.append((platform, sql, wanted))
+    return found
+
+
+def expand(wanted: str) -> dict[str, set[str]]:
+    """``text: docs.body authors.*`` as the sources of each output."""
+    found: dict[str, set[str]] = {}
+    for part in wanted.split(";"):
+        name, _, sources = part.partition(":")
+        found[name.strip()] = {
+            f"{table}.{column}"
+            for table, _, only in (source.partition(".") for source in sources.split())
+            for column in ((TABLES[table] or "").split() if only == "*" else [only])
+        }
+    return found
+
+
+@pytest.mark.parametrize(("platform", "sql", "wanted"), shapes())
+def test_shapes_of_queries(platform: str, sql: str, wanted: str) -> None:
+    lineage = read(platform, sql)
+    assert outputs(platform, lineage) == expand(wanted)
+    assert titles(lineage) == []
+    assert lineage.stopped_at_tables == 0
