@@ -80,11 +80,16 @@ class Writer:
     def _relation(self, depth: int) -> Relation:
         """Something for FROM."""
         options: list[Callable[[], Relation]] = [self._table, self._table]
-        options += [lambda one=one: replace(one[1], sql=one[0]) for one in self._ctes]
+        if self._ctes:
+            options.append(lambda: self._made(*self._random.choice(self._ctes)))
         if depth > 0:
             options += [lambda: self._nested(self._select(depth - 1))] * 3
             options += [lambda: self._nested(self._union(depth - 1)), lambda: self._turned(depth - 1)]
         return self._pick(options)
+
+    @staticmethod
+    def _made(name: str, made: Relation) -> Relation:
+        return replace(made, sql=name)
 
     @staticmethod
     def _nested(made: Relation) -> Relation:
