@@ -353,7 +353,7 @@ class Writer:
         plain = self._plain(source, alias)
         if plain:
             options += [(plain, replace(column, plain=True)), (f"coalesce({plain}, {one})", column)] * 2
-            options += [(f"case when length({plain}) % 2 = 0 then {one} else {other} end", column)]
+            options += [(f"case when length({plain}) % 2 = 0 then {one} else '-' end", column)]
         for each in source.of("list"):
             name, x = f"{alias}.{each.name}", self._name("x")
             options += [
