@@ -340,12 +340,12 @@ def test_schemas_are_found_whatever_their_case(tmp_path: Path) -> None:
             bare: None,
         }
         assert catalog.schemas(dataset("main.other")) == {}
-        assert catalog.describes("x")
-        assert not catalog.describes("postgres")
+        assert catalog.describes("postgres")
+        assert not catalog.describes("mysql")
     # A dataset without a schema, or one that is gone, describes nothing.
     run(path, *(raw(urn, "status", {"removed": True}) for urn in (lower, upper)))
     with LocalCatalog(path) as catalog:
-        assert not catalog.describes("x")
+        assert not catalog.describes("postgres")
 
 
 def named(urn: str, name: str, description: str = "") -> MetadataChangeProposalClass:
