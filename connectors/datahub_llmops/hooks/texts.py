@@ -31,7 +31,7 @@ _MODEL: Final = frozenset({"ai", "assistant", "model", "AIMessage", "AIMessageCh
 _DEPTH: Final = 4
 
 
-def find_question(value: object, depth: int = 0) -> str | None:
+def find_question(value: object) -> str | None:
     """Return the user's question, or ``None``.
 
     >>> find_question({"messages": [("system", "Be brief."), ("user", "How long?"), ("ai", "Which order?")]})
@@ -44,19 +44,21 @@ def find_question(value: object, depth: int = 0) -> str | None:
     """
     if type(value) is str:
         return value or None
-    return _find(value, _QUESTIONS, _USER, depth) or _only_text(value)
+    return _find(value, _QUESTIONS, _USER, 0) or _only_text(value)
 
 
-def find_reply(value: object, depth: int = 0) -> str | None:
-    """Return the application's answer, or ``None``.
+def find_reply(value: object, question: str | None = None) -> str | None:
+    """Return the application's answer, or ``None``. ``question`` tells it from the question in the same state.
 
     >>> find_reply({"question": "How long?", "generation": "Five days.", "documents": []})
+    'Five days.'
+    >>> find_reply({"ask": "How long?", "summary": "Five days."}, "How long?")
     'Five days.'
     >>> find_reply({"messages": [{"role": "user", "content": "How long?"}]})
     """
     if type(value) is str:
         return value or None
-    return _find(value, _REPLIES, _MODEL, depth)
+    return _find(value, _REPLIES, _MODEL, 0) or (_only_text(value, question) if question else None)
 
 
 def _find(value: object, keys: tuple[str, ...], roles: frozenset[str], depth: int) -> str | None:
@@ -148,9 +150,9 @@ def get_value(thing: object, name: str) -> Any:
     return thing.get(name) if isinstance(thing, Mapping) else get_fast(thing, name)
 
 
-def _only_text(value: object) -> str | None:
+def _only_text(value: object, besides: str | None = None) -> str | None:
     """Return the only text of a state whose keys say nothing."""
     if not isinstance(value, Mapping) or "messages" in value:
         return None
-    texts = [one for one in value.values() if isinstance(one, str) and one]
+    texts = [one for one in value.values() if isinstance(one, str) and one and one != besides]
     return texts[0] if len(texts) == 1 else None

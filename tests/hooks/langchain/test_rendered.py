@@ -92,6 +92,7 @@ class TestItsMessages:
             copy.deepcopy,
             lambda value: [one.model_copy() for one in value.to_messages()],
             lambda value: [("system", "Translate."), ("human", "hi")],
+            lambda value: value.to_string(),
         ],
     )
     def test_among_others_or_copied(self, host: Host, change: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import PurePosixPath
@@ -246,6 +247,37 @@ class TestRetrieversInside:
         Does(what=grade).invoke("q")
         found = host.answer()
         assert (len(found.retrievals), len(found.models)) == (1, 1)
+
+
+def test_a_decorator_may_hide_that_a_retriever_is_asynchronous(
+    host: Host, store: InMemoryVectorStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host.handle.detach()
+    original = BaseRetriever.ainvoke
+
+    @functools.wraps(original)
+    def traced(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return original(self, *args, **kwargs)
+
+    monkeypatch.setattr(BaseRetriever, "ainvoke", traced)
+    lineage.attach("support-bot", store=host.path)
+    assert len(asyncio.run(store.as_retriever(search_kwargs={"k": 2}).ainvoke("q"))) == 2
+    [retrieval] = host.answer().retrievals
+    assert retrieval.index is not None
+    assert [one.score is not None for one in retrieval.chunks] == [True, True]
+    host.handle.detach()
+
+
+class TestASearchWithoutARetriever:
+    @pytest.mark.parametrize("how", ["by position", "by name"])
+    def test_has_its_k_and_the_question(self, host: Host, store: InMemoryVectorStore, how: str) -> None:
+        lineage.attach("support-bot", store=host.path, capture_text=True)
+        if how == "by position":
+            store.similarity_search("How long?", 3)
+        else:
+            store.similarity_search(query="How long?", k=3)
+        found = host.answer()
+        assert (found.query_text, found.retrievals[0].retriever["k"]) == ("How long?", 3)
 
 
 class TestTheQuestion:

@@ -71,8 +71,7 @@ def _find_equal(rendered: Sequence[Any], described: list[tuple[Any, Any]]) -> Pr
     found = []
     for prompt, _, value in rendered:
         own = _messages_of(value)
-        says = _describe(own) if own is not None else [("human", _text_of(value))]
-        if says == described:
+        if (own is not None and _describe(own) == described) or [("human", _text_of(value))] == described:
             found.append(prompt)
     return _one_of(found)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Sequence
+from types import CoroutineType
 from typing import Any, Final
 
 from datahub_llmops.hooks import chunk_sources, patching, runtime, store_identity
@@ -159,11 +160,22 @@ def _frame(function: Any) -> Any:
         call = RetrieverCall(self)
         runtime.passed_retriever.set(call)
         try:
-            return function(self, *args, **kwargs)
+            result = function(self, *args, **kwargs)
         finally:
             call.leave()
+        return _await_in_frame(self, result) if type(result) is CoroutineType else result
 
     return invoke
+
+
+async def _await_in_frame(retriever: Any, result: Any) -> Any:
+    """Await what a decorated ``ainvoke`` has returned, which is no coroutine function for all that one can see."""
+    call = RetrieverCall(retriever)
+    runtime.passed_retriever.set(call)
+    try:
+        return await result
+    finally:
+        call.leave()
 
 
 @guarded("langchain.leave_retriever")

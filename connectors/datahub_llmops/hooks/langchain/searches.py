@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import CoroutineType
 from typing import Any, Final
 
@@ -121,10 +121,10 @@ def _note_scores(retrieval: Retrieval, result: Any) -> None:
 def _before_search(function: Any, args: Any, kwargs: Any) -> Frame | None:
     if wrapping.running() is not None or not args:
         return None
-    return Frame("search", _begin_direct_search(args[0], kwargs))
+    return Frame("search", _begin_direct_search(args, kwargs))
 
 
-def _begin_direct_search(store: Any, kwargs: Mapping[str, Any]) -> Retrieval | None:
+def _begin_direct_search(args: Sequence[Any], kwargs: Mapping[str, Any]) -> Retrieval | None:
     """Begin a search without a retriever, in the run or answer around it."""
     from datahub_llmops.hooks.langchain import handler as langchain
 
@@ -139,12 +139,16 @@ def _begin_direct_search(store: Any, kwargs: Mapping[str, Any]) -> Retrieval | N
     if type(within) is Retrieval:
         within.composite = True
         retrieval.within = within
+    store, *rest = args
     retrieval.retriever = {"class": store_identity.class_name(store), "direct": True}
     retrievers.describe_store(retrieval, store)
     facts = retrieval.facts = {}
-    k = kwargs.get("k")
+    k = kwargs.get("k", rest[1] if len(rest) > 1 else None)
     if isinstance(k, int):
         facts["k"] = k
+    query = kwargs.get("query", rest[0] if rest else None)
+    if root and answer.query is None and isinstance(query, str):
+        answer.query = query
     keys = store_identity.filter_keys(kwargs.get("filter"))
     if keys:
         facts["filter_keys"] = keys
