@@ -275,7 +275,9 @@ class Writer:
             pivot = f"{inner} pivot ({aggregate} for g in (0, 1, 2))"
         else:
             pivot = f"(pivot {inner} on g in (0, 1, 2) using {aggregate} group by k)"
-        sql = f'select k, k % 3 as g, "0" as {first}, concat_ws(\' \', "1", "2") as {second} from {pivot}'
+        # Each group has a column, and a row has a value in one of them only.
+        joined = 'concat_ws(\' \', "0", "1", "2")'
+        sql = f"select k, k % 3 as g, {joined} as {first}, upper({joined}) as {second} from {pivot}"
         return Relation(sql=sql, columns=(Column(name=first), Column(name=second)))
 
     def _without(self, depth: int) -> Relation:

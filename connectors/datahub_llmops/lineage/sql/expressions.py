@@ -18,6 +18,7 @@ from datahub_llmops.lineage.sql.values import (
     Name,
     Row,
     Scope,
+    Unlisted,
     Value,
     by_position,
     either,
@@ -32,10 +33,15 @@ QUERIES: Final = (exp.Select, exp.SetOperation, exp.Subquery, exp.Values)
 _PAIRS: Final = frozenset(
     {"json_build_object", "jsonb_build_object", "json_object", "named_struct", "object_construct_keep_null"}
 )
+# Functions that take a part of JSON by a path.
+_EXTRACTORS: Final = frozenset(
+    {"json_extract_path", "json_extract_path_text", "jsonb_extract_path", "jsonb_extract_path_text"}
+    | {"jsonb_path_query", "jsonb_path_query_first", "jsonb_path_query_array", "get_ignore_case"}
+)
 # Functions whose result has the parts of their first argument. Other arguments, as an order, are in each part.
 _CARRIERS: Final = frozenset(
     {"arr_agg", "array_agg", "array_slice", "any_value", "arbitrary", "collect_list", "collect_set", "first"}
-    | {"element_at", "get", "group_array", "grouparray", "json_agg", "json_build_array", "jsonb_agg", "last"}
+    | {"element_at", "group_array", "grouparray", "json_agg", "json_build_array", "jsonb_agg", "last"}
     | {"list", "list_extract", "list_reverse", "list_sort", "list_value", "max", "max_by", "min", "min_by"}
     | {"parse_json", "row_to_json", "to_json", "to_jsonb", "to_json_string", "to_variant", "tuple_element"}
     | {"array_to_json", "array_reverse", "array_sort", "flatten", "try_parse_json", "to_object", "unnest"}
@@ -151,7 +157,20 @@ def _identifier(walk: Walk, node: exp.Expr, scope: Scope) -> Value:
     for level in scope:
         if name.key in level.parameters:
             return level.parameters[name.key]
+    if _before_a_method(node):
+        value = resolve(walk, [name], scope)
+        return value if value.sources or node.arg_key == "expressions" else NOTHING
     return NOTHING
+
+
+def _before_a_method(node: exp.Expr) -> bool:
+    """Whether a column stands before a method, as in ``upper(title).lower()``, where sqlglot makes a name of it."""
+    child, parent = node, node.parent
+    while isinstance(parent, exp.Expr) and not isinstance(parent, QUERIES):
+        if isinstance(parent, exp.Dot) and isinstance(parent.expression, exp.Func) and parent.this is child:
+            return True
+        child, parent = parent, parent.parent
+    return False
 
 
 def _dot(walk: Walk, node: exp.Expr, scope: Scope) -> Value:
@@ -231,18 +250,41 @@ def _count(walk: Walk, node: exp.Expr, scope: Scope) -> Value:
     return union(values_of(walk, node.iter_expressions(), scope))
 
 
-def _apply(walk: Walk, children: Sequence[exp.Expr], scope: Scope) -> Value:
-    """The value of a function over lists and lambdas. The parameters of a lambda are elements of the lists."""
+def _apply(walk: Walk, children: Sequence[exp.Expr], scope: Scope, maps: bool = False) -> Value:
+    """The value of a function over lists and lambdas. The parameters of a lambda are elements of the lists.
+
+    ``maps`` says that the result has what the lambda gives, and nothing else of the lists.
+    """
     lists = values_of(walk, (one for one in children if not isinstance(one, exp.Lambda)), scope)
     element = either(lists)
-    found = [element]
+    found = [] if maps else [element]
     for one in children:
         if isinstance(one, exp.Lambda):
             parameters = {
                 Name.of(name).key: element for name in one.expressions if isinstance(name, exp.Identifier)
             }
             found.append(value_of(walk, one.this, Scope(outer=scope, parameters=parameters)))
-    return union(found)
+    return found[0] if len(found) == 1 else union(found)
+
+
+def _transform(walk: Walk, node: exp.Expr, scope: Scope) -> Value:
+    """``list_transform(list, lambda)``."""
+    children = list(node.iter_expressions())
+    return _apply(walk, children, scope, maps=any(isinstance(one, exp.Lambda) for one in children))
+
+
+def _map(walk: Walk, node: exp.Expr, scope: Scope) -> Value:
+    """A map, whose entries have a key and a value."""
+    keys, values = node.args.get("keys"), node.args.get("values")
+    if not isinstance(keys, exp.Expr) or not isinstance(values, exp.Expr):
+        return union(values_of(walk, node.iter_expressions(), scope))
+    key, value = value_of(walk, keys, scope), value_of(walk, values, scope)
+    entry = [("key", key.without_parts()), ("value", value)]
+    row = Row(
+        fields=tuple(Field(key=walk.fold(name), shown=name, value=one) for name, one in entry),
+        unlisted=Unlisted(value=value, claims=False),
+    )
+    return replace(union((key, value)), row=row)
 
 
 def _lambda(walk: Walk, node: exp.Expr, scope: Scope) -> Value:
@@ -283,10 +325,14 @@ def _extract(walk: Walk, node: exp.Expr, scope: Scope) -> Value:
     if isinstance(keys, exp.Literal) and isinstance(node, exp.StructExtract):
         return base.part(walk.name(keys.this))
     if isinstance(keys, exp.Literal):
-        found = _PATH.match(keys.this)
-        return base.part(walk.name(found[1])) if found else base.without_parts()
+        return _by_path(walk, base, keys)
     more = [child for child in node.iter_expressions() if child is not node.this]
     return union((base, *values_of(walk, more, scope)))
+
+
+def _by_path(walk: Walk, base: Value, literal: exp.Literal) -> Value:
+    found = _PATH.match(literal.this) if literal.is_string else None
+    return base.part(walk.name(found[1])) if found else base.without_parts()
 
 
 def _position(base: Value, literal: exp.Expr, first: int) -> Value:
@@ -368,6 +414,8 @@ def _function(walk: Walk, node: exp.Expr, scope: Scope) -> Value:
             if isinstance(arguments[1], exp.Literal)
             else base.without_parts()
         )
+    if name in _EXTRACTORS and len(arguments) == 2 and isinstance(arguments[1], exp.Literal):
+        return _by_path(walk, value_of(walk, arguments[0], scope), arguments[1])
     if name in _CARRIERS and arguments:
         return _carried(walk, arguments[0], arguments[1:], scope)
     return union(values_of(walk, node.iter_expressions(), scope))
@@ -453,6 +501,7 @@ _HANDLERS: Final[Mapping[type[exp.Expr], _Handler]] = {
     exp.Except: _query,
     exp.Exists: _exists,
     exp.Filter: _carrier,
+    exp.GetExtract: _extract,
     exp.Identifier: _identifier,
     exp.IgnoreNulls: _first,
     exp.Intersect: _query,
@@ -466,6 +515,7 @@ _HANDLERS: Final[Mapping[type[exp.Expr], _Handler]] = {
     exp.HavingMax: _carrier,
     exp.Limit: _first,
     exp.Literal: _nothing,
+    exp.Map: _map,
     exp.Order: _order,
     exp.Parameter: _parameter,
     exp.Paren: _first,
@@ -476,9 +526,11 @@ _HANDLERS: Final[Mapping[type[exp.Expr], _Handler]] = {
     exp.Struct: _struct,
     exp.StructExtract: _extract,
     exp.Subquery: _query,
+    exp.Transform: _transform,
     exp.TryCast: _cast,
     exp.Tuple: _struct,
     exp.Union: _query,
+    exp.VarMap: _map,
     exp.Window: _window,
     exp.WithinGroup: _carrier,
     **dict.fromkeys(_CARRIER_NODES, _carrier),

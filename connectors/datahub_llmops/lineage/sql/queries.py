@@ -25,6 +25,7 @@ from datahub_llmops.lineage.sql.values import (
     Value,
     by_name,
     by_position,
+    gap,
     union,
 )
 
@@ -42,6 +43,8 @@ _UNKNOWN_LOOP: Final = Value(gaps=frozenset({Gap(why="syntax", name="RECURSIVE")
 def row_of(walk: Walk, node: exp.Expr, scope: Scope) -> Row:
     """The columns that a query gives in ``scope``, which is that of the query around it."""
     cooperate()
+    if isinstance(node, exp.Alias) and node.this.name.lower() == "table":  # TABLE docs
+        node = exp.Table(this=node.args["alias"])
     level = _with(walk, node, scope)
     if isinstance(node, exp.Select):
         return _select(walk, node, level)
@@ -57,8 +60,8 @@ def row_of(walk: Walk, node: exp.Expr, scope: Scope) -> Row:
         inner = Scope(outer=level)
         from_clause.add(walk, node, inner)
         return star_row(walk, exp.Star(), inner, value_of)
-    unlisted = Unlisted(value=_UNKNOWN_LOOP, star=frozenset({Gap(why="syntax", name=node.key.upper())}))
-    return Row(unlisted=unlisted)
+    missing = gap("syntax", node.key.upper())
+    return Row(unlisted=Unlisted(value=missing, star=missing.gaps))
 
 
 def values_row(walk: Walk, node: exp.Values, scope: Scope) -> Row:
@@ -215,6 +218,9 @@ def _select(walk: Walk, node: exp.Select, outer: Scope) -> Row:
         scope.aliases.update({one.key: one.value for one in row.fields if one.key and _renames(projection)})
     _read_clauses(walk, node, scope)
     row = Row(fields=tuple(fields), unlisted=_all(unlisted))
+    written_as = node.args.get("for_")
+    if isinstance(written_as, exp.ForClause) and str(written_as.args.get("kind")).upper() in ("JSON", "XML"):
+        return Row(fields=(Field(key=None, shown=None, value=row.value().without_parts()),))
     kind = str(node.args.get("kind") or "").upper()
     if kind == "STRUCT":
         return Row(fields=(Field(key=None, shown=None, value=row.value()),))

@@ -88,6 +88,8 @@ _OUTPUT: Final = {
     "explode": ("col",),
     "explode_outer": ("col",),
 }
+# Functions that make columns of the keys of JSON.
+_RECORDS: Final = ("to_record", "to_recordset", "populate_record", "populate_recordset")
 _POSITIONS: Final = frozenset({"seq", "index", "ordinal", "pos", "parent"})
 # Functions that generate rows. They read no dataset, so lineage through them is complete.
 _GENERATORS: Final = frozenset(
@@ -219,6 +221,14 @@ def _over_values(
     if _is_flatten(walk, function):
         default = [walk.name(one) for one in _FLATTEN]
         return Row(fields=tuple(_flattened(one, value) for one in (given or default)))
+    if name.endswith(_RECORDS) and value.row is not None and value.row.unlisted is None:
+        return (
+            Row(fields=tuple(Field(key=one.key, shown=one.written, value=value.part(one)) for one in given))
+            if given
+            else value.row
+        )
+    if explodes and len(given) == 2 and value.row is not None and len(value.row.fields) == 2:
+        return value.row.named(given)
     if not given:
         given = _default_names(walk, name, alias)
     fields = tuple(
