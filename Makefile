@@ -5,6 +5,7 @@
 #   make docs     write generated parts of docs/ anew                make faults   run the fault matrix, write docs/faults
 #   make oracle   column lineage of random SQL against DuckDB, minutes
 #   make lock     renew uv.lock                                      make lowest   the oldest dependencies that are allowed
+#   make fuzz     random input for all that reads what others wrote, minutes
 #   make coverage the tests, and which lines they do not run
 #   make connector NAME=acme TITLE="Acme DB"  the skeleton of a connector, which docs/add-a-connector.md explains
 #   make schemas  rebuild the model plugin from its PDL (needs Maven and JDK 17)
@@ -26,7 +27,7 @@ export PYTHONDONTWRITEBYTECODE :=
 export DATAHUB_TELEMETRY_ENABLED := false
 export ANONYMIZED_TELEMETRY := False
 
-.PHONY: help demo test check quick thorough coverage static lock lowest environments format lint types imports spelling connector docs docs-check faults oracle clean
+.PHONY: help demo test fuzz check quick thorough coverage static lock lowest environments format lint types imports spelling connector docs docs-check faults oracle clean
 .DEFAULT_GOAL := help
 
 help:
@@ -53,6 +54,11 @@ coverage: $(VENV)/.dev environments
 ORACLE_QUERIES ?= 2000
 oracle: $(VENV)/.dev
 	$(BIN)/python tools/sql_oracle.py $(ORACLE_QUERIES)
+
+# Random input for everything that reads what others wrote. FUZZ_SECONDS is the time of each of a dozen tests.
+fuzz: export FUZZ_SECONDS ?= 120
+fuzz: environments
+	$(BIN)/python -m pytest -q -m fuzz -n $(WORKERS) --maxprocesses 8 --timeout 900 tests/fuzz
 
 quick: format lint types imports
 	$(BIN)/python -m pytest -q -m unit -n $(WORKERS)

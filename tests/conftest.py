@@ -5,6 +5,7 @@ A test is of one kind, by its folder and its fixtures, or by a mark of its own:
 * ``faults``: a cell of the fault matrix;
 * ``engine``: reads a store, most of them real ones, or needs a vendor's packages;
 * ``process``: starts other processes;
+* ``fuzz``: takes as long as it is given, and runs with ``make fuzz`` only;
 * ``unit``: everything else. ``pytest -m unit`` takes seconds; ``make quick`` runs it.
 """
 
@@ -44,9 +45,10 @@ _MEMORY = Path("/dev/shm")
 if os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free > 4 << 30:
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(_MEMORY))
 
-KINDS: Final = ("unit", "engine", "process", "faults")
+KINDS: Final = ("unit", "engine", "process", "faults", "fuzz")
 KIND_OF: Final = {
     TESTS / "faults": "faults",
+    TESTS / "fuzz": "fuzz",
     TESTS / "vector_stores": "engine",
     TESTS / "journeys": "process",
     TESTS / "hooks" / "test_real_stores.py": "engine",

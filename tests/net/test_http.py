@@ -29,7 +29,7 @@ from datahub_llmops.errors import (
     VanishedError,
 )
 from datahub_llmops.net.attempts import BREAK_AFTER
-from datahub_llmops.net.http import HttpClient, HttpOptions, Query
+from datahub_llmops.net.http import HttpClient, HttpOptions, Query, path_part
 from support.stub import CERTIFICATE, FAULTS, Call, Fault, Reply, Stub, answer_json, refused_url
 
 SECRET = "planted-5ec7e7"
@@ -609,6 +609,16 @@ def test_options_make_a_client(stub: Stub) -> None:
     for wrong in ({"timeout_sec": 0}, {"retry_max_times": -1}):
         with pytest.raises(ValidationError):
             HttpOptions.model_validate(wrong)
+
+
+@pytest.mark.parametrize("params", [{"id": "a\ud800"}, {"ids": ["b", "\udfff"]}, {"\ud800": "c"}])
+def test_a_name_that_is_no_unicode_is_not_sent(stub: Stub, params: Query) -> None:
+    with pytest.raises(UnreadableError, match="not valid Unicode") as caught:
+        client(stub.url).get("/items", params)
+    assert caught.value.__suppress_context__
+    with pytest.raises(UnreadableError, match="not valid Unicode"):
+        path_part("a\ud800")
+    assert stub.calls == []
 
 
 class TestSeveralHosts:

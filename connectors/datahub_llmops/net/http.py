@@ -191,7 +191,13 @@ class HttpClient:
         repeatable: bool,
     ) -> Json:
         full_path = self._prefix + path
-        url = f"{full_path}?{urlencode(params, doseq=True)}" if params else full_path
+        try:
+            url = f"{full_path}?{urlencode(params, doseq=True)}" if params else full_path
+        except UnicodeEncodeError:
+            raise UnreadableError(
+                f"{self.name}: {method} {full_path} was not sent, because a name in it is not valid Unicode. Rename "
+                "what has this name, or filter it out."
+            ) from None
         data = None if body is None else json.dumps(body).encode()
         return self._attempts.call(
             f"{self.name}: {method} {full_path}",

@@ -491,6 +491,19 @@ def broken_in_every_way(folder: Path) -> Iterator[str]:
         shutil.copytree(kept, place)
 
 
+@pytest.mark.parametrize("place", ["_versions/*", "data/*"])
+def test_a_pipe_among_the_files_of_a_table_is_not_waited_for(lancedb_folder: Path, place: str) -> None:
+    file = min((lancedb_folder / "articles.lance").glob(place))
+    file.unlink()
+    os.mkfifo(file)
+    with closing(LanceReader(path=lancedb_folder)) as reader:
+        with pytest.raises(UnreadableError, match="no ordinary file") as caught:
+            reader.read(("articles",))
+        assert file.name in str(caught.value)
+        others = [name for name in reader.names() if name != ("articles",)]
+        assert all(reader.read(name) for name in others)
+
+
 def test_a_damaged_table_is_unreadable_and_the_others_are_read(lancedb_folder: Path) -> None:
     with closing(reader_of(lancedb_folder)) as reader:
         for way in broken_in_every_way(lancedb_folder):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
@@ -149,6 +149,11 @@ class LanceReader:
             return self._explain_listing(error)
 
     def _read(self, name: Name) -> Collection | ConnectorError:
+        if (odd := _find_special_file(self._folders_of(name))) is not None:
+            return UnreadableError(
+                f"LanceDB at {self._shown}: the table {'.'.join(name)} holds {odd.name}, which is no ordinary file "
+                "but a pipe, a device or a socket. Remove it."
+            )
         try:
             return self._build_collection(name, self._open(name))
         except BaseException as error:
@@ -276,9 +281,13 @@ class LanceReader:
         """Whether a file or folder of the table may not be read. Namespaces change the names of folders."""
         if self._folder is None:
             return False
-        own = f"{name[-1]}.lance" if len(name) == 1 else f"*{'$'.join(name)}"
-        paths = [path for folder in self._folder.glob(own) for path in (folder, *_list_below(folder))]
+        paths = [path for folder in self._folders_of(name) for path in (folder, *_list_below(folder))]
         return any(not _may_read(path) for path in paths)
+
+    def _folders_of(self, name: Name) -> list[Path]:
+        """The folders of a table, if the database is on this machine."""
+        own = f"{name[-1]}.lance" if len(name) == 1 else f"*{'$'.join(name)}"
+        return [] if self._folder is None else sorted(self._folder.glob(own))
 
     def _explain_namespace(self, space: tuple[str, ...], error: BaseException) -> ConnectorError:
         return UnreadableError(
@@ -390,6 +399,23 @@ def _limit_requests(seconds: float) -> dict[str, str]:
         "client_retry_timeout": str(whole),
         "client_max_retries": "3",
     }
+
+
+def _find_special_file(folders: Iterable[Path]) -> Path | None:
+    """Find a pipe, a device or a socket below the folders: the engine would wait for it, and cannot be stopped."""
+    todo = list(folders)
+    while todo:
+        try:
+            with os.scandir(todo.pop()) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        todo.append(Path(entry))
+                    elif not entry.is_file() and not entry.is_dir() and Path(entry).exists():
+                        return Path(entry)
+        except OSError:
+            # The engine will say what cannot be read.
+            continue
+    return None
 
 
 def _list_below(folder: Path) -> Iterator[Path]:
