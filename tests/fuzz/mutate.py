@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 Path = tuple[str | int, ...]
@@ -13,30 +13,26 @@ Path = tuple[str | int, ...]
 
 def _deep() -> object:
     value: object = 1
-    for _ in range(400):
+    for _ in range(120):
         value = {"a": [value]}
     return value
 
 
-_ODD: tuple[Callable[[], object], ...] = (
+_ODD: tuple[object, ...] = (
+    *(None, True, False, 0, -1, 1.5, 2**63, 2**70, -(2**70), 10**400, float("nan"), float("inf")),
     *(
-        lambda value=value: value
-        for value in (None, True, False, 0, -1, 1.5, 2**63, 2**70, -(2**70), 10**400)
+        "",
+        "\ud800",
+        "\x00",
+        "\x1b[2J\n\u202e",
+        "9" * 5_000,
+        "9" * 5_000 + ".1",
+        "1e999",
+        "../..",
+        "a" * 70_000,
     ),
-    *(
-        lambda value=value: value
-        for value in (float("nan"), float("inf"), "", "\ud800", "\x00", "\x1b[2J\n\u202e", "9" * 5_000)
-    ),
-    *(
-        lambda value=value: value
-        for value in ("9" * 5_000 + ".1", "1e999", "0001-01-01T00:00:00+14:00", "../..", "a" * 70_000)
-    ),
-    *(
-        lambda value=value: copy.deepcopy(value)
-        for value in ([], [[]], [{}], [None], {}, {"": ""}, {"\ud800": 1}, {"a": {}})
-    ),
-    lambda: [{"name": "x"}] * 1_000,
-    _deep,
+    *("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"),
+    *([], [[]], [{}], [None], {}, {"": ""}, {"\ud800": 1}, {"a": {}}, [{"name": "x"}] * 1_000, _deep()),
 )
 
 
@@ -55,7 +51,7 @@ def mutate_json(value: Any, chance: random.Random) -> Any:
             case 3 if isinstance(holder, dict):
                 holder[f"{key}\ud800" if chance.random() < 0.3 else f"{key}x"] = holder.pop(key)
             case _:
-                holder[key] = chance.choice(_ODD)()
+                holder[key] = copy.deepcopy(chance.choice(_ODD))
         if not changed:
             changed = [None]
     return changed[0]

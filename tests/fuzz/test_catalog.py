@@ -21,7 +21,7 @@ from fuzz.rounds import rounds
 pytestmark = pytest.mark.fuzz
 
 DOCS, TABLE = dataset("default.docs", "chroma"), dataset("shop.reviews")
-FIELDS = [
+FIELDS: list[dict[str, Any]] = [
     {"fieldPath": name, "nativeDataType": "text", "type": {"type": {"com.linkedin.schema.StringType": {}}}}
     for name in ("body", "email")
 ]
