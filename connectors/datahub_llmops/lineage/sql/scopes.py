@@ -124,6 +124,8 @@ def resolve(walk: Walk, names: Sequence[Name], scope: Scope) -> Value:
             return found
     if names[-1].key.lower() in _PSEUDO_COLUMNS:
         return NOTHING
+    if walk.language == "sqlite" and len(names) == 1 and names[0].quoted:  # It takes "x" for text then.
+        return NOTHING
     return gap("unknown_column", ".".join(name.written for name in names))
 
 

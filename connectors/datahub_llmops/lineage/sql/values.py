@@ -17,6 +17,9 @@ WRITTEN: Final = "llmops_written"
 MAX_FIELDS: Final = 20_000
 """Maximum number of columns of one row. Joins of joins of ``*`` double it with every step."""
 
+MAX_PARTS: Final = 2_000
+"""Maximum number of parts of one value. Beyond it, structs in a struct have no parts of their own."""
+
 Missing: TypeAlias = Literal[
     "unknown_column", "ambiguous_column", "unsettled_column", "star", "function", "syntax", "unknown_table"
 ]
@@ -196,6 +199,11 @@ class Row:
                 found.setdefault(one.key, []).append(one)
         return found
 
+    @cached_property
+    def size(self) -> int:
+        """The number of columns, with those of rows in them. Structs of structs double it with every step."""
+        return sum(1 + (one.value.row.size if one.value.row is not None else 0) for one in self.fields)
+
     @property
     def keys(self) -> Iterator[str]:
         """The names of the listed columns, each once."""
@@ -223,7 +231,13 @@ class Row:
         """The row as one value."""
         total = union(one.value for one in self.fields)
         gaps = total.gaps | (self.unlisted.star if self.unlisted is not None else frozenset())
-        return Value(sources=total.sources, gaps=gaps, row=self)
+        row = self
+        if self.size > MAX_PARTS:
+            row = replace(
+                self,
+                fields=tuple(replace(one, value=one.value.without_parts()) for one in self.fields),
+            )
+        return Value(sources=total.sources, gaps=gaps, row=row)
 
     def named(self, names: Sequence[Name]) -> Row:
         """The row with new names for its first columns."""
