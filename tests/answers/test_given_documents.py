@@ -38,6 +38,11 @@ def test_what_a_retriever_kept_of_another_and_what_it_added() -> None:
     assert named(outer, search(1, A, B, within=0)) == [("a", 1, 0.1), ("web", None, None)]
 
 
+def test_what_a_retriever_of_one_index_merged() -> None:
+    outer = search(1, Chunk(id="parent"), Chunk(id="b"), composite=True)
+    assert named(outer, search(1, A, B, within=0)) == [("parent", 1, None), ("b", 1, 0.2)]
+
+
 def test_of_several_levels_the_outermost_counts_and_the_innermost_found() -> None:
     outer, middle = search(None, Chunk(id="b"), composite=True), search(None, B, A, composite=True, within=0)
     assert named(outer, middle, search(1, A, within=1), search(2, B, within=1)) == [("b", 2, 0.2)]

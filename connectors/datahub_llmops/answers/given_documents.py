@@ -11,7 +11,7 @@ def list_given(retrievals: Sequence[Retrieval]) -> list[tuple[Retrieval | None, 
     """List each chunk that the application was given once, with the search of an index that found it.
 
     A retriever that asks others may drop, merge, rewrite and add chunks, so what it returned counts. A chunk that it
-    has added has no search.
+    has added has no search, unless the retriever is known to return nothing but parts of one index.
     """
     given: dict[object, tuple[Retrieval | None, Chunk]] = {}
     for outer, retrieval in enumerate(retrievals):
@@ -23,7 +23,8 @@ def list_given(retrievals: Sequence[Retrieval]) -> list[tuple[Retrieval | None, 
         found_so_far = (chunk for leaf in leaves for chunk in leaf.chunks)
         chunks = found_so_far if retrieval.status == "open" else retrieval.chunks
         for number, chunk in enumerate(chunks):
-            leaf, found = finders.get(chunk.id) or (_find_by_source(leaves, chunk), chunk)
+            known = retrieval if retrieval.index_number is not None else None
+            leaf, found = finders.get(chunk.id) or (_find_by_source(leaves, chunk) or known, chunk)
             index = leaf.index_number if leaf is not None else None
             key = (outer, number) if chunk.id is None else (index, chunk.id)
             given.setdefault(key, (leaf, found))

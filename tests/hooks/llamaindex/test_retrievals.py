@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from llama_index.core import MockEmbedding, Settings, VectorStoreIndex
+from llama_index.core import MockEmbedding, Settings, StorageContext, VectorStoreIndex
 from llama_index.core.postprocessor import LLMRerank, SimilarityPostprocessor
-from llama_index.core.retrievers import BaseRetriever
-from llama_index.core.schema import NodeWithScore, TextNode
+from llama_index.core.query_engine import RetrieverQueryEngine
+from llama_index.core.retrievers import AutoMergingRetriever, BaseRetriever
+from llama_index.core.schema import NodeRelationship, NodeWithScore, TextNode
 from typing_extensions import override
 
 from hooks.llamaindex.test_handlers import DOCUMENTS, Model
@@ -55,6 +56,21 @@ class TestPostprocessors:
 
 
 class TestComposites:
+    def test_nodes_that_were_merged_are_of_the_index(self, host: Host, index: VectorStoreIndex) -> None:
+        parent = TextNode(text="both", id_="parent")
+        children = [TextNode(text=text, id_=text) for text in ("one", "two")]
+        for child in children:
+            child.relationships[NodeRelationship.PARENT] = parent.as_related_node_info()
+        parent.relationships[NodeRelationship.CHILD] = [one.as_related_node_info() for one in children]
+        storage = StorageContext.from_defaults()
+        storage.docstore.add_documents([parent, *children])
+        leaves: Any = VectorStoreIndex(children, storage_context=storage).as_retriever(similarity_top_k=2)
+        RetrieverQueryEngine.from_args(AutoMergingRetriever(leaves, storage, verbose=False)).query("q")
+        found = host.answer()
+        outer, inner = found.retrievals
+        assert [chunk.id for chunk in outer.chunks] == ["parent"]
+        assert (outer.index, outer.composite, len(inner.chunks)) == (inner.index, True, 2)
+
     def test_documents_that_were_dropped_and_added(self, host: Host, index: VectorStoreIndex) -> None:
         class Own(BaseRetriever):
             @override

@@ -22,6 +22,10 @@ def begin(answer: Answer, retriever: Any, within: Retrieval | None) -> Retrieval
     found = _find_info(retriever, own)
     retrieval.retriever = found.named_in(answer.framework, "llama-index")
     retrieval.facts = found.facts
+    merges = own.get("_vector_retriever")
+    if found.store is None and merges is not None:
+        # AutoMergingRetriever returns nodes of one index, or their parents, which no search has found.
+        found = _find_info(merges, own_attributes(merges))
     if found.store is not None:
         retrieval.index = _index(found)
     given = own.get("metadata")
