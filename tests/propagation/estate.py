@@ -82,8 +82,10 @@ def warehouse_and_glossary(folder: Path) -> None:
     )
 
 
-def index(folder: Path, sql: str = "select body, author, city from main.signed_reviews") -> None:
-    """The index with its embedding job, by ``llm-chroma``."""
+def index(
+    folder: Path, sql: str = "select body, author, city from main.signed_reviews", **change: Any
+) -> None:
+    """The index with its embedding job, by ``llm-chroma``. ``change`` are other options of the job."""
     job = {
         "name": "embed-reviews",
         "flow": "knowledge-base",
@@ -92,6 +94,7 @@ def index(folder: Path, sql: str = "select body, author, city from main.signed_r
         "upstream": {"platform": "sqlite", "default_schema": "main", "sql": sql},
         "text_columns": ["body"],
         "embedding_model": "openai/text-embedding-3-small",
+        **change,
     }
     ingest(folder, "llm-chroma", {"path": str(folder / "chroma"), "embedding_jobs": [job]})
 

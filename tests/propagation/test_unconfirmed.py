@@ -250,3 +250,38 @@ def test_a_column_that_no_schema_ever_had_is_no_doubt(labelled: Path, catalog: P
     report = propagate(labelled)
     assert BELOW_VIEW.items() <= ours(catalog).items()
     assert report.labels_not_confirmed == 0
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"sql": "select body, author, city form main.signed_reviews"},
+        {"sql": "select body, author, city from main.sined_reviews"},
+        {"sql": "select body, auhtor as author, city from main.signed_reviews"},
+        {"index": "revews"},
+        {"text_columns": ["bdy"]},
+        {"fields": {"author": "writer"}},
+    ],
+)
+def test_a_typo_in_a_declared_job_takes_nothing_away(
+    labelled: Path, catalog: Path, change: dict[str, Any]
+) -> None:
+    before = ours(catalog)
+    with pytest.raises(PipelineExecutionError):
+        index(labelled, **change)
+    report, told = doubtful(labelled)
+    assert ours(catalog) == before
+    assert report.labels_removed == 0
+    assert [line.rpartition(" ")[0] for line in told] == [f"{JOB}: its edges are not confirmed since"]
+    # Corrected, and nothing is in doubt any more.
+    index(labelled)
+    after = propagate(labelled)
+    assert ours(catalog) == before
+    assert (after.events_produced, after.labels_not_confirmed) == (0, 0)
+
+
+def test_a_recipe_that_never_worked_leaves_nothing_to_confirm(estate: Path, catalog: Path) -> None:
+    write(catalog, [edited(CUSTOMERS, email=PERSONAL)])
+    with pytest.raises(PipelineExecutionError):
+        index(estate, name="another", sql="select body form main.signed_reviews")
+    propagate(estate)
