@@ -15,7 +15,7 @@ from typing_extensions import override
 
 import datahub_llmops.hooks as lineage
 from datahub_llmops.answer_store import digests
-from datahub_llmops.hooks import chunk_sources, guard, vendor_attributes
+from datahub_llmops.hooks import addresses, chunk_sources, guard
 from hooks.parts import Model, NamedEmbedding, joined
 from hooks.seen import Host
 
@@ -132,7 +132,7 @@ def test_an_answer_is_found_by_its_text_with_the_key_of_the_host_alone(host: Hos
     ],
 )
 def test_addresses_lose_their_credentials(address: str, kept: str | None) -> None:
-    assert vendor_attributes.parse_address(address) == kept
+    assert addresses.parse_address(address) == kept
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from pathlib import PurePath
 from typing import Any, Final
 from uuid import UUID
 
+from datahub_llmops.hooks.addresses import has_secret
 from datahub_llmops.hooks.names import dataset_urn
 
 SOURCE_KEYS: Final = ("source", "file_path", "url", "doc_uri", "table", "path", "file_name")
@@ -146,13 +147,17 @@ def clean_address(value: str, digest: Callable[[str], str]) -> str:
     >>> clean_address("jane@example.org", lambda text: "0")
     'hmac:0'
     """
+    # An @ behind the host is an e-mail address in a path, or the end of a password that was not encoded.
     text = value.strip()
     if len(text) > MAX_VALUE or not _ADDRESS.match(text) or any(ord(letter) < 32 for letter in text):
         return HMAC_PREFIX + digest(value)
-    text = re.split(r"[?#]", text, maxsplit=1)[0]
     scheme, separator, rest = text.partition("://")
     if separator:
-        authority, slash, path = rest.partition("/")
-        text = f"{scheme}://{authority.rpartition('@')[2]}{slash}{path}"
-    # An e-mail address in a path, or a sentence with a dot, is a value too.
-    return HMAC_PREFIX + digest(value) if "@" in text or text.count(" ") > 3 else text
+        authority, *path = re.split(r"(?=[/?#])", rest, maxsplit=1)
+        rest = "".join([authority.rpartition("@")[2], *path])
+        text = f"{scheme}://{rest}"
+    if "@" in text:
+        return HMAC_PREFIX + digest(value)
+    text = re.split(r"[?#]", text, maxsplit=1)[0]
+    # A sentence with a dot, a token or a parameter is a value too.
+    return HMAC_PREFIX + digest(value) if text.count(" ") > 3 or has_secret(text) else text

@@ -13,9 +13,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from datahub_llmops.hooks import runtime
+from datahub_llmops.hooks.addresses import MAX_TEXT
 from datahub_llmops.hooks.names import dataset_urn
 from datahub_llmops.hooks.retriever_cache import own_attributes
-from datahub_llmops.hooks.vendor_attributes import KNOWN, MAX_TEXT, Extractor, Raw, find_attribute, short_text
+from datahub_llmops.hooks.vendor_attributes import KNOWN, Extractor, Raw, find_attribute, short_text
 
 _registered: dict[str, Extractor] = {}
 _named: dict[int, tuple[weakref.ref[Any] | Any, str]] = {}

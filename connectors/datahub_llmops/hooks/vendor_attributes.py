@@ -7,21 +7,24 @@ their path.
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
-from urllib.parse import parse_qs, urlsplit
 
 from datahub_llmops.assets.platforms import PLATFORMS, StoreClass
+from datahub_llmops.hooks.addresses import (
+    MAX_TEXT,
+    MEMORY,
+    parse_address,
+    parse_dsn,
+    parse_path,
+    split_address,
+)
 from datahub_llmops.hooks.parts import get_fast
 
 Raw: TypeAlias = dict[str, Any]
 Extractor: TypeAlias = Callable[[Any], Mapping[str, Any]]
-
-MAX_TEXT: Final = 512
-MEMORY: Final = ":memory:"
 
 
 def find_attribute(thing: object, *paths: str) -> Any:
@@ -47,40 +50,6 @@ def short_text(value: object) -> str | None:
     return None
 
 
-def parse_address(value: object) -> str | None:
-    """Return host, port and path prefix of an address, without scheme, user, password, query and fragment.
-
-    >>> parse_address("https://user:secret@qdrant.example.org:6333/prefix?api_key=x")
-    'qdrant.example.org:6333/prefix'
-    >>> parse_address("localhost:19530")
-    'localhost:19530'
-    """
-    given = short_text(value)
-    if given is None:
-        return None
-    try:
-        parts = urlsplit(given if "://" in given else f"//{given}")
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        return None
-    if not host:
-        return None
-    if ":" in host:
-        host = f"[{host}]"
-    return f"{host}:{port}{parts.path.rstrip('/')}" if port else f"{host}{parts.path.rstrip('/')}"
-
-
-def _path(value: object) -> str | None:
-    if isinstance(value, os.PathLike):
-        value = os.fspath(value)
-    given = short_text(value)
-    if given is None or given == MEMORY:
-        return given
-    if "://" in given:
-        return given.split("?", 1)[0] if "@" not in given else parse_address(given)
-    return os.path.abspath(os.path.expanduser(given))
-
-
 def _read_nothing(_store: Any) -> Raw:
     return {}
 
@@ -92,7 +61,7 @@ def _location(declared: StoreClass) -> Extractor:
     def read(store: Any) -> Raw:
         return {
             "host": parse_address(find_attribute(store, *declared.host)),
-            "path": _path(find_attribute(store, *declared.path)),
+            "path": parse_path(find_attribute(store, *declared.path)),
         }
 
     return read
@@ -131,7 +100,7 @@ def _chroma_location(store: Any) -> Raw:
         )
     elif settings is not None:
         raw["path"] = (
-            _path(find_attribute(settings, "persist_directory"))
+            parse_path(find_attribute(settings, "persist_directory"))
             if find_attribute(settings, "is_persistent")
             else MEMORY
         )
@@ -142,41 +111,8 @@ def _chroma_location(store: Any) -> Raw:
 # https://docs.llamaindex.ai/en/stable/api_reference/storage/vector_store/postgres/
 
 
-def _postgres(url: Any) -> Raw:
-    """Read a SQLAlchemy URL or a connection string; a directory with a socket is a path."""
-    host, port, database, query = (
-        find_attribute(url, name) for name in ("host", "port", "database", "query")
-    )
-    if isinstance(url, str):
-        try:
-            parts = urlsplit(url)
-            host, port, database = parts.hostname, parts.port, parts.path.lstrip("/") or None
-            query = parse_qs(parts.query)
-        except ValueError:
-            return {}
-    options = {key: _first(value) for key, value in query.items()} if isinstance(query, Mapping) else {}
-    host = host or options.get("host")
-    raw: Raw = {"database": short_text(database) or options.get("dbname")}
-    if isinstance(host, str) and host.startswith("/"):
-        raw["path"] = host
-    elif isinstance(host, str):
-        raw["host"] = f"{host}:{port or options.get('port') or 5432}"
-    found = _SEARCH_PATH.search(str(options.get("options", "")))
-    raw["schema"] = found.group(1) if found else None
-    return raw
-
-
-_SEARCH_PATH: Final = re.compile(r"search_path\s*=\s*\"?([^\s,\"]+)")
-
-
-def _first(value: object) -> str | None:
-    if isinstance(value, (list, tuple)):
-        value = value[0] if value else None
-    return short_text(value)
-
-
 def _pgvector_location(store: Any) -> Raw:
-    raw = _postgres(
+    raw = parse_dsn(
         find_attribute(
             store, "_engine.url", "_async_engine.url", "_bind.url", "connection_string", "connection"
         )
@@ -193,15 +129,15 @@ def _pgvector_part(store: Any) -> Raw:
 def _pgvectorstore_location(store: Any) -> Raw:
     if type(store).__module__.startswith("llama_index"):  # The same class name, with other attributes.
         table = short_text(find_attribute(store, "table_name"))
-        url = find_attribute(store, "connection_string", "_engine.url", "async_connection_string")
+        url = find_attribute(store, "_engine.url", "connection_string", "async_connection_string")
         return {
-            **_postgres(url),
+            **parse_dsn(url),
             "schema": short_text(find_attribute(store, "schema_name")) or "public",
             "collection": f"data_{table.lower()}" if table else None,
         }
     inner = find_attribute(store, "_PGVectorStore__vs", "_vs") or store
     return {
-        **_postgres(find_attribute(inner, "engine.url", "_engine.url", "engine._pool.url")),
+        **parse_dsn(find_attribute(inner, "engine.url", "_engine.url", "engine._pool.url")),
         "schema": short_text(find_attribute(inner, "schema_name")) or "public",
         "collection": short_text(find_attribute(inner, "table_name")),
     }
@@ -215,7 +151,7 @@ def _qdrant_location(store: Any) -> Raw:
     inner = find_attribute(client, "_client")
     location = find_attribute(inner, "location")
     if isinstance(location, str):
-        return {"path": _path(location)}
+        return {"path": parse_path(location)}
     return {
         "host": parse_address(
             find_attribute(inner, "rest_uri", "_rest_uri", "_host") or find_attribute(store, "url")
@@ -231,7 +167,7 @@ def _lance_location(store: Any) -> Raw:
     return (
         {"host": parse_address(uri)}
         if isinstance(uri, str) and uri.startswith("db://")
-        else {"path": _path(uri)}
+        else {"path": parse_path(uri)}
     )
 
 
@@ -274,7 +210,7 @@ def _milvus_location(store: Any) -> Raw:
     if not isinstance(uri, str):
         return {}
     if uri.endswith(".db"):
-        return {"path": _path(uri)}
+        return {"path": parse_path(uri)}
     host = (parse_address(uri) or "").partition("/")[0]
     if not host:
         return {}
@@ -315,7 +251,8 @@ def _milvus_collection(store: Any) -> Raw:
     database = find_attribute(store, "client._config.db_name", "client._db_name")
     if not database:
         uri = short_text(arguments.get("uri")) or ""
-        in_uri = urlsplit(uri).path.strip("/").partition("/")[0] if "://" in uri else None
+        parts = split_address(uri) if "://" in uri else None
+        in_uri = parts.path.strip("/").partition("/")[0] if parts is not None else None
         database = arguments.get("db_name") or in_uri
     return {
         "database": short_text(database) or "default",
