@@ -14,6 +14,7 @@ The tree is grouped by what the caller does about an error:
       |   - UnknownAssetError
       - SinkError
       + StoreError
+      |   - StoreLockedError       somebody else writes it: try again
       |   - RecordError            this record failed: report it and go on
       - RecipeError
       - AspectValueError
@@ -73,6 +74,10 @@ class SinkError(LlmopsError):
 
 class StoreError(LlmopsError):
     """The answer store is missing, damaged, not writable, or of a newer version."""
+
+
+class StoreLockedError(StoreError):
+    """Somebody else keeps the answer store locked. Try again later."""
 
 
 class RecordError(StoreError):

@@ -241,7 +241,9 @@ class TestStores:
         assert host.handle.flush(10)
         assert explained(path) == sent
         assert host.handle.stats()["dropped"] == dropped
-        assert len([one for one in caplog.records if "cannot be written" in one.message]) == 1
+        # A lock is nothing to warn of until it has lasted.
+        warnings = [one for one in caplog.records if "cannot be written" in one.message]
+        assert len(warnings) == (0 if fault == "locked" else 1)
         lineage.attach("support-bot", store=host.path)
 
     @pytest.mark.parametrize("change", CHANGES)

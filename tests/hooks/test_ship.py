@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import logging
+import os
 import subprocess
 import sys
 import time
@@ -15,7 +17,8 @@ import pytest
 
 import datahub_llmops.hooks as lineage
 from datahub_llmops.catalog.local.catalog import LocalCatalog
-from datahub_llmops.hooks import guard
+from datahub_llmops.errors import NoCatalogError
+from datahub_llmops.hooks import guard, ship
 from datahub_llmops.hooks import recorder as recording
 from hooks.parts import Model
 from hooks.seen import Host
@@ -45,10 +48,12 @@ def test_a_recipe_is_run_at_exit(tmp_path: Path) -> None:
     command = [sys.executable, "-c", PROGRAM, str(store), str(recipe.with_suffix(".yaml"))]
     subprocess.run(command, check=True, env=ENVIRONMENT, timeout=60)
     deadline = time.monotonic() + 60
-    while not catalog.exists() and time.monotonic() < deadline:
+    opened = None
+    while opened is None and time.monotonic() < deadline:
         time.sleep(0.2)
-    assert catalog.exists(), (tmp_path / "answers.db.ship.log").read_text()
-    opened = LocalCatalog(catalog)
+        with contextlib.suppress(NoCatalogError):  # It is there before it is committed.
+            opened = LocalCatalog(catalog)
+    assert opened is not None, (tmp_path / "answers.db.ship.log").read_text()
     assert [node.subtype for node in opened.nodes([LOG])] == ["Answer Log"]
     opened.close()
 
@@ -117,6 +122,33 @@ def test_one_worker_of_a_host_at_a_time(tmp_path: Path) -> None:
             "datahub_llmops.hooks.ship",
             str(tmp_path / "no-such.yaml"),
             str(lock),
+            "60",
         ]
         assert subprocess.run(command, env=ENVIRONMENT, check=False, timeout=60).returncode == 0
     assert subprocess.run(command, env=ENVIRONMENT, check=False, timeout=60, stderr=-1).returncode == 1
+
+
+@pytest.mark.parametrize("kind", ["link", "hard link", "pipe"])
+def test_the_log_is_a_file_of_its_own_or_there_is_none(tmp_path: Path, kind: str) -> None:
+    precious, log = tmp_path / "precious.txt", tmp_path / "a.db.ship.log"
+    precious.write_text("precious")
+    if kind == "link":
+        log.symlink_to(precious)
+    elif kind == "hard link":
+        log.hardlink_to(precious)
+    else:
+        os.mkfifo(log)
+    assert ship._open_log(str(log)) == subprocess.DEVNULL
+    assert precious.read_text() == "precious"
+
+
+def test_a_child_that_hangs_ends_itself_and_frees_the_lock(tmp_path: Path) -> None:
+    """Its recipe is a pipe that nobody writes."""
+    recipe, lock = tmp_path / "recipe.yaml", tmp_path / "a.db.ship.lock"
+    os.mkfifo(recipe)
+    command = [sys.executable, "-m", "datahub_llmops.hooks.ship", str(recipe), str(lock), "1"]
+    done = subprocess.run(command, env=ENVIRONMENT, check=False, timeout=60, capture_output=True, text=True)
+    assert done.returncode == ship.TOOK_TOO_LONG
+    assert "stopped after 1 seconds" in done.stderr
+    with lock.open("w") as free:
+        fcntl.flock(free, fcntl.LOCK_EX | fcntl.LOCK_NB)

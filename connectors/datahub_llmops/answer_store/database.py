@@ -18,10 +18,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from datahub_llmops.answer_store import sqlite_file
+from datahub_llmops.answer_store import sqlite_file, values
 from datahub_llmops.answer_store.keys import VERSION, check_version
+from datahub_llmops.answer_store.ownership import APPLICATION_ID, check_ours
 from datahub_llmops.answer_store.queries import Kind, Queries, dump_sorted
-from datahub_llmops.errors import StoreError
+from datahub_llmops.errors import RecordError, StoreError
 
 _NETWORK: Final = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "lustre", "ceph", "glusterfs"}
@@ -40,6 +41,8 @@ CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT RO
 """
 
 
+_CLOCK_PAUSE: Final = 2 * 86_400
+"""Seconds without a look at the clock after which a later time is taken for a jump of it."""
 _generations: Final = itertools.count()
 _dump: Final = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
@@ -78,16 +81,19 @@ class Store(Queries):
         self._day = _today()
         self._answers: dict[str, tuple[Any, ...]] = {}
         self._texts: dict[tuple[bytes, str], tuple[Any, ...]] = {}
-        self._pruned = 0.0
+        self._pruned = float("-inf")
 
     @classmethod
-    def open(cls, path: str) -> Store:
+    def open(cls, path: str, timeout: float = 5.0) -> Store:
         """Open the store for writing, and create it if there is none.
 
+        ``timeout`` is how many seconds a transaction waits for the lock of another process.
+
         Raises:
-            StoreError: the file cannot be written, or a newer release wrote it.
+            StoreError: the file cannot be written, or it is none of ours, or a newer release wrote it.
             sqlite3.DatabaseError: the file was truncated or overwritten; ``open_or_replace`` moves it aside.
         """
+        check_ours(path)
         folder = os.path.dirname(path)
         try:
             os.makedirs(folder, mode=0o700, exist_ok=True)
@@ -98,7 +104,7 @@ class Store(Queries):
         except OSError as error:
             raise StoreError(f"answer store {path}: {os.strerror(error.errno or 0)}") from error
         kind = network_file_system(path)
-        with sqlite_file.opening(Path(path), sqlite_file.CREATE) as db:
+        with sqlite_file.opening(Path(path), sqlite_file.CREATE, timeout) as db:
             note = cls._prepare(db, path, kind)
         return cls(path, db, note=note)
 
@@ -107,6 +113,9 @@ class Store(Queries):
         note = None
         if db.execute("PRAGMA user_version").fetchone()[0] == 0:
             db.execute("PRAGMA auto_vacuum=INCREMENTAL")
+            if _is_empty(db):
+                # Before there is a log: the mark has to be in the file itself.
+                db.execute(f"PRAGMA application_id={APPLICATION_ID}")
         # WAL shares memory between processes, which network file systems do not offer.
         journal = "DELETE" if kind else "WAL"
         if kind:
@@ -141,6 +150,7 @@ class Store(Queries):
             raise StoreError(
                 f"no answer store at {path}: has an application with lineage.attach() run on this host?"
             )
+        check_ours(path)
         # The log that a killed process left has to be applied, so open the file for writing where that is allowed.
         mode = sqlite_file.READ_WRITE if os.access(path, os.W_OK) else sqlite_file.READ_ONLY
         with _as_store_errors(path), sqlite_file.opening(Path(path), mode) as db:
@@ -240,7 +250,12 @@ class Store(Queries):
     def write_body(self, run: int) -> tuple[float, dict[str, Any]] | None:
         """Return start and body of the stored row of a run."""
         row = self._db.execute("SELECT started, body FROM writes WHERE run = ?", (run,)).fetchone()
-        return None if row is None else (float(row[0]), json.loads(row[1]))
+        if row is None:
+            return None
+        try:
+            return values.moment(row[0]), values.parse(row[1])
+        except RecordError:
+            return None  # Damaged: what it counted is lost, what comes is not.
 
     def put_write(
         self, run: int, started: float, ended: float, application: int, target: int, body: Mapping[str, Any]
@@ -271,18 +286,43 @@ class Store(Queries):
 
     def prune(self, max_bytes: int, max_days: float, *, every: float = 10.0) -> None:
         """Delete and count the oldest answers beyond the bounds. It checks once in ``every`` seconds at most."""
-        now = time.time()
-        if now - self._pruned < every:
+        if time.monotonic() - self._pruned < every:
             return
-        self._pruned = now
-        oldest = f"{int((now - max_days * 86400) * 1000):012x}"
-        if self._db.execute("SELECT 1 FROM answers WHERE id < ? LIMIT 1", (oldest,)).fetchone():
+        self._pruned = time.monotonic()
+        now = time.time()
+        oldest = f"{int(max(0.0, now - max_days * 86400) * 1000):012x}"
+        if (
+            self._clock_is_steady(int(now))
+            and self._db.execute("SELECT 1 FROM answers WHERE id < ? LIMIT 1", (oldest,)).fetchone()
+        ):
             with self.transaction():
                 self._drop("id < ?", (oldest,), "expired")
                 self._db.execute("DELETE FROM identities WHERE seen < ?", (int(now // 86400 - max_days - 2),))
         while self.used_bytes() > max_bytes and self._drop_oldest_tenth():
             pass
         self._db.execute("PRAGMA incremental_vacuum(2000)").fetchall()
+
+    def _clock_is_steady(self, now: int) -> bool:
+        """Return whether the clock went on as clocks do, for an hour at least. After a jump nothing expires.
+
+        The clock that was seen last is kept in the store, for processes that start while it is wrong.
+        """
+        last = self._counter("clock", now)
+        since = self._counter("clock_since", 0)
+        jumped = not -3_600 <= now - last <= _CLOCK_PAUSE
+        if jumped or now - last > 600 or last == now:
+            with self.transaction():
+                self._set("clock", now)
+                if jumped:
+                    self._set("clock_since", now)
+        return not jumped and now - since >= 3_600
+
+    def _counter(self, name: str, default: int) -> int:
+        row = self._db.execute("SELECT value FROM counters WHERE name = ?", (name,)).fetchone()
+        return default if row is None else int(row[0])
+
+    def _set(self, name: str, value: int) -> None:
+        self._db.execute("INSERT OR REPLACE INTO counters VALUES (?, ?)", (name, value))
 
     def _drop_oldest_tenth(self) -> bool:
         with self.transaction():
@@ -351,47 +391,3 @@ def _decode(text: bytes) -> str:
 
 def _is_empty(db: sqlite3.Connection) -> bool:
     return not db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-
-
-def open_or_replace(path: str) -> tuple[Store, str | None]:
-    """Open the store for writing. A damaged one is moved aside, under a lock, and a new one is created.
-
-    Returns the store, and the new name of a damaged one. Nothing is deleted.
-
-    Raises:
-        StoreError: the file cannot be written, or a newer release wrote it.
-    """
-    try:
-        return Store.open(path), None
-    except sqlite3.OperationalError as error:
-        raise StoreError(f"answer store {path}: {error}") from error
-    except sqlite3.DatabaseError:
-        pass
-    try:
-        lock = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT, 0o600)
-    except OSError as error:
-        raise StoreError(f"answer store {path}: {os.strerror(error.errno or 0)}") from error
-    try:
-        _lock(lock)
-        try:
-            # Another process may have replaced it meanwhile, and its new store must stay.
-            return Store.open(path), None
-        except sqlite3.DatabaseError:
-            aside = f"{path}.damaged-{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}"
-            for suffix in ("-wal", "-shm", ""):
-                with contextlib.suppress(FileNotFoundError):
-                    os.rename(path + suffix, aside + suffix)
-            return Store.open(path), aside
-    except (OSError, sqlite3.Error) as error:
-        raise StoreError(f"answer store {path} is damaged and cannot be moved aside: {error}") from error
-    finally:
-        os.close(lock)
-
-
-def _lock(handle: int) -> None:
-    """Take an exclusive lock, which closing releases. Systems without ``fcntl`` have none."""
-    try:
-        import fcntl
-    except ImportError:
-        return
-    fcntl.flock(handle, fcntl.LOCK_EX)

@@ -11,6 +11,7 @@ import functools
 import hashlib
 import hmac
 import os
+import stat
 from typing import Final
 
 KEY_VARIABLE: Final = "DATAHUB_LLMOPS_KEY"
@@ -31,7 +32,7 @@ def key(store: str, *, create: bool = True) -> bytes | None:
     """
     shared = os.environ.get(KEY_VARIABLE)
     if shared:
-        return hashlib.sha256(shared.encode()).digest()
+        return hashlib.sha256(os.fsencode(shared)).digest()
     path = key_path(store)
     with contextlib.suppress(FileNotFoundError):
         return _read(path)
@@ -53,7 +54,19 @@ def key(store: str, *, create: bool = True) -> bytes | None:
 
 
 def _read(path: str) -> bytes:
-    with open(path, "rb") as file:
+    # A pipe in its place would be waited for, so it is opened without waiting.
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    with os.fdopen(handle, "rb") as file:
+        found = os.fstat(handle)
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError(f"the key file {path} is no regular file")
+        if found.st_mode & 0o077 and hasattr(os, "fchmod"):
+            try:
+                os.fchmod(handle, 0o600)
+            except PermissionError:
+                raise OSError(
+                    f"the key file {path} can be read by others, and its mode cannot be changed: make it 0600"
+                ) from None
         secret = file.read(64)
     if len(secret) < 16:
         raise OSError(

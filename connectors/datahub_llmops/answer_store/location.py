@@ -26,6 +26,14 @@ def environment(name: str) -> str | None:
     return os.environ.get(PREFIX + name) or None
 
 
+def absolute(path: str) -> str:
+    """Return an absolute path; a relative one as it is if the working directory was deleted."""
+    try:
+        return os.path.abspath(path)
+    except OSError:
+        return path
+
+
 def default_catalog(platform: str = sys.platform, variables: Mapping[str, str] = os.environ) -> Path:
     """Path of the local catalog if neither a recipe nor an option names one.
 
@@ -47,12 +55,12 @@ def default_store(platform: str = sys.platform, variables: Mapping[str, str] = o
     versions used the Linux path on every system: a store that lies there is used while there is none at the new path.
     """
     if named := variables.get(PREFIX + "STORE"):
-        return os.path.abspath(named)
+        return absolute(named)
     state = variables.get("XDG_STATE_HOME") or _home(".local", "state")
-    in_state = os.path.abspath(os.path.join(state, _OURS, "answers.db"))
+    in_state = absolute(os.path.join(state, _OURS, "answers.db"))
     if platform not in ("win32", "darwin"):
         return in_state
-    in_data = os.path.abspath(os.path.join(_data_folder(platform, variables), _OURS, "answers.db"))
+    in_data = absolute(os.path.join(_data_folder(platform, variables), _OURS, "answers.db"))
     return in_state if os.path.exists(in_state) and not os.path.exists(in_data) else in_data
 
 

@@ -171,7 +171,8 @@ class Queries:
 
     def counters(self) -> dict[str, int]:
         """Return all counters by name."""
-        return dict(self._db.execute("SELECT name, value FROM counters").fetchall())
+        rows = self._db.execute("SELECT name, value FROM counters WHERE name NOT LIKE 'clock%'").fetchall()
+        return {str(name): value for name, value in rows if isinstance(value, int)}
 
 
 _ANSWER: Final = "SELECT seq, id, ended, application, status, body FROM answers"

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import stat
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 from typing_extensions import override
@@ -160,7 +162,7 @@ def export(file: Path, force: bool, path: Path | None) -> None:
     count = 0
     with _store(path) as store:
         try:
-            with file.open("w" if force else "x", encoding="ascii") as out:
+            with _open_private(file, force=force) as out:
                 for one in reversed(list(_read(store, 0.0, None, None))):
                     out.write(json.dumps(asdict(one), default=str) + "\n")
                     count += 1
@@ -225,6 +227,14 @@ def explain(
             from datahub_llmops.cli.render import show
 
             show(*explanation_lines(found, catalog), soft_wrap=True)
+
+
+def _open_private(file: Path, *, force: bool) -> TextIO:
+    """Open a file for writing that only its owner can read: answers may hold texts. A device keeps its mode."""
+    handle = os.open(file, os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if force else os.O_EXCL), 0o600)
+    if stat.S_ISREG(os.fstat(handle).st_mode) and hasattr(os, "fchmod"):
+        os.fchmod(handle, 0o600)
+    return os.fdopen(handle, "w", encoding="ascii")
 
 
 def _read(store: Store, since: float, application: str | None, limit: int | None) -> Iterator[RecordedAnswer]:

@@ -71,7 +71,7 @@ class Answer:
     @property
     def id(self) -> str:
         """Start time in 1/65536 ms (16 hex digits), then a random serial (12). Sorts by time; unique per process."""
-        return f"{int(self.started * 65_536_000):016x}{self.serial & 0xFFFF_FFFF_FFFF:012x}"
+        return f"{max(0, int(self.started * 65_536_000)):016x}{self.serial & 0xFFFF_FFFF_FFFF:012x}"
 
     @property
     def finished(self) -> bool:

@@ -2,7 +2,8 @@
 
 ``record`` appends and returns; it takes no lock, opens nothing and starts the thread at the first record of a process
 (a thread that is alive at a fork is dead in the child). The thread writes the queue every ``FLUSH_INTERVAL`` seconds.
-While the store cannot be written, it waits longer and longer, keeps the newest records and counts the rest.
+While the store cannot be written, it waits longer and longer, keeps the newest records and counts the rest. Nobody
+waits inside SQLite for more than a moment: whoever has a deadline tries again until then.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 from datahub_llmops.hooks import guard
 from datahub_llmops.hooks.parts import Answer
 from datahub_llmops.hooks.settings import Settings
+from datahub_llmops.hooks.waiting import WaitingRecords
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,6 +32,14 @@ FLUSH_INTERVAL: Final = 0.2
 """Seconds between two writes. A killed process may lose the records of that time."""
 CAPACITY: Final = 10_000
 """The most records that wait for the store."""
+MAX_WAITING_BYTES: Final = 64 * 2**20
+"""The most memory that records keep which wait for a store that cannot be written, about."""
+BUSY: Final = 0.1
+"""Seconds that one attempt waits for the lock of another process. A fork waits for the attempt."""
+LOCKED_PATIENCE: Final = 5.0
+"""Seconds of a locked store after which it is worth a warning."""
+LEAVING: Final = 3.0
+"""Seconds that the end of the process waits for a locked store, in all."""
 SLICE: Final = 8
 """Records encoded in one go; between slices the thread releases the interpreter."""
 BATCH: Final = 200
@@ -61,6 +71,7 @@ class Recorder:
 
     def _reset(self) -> None:
         self._queue: collections.deque[Answer | WriteEvent] = collections.deque()
+        self._waiting = WaitingRecords()
         self._pid: int | None = None
         self._closing = False
         self._store: Store | None = None
@@ -68,8 +79,11 @@ class Recorder:
         self._opened: str | None = None
         self._file: os.stat_result | None = None
         self._problem: str | None = None
+        self._warned = False
         self._retry = 0.0
         self._wait = RETRY_FIRST
+        self._locked_since: float | None = None
+        self._leave_by: float | None = None
         self._lock = _allocate_lock()
         self._held = False
         self._wake = _allocate_lock()
@@ -77,7 +91,7 @@ class Recorder:
 
     def _forking(self) -> None:
         # A fork in the middle of a write would leave SQLite's own locks taken in the child forever.
-        self._held = _acquire(self._lock, 0.5)
+        self._held = _acquire(self._lock, 2 * BUSY)
 
     def _fork_done(self) -> None:
         if self._held:
@@ -105,7 +119,7 @@ class Recorder:
         if self._pid is None:  # The first record of this process; a forked child has its own first one.
             self._start()
         elif self._closing:
-            self._drain(patient=False)
+            self._drain_at_exit()
 
     def _start(self) -> None:
         self._pid = os.getpid()
@@ -114,7 +128,7 @@ class Recorder:
         except RuntimeError:
             # The interpreter is shutting down and starts no threads: write here, now and from now on.
             self._closing = True
-            self._drain(patient=False)
+            self._drain_at_exit()
             return
         utilities = sys.modules.get("multiprocessing.util")
         if utilities is not None:
@@ -129,25 +143,66 @@ class Recorder:
         while self._pid == pid and not self._closing:
             _acquire(self._wake, FLUSH_INTERVAL)
             with guard.guarded("recorder"):
-                if self._queue and time.monotonic() >= self._retry:
+                if (self._queue or self._waiting) and time.monotonic() >= self._retry:
                     self._drain(patient=True)
+                elif self._problem is not None:
+                    self._bound_memory()
                 if time.monotonic() - ticked > TICK:
                     ticked = time.monotonic()
                     for call in list(self.tick):
                         with guard.guarded("recorder.tick"):
                             call()
 
-    def _drain(self, *, patient: bool) -> bool:
+    def _drain(self, *, patient: bool, timeout: float = LEAVING) -> bool:
         """Write the queue and return whether it is empty. ``patient`` yields to the application between slices."""
-        if not _acquire(self._lock, 10.0):
+        deadline = time.monotonic() + timeout
+        if not _acquire(self._lock, timeout):
             return False
         try:
-            while self._queue:
-                if not self._write_next(patient):
-                    return False
+            while self._queue or self._waiting:
+                if not self._write_next(patient) or (not patient and time.monotonic() > deadline):
+                    return not self._queue and not self._waiting
             return True
         finally:
             self._lock.release()
+
+    def _drain_at_exit(self) -> bool:
+        """Write the queue; a store that stays locked is tried until ``LEAVING`` seconds have passed in all."""
+        if self._leave_by is None:
+            self._leave_by = time.monotonic() + LEAVING
+        return self._drain_until(self._leave_by)
+
+    def _drain_until(self, deadline: float) -> bool:
+        while True:
+            left = max(0.0, deadline - time.monotonic())
+            if self._drain(patient=False, timeout=left):
+                return True
+            # Another problem than a lock does not end while one waits.
+            if left <= 0.0 or (self._problem is not None and self._locked_since is None):
+                return False
+            _sleep(min(0.02, left))
+
+    def _bound_memory(self) -> None:
+        """Drop the oldest records, beyond the memory that they may take while they wait."""
+        if _acquire(self._lock, BUSY):
+            try:
+                self._let_queue_wait()
+            finally:
+                self._lock.release()
+
+    def _let_queue_wait(self) -> None:
+        while self._queue:
+            self._waiting.append(self._queue.popleft())
+        self.dropped += self._waiting.trim(CAPACITY, MAX_WAITING_BYTES)
+
+    def _next_batch(self) -> list[Answer | WriteEvent]:
+        if self._waiting or self._problem is not None:
+            self._let_queue_wait()
+            return self._waiting.take(BATCH)
+        batch: list[Answer | WriteEvent] = []
+        while self._queue and len(batch) < BATCH:
+            batch.append(self._queue.popleft())
+        return batch
 
     def _write_next(self, patient: bool) -> bool:
         import sqlite3
@@ -155,20 +210,34 @@ class Recorder:
         from datahub_llmops.errors import StoreError
 
         settings = self.settings
-        batch: list[Answer | WriteEvent] = []
-        while self._queue and len(batch) < BATCH:
-            batch.append(self._queue.popleft())
+        batch = self._next_batch()
         try:
             store, encoder = self._open_store(settings)
             self._write_batch(store, encoder, batch, settings, patient)
-            with guard.guarded("recorder.prune"):
-                store.prune(settings.max_bytes, settings.max_days)
         except (StoreError, sqlite3.Error, OSError) as error:
             self._failed(error, batch)
             return False
         self.written += len(batch)
-        self._problem, self._wait = None, RETRY_FIRST
+        self._problem, self._warned, self._locked_since = None, False, None
+        self._wait = RETRY_FIRST
+        self._prune(store, settings, batch)
         return True
+
+    def _prune(self, store: Store, settings: Settings, written: list[Answer | WriteEvent]) -> None:
+        import sqlite3
+
+        from datahub_llmops.errors import StoreError
+
+        with guard.guarded("recorder.prune"):
+            try:
+                store.prune(settings.max_bytes, settings.max_days)
+            except (StoreError, sqlite3.Error) as error:
+                if self._set_aside(error):
+                    # What was written last is in the damaged file, and belongs into the new one.
+                    self._waiting.put_back(written)
+                    self.written -= len(written)
+                elif not _is_locked(error):
+                    raise
 
     def _write_batch(
         self,
@@ -203,19 +272,14 @@ class Recorder:
             and not replaced
         ):
             return self._store, self._encoder
-        import sqlite3
-
         from datahub_llmops.answer_store import digests
-        from datahub_llmops.answer_store.database import open_or_replace
+        from datahub_llmops.answer_store.replacement import open_or_replace
         from datahub_llmops.hooks.row_encoder import Encoder
 
-        if self._store is not None:
-            with contextlib.suppress(sqlite3.Error):
-                self._store.close()
-            self._store = None
-        store, aside = open_or_replace(settings.store)
+        self._close_store()
+        store, aside = open_or_replace(settings.store, BUSY)
         if aside is not None:
-            self._warn(f"the store was damaged and is now {aside}; a new one was begun")
+            self._warn_of(aside)
         secret = digests.key(settings.store)
         assert secret is not None
         self._store, self._encoder, self._opened = store, Encoder(secret), settings.store
@@ -237,23 +301,63 @@ class Recorder:
         return self._file.st_size < before.st_size
 
     def _failed(self, error: Exception, batch: list[Answer | WriteEvent]) -> None:
-        """Put the batch back in front, within the bound, and retry later."""
+        """Let the batch wait, within the bounds, and retry later."""
         import sqlite3
 
-        room = CAPACITY - len(self._queue)
-        retained = batch[-room:] if room > 0 else []
-        self.dropped += len(batch) - len(retained)
-        self._queue.extendleft(reversed(retained))
-        problem = f"{type(error).__name__}: {error}"
-        if self._problem is None:
+        from datahub_llmops.answer_store.replacement import describe
+
+        self._waiting.put_back(batch)
+        self.dropped += self._waiting.trim(CAPACITY, MAX_WAITING_BYTES)
+        text = describe(error) if isinstance(error, sqlite3.Error) else str(error)
+        problem = f"{type(error).__name__}: {text}"
+        now = time.monotonic()
+        if self._set_aside(error):
+            self._retry = now
+            return
+        locked = _is_locked(error)
+        self._locked_since = (self._locked_since or now) if locked else None
+        worth_it = not locked or now - (self._locked_since or now) > LOCKED_PATIENCE
+        if worth_it and not self._warned:
+            self._warned = True
             self._warn(f"the store cannot be written, records wait and the oldest are dropped: {problem}")
         self._problem = problem
+        if locked:
+            self._retry = now
+            return
         if self._store is not None and isinstance(error, sqlite3.DatabaseError):
+            self._close_store()
+        self._retry = now + self._wait
+        self._wait = min(self._wait * 2, RETRY_LAST)
+
+    def _set_aside(self, error: Exception) -> bool:
+        """Move the open store aside if the error says that it is damaged. The next write begins a new one."""
+        import sqlite3
+
+        from datahub_llmops.answer_store.replacement import is_damage, set_aside
+        from datahub_llmops.errors import StoreError
+
+        store, path = self._store, self._opened
+        if store is None or path is None or not isinstance(error, sqlite3.Error) or not is_damage(error):
+            return False
+        self._close_store()
+        try:
+            aside = set_aside(path, self._file)
+        except StoreError:
+            return False
+        if aside is not None:
+            self._warn_of(aside)
+        return True
+
+    def _close_store(self) -> None:
+        import sqlite3
+
+        if self._store is not None:
             with contextlib.suppress(sqlite3.Error):
                 self._store.close()
-            self._store = None
-        self._retry = time.monotonic() + self._wait
-        self._wait = min(self._wait * 2, RETRY_LAST)
+        self._store = None
+
+    def _warn_of(self, aside: str) -> None:
+        self._warn(f"the store was damaged and is now {aside}; a new one was begun")
 
     def _warn(self, message: str) -> None:
         import logging
@@ -264,18 +368,12 @@ class Recorder:
 
     def flush(self, timeout: float) -> bool:
         """Write what waits, here and now; true when all of it is in the store."""
-        deadline = time.monotonic() + timeout
         self._retry = 0.0
-        while True:
-            if self._drain(patient=False):
-                return True
-            if self._problem is not None or time.monotonic() >= deadline:
-                return False
+        return self._drain_until(time.monotonic() + timeout)
 
     def _exit(self) -> None:
         with guard.guarded("recorder.exit"):
-            if not self._drain(patient=False) and "locked" in (self._problem or ""):
-                self._drain(patient=False)  # Every worker leaves at once, and there is no later.
+            self._drain_at_exit()  # Every worker leaves at once, and there is no later.
             # What later exit handlers record is written as it comes: a thread would not live to do it.
             self._closing, self._pid = True, os.getpid()
             for call in list(self.leaving):
@@ -286,7 +384,7 @@ class Recorder:
         found: dict[str, Any] = {
             "recorded": self.recorded,
             "written": self.written,
-            "waiting": len(self._queue),
+            "waiting": len(self._queue) + len(self._waiting),
             "dropped": self.dropped,
             "store": self.settings.store,
         }
@@ -298,6 +396,17 @@ class Recorder:
 
 
 _never_closed: list[Any] = []
+
+
+def _is_locked(error: Exception) -> bool:
+    import sqlite3
+
+    from datahub_llmops.answer_store.sqlite_file import Problem, classify
+    from datahub_llmops.errors import StoreLockedError
+
+    return isinstance(error, StoreLockedError) or (
+        isinstance(error, sqlite3.Error) and classify(error) is Problem.LOCKED
+    )
 
 
 def _original(module: str, name: str) -> Any:

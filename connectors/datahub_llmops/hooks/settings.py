@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from typing import Final, Literal, TypeAlias, cast
 
-from datahub_llmops.answer_store.location import PREFIX, default_store, environment
+from datahub_llmops.answer_store.location import PREFIX, absolute, default_store, environment
 from datahub_llmops.hooks.names import clean_name
 
 SourceKeys: TypeAlias = Literal["hmac", "clear", "off"]
 _TRUE: Final = frozenset({"1", "true", "yes", "on"})
+_FOREVER: Final = 10 * 365 * 86_400.0
 _SOURCE_KEYS: Final = ("hmac", "clear", "off")
 
 
@@ -63,16 +64,20 @@ class Settings:
                 "application has no name: attach(application=...) or DATAHUB_LLMOPS_APPLICATION"
             )
         self.version = self._name("version", version, "VERSION")
-        self.store = os.path.abspath(os.fspath(store)) if store else default_store()
+        self.store = self._path("store", store) or default_store()
         self.capture_text = (
-            capture_text if capture_text is not None else (environment("CAPTURE_TEXT") or "").lower() in _TRUE
+            bool(capture_text)
+            if capture_text is not None
+            else (environment("CAPTURE_TEXT") or "").lower() in _TRUE
         )
         self.source_keys = self._keys(source_keys)
         self.sample = self._number("sample", sample, "SAMPLE", 1.0, low=0.0, high=1.0)
-        self.ship = os.fspath(ship) if ship is not None else environment("SHIP")
-        self.ship_every = self._number("ship_every", ship_every, "SHIP_EVERY", 900.0, low=1.0)
-        self.max_bytes = int(self._number("max_bytes", max_bytes, "MAX_BYTES", 512 * 2**20, low=2**20))
-        self.max_days = self._number("max_days", max_days, "MAX_DAYS", 30.0, low=0.01)
+        self.ship = self._path("ship", ship) or environment("SHIP")
+        self.ship_every = self._number("ship_every", ship_every, "SHIP_EVERY", 900.0, low=1.0, most=_FOREVER)
+        self.max_bytes = int(
+            self._number("max_bytes", max_bytes, "MAX_BYTES", 512.0 * 2**20, low=2**20, most=2**50)
+        )
+        self.max_days = self._number("max_days", max_days, "MAX_DAYS", 30.0, low=0.01, most=36_500)
 
     def _name(self, argument: str, given: object, variable: str) -> str | None:
         if given is None:
@@ -93,6 +98,18 @@ class Settings:
             value = "hmac"
         return cast("SourceKeys", value)
 
+    @staticmethod
+    def _path(argument: str, given: str | os.PathLike[str] | None) -> str | None:
+        if given is None or given == "":
+            return None
+        try:
+            path = os.fsdecode(given)
+        except TypeError:
+            path = "\0"
+        if "\0" in path:
+            raise ValueError(f"attach({argument}=...) is the path of a file")
+        return absolute(path) if argument == "store" else path
+
     def _number(
         self,
         name: str,
@@ -102,21 +119,26 @@ class Settings:
         *,
         low: float,
         high: float = float("inf"),
+        most: float = float("inf"),
     ) -> float:
-        if given is not None:
-            if not low <= given <= high:
-                raise ValueError(f"{name} is a number between {low} and {high}")
-            return float(given)
-        text = environment(variable)
+        """Return a number between ``low`` and ``high``. A larger one than ``most``, ``inf`` too, is ``most``."""
+        text = environment(variable) if given is None else given
         if text is None:
             return default
-        try:
-            value = float(text)
-        except ValueError:
-            value = float("nan")
-        if not low <= value <= high:
-            self.notes.append(
-                f"{PREFIX}{variable} is not a number between {low} and {high}: {default} is used"
-            )
-            return default
-        return value
+        value = _to_number(text)
+        if low <= value <= high:
+            return min(value, most)
+        if given is not None:
+            raise ValueError(f"{name} is a number between {low} and {high}")
+        self.notes.append(f"{PREFIX}{variable} is not a number between {low} and {high}: {default} is used")
+        return default
+
+
+def _to_number(given: object) -> float:
+    """Return a number; NaN, which lies between nothing, for anything else."""
+    try:
+        return float(given)  # type: ignore[arg-type]  # whatever the caller gave
+    except OverflowError:
+        return float("inf")
+    except (TypeError, ValueError):
+        return float("nan")

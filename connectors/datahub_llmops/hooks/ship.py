@@ -1,26 +1,37 @@
 """Ships answers from pods without a volume: a child process runs the recipe of ``llm-runs`` regularly and at exit.
 
 Inside the application's process, building a hundred events would take 25 to 45 ms of CPU under its interpreter lock.
-One worker of a host ships at a time: the child holds a lock while it runs.
+One worker of a host ships at a time: the child holds a lock while it runs. A child that hangs ends itself after a
+while, also when its parent has gone, and with it its lock.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import stat
 import subprocess
 import sys
+import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from datahub_llmops.hooks import runtime
 
 if TYPE_CHECKING:
     from datahub_llmops.hooks.recorder import Recorder
 
+TOOK_TOO_LONG: Final = 75
+"""Exit status of a child that ended itself."""
+FIRST_LIMIT: Final = 30.0
+"""Seconds that a child may take if ``ship_every`` is shorter than half of it; else it is twice ``ship_every``."""
+LONGEST_LIMIT: Final = 86_400.0
+
 _child: subprocess.Popen[bytes] | None = None
 _next = 0.0
 _failed = 0
+_stopped = 0
+"""Children in a row that took too long. Each next one gets twice the time: the first run may have a lot to send."""
 _store = ""
 
 
@@ -53,10 +64,18 @@ def _run(recipe: str) -> None:
         return
     store = _store = runtime.settings.store
     environment = {**os.environ, "DATAHUB_LLMOPS_DISABLED": "1", "DATAHUB_LLMOPS_STORE": store}
-    log = os.open(f"{store}.ship.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    limit = min(max(2 * runtime.settings.ship_every, FIRST_LIMIT) * 2**_stopped, LONGEST_LIMIT)
+    log = _open_log(f"{store}.ship.log")
     try:
         _child = subprocess.Popen(
-            [sys.executable, "-m", "datahub_llmops.hooks.ship", recipe, f"{store}.ship.lock"],
+            [
+                sys.executable,
+                "-m",
+                "datahub_llmops.hooks.ship",
+                recipe,
+                f"{store}.ship.lock",
+                str(limit),
+            ],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -64,21 +83,40 @@ def _run(recipe: str) -> None:
             start_new_session=True,
         )
     finally:
-        os.close(log)
+        if log >= 0:
+            os.close(log)
+
+
+def _open_log(path: str) -> int:
+    """Open the log empty, or return ``DEVNULL`` if it is anything else than a file of its own: a link, a pipe."""
+    flags = os.O_WRONLY | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    try:
+        handle = os.open(path, flags, 0o600)
+    except OSError:
+        return subprocess.DEVNULL
+    found = os.fstat(handle)
+    if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1:
+        os.close(handle)
+        return subprocess.DEVNULL
+    os.ftruncate(handle, 0)
+    return handle
 
 
 def _check_child() -> None:
     """Check how our child ended, and warn once if the recipe fails."""
-    global _child, _failed
+    global _child, _failed, _stopped
     if _child is None or _child.poll() is None:
         return
+    _stopped = min(_stopped + 1, 12) if _child.returncode == TOOK_TOO_LONG else 0
     if _child.returncode:
         _failed += 1
         if _failed == 1:
             import logging
 
             logging.getLogger("datahub_llmops.hooks").warning(
-                "datahub-llmops: the recipe of ship=... failed, and is tried again: see %s.ship.log", _store
+                "datahub-llmops: the recipe of ship=... %s, and is tried again: see %s.ship.log",
+                "took too long and was stopped" if _stopped else "failed",
+                _store,
             )
     _child = None
 
@@ -89,9 +127,10 @@ def stats() -> dict[str, int]:
     return {"ship_failed": _failed}
 
 
-def main(recipe: str, lock_path: str) -> int:
-    """Run the recipe in the child, unless another worker holds the lock."""
-    handle = os.open(lock_path, os.O_RDWR | os.O_CREAT, 0o600)
+def main(recipe: str, lock_path: str, limit: float) -> int:
+    """Run the recipe in the child, for ``limit`` seconds at most, unless another worker holds the lock."""
+    _end_after(limit)
+    handle = os.open(lock_path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
     with contextlib.suppress(ImportError):
         import fcntl
 
@@ -108,5 +147,17 @@ def main(recipe: str, lock_path: str) -> int:
     return 0
 
 
+def _end_after(limit: float) -> None:
+    """End this process after ``limit`` seconds, whatever it waits for."""
+
+    def end() -> None:
+        os.write(2, f"the recipe was stopped after {limit:.0f} seconds\n".encode())
+        os._exit(TOOK_TOO_LONG)
+
+    timer = threading.Timer(limit, end)
+    timer.daemon = True
+    timer.start()
+
+
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], sys.argv[2]))
+    sys.exit(main(sys.argv[1], sys.argv[2], float(sys.argv[3])))

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from typing import Any, Final
 
 from datahub_llmops.hooks import runtime
@@ -185,27 +186,35 @@ def _read_embedding(model: object) -> Raw:
     return raw
 
 
-def filter_keys(value: object, depth: int = 0) -> list[str]:
+MAX_FILTER_PARTS: Final = 300
+"""The most parts of a filter that are looked at, on the application's thread. A filter may hold itself."""
+
+
+def filter_keys(value: object) -> list[str]:
     """Return the names of the fields in a filter, never the values that they are compared with."""
-    found: list[str] = []
-    if depth > 4:
-        return found
-    if isinstance(value, Mapping):
-        for key, inner in value.items():
-            if isinstance(key, str) and not key.startswith("$") and len(found) < 20:
-                found.append(key[:80])
-            found += filter_keys(inner, depth + 1)
-    elif isinstance(value, (list, tuple)):
-        for inner in value[:50]:
-            found += filter_keys(inner, depth + 1)
-    else:
-        key = find_attribute(value, "key")
-        if isinstance(key, str):
-            found.append(key[:80])
-        inner = find_attribute(value, "filters")
-        if isinstance(inner, list):
-            found += filter_keys(inner, depth + 1)
-    return sorted(set(found))[:20]
+    found: set[str] = set()
+    waiting: list[tuple[object, int]] = [(value, 0)]
+    left = MAX_FILTER_PARTS
+    while waiting and left > 0 and len(found) < 20:
+        part, depth = waiting.pop()
+        left -= 1
+        if depth > 4 or part is None or isinstance(part, (str, bytes, int, float)):
+            continue
+        inner: Iterable[object] = ()
+        if isinstance(part, Mapping):
+            members = list(islice(part.items(), left))
+            found.update(key[:80] for key, _ in members if isinstance(key, str) and not key.startswith("$"))
+            inner = (one for _, one in members)
+        elif isinstance(part, (list, tuple)):
+            inner = part[:50]
+        else:
+            key = find_attribute(part, "key")
+            if isinstance(key, str):
+                found.add(key[:80])
+            nested = find_attribute(part, "filters")
+            inner = nested[:50] if isinstance(nested, list) else ()
+        waiting += [(one, depth + 1) for one in islice(inner, left)]
+    return sorted(found)[:20]
 
 
 def describe_langchain_retriever(retriever: object) -> tuple[Raw, object]:
