@@ -22,15 +22,11 @@ from sqlglot.errors import SqlglotError
 from typing_extensions import override
 
 from datahub_llmops.errors import StatementError
+from datahub_llmops.lineage.sql.bounds import check_script, check_statement, is_nested
 from datahub_llmops.lineage.sql.client import without_client_lines
 from datahub_llmops.lineage.sql.parameters import fill_parameters, is_template
+from datahub_llmops.lineage.sql.probe import check_parses
 from datahub_llmops.lineage.sql.tsql import statement_starts
-
-MAX_TOKENS: Final = 200_000
-"""Maximum number of tokens in one statement.
-
-sqlglot takes minutes for more, and its own timeout covers the last of its steps only.
-"""
 
 _LABEL_WORDS: Final = 4
 _CURSOR: Final = re.compile(
@@ -77,7 +73,7 @@ def split(script: Script, dialect: sqlglot.Dialect, first: int = 1) -> tuple[Sta
     ``first`` is the number of the first statement.
 
     Raises:
-        StatementError: the text cannot be split into tokens.
+        StatementError: the text cannot be split into tokens, or has too many statements.
     """
     text = without_client_lines(script.text, dialect)
     tokens = _tokenize(text, script, dialect)
@@ -92,6 +88,7 @@ def split(script: Script, dialect: sqlglot.Dialect, first: int = 1) -> tuple[Sta
             pending = []
         if token is not None and token.token_type is not TokenType.SEMICOLON:
             pending.append(token)
+    check_script(statements)
     return tuple(statements)
 
 
@@ -124,12 +121,13 @@ def parse(statement: Statement, dialect: sqlglot.Dialect) -> exp.Expression:
             "The statement is a template (Jinja, braces, or variables of a client program). Give the SQL as it runs,"
             " for example the file that dbt compiles, or name its tables instead."
         )
-    if len(tokens) > MAX_TOKENS:
-        raise StatementError("The statement is too large to be analysed. Name its tables instead.")
+    check_statement(tokens)
     text = fill_parameters(statement.text, tokens, dollars=isinstance(dialect, Snowflake))
     cursor = _CURSOR.match(text)
     text = f"{' ' * cursor.end()}{text[cursor.end() :]}" if cursor else text
     text = _REPLACE.sub(r"INSERT \1", text, count=1) if _REPLACE.match(text) else text
+    if is_nested(tokens):
+        check_parses(text, dialect)
     try:
         with quiet():
             return parse_statement(text, dialect)

@@ -6,9 +6,11 @@ DataHub's lineage; ``columns`` runs it. What cannot be traced correctly is left 
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from sqlglot import exp
 
@@ -24,6 +26,9 @@ from datahub_llmops.lineage.sql.tables import Source, Tables, folder
 from datahub_llmops.lineage.sql.values import NOTHING, Column, Name, row_of
 from datahub_llmops.lineage.sql.without_data import is_without_data
 from datahub_llmops.lineage.warning import Kind, LineageWarning, WarningLog
+
+SCRIPT_SECONDS: Final = 120
+"""Wall time after which no further statement of a script is read. The time of one statement is limited too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,8 +99,14 @@ class _Script:
                 "The SQL has no statement. Correct `sql` or the file of `sql_file`.",
                 "the SQL",
             )
+        deadline = time.monotonic() + SCRIPT_SECONDS
         for statement in statements:
             try:
+                if time.monotonic() > deadline:
+                    raise StatementError(
+                        f"The statements before it took more than {SCRIPT_SECONDS} seconds, so it was not read. Split"
+                        " the SQL into several jobs, or name its tables instead."
+                    )
                 self._trace_statement(statement)
             except StatementError as error:
                 self._leave_out("unparsed_sql", "SQL not understood", str(error), statement.label)
