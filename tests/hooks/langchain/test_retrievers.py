@@ -170,12 +170,15 @@ class TestWhatItReturns:
             ),
             Document("b", metadata={"_id": np.int64(7), "source": np.str_("kb/b.md"), "page": np.int64(4)}),
             Document("c", metadata={"pk": 12, "source": "kb/c.md", "row": 2}),
+            Document("d", metadata={"_id": object(), "source": "kb/d.md"}),
         ]
         Does(what=lambda query: found).invoke("q")
         chunks = host.answer().retrievals[0].chunks
-        assert [one.id for one in chunks] == [str(uuid.UUID(int=5)), "7", "12"]
-        assert [(one.source or {})["value"] for one in chunks] == ["kb/a.md", "kb/b.md", "kb/c.md"]
-        assert [one.place for one in chunks] == [{"page": 3}, {"page": 4}, {"row": 2}]
+        *known, unknown = [one.id for one in chunks]
+        assert known == [str(uuid.UUID(int=5)), "7", "12"]
+        assert str(unknown).startswith("hmac:")  # Of its text.
+        assert [(one.source or {})["value"] for one in chunks] == [f"kb/{name}.md" for name in "abcd"]
+        assert [one.place for one in chunks] == [{"page": 3}, {"page": 4}, {"row": 2}, {}]
 
     def test_documents_that_were_made_anew_have_no_scores_of_others(
         self, host: Host, store: InMemoryVectorStore

@@ -95,6 +95,8 @@ def _list_chunks(documents: Sequence[Any], scores: dict[int, tuple[Any, Any]] | 
         if identity is None and metadata:
             # Qdrant's and Milvus' packages put the id here.
             identity = metadata.get("_id", metadata.get("pk"))
+        if identity is not None and type(identity) is not str:
+            identity = chunk_sources.read_scalar(identity)
         # The text identifies a chunk that has no id.
         text = own.get("page_content") if identity is None else None
         append(found, identity, score, text, metadata)
