@@ -17,7 +17,7 @@ from datahub_llmops.assets.collections import FailedListing, Name, ProvenanceCou
 from datahub_llmops.catalog.local.catalog import LocalCatalog
 from datahub_llmops.errors import DeniedError, UnreachableError, UnreadableError, VanishedError
 from support.paths import ROOT
-from support.scripted import SOURCE, STORE, ScriptedReader, ScriptedSource, collection
+from support.scripted import SOURCE, STORE, UNLISTED, ScriptedReader, ScriptedSource, collection
 
 Run = Callable[..., Pipeline]
 
@@ -98,6 +98,28 @@ def test_an_unreadable_item_stays_and_the_others_are_read(run: Run, catalog: Pat
     fill("docs")
     run().raise_from_status()
     assert live(catalog) == {"docs", "faq", "new"}
+
+
+@pytest.mark.parametrize("answer", [DeniedError("403: not for this key"), None])
+def test_what_is_only_missing_in_the_list_is_not_gone(
+    run: Run, catalog: Path, answer: DeniedError | None
+) -> None:
+    """A list leaves out what a role may not see; whether it is gone, the system says when it is asked by name."""
+    fill("docs", "faq", "old")
+    run().raise_from_status()
+    if answer is not None:
+        STORE["db", "docs"] = answer
+    UNLISTED.add(("db", "docs"))
+    del STORE["db", "old"]
+    try:
+        second = run()
+        assert any("db.docs" in failure for failure in failures(second))
+        assert live(catalog) == {"docs", "faq", "old"}
+        # Somebody who knows that this role sees less says so.
+        run(collection_pattern={"deny": ["docs"]}).raise_from_status()
+        assert live(catalog) == {"faq"}
+    finally:
+        UNLISTED.clear()
 
 
 def test_a_scope_that_cannot_be_listed_deletes_nothing(run: Run, catalog: Path) -> None:

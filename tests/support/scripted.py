@@ -13,6 +13,7 @@ from pydantic import Field
 from typing_extensions import override
 
 from datahub_llmops.assets.collections import Collection, Container, FailedListing, Name, Vector
+from datahub_llmops.errors import VanishedError
 from datahub_llmops.ingestion.reader import Reader
 from datahub_llmops.ingestion.vector_store import VectorStoreConfig, VectorStoreSource
 
@@ -21,6 +22,9 @@ Script = dict[Name, Answer | FailedListing]
 
 STORE: Script = {}
 """What the scripted system holds; each test fills it."""
+
+UNLISTED: set[Name] = set()
+"""Names that it leaves out of its list, as a system does with what a role may not see."""
 
 SOURCE = f"{__name__}.ScriptedSource"
 """Type of the source in a recipe."""
@@ -52,7 +56,8 @@ class ScriptedReader:
         for name, answer in STORE.items():
             if name == ("broken listing",) and isinstance(answer, Exception):
                 raise answer
-            yield answer if isinstance(answer, FailedListing) else name
+            if name not in UNLISTED:
+                yield answer if isinstance(answer, FailedListing) else name
 
     def read(self, name: Name) -> Collection:
         cls = type(self)
@@ -62,7 +67,7 @@ class ScriptedReader:
         time.sleep(cls.pause)
         with cls.lock:
             cls.busy -= 1
-        answer = STORE[name]
+        answer = STORE.get(name, VanishedError("gone"))
         if isinstance(answer, Collection):
             return answer
         assert isinstance(answer, Exception)

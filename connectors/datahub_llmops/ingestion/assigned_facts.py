@@ -113,5 +113,5 @@ class AssignedFacts(RecipeMemory[AssignedState]):
     def _commit(self) -> None:
         state = self.state_to_commit()
         if state is not None:
-            known = {dataset: entry for dataset, entry in self.now.items() if entry.properties or entry.typed}
-            state.datasets = dict(sorted(known.items()))
+            # Those without facts too: the next run asks for each one that it no longer finds in the list.
+            state.datasets = dict(sorted(self.now.items()))

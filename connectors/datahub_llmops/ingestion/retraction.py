@@ -17,6 +17,7 @@ from datahub_llmops.ingestion.assigned_facts import AssignedDataset, AssignedFac
 from datahub_llmops.ingestion.emitter import Emission, emit
 from datahub_llmops.ingestion.parts import ItemT, SourcePart
 from datahub_llmops.ingestion.reader import Reader
+from datahub_llmops.ingestion.report import unexpected
 from datahub_llmops.ingestion.run_target import RunTarget
 from datahub_llmops.ingestion.source import CatalogReport
 from datahub_llmops.mapping.properties import AssetPatch
@@ -32,6 +33,8 @@ class Retraction(SourcePart[ItemT]):
     report: CatalogReport
     is_shared: Callable[[Name], bool]
     """Whether another DataHub source describes the asset of this name."""
+    is_wanted: Callable[[Name], bool]
+    """Whether the recipe's filters let an item of this name be read."""
     list_assets: Callable[[str, ItemT], Collection[str]]
     """The assets that facts of an item may sit on, given its URN; none if facts no longer apply to it."""
     empty_aspects: Sequence[LlmopsAspect]
@@ -59,14 +62,18 @@ class Retraction(SourcePart[ItemT]):
                 yield emission
 
     def _verify_missing(self, reader: Reader[ItemT]) -> list[str]:
-        """Read every shared asset again that an earlier run described and this one did not.
+        """Read every asset again that an earlier run described and this one did not.
 
-        Returns the URNs of those that are gone. Stale removal retires an asset of our own, with its facts.
+        Returns the URNs of shared ones that are gone. Stale removal retires an asset of our own, with its facts.
         """
         vanished: list[str] = []
         for urn, old in self.assigned.read_last_run().items():
             name = tuple(old.name)
-            if urn in self.assigned.now or not self.is_shared(name):
+            if urn in self.assigned.now:
+                continue
+            if not self.is_shared(name):
+                if self.is_wanted(name):
+                    self._verify_gone(name, reader)
                 continue
             try:
                 self._confirm_present(urn, name, old, reader.read(name))
@@ -86,6 +93,23 @@ class Retraction(SourcePart[ItemT]):
                 context=", ".join(vanished[:10]),
             )
         return vanished
+
+    def _verify_gone(self, name: Name, reader: Reader[ItemT]) -> None:
+        """Ask for an item that is no longer listed by its name: a list leaves out what a role may not see."""
+        problem = "it is not listed, but it can be read. Run again"
+        try:
+            reader.read(name)
+        except VanishedError:
+            return
+        except ConnectorError as error:
+            problem = f"{error} If this role is not meant to see it any more, filter it out"
+        except Exception as error:  # noqa: BLE001 - what it is, is reported
+            problem = str(unexpected(error)).removesuffix(".")
+        self.report.failure(
+            title="Not listed, and not known to be gone",
+            message="Nothing is deleted in this run.",
+            context=f"{'.'.join(name)}: {problem}.",
+        )
 
     def _confirm_present(self, urn: str, name: Name, old: AssignedDataset, item: ItemT) -> None:
         """Keep the facts on the assets that an item still has: it was only filtered out, or lost a part."""

@@ -314,7 +314,7 @@ class CatalogSource(TestedSource, StatefulIngestionSourceBase, Generic[ConfigT, 
                 if isinstance(entry, FailedListing):
                     if not entry.is_item:
                         self._warn_of_stray(entry)
-                    elif self._is_wanted(entry.name):
+                    elif self.is_wanted(entry.name):
                         self._report_unreadable(entry.name, entry.error)
                         breaker.record(failed=isinstance(entry.error, UnreachableError))
                         if breaker.is_open:
@@ -322,7 +322,7 @@ class CatalogSource(TestedSource, StatefulIngestionSourceBase, Generic[ConfigT, 
                             raise entry.error
                     continue
                 breaker.record(failed=False)
-                if not self._is_wanted(entry):
+                if not self.is_wanted(entry):
                     self.report.items_filtered += 1
                     self.report.filtered.append(".".join(entry))
                 else:
@@ -337,7 +337,7 @@ class CatalogSource(TestedSource, StatefulIngestionSourceBase, Generic[ConfigT, 
         return [name for urn, name in names.items() if urn not in clashes]
 
     def _warn_of_stray(self, entry: FailedListing) -> None:
-        if self._is_wanted(entry.name):
+        if self.is_wanted(entry.name):
             self.report.warning(
                 title=f"Not a {self.noun}",
                 message="It was left out; everything else is read and removed as usual.",
@@ -352,7 +352,7 @@ class CatalogSource(TestedSource, StatefulIngestionSourceBase, Generic[ConfigT, 
             context=f"{list(first)} and {list(second)} are both {urn}",
         )
 
-    def _is_wanted(self, name: Name) -> bool:
+    def is_wanted(self, name: Name) -> bool:
         """Ask ``allowed``, and report a name over which a filter takes too long: it is left out of this run."""
         try:
             return self.allowed(name)

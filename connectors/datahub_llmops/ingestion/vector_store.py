@@ -84,6 +84,7 @@ class VectorStoreSource(CatalogSource[VectorStoreConfigT, Collection]):
             target=self.target,
             report=self.report,
             is_shared=self.is_shared,
+            is_wanted=self.is_wanted,
             list_assets=described_assets,
             empty_aspects=empty_index_aspects(self.platform),
         )
