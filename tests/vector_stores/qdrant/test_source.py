@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
@@ -89,10 +90,11 @@ def test_a_404_that_is_not_qdrants_own_deletes_nothing(
 
 
 def without(name: str, engine: QdrantEngine) -> Callable[[Call], Reply]:
-    """The engine, with a listing that lacks one collection, or all by ``*``."""
+    """The engine without one collection, or without all by ``*``: it is asked for names that it does not have."""
 
     def answer(call: Call) -> Reply:
-        reply = engine.answer(call)
+        gone = r"/collections/[^/]+" if name == "*" else f"/collections/{name}"
+        reply = engine.answer(replace(call, path=re.sub(rf"^{gone}(?=/|$)", "/collections/gone", call.path)))
         if call.path != "/collections":
             return reply
         listed = json.loads(reply.body)
