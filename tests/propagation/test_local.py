@@ -272,6 +272,7 @@ def run(path: Path, max_hops: int) -> int:
     source = PropagationSource.create(config, PipelineContext(run_id="test"))
     sent = [unit.metadata for unit in source.get_workunits()]
     assert {failure.title for failure in source.report.failures} <= {"Labels are not confirmed"}
+    assert bool(source.report.labels_not_confirmed) == bool(source.report.failures)
     write(path, sent)
     return len(sent)
 

@@ -16,6 +16,8 @@ from datahub.metadata.schema_classes import (
     GlossaryTermsClass,
     SchemaMetadataClass,
     StatusClass,
+    UpstreamClass,
+    UpstreamLineageClass,
 )
 
 from datahub_llmops.catalog.local.catalog import LocalCatalog
@@ -25,6 +27,7 @@ from propagation.estate import (
     INDEX,
     JOB,
     PERSONAL,
+    REVIEWS,
     SIGNED,
     STAMP,
     column,
@@ -33,6 +36,7 @@ from propagation.estate import (
     ingest,
     ours,
     propagate,
+    tags,
     terms,
     write,
 )
@@ -228,6 +232,23 @@ def test_labels_along_marked_edges_stay_and_come_and_the_run_says_since_when(
     assert ours(catalog) == {}
 
 
+def test_a_source_that_a_sample_did_not_name_again_is_a_warning(labelled: Path, catalog: Path) -> None:
+    city = "urn:li:tag:City"
+    found = UpstreamClass(
+        dataset=REVIEWS,
+        type="TRANSFORMED",
+        properties={"found_by": "payload", "not_confirmed_since": SINCE},
+    )
+    lineage = UpstreamLineageClass(upstreams=[found])
+    write(catalog, [MetadataChangeProposalWrapper(entityUrn=INDEX, aspect=lineage), tags(REVIEWS, city)])
+    write(catalog, [removed(JOB)])
+    report = propagate(labelled)
+    assert ours(catalog, city) == dict.fromkeys([SIGNED, INDEX], REVIEWS)
+    assert report.labels_not_confirmed == 1
+    (warning,) = report.warnings
+    assert list(warning.context) == [f"{INDEX}: its edges are not confirmed since {SINCE}"]
+
+
 def test_a_column_that_no_schema_ever_had_is_no_doubt(labelled: Path, catalog: Path) -> None:
     """Lineage may spell a column otherwise than its schema does; nothing was lost on the way."""
     with LocalCatalog(catalog) as read:
@@ -238,8 +259,6 @@ def test_a_column_that_no_schema_ever_had_is_no_doubt(labelled: Path, catalog: P
         fine.upstreams = [upper if up == SIGNED_AUTHOR else up for up in fine.upstreams or ()]
     for found in lineage["fineGrainedLineages"]:
         found["downstreams"] = [upper if down == SIGNED_AUTHOR else down for down in found["downstreams"]]
-    from datahub.metadata.schema_classes import UpstreamLineageClass
-
     write(
         catalog,
         [

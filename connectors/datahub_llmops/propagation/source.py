@@ -222,9 +222,10 @@ class PropagationSource(PatchingSource, TestedSource):
             )
 
     def _explain_doubt(self, found: Plan) -> None:
-        """Name what is not confirmed: a failure, because a person has to see it, unless the recipe accepts it."""
-        tell = self.report.warning if self.config.accept_not_confirmed else self.report.failure
+        """Name what is not confirmed. It is a failure if a person has to see it, unless the recipe accepts it."""
         for reason in found.reasons:
+            fails = reason.fails and not self.config.accept_not_confirmed
+            tell = self.report.failure if fails else self.report.warning
             tell(
                 title="Labels are not confirmed",
                 message="They stay, because nobody took them away. Run the recipe that describes the following, or "

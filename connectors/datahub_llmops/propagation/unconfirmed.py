@@ -31,6 +31,8 @@ class Reason:
 
     urn: str
     why: str
+    fails: bool = True
+    """Whether a person has to see it. A source that a sample of a collection did not name again is no such case."""
 
     @override
     def __str__(self) -> str:
@@ -73,17 +75,14 @@ def along_doubtful_edges(
         frozenset(
             (urn, label) for urn, label, _ in estate.targets(doubtful) if (canonical(urn), label) not in taken
         ),
-        frozenset(
-            Reason(_owner(up, down), f"its edges are not confirmed since {since}")
-            for (up, down), since in graph.marks.items()
-            if up in assets
-        )
+        frozenset(_mark(up, down, since) for (up, down), since in graph.marks.items() if up in assets)
         | {reason for column in vanished & carriers for reason in _names_column(graph, column)},
     )
 
 
-def _owner(up: str, down: str) -> str:
-    return up if entity_type(up) == "dataJob" else down
+def _mark(up: str, down: str, since: str) -> Reason:
+    job = next((end for end in (up, down) if entity_type(end) == "dataJob"), None)
+    return Reason(job or down, f"its edges are not confirmed since {since}", fails=job is not None)
 
 
 def _names_column(graph: Graph, column: str) -> Iterator[Reason]:
