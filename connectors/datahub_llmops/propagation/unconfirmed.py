@@ -185,10 +185,7 @@ def _behind_renamed_columns(
     }
     if not orphans:
         return Doubt()
-    siblings: dict[Label, set[str]] = {}
-    for label, origin in orphans:
-        siblings.setdefault(label, set()).update(estate.columns(asset_of(origin)))
-    reached = flow(graph, siblings, max_hops).wanted
+    reached = flow(graph, _siblings(estate, orphans), max_hops).wanted
     fed = {
         (urn, label)
         for (urn, label), origin in lost.items()
@@ -197,15 +194,7 @@ def _behind_renamed_columns(
         and not estate.is_gone(urn)
         and label in reached.get(canonical(urn), {})
     }
-    fed_columns = {(canonical(urn), label) for urn, label in fed}
-    holders = {(asset_of(column), label) for column, label in fed_columns}
-    holders |= {
-        (via, label)
-        for ends in graph.columns.values()
-        for down, via in ends
-        for label in siblings
-        if via is not None and (down, label) in fed_columns
-    }
+    holders = _holders(graph, {(canonical(urn), label) for urn, label in fed})
     found = fed | {key for key, origin in lost.items() if key in holders and (key[1], origin) in orphans}
     reasons = {
         Reason(
@@ -215,3 +204,24 @@ def _behind_renamed_columns(
         if any(key[1] == label and came_from[key] == origin for key in found)
     }
     return Doubt(frozenset(found), frozenset(reasons))
+
+
+def _siblings(estate: Estate, orphans: Collection[tuple[Label, str]]) -> dict[Label, set[str]]:
+    """Map each label to the columns that the table of its lost column has now."""
+    found: dict[Label, set[str]] = {}
+    for label, origin in orphans:
+        found.setdefault(label, set()).update(estate.columns(asset_of(origin)))
+    return found
+
+
+def _holders(graph: Graph, columns: Collection[Attached]) -> set[Attached]:
+    """The assets of labelled columns, and the jobs that carry something into these columns."""
+    labels: dict[str, set[Label]] = {}
+    for column, label in columns:
+        labels.setdefault(column, set()).add(label)
+    found = {(asset_of(column), label) for column, label in columns}
+    for ends in graph.columns.values():
+        for down, via in ends:
+            if via is not None:
+                found |= {(via, label) for label in labels.get(down, ())}
+    return found
