@@ -303,7 +303,11 @@ def _bracket(walk: Walk, node: exp.Expr, scope: Scope) -> Value:
     base = value_of(walk, node.this, scope)
     keys = node.expressions
     if len(keys) == 1 and isinstance(keys[0], exp.Literal):
-        return base.part(walk.name(keys[0].this)) if keys[0].is_string else base
+        if keys[0].is_string:
+            return base.part(walk.name(keys[0].this))
+        inner = node.this.unnest()
+        struct = isinstance(inner, exp.Struct | exp.Tuple) or inner.name.lower() == "row"
+        return base.at(int(keys[0].name)) if struct and keys[0].name.isdecimal() else base
     return base.joined(union(values_of(walk, keys, scope)))
 
 

@@ -144,8 +144,14 @@ def _qualified(level: Scope, names: Sequence[Name]) -> list[tuple[Named, Sequenc
     found = [(one, names[1:]) for one in level.rows if one.alias == names[0].key]
     for length in range(2, len(names)):
         keys = tuple(name.key for name in names[:length])
-        found += [(one, names[length:]) for one in level.rows if one.path[-length:] == keys]
+        found += [(one, names[length:]) for one in level.rows if one.path and _same_table(one.path, keys)]
     return found
+
+
+def _same_table(path: Sequence[str], keys: Sequence[str]) -> bool:
+    """Whether two names of tables are the same, as far as both are qualified."""
+    length = min(len(path), len(keys))
+    return tuple(path[-length:]) == tuple(keys[-length:])
 
 
 def _column(walk: Walk, named: Named, names: Sequence[Name], level: Scope) -> Value:
