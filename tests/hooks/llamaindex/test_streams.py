@@ -325,6 +325,16 @@ class TestLeft:
         found = host.answer()
         assert (found.status, [one.status for one in found.models]) == ("interrupted", ["interrupted"])
 
+    def test_a_stream_that_is_dropped_is_freed_at_once(self, host: Host, index: VectorStoreIndex) -> None:
+        gc.disable()
+        try:
+            response = engine_of(index).query("q")
+            next(response.response_gen)
+            del response
+            assert host.answer().status == "interrupted"
+        finally:
+            gc.enable()
+
     def test_an_asynchronous_one(self, host: Host, index: VectorStoreIndex) -> None:
         async def run() -> None:
             response: Any = await engine_of(index).aquery("q")

@@ -48,7 +48,7 @@ def _tie(response: Any) -> None:
         stream = own.get(name)
         if above is None or stream in _tied:
             continue
-        span = Span(response, above.answer, above, root=False)
+        span = Span(None, above.answer, above, root=False)  # A reference to the response would be a cycle.
         if type(stream) is GeneratorType:
             own[name] = _read(stream, span)
         elif type(stream) is AsyncGeneratorType:
