@@ -317,6 +317,8 @@ def test_classes_that_are_defined_again_and_again_are_freed(host: Host) -> None:
         store = Own(NamedEmbedding(size=8))
         store.add_documents(DOCUMENTS)
         assert len(Finds(store=store).invoke("q")) == 1
+        store.own_retriever = store.as_retriever()  # type: ignore[attr-defined]  # a store may hold its retriever
+        assert store.own_retriever.invoke("q")  # type: ignore[attr-defined]  # as above
         return [weakref.ref(Own), weakref.ref(Finds)]
 
     gc.collect()

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import operator
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from datahub_llmops.hooks import runtime
@@ -18,26 +17,33 @@ class RetrieverInfo:
 
     __slots__ = (
         "_elsewhere",
+        "_ids",
         "_inner",
+        "_kept",
         "_ref",
-        "_values",
+        "_store",
         "embedding",
         "facts",
         "index",
         "named",
         "raw",
-        "store",
     )
 
     def __init__(self, facts: Metadata, store: Any) -> None:
         self.named: Metadata = {key: facts.pop(key) for key in ("class", "name") if key in facts}
         self._elsewhere: Metadata | None = None
         self.facts = facts
-        self.store = store
+        self._store = store
         self.embedding: Metadata | None = None
         self.raw: Metadata | None = None
         """The identity of the store from which ``index`` was built."""
         self.index: Metadata = {}
+
+    @property
+    def store(self) -> Any:
+        """The store behind the retriever."""
+        store = self._store
+        return store() if type(store) is weakref.ref else store
 
     def named_in(self, other: str | None, framework: str) -> Metadata:
         """Return class and name, in an answer of the ``other`` framework with the retriever's own and its version."""
@@ -56,13 +62,30 @@ class RetrieverInfo:
         ``inner`` is what can change while the attribute stays the same object.
         """
         key = id(retriever)
+
+        def forget(_gone: object) -> None:
+            _cached.pop(key, None)
+
         try:
-            self._ref = weakref.ref(retriever, lambda _gone: _cached.pop(key, None))
+            self._ref = weakref.ref(retriever, forget)
         except TypeError:
             return
-        self._values = list(own_attributes(retriever).values())
+        values = list(own_attributes(retriever).values())
+        self._ids = list(map(id, values))
+        # A store may hold its retriever. What is kept here would keep both alive.
+        self._kept = [_weakly(value, forget) for value in values]
+        if any(value is self._store for value in values):
+            self._store = _weakly(self._store, forget)
         self._inner = dict(inner) if isinstance(inner, dict) else inner
         _cached[key] = self
+
+
+def _weakly(value: Any, forget: Callable[[object], None]) -> Any:
+    """Return a weak reference that calls ``forget``, or the value itself if it is a text, a number or a dictionary."""
+    try:
+        return weakref.ref(value, forget)
+    except TypeError:
+        return value
 
 
 def own_attributes(thing: object) -> Mapping[str, Any]:
@@ -77,8 +100,7 @@ def find_cached(retriever: Any, own: Mapping[str, Any], inner: object) -> Retrie
     if (
         info is not None
         and info._ref() is retriever
-        and len(info._values) == len(own)
-        and all(map(operator.is_, info._values, own.values()))
+        and info._ids == list(map(id, own.values()))
         and info._inner == inner
     ):
         return info
