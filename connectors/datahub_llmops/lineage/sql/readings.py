@@ -128,6 +128,11 @@ def _read_insert(tree: exp.Insert) -> tuple[Reading, ...]:
             "The INSERT has no query in it. Give the rows that it inserts, or name their tables."
         )
     if isinstance(query, exp.Values):
+        if query.find(exp.Column) and not query.find(exp.Select):
+            raise StatementError(
+                "The INSERT takes its values from variables, and where those come from is not known. Name the tables"
+                " instead."
+            )
         if not query.find(exp.Select):
             return ()
         query = exp.select("*").from_(exp.alias_(query.copy(), "given", table=True))
@@ -147,9 +152,21 @@ def _read_create(tree: exp.Create) -> tuple[Reading | Definition, ...]:
     clone = tree.args.get("clone")
     if isinstance(clone, exp.Clone) and isinstance(clone.this, exp.Table):
         query = exp.select("*").from_(bare(clone.this))
+    elif tree.kind in ("FUNCTION", "PROCEDURE") and not isinstance(query, exp.Query):
+        return _read_routine(tree)
     elif not isinstance(query, exp.Query) or isinstance(query, exp.Values):
         return (Definition(target=target, names=names),) if target is not None and names else ()
     return (Reading(query=query, names=names, target=target, creates=True),)
+
+
+def _read_routine(tree: exp.Create) -> tuple[Reading, ...]:
+    """The query behind RETURN. A function without a query computes one value."""
+    query = tree.expression.find(exp.Query) if isinstance(tree.expression, exp.Expr) else None
+    if query is not None:
+        return (Reading(query=query.copy()),)
+    if tree.kind == "PROCEDURE" or tree.find(exp.Query):
+        raise StatementError("The body of the routine cannot be read. Name the tables that it reads instead.")
+    return ()
 
 
 def _read_declare(tree: exp.Declare | exp.Set) -> tuple[Reading | Definition, ...]:

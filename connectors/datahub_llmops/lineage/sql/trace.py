@@ -21,6 +21,7 @@ from datahub_llmops.lineage.schema_lookup import SchemaLookup
 from datahub_llmops.lineage.sql.columns import Output, QueryLineage, QueryTracer, joined_row, without_itself
 from datahub_llmops.lineage.sql.namespace import chosen_namespace
 from datahub_llmops.lineage.sql.readings import Definition, Reading, readings
+from datahub_llmops.lineage.sql.routines import body_of, without_control, without_declarations
 from datahub_llmops.lineage.sql.statements import Script, Statement, parse, split
 from datahub_llmops.lineage.sql.tables import Source, Tables, folder
 from datahub_llmops.lineage.sql.values import NOTHING, Column, Name, row_of
@@ -132,12 +133,26 @@ class _Script:
             warnings=tuple(dict.fromkeys((*self._tables.warnings, *self._warnings))),
         )
 
-    def _trace_statement(self, statement: Statement) -> None:
+    def _trace_statement(self, given: Statement) -> None:
+        body = body_of(given)
+        if body is not None:
+            self._trace_body(body)
+            return
+        statement = without_control(given)
+        if statement is None:
+            return
         chosen = chosen_namespace(statement.tokens, self._config.platform)
         if chosen is not None:
             self._tables.choose(chosen)
         elif not is_without_data(statement.tokens):
             self._trace_data(statement)
+
+    def _trace_body(self, body: Script) -> None:
+        for statement in without_declarations(split(body, self._config.dialect)):
+            try:
+                self._trace_statement(statement)
+            except StatementError as error:
+                self._leave_out("unparsed_sql", "SQL not understood", str(error), statement.label)
 
     def _trace_data(self, statement: Statement) -> None:
         for reading in readings(parse(statement, self._config.dialect)):
