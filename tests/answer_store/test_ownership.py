@@ -136,3 +136,16 @@ def test_a_damaged_store_is_known_by_its_mark_or_its_key(tmp_path: Path, marked:
     store.close()
     assert aside is not None
     assert Path(aside).read_bytes() == bytes(damaged)
+
+
+def test_a_damaged_name_in_the_schema_is_damage(tmp_path: Path) -> None:
+    """SQLite quotes it in its message, which Python's module cannot decode then."""
+    path = tmp_path / "answers.db"
+    Store.open(str(path)).close()
+    damaged = path.read_bytes().replace(b"CREATE TABLE answers", b"CREATE TABLf \xb0nswers")
+    path.write_bytes(damaged)
+    with pytest.raises(StoreError, match="cannot be read"):
+        Store.read(path)
+    store, aside = open_or_replace(str(path))
+    store.close()
+    assert aside is not None

@@ -373,8 +373,9 @@ def reading(path: str | os.PathLike[str]) -> Iterator[Store]:
 def _as_store_errors(path: str) -> Iterator[None]:
     try:
         yield
-    except sqlite3.Error as error:
-        name = sqlite_file.error_name(error)
+    except (sqlite3.Error, UnicodeDecodeError) as error:
+        # SQLite's message may quote a damaged name, which Python's module then cannot decode.
+        name = sqlite_file.error_name(error) if isinstance(error, sqlite3.Error) else "SQLITE_CORRUPT"
         # The text of the error may quote a row, so it is not part of the chain either.
         raise StoreError(
             f"answer store {path} cannot be read ({name}); an application moves a damaged one aside by itself"

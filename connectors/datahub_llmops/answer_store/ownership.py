@@ -54,6 +54,6 @@ def _has_tables(path: str) -> bool:
         with sqlite_file.opening(Path(path), sqlite_file.IMMUTABLE) as db:
             names = {row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
             db.close()
-    except sqlite3.Error:
+    except (sqlite3.Error, UnicodeDecodeError):
         return False
     return names >= _TABLES or (not names and not sqlite_file.has_log(Path(path)))

@@ -22,18 +22,23 @@ def open_or_replace(path: str, timeout: float = 5.0) -> tuple[Store, str | None]
     """
     try:
         return Store.open(path, timeout), None
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         if not is_damage(error):
             raise _as_store_error(path, error) from None
     aside = set_aside(path)
     try:
         return Store.open(path, timeout), aside
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         raise _as_store_error(path, error) from None
 
 
-def is_damage(error: sqlite3.Error) -> bool:
-    """Return whether the error says that the file is damaged."""
+def is_damage(error: Exception) -> bool:
+    """Return whether the error says that the file is damaged.
+
+    SQLite's message may quote a damaged name, which Python's module then cannot decode.
+    """
+    if not isinstance(error, sqlite3.Error):
+        return isinstance(error, UnicodeDecodeError)
     return sqlite_file.classify(error) in (sqlite_file.Problem.DAMAGED, sqlite_file.Problem.NOT_A_DATABASE)
 
 
@@ -74,19 +79,22 @@ def _is_still_damaged(path: str, file: os.stat_result | None) -> bool:
             return False
     try:
         Store.open(path).close()
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         return is_damage(error)
     return False
 
 
-def _as_store_error(path: str, error: sqlite3.Error) -> StoreError:
+def _as_store_error(path: str, error: Exception) -> StoreError:
     """Describe an error by its name, since its text may quote a row."""
-    kind = StoreLockedError if sqlite_file.classify(error) is sqlite_file.Problem.LOCKED else StoreError
+    locked = isinstance(error, sqlite3.Error) and sqlite_file.classify(error) is sqlite_file.Problem.LOCKED
+    kind = StoreLockedError if locked else StoreError
     return kind(f"answer store {path}: {describe(error)}")
 
 
-def describe(error: sqlite3.Error) -> str:
+def describe(error: Exception) -> str:
     """Say what is wrong with a store, in constant words."""
+    if not isinstance(error, sqlite3.Error):
+        return "database disk image is malformed"
     words = {
         sqlite_file.Problem.LOCKED: "database is locked",
         sqlite_file.Problem.DISK_FULL: "database or disk is full",

@@ -214,7 +214,7 @@ class Recorder:
         try:
             store, encoder = self._open_store(settings)
             self._write_batch(store, encoder, batch, settings, patient)
-        except (StoreError, sqlite3.Error, OSError) as error:
+        except (StoreError, sqlite3.Error, OSError, UnicodeDecodeError) as error:
             self._failed(error, batch)
             return False
         self.written += len(batch)
@@ -231,7 +231,7 @@ class Recorder:
         with guard.guarded("recorder.prune"):
             try:
                 store.prune(settings.max_bytes, settings.max_days)
-            except (StoreError, sqlite3.Error) as error:
+            except (StoreError, sqlite3.Error, UnicodeDecodeError) as error:
                 if self._set_aside(error):
                     # What was written last is in the damaged file, and belongs into the new one.
                     self._waiting.put_back(written)
@@ -252,7 +252,7 @@ class Recorder:
         # One transaction, but the interpreter is never held for long while requests are served.
         with store.transaction():
             for number, item in enumerate(batch, 1):
-                with guard.guarded("recorder.encode", (sqlite3.Error,)):
+                with guard.guarded("recorder.encode", (sqlite3.Error, UnicodeDecodeError)):
                     if isinstance(item, Answer):
                         encoder.write_answer(store, item, settings)
                     else:
@@ -308,7 +308,7 @@ class Recorder:
 
         self._waiting.put_back(batch)
         self.dropped += self._waiting.trim(CAPACITY, MAX_WAITING_BYTES)
-        text = describe(error) if isinstance(error, sqlite3.Error) else str(error)
+        text = describe(error) if isinstance(error, (sqlite3.Error, UnicodeDecodeError)) else str(error)
         problem = f"{type(error).__name__}: {text}"
         now = time.monotonic()
         if self._set_aside(error):
@@ -331,13 +331,11 @@ class Recorder:
 
     def _set_aside(self, error: Exception) -> bool:
         """Move the open store aside if the error says that it is damaged. The next write begins a new one."""
-        import sqlite3
-
         from datahub_llmops.answer_store.replacement import is_damage, set_aside
         from datahub_llmops.errors import StoreError
 
         store, path = self._store, self._opened
-        if store is None or path is None or not isinstance(error, sqlite3.Error) or not is_damage(error):
+        if store is None or path is None or not is_damage(error):
             return False
         self._close_store()
         try:
