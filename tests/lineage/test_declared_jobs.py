@@ -419,3 +419,63 @@ class TestJoin:
 
     def test_the_index_is_no_source_of_itself(self) -> None:
         assert merge_sources([self.lineage()], [SourceCount(urn=INDEX, chunks=3)]).rest == ()
+
+
+class TestInPlace:
+    """The usual layout of pgvector: text and vector are columns of one table."""
+
+    TABLE = urn("postgres", "shop.public.docs")
+    UPDATE = "update docs d set embedding = embed(d.title || body || a.name) from authors a where a.id = d.author_id"
+
+    def traced(self, statement: str, **options: Any) -> JobLineage:
+        known = Known(
+            {
+                self.TABLE: ["id", "author_id", "title", "body", "embedding"],
+                urn("postgres", "shop.public.authors"): ["id", "name", "email"],
+            }
+        )
+        upstream = sql(statement, "postgres", default_db="shop", default_schema="public")
+        declared = job(upstream=upstream, **options)
+        index = collection("id", "author_id", "title", text="body")
+        return trace_job(declared, index, self.TABLE, known)
+
+    def found(self, lineage: JobLineage) -> set[str]:
+        assert lineage.warnings == ()
+        assert [one.urn for one in lineage.inputs] in ([urn("postgres", "shop.public.authors")], [])
+        return {
+            f"{one.dataset.split(',')[1].split('.')[-1]}.{one.column} -> {one.field}"
+            for one in lineage.columns
+        }
+
+    @pytest.mark.parametrize("options", [{"text_columns": ["embedding"]}, {}])
+    def test_an_update_feeds_the_vector(self, options: dict[str, Any]) -> None:
+        assert self.found(self.traced(self.UPDATE, **options)) == {
+            "docs.title -> embedding",
+            "docs.body -> embedding",
+            "authors.name -> embedding",
+        }
+
+    def test_a_select_feeds_the_vector_and_no_column_itself(self) -> None:
+        lineage = self.traced(
+            "select d.id, d.title, d.body, a.name as author from docs d join authors a on a.id = d.author_id"
+            " where d.embedding is null",
+            text_columns=["title", "body", "author"],
+        )
+        assert self.found(lineage) == {
+            "docs.title -> embedding",
+            "docs.body -> embedding",
+            "authors.name -> embedding",
+        }
+
+    def test_a_table_that_only_feeds_itself_has_no_input(self) -> None:
+        lineage = self.traced("update docs set embedding = embed(body)", text_columns=["embedding"])
+        assert lineage.inputs == ()
+        assert self.found(lineage) == {"docs.body -> embedding"}
+
+    def test_another_query_may_compute_the_vector(self) -> None:
+        lineage = self.traced(
+            "update docs set embedding = c.v from (select id, embed(title || body) as v from docs) c"
+            " where c.id = docs.id",
+            text_columns=["embedding"],
+        )
+        assert self.found(lineage) == {"docs.title -> embedding", "docs.body -> embedding"}

@@ -189,6 +189,7 @@ class _Job:
         self._warnings = WarningLog()
         self._edges: set[ColumnEdge] = set()
         self._homeless: set[str] = set()
+        self._in_place = False
         self._stopped_at_tables = 0
 
     def lineage(self) -> JobLineage:
@@ -196,7 +197,10 @@ class _Job:
         outputs = [output for one in traced for output in one.outputs]
         complete = all(one.complete for one in traced)
         self._stopped_at_tables = sum(one.stopped_at_tables for one in traced)
-        inputs = {urn for one in traced for urn in one.inputs}
+        read = {urn for one in traced for urn in one.inputs}
+        # A table with vectors may hold the text as well. It is not its own upstream, but its columns feed the vector.
+        inputs = {urn for urn in read if identity(urn) != identity(self._index_urn)}
+        self._in_place = inputs != read
         self._map_fields(outputs, complete)
         self._map_text(outputs, complete)
         self._check_others(outputs)
@@ -294,7 +298,11 @@ class _Job:
             )
         for column in self._job.text_columns:
             for output in self._find_outputs(column, outputs, complete):
-                for field in self._fields.text:
+                for field in self._fields.vectors if self._in_place else self._fields.text:
+                    self._add_edges(output, field)
+        if self._in_place and not self._job.text_columns:
+            for field in self._fields.vectors:  # UPDATE ... SET embedding = f(body)
+                for output in _find(field, outputs):
                     self._add_edges(output, field)
 
     def _find_outputs(self, column: str, outputs: Sequence[Output], complete: bool) -> Sequence[Output]:
@@ -320,7 +328,8 @@ class _Job:
         declared = {name.lower() for name in (*self._job.text_columns, *self._job.fields)}
         for output in outputs:
             found = self._fields.find(output.name)
-            if not output.sources or found is not None or output.name.lower() in declared:
+            vector = self._in_place and output.name in self._fields.vectors
+            if not output.sources or found is not None or vector or output.name.lower() in declared:
                 continue
             self._homeless.add(output.name)
             if not self._fields.paths:
@@ -377,7 +386,9 @@ class _Job:
 
     def _add_edges(self, output: Output, field: str) -> None:
         self._edges.update(
-            ColumnEdge(dataset=source.dataset, column=source.column, field=field) for source in output.sources
+            ColumnEdge(dataset=source.dataset, column=source.column, field=field)
+            for source in output.sources
+            if source.column.lower() != field.lower() or identity(source.dataset) != identity(self._index_urn)
         )
 
     def _warn(self, kind: Kind, title: str, message: str, subject: str) -> None:
