@@ -276,8 +276,8 @@ def test_a_column_that_no_schema_ever_had_is_no_doubt(labelled: Path, catalog: P
     [
         {"sql": "select body, author, city form main.signed_reviews"},
         {"sql": "select body, author, city from main.sined_reviews"},
-        {"sql": "select body, auhtor as author, city from main.signed_reviews"},
-        {"index": "revews"},
+        {"sql": "select body, authors as author, city from main.signed_reviews"},
+        {"index": "reviews_2"},
         {"text_columns": ["bdy"]},
         {"fields": {"author": "writer"}},
     ],
