@@ -16,6 +16,7 @@ from datahub.utilities.cooperative_timeout import CooperativeTimeoutError, coope
 from sqlglot import exp
 
 from datahub_llmops.errors import StatementError
+from datahub_llmops.lineage.sql.expressions import value_of
 from datahub_llmops.lineage.sql.queries import row_of
 from datahub_llmops.lineage.sql.readings import Reading
 from datahub_llmops.lineage.sql.scopes import Walk
@@ -139,6 +140,7 @@ class QueryTracer:
             resolve=self.resolve,
             files=self.files,
             evaluate=row_of,
+            value=value_of,
         )
         query = reading.query.copy()
         fold(query, self.folded)

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, Final, TypeAlias
 
 from datahub.utilities.cooperative_timeout import cooperate
 from sqlglot import exp
 
-from datahub_llmops.lineage.sql.scopes import Walk, find_row, resolve
+from datahub_llmops.lineage.sql.scopes import Walk, find_row, path, resolve
 from datahub_llmops.lineage.sql.stars import star_row
+from datahub_llmops.lineage.sql.structs import (
+    array,
+    bracket,
+    by_path,
+    cast,
+    extract,
+    json_object,
+    map_of,
+    part_at,
+    struct,
+)
 from datahub_llmops.lineage.sql.values import (
     NOTHING,
     Field,
     Name,
     Row,
     Scope,
-    Unlisted,
     Value,
-    by_position,
     either,
     gap,
     union,
@@ -70,9 +77,6 @@ _CARRIER_NODES: Final = (
     exp.ToArray,
     exp.Try,
 )
-# Dialects in which a member of a struct takes the name of its column.
-_NAMED_MEMBERS: Final = frozenset({"bigquery", "databricks", "spark", "spark2", "hive", "snowflake"})
-_PATH: Final = re.compile(r"^\$?[.{]?[\"']?([A-Za-z_][\w ]*)[\"']?")
 
 
 def value_of(walk: Walk, node: exp.Expr, scope: Scope) -> Value:
@@ -106,23 +110,6 @@ def values_of(walk: Walk, nodes: Iterable[exp.Expr], scope: Scope) -> list[Value
     return [value_of(walk, node, scope) for node in nodes]
 
 
-def path(node: exp.Expr) -> list[Name] | None:
-    """The names of a column with its qualifiers and fields, or ``None`` if it is something else."""
-    if isinstance(node, exp.Column):
-        parts = node.parts
-        return (
-            [Name.of(part) for part in parts]
-            if all(isinstance(one, exp.Identifier) for one in parts)
-            else None
-        )
-    if isinstance(node, exp.Identifier):
-        return [Name.of(node)]
-    if isinstance(node, exp.Dot) and isinstance(node.expression, exp.Identifier):
-        before = path(node.this)
-        return [*before, Name.of(node.expression)] if before is not None else None
-    return None
-
-
 def _column(walk: Walk, node: exp.Column, scope: Scope) -> Value:
     if isinstance(node.this, exp.Star):
         return star_value(walk, node, scope)
@@ -133,7 +120,7 @@ def _column(walk: Walk, node: exp.Column, scope: Scope) -> Value:
         named = find_row([Name.of(part) for part in node.parts[:-1]], scope)
         return _numbered(named.row, node.this) if named is not None else NOTHING
     if isinstance(node.this, exp.Literal):  # ClickHouse's t.1
-        return _position(resolve(walk, [Name.of(part) for part in node.parts[:-1]], scope), node.this, 1)
+        return part_at(resolve(walk, [Name.of(part) for part in node.parts[:-1]], scope), node.this, 1)
     return gap("syntax", node.key)
 
 
@@ -186,7 +173,7 @@ def _dot(walk: Walk, node: exp.Expr, scope: Scope) -> Value:
     if isinstance(member, exp.Identifier):
         return base.part(Name.of(member))
     if isinstance(member, exp.Literal):
-        return _position(base, member, 1)
+        return part_at(base, member, 1)
     return union((base, value_of(walk, member, scope)))
 
 
@@ -201,7 +188,7 @@ def _receiver(walk: Walk, node: exp.Expr, scope: Scope) -> Value:
 
 def star_value(walk: Walk, node: exp.Expr, scope: Scope) -> Value:
     """The value of a whole row inside an expression, as in ``to_json(struct(*))`` or ``d.*::text``."""
-    return star_row(walk, node, scope, value_of).value()
+    return star_row(walk, node, scope).value()
 
 
 def _columns(walk: Walk, node: exp.Expr, scope: Scope) -> Value:
@@ -210,15 +197,6 @@ def _columns(walk: Walk, node: exp.Expr, scope: Scope) -> Value:
 
 def _first(walk: Walk, node: exp.Expr, scope: Scope) -> Value:
     return value_of(walk, node.this, scope)
-
-
-def _cast(walk: Walk, node: exp.Expr, scope: Scope) -> Value:
-    value = value_of(walk, node.this, scope)
-    to = node.args.get("to")
-    if value.row is None or not isinstance(to, exp.DataType):
-        return value
-    names = [Name.of(one.this) for one in to.expressions if isinstance(one, exp.ColumnDef)]
-    return replace(value, row=value.row.named(names)) if names else value
 
 
 def _query(walk: Walk, node: exp.Expr, scope: Scope) -> Value:
@@ -273,20 +251,6 @@ def _transform(walk: Walk, node: exp.Expr, scope: Scope) -> Value:
     return _apply(walk, children, scope, maps=any(isinstance(one, exp.Lambda) for one in children))
 
 
-def _map(walk: Walk, node: exp.Expr, scope: Scope) -> Value:
-    """A map, whose entries have a key and a value."""
-    keys, values = node.args.get("keys"), node.args.get("values")
-    if not isinstance(keys, exp.Expr) or not isinstance(values, exp.Expr):
-        return union(values_of(walk, node.iter_expressions(), scope))
-    key, value = value_of(walk, keys, scope), value_of(walk, values, scope)
-    entry = [("key", key.without_parts()), ("value", value)]
-    row = Row(
-        fields=tuple(Field(key=walk.fold(name), shown=name, value=one) for name, one in entry),
-        unlisted=Unlisted(value=value, claims=False),
-    )
-    return replace(union((key, value)), row=row)
-
-
 def _lambda(walk: Walk, node: exp.Expr, scope: Scope) -> Value:
     return _apply(walk, [node], scope)
 
@@ -299,112 +263,13 @@ def _comprehension(walk: Walk, node: exp.Expr, scope: Scope) -> Value:
     return union((element, *values_of(walk, parts, inner)))
 
 
-def _bracket(walk: Walk, node: exp.Expr, scope: Scope) -> Value:
-    base = value_of(walk, node.this, scope)
-    keys = node.expressions
-    if len(keys) == 1 and isinstance(keys[0], exp.Literal):
-        if keys[0].is_string:
-            return base.part(walk.name(keys[0].this))
-        inner = node.this.unnest()
-        struct = isinstance(inner, exp.Struct | exp.Tuple) or inner.name.lower() == "row"
-        return base.at(int(keys[0].name)) if struct and keys[0].name.isdecimal() else base
-    return base.joined(union(values_of(walk, keys, scope)))
-
-
-def _extract(walk: Walk, node: exp.Expr, scope: Scope) -> Value:
-    """A part of JSON or of a struct by a literal path. Without one it may be any part."""
-    base = value_of(walk, node.this, scope)
-    keys = node.expression
-    if isinstance(keys, exp.JSONPath):
-        named = [one for one in keys.expressions if isinstance(one, exp.JSONPathKey)]
-        if named and isinstance(named[0].this, str):
-            return base.part(walk.name(named[0].this))
-        return (
-            base
-            if all(isinstance(one, exp.JSONPathRoot | exp.JSONPathSubscript) for one in keys.expressions)
-            else base.without_parts()
-        )
-    if isinstance(keys, exp.Literal) and not keys.is_string:
-        return base
-    if isinstance(keys, exp.Literal) and isinstance(node, exp.StructExtract):
-        return base.part(walk.name(keys.this))
-    if isinstance(keys, exp.Literal):
-        return _by_path(walk, base, keys)
-    more = [child for child in node.iter_expressions() if child is not node.this]
-    return union((base, *values_of(walk, more, scope)))
-
-
-def _by_path(walk: Walk, base: Value, literal: exp.Literal) -> Value:
-    found = _PATH.match(literal.this) if literal.is_string else None
-    return base.part(walk.name(found[1])) if found else base.without_parts()
-
-
-def _position(base: Value, literal: exp.Expr, first: int) -> Value:
-    text = str(literal.this)
-    return base.at(int(text) - first) if text.isdigit() else base.without_parts()
-
-
-def _struct(walk: Walk, node: exp.Expr, scope: Scope) -> Value:
-    """A struct, row or tuple, with the parts that it lists."""
-    return struct_of(walk, node.expressions, scope).value()
-
-
-def struct_of(walk: Walk, members: Iterable[exp.Expr], scope: Scope) -> Row:
-    """The row of the members of a struct."""
-    fields: list[Field] = []
-    unlisted = None
-    for one in members:
-        if isinstance(one, exp.Star | exp.Columns) or (
-            isinstance(one, exp.Column) and isinstance(one.this, exp.Star)
-        ):
-            row = star_row(walk, one, scope, value_of)
-            fields += row.fields
-            unlisted = unlisted or row.unlisted
-            continue
-        key, value = _member(walk, one)
-        name = key or (_name(one) if walk.language in _NAMED_MEMBERS else None)
-        fields.append(
-            Field(
-                key=name.key if name else None,
-                shown=name.written if name else None,
-                value=value_of(walk, value, scope),
-            )
-        )
-    return Row(fields=tuple(fields), unlisted=unlisted)
-
-
-def _member(walk: Walk, node: exp.Expr) -> tuple[Name | None, exp.Expr]:
-    if isinstance(node, exp.PropertyEQ | exp.JSONKeyValue | exp.EQ | exp.Slice) and node.this is not None:
-        key = node.this
-        if isinstance(key, exp.Literal):
-            return walk.name(key.this), node.expression
-        if isinstance(node, exp.PropertyEQ):
-            names = path(key)
-            return (names[-1] if names else None), node.expression
-    if isinstance(node, exp.Alias):
-        return Name.of(node.args["alias"]), node.this
-    return None, node
-
-
-def _name(node: exp.Expr) -> Name | None:
-    names = path(node)
-    return names[-1] if names else None
-
-
-def _json_object(walk: Walk, node: exp.Expr, scope: Scope) -> Value:
-    members = node.expressions
-    if all(isinstance(one, exp.JSONKeyValue) and isinstance(one.this, exp.Literal) for one in members):
-        return _struct(walk, node, scope)
-    return union(values_of(walk, node.iter_expressions(), scope))
-
-
 def _function(walk: Walk, node: exp.Expr, scope: Scope) -> Value:
     """A function that sqlglot does not know."""
     name, arguments = node.name.lower(), node.expressions
     if any(isinstance(one, exp.Lambda) for one in arguments):
         return _apply(walk, arguments, scope)
     if name in ("row", "tuple"):
-        return _struct(walk, node, scope)
+        return struct(walk, node, scope)
     if name in _PAIRS and arguments and all(isinstance(one, exp.Literal) for one in arguments[::2]):
         pairs = zip(arguments[::2], arguments[1::2], strict=False)
         names = [(walk.name(key.this), value_of(walk, value, scope)) for key, value in pairs]
@@ -414,12 +279,10 @@ def _function(walk: Walk, node: exp.Expr, scope: Scope) -> Value:
     if name in ("tupleelement", "struct_extract_at") and len(arguments) == 2:
         base = value_of(walk, arguments[0], scope)
         return (
-            _position(base, arguments[1], 1)
-            if isinstance(arguments[1], exp.Literal)
-            else base.without_parts()
+            part_at(base, arguments[1], 1) if isinstance(arguments[1], exp.Literal) else base.without_parts()
         )
     if name in _EXTRACTORS and len(arguments) == 2 and isinstance(arguments[1], exp.Literal):
-        return _by_path(walk, value_of(walk, arguments[0], scope), arguments[1])
+        return by_path(walk, value_of(walk, arguments[0], scope), arguments[1])
     if name in _CARRIERS and arguments:
         return _carried(walk, arguments[0], arguments[1:], scope)
     return union(values_of(walk, node.iter_expressions(), scope))
@@ -468,14 +331,6 @@ def _choice(walk: Walk, node: exp.Expr, scope: Scope) -> Value:
     return either(values_of(walk, node.iter_expressions(), scope))
 
 
-def _array(walk: Walk, node: exp.Expr, scope: Scope) -> Value:
-    values = values_of(walk, node.expressions, scope)
-    rows = [value.row for value in values if value.row is not None]
-    if len(rows) == len(values) > 0 and all(row.unlisted is None for row in rows):
-        return replace(union(values), row=by_position(rows))
-    return either(values)
-
-
 def _nothing(walk: Walk, node: exp.Expr, scope: Scope) -> Value:
     return NOTHING
 
@@ -490,9 +345,9 @@ _HANDLERS: Final[Mapping[type[exp.Expr], _Handler]] = {
     exp.Alias: _first,
     exp.Anonymous: _function,
     exp.AnonymousAggFunc: _function,
-    exp.Array: _array,
-    exp.Bracket: _bracket,
-    exp.Cast: _cast,
+    exp.Array: array,
+    exp.Bracket: bracket,
+    exp.Cast: cast,
     exp.Coalesce: _choice,
     exp.Column: _column,
     exp.Columns: _columns,
@@ -505,21 +360,21 @@ _HANDLERS: Final[Mapping[type[exp.Expr], _Handler]] = {
     exp.Except: _query,
     exp.Exists: _exists,
     exp.Filter: _carrier,
-    exp.GetExtract: _extract,
+    exp.GetExtract: extract,
     exp.Identifier: _identifier,
     exp.IgnoreNulls: _first,
     exp.Intersect: _query,
-    exp.JSONExtract: _extract,
-    exp.JSONExtractScalar: _extract,
-    exp.JSONBExtract: _extract,
-    exp.JSONBExtractScalar: _extract,
-    exp.JSONObject: _json_object,
+    exp.JSONExtract: extract,
+    exp.JSONExtractScalar: extract,
+    exp.JSONBExtract: extract,
+    exp.JSONBExtractScalar: extract,
+    exp.JSONObject: json_object,
     exp.Kwarg: _kwarg,
     exp.Lambda: _lambda,
     exp.HavingMax: _carrier,
     exp.Limit: _first,
     exp.Literal: _nothing,
-    exp.Map: _map,
+    exp.Map: map_of,
     exp.Order: _order,
     exp.Parameter: _parameter,
     exp.Paren: _first,
@@ -527,14 +382,14 @@ _HANDLERS: Final[Mapping[type[exp.Expr], _Handler]] = {
     exp.Select: _query,
     exp.Star: star_value,
     exp.StarMap: _first,
-    exp.Struct: _struct,
-    exp.StructExtract: _extract,
+    exp.Struct: struct,
+    exp.StructExtract: extract,
     exp.Subquery: _query,
     exp.Transform: _transform,
-    exp.TryCast: _cast,
-    exp.Tuple: _struct,
+    exp.TryCast: cast,
+    exp.Tuple: struct,
     exp.Union: _query,
-    exp.VarMap: _map,
+    exp.VarMap: map_of,
     exp.Window: _window,
     exp.WithinGroup: _carrier,
     **dict.fromkeys(_CARRIER_NODES, _carrier),

@@ -8,8 +8,8 @@ from dataclasses import replace
 from sqlglot import exp
 
 from datahub_llmops.lineage.sql import pivots
-from datahub_llmops.lineage.sql.expressions import path, value_of, values_of
-from datahub_llmops.lineage.sql.scopes import Walk, resolve
+from datahub_llmops.lineage.sql.expressions import value_of, values_of
+from datahub_llmops.lineage.sql.scopes import Walk, path, resolve
 from datahub_llmops.lineage.sql.stars import all_columns
 from datahub_llmops.lineage.sql.table_functions import function_row, source_row, spread
 from datahub_llmops.lineage.sql.values import (

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from sqlglot import exp
 
-from datahub_llmops.lineage.sql.expressions import path, value_of
-from datahub_llmops.lineage.sql.scopes import Walk
+from datahub_llmops.lineage.sql.expressions import value_of
+from datahub_llmops.lineage.sql.scopes import Walk, path
 from datahub_llmops.lineage.sql.stars import is_star, star_row
 from datahub_llmops.lineage.sql.values import (
     NOTHING,
@@ -97,7 +97,7 @@ def _members(walk: Walk, node: exp.Expr, scope: Scope) -> list[Field]:
     found: list[Field] = []
     for one in _flat(node):
         if is_star(one):
-            found += star_row(walk, one, scope, value_of).fields
+            found += star_row(walk, one, scope).fields
             continue
         names = path(one)
         name = names[-1] if names else None

@@ -10,10 +10,11 @@ from datahub.utilities.cooperative_timeout import cooperate
 from sqlglot import exp
 
 from datahub_llmops.lineage.sql import from_clause
-from datahub_llmops.lineage.sql.expressions import QUERIES, path, struct_of, value_of
+from datahub_llmops.lineage.sql.expressions import QUERIES, value_of
 from datahub_llmops.lineage.sql.pivots import pivot_statement
-from datahub_llmops.lineage.sql.scopes import Walk
+from datahub_llmops.lineage.sql.scopes import Walk, path
 from datahub_llmops.lineage.sql.stars import is_star, star_row
+from datahub_llmops.lineage.sql.structs import struct_of
 from datahub_llmops.lineage.sql.values import (
     NOTHING,
     Field,
@@ -59,7 +60,7 @@ def row_of(walk: Walk, node: exp.Expr, scope: Scope) -> Row:
     if isinstance(node, exp.Table):
         inner = Scope(outer=level)
         from_clause.add(walk, node, inner)
-        return star_row(walk, exp.Star(), inner, value_of)
+        return star_row(walk, exp.Star(), inner)
     missing = gap("syntax", node.key.upper())
     return Row(unlisted=Unlisted(value=missing, star=missing.gaps))
 
@@ -192,7 +193,7 @@ def _nested(walk: Walk, node: exp.Expr, scope: Scope) -> Row:
     if isinstance(node.this, exp.Table):  # joined tables in parentheses
         inner = Scope(outer=scope)
         from_clause.add(walk, node, inner)
-        return star_row(walk, exp.Star(), inner, value_of)
+        return star_row(walk, exp.Star(), inner)
     return row_of(walk, node.this, scope)
 
 
@@ -250,7 +251,7 @@ def _read_scalars(walk: Walk, node: exp.Select, scope: Scope) -> None:
 def _projection(walk: Walk, node: exp.Expr, scope: Scope) -> Row:
     """The columns of one item of SELECT."""
     if is_star(node):
-        return star_row(walk, node, scope, value_of)
+        return star_row(walk, node, scope)
     if isinstance(node, exp.Aliases):
         return _aliases(walk, node, scope)
     templates = [one for one in node.find_all(exp.Columns) if not one.args.get("unpack")]
@@ -278,7 +279,7 @@ def _aliases(walk: Walk, node: exp.Aliases, scope: Scope) -> Row:
 
 def _for_each(walk: Walk, node: exp.Expr, columns: exp.Columns, scope: Scope) -> Row:
     """``max(COLUMNS(*))``: the expression once for each column."""
-    chosen = star_row(walk, columns, scope, value_of)
+    chosen = star_row(walk, columns, scope)
     fields: list[Field] = []
     copy = node.copy()
     inside = [one for one in copy.find_all(exp.Columns) if not one.args.get("unpack")]

@@ -85,9 +85,9 @@ _ALIASES: Final = frozenset(
 class Walk:
     """What stays the same while one statement is read.
 
-    ``resolve`` finds the source of a table, ``files`` that of files by their addresses, and ``evaluate`` the row of a
-    query in a scope. ``refuse`` takes what is left out. ``inputs`` collects the datasets that the statement reads, and
-    ``seen`` the tables by their ``id``.
+    ``resolve`` finds the source of a table, and ``files`` that of files by their addresses. ``evaluate`` gives the row
+    of a query in a scope, and ``value`` the value of an expression. ``inputs`` collects the datasets that the
+    statement reads, ``seen`` the tables by their ``id``, and ``unread`` the functions whose input is not known.
     """
 
     dialect: sqlglot.Dialect
@@ -95,6 +95,7 @@ class Walk:
     resolve: Callable[[exp.Table], Source]
     files: Callable[[tuple[str, ...]], Source]
     evaluate: Callable[[Walk, exp.Expr, Scope], Row]
+    value: Callable[[Walk, exp.Expr, Scope], Value]
     inputs: set[str] = field(default_factory=set)
     seen: set[int] = field(default_factory=set)
     unread: set[str] = field(default_factory=set)
@@ -219,3 +220,20 @@ def _claimed(name: Name, rest: Sequence[Name], claims: Sequence[Named], level: S
         return gap("unsettled_column", name.written)
     unlisted = claims[0].row.unlisted
     return _parts(unlisted.find(name), rest) if unlisted is not None else NOTHING
+
+
+def path(node: exp.Expr) -> list[Name] | None:
+    """The names of a column with its qualifiers and fields, or ``None`` if it is something else."""
+    if isinstance(node, exp.Column):
+        parts = node.parts
+        return (
+            [Name.of(part) for part in parts]
+            if all(isinstance(one, exp.Identifier) for one in parts)
+            else None
+        )
+    if isinstance(node, exp.Identifier):
+        return [Name.of(node)]
+    if isinstance(node, exp.Dot) and isinstance(node.expression, exp.Identifier):
+        before = path(node.this)
+        return [*before, Name.of(node.expression)] if before is not None else None
+    return None

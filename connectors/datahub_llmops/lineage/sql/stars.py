@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
-from typing import TypeAlias
 
 from sqlglot import exp
 
@@ -23,8 +22,6 @@ from datahub_llmops.lineage.sql.values import (
     merged,
 )
 
-Evaluate: TypeAlias = Callable[[Walk, exp.Expr, Scope], Value]
-
 
 def is_star(node: exp.Expr) -> bool:
     """Whether an output column stands for several columns of a row."""
@@ -37,26 +34,26 @@ def is_star(node: exp.Expr) -> bool:
     return isinstance(node, exp.Column | exp.Dot) and isinstance(_last(node), exp.Star)
 
 
-def star_row(walk: Walk, node: exp.Expr, scope: Scope, evaluate: Evaluate) -> Row:
+def star_row(walk: Walk, node: exp.Expr, scope: Scope) -> Row:
     """The columns that a ``*``, ``d.*``, ``(d).*`` or ``COLUMNS(...)`` stands for."""
     if isinstance(node, exp.Columns):
-        return _chosen(walk, node, scope, evaluate)
+        return _chosen(walk, node, scope)
     if isinstance(node, exp.Binary) and isinstance(node.this, exp.Star):  # DuckDB's * LIKE 'x%'
-        row = star_row(walk, node.this, scope, evaluate)
+        row = star_row(walk, node.this, scope)
         literal = node.expression
         if isinstance(node, exp.Like | exp.ILike) and isinstance(literal, exp.Literal):
             return _like(row, literal.this)
         return _unknown(row, "*")
     star = _last(node)
     if isinstance(node, exp.Dot):
-        return _edited(walk, _of_value(evaluate(walk, node.this, scope)), star, scope, evaluate)
+        return _edited(walk, _of_value(walk.value(walk, node.this, scope)), star, scope)
     if isinstance(node, exp.Column):
         names = [Name.of(part) for part in node.parts[:-1]]
         named = find_row(names, scope)
         row = named.row if named is not None else _of_value(resolve(walk, names, scope))
-        return _edited(walk, row, star, scope, evaluate)
+        return _edited(walk, row, star, scope)
     level = next((one for one in scope if one.rows), scope)
-    return _edited(walk, all_columns(level), star, scope, evaluate)
+    return _edited(walk, all_columns(level), star, scope)
 
 
 def all_columns(scope: Scope) -> Row:
@@ -92,7 +89,7 @@ def _of_value(value: Value) -> Row:
     return Row(unlisted=Unlisted(value=value, claims=False, star=star))
 
 
-def _edited(walk: Walk, row: Row, star: exp.Expr, scope: Scope, evaluate: Evaluate) -> Row:
+def _edited(walk: Walk, row: Row, star: exp.Expr, scope: Scope) -> Row:
     """Apply EXCEPT, REPLACE, RENAME and ILIKE of a ``*``."""
     if not isinstance(star, exp.Star):
         return row
@@ -101,7 +98,7 @@ def _edited(walk: Walk, row: Row, star: exp.Expr, scope: Scope, evaluate: Evalua
     if isinstance(pattern, exp.Literal):
         row = _like(row, pattern.this)
     replaced = {
-        _named(one).key: evaluate(walk, one, scope)
+        _named(one).key: walk.value(walk, one, scope)
         for one in _nodes(star.args.get("replace"))
         if isinstance(one, exp.Alias)
     }
@@ -143,12 +140,12 @@ def _like(row: Row, pattern: str) -> Row:
     return Row(fields=fields, unlisted=row.unlisted)
 
 
-def _chosen(walk: Walk, node: exp.Columns, scope: Scope, evaluate: Evaluate) -> Row:
+def _chosen(walk: Walk, node: exp.Columns, scope: Scope) -> Row:
     """``COLUMNS(*)`` and ``COLUMNS([a, b])``. Which columns a pattern or lambda chooses is not known."""
     chosen = node.this
     if isinstance(chosen, exp.Star) or (isinstance(chosen, exp.Column) and isinstance(chosen.this, exp.Star)):
-        return star_row(walk, chosen, scope, evaluate)
-    every = star_row(walk, exp.Star(), scope, evaluate)
+        return star_row(walk, chosen, scope)
+    every = star_row(walk, exp.Star(), scope)
     if isinstance(chosen, exp.Array | exp.Tuple):
         named = [one for one in chosen.expressions if isinstance(one, exp.Column | exp.Identifier)]
         if len(named) == len(chosen.expressions):
