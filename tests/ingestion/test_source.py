@@ -257,6 +257,7 @@ def test_a_bug_in_a_listing_is_a_failure(run: Run, catalog: Path, monkeypatch: p
 
 
 def test_names_reach_no_log_raw(run: Run, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG")
     name = "docs\n2026-11-29 ERROR forged \x1b[2J\x1b]0;title\x07\u202egnp\x9b"
     STORE["db", name] = UnreadableError(f"{name}: planted")
     STORE["db", "other\x1b[31m"] = collection("db", "other\x1b[31m")

@@ -97,11 +97,17 @@ class EmittingSource(Source):
         return self.report
 
     @override
+    def get_workunits(self) -> Iterable[MetadataWorkUnit]:
+        for unit in super().get_workunits():
+            # DataHub logs the ids, also those of the work units that it adds itself. They hold names.
+            unit.id = clean(unit.id)
+            yield unit
+
+    @override
     def get_workunits_internal(self) -> Iterable[MetadataWorkUnit]:
         for emission in self.emissions():
             proposal, primary = emission.proposal, emission.primary
-            # DataHub logs it when a sink refuses the proposal.
-            name = clean(f"{proposal.entityUrn}-{proposal.aspectName}")
+            name = f"{proposal.entityUrn}-{proposal.aspectName}"
             if isinstance(proposal, MetadataChangeProposalWrapper):
                 yield MetadataWorkUnit(id=name, mcp=proposal, is_primary_source=primary)
             else:
