@@ -190,12 +190,12 @@ def test_answers_of_milvus() -> None:
 
 def _fitting(method: str, changed: Any, before: Any) -> Any:
     """Return the changed message if the protocol allows it, which no server can break."""
-    from google.protobuf.json_format import ParseDict, ParseError
+    from google.protobuf.json_format import ParseDict
     from pymilvus.grpc_gen import milvus_pb2
 
     try:
         ParseDict(changed, getattr(milvus_pb2, f"{method}Response")())
-    except (ParseError, TypeError, ValueError, AttributeError, OverflowError, RecursionError):
+    except Exception:  # noqa: BLE001 - the library raises whatever it likes, even SystemError for half a surrogate
         return before
     return changed
 
