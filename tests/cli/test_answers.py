@@ -249,3 +249,14 @@ def test_a_recipe_that_cannot_be_read_is_refused(
     if text is not None:
         path.write_text(text)
     assert expected in run(world, "explain", world.ask(), "--recipe", str(path), code=1)
+
+
+def test_what_is_exported_is_its_owners_alone(world: World, tmp_path: Path) -> None:
+    world.ask()
+    out = tmp_path / "out.jsonl"
+    run(world, "answers", "export", str(out))
+    assert out.stat().st_mode & 0o777 == 0o600
+    out.chmod(0o644)
+    run(world, "answers", "export", str(out), "--force")
+    assert out.stat().st_mode & 0o777 == 0o600
+    assert len(out.read_text("ascii").splitlines()) == 1

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import math
 import tempfile
+from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -181,6 +183,22 @@ def test_halves_of_surrogate_pairs_are_read_as_a_replacement_in_names_and_stay_i
     assert (found.version, found.answer_text, chunk.id) == ("\ufffd", "\ud800", "\ud800")
     assert found.retrievals[0].index == {"collection": "\ufffd"}
     assert (chunk.source or {})["value"] == "s3://kb/\ufffd.md"
+
+
+class Evil:
+    """What a number may turn out to be."""
+
+    def __float__(self) -> float:
+        raise KeyboardInterrupt
+
+
+def test_scores_that_are_no_numbers_and_numbers_that_are_too_large() -> None:
+    flat: list[object] = []
+    for score in (Evil(), 10**400, Decimal("sNaN"), Decimal("0.5"), Fraction(1, 4), "0.5"):
+        chunk_sources.append_chunk(flat, "c", score, None, None)
+    answer = begun()
+    [retrieval] = written([ended(Retrieval(answer, 1, None), chunks=flat)], answer).retrievals
+    assert [chunk.score for chunk in retrieval.chunks] == [None, None, None, 0.5, 0.25, None]
 
 
 def test_chunks_beyond_the_bound_are_counted() -> None:

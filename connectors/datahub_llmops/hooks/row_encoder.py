@@ -12,7 +12,9 @@ import json
 import math
 import socket
 from collections.abc import Mapping
+from decimal import Decimal
 from itertools import islice
+from numbers import Real
 from typing import Any, Final
 
 from datahub_llmops.answer_store import digests
@@ -411,9 +413,13 @@ def _describe_template(template: object, role: str, capture_text: bool) -> dict[
 
 
 def _score(score: object) -> str:
-    if score is None or not hasattr(score, "__float__"):
+    # Only of real numbers (NumPy's are registered as such): ``__float__`` of anything else may do anything.
+    if not isinstance(score, (int, float, Real, Decimal)):
         return "null"
-    value = round(float(score), 6)
+    try:
+        value = round(float(score), 6)
+    except (ValueError, OverflowError):
+        return "null"
     return repr(value) if math.isfinite(value) else "null"
 
 

@@ -285,7 +285,7 @@ def describe_error(error: object) -> tuple[str, str | None]:
             return "interrupted", None
     status = getattr(error, "status_code", None)
     name = type(error).__name__
-    return "error", f"{name} {status}" if isinstance(status, int) else name
+    return "error", f"{name} {int.__repr__(status)}" if isinstance(status, int) else name
 
 
 def sweep(runs: MutableMapping[Any, Any], get_start: Callable[[Any, Any], float | None]) -> None:
