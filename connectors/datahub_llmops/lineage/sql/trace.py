@@ -1,7 +1,7 @@
 """Traces SQL to the datasets that it reads, and to the source columns of each of its output columns.
 
-The module splits a script into statements and joins what they read and write. ``prepare`` gets one query ready for
-DataHub's lineage; ``columns`` runs it. What cannot be traced correctly is left out, with a warning.
+The module splits a script into statements and joins what they read and write. ``readings`` finds the queries of one
+statement; ``columns`` traces each. What cannot be traced correctly is left out, with a warning.
 """
 
 from __future__ import annotations
