@@ -22,6 +22,7 @@ from datahub.metadata.schema_classes import (
 )
 
 from aspects.examples import PDL
+from datahub_llmops import urns
 from datahub_llmops.aspects.admission import released_fields
 from datahub_llmops.aspects.generated import ASPECTS, SCHEMAS_VERSION
 from datahub_llmops.aspects.manifest import package_data
@@ -95,7 +96,7 @@ def test_datahub_reads_the_structured_properties() -> None:
 def test_the_sources_define_the_same_properties() -> None:
     """Two ways to define one property: the second must not undo the first."""
     by_urn = {one.urn: one for one in StructuredProperties.from_yaml(str(PROPERTIES_FILE))}
-    ours = dict(definitions())
+    ours = {urns.structured_property(name): proposals for name, proposals in definitions()}
     assert set(ours) <= set(by_urn)
     for urn, proposals in ours.items():
         listed = {type(proposal.aspect): proposal.aspect for proposal in by_urn[urn].generate_mcps()}

@@ -44,6 +44,10 @@ class StandIn:
     config: dict[str, Any] = field(default_factory=lambda: recorded("config")["body"])
     refuses: frozenset[str] = frozenset()
     """Aspects that it does not know: one of them costs the whole request."""
+    refused_urn: str | None = None
+    """An asset that it lets nobody write, in the words that a server used for another refusal."""
+    forgotten_urn: str | None = None
+    """An asset that it says it stored, and does not have."""
 
     def answer(self, call: Call) -> Reply:
         if call.path == "/config":
@@ -55,8 +59,12 @@ class StandIn:
                 kind = "batch" if "proposals" in body else "single"
                 refusal = recorded(f"unknown_aspect_{kind}")
                 return answer_json(refusal["body"], refusal["status"])
+            if self.refused_urn in {proposal["entityUrn"] for proposal in proposals}:
+                refusal = recorded("is_latest_refused")
+                return answer_json(refusal["body"], refusal["status"])
             for proposal in proposals:
-                self._take(proposal)
+                if proposal["entityUrn"] != self.forgotten_urn:
+                    self._take(proposal)
             return answer_json({"value": "ok"})
         if match := re.fullmatch(r"/openapi/v3/entity/(\w+)/batchGet", call.path):
             asked = [entry["urn"] for entry in call.json]
@@ -106,7 +114,7 @@ def server() -> Iterator[tuple[Stub, StandIn]]:
     STORE.clear()
 
 
-def run(stub: Stub) -> Pipeline:
+def run(stub: Stub, *, failing: bool = False) -> Pipeline:
     pipeline = Pipeline.create(
         {
             "source": {"type": SOURCE, "config": {"embedding_jobs": [JOB]}},
@@ -116,7 +124,8 @@ def run(stub: Stub) -> Pipeline:
         report_to=None,
     )
     pipeline.run()
-    pipeline.raise_from_status()
+    if not failing:
+        pipeline.raise_from_status()
     return pipeline
 
 
@@ -135,6 +144,37 @@ def test_definitions_that_are_there_are_left_as_stewards_set_them(server: tuple[
     before = len(stand_in.written)
     run(stub)
     assert "propertyDefinition" not in [name for _, name in stand_in.written[before:]]
+
+
+DIMENSION = "urn:li:structuredProperty:datahub_llmops.dimension"
+
+
+@pytest.mark.parametrize(
+    ("problem", "reason"),
+    [
+        ("refused_urn", "IsLatest should not be specified, this is a computed field."),
+        ("forgotten_urn", "cannot be read back"),
+    ],
+)
+def test_a_property_without_its_definition_is_not_assigned(
+    server: tuple[Stub, StandIn], problem: str, reason: str
+) -> None:
+    """A server indexes such an assignment as empty, and never finds it again."""
+    stub, stand_in = server
+    setattr(stand_in, problem, DIMENSION)
+    pipeline = run(stub, failing=True)
+    (failure,) = pipeline.source.get_report().failures
+    assert "definition of a structured property" in failure.title
+    (context,) = failure.context
+    assert "could not write the definition of datahub_llmops.dimension" in context
+    assert reason in context
+    assigned = stand_in.held[INDEX]["structuredProperties"]["properties"]
+    assert assigned
+    assert DIMENSION not in str(stand_in.held[INDEX])
+    # Once the definition is there the values follow.
+    setattr(stand_in, problem, None)
+    run(stub)
+    assert DIMENSION in str(stand_in.held[INDEX]["structuredProperties"])
 
 
 def test_the_servers_models_and_assets_are_extended_not_replaced(server: tuple[Stub, StandIn]) -> None:

@@ -23,7 +23,7 @@ from datahub_llmops.mapping.collections import (
     container_proposals,
     vector_proposals,
 )
-from datahub_llmops.mapping.properties import AssetPatch, definitions
+from datahub_llmops.mapping.properties import AssetPatch
 from datahub_llmops.mapping.proposals import Proposal
 
 
@@ -48,11 +48,7 @@ class CollectionFacts(SourcePart[Collection]):
     @override
     def opening(self) -> Iterator[Emission]:
         yield from self.emitter.emit_platform(self.platform)
-        for urn, proposals in definitions():
-            if not self.emitter.read_aspect(urn, "propertyDefinition"):
-                for proposal in proposals:
-                    # A server does not show an assignment whose definition came after it.
-                    yield from self.emitter.emit_first(proposal)
+        yield from self.emitter.emit_definitions()
 
     @override
     def emissions(self, placed: PlacedCollection) -> Iterator[Emission]:

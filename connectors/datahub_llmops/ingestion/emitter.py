@@ -17,11 +17,13 @@ from datahub.metadata.urns import DataPlatformUrn, MlModelUrn
 from datahub_llmops import urns
 from datahub_llmops.aspects.base import LlmopsAspect
 from datahub_llmops.catalog.protocol import Catalog
+from datahub_llmops.errors import CatalogError
 from datahub_llmops.ingestion.run_target import RunTarget
 from datahub_llmops.mapping.edge_properties import key_proposal
 from datahub_llmops.mapping.embedding_jobs import model_key_proposal, model_proposal
 from datahub_llmops.mapping.index_aspects import has_facts
 from datahub_llmops.mapping.platforms import platform_info
+from datahub_llmops.mapping.properties import definitions
 from datahub_llmops.mapping.proposals import Proposal
 
 
@@ -73,6 +75,37 @@ class RunEmitter:
         """Emit what has to be stored before anything that names it."""
         if not self._target.store_first(proposal):
             yield Emission(proposal, primary=False)
+
+    def emit_definitions(self) -> Iterator[Emission]:
+        """Emit the definitions of structured properties that the catalog lacks, before anything is assigned.
+
+        A property whose definition is refused, or cannot be read back, is not assigned in this run.
+        """
+        written = []
+        for name, proposals in definitions():
+            urn = urns.structured_property(name)
+            if self.read_aspect(urn, "propertyDefinition"):
+                continue
+            written.append(name)
+            try:
+                for proposal in proposals:
+                    # A server does not show an assignment whose definition came after it.
+                    yield from self.emit_first(proposal)
+            except CatalogError as error:
+                self._leave_out(name, str(error))
+        for name in written if self._target.stores_first else ():
+            urn = urns.structured_property(name)
+            if name not in self._target.undefined and not self.read_aspect(urn, "propertyDefinition"):
+                self._leave_out(name, "it was accepted, but cannot be read back")
+
+    def _leave_out(self, name: str, reason: str) -> None:
+        self._target.undefined.add(name)
+        self._report.failure(
+            title="Could not write the definition of a structured property",
+            message="Its values are not sent in this run: a server would never find them. Defining it needs the "
+            "privilege to manage structured properties.",
+            context=f"could not write the definition of {urns.PROPERTY_NAMESPACE}.{name}: {reason}",
+        )
 
     def emit_platform(self, name: str) -> Iterator[Emission]:
         """Emit a platform with its logo, unless DataHub ships one or a steward chose one."""

@@ -30,6 +30,8 @@ class RunTarget:
         """If ``mode`` leaves the decision to the server, ask it for its plugin."""
         register()
         self._report = report
+        self.undefined: set[str] = set()
+        """Structured properties, by their short names, that cannot be assigned in this run."""
         self._kind = _kind(ctx)
         self._server = Gms(ctx.graph) if self._kind == "server" and ctx.graph is not None else None
         self._writes = self._server if not ctx.dry_run_mode else None
@@ -55,6 +57,11 @@ class RunTarget:
             return decide(mode, self._kind, config=self._server.config())
         except CatalogError as error:
             return decide(mode, self._kind, problem=str(error))
+
+    @property
+    def stores_first(self) -> bool:
+        """Whether ``store_first`` stores at once."""
+        return self._writes is not None
 
     def store_first(self, proposal: MetadataChangeProposalWrapper) -> bool:
         """Store a proposal at once if the sink might send it too late; return False if the sink keeps the order.

@@ -63,7 +63,8 @@ from datahub_llmops.ingestion.recipe_catalog import RecipeCatalog, recipe_catalo
 from datahub_llmops.ingestion.report import CleanReport, unexpected
 from datahub_llmops.ingestion.run_target import RunTarget
 from datahub_llmops.lineage.patterns import is_allowed
-from datahub_llmops.mapping.proposals import PlacedAsset
+from datahub_llmops.mapping.property_patches import without_properties
+from datahub_llmops.mapping.proposals import PlacedAsset, Proposal
 from datahub_llmops.net.attempts import Breaker
 from datahub_llmops.net.shown import clean
 from datahub_llmops.urns import Deployment
@@ -92,6 +93,10 @@ class EmittingSource(Source):
     def emissions(self) -> Iterator[Emission]:
         """Emit everything that the run writes."""
 
+    def admit(self, proposal: Proposal) -> Proposal | None:
+        """Return what may be written of a proposal in this run; ``None`` if nothing."""
+        return proposal
+
     @override
     def get_report(self) -> SourceReport:
         return self.report
@@ -106,7 +111,9 @@ class EmittingSource(Source):
     @override
     def get_workunits_internal(self) -> Iterable[MetadataWorkUnit]:
         for emission in self.emissions():
-            proposal, primary = emission.proposal, emission.primary
+            proposal, primary = self.admit(emission.proposal), emission.primary
+            if proposal is None:
+                continue
             name = f"{proposal.entityUrn}-{proposal.aspectName}"
             if isinstance(proposal, MetadataChangeProposalWrapper):
                 yield MetadataWorkUnit(id=name, mcp=proposal, is_primary_source=primary)
@@ -231,6 +238,10 @@ class CatalogSource(TestedSource, StatefulIngestionSourceBase, Generic[ConfigT, 
             self._resources.callback(opened.catalog.close)
             self.report.catalog = type(opened.catalog).__name__
         return opened
+
+    @override
+    def admit(self, proposal: Proposal) -> Proposal | None:
+        return without_properties(proposal, self.target.undefined)
 
     @classmethod
     @abstractmethod

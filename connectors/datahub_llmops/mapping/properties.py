@@ -60,7 +60,7 @@ class AssetPatch(HasOwnershipPatch, HasStructuredPropertiesPatch, HasDomainsPatc
 
 
 def definitions() -> Iterator[tuple[str, list[MetadataChangeProposalWrapper]]]:
-    """List the URN of each property with the proposals that define it.
+    """List the name of each property with the proposals that define it.
 
     They must be in the catalog before the first assignment: a server stores an assignment without a definition, but
     does not show it.
@@ -83,7 +83,7 @@ def definitions() -> Iterator[tuple[str, list[MetadataChangeProposalWrapper]]]:
             showInColumnsTable=spec.columns_table,
         )
         yield (
-            urn,
+            spec.name,
             [
                 MetadataChangeProposalWrapper(entityUrn=urn, aspect=definition),
                 MetadataChangeProposalWrapper(entityUrn=urn, aspect=settings),

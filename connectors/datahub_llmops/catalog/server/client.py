@@ -8,6 +8,7 @@ https://docs.datahub.com/docs/api/openapi/openapi-usage-guide
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -42,6 +43,8 @@ _RETRIES: Final = 1
 _HEADERS: Final = {"Accept": "application/json", "Content-Type": "application/json"}
 _SHOWN: Final = 300
 """Characters of a server's own message that are passed on."""
+_LONGEST_REASON: Final = 4_000
+"""The same for the reason of a refused write."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,10 +175,20 @@ class Gms:
         """Write one aspect by itself, and wait until it is stored.
 
         Raises:
-            CatalogError: the server refuses it, or fails.
+            CatalogError: the server refuses it, and the message has all of its reason, or it fails.
         """
         proposal = MetadataChangeProposalWrapper(entityUrn=urn, aspect=aspect)
-        self._exchange(lambda: self._graph.emit_mcp(proposal, emit_mode=EmitMode.SYNC_PRIMARY))
+
+        def send() -> None:
+            try:
+                self._graph.emit_mcp(proposal, emit_mode=EmitMode.SYNC_PRIMARY)
+            except OperationalError as error:
+                message = str(error.info.get("message") or "")
+                if not message or _status(error) in (401, 404, 429, 503):
+                    raise
+                raise CatalogError(f"{self.server}: it refused: {_reasons(message)}") from error
+
+        self._exchange(send)
 
     def _exchange(self, ask: Callable[[], T]) -> T:
         """Call ``ask`` within the deadline, and turn its failures into errors with a next step."""
@@ -316,6 +329,16 @@ def _reason(error: Exception) -> str:
         if sign.lower() in text.lower():
             return reason
     return type(error).__name__
+
+
+def _reasons(message: str) -> str:
+    """Return what a server's refusal says, without the objects that it prints around it.
+
+    >>> _reasons("Failed to validate MCP due to: [AspectValidationException(item=Item@1, msg=Not so long.)]")
+    'Not so long.'
+    """
+    found = re.findall(r"\bmsg=(.+?)\)(?:, Aspect|\]|$)", " ".join(message.split()))
+    return "; ".join(dict.fromkeys(found)) or " ".join(message.split())[:_LONGEST_REASON]
 
 
 def _short(message: str) -> str:
