@@ -286,8 +286,9 @@ class TestOneJobForSeveral:
         run(DECLARED, self.FAQ_JOB)
         both = columns(catalog)
         assert edges(catalog).keys() == {DOCS, PEOPLE, INDEX, FAQ}
-        assert SQL in aspect(catalog, JOB, "dataJobInfo")["description"]
-        assert "select title, body from docs" in aspect(catalog, JOB, "dataJobInfo")["description"]
+        logic = str(aspect(catalog, JOB, "dataTransformLogic"))
+        assert SQL in logic
+        assert "select title, body from docs" in logic
         second = run(DECLARED, self.FAQ_JOB)
         assert second.sink.get_report().as_obj()["changed"] == 0
         run(self.FAQ_JOB)

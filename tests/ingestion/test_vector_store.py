@@ -80,7 +80,9 @@ def test_a_declared_job_ties_columns_to_fields(run: Run, catalog: Path) -> None:
 def test_the_job_has_a_page_of_its_own(run: Run, catalog: Path) -> None:
     run(DECLARED)
     info = aspect(catalog, JOB, "dataJobInfo")
-    assert "select d.title" in info["description"]
+    # A description is for people to write: the SQL has a tab of its own.
+    assert "description" not in info
+    assert "select d.title" in str(aspect(catalog, JOB, "dataTransformLogic"))
     assert info["customProperties"] == {
         "schedule": "@daily",
         "embedding_model": "openai/small",

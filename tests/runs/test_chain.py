@@ -122,12 +122,12 @@ def test_the_whole_chain_is_drawn_from_the_application(estate: World) -> None:
     command = ["--catalog", str(estate.catalog), "lineage", JOB, "--up", "--hops", "10", "--columns"]
     shown = CliRunner().invoke(main.main, command).output
     for expected in (
-        "VectorStoreRetriever  Retriever",
+        "docs  Retriever",
         "support.v3",
         "docs  Vector Collection",
         "embed articles  Embedding Job",
         "articles  Dataset",
-        "docs.author → VectorStoreRetriever.author",
+        "docs.author → docs.author",
         "found by declared, hook",
     ):
         assert expected in shown

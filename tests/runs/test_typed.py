@@ -168,7 +168,7 @@ def test_what_retriever_prompt_and_application_are(world: World) -> None:
         "promptCount": 1,
         "prompts": "support.v3",
         "retrieverCount": 1,
-        "retrievers": "VectorStoreRetriever",
+        "retrievers": "docs",
         "modelCount": 1,
         "models": "openai/gpt-test-2026-01",
     }
@@ -188,7 +188,7 @@ def test_what_an_application_was_built_of_earlier_stays_known(world: World) -> N
         db.commit()
     world.runs()
     found = world.aspect(JOB, "llmApplicationInfo")
-    assert (found["prompts"], found["retrievers"]) == ("short.v2, support.v3", "VectorStoreRetriever")
+    assert (found["prompts"], found["retrievers"]) == ("short.v2, support.v3", "docs")
     assert found["models"] == "openai/gpt-test-2026-01, openai/small-2026-01"
 
 

@@ -47,7 +47,8 @@ def open_catalog(where: str | None = None) -> FullCatalog:
 def resolve(catalog: Catalog, typed: str) -> str:
     """Find the URN that ``typed`` means: a URN itself, or a short name, with ``#column`` for one of its columns.
 
-    A match of platform and whole name (``chroma:default_database.docs``) wins over names that merely end in it.
+    A match of platform and whole name (``chroma:default_database.docs``) wins over names that merely end in it, a name
+    in the URN over a display name, and a job over the flow of its own name.
 
     Raises:
         UnknownAssetError: no asset has this name, or several do; the message lists them.
@@ -72,10 +73,29 @@ def _one(catalog: Catalog, short: str) -> str | None:
         for urn in found
         if f"{urn_text.platform(urn)}:{urn_text.full_name(urn)}".casefold() == short.casefold()
     ]
-    if len(exact) == 1 or len(found) == 1:
-        return (exact if len(exact) == 1 else found)[0]
+    if len(exact) == 1:
+        return exact[0]
+    found = _without_flows_of_jobs(_named_in_urn(found, short))
+    if len(found) == 1:
+        return found[0]
     if not found:
         return None
     listed = "\n".join(f"  {urn}" for urn in found[:_SHOWN_CANDIDATES])
     more = f"\n  and more: these are the first {_SHOWN_CANDIDATES}" if len(found) > _SHOWN_CANDIDATES else ""
     raise UnknownAssetError(f"{short!r} is ambiguous; use one of these URNs:\n{listed}{more}")
+
+
+def _named_in_urn(found: list[str], short: str) -> list[str]:
+    """Keep the assets whose URN has the name, if there are any: a retriever is shown under the name of its index."""
+    return [urn for urn in found if urn_text.matches_short(short, urn)] or found
+
+
+def _without_flows_of_jobs(found: list[str]) -> list[str]:
+    """Leave out a flow whose job of the same name is found too: an application is both, and the job has the edges."""
+    flows = {
+        urn_text.key_parts(urn)[0]
+        for urn in found
+        if urn_text.entity_type(urn) == "dataJob"
+        and urn_text.full_name(urn) == urn_text.full_name(urn_text.key_parts(urn)[0])
+    }
+    return [urn for urn in found if urn not in flows]

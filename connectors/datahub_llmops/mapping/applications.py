@@ -7,7 +7,8 @@ carries its name, its usage and its quality.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from datahub.metadata.schema_classes import (
@@ -34,6 +35,7 @@ from datahub.metadata.schema_classes import (
     SubTypesClass,
     TimeWindowSizeClass,
 )
+from datahub.metadata.urns import DatasetUrn
 
 from datahub_llmops import urns
 from datahub_llmops.mapping.embedding_jobs import EMBEDDING_JOB
@@ -87,10 +89,15 @@ def application_proposals(name: str, platform: str, env: str) -> Iterator[Propos
 
 
 def dataset_proposals(
-    urn: str, name: str, subtype: str, fields: Sequence[tuple[str, str, str]], platform: str
+    urn: str,
+    name: str,
+    subtype: str,
+    fields: Sequence[tuple[str, str, str]],
+    platform: str,
+    properties: Mapping[str, str] | None = None,
 ) -> Iterator[Proposal]:
     """Describe a dataset that only the hooks know. ``fields`` are paths with description and type."""
-    yield propose(urn, DatasetPropertiesClass(name=name))
+    yield propose(urn, DatasetPropertiesClass(name=name, customProperties=dict(properties or {})))
     yield propose(urn, SubTypesClass(typeNames=[subtype]))
     if fields:
         yield propose(
@@ -124,13 +131,35 @@ def returned_fields(schema: Mapping[str, str]) -> dict[str, str]:
     return {path: native for path, native in schema.items() if not _VECTOR.match(native)}
 
 
+def retriever_names(retrievers: Mapping[str, tuple[str, str | None, Collection[str]]]) -> dict[str, str]:
+    """Choose the names under which the retrievers of one application are shown, each of them once.
+
+    ``retrievers`` is URN -> (name in the URN, class, indexes). A retriever that is only called by its class is shown
+    by what it reads: `docs` says more than `VectorStoreRetriever`.
+    """
+    shown = {}
+    for urn, (name, kind, indexes) in retrievers.items():
+        read = ", ".join(sorted(DatasetUrn.from_string(index).name.rpartition(".")[2] for index in indexes))
+        by_class = kind is not None and name == kind.rpartition(".")[2]
+        shown[urn] = read if by_class and read else name
+    often = Counter(shown.values())
+    return {
+        urn: f"{shown[urn]} ({name})" if often[shown[urn]] > 1 and shown[urn] != name else shown[urn]
+        for urn, (name, _, _) in retrievers.items()
+    }
+
+
 def retriever_proposals(
-    urn: str, name: str, platform: str, returned: Mapping[str, str]
+    urn: str, name: str, platform: str, returned: Mapping[str, str], *, kind: str | None = None
 ) -> Iterator[Proposal]:
-    """Describe a retriever, without edges. ``returned`` are the fields that it returns, with their types."""
+    """Describe a retriever, without edges. ``returned`` are the fields that it returns, with their types.
+
+    ``kind`` is its class.
+    """
     own = {path for path, _, _ in _RETRIEVER_FIELDS}
     more = [(path, "", native or "unknown") for path, native in sorted(returned.items()) if path not in own]
-    yield from dataset_proposals(urn, name, RETRIEVER, [*_RETRIEVER_FIELDS, *more], platform)
+    properties = {"class": kind} if kind else {}
+    yield from dataset_proposals(urn, name, RETRIEVER, [*_RETRIEVER_FIELDS, *more], platform, properties)
 
 
 def usage_proposal(urn: str, day: int, host: str, calls: int) -> Proposal:

@@ -60,6 +60,8 @@ _DataType: TypeAlias = (
     | type[TimeTypeClass]
 )
 
+_STAMP: Final = "dh_"
+"""How the keys begin that hooks stamp onto chunks."""
 _TYPES: Final[Mapping[FieldType, _DataType]] = {
     "string": StringTypeClass,
     "integer": NumberTypeClass,
@@ -176,9 +178,19 @@ def schema_proposal(placed: PlacedCollection) -> Proposal:
         version=0,
         hash="",
         platformSchema=OtherSchemaClass(rawSchema=""),
-        fields=vectors + [_field(item) for item in collection.fields],
+        fields=vectors + [_field(item) for item in _in_order(collection)],
     )
     return propose(placed.urn, schema)
+
+
+def _in_order(collection: Collection) -> list[PayloadField]:
+    """Sort fields as people look for them: the text, the user's own fields, and what hooks stamped onto chunks."""
+
+    def rank(field: PayloadField) -> int:
+        stamped = field.path.rpartition(".")[2].startswith(_STAMP)
+        return 0 if field.path == collection.text_field else 2 if stamped else 1
+
+    return sorted(collection.fields, key=rank)
 
 
 def vector_proposals(placed: PlacedCollection) -> Iterator[Proposal]:

@@ -66,7 +66,7 @@ def combine(declarations: Sequence[EmbeddingJobConfig]) -> EmbeddingJobConfig:
 def job_proposals(job: EmbeddingJobConfig, env: str) -> Iterator[Proposal]:
     """Describe a job that this recipe owns, without its edges."""
     urn, statements = job_urn(job, env), tuple(dict.fromkeys(job.statements))
-    yield propose(urn, _info(job, statements, env))
+    yield propose(urn, _info(job, env))
     yield subtype_proposal(urn)
     if statements:
         transforms = [DataTransformClass(queryStatement=QueryStatementClass(value=sql)) for sql in statements]
@@ -113,7 +113,7 @@ def _number(value: int | None) -> float | None:
     return float(value) if value is not None else None
 
 
-def _info(job: EmbeddingJobConfig, statements: Sequence[str], env: str) -> DataJobInfoClass:
+def _info(job: EmbeddingJobConfig, env: str) -> DataJobInfoClass:
     properties = {
         "schedule": job.schedule,
         "embedding_model": job.embedding_model,
@@ -122,12 +122,11 @@ def _info(job: EmbeddingJobConfig, statements: Sequence[str], env: str) -> DataJ
     if job.chunking is not None:
         chunking = job.chunking.model_dump(exclude_none=True)
         properties.update({f"chunking.{key}": str(value) for key, value in chunking.items()})
-    blocks = [f"```sql\n{sql}\n```" for sql in statements]
+    # No description: the SQL is the job's logic, which has a tab of its own, and a description is for people to write.
     return DataJobInfoClass(
         name=job.name,
         type=_TYPE,
         flowUrn=flow_urn(job, env),
-        description="\n\n".join(blocks) or None,
         customProperties={key: value for key, value in properties.items() if value},
         env=env,
     )

@@ -117,8 +117,17 @@ class Applications:
         yield from self._emitter.emit_new(mapping.application_proposals(name, platform, self._env))
         answer = urns.schema_field(log, mapping.ANSWER_FIELD)
         into_answer: list[str] = []
+        used = {
+            retriever: self._indexes_in_use(application, retriever) for retriever in application.retrievers
+        }
+        names = mapping.retriever_names(
+            {
+                urn: (_short(application, urn), _class(application, urn), indexes)
+                for urn, indexes in used.items()
+            }
+        )
         for retriever in application.retrievers:
-            returned = yield from self._retriever(application, retriever)
+            returned = yield from self._retriever(application, retriever, names[retriever], used[retriever])
             into_answer += (urns.schema_field(retriever, path) for path in sorted(returned))
         prompts = prompts_drawn(application)
         for prompt in prompts:
@@ -132,23 +141,29 @@ class Applications:
         )
         for model in application.models:
             self._emitter.add_model_user(model, job)
-        used = observed_edges.in_use(inputs, present.get("inputDatasetEdges"), "destinationUrn", self._now)
-        yield from self._application_info(application, job, used)
+        parts = observed_edges.in_use(inputs, present.get("inputDatasetEdges"), "destinationUrn", self._now)
+        yield from self._application_info(application, job, parts, names)
+
+    def _indexes_in_use(self, application: Application, retriever: str) -> frozenset[str]:
+        indexes = application.indexes_of.get(retriever, {})
+        present = self._emitter.read_aspect(retriever, "upstreamLineage")
+        return frozenset(observed_edges.in_use(indexes, present.get("upstreams"), "dataset", self._now))
 
     def _retriever(
-        self, application: Application, retriever: str
+        self, application: Application, retriever: str, name: str, used: frozenset[str]
     ) -> Generator[Emission, None, Mapping[str, str]]:
         """Emit a retriever, and return the fields that it returns, with their types."""
         own = DatasetUrn.from_string(retriever)
         platform = own.get_data_platform_urn().platform_name
         indexes = application.indexes_of.get(retriever, {})
         present = self._emitter.read_aspect(retriever, "upstreamLineage")
-        used = observed_edges.in_use(indexes, present.get("upstreams"), "dataset", self._now)
         fields = {index: self._returned(index) for index in sorted(used)}
         returned = {path: native for index in fields for path, native in fields[index].items()}
         yield from self._emitter.emit_platform(platform)
         yield from self._emitter.emit_new(
-            mapping.retriever_proposals(retriever, _short(application, retriever), platform, returned)
+            mapping.retriever_proposals(
+                retriever, name, platform, returned, kind=_class(application, retriever)
+            )
         )
         yield from self._emitter.emit_missing_datasets(indexes)
         columns = {
@@ -197,15 +212,15 @@ class Applications:
             yield from self._emitter.emit_typed(prompt, [aspect])
 
     def _application_info(
-        self, application: Application, job: str, inputs: Iterable[str]
+        self, application: Application, job: str, inputs: Iterable[str], names: Mapping[str, str]
     ) -> Iterator[Emission]:
         prefix = f"{application.name}."
-        short = [(_short(application, urn), urn) for urn in inputs]
-        retrievers = [
-            name
-            for name, urn in short
-            if DatasetUrn.from_string(urn).name.startswith(prefix) and not name.startswith(urns.PROMPT_PREFIX)
-        ]
+        parts = {urn: DatasetUrn.from_string(urn).name for urn in inputs}
+        own = {
+            urn: names.get(urn) or self._emitter.read_aspect(urn, "datasetProperties").get("name", name)
+            for urn, name in parts.items()
+            if name.startswith(prefix) and not name.startswith(f"{prefix}{urns.PROMPT_PREFIX}")
+        }
         # Which models an application calls is not among its edges: what was known of it stays.
         present = self._emitter.read_aspect(job, "llmApplicationInfo").get("models")
         newest = application.itself
@@ -216,12 +231,17 @@ class Applications:
                     framework=application.framework,
                     framework_versions=application.framework_versions,
                     version=newest.raw.get("version") if newest else None,
-                    prompts=[name for name, _ in short if name not in retrievers],
-                    retrievers=retrievers,
+                    prompts=[name.removeprefix(prefix) for urn, name in parts.items() if urn not in own],
+                    retrievers=own.values(),
                     models=[*application.models, *(present.split(", ") if present else ())],
                 )
             ],
         )
+
+
+def _class(application: Application, retriever: str) -> str | None:
+    found = application.facts[retriever].raw.get("class")
+    return found if isinstance(found, str) else None
 
 
 def _short(application: Application, dataset: str) -> str:
