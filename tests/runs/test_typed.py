@@ -151,6 +151,9 @@ def test_what_retriever_prompt_and_application_are(world: World) -> None:
         "indexNames": "default_database.docs",
         "indexes": [INDEX],
     }
+    columns = world.aspect(PROMPT, "schemaMetadata")["fields"]
+    assert [column["fieldPath"] for column in columns] == ["context", "question"]
+    assert world.aspect(PROMPT, "subTypes") == {"typeNames": ["Prompt"]}
     prompt = world.aspect(PROMPT, "promptInfo")
     digest = prompt.pop("templateDigest")
     assert prompt == {

@@ -131,6 +131,12 @@ def returned_fields(schema: Mapping[str, str]) -> dict[str, str]:
     return {path: native for path, native in schema.items() if not _VECTOR.match(native)}
 
 
+def prompt_fields(variables: object) -> list[tuple[str, str, str]]:
+    """List the variables of a prompt as fields of its schema. ``variables`` are their names, joined by commas."""
+    names = variables.split(", ") if isinstance(variables, str) else ()
+    return [(name, "Variable of the template.", "string") for name in names if name]
+
+
 def retriever_names(retrievers: Mapping[str, tuple[str, str | None, Collection[str]]]) -> dict[str, str]:
     """Choose the names under which the retrievers of one application are shown, each of them once.
 

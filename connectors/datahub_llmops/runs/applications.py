@@ -197,12 +197,13 @@ class Applications:
         own = DatasetUrn.from_string(prompt)
         platform = own.get_data_platform_urn().platform_name
         unnamed = prompt in application.unnamed_prompts
-        if unnamed or platform == urns.UNKNOWN_PLATFORM:
-            # No recipe of a registry catalogs these.
+        if unnamed or platform == urns.UNKNOWN_PLATFORM or self._is_undescribed(prompt):
+            # No recipe of a registry catalogs these, or none has run yet.
             name = own.name.rpartition(".")[2] if unnamed else own.name
             yield from self._emitter.emit_platform(platform)
+            variables = mapping.prompt_fields(application.facts[prompt].raw.get("variables"))
             yield from self._emitter.emit_new(
-                mapping.dataset_proposals(prompt, name, mapping.PROMPT, (), platform)
+                mapping.dataset_proposals(prompt, name, mapping.PROMPT, variables, platform)
             )
         else:
             yield from self._emitter.emit_missing_datasets([prompt])
@@ -210,6 +211,9 @@ class Applications:
         aspect = application_aspects.prompt_aspect(prompt, application.facts[prompt].raw, known)
         if aspect is not None:
             yield from self._emitter.emit_typed(prompt, [aspect])
+
+    def _is_undescribed(self, prompt: str) -> bool:
+        return self._catalog is not None and not self._emitter.read_aspect(prompt, "schemaMetadata")
 
     def _application_info(
         self, application: Application, job: str, inputs: Iterable[str], names: Mapping[str, str]
