@@ -145,3 +145,16 @@ def test_marks_of_a_file_that_was_replaced_and_of_pods_long_gone_are_forgotten()
         state = state.after(f"pod-{number}:/x#1", 1, 1)
     assert len(state.answers) == len(state.writes) == MAX_STORES
     assert "a:/x#2" not in state.answers
+
+
+def test_typed_aspects_of_the_past_are_sent_once_they_are_accepted(world: World) -> None:
+    """The plugin came after the answers: the first run that finds it writes the aspects for what is there."""
+    world.ask()
+    sink = {"type": "llm-local", "config": {"path": str(world.catalog)}}
+    run(world, sink, custom_aspects="off")
+    assert world.aspect(JOB, "llmApplicationInfo") is None
+    found = run(world, sink)
+    assert found.source.get_report().answers_read == 1  # type: ignore[attr-defined]  # llm-runs' own report
+    assert world.aspect(JOB, "llmApplicationInfo")["framework"] == "langchain"
+    again = run(world, sink)
+    assert again.source.get_report().answers_read == 0  # type: ignore[attr-defined]

@@ -200,6 +200,7 @@ def explain(
     indexes, origins = (
         _read_origins(catalog, documents, gaps, unconfirmed) if catalog is not None else ([], [])
     )
+    written = _read_written(documents, jobs)
     if catalog is None:
         gaps.setdefault("no catalog was asked: tables, owners and terms are not known")
     return Explanation(
@@ -210,7 +211,7 @@ def explain(
         writers=tuple(jobs),
         indexes=tuple(indexes),
         origins=tuple(origins),
-        stale=tuple(_find_stale(indexes, origins)),
+        stale=tuple(_find_stale(indexes, origins, written, gaps)),
         not_confirmed=tuple(sorted(unconfirmed)),
         gaps=tuple(gaps),
     )
@@ -421,18 +422,31 @@ def _read_modified(catalog: FullCatalog, datasets: Sequence[str]) -> dict[str, i
     return found
 
 
-def _find_stale(indexes: Iterable[Origin], origins: Sequence[Origin]) -> Iterator[Stale]:
-    """Pairs of an index and a source that changed after the index was written."""
+def _read_written(documents: Iterable[Document], jobs: Iterable[WritingJob]) -> dict[str, int]:
+    """When hooks saw the documents of each index being written last, in milliseconds since the epoch."""
+    ended = {job.run: round(job.ended * 1000) for job in jobs}
+    found: dict[str, int] = {}
+    for document in documents:
+        if document.index is not None and document.run in ended:
+            found[document.index] = max(found.get(document.index, 0), ended[document.run])
+    return found
+
+
+def _find_stale(
+    indexes: Iterable[Origin], origins: Sequence[Origin], written: Mapping[str, int], gaps: dict[str, None]
+) -> Iterator[Stale]:
+    """Pairs of an index and a source that changed after the index was written.
+
+    Few stores tell when a collection was written. For the others it is when hooks saw the documents being written, and
+    else a gap.
+    """
+    changed = {origin.urn: origin.modified for origin in origins if origin.modified is not None}
     for index in indexes:
-        for origin in origins:
-            if (
-                index.modified is not None
-                and origin.modified is not None
-                and origin.modified > index.modified
-            ):
-                yield Stale(
-                    index=index.urn,
-                    source=origin.urn,
-                    index_modified=index.modified,
-                    source_modified=origin.modified,
-                )
+        modified = index.modified if index.modified is not None else written.get(index.urn)
+        if modified is None and changed:
+            gaps.setdefault(
+                f"when {index.name} was written is not known, nor is whether its sources are newer"
+            )
+        for source, at in changed.items() if modified is not None else ():
+            if at > modified:
+                yield Stale(index=index.urn, source=source, index_modified=modified, source_modified=at)

@@ -41,7 +41,9 @@ def install(directory: Path) -> None:
             "The folder is new: restart the server, which watches only folders that existed when it started."
         )
     else:
-        click.echo("A running server loads it within a minute; lineage to embedding models needs a restart.")
+        click.echo(
+            "A running server loads it within a few minutes; lineage to embedding models needs a restart."
+        )
     click.echo("Search fields need a SystemUpdate with the folder mounted: see docs/install-on-server.md.")
 
 

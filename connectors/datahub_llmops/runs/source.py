@@ -85,8 +85,9 @@ class RunsSource(PatchingSource, StatefulIngestionSourceBase):
         answers_from, writes_from = state.answers.get(name, 0), state.writes.get(name, 0)
         if answers_from > answers_upto or writes_from > writes_upto:
             answers_from = writes_from = 0  # Another store has its file's number now.
-        if state.format < FORMAT:
-            answers_from = writes_from = 0  # What an earlier release sent is sent again in its present form.
+        typed = self._target.decision.enabled
+        if state.is_outdated(typed=typed):
+            answers_from = writes_from = 0  # What an earlier run sent is sent again in its present form.
         self.report.store_counters = store.counters()
         known = Identities(store)
         resolver = Resolver(
@@ -123,7 +124,7 @@ class RunsSource(PatchingSource, StatefulIngestionSourceBase):
             yield from self._passed_over.guard(
                 "an incident", self._incidents(found, built_with(writes, resolver), emitter)
             )
-        self._watermark.reached(state.after(name, answers_upto, writes_upto))
+        self._watermark.reached(state.after(name, answers_upto, writes_upto, typed=typed))
 
     def _instances_without_edges(
         self, catalog: Catalog, found: Rollup, indexes: set[str]

@@ -29,17 +29,24 @@ class RunsState(CheckpointStateBase):
     """The position in each store: the last sequence numbers of answers and of writes, by ``store_key``."""
 
     format: int = 0
+    typed: bool = False
+    """Whether the target accepted typed aspects. Those of the past are sent once it does."""
     answers: dict[str, int] = Field(default_factory=dict)
     writes: dict[str, int] = Field(default_factory=dict)
 
-    def after(self, key: str, answers: int, writes: int) -> RunsState:
+    def is_outdated(self, *, typed: bool) -> bool:
+        """Whether everything has to be sent again: in a newer form, or with ``typed`` aspects for the first time."""
+        return self.format < FORMAT or (typed and not self.typed)
+
+    def after(self, key: str, answers: int, writes: int, *, typed: bool = False) -> RunsState:
         """Return the state with the new position of one store, without the oldest positions beyond the limit.
 
-        Positions of an older format are forgotten: those stores are read from their beginning once.
+        Outdated positions are forgotten: those stores are read from their beginning once.
         """
-        known = self if self.format == FORMAT else RunsState()
+        known = self if not self.is_outdated(typed=typed) else RunsState()
         return RunsState(
             format=FORMAT,
+            typed=typed,
             answers=_newest(known.answers, key, answers),
             writes=_newest(known.writes, key, writes),
         )

@@ -109,7 +109,7 @@ class MilvusSource(VectorStoreSource[MilvusConfig]):
             from datahub_llmops.vector_stores.milvus.reader import MilvusReader
         except ImportError as error:
             raise AccessError(
-                "Milvus: its package is not installed. Install it with `pip install 'datahub-llmops[milvus]'`."
+                "Milvus: its package is not installed. Install the extra `milvus`: `pip install '.[milvus]'` in a checkout."
             ) from error
         calls = MilvusGrpcClient(
             config.url,
