@@ -15,7 +15,7 @@ NOT_ABOUT_ONE_FILE: dict[str, set[str]] = {
     "catalog/local": {"crashes", "properties"},
     "contracts": {"names", "same_walk", "store_contract"},
     "faults": {"matrix"},
-    "fuzz": {"catalog", "http", "readers"},
+    "fuzz": {"answers", "catalog", "http", "readers"},
     "hooks": {
         *(
             "attach",

@@ -164,9 +164,9 @@ def test_a_property_without_its_definition_is_not_assigned(
     setattr(stand_in, problem, DIMENSION)
     pipeline = run(stub, failing=True)
     (failure,) = pipeline.source.get_report().failures
-    assert "definition of a structured property" in failure.title
+    assert "definition of a structured property" in str(failure.title)
     (context,) = failure.context
-    assert "could not write the definition of datahub_llmops.dimension" in context
+    assert "could not write the definition of datahub_llmops.dimension" in str(context)
     assert reason in str(context)
     assigned = stand_in.held[INDEX]["structuredProperties"]["properties"]
     assert assigned

@@ -7,7 +7,7 @@ carries the key of its row), ``source`` (it names its dataset), ``index`` (only 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final, Literal, TypeAlias
@@ -443,10 +443,12 @@ def _find_stale(
     changed = {origin.urn: origin.modified for origin in origins if origin.modified is not None}
     for index in indexes:
         modified = index.modified if index.modified is not None else written.get(index.urn)
-        if modified is None and changed:
-            gaps.setdefault(
-                f"when {index.name} was written is not known, nor is whether its sources are newer"
-            )
-        for source, at in changed.items() if modified is not None else ():
+        if modified is None:
+            if changed:
+                gaps.setdefault(
+                    f"when {index.name} was written is not known, nor is whether its sources are newer"
+                )
+            continue
+        for source, at in changed.items():
             if at > modified:
                 yield Stale(index=index.urn, source=source, index_modified=modified, source_modified=at)

@@ -108,7 +108,7 @@ class LanceSource(VectorStoreSource[LanceConfig]):
             from datahub_llmops.vector_stores.lancedb.reader import LanceReader
         except ImportError as error:
             raise AccessError(
-                "LanceDB: its package is not installed. Install the extra `lancedb`: `pip install '.[lancedb]'` in a checkout."
+                "LanceDB: its package is not installed. In a checkout: `pip install '.[lancedb]'`."
             ) from error
         return LanceReader(
             path=config.path,

@@ -109,7 +109,7 @@ class MilvusSource(VectorStoreSource[MilvusConfig]):
             from datahub_llmops.vector_stores.milvus.reader import MilvusReader
         except ImportError as error:
             raise AccessError(
-                "Milvus: its package is not installed. Install the extra `milvus`: `pip install '.[milvus]'` in a checkout."
+                "Milvus: its package is not installed. In a checkout: `pip install '.[milvus]'`."
             ) from error
         calls = MilvusGrpcClient(
             config.url,
