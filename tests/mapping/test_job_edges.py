@@ -82,6 +82,7 @@ def test_an_edge_is_confirmed_while_one_of_its_owners_confirms_it() -> None:
     assert found[TABLES[1]]["not_confirmed_since"] == "2026-01-02"
     assert "not_confirmed_since" not in found[TABLES[0]]
     edges = read(there)
+    assert edges.mark(A, "2026-01-09")  # A later run keeps the first instant.
     edges.mark(B, "2026-01-05")
     there = stored(edges, there)
     assert properties(there)[TABLES[0]]["not_confirmed_since"] == "2026-01-05"
