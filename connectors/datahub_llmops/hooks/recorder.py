@@ -86,14 +86,17 @@ class Recorder:
         self._leave_by: float | None = None
         self._lock = _allocate_lock()
         self._held = False
+        self._fork_waits = False
         self._wake = _allocate_lock()
         self._wake.acquire()
 
     def _forking(self) -> None:
         # A fork in the middle of a write would leave SQLite's own locks taken in the child forever.
-        self._held = _acquire(self._lock, 2 * BUSY)
+        self._fork_waits = True
+        self._held = _acquire(self._lock, 5 * BUSY)
 
     def _fork_done(self) -> None:
+        self._fork_waits = False
         if self._held:
             self._held = False
             self._lock.release()
@@ -160,6 +163,8 @@ class Recorder:
             return False
         try:
             while self._queue or self._waiting:
+                if patient and self._fork_waits:
+                    return False
                 if not self._write_next(patient) or (not patient and time.monotonic() > deadline):
                     return not self._queue and not self._waiting
             return True
