@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import inspect
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeAlias
+from weakref import WeakKeyDictionary
 
 import pytest
 from llama_index.core import Settings, VectorStoreIndex
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse, MessageRole
-from llama_index.core.base.response.schema import StreamingResponse
+from llama_index.core.base.response.schema import AsyncStreamingResponse, StreamingResponse
 from llama_index.core.instrumentation import get_dispatcher  # type: ignore[attr-defined]  # re-exported
 from llama_index.core.llms.callbacks import llm_chat_callback
 from llama_index.core.memory import Memory
 from llama_index.core.postprocessor import LLMRerank
 from llama_index.core.query_engine import CustomQueryEngine, RouterQueryEngine
+from llama_index.core.response_synthesizers import BaseSynthesizer
 from llama_index.core.selectors import LLMSingleSelector
 from llama_index.core.tools import QueryEngineTool
+from pydantic import Field, PrivateAttr
 from typing_extensions import override
 
 import datahub_llmops.hooks as lineage
@@ -76,6 +80,22 @@ class BreaksOff(Model):
             raise TimeoutError("planted")
 
         return steps()
+
+
+class FollowsStreams(LlamaSpans):
+    """Ends the span of a stream, as OpenInference does, once a response holds what the span has returned."""
+
+    found: list[str] = Field(default_factory=list)
+    _open: WeakKeyDictionary[Any, list[str]] = PrivateAttr(default_factory=WeakKeyDictionary)
+
+    @override
+    def span_exit(
+        self, id_: str, bound_args: Any, instance: Any = None, result: Any = None, **_: Any
+    ) -> None:
+        if isinstance(result, (Generator, AsyncGenerator)) and isinstance(instance, BaseSynthesizer):
+            self._open.setdefault(result, []).append(id_.partition("-")[0])
+        elif isinstance(result, (StreamingResponse, AsyncStreamingResponse)):
+            self.found += self._open.pop(result.response_gen, [])
 
 
 @pytest.fixture
@@ -226,6 +246,24 @@ class TestOneAnswer:
         found = host.answer()
         assert (len(found.retrievals), len(found.models)) == (1, 1)
 
+    @pytest.mark.parametrize("later", [False, True], ids=["sync", "async"])
+    def test_another_tracer_finds_the_generator_that_it_has_seen(
+        self, host: Host, index: VectorStoreIndex, later: bool
+    ) -> None:
+        root = get_dispatcher()
+        tracer = FollowsStreams()
+        root.add_span_handler(tracer)
+        try:
+            asked_in_a_task(index) if later else read_elsewhere(index)
+        finally:
+            root.span_handlers.remove(tracer)
+        assert (
+            tracer.found
+            == ["CompactAndRefine.aget_response" if later else "CompactAndRefine.get_response"] * 2
+        )
+        found = host.answer()
+        assert (len(found.retrievals), len(found.models)) == (1, 1)
+
     def test_a_chat_without_documents(self, host: Host, index: VectorStoreIndex) -> None:
         chat_later("simple")(index)
         found = host.answer()
@@ -370,12 +408,24 @@ class TestLeft:
 
 class TestTheApplication:
     def test_gets_generators(self, host: Host, index: VectorStoreIndex) -> None:
-        assert isinstance(engine_of(index).query("q").response_gen, Iterator)
+        stream = engine_of(index).query("q").response_gen
+        assert isinstance(stream, Iterator)
+        assert not isinstance(stream, AsyncIterator)
+        assert inspect.isgenerator(stream)
+        states = [inspect.getgeneratorstate(stream)]
+        next(stream)
+        states.append(inspect.getgeneratorstate(stream))
+        stream.close()
+        states.append(inspect.getgeneratorstate(stream))
+        assert states == [inspect.GEN_CREATED, inspect.GEN_SUSPENDED, inspect.GEN_CLOSED]
 
         async def ask() -> Any:
             return (await engine_of(index).aquery("q")).response_gen
 
-        assert isinstance(asyncio.run(ask()), AsyncIterator)
+        later = asyncio.run(ask())
+        assert isinstance(later, AsyncIterator)
+        assert not isinstance(later, Iterator)
+        assert inspect.isasyncgen(later)
 
     def test_gets_no_token_sooner(self, host: Host, index: VectorStoreIndex) -> None:
         made: list[int] = []

@@ -2,7 +2,8 @@
 
 LlamaIndex asks the model when a stream is read: perhaps in another thread, task or context, after other calls, beside
 another stream, or never. Hence a response that holds a generator is given one that names the answer while a token is
-made. It is a generator too, and reads no further than its reader does.
+made. It reads no further than its reader does. Other tracers find a stream again by its generator, so what the response
+is given equals that generator and passes for one.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ import functools
 from collections.abc import AsyncGenerator, Generator
 from types import AsyncGeneratorType, GeneratorType
 from typing import Any, Final
-from weakref import WeakKeyDictionary
+
+from typing_extensions import override
 
 from datahub_llmops.hooks import patching, runtime
 from datahub_llmops.hooks.guard import guarded
@@ -19,7 +21,6 @@ from datahub_llmops.hooks.llamaindex.spans import Span, current_span
 from datahub_llmops.hooks.parts import Answer
 
 _STREAMS: Final = ("response_gen", "chat_stream", "achat_stream")
-_tied: Final[WeakKeyDictionary[Any, Span]] = WeakKeyDictionary()
 
 
 def hook_response(kind: type) -> None:
@@ -43,25 +44,82 @@ def _tie_after(function: Any) -> Any:
 @guarded("llamaindex.tie")
 def _tie(response: Any) -> None:
     above = current_span()
+    if above is None:
+        return
     own = response.__dict__
     for name in _STREAMS:
         stream = own.get(name)
-        if above is None or stream in _tied:
-            continue
-        span = Span(None, above.answer, above, root=False)  # A reference to the response would be a cycle.
-        if type(stream) is GeneratorType:
-            own[name] = _read(stream, span)
-        elif type(stream) is AsyncGeneratorType:
-            own[name] = _read_later(stream, span)
-        else:
-            continue
-        _tied[own[name]] = span
+        kind = type(stream)
+        if kind is GeneratorType or kind is AsyncGeneratorType:
+            # A reference to the response would be a cycle.
+            span = Span(None, above.answer, above, root=False)
+            own[name] = Stream(stream, span) if kind is GeneratorType else AsyncStream(stream, span)
 
 
 def find_stream(response: Any) -> Span | None:
     """Return the stream that a chat response writes into the history of the chat."""
     own = getattr(response, "__dict__", {})
-    return next((_tied[own[name]] for name in _STREAMS if own.get(name) in _tied), None)
+    for name in _STREAMS:
+        stream: Any = own.get(name)
+        if type(stream) in (Stream, AsyncStream):
+            return stream.span  # type: ignore[no-any-return]  # one of ours
+    return None
+
+
+class _Tied:
+    """A generator that reads a stream, in place of that stream, and equal to it."""
+
+    __slots__ = ("__weakref__", "_stream", "reader", "span")
+
+    _stream: Any
+    reader: Any
+    span: Span
+
+    @property  # type: ignore[misc]  # a generator for ``isinstance`` and ``inspect``
+    @override
+    def __class__(self) -> type:
+        return type(self._stream)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.reader, name)
+
+    @override
+    def __eq__(self, other: object) -> bool:
+        return other is self or other is self._stream
+
+    @override
+    def __hash__(self) -> int:
+        return hash(self._stream)
+
+
+class Stream(_Tied):
+    """A generator in place of another."""
+
+    __slots__ = ()
+
+    def __init__(self, stream: Any, span: Span) -> None:
+        self._stream, self.span, self.reader = stream, span, _read(stream, span)
+
+    def __iter__(self) -> Any:
+        return self.reader
+
+    def __next__(self) -> Any:
+        return next(self.reader)
+
+
+class AsyncStream(_Tied):
+    """An asynchronous generator in place of another."""
+
+    __slots__ = ()
+
+    def __init__(self, stream: Any, span: Span) -> None:
+        self._stream, self.span, self.reader = stream, span, _read_later(stream, span)
+
+    def __aiter__(self) -> Any:
+        return self.reader
+
+    def __anext__(self) -> Any:
+        return self.reader.__anext__()
 
 
 def _read(stream: Generator[Any, Any, Any], span: Span) -> Generator[Any, None, Any]:
