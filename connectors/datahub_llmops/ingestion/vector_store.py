@@ -96,7 +96,7 @@ class VectorStoreSource(CatalogSource[VectorStoreConfigT, Collection]):
             domains=config.domain,
             graph=self.ctx.graph,
         )
-        typed = TypedAspects(emitter, config.env)
+        typed = TypedAspects(emitter, config.env, self.report)
         ledger = JobLedger(
             recipe=self.ctx.pipeline_name or "",
             platform=self.platform,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 from datahub_llmops.aspects.base import LlmopsAspect
 from datahub_llmops.aspects.generated import (
@@ -27,6 +27,12 @@ DECLARED: Final = "declared"
 RECORDED: Final = "recorded"
 NO_VECTOR: Final = "(none)"
 """The only row in the table of vectors of a dataset that is no index any more."""
+
+_DECLARED_FACTS: Final[Mapping[str, Sequence[str]]] = {
+    "embeddingModelKnownFrom": ("embeddingModel", "embeddingModels"),
+    "chunkingKnownFrom": ("chunkingMethod", "chunkSize", "chunkOverlap"),
+}
+"""Field that says how facts are known -> the fields that hold the facts."""
 
 
 def embedding_models(collection: Collection, declared: PropertyValues) -> list[str]:
@@ -62,6 +68,18 @@ def index_aspects(
         ordered = sorted(collection.vectors, key=lambda vector: vector.dimension is None)
         yield VectorIndexVectorsClass(vectors=[_row(vector) for vector in ordered])
     yield _embedding(collection, declared, models)
+
+
+def keep_declared(aspect: EmbeddingInfoClass, present: Mapping[str, Any]) -> EmbeddingInfoClass:
+    """Add what jobs declared according to the catalog's ``present`` aspect, where this run knows of no declaration."""
+    kept = {
+        name: present[name]
+        for known_from, names in _DECLARED_FACTS.items()
+        if present.get(known_from) == DECLARED and getattr(aspect, known_from) != DECLARED
+        for name in (known_from, *names)
+        if present.get(name) is not None
+    }
+    return EmbeddingInfoClass.from_obj({**aspect.to_obj(), **kept})
 
 
 def empty_index_aspects(engine: str) -> list[LlmopsAspect]:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from datahub.configuration.common import PipelineExecutionError
 from datahub.ingestion.run.pipeline import Pipeline
 
 from datahub_llmops.aspects.generated import (
@@ -125,6 +126,24 @@ def test_an_edge_goes_when_nobody_declares_the_model_any_more(chroma_written: Pa
             "textFields": "document",
             "textFieldsKnownFrom": "recorded",
         }
+
+
+@pytest.mark.parametrize(
+    "typo",
+    [{"index": "ntoes"}, {"upstream": {"platform": "sqlite", "sql": "selec body form docs"}}],
+    ids=["index", "sql"],
+)
+def test_what_a_job_declared_stays_while_it_cannot_be_resolved(
+    chroma_written: Path, filled: Path, typo: dict[str, Any]
+) -> None:
+    with closing(LocalCatalog(filled / "catalog.db")) as catalog:
+        before = catalog.aspects(NOTES)["embeddingInfo"]
+    with pytest.raises(PipelineExecutionError):
+        ingest(chroma_written, local(filled), EMBED | typo)
+    assert lineage(filled, NOTES)[DECLARED] == 1
+    with closing(LocalCatalog(filled / "catalog.db")) as catalog:
+        assert catalog.aspects(NOTES)["embeddingInfo"] == before
+    assert before["embeddingModelKnownFrom"] == before["chunkingKnownFrom"] == "declared"
 
 
 def test_what_a_job_does_not_declare_any_more_is_taken_back(chroma_written: Path, filled: Path) -> None:
