@@ -105,7 +105,7 @@ lowest: LOWEST := $(VENV)/environments/lowest
 lowest: $(VENV)/bin/python
 	@$(UV) venv --quiet --clear --python $(BIN)/python $(LOWEST)
 	@$(UV) pip install --quiet --python $(LOWEST) --resolution lowest-direct --editable '.[all]' \
-		'hypothesis>=6.100' 'pytest>=8' 'pytest-timeout>=2.3' 'pytest-xdist>=3.6' 'pytest-xdist>=3.6'
+		'hypothesis>=6.100' 'pytest>=8' 'pytest-timeout>=2.3' 'pytest-xdist>=3.6'
 	$(LOWEST)/bin/python -m pytest -q tests/test_inventory.py tests/test_imports.py
 
 # One stamp for each group of dependencies: a second call is instant, a changed lock file installs anew.

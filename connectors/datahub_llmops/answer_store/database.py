@@ -90,7 +90,7 @@ class Store(Queries):
         ``timeout`` is how many seconds a transaction waits for the lock of another process.
 
         Raises:
-            StoreError: the file cannot be written, or it is none of ours, or a newer release wrote it.
+            StoreError: the file cannot be written, it is not a store, or a newer release wrote it.
             sqlite3.DatabaseError: the file was truncated or overwritten; ``open_or_replace`` moves it aside.
         """
         check_ours(path)
@@ -255,7 +255,7 @@ class Store(Queries):
         try:
             return values.moment(row[0]), values.parse(row[1])
         except RecordError:
-            return None  # Damaged: what it counted is lost, what comes is not.
+            return None  # Damaged: earlier counts are lost; later ones are kept.
 
     def put_write(
         self, run: int, started: float, ended: float, application: int, target: int, body: Mapping[str, Any]
@@ -303,7 +303,7 @@ class Store(Queries):
         self._db.execute("PRAGMA incremental_vacuum(2000)").fetchall()
 
     def _clock_is_steady(self, now: int) -> bool:
-        """Return whether the clock went on as clocks do, for an hour at least. After a jump nothing expires.
+        """Return whether the clock has run without a jump for at least an hour. Until then nothing expires.
 
         The clock that was seen last is kept in the store, for processes that start while it is wrong.
         """

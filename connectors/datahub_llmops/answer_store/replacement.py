@@ -18,7 +18,7 @@ def open_or_replace(path: str, timeout: float = 5.0) -> tuple[Store, str | None]
     Returns the store, and the new name of a damaged one. Nothing is deleted.
 
     Raises:
-        StoreError: the file cannot be written, or it is none of ours, or a newer release wrote it.
+        StoreError: the file cannot be written, it is not a store, or a newer release wrote it.
     """
     try:
         return Store.open(path, timeout), None

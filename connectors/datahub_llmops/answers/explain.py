@@ -437,8 +437,8 @@ def _find_stale(
 ) -> Iterator[Stale]:
     """Pairs of an index and a source that changed after the index was written.
 
-    Few stores tell when a collection was written. For the others it is when hooks saw the documents being written, and
-    else a gap.
+    Few stores tell when a collection was written. For the others the hooks' sighting of the writing counts. If there is
+    none, that is added to ``gaps``.
     """
     changed = {origin.urn: origin.modified for origin in origins if origin.modified is not None}
     for index in indexes:

@@ -1,4 +1,4 @@
-"""Which block of ``lineage.answer()`` or ``lineage.application()`` is in force where the code runs that asks.
+"""Finds the block of ``lineage.answer()`` or ``lineage.application()`` that is in force for the calling code.
 
 A block holds for its context until it ends. A block in a generator is different: its consumer runs between two steps,
 in the same context, and may take each step in another one, as web servers do that stream from worker threads. It is in

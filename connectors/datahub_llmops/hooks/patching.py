@@ -30,7 +30,7 @@ def is_wrapped(value: object) -> bool:
 
 
 def _find_mark(value: Any) -> tuple[Any, Any] | None:
-    """Return our wrapper and what it replaced. Nothing of the object itself runs: it may do as it likes."""
+    """Return our wrapper and what it replaced. No code of the object itself runs, since it might do anything."""
     function = value.__func__ if type(value) in _HOLDERS else value
     try:
         mark = object.__getattribute__(function, "__dict__").get(MARK)

@@ -33,11 +33,11 @@ FLUSH_INTERVAL: Final = 0.2
 CAPACITY: Final = 10_000
 """The most records that wait for the store."""
 MAX_WAITING_BYTES: Final = 64 * 2**20
-"""The most memory that records keep which wait for a store that cannot be written, about."""
+"""About how many bytes the records that wait for a store may keep in memory."""
 BUSY: Final = 0.1
 """Seconds that one attempt waits for the lock of another process. A fork waits for the attempt."""
 LOCKED_PATIENCE: Final = 5.0
-"""Seconds of a locked store after which it is worth a warning."""
+"""Seconds after which a locked store is worth a warning."""
 LEAVING: Final = 3.0
 """Seconds that the end of the process waits for a locked store, in all."""
 SLICE: Final = 8
@@ -182,7 +182,7 @@ class Recorder:
             left = max(0.0, deadline - time.monotonic())
             if self._drain(patient=False, timeout=left):
                 return True
-            # Another problem than a lock does not end while one waits.
+            # Only a lock goes away by waiting.
             if left <= 0.0 or (self._problem is not None and self._locked_since is None):
                 return False
             _sleep(min(0.02, left))
@@ -238,7 +238,7 @@ class Recorder:
                 store.prune(settings.max_bytes, settings.max_days)
             except (StoreError, sqlite3.Error, UnicodeDecodeError) as error:
                 if self._set_aside(error):
-                    # What was written last is in the damaged file, and belongs into the new one.
+                    # The last batch went into the damaged file. Write it again, into the new one.
                     self._waiting.put_back(written)
                     self.written -= len(written)
                 elif not _is_locked(error):

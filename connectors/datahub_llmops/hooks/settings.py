@@ -135,7 +135,7 @@ class Settings:
 
 
 def _to_number(given: object) -> float:
-    """Return a number; NaN, which lies between nothing, for anything else."""
+    """Return a number, or for anything else NaN, which no range contains."""
     try:
         return float(given)  # type: ignore[arg-type]  # whatever the caller gave
     except OverflowError:

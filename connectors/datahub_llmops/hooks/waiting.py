@@ -37,7 +37,7 @@ class WaitingRecords:
         self._bytes += sum(size for size, _ in sized)
 
     def take(self, most: int) -> list[Answer | WriteEvent]:
-        """Remove and return the oldest records, at most so many."""
+        """Remove and return the oldest records, ``most`` of them at most."""
         taken = [self._records.popleft() for _ in range(min(most, len(self._records)))]
         self._bytes -= sum(size for size, _ in taken)
         return [item for _, item in taken]

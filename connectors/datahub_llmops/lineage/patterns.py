@@ -45,7 +45,7 @@ def is_allowed(pattern: AllowDenyPattern, text: str) -> bool:
 
 def _search(expression: str, search: Callable[..., Any], text: str, seconds: float) -> Any:
     try:
-        # A time-out of zero would be none.
+        # With a timeout of zero there would be no limit.
         return search(text, timeout=max(seconds, 0.001))
     except TimeoutError:
         raise PatternError(

@@ -110,7 +110,7 @@ class JobEdges:
         """``present`` is the job's ``dataJobInputOutput`` in the catalog, and empty without a catalog.
 
         ``foreign`` tells a job that the orchestrator's plugin describes: what it has beside ours is the plugin's.
-        What a ``retired`` job had was declared by nobody any more.
+        Nobody declares the edges of a ``retired`` job any more.
         """
         self._job = job
         self._foreign = foreign

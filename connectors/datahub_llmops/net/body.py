@@ -127,5 +127,5 @@ class _Gunzip:
                 return
             yield part
             piece = self._member.unconsumed_tail or self._member.unused_data
-            # zlib may have taken in everything and still hold back a part of what that gives.
+            # zlib may have read all of its input and still hold back some of the output.
             more = len(part) == _PIECE and not self._member.eof

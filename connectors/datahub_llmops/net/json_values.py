@@ -117,5 +117,5 @@ def moment(value: object) -> datetime | None:
         found = datetime.fromisoformat(written.upper())
         return found.astimezone(UTC) if found.tzinfo is not None else found.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
-        # The first and the last hours of all years are in no year elsewhere.
+        # A time in the first or last hours of years 1 and 9999 may lie outside of them in UTC.
         return None

@@ -203,7 +203,7 @@ class PropagationSource(PatchingSource, TestedSource):
             self.report.info(title="Nothing changed", message="Every label is where it should be.")
 
     def _explain_lag(self, found: Plan) -> None:
-        """Say that this run is not the last word. What it read itself it took into account."""
+        """Warn that other edges may still be missing. Those that the run read from the assets were used."""
         for edge in found.late:
             self.report.warning(
                 title="The server's lineage is behind",

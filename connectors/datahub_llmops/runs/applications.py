@@ -60,7 +60,7 @@ class Applications:
         self, urn: str, day: int, host: str, total: Totals, *, own: bool
     ) -> Iterator[Emission]:
         yield Emission(mapping.usage_proposal(urn, day, host, round(total.calls)), primary=False)
-        if own:  # What an answer log has is the application's.
+        if own:  # The usage of an answer log is counted at its application.
             yield from self._usage(urn, day, host, total)
 
     def model_usage(self, found: Rollup) -> Iterator[Emission]:

@@ -44,7 +44,7 @@ class PassedOver:
         except Exception as error:  # noqa: BLE001 - whatever it is, it concerns this asset only
             self._report.failure(
                 title="Asset passed over",
-                message="It was not written, or in part. All others were.",
+                message="It was written in part or not at all. All others were written.",
                 context=f"{_shown(what)}: {type(error).__name__} at {_place(error)}",
             )
 

@@ -21,7 +21,7 @@ _Rewrite: TypeAlias = Callable[[Any], Any]
 _AVRO, _PLAIN = "com.linkedin.pegasus2avro.", "com.linkedin."
 _DISCRIMINATOR = "fieldDiscriminator"
 _DEEPEST = 200
-"""Levels of an aspect of unknown name. What goes deeper could be written, but not by every reader read."""
+"""Levels of an aspect of unknown name. A deeper one could be written, but some readers could not read it."""
 _FLOATS = ("float", "double")
 
 
@@ -77,7 +77,7 @@ def normal_text(name: str, value: object) -> str:
 
 
 def _is_flat(value: object, levels: int) -> bool:
-    """Whether no value is more than so many levels down."""
+    """Whether no value is nested deeper than ``levels``."""
     layer: list[Any] = [value]
     for _ in range(levels):
         inner = (entry.values() if isinstance(entry, dict) else entry for entry in layer)

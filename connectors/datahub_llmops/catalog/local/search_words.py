@@ -12,8 +12,8 @@ NOT_SEARCHED = frozenset(
 _WORD = re.compile(r"[^\W_]+")
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _LONGEST = 64
-_SHORTEST_PLURAL = 3
-"""Words of up to so many letters (``ids`` has three) are singular, unless they are an ``s`` longer than that."""
+_TOO_SHORT = 3
+"""Words of this many letters or fewer are never taken for plurals, as ``gas`` is none."""
 _HISSING = ("s", "x", "z", "ch", "sh")
 _HISSING_PLURALS = ("sses", "xes", "zes", "ches", "shes")
 _VOWELS = frozenset("aeiou")
@@ -43,7 +43,7 @@ def word_forms(word: str) -> list[str]:
 
 
 def _singular(word: str) -> str:
-    if len(word) > _SHORTEST_PLURAL:
+    if len(word) > _TOO_SHORT:
         if word.endswith("ies"):
             return word[:-3] + "y"
         if word.endswith(_HISSING_PLURALS):

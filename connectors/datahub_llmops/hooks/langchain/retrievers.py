@@ -171,7 +171,7 @@ def _frame(function: Any) -> Any:
 
 
 async def _await_in_frame(retriever: Any, result: Any) -> Any:
-    """Await what a decorated ``ainvoke`` has returned, which is no coroutine function for all that one can see."""
+    """Await what a decorated ``ainvoke`` has returned. It does not look like a coroutine function."""
     call = RetrieverCall(retriever)
     runtime.passed_retriever.set(call)
     try:

@@ -68,7 +68,7 @@ def watch(function: Any) -> Any:
 
 
 async def _note_scores_later(retrieval: Retrieval, pairs: Any) -> Any:
-    """Await what a decorated search has returned, which is no coroutine function for all that one can see."""
+    """Await what a decorated search has returned. It does not look like a coroutine function."""
     result = await pairs
     _note_scores(retrieval, result)
     return result

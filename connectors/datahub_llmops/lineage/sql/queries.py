@@ -148,7 +148,7 @@ def _set_operation(walk: Walk, node: exp.SetOperation, scope: Scope) -> Row:
         if operation.args.get("by_name"):
             total = _by_name(walk, operation, by_position(pending), row)
             pending = [total]
-        elif not isinstance(operation, exp.Except):  # What EXCEPT takes away is in no output.
+        elif not isinstance(operation, exp.Except):  # EXCEPT only takes rows away.
             pending.append(row)
     return by_position(pending) if len(pending) > 1 else pending[0]
 

@@ -130,7 +130,7 @@ _WORDS: Final = frozenset(
 _TRANSACTION: Final = frozenset(
     {"TRANSACTION", "TRAN", "WORK", "ISOLATION", "READ", "DEFERRED", "IMMEDIATE", "EXCLUSIVE", "CONCURRENT"}
 )
-"""Words after BEGIN that make it the begin of a transaction, not of a block."""
+"""Words after BEGIN that make it the beginning of a transaction, not of a block."""
 
 _CREATE_MODIFIERS: Final = frozenset(
     {

@@ -108,7 +108,7 @@ class ChromaFileReader:
                     yield tuple(str(part) for part in name)
 
     def _unreadable_name(self, name: tuple[str | None, ...], row: int) -> FailedListing:
-        """Report a collection without its name: which one of those that an earlier run saw it is, is not known."""
+        """Report a collection without its name. It may be any of those that an earlier run saw."""
         database = name[0]
         what = "its database is not in the file" if database is None else "its name is not UTF-8 text"
         return FailedListing(
@@ -406,7 +406,7 @@ def _name(column: str) -> str:
 
 
 def _decode(name: bytes | None) -> str | None:
-    """Decode a name, or return ``None`` if it is none."""
+    """Decode a name, or return ``None`` if it is not one."""
     if not name or len(name) > _LONGEST_NAME:
         return None
     try:

@@ -22,7 +22,7 @@ MAX_VALUE: Final = 64 << 20
 """Bytes of the longest text or blob that SQLite hands over. Damage can turn a name into gigabytes."""
 
 _INSTRUCTIONS: Final = 50_000
-"""SQLite looks at the clock after so many instructions of its virtual machine."""
+"""Instructions of SQLite's virtual machine between two looks at the clock."""
 
 _WAL: Final = 2
 """Read version in the header's byte 19. https://www.sqlite.org/fileformat.html#the_database_header"""
