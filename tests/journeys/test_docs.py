@@ -194,14 +194,7 @@ def test_the_demo_shows_the_whole_chain(estate: tuple[Path, str]) -> None:
     chain = estate[1].partition("== 10.")[2].partition("== What")[0]
     depths = {
         name: next(line for line in chain.splitlines() if f" {name}  " in line).index(name)
-        for name in (
-            "docs-bot",
-            "docs  Retriever",
-            "docs  Vector Collection",
-            "embed-docs",
-            "entry_docs",
-            "entries",
-        )
+        for name in ("docs-bot", "docs (VectorStoreRetriever)", "docs", "embed-docs", "entry_docs", "entries")
     }
     assert list(depths.values()) == sorted(set(depths.values())), chain
     assert "\ndocs-bot answers  Answer Log" in chain, chain
