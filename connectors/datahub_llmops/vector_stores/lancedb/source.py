@@ -86,10 +86,11 @@ class LanceSource(VectorStoreSource[LanceConfig]):
         **always(
             "dimension", "index parameters", "element type", "quantization", "several vectors", "multivectors"
         ),
-        **always("payload fields", "text field", "size", "modified", "description"),
+        **always("payload fields", "size", "modified", "description"),
         "metric": "if there is an index",
         "index type": "if there is an index",
         "embedding model": "from the recorded embedding function",
+        "text field": "what an embedding function reads, or recognised by the layouts of LangChain and LlamaIndex",
         "count": "exact",
         "created": "time of the oldest version that exists",
         "sources of chunks": "all rows, counted by SQL in the engine",

@@ -164,10 +164,11 @@ class PgvectorSource(VectorStoreSource[PgvectorConfig]):
         **always(
             "dimension", "index type", "index parameters", "element type", "quantization", "several vectors"
         ),
-        **always("sparse vectors", "multivectors", "text field", "size", "partitions"),
+        **always("sparse vectors", "multivectors", "size", "partitions"),
         "metric": "if there is an index",
         "embedding model": "if a comment names one",
         "payload fields": "columns, and JSON keys from a sample",
+        "text field": "recognised by the layouts of LangChain and LlamaIndex",
         "count": "if `scan_pattern` names the table, or the sample covered all of it",
         "estimated count": "from the planner",
         "description": "the comment",

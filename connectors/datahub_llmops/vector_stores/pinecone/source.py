@@ -101,9 +101,10 @@ class PineconeSource(SharedStoreSource[PineconeConfig]):
     platform: ClassVar[str] = "pinecone"
     config_type: ClassVar[type[PineconeConfig]] = PineconeConfig
     declares: ClassVar[Mapping[Fact, str]] = {
-        **always("dimension", "metric", "several vectors", "sparse vectors", "text field", "region"),
+        **always("dimension", "metric", "several vectors", "sparse vectors", "region"),
         "embedding model": "of indexes with integrated embedding",
         "payload fields": "declared fields, others with `sample_rows`",
+        "text field": "of indexes with integrated embedding, or recognised by the layouts of LangChain and LlamaIndex",
         "count": "Pinecone's own count, which may lag",
         "size": "with `describe_namespaces`",
         "sources of chunks": "with `sample_rows`",

@@ -68,9 +68,10 @@ class QdrantSource(VectorStoreSource[QdrantConfig]):
     config_type: ClassVar[type[QdrantConfig]] = QdrantConfig
     declares: ClassVar[Mapping[Fact, str]] = {
         **always("dimension", "metric", "index type", "index parameters", "element type", "quantization"),
-        **always("several vectors", "sparse vectors", "multivectors", "text field", "created", "aliases"),
+        **always("several vectors", "sparse vectors", "multivectors", "created", "aliases"),
         "embedding model": "if the metadata names one",
         "payload fields": "indexed fields, others from a sample",
+        "text field": "recognised by the layouts of LangChain and LlamaIndex",
         "count": "exact, or an estimate with `exact_count: false`",
         "partitions": "shard keys",
         "description": "from the metadata",
