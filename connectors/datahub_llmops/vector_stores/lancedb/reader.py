@@ -287,7 +287,10 @@ class LanceReader:
     def _folders_of(self, name: Name) -> list[Path]:
         """The folders of a table, if the database is on this machine."""
         own = f"{name[-1]}.lance" if len(name) == 1 else f"*{'$'.join(name)}"
-        return [] if self._folder is None else sorted(self._folder.glob(own))
+        try:
+            return [] if self._folder is None else sorted(self._folder.glob(own))
+        except (OSError, ValueError, NotImplementedError):
+            return []  # No folder can have this name, such as a longer one than the system allows.
 
     def _explain_namespace(self, space: tuple[str, ...], error: BaseException) -> ConnectorError:
         return UnreadableError(
