@@ -48,11 +48,13 @@ class Step(Generic[T]):
 class Blocks(Generic[T]):
     """The blocks of one kind. A block has a value: an answer, or the name and version of an application."""
 
-    __slots__ = ("_in_context", "_in_generator", "_steps")
+    __slots__ = ("_in_context", "_in_generator", "_steps", "used")
 
     def __init__(self, in_context: ContextVar[T | None], in_generator: ContextVar[Step[T] | None]) -> None:
         self._in_context = in_context
         self._in_generator = in_generator
+        self.used = False
+        """Whether there has been a block in this process: most applications have none, and nothing to find."""
         self._steps: dict[int, Step[T]] = {}
         """Blocks in generators that have not ended, by the number of the generator's frame."""
 
@@ -60,6 +62,7 @@ class Blocks(Generic[T]):
         """Put ``value`` in force for the code of ``caller``, and return what takes it out of force."""
         if not _is_generator(caller):
             return self.enter_context(value)
+        self.used = True
         step = self._steps[id(caller)] = Step(value)
         self._in_generator.set(step)
         return functools.partial(self._leave_generator, id(caller), step)
@@ -67,6 +70,7 @@ class Blocks(Generic[T]):
     def enter_context(self, value: T) -> Callable[[], None]:
         """Put ``value`` in force for this context, and return what takes it out of force."""
         outer = self._in_context.get()
+        self.used = True
         self._in_context.set(value)
         return functools.partial(self._leave_context, value, outer)
 
@@ -110,13 +114,15 @@ applications: Final = Blocks(named_application, application_of_generator)
 """Blocks of ``lineage.application()``."""
 
 
-def find_place() -> tuple[int, int]:
-    """Return the thread and the task that run this code."""
-    asyncio = sys.modules.get("asyncio")
+def find_place() -> object:
+    """Return what stands for the thread, and the task if there is one, that run this code."""
+    thread = threading.get_ident()
+    if "asyncio" not in sys.modules:
+        return thread
+    asyncio = sys.modules["asyncio"]
     # Asking for a task where no loop runs raises an exception, which takes longer than the rest.
-    loop = None if asyncio is None else asyncio._get_running_loop()
-    task = None if asyncio is None or loop is None else asyncio.current_task(loop)
-    return threading.get_ident(), id(task)
+    loop = asyncio._get_running_loop()
+    return thread if loop is None else (thread, id(asyncio.current_task(loop)))
 
 
 def _is_generator(caller: FrameType) -> bool:

@@ -33,7 +33,9 @@ class Answer:
         "explicit",
         "framework",
         "lacks",
+        "overtaken",
         "parts",
+        "place",
         "query",
         "rendered",
         "root",
@@ -65,6 +67,9 @@ class Answer:
         self.cut = 0
         self.lacks: str | None = None
         """The count of ``runtime.counts`` that the answer is in."""
+        self.place: object = None
+        """The thread and task that began it, and whether another answer was begun from there since."""
+        self.overtaken = False
         self.rendered: list[tuple[Prompt, Any, Any]] | None = None
         """LangChain's rendered prompts with their inputs and values, until the answer ends."""
 
@@ -257,12 +262,10 @@ def get_fast(thing: object, name: str) -> Any:
     if own is not None and name in own:
         return own[name]
     kind = type(thing)
-    known = _lacks.get(id(kind))
-    if known is None:
-        known = _know(kind)
-    lacks = known.get(name)
-    if lacks is None:
-        lacks = known[name] = _is_model_without(kind, name)
+    try:
+        lacks = _lacks[id(kind)][name]
+    except KeyError:
+        lacks = _know(kind)[name] = _is_model_without(kind, name)
     if not lacks:
         return getattr(thing, name, None)
     private = getattr(thing, "__pydantic_private__", None)
@@ -276,6 +279,9 @@ _kinds: Final[dict[int, weakref.ref[type]]] = {}
 
 def _know(kind: type) -> dict[str, bool]:
     key = id(kind)
+    known = _lacks.get(key)
+    if known is not None:
+        return known
 
     def forget(_gone: object) -> None:
         _lacks.pop(key, None)

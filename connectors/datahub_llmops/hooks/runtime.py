@@ -42,8 +42,12 @@ _chance: Final = random.Random()  # Not the shared generator: an application may
 
 # The current context
 
-last_answer: Final[ContextVar[LastAnswer | None]] = ContextVar("datahub_llmops_last_answer", default=None)
-"""The answer that was begun last, with or without ``lineage.answer()``."""
+last_answer: Final[ContextVar[Answer | None]] = ContextVar("datahub_llmops_last_answer", default=None)
+"""The answer that was begun last, with or without ``lineage.answer()``.
+
+Tasks and threads have copies of the context that show the same answer. What they begin overtakes it: the code around
+them cannot tell whether their answer is the one that it has been given.
+"""
 named_prompt: Final[ContextVar[Metadata | None]] = ContextVar("datahub_llmops_prompt", default=None)
 """The identity of an agent's system prompt, which the optional middleware sets for the model call inside it."""
 passed_retriever: Final[ContextVar[Any]] = ContextVar("datahub_llmops_retriever", default=None)
@@ -60,42 +64,27 @@ indexing_facts: Final[ContextVar[tuple[dict[str, Any], dict[str, Any] | None] | 
 """Facts and embedding model that only the caller of a store knows (LlamaIndex). Set while an index is written."""
 read_stream: Final[ContextVar[Any]] = ContextVar("datahub_llmops_stream", default=None)
 """The span of the LlamaIndex stream whose next token is being made; what runs meanwhile belongs to its answer."""
+streams_read = False
+"""Whether ``read_stream`` was set in this process: every span asks for it otherwise."""
 
 enclosing: Final[dict[str, Callable[[], tuple[Answer | Skipped, Part | None] | None]]] = {}
 """By framework, what finds the answer that runs in this context, and the retrieval or model call around us."""
 
 
-class LastAnswer:
-    """The answer that was begun last, for the code that began it.
-
-    Tasks and threads have copies of the context that show the same object. What they begin overtakes it: the code
-    around them cannot tell whether their answer is the one that it has been given.
-    """
-
-    __slots__ = ("answer", "overtaken", "place")
-
-    def __init__(self, answer: Answer, overtaken: bool) -> None:
-        self.answer = answer
-        self.overtaken = overtaken
-        self.place = blocks.find_place()
-
-
 def remember_answer(answer: Answer) -> None:
     """Make ``answer`` the last one of this context."""
     before = last_answer.get()
-    at_once = False
     if before is not None:
         before.overtaken = True
-        at_once = before.answer.ended is None  # As in a batch, whose answers all begin here.
-    last_answer.set(LastAnswer(answer, at_once))
+        answer.overtaken = before.ended is None  # As in a batch, whose answers all begin here.
+    answer.place = blocks.find_place()
+    last_answer.set(answer)
 
 
 def find_last_answer() -> Answer | None:
     """Return the answer that this code began last, if nothing that it has started began another since."""
     last = last_answer.get()
-    return (
-        last.answer if last is not None and not last.overtaken and last.place == blocks.find_place() else None
-    )
+    return last if last is not None and not last.overtaken and last.place == blocks.find_place() else None
 
 
 def start(new: Settings) -> Recorder:
@@ -132,7 +121,7 @@ def begin_answer(
     """Begin an answer of the application in force. Sampling may leave it out."""
     if sample < 1.0 and _chance.random() >= sample:
         return SKIPPED
-    override = blocks.applications.find()
+    override = blocks.applications.find() if blocks.applications.used else None
     if override is not None:
         application, version = override
     answer = Answer(
@@ -160,11 +149,12 @@ def enter_answer(framework: str) -> tuple[Answer | Skipped, bool, Part | None]:
     The answer is that of the other framework if this framework is called inside of it, else the one that the user has
     opened, else a new one. Where an index is written, a model that is asked makes no answer.
     """
-    found = find_running(framework)
-    if found is not None:
-        _note_framework(found[0], framework)
-        return found[0], False, found[1]
-    current = blocks.answers.find()
+    for other in enclosing:
+        found = enclosing[other]() if other != framework else None
+        if found is not None:
+            _note_framework(found[0], framework)
+            return found[0], False, found[1]
+    current = blocks.answers.find() if blocks.answers.used else None
     if current is not None:
         _note_framework(current, framework)
         return current, True, None
@@ -176,10 +166,10 @@ def enter_answer(framework: str) -> tuple[Answer | Skipped, bool, Part | None]:
     return answer, True, None
 
 
-def find_running(asking: str | None = None) -> tuple[Answer | Skipped, Part | None] | None:
-    """Return the answer that a framework makes around the code that calls this, unless that framework is asking."""
-    for framework, find in enclosing.items():
-        found = find() if framework != asking else None
+def find_running() -> tuple[Answer | Skipped, Part | None] | None:
+    """Return the answer that a framework makes around the code that calls this."""
+    for find in enclosing.values():
+        found = find()
         if found is not None:
             return found
     return None
@@ -205,26 +195,26 @@ def finish_answer(answer: Answer, status: str = "ok", error: str | None = None) 
     answer.rendered = None
     if status != "ok":
         answer.status, answer.error = status, error
-    _count(answer)
-    send(answer)
-
-
-def _count(answer: Answer) -> None:
-    """Count an answer that lacks a half; one that ends again, as after a stream, may have it by then."""
+    lacks = None
     model = retrieval = False
     for part in answer.parts:
         model = model or type(part) is ModelCall
         retrieval = retrieval or type(part) is Retrieval
-    lacks = None
     if retrieval and not model:
         lacks = "answers_without_model"
     elif model and not retrieval and not answer.explicit and answer.parts[0].root:
         lacks = "models_without_answer"
     if lacks is not answer.lacks:
-        for name, step in ((answer.lacks, -1), (lacks, 1)):
-            if name is not None:
-                counts[name] += step
-        answer.lacks = lacks
+        _count(answer, lacks)
+    send(answer)
+
+
+def _count(answer: Answer, lacks: str | None) -> None:
+    """Count an answer that lacks a half; one that ends again, as after a stream, may have it by then."""
+    for name, step in ((answer.lacks, -1), (lacks, 1)):
+        if name is not None:
+            counts[name] += step
+    answer.lacks = lacks
 
 
 def end_part(part: Part, status: str = "ok", error: str | None = None) -> None:

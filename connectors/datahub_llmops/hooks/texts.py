@@ -56,7 +56,7 @@ def find_reply(value: object, question: str | None = None) -> str | None:
     'Five days.'
     >>> find_reply({"messages": [{"role": "user", "content": "How long?"}]})
     """
-    if type(value) is str:
+    if isinstance(value, str):  # LangChain has a class of texts.
         return value or None
     return _find(value, _REPLIES, _MODEL, 0) or (_only_text(value, question) if question else None)
 
@@ -68,7 +68,7 @@ def _find(value: object, keys: tuple[str, ...], roles: frozenset[str], depth: in
         return None
     if isinstance(value, (list, tuple)):
         return _find_in_list(value, keys, roles, depth)
-    message = _read_message(value)
+    message = None if type(value) is dict and "content" not in value else _read_message(value)
     if message is not None:
         return message[1]
     state = value if isinstance(value, Mapping) else getattr(value, "__dict__", None)
@@ -76,7 +76,10 @@ def _find(value: object, keys: tuple[str, ...], roles: frozenset[str], depth: in
         return None
     for key in keys:
         inner = state.get(key)
-        if inner is not None:
+        if type(inner) is str:
+            if inner:
+                return inner
+        elif inner is not None:
             text = _find(inner, keys, roles, depth + 1)
             if text is not None:
                 return text
@@ -122,7 +125,10 @@ def _read_message(value: object) -> tuple[str, str | None] | None:
     role = getattr(role, "value", role)
     if role == "chat":
         role = own.get("role")
-    return (role, read_content(own["content"])) if isinstance(role, str) else None
+    if not isinstance(role, str):
+        return None
+    content = own["content"]
+    return role, (content or None) if type(content) is str else read_content(content)
 
 
 def read_content(content: object) -> str | None:

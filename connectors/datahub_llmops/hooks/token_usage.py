@@ -84,9 +84,10 @@ def read_tokens(usage: object) -> dict[str, int]:
     """Return token counts under their ``ModelKey``; the cached and reasoning ones are part of those in and out."""
     found: dict[str, int] = {}
     for short, names in _TOKENS:
-        value = _count(_first(usage, names))
-        if value is not None:
-            found[short] = value
+        value = _first(usage, names)
+        count = value if type(value) is int else _count(value)
+        if count is not None:
+            found[short] = count
     for short, groups, names in _DETAILS:
         details = _first(usage, groups)
         value = _count(_first(details, names)) if details is not None else None
@@ -165,11 +166,12 @@ def take_response(call: ModelCall, response: Any) -> None:
         call.cached = usage.get("total_cost") == 0 and "total_cost" in usage
         call.usage = read_tokens(usage)
     else:
-        call.usage = find_tokens(said_by, getattr(first, "generation_info", None), output)
+        info = None if first is None else first.generation_info
+        call.usage = find_tokens(said_by, info, output) if said_by or info or output else None
     for report in (said_by, output):
         if report and call.served is None:
             served = report.get("model_name") or report.get("model") or report.get("model_id")
             call.served = served if isinstance(served, str) else None
-    text = getattr(first, "text", None)
+    text = None if first is None else first.text
     if isinstance(text, str) and text and isinstance(call.answer, Answer):
         call.answer.text = text

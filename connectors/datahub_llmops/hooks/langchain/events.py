@@ -103,7 +103,7 @@ def _on_chain_end(given: Given, named: Named) -> None:
         # The input of a stream is known at its end.
         answer.query = find_question(named.get("inputs"))
     question = answer.query
-    text = find_reply(given[0], question if isinstance(question, str) else None)
+    text = find_reply(given[0], question if type(question) is str else None)
     if text is not None:
         answer.text = text
     runtime.end_root(answer)

@@ -43,7 +43,8 @@ class OpenRuns(dict[int, Any]):
     def enclosing(self, parent: int | None) -> tuple[Answer | Skipped, bool, Part | None]:
         """Return the answer of a new run, whether the run is its root, and the enclosing retrieval or model call."""
         # Attempts of a fallback have no parent; the config around them has.
-        parent = parent if parent is not None else self._parent_in_config()
+        if parent is None and self._child_config is not None and self._child_config.get():
+            parent = self._parent_in_config()
         entry = self.get(parent) if parent is not None else None
         if entry is not None:
             inside = type(entry) is Retrieval or (type(entry) is ModelCall and entry.key != parent)

@@ -26,9 +26,13 @@ def read_template(serialized: Any) -> Any:
 
     The second is in the form that ``prompt_identity.read_llamaindex`` returns.
     """
-    known = _known.get(id(serialized))
-    if known is not None and known[0] is serialized:
-        return known[1]
+    key = id(serialized)
+    try:
+        owner, template = _known[key]
+    except KeyError:
+        owner = None
+    if owner is not None and owner is serialized:
+        return template
     template = serialized
     if isinstance(serialized, Mapping) and read_parts(serialized) is None:
         prompt = _find_prompt()
@@ -36,7 +40,7 @@ def read_template(serialized: Any) -> Any:
             template = describe(prompt)
     if len(_known) >= 256:
         _known.clear()
-    _known[id(serialized)] = serialized, template
+    _known[key] = serialized, template
     return template
 
 

@@ -25,8 +25,9 @@ def remember(answer: Answer, prompt: Prompt, value: Any) -> None:
         return
     rendered = answer.rendered
     if rendered is None:
-        rendered = answer.rendered = []
-    elif len(rendered) >= MAX_KEPT:
+        answer.rendered = [(prompt, inputs, value)]
+        return
+    if len(rendered) >= MAX_KEPT:
         del rendered[: MAX_KEPT // 2]
     rendered.append((prompt, inputs, value))
 
@@ -37,7 +38,7 @@ def find_prompt_of_messages(answer: Answer, messages: Sequence[Any]) -> Prompt |
     if not rendered or not messages:
         return None
     for prompt, _, value in reversed(rendered):
-        own = _messages_of(value)
+        own = value.__dict__.get("messages")
         if own is not None and len(own) == len(messages) and all(map(operator.is_, own, messages)):
             return prompt  # type: ignore[no-any-return]  # the list holds what remember() put there
     return _find_among(rendered, messages) or _find_equal(rendered, _describe(messages))

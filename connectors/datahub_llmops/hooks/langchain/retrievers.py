@@ -43,12 +43,15 @@ def describe(retrieval: Retrieval, retriever: Any, metadata: Metadata, name: str
     if retriever is not None:
         info = _find_info(retriever)
         framework = getattr(retrieval.answer, "framework", None)
-        retrieval.retriever = info.named_in(framework, "langchain")
+        retrieval.retriever = (
+            info.named if framework == "langchain" else info.named_in(framework, "langchain")
+        )
         retrieval.facts = info.facts
-        if info.store is not None:
-            retrieval.index = store_identity.identify_store(info.store)
+        store = info.store
+        if store is not None:
+            retrieval.index = store_identity.identify_store(store)
             if info.embedding is None:
-                model = store_identity.find_embedding_model(info.store)
+                model = store_identity.find_embedding_model(store)
                 info.embedding = store_identity.identify_embedding(model)
             retrieval.embedding = info.embedding
     else:

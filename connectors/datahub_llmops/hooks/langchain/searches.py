@@ -76,8 +76,8 @@ async def _note_scores_later(retrieval: Retrieval, pairs: Any) -> Any:
 
 def _find_enclosing(args: Any) -> Retrieval | None:
     """Return the retrieval that this search is a part of."""
-    frame = wrapping.running()
-    if frame is not None:
+    frame = runtime.running_call.get()
+    if frame is not None and not frame.done:
         return frame.retrieval
     current = runtime.current_retrieval.get()
     if current is None or current.ended is not None or not runtime.enabled:

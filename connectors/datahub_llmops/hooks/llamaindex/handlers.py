@@ -62,7 +62,7 @@ class Spans(BaseSpanHandler):  # type: ignore[type-arg]  # the span class is a t
         **kwargs: Any,
     ) -> None:
         above = spans.get(parent_id) if parent_id is not None else None
-        stream = runtime.read_stream.get()
+        stream = runtime.read_stream.get() if runtime.streams_read else None
         if stream is not None and not is_inside(above, stream):
             above = stream
         elif above is None and id_.startswith(_WRITES_HISTORY):

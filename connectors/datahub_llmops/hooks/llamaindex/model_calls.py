@@ -102,8 +102,11 @@ def _model_end(event: Any) -> None:
     if response is not None:
         raw = get_fast(response, "raw")
         message = get_fast(response, "message")
-        more = (get_fast(response, "additional_kwargs"), get_fast(message, "additional_kwargs"))
-        call.usage = find_tokens(raw, *more) or find_tokens(get_value(raw, "meta")) or call.usage
+        found = find_tokens(raw) if raw else None
+        if not found:
+            more = get_fast(response, "additional_kwargs"), get_fast(message, "additional_kwargs")
+            found = find_tokens(*more) or (find_tokens(get_value(raw, "meta")) if raw else None)
+        call.usage = found or call.usage
         if raw is not None:
             served = get_value(raw, "model") or get_value(raw, "model_version")
             call.served = served if isinstance(served, str) else call.served

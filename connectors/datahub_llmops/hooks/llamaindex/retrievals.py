@@ -20,14 +20,19 @@ def begin(answer: Answer, retriever: Any, within: Retrieval | None) -> Retrieval
         retrieval.within = within
     own = own_attributes(retriever)
     found = _find_info(retriever, own)
-    retrieval.retriever = found.named_in(answer.framework, "llama-index")
+    framework = answer.framework
+    retrieval.retriever = (
+        found.named if framework == "llama-index" else found.named_in(framework, "llama-index")
+    )
     retrieval.facts = found.facts
-    merges = own.get("_vector_retriever")
-    if found.store is None and merges is not None:
+    store = found.store
+    merges = own.get("_vector_retriever") if store is None else None
+    if merges is not None:
         # AutoMergingRetriever returns nodes of one index, or their parents, which no search has found.
         found = _find_info(merges, own_attributes(merges))
-    if found.store is not None:
-        retrieval.index = _index(found)
+        store = found.store
+    if store is not None:
+        retrieval.index = _index(found, store)
     given = own.get("metadata")
     if isinstance(given, dict) and isinstance(given.get("datahub_urn"), str):
         retrieval.index = {**(retrieval.index or {}), "urn": given["datahub_urn"]}
@@ -48,9 +53,9 @@ def _find_info(retriever: Any, own: Mapping[str, Any]) -> RetrieverInfo:
     return found
 
 
-def _index(found: RetrieverInfo) -> Metadata:
+def _index(found: RetrieverInfo, store: Any) -> Metadata:
     """Return the same dictionary while nothing changes. An index without a named store has LlamaIndex's own id."""
-    raw = store_identity.identify_store(found.store)
+    raw = store_identity.identify_store(store)
     if raw is not found.raw:
         found.raw = found.index = raw
         index_id = found.facts.get("index_id")

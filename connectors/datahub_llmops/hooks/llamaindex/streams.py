@@ -51,6 +51,7 @@ def _tie(response: Any) -> None:
         stream = own.get(name)
         kind = type(stream)
         if kind is GeneratorType or kind is AsyncGeneratorType:
+            runtime.streams_read = True
             # A reference to the response would be a cycle.
             span = Span(None, above.answer, above, root=False)
             own[name] = Stream(stream, span) if kind is GeneratorType else AsyncStream(stream, span)

@@ -27,6 +27,8 @@ def read_question(arguments: Mapping[str, Any]) -> str | None:
 
 
 def _read(value: Any) -> str | None:
+    if type(value) is str:
+        return value or None
     if isinstance(value, Mapping):
         found = (_read(value[name]) for name in _QUESTIONS if name in value)
         return next((text for text in found if text is not None), None)
