@@ -158,7 +158,7 @@ class TestFields:
             "SELECT * without a schema",
             "Column not in the output",
         ]
-        assert "Not all output columns" in lineage.warnings[1].message
+        assert "could not be read completely" in lineage.warnings[1].message
         assert [one.urn for one in lineage.inputs] == [urn("sqlite", "main.raw")]
 
     def test_every_dense_vector_is_fed(self) -> None:

@@ -315,7 +315,7 @@ class _Job:
                 "The upstream of the job has no output column of this name, so no edge was drawn from it. Correct"
                 " `text_columns`, `fields` or the SQL."
                 if complete
-                else "Not all output columns of the job's upstream are known, and this one is not among the known ones."
+                else "The job's upstream could not be read completely, and what was read has no such column."
                 " See the other warnings of the job.",
                 f"{column}; {nearest('columns', column, (output.name for output in outputs))}"
                 if complete

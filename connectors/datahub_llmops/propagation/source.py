@@ -228,8 +228,8 @@ class PropagationSource(PatchingSource, TestedSource):
             tell = self.report.failure if fails else self.report.warning
             tell(
                 title="Labels are not confirmed",
-                message="They stay, because nobody took them away. Run the recipe that describes the following, or "
-                "correct it; where it is right as it is, set `accept_not_confirmed`.",
+                message="They stay, because nobody took them away. Correct or run the recipe that describes the "
+                "asset below. If the catalog is right as it is, set `accept_not_confirmed`.",
                 context=str(reason),
             )
 

@@ -681,3 +681,46 @@ def test_shapes_of_queries(platform: str, sql: str, wanted: str) -> None:
     assert outputs(platform, lineage) == expand(wanted)
     assert titles(lineage) == []
     assert lineage.stopped_at_tables == 0
+
+
+@pytest.mark.parametrize(
+    ("platform", "sql", "function"),
+    [
+        (
+            "postgres",
+            "select id, query_to_xml('select * from authors', true, true, '') as x from docs",
+            "query_to_xml",
+        ),
+        ("postgres", "select id, table_to_xml('authors', true, true, '') as x from docs", "table_to_xml"),
+        ("oracle", "select id, dbms_xmlgen.getxml('select * from authors') as x from docs", "getxml"),
+        ("clickhouse", "select id, dictGet('shop.authors', 'name', author_id) as x from docs", "dictget"),
+        ("clickhouse", "select id, joinGet('shop.names', 'name', author_id) as x from docs", "joinget"),
+    ],
+)
+def test_a_function_that_reads_by_name_is_named(platform: str, sql: str, function: str) -> None:
+    lineage = read(platform, sql)
+    assert inputs(platform, lineage) == {"docs"}
+    assert outputs(platform, lineage)["id"] == {"docs.id"}
+    assert lineage.stopped_at_tables == 1
+    assert [(one.kind, one.context.partition(",")[0]) for one in lineage.warnings] == [
+        ("unknown_table", function)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("platform", "sql"),
+    [
+        ("trino", "select * from table(system.query(query => 'select id from docs'))"),
+        ("trino", "select id from table(shop.system.query(query => 'select id from docs'))"),
+        ("mssql", "select id from openquery(elsewhere, 'select id from docs')"),
+        ("clickhouse", "select id from remote('elsewhere', shop, docs)"),
+        ("duckdb", "select id from documents(since := 3)"),
+    ],
+)
+def test_a_table_function_without_a_value_of_the_statement_is_not_understood(platform: str, sql: str) -> None:
+    lineage = read(platform, sql)
+    assert (lineage.inputs, lineage.complete, titles(lineage)) == (
+        (),
+        False,
+        ["Table function not understood"],
+    )

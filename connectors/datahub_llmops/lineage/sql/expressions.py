@@ -45,6 +45,12 @@ _EXTRACTORS: Final = frozenset(
     {"json_extract_path", "json_extract_path_text", "jsonb_extract_path", "jsonb_extract_path_text"}
     | {"jsonb_path_query", "jsonb_path_query_first", "jsonb_path_query_array", "get_ignore_case"}
 )
+# Functions that read a table, query or dictionary whose name or text is a string.
+_READS_BY_NAME: Final = frozenset(
+    {"cursor_to_xml", "getxml", "getxmltype", "query_to_xml", "query_to_xml_and_xmlschema", "schema_to_xml"}
+    | {"table_to_xml", "table_to_xml_and_xmlschema"}
+)
+_READS_BY_NAME_BEGIN: Final = ("dictget", "joinget")  # ClickHouse has one for each type.
 # Functions whose result has the parts of their first argument. Other arguments, as an order, are in each part.
 _CARRIERS: Final = frozenset(
     {"arr_agg", "array_agg", "array_slice", "any_value", "arbitrary", "collect_list", "collect_set", "first"}
@@ -268,6 +274,9 @@ def _function(walk: Walk, node: exp.Expr, scope: Scope) -> Value:
     name, arguments = node.name.lower(), node.expressions
     if any(isinstance(one, exp.Lambda) for one in arguments):
         return _apply(walk, arguments, scope)
+    if name in _READS_BY_NAME or name.startswith(_READS_BY_NAME_BEGIN):
+        walk.unread.add(name)
+        return union((gap("unknown_table", name), *values_of(walk, arguments, scope)))
     if name in ("row", "tuple"):
         return struct(walk, node, scope)
     if name in _PAIRS and arguments and all(isinstance(one, exp.Literal) for one in arguments[::2]):

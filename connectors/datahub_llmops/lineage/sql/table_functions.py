@@ -198,11 +198,18 @@ def function_row(
         return row_of(names or label or [walk.name("value")], value, Unlisted(value=value, claims=False))
     if any(_is_relation(one) for one in arguments):
         return _opaque(walk, function, names, scope)
-    if value == NOTHING and not function.find(exp.Column, exp.Identifier, exp.Parameter):
+    if not value.sources and not _is_given_values(function, scope):
         walk.unread.add(name)
         missing = gap("unknown_table", name)
         return row_of(names, missing, Unlisted(value=missing, star=missing.gaps))
     return _over_values(walk, function, names, alias, scope)
+
+
+def _is_given_values(function: exp.Expr, scope: Scope) -> bool:
+    """Whether an argument may be a value of the statement. Without rows, a name is that of a server or table."""
+    if function.find(exp.Parameter):
+        return True
+    return function.find(exp.Column) is not None and any(level.rows for level in scope)
 
 
 def _over_values(
