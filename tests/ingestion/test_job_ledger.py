@@ -411,6 +411,16 @@ class TestLessThanBefore:
         assert "less_than_before" in refused(run, job)
         assert columns(catalog) == drawn
 
+    def test_a_misspelt_table_where_unknown_tables_are_accepted(self, run: Run, catalog: Path) -> None:
+        job = {**with_sql("select d.title, d.body from docs d", fields={}), "accept": ["unknown_table"]}
+        run(job)
+        drawn = columns(catalog)
+        typo = {**with_sql("select d.title, d.body from dosc d", fields={}), "accept": ["unknown_table"]}
+        assert "less_than_before" in refused(run, typo)
+        assert columns(catalog) == drawn
+        run({**typo, "accept": ["unknown_table", "less_than_before"]})
+        assert columns(catalog) != drawn
+
     def test_a_schema_that_is_gone(self, run: Run, catalog: Path, emit: Emit) -> None:
         job = with_sql("select * from docs", fields={})
         run(job)

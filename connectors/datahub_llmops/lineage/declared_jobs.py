@@ -368,13 +368,15 @@ class _Job:
         )
 
     def _compare_with_earlier(self, inputs: Set[str]) -> None:
-        """Warn if an earlier run traced columns of the same tables that this run had no way to trace."""
+        """Warn if an earlier run traced columns that this run had no way to trace."""
         stopped = self._stopped_at_tables or any(one.kind == "stopped_at_tables" for one in self._warnings)
         if not stopped and self._fields.paths:
             return
         # A table that the catalog no longer describes is spelled as the statement writes it.
         read = {identity(urn) for urn in inputs}
-        lost = {edge for edge in self._earlier - self._edges if identity(edge.dataset) in read}
+        # An unknown table may be the earlier one, misspelt. Whoever accepts unknown tables did not accept that.
+        any_table = "unknown_table" in self._job.accept and self._has_unknown_table()
+        lost = {edge for edge in self._earlier - self._edges if any_table or identity(edge.dataset) in read}
         if lost:
             self._warn(
                 "less_than_before",
@@ -383,6 +385,9 @@ class _Job:
                 " accept `less_than_before` once if the job has changed.",
                 ", ".join(sorted({edge.column for edge in lost})),
             )
+
+    def _has_unknown_table(self) -> bool:
+        return any(one.kind == "unknown_table" for one in self._warnings)
 
     def _add_edges(self, output: Output, field: str) -> None:
         self._edges.update(
