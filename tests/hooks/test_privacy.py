@@ -148,3 +148,18 @@ def test_places_are_kept(value: str) -> None:
 )
 def test_what_is_no_place_is_digested(value: str) -> None:
     assert chunk_sources.clean_address(value, lambda _: "digest") == "hmac:digest"
+
+
+class Loud(str):
+    """A text that shows another one."""
+
+    @override
+    def __str__(self) -> str:
+        return "PLANTED-SECRET"
+
+
+def test_a_texts_own_methods_are_not_called() -> None:
+    picked = chunk_sources.pick_metadata({"source": Loud("a.md"), "page": True})
+    assert picked == {"source": "a.md"}
+    assert type(picked["source"]) is str
+    assert chunk_sources.read_scalar(Loud("1")) == "1"

@@ -63,7 +63,16 @@ def test_tokens(host: Host, model: Says, served: str | None) -> None:
     assert (call.served or {}).get("name") == served
 
 
-@pytest.mark.parametrize("output", [None, {}, {"token_usage": None}, {"token_usage": {"prompt_tokens": "5"}}])
+@pytest.mark.parametrize(
+    "output",
+    [
+        None,
+        {},
+        {"token_usage": None},
+        {"token_usage": {"prompt_tokens": "5"}},
+        {"token_usage": {"prompt_tokens": -5, "completion_tokens": 10**30}},
+    ],
+)
 def test_no_tokens(host: Host, output: Any) -> None:
     Says(output=output).invoke("q")
     [call] = host.answer().models

@@ -210,3 +210,17 @@ def test_a_platform_that_the_server_does_not_know_gets_a_logo_and_one_that_it_sh
     assert logo.startswith("data:image/svg+xml;base64,")
     assert stand_in.held["urn:li:dataPlatform:scripted"]["dataPlatformInfo"]["logoUrl"] == logo
     assert stand_in.held["urn:li:dataPlatform:openai"]["dataPlatformInfo"]["logoUrl"] == "assets/airflow.png"
+
+
+def test_an_asset_whose_urn_is_too_long_is_a_failure_and_all_others_are_sent(
+    server: tuple[Stub, StandIn],
+) -> None:
+    stub, stand_in = server
+    name = "\u00e9" * 80
+    STORE["db", name] = collection("db", name)
+    pipeline = run(stub, failing=True)
+    (failure,) = pipeline.source.get_report().failures
+    assert str(failure.title) == "URN too long"
+    assert list(failure.context) == [f"urn:li:dataset:(urn:li:dataPlatform:scripted,db.{name},PROD)"]
+    assert INDEX in stand_in.held
+    assert [(urn, aspect) for urn, aspect in stand_in.written if name in urn] == []

@@ -64,15 +64,19 @@ def append_chunk(
 def read_scalar(value: object) -> str | int | None:
     """Return the text or number that an id, a path or a number of another type stands for, or ``None``.
 
+    Nothing that a subclass of a text or number defines is called.
+
     >>> read_scalar(PurePath("a.md")), read_scalar(3.0), read_scalar(2.5), read_scalar(True)
     ('a.md', 3, None, None)
     """
     if isinstance(value, bool) or value is None:
         return None
-    if isinstance(value, (str, PurePath, UUID, date)):
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, (PurePath, UUID, date)):
         return str(value)
     if isinstance(value, float):
-        return int(value) if value.is_integer() else None
+        return float.__int__(value) if float.is_integer(value) else None
     try:
         return operator.index(value)  # type: ignore[arg-type]  # numpy's integers have it
     except TypeError:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from datahub_llmops.assets.urn_length import is_too_long
+
 MAX_NAME: Final = 200
 """Longest name in characters. Longer ones are cut."""
-MAX_URN: Final = 512
-"""Longest URN in characters. DataHub's server takes no longer one."""
 _UNUSABLE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _DATASET: Final = re.compile(
     r"urn:li:dataset:\(urn:li:dataPlatform:[^\s,()]+,[^\x00-\x1f\x7f-\x9f\ud800-\udfff]+,[A-Z][A-Z_]*\)"
@@ -49,4 +49,4 @@ def dataset_urn(value: object) -> str | None:
     if not isinstance(value, str):
         return None
     text = str.__str__(value)
-    return text if len(text) <= MAX_URN and _DATASET.fullmatch(text) else None
+    return text if _DATASET.fullmatch(text) and not is_too_long(text) else None

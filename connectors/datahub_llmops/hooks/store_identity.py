@@ -8,6 +8,7 @@ only host, port and path prefix are kept.
 from __future__ import annotations
 
 import contextlib
+import re
 import weakref
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
@@ -150,9 +151,37 @@ _PROVIDERS: Final = {
 }
 
 
+_EMBEDDING_MODELS: Final = (
+    "_embedding_function",
+    "embedding_function",
+    "_embeddings",
+    "embeddings",
+    "_embedding",
+    "embedding",
+    "embedding_func",
+    "embedding_model",
+    "embedding_service",
+)
+"""What the classes of LangChain's packages call it."""
+
+
 def find_embedding_model(store: object) -> Any:
-    """Return the embedding model of a LangChain store. Not all have the property, so private attributes follow."""
-    return find_attribute(store, "embeddings", "embedding_function", "_embedding_function")
+    """Return the embedding model of a LangChain store, or ``None`` if it is not known.
+
+    Only what the object holds is read. Its property ``embeddings`` is code of anybody, which may take its time or end
+    the process.
+    """
+    own = own_attributes(store)
+    inner = own.get("_PGVectorStore__vs")
+    if inner is not None:
+        own = own_attributes(inner)
+    for name in _EMBEDDING_MODELS:
+        model = own.get(name)
+        if model is not None:
+            return model
+    # A store of the application's own may call it as it likes.
+    found = [value for value in own.values() if hasattr(type(value), "embed_query")]
+    return found[0] if len(found) == 1 else None
 
 
 def identify_embedding(model: object) -> Raw | None:
@@ -190,6 +219,23 @@ MAX_FILTER_PARTS: Final = 300
 """The most parts of a filter that are looked at, on the application's thread. A filter may hold itself."""
 
 
+_FIELD: Final = re.compile(r"[^\W\d][\w.-]*( [\w.-]+){0,2}")
+_TOKEN: Final = re.compile(r"(?=[^\W_]*\d[^\W_\d])[^\W_]{16}|(\d[A-Za-z]+){3}|(\d+[A-Za-z]){3}")
+"""Letters and digits as in keys and passwords, and in the names of no fields."""
+
+
+def field_name(key: object) -> str | None:
+    """Return the name of a field in a filter, or ``None`` for an operator and for what may be a value.
+
+    >>> field_name("meta.author-id"), field_name("$and"), field_name("jane@example.org"), field_name("sk-live-9f8e7d")
+    ('meta.author-id', None, None, None)
+    """
+    if not isinstance(key, str):
+        return None
+    name = str.__str__(key)[:80]
+    return name if _FIELD.fullmatch(name) and not _TOKEN.search(name) else None
+
+
 def filter_keys(value: object) -> list[str]:
     """Return the names of the fields in a filter, never the values that they are compared with."""
     found: set[str] = set()
@@ -203,14 +249,14 @@ def filter_keys(value: object) -> list[str]:
         inner: Iterable[object] = ()
         if isinstance(part, Mapping):
             members = list(islice(part.items(), left))
-            found.update(key[:80] for key, _ in members if isinstance(key, str) and not key.startswith("$"))
+            found.update(field for key, _ in members if (field := field_name(key)) is not None)
             inner = (one for _, one in members)
         elif isinstance(part, (list, tuple)):
             inner = part[:50]
         else:
-            key = find_attribute(part, "key")
-            if isinstance(key, str):
-                found.add(key[:80])
+            field = field_name(find_attribute(part, "key"))
+            if field is not None:
+                found.add(field)
             nested = find_attribute(part, "filters")
             inner = nested[:50] if isinstance(nested, list) else ()
         waiting += [(one, depth + 1) for one in islice(inner, left)]

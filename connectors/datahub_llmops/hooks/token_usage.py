@@ -113,9 +113,17 @@ def _read_flat(usage: object, found: dict[str, int]) -> None:
                 found[whole] += part
 
 
+_MOST_TOKENS: Final = 2**53
+"""Beyond it a number is no count, and a sum of several would not fit into the store's 64 bits."""
+
+
 def _count(value: object) -> int | None:
+    """
+    >>> _count(5), _count(3.0), _count("5"), _count(-5), _count(10**30)
+    (5, 3, None, None, None)
+    """
     number = None if isinstance(value, str) else read_scalar(value)
-    return number if isinstance(number, int) else None
+    return number if isinstance(number, int) and 0 <= number <= _MOST_TOKENS else None
 
 
 _PLACES: Final = (

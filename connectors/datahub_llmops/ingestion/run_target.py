@@ -12,6 +12,7 @@ from datahub.ingestion.api.source import SourceReport
 from datahub_llmops.aspects.admission import AspectGate, Decision, Mode, Target, decide
 from datahub_llmops.aspects.base import LlmopsAspect
 from datahub_llmops.aspects.generated import register
+from datahub_llmops.assets.urn_length import is_too_long
 from datahub_llmops.catalog.server.client import Gms
 from datahub_llmops.errors import AspectValueError, CatalogError
 from datahub_llmops.ingestion.recipe_catalog import LOCAL_SINK
@@ -32,7 +33,7 @@ class RunTarget:
         self._report = report
         self.undefined: set[str] = set()
         """Structured properties, by their short names, that cannot be assigned in this run."""
-        self._kind = _kind(ctx)
+        self._kind = target_kind(ctx)
         self._server = Gms(ctx.graph) if self._kind == "server" and ctx.graph is not None else None
         self._writes = self._server if not ctx.dry_run_mode else None
         self.decision = self._decide(mode)
@@ -71,11 +72,15 @@ class RunTarget:
         """
         if self._writes is None or proposal.entityUrn is None or proposal.aspect is None:
             return False
+        if is_too_long(proposal.entityUrn):
+            return False
         self._writes.write(proposal.entityUrn, proposal.aspect)
         return True
 
     def admit(self, urn: str, aspects: Iterable[LlmopsAspect]) -> Iterator[MetadataChangeProposalWrapper]:
         """Propose our aspects of one asset, as far as they may be written."""
+        if not takes_urn(self._kind, urn):
+            return
         for aspect in aspects:
             try:
                 admitted = self._gate.admit(urn, aspect)
@@ -97,7 +102,13 @@ class RunTarget:
         )
 
 
-def _kind(ctx: PipelineContext) -> Target:
+def takes_urn(target: Target, urn: str | None) -> bool:
+    """Whether an asset with this URN can be written. Only a catalog in a file takes any length."""
+    return target == "local" or urn is None or not is_too_long(urn)
+
+
+def target_kind(ctx: PipelineContext) -> Target:
+    """Return what kind of system the pipeline writes to."""
     config = ctx.pipeline_config
     if config is None:
         return "server" if ctx.graph is not None else "file"

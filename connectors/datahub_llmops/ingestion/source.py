@@ -44,6 +44,7 @@ from typing_extensions import override
 
 from datahub_llmops import urns
 from datahub_llmops.assets.collections import FailedListing, Name
+from datahub_llmops.assets.urn_length import MOST_BYTES, whole_asset
 from datahub_llmops.errors import (
     AccessError,
     CatalogError,
@@ -61,7 +62,7 @@ from datahub_llmops.ingestion.parts import ItemT, SourcePart
 from datahub_llmops.ingestion.reader import Reader
 from datahub_llmops.ingestion.recipe_catalog import RecipeCatalog, recipe_catalog
 from datahub_llmops.ingestion.report import CleanReport, unexpected
-from datahub_llmops.ingestion.run_target import RunTarget
+from datahub_llmops.ingestion.run_target import RunTarget, takes_urn, target_kind
 from datahub_llmops.lineage.patterns import is_allowed
 from datahub_llmops.mapping.property_patches import without_properties
 from datahub_llmops.mapping.proposals import PlacedAsset, Proposal
@@ -69,6 +70,8 @@ from datahub_llmops.net.attempts import Breaker
 from datahub_llmops.net.shown import clean
 from datahub_llmops.urns import Deployment
 
+_SHOWN_OF_URN = 200
+"""Characters of a URN that is too long, in a message."""
 _BREAK_AFTER = 3
 """Scopes, or items, in a row that cannot be reached, after which the rest is not tried.
 
@@ -110,15 +113,31 @@ class EmittingSource(Source):
 
     @override
     def get_workunits_internal(self) -> Iterable[MetadataWorkUnit]:
+        target = target_kind(self.ctx)
+        refused: set[str] = set()
         for emission in self.emissions():
             proposal, primary = self.admit(emission.proposal), emission.primary
             if proposal is None:
+                continue
+            if not takes_urn(target, proposal.entityUrn):
+                asset = whole_asset(proposal.entityUrn or "")
+                if asset not in refused:
+                    refused.add(asset)
+                    self._report_too_long(asset)
                 continue
             name = f"{proposal.entityUrn}-{proposal.aspectName}"
             if isinstance(proposal, MetadataChangeProposalWrapper):
                 yield MetadataWorkUnit(id=name, mcp=proposal, is_primary_source=primary)
             else:
                 yield MetadataWorkUnit(id=name, mcp_raw=proposal, is_primary_source=primary)
+
+    def _report_too_long(self, urn: str) -> None:
+        self.report.failure(
+            title="URN too long",
+            message=f"A server refuses URNs of more than {MOST_BYTES} bytes in URL encoding, so this asset was not "
+            "sent. All others were. Give it a shorter name, or filter it out.",
+            context=urn[:_SHOWN_OF_URN],
+        )
 
 
 class TestedSource(EmittingSource, TestableSource):

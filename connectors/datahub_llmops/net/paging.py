@@ -6,8 +6,8 @@ from typing import Final
 
 from datahub_llmops.errors import UnreadableError
 
-MOST_PAGES: Final = 5_000
-"""The largest number of pages of one listing, half a million entries in most systems."""
+MOST_PAGES: Final = 2_000
+"""The largest number of pages of one listing, 200,000 names in most systems."""
 
 
 class EndlessError(UnreadableError):

@@ -32,7 +32,7 @@ from datahub_llmops.ingestion.sampling import ValueCounter, infer, text_path
 from datahub_llmops.net.connections import parse_url
 from datahub_llmops.net.http import HttpClient, path_part, split_for_urls
 from datahub_llmops.net.json_values import mapping, text
-from datahub_llmops.net.paging import Pages
+from datahub_llmops.net.paging import MOST_PAGES, Pages
 from datahub_llmops.vector_stores.pinecone.facts import (
     Index,
     Namespace,
@@ -316,13 +316,14 @@ class PineconeReader:
 
     def _read_rows(self, opened: _Opened, name: str) -> Iterator[list[Mapping[str, Any]]]:
         left = self._sample_rows
+        most = max(MOST_PAGES, left)
         documents = opened.index.holds_documents
         path = f"/namespaces/{path_part(name)}/documents"
         if documents:
-            pages = self._read_pages(opened.client, f"{path}/list", {"limit": _IDS_A_PAGE}, "documents")
+            pages = self._read_pages(opened.client, f"{path}/list", {"limit": _IDS_A_PAGE}, "documents", most)
         else:
             query: dict[str, str | int] = {"namespace": name, "limit": _IDS_A_PAGE}
-            pages = self._read_pages(opened.client, "/vectors/list", query, "vectors")
+            pages = self._read_pages(opened.client, "/vectors/list", query, "vectors", most)
         for page in pages:
             ids = [text(mapping(item).get("_id" if documents else "id")) for item in page]
             wanted = [key for key in ids if key][:left]
@@ -358,11 +359,16 @@ class PineconeReader:
         ]
 
     def _read_pages(
-        self, client: HttpClient, path: str, query: Mapping[str, str | int], key: str
+        self,
+        client: HttpClient,
+        path: str,
+        query: Mapping[str, str | int],
+        key: str,
+        most: int = MOST_PAGES,
     ) -> Iterator[list[Any]]:
-        """Yield the entries under ``key`` page by page. Documents are listed by a POST, everything else by a GET."""
+        """Yield the entries under ``key`` page by page, at most so many. Documents are listed by a POST, everything else by a GET."""
         token: str | None = None
-        pages = Pages(f"{client.name}: {path}")
+        pages = Pages(f"{client.name}: {path}", most)
         while True:
             if key == "documents":
                 body = query if token is None else {**query, "pagination_token": token}
