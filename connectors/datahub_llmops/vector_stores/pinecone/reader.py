@@ -366,7 +366,7 @@ class PineconeReader:
         key: str,
         most: int = MOST_PAGES,
     ) -> Iterator[list[Any]]:
-        """Yield the entries under ``key`` page by page, at most so many. Documents are listed by a POST, everything else by a GET."""
+        """Yield the entries under ``key`` page by page. Documents are listed by a POST, everything else by a GET."""
         token: str | None = None
         pages = Pages(f"{client.name}: {path}", most)
         while True:
