@@ -96,6 +96,7 @@ PLANTED = "planted-5k-9f8e7d"
         ("jane@example.org", False),
         ("what did the board say about it", False),
         ("planted-sk-live-9f8e7d", False),
+        ("sk-proj-planted", False),
         ("sk_live_51HabcDEF0123456789", False),
         ("550e8400-e29b-41d4-a716-446655440000", False),
         ("s3://bucket/a", False),

@@ -16,9 +16,10 @@ MAX_TEXT: Final = 512
 MEMORY: Final = ":memory:"
 _SECRET: Final = re.compile(
     r"(?i)(pass(word|wd|phrase)?|pwd|token|secret|signature|sig|credential|(api|access|account|shared)[_-]?key|"
-    r"session\w*)\s*(=|%3D)"
+    r"session\w*)\s*(=|%3D)|\b(sk|pk|rk)[-_](live|test|proj|ant)[-_]\w|\bgh[pousr]_\w{16}|\bgithub_pat_|\bglpat-|"
+    r"\bxox[abprs]-|\bAKIA[0-9A-Z]{16}"
 )
-"""Words before a value that must not be kept."""
+"""Words before a value that must not be kept, and the beginnings of common keys."""
 _HOST: Final = re.compile(r"[\w.-]+(,[\w.-]+)*|[0-9a-fA-F:.]+(%\w+)?")
 _URL_PATH: Final = re.compile(r"(/[\w.~+-]+)*/?")
 _NAME: Final = re.compile(r"[\w$.+-]{1,128}")

@@ -15,7 +15,7 @@ from itertools import islice
 from typing import Any, Final
 
 from datahub_llmops.hooks import runtime
-from datahub_llmops.hooks.addresses import MAX_TEXT
+from datahub_llmops.hooks.addresses import MAX_TEXT, has_secret
 from datahub_llmops.hooks.names import dataset_urn
 from datahub_llmops.hooks.retriever_cache import own_attributes
 from datahub_llmops.hooks.vendor_attributes import KNOWN, Extractor, Raw, find_attribute, short_text
@@ -233,7 +233,7 @@ def field_name(key: object) -> str | None:
     if not isinstance(key, str):
         return None
     name = str.__str__(key)[:80]
-    return name if _FIELD.fullmatch(name) and not _TOKEN.search(name) else None
+    return None if has_secret(name) or _TOKEN.search(name) or not _FIELD.fullmatch(name) else name
 
 
 def filter_keys(value: object) -> list[str]:
