@@ -198,8 +198,11 @@ def finish_answer(answer: Answer, status: str = "ok", error: str | None = None) 
     lacks = None
     model = retrieval = False
     for part in answer.parts:
-        model = model or type(part) is ModelCall
-        retrieval = retrieval or type(part) is Retrieval
+        kind = type(part)
+        if kind is ModelCall:
+            model = True
+        elif kind is Retrieval:
+            retrieval = True
     if retrieval and not model:
         lacks = "answers_without_model"
     elif model and not retrieval and not answer.explicit and answer.parts[0].root:

@@ -75,7 +75,9 @@ def _find(value: object, keys: tuple[str, ...], roles: frozenset[str], depth: in
     if not isinstance(state, Mapping):
         return None
     for key in keys:
-        inner = state.get(key)
+        if key not in state:
+            continue
+        inner = state[key]
         if type(inner) is str:
             if inner:
                 return inner
