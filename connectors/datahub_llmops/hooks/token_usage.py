@@ -84,7 +84,8 @@ def read_tokens(usage: object) -> dict[str, int]:
     """Return token counts under their ``ModelKey``; the cached and reasoning ones are part of those in and out."""
     found: dict[str, int] = {}
     for short, names in _TOKENS:
-        count = _count(_first(usage, names))
+        value = _first(usage, names)
+        count = value if type(value) is int and 0 <= value <= _MOST_TOKENS else _count(value)
         if count is not None:
             found[short] = count
     for short, groups, names in _DETAILS:
@@ -121,8 +122,6 @@ def _count(value: object) -> int | None:
     >>> _count(5), _count(3.0), _count("5"), _count(-5), _count(10**30)
     (5, 3, None, None, None)
     """
-    if type(value) is int:  # As nearly always.
-        return value if 0 <= value <= _MOST_TOKENS else None
     number = None if isinstance(value, str) else read_scalar(value)
     return number if isinstance(number, int) and 0 <= number <= _MOST_TOKENS else None
 
