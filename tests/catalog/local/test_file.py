@@ -193,6 +193,18 @@ def test_an_aspect_that_is_no_object_is_damage(body: str, tmp_path: Path) -> Non
                 ask()
 
 
+def test_the_name_of_an_aspect_that_is_no_text_is_damage(tmp_path: Path) -> None:
+    path = tmp_path / "catalog.db"
+    good(path)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("update aspect set name = cast(name as blob)")
+        connection.commit()
+    with LocalCatalog(path) as catalog:
+        for ask in (lambda: catalog.aspects(TABLE), lambda: catalog.aspects_of([TABLE])):
+            with pytest.raises(CatalogError, match="damaged"):
+                ask()
+
+
 def test_a_missing_file_is_named_and_not_made(tmp_path: Path) -> None:
     with pytest.raises(NoCatalogError, match="run a recipe"):
         LocalCatalog(tmp_path / "catalog.db")

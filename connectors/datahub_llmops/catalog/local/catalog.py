@@ -44,6 +44,13 @@ _RANKED = 5000
 _SEARCH_ORDER = ("dataset", "dataJob", "dataFlow", "mlModel", "container", "glossaryTerm")
 
 
+def _name(value: object) -> str:
+    """Return the name of an aspect. In a damaged file it may be anything."""
+    if not isinstance(value, str):
+        raise TypeError
+    return value
+
+
 class LocalCatalog(FullCatalog):
     """Read access to the catalog at ``path``. Opening it never creates the file.
 
@@ -94,7 +101,7 @@ class LocalCatalog(FullCatalog):
                 "select name, body from aspect where asset = (select id from asset where urn = ?) order by name",
                 (urn,),
             )
-            return {name: parse_aspect(body) for name, body in rows if not names or name in names}
+            return {_name(name): parse_aspect(body) for name, body in rows if not names or name in names}
 
     @override
     def aspects_of(self, urns: Iterable[str]) -> Mapping[str, Mapping[str, Aspect]]:
@@ -107,7 +114,7 @@ class LocalCatalog(FullCatalog):
                     part,
                 )
                 for urn, name, body in rows:
-                    found.setdefault(urn, {})[name] = parse_aspect(body)
+                    found.setdefault(urn, {})[_name(name)] = parse_aspect(body)
         return found
 
     @override
@@ -125,7 +132,7 @@ class LocalCatalog(FullCatalog):
                     part,
                 )
                 for urn, name, body, _ in rows:
-                    found.setdefault(urn, {})[name] = parse_aspect(body)
+                    found.setdefault(urn, {})[_name(name)] = parse_aspect(body)
         return found
 
     @override
@@ -153,6 +160,8 @@ class LocalCatalog(FullCatalog):
                 )
             if not (row[-2] or edges or is_column or _has_edges(connection, row[0])):
                 raise self._unknown(urn)
+            if all(node.urn != urn for node in nodes):
+                raise ValueError("an index of the file leads to another row")
         return Lineage(root=urn, direction=direction, nodes=nodes, edges=edges)
 
     def _unknown(self, urn: str) -> UnknownAssetError:
@@ -173,6 +182,8 @@ class LocalCatalog(FullCatalog):
                     part,
                 )
                 found.update((row[1], node_of(row)) for row in rows)
+            if not found.keys() <= set(wanted):
+                raise ValueError("an index of the file leads to another row")
             for urn in wanted:
                 if names.entity_type(urn) == "schemaField" and (column := self._column(connection, urn)):
                     found[urn] = column
