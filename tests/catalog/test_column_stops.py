@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datahub_llmops.catalog.column_stops import ColumnStop, find_stops
+from datahub_llmops.catalog.column_stops import ColumnStop, edges_within, find_stops
 from datahub_llmops.catalog.protocol import ColumnPair, Direction, Edge, Lineage, Node
 from datahub_llmops.catalog.urn_text import entity_type
 
@@ -77,3 +77,25 @@ def test_a_run_of_a_job_is_no_stop() -> None:
     run = "urn:li:dataProcessInstance:1"
     columns = walk(column(A, "id"), "down", [column(A, "id")], [])
     assert find_stops(columns, walk(A, "down", [A, run], [edge(A, run)])) == ()
+
+
+def test_a_job_that_could_not_trace_all_columns_is_a_stop_for_those_without_an_edge() -> None:
+    edges = [edge(A, JOB), edge(JOB, B, pair(A, "id", B, "id"))]
+    untraced = {(JOB, B): frozenset({A})}
+    lost = walk(column(A, "name"), "down", [column(A, "name")], [])
+    assert find_stops(lost, walk(A, "down", [A, JOB, B], edges), untraced) == (
+        ColumnStop(reached=A, beyond=JOB, columns_known=False, partly=True),
+    )
+    field = walk(column(B, "text"), "up", [column(B, "text")], [])
+    assert find_stops(field, walk(B, "up", [A, JOB, B], edges), untraced) == (
+        ColumnStop(reached=B, beyond=JOB, columns_known=False, partly=True),
+    )
+    carried = walk(column(A, "id"), "down", [column(A, "id"), JOB, B], edges)
+    assert find_stops(carried, walk(A, "down", [A, JOB, B], edges), untraced) == ()
+
+
+def test_columns_that_feed_others_of_their_table_are_found_above_it() -> None:
+    above = [edge(JOB, A, pair(A, "body", A, "vector"), pair(B, "id", A, "id")), edge(B, JOB)]
+    (found,) = edges_within(walk(A, "down", [A], []), above)
+    assert found == edge(JOB, A, pair(A, "body", A, "vector"))
+    assert edges_within(walk(A, "down", [A, JOB], [edge(A, JOB)]), above) == ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from datahub_llmops import urns
 from datahub_llmops.catalog.local.patches import apply_patch, parse_patch
+from datahub_llmops.catalog.untraced import untraced_of
 from datahub_llmops.catalog.urn_text import asset_of
 from datahub_llmops.lineage.declared_jobs import ColumnEdge, FoundBy, Input, JobLineage
 from datahub_llmops.lineage.job_config import EmbeddingJobConfig
@@ -163,3 +165,22 @@ def test_no_run_loses_an_edge_that_nobody_withdrew(runs: list[Action], foreign: 
             last = what == "declare" and who.index == index
             if len(alone) == 1 and last:
                 assert {up for up, down in pairs if down == index} == alone[0]
+
+
+def test_the_edge_to_the_index_names_the_tables_whose_columns_could_not_be_traced() -> None:
+    def declare(who: Declaration, present: Mapping[str, Any], *untraced: str) -> dict[str, Any]:
+        edges = read(present)
+        edges.declare(who, replace(lineage(who.index, TABLES[:2]), untraced=untraced))
+        return stored(edges, present)
+
+    def found(present: Mapping[str, Any]) -> Any:
+        return untraced_of({JOB: {ASPECT: present}}).get((JOB, INDEXES[0]), frozenset())
+
+    one = declare(A, {}, TABLES[0])
+    assert found(one) == {TABLES[0]}
+    both = declare(B, one, TABLES[1])
+    assert found(both) == {*TABLES[:2]}
+    edges = read(one)
+    edges.mark(A, "2026-01-05")
+    assert found(stored(edges, one)) == {TABLES[0]}
+    assert found(declare(A, one)) == frozenset()

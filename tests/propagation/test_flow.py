@@ -208,3 +208,23 @@ def test_two_nearest_starts_each() -> None:
     found = nearest("xba", lambda here: steps[here], 9)
     assert found["c"] == [Arrival(1, "a"), Arrival(1, "b")]
     assert found["x"] == [Arrival(0, "x")]
+
+
+def test_a_column_without_an_edge_stops_at_a_job_that_could_not_trace_all_columns_of_its_table() -> None:
+    job = JOBS[0]
+    carried = (column(A), column(B), job)
+    world = World(edges={(A, job), (job, B), (C, job)}, columns={carried, (column(C), column(B), job)})
+    graph = world.graph()
+    origins = {PII: {column(A, "b")}, RAW: {column(A), column(C, "b")}}
+    assert flow(graph, origins, 9).stops == ()
+    graph.untraced = {(job, B): frozenset({A})}
+    assert flow(graph, origins, 9).stops == (Stop(A, B, PII),)
+    assert flow(graph, origins, 1).stops == ()
+
+
+def test_a_table_whose_own_columns_could_not_be_traced_is_named_too() -> None:
+    job = JOBS[0]
+    graph = World(edges={(job, A)}, columns={(column(A), column(A, "vector"), job)}).graph()
+    graph.untraced = {(job, A): frozenset({A})}
+    assert flow(graph, {PII: {column(A)}}, 9).stops == ()
+    assert flow(graph, {PII: {column(A, "b")}}, 9).stops == (Stop(A, A, PII),)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
+from click.testing import CliRunner
 from datahub.configuration.common import PipelineExecutionError
 from datahub.emitter.mcp import MetadataChangeProposalWrapper
 from datahub.emitter.mcp_builder import entity_supports_aspect
@@ -33,6 +34,8 @@ from pydantic import ValidationError
 
 from datahub_llmops.catalog.local.catalog import LocalCatalog
 from datahub_llmops.catalog.protocol import LABELLED_TYPES
+from datahub_llmops.cli.main import main
+from datahub_llmops.lineage import patterns
 from datahub_llmops.propagation import PropagationConfig, PropagationSource
 from propagation.estate import (
     CUSTOMERS,
@@ -330,6 +333,44 @@ def test_columns_terms_that_stop_at_a_table_only_edge_are_counted_and_named(
     assert report.stopped_at_table_edges == 2
     assert dict(report.table_edges) == {f"{CUSTOMERS} -> {copy}": 2}
     assert attached(catalog, copy) == {}
+
+
+def test_a_column_that_its_job_could_not_trace_is_counted_and_named_beside_columns_that_it_traced(
+    estate: Path, catalog: Path
+) -> None:
+    index(
+        estate,
+        "select r.body, c.city, q.* from main.reviews r, main.customers c,"
+        " (select * from some_function((select c from main.customers c))) q",
+    )
+    write(catalog, [edited(CUSTOMERS, email=PERSONAL, city=PUBLIC)])
+    report = propagate(estate)
+    assert dict(report.table_edges)[f"{CUSTOMERS} -> {INDEX}"] == 1
+    assert ours(catalog, PUBLIC)[column(INDEX, "city")] == column(CUSTOMERS, "city")
+    assert INDEX not in ours(catalog)
+    command = ["--catalog", str(catalog), "lineage", EMAIL, "--down"]
+    shown = " ".join(CliRunner().invoke(main, command).output.split())
+    assert "reads customers, whose columns could not all be traced: embed-reviews" in shown
+    (stop,) = [
+        one
+        for one in json.loads(CliRunner().invoke(main, [*command, "--json"]).output)["stops"]
+        if one["beyond"] == JOB
+    ]
+    assert stop == {"reached": CUSTOMERS, "beyond": JOB, "columns_known": False, "partly": True}
+
+
+@pytest.mark.parametrize("option", ["term_pattern", "tag_pattern"])
+def test_a_pattern_that_takes_for_ever_is_a_failure_and_changes_nothing(
+    estate: Path, catalog: Path, monkeypatch: pytest.MonkeyPatch, option: str
+) -> None:
+    write(catalog, [edited(CUSTOMERS, email=PERSONAL), tags(EMAIL, "urn:li:tag:" + "a" * 80)])
+    write(catalog, [terms(EMAIL, "urn:li:glossaryTerm:" + "a" * 80)])
+    propagate(estate)
+    before = ours(catalog)
+    monkeypatch.setattr(patterns, "SECONDS", 0.1)
+    with pytest.raises(PipelineExecutionError, match="A pattern takes too long"):
+        propagate(estate, **{option: {"allow": [r"(?P<p>(a|aa)+)$b"]}})
+    assert ours(catalog) == before
 
 
 def test_columns_with_types_in_their_paths(catalog: Path, estate: Path) -> None:

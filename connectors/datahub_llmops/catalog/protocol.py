@@ -135,7 +135,11 @@ class Catalog(Protocol):
         ...
 
     def possibly_late(self, subtypes: Sequence[str]) -> Iterable[str]:
-        """List live assets of these subtypes whose edges a walk may not show yet; none if a walk shows every edge."""
+        """List live assets whose edges a walk down may not show.
+
+        Those of these subtypes, if the catalog may not have indexed their edges yet, and at least the jobs among
+        them: one that feeds columns of a table from other columns of it has no edge from that table.
+        """
         ...
 
     def labelled(self) -> Iterable[str]:

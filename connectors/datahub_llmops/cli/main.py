@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict
 from io import TextIOWrapper
@@ -18,10 +18,11 @@ from typing import Any, Final
 import click
 
 from datahub_llmops import __version__
-from datahub_llmops.catalog.column_stops import ColumnStop, find_stops
+from datahub_llmops.catalog.column_stops import ColumnStop, edges_within, find_stops
 from datahub_llmops.catalog.open import open_catalog, resolve
 from datahub_llmops.catalog.protocol import Direction, Edge, FullCatalog, Lineage, Node
-from datahub_llmops.catalog.urn_text import asset_of
+from datahub_llmops.catalog.untraced import untraced_of
+from datahub_llmops.catalog.urn_text import asset_of, entity_type
 from datahub_llmops.cli import answers
 from datahub_llmops.cli.models import models
 from datahub_llmops.errors import LlmopsError, UnknownAssetError
@@ -86,11 +87,15 @@ def lineage(where: str | None, asset: str, up: bool, hops: int, columns: bool, a
         urn = resolve(catalog, asset)
         direction: Direction = "up" if up else "down"
         walk = catalog.lineage(urn, direction, hops)
-        stops = _column_stops(catalog, walk, hops)
+        above = _edges_above(catalog, walk)
+        within = edges_within(walk, above)
+        stops = _column_stops(catalog, walk, above, hops)
         if as_json:
-            _print_json(
-                {**_walk_json(walk), **({"stops": [asdict(stop) for stop in stops]} if stops else {})}
-            )
+            shown = {
+                "within": [_edge_json(edge) for edge in within],
+                "stops": [_stop_json(stop) for stop in stops],
+            }
+            _print_json({**_walk_json(walk), **{key: found for key, found in shown.items() if found}})
             return
         from datahub_llmops.cli import render
 
@@ -98,9 +103,11 @@ def lineage(where: str | None, asset: str, up: bool, hops: int, columns: bool, a
         labels = render.Labels(catalog)
         labels.learn_nodes(walk.nodes)
         labels.learn(end for stop in stops for end in (stop.reached, stop.beyond))
+        labels.learn(edge.upstream for edge in within)
         render.show(
             render.lineage_tree(walk, labels, columns=columns),
-            render.lineage_summary(walk, hops),
+            render.lineage_summary(walk, hops, within=bool(within)),
+            *render.within_lines(within, labels),
             *render.stop_lines(stops, labels, walk.direction),
         )
 
@@ -216,15 +223,38 @@ def _node(catalog: FullCatalog, urn: str) -> Node:
     )
 
 
-def _column_stops(catalog: FullCatalog, walk: Lineage, hops: int) -> tuple[ColumnStop, ...]:
+def _edges_above(catalog: FullCatalog, walk: Lineage) -> tuple[Edge, ...]:
+    """The edges into the table of a walk down: a job that feeds the table from its own columns is among them only."""
+    asset = asset_of(walk.root)
+    if walk.direction == "up" or entity_type(asset) != "dataset":
+        return ()
+    try:
+        return catalog.lineage(asset, "up", 1).edges
+    except UnknownAssetError:
+        return ()
+
+
+def _column_stops(
+    catalog: FullCatalog, walk: Lineage, above: Sequence[Edge], hops: int
+) -> tuple[ColumnStop, ...]:
     """Where the walk of a column ends although lineage of its table goes on; nothing for a walk of assets."""
     asset = asset_of(walk.root)
     if asset == walk.root:
         return ()
     try:
-        return find_stops(walk, catalog.lineage(asset, walk.direction, hops))
+        assets = catalog.lineage(asset, walk.direction, hops)
+        ends = {end for edge in (*assets.edges, *above) for end in (edge.upstream, edge.downstream)}
+        jobs = sorted(urn for urn in ends if entity_type(urn) == "dataJob")
+        return find_stops(walk, assets, untraced_of(catalog.aspects_of(jobs)) if jobs else None)
     except UnknownAssetError:
         return ()
+
+
+def _stop_json(stop: ColumnStop) -> dict[str, Any]:
+    shown = asdict(stop)
+    if not stop.partly:
+        del shown["partly"]
+    return shown
 
 
 def _edge_json(edge: Edge) -> dict[str, Any]:

@@ -223,12 +223,15 @@ def _branch_text(step: _Step, node: Node | None, labels: Labels, *, again: bool,
     return text
 
 
-def lineage_summary(walk: Lineage, hops: int) -> Text:
-    """Summarise a walk in one sentence, including whether there may be more."""
+def lineage_summary(walk: Lineage, hops: int, *, within: bool = False) -> Text:
+    """Summarise a walk in one sentence, including whether there may be more.
+
+    ``within``: columns of the asset feed others of it, which ``within_lines`` name.
+    """
     where = "upstream" if walk.direction == "up" else "downstream"
     others = len(walk.nodes) - 1
     if not others:
-        return Text(f"Nothing {where} of it is in the catalog.")
+        return Text(f"Nothing {'else ' if within else ''}{where} of it is in the catalog.")
     text = Text(
         f"{others} asset{'s' if others > 1 else ''} {where}, within {hops} hop{'s' if hops > 1 else ''}."
     )
@@ -237,18 +240,34 @@ def lineage_summary(walk: Lineage, hops: int) -> Text:
     return text
 
 
+def within_lines(edges: Sequence[Edge], labels: Labels) -> Iterator[Text]:
+    """Say which columns of a table feed others of it, and by which job, in one line for each job."""
+    for edge in edges:
+        named: dict[str, list[str]] = {}
+        for pair in edge.columns:
+            named.setdefault(pair.downstream, []).append(pair.upstream)
+        way = "" if edge.upstream == edge.downstream else f", by {labels.of(edge.upstream)}"
+        since = f"  {not_confirmed(edge.not_confirmed_since)}" if edge.not_confirmed_since else ""
+        for down, ups in named.items():
+            listed = ", ".join(map(labels.column, ups))
+            text = Text(f"Within the table: {listed} → {labels.column(down)}{way}", style="blue")
+            yield text.append(since, style="not bold red")
+
+
 def stop_lines(stops: Sequence[ColumnStop], labels: Labels, direction: Direction) -> Iterator[Text]:
     """Say where the walk of a column ended although lineage of the table goes on, in one line for each case."""
-    cases: dict[tuple[str, bool], list[str]] = {}
+    cases: dict[tuple[str, bool, bool], list[str]] = {}
     for stop in stops:
-        cases.setdefault((stop.reached, stop.columns_known), []).append(stop.beyond)
-    for (reached, known), beyond in cases.items():
+        cases.setdefault((stop.reached, stop.columns_known, stop.partly), []).append(stop.beyond)
+    for (reached, known, partly), beyond in cases.items():
         many = len(beyond) > 1
         verb = ("read" if direction == "down" else "feed") + ("" if many else "s")
         table = labels.of(reached)
         what = (
             f"other columns of {table} and may join or filter by this one"
             if known
+            else f"{table}, whose columns could not all be traced"
+            if partly
             else f"{table} without column lineage"
         )
         listed = ", ".join(labels.of(urn) for urn in beyond[:_SHOWN_STOPS])

@@ -39,6 +39,9 @@ FoundBy: TypeAlias = Literal["declared", "payload", "hook"]
 WAYS: Final[tuple[FoundBy, ...]] = ("declared", "payload", "hook")
 """Every ``FoundBy``, in the order in which an edge lists them."""
 
+_LOSES_COLUMNS: Final[frozenset[Kind]] = frozenset({"stopped_at_tables", "less_than_before"})
+"""Warnings about a job, apart from those of its SQL, after which columns of any of its tables may lack an edge."""
+
 _KEY: Final = re.compile(r"(^|_)(id|ids|pk|uuid|guid|key|rowid|oid)$|(?-i:[a-z]I[dD]$)", re.IGNORECASE)
 """Names of columns that are keys of rows."""
 
@@ -70,8 +73,8 @@ class JobLineage:
 
     ``inputs`` and ``columns`` are sorted. ``unknown`` are datasets that the job names but the catalog does not have;
     they get no edges. ``sql`` holds the SQL of the job as declared. ``stopped_at_tables`` counts its statements whose
-    edges end at tables because columns could not be traced. ``homeless`` are output columns for which the collection
-    has no field.
+    edges end at tables because columns could not be traced. ``untraced`` are the tables of which columns without an
+    edge may be in the collection nevertheless. ``homeless`` are output columns for which the collection has no field.
     """
 
     job: EmbeddingJobConfig
@@ -82,6 +85,7 @@ class JobLineage:
     unknown: tuple[str, ...] = ()
     homeless: tuple[str, ...] = ()
     stopped_at_tables: int = 0
+    untraced: tuple[str, ...] = ()
     warnings: tuple[LineageWarning, ...] = ()
 
     @property
@@ -201,10 +205,13 @@ class _Job:
         # A table with vectors may hold the text as well. It is not its own upstream, but its columns feed the vector.
         inputs = {urn for urn in read if identity(urn) != identity(self._index_urn)}
         self._in_place = inputs != read
+        of_sql = set(self._warnings)
         self._map_fields(outputs, complete)
         self._map_text(outputs, complete)
         self._check_others(outputs)
-        self._compare_with_earlier(inputs)
+        self._compare_with_earlier(read)
+        lost = any(one.kind in _LOSES_COLUMNS for one in self._warnings if one not in of_sql)
+        untraced = {urn for one in traced for urn in one.untraced} if complete and not lost else read
         return JobLineage(
             job=self._job,
             index_urn=self._index_urn,
@@ -214,6 +221,7 @@ class _Job:
             unknown=tuple(sorted({urn for one in traced for urn in one.unknown})),
             homeless=tuple(sorted(self._homeless)),
             stopped_at_tables=self._stopped_at_tables,
+            untraced=tuple(sorted(untraced)),
             warnings=tuple(self._warnings),
         )
 

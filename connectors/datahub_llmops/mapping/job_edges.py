@@ -17,6 +17,7 @@ from datahub.specific.datajob import DataJobPatchBuilder
 
 from datahub_llmops import urns
 from datahub_llmops.catalog.confirmation import NOT_CONFIRMED_SINCE
+from datahub_llmops.catalog.untraced import UNTRACED_TABLES, read_untraced, write_untraced
 from datahub_llmops.catalog.urn_text import asset_of, full_name
 from datahub_llmops.lineage.declared_jobs import ColumnEdge, JobLineage
 from datahub_llmops.mapping.edge_properties import column_edges, edge_properties, fine_grained, found_by
@@ -30,7 +31,7 @@ _ALSO: Final = "drawn_by_others"
 """Property of an edge that was there without us before a recipe declared it too. It stays when we take ours back."""
 
 
-_OURS: Final = frozenset({"found_by", "chunks", _ALSO})
+_OURS: Final = frozenset({"found_by", "chunks", UNTRACED_TABLES, _ALSO})
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -169,6 +170,7 @@ class JobEdges:
         for urn, source in wanted.items():
             self._own(self._inputs, urn, who, source.found_by, source.chunks)
         self._own(self._outputs, who.index, who, (), None)
+        self._note_untraced(who, lineage.untraced)
         self._release(self._inputs, who, keep=wanted.keys())
         pairs = {
             (urns.schema_field(edge.dataset, edge.column), urns.schema_field(who.index, edge.field))
@@ -234,6 +236,14 @@ class JobEdges:
         if edges is self._outputs:
             named.add("declared")
         edge.properties = edge_properties(named, chunks, edge.properties)
+
+    def _note_untraced(self, who: Declaration, tables: Iterable[str]) -> None:
+        """Name the tables whose columns could not be traced on the edge to the index, beside those of others."""
+        output = self._outputs[who.index]
+        before = output.properties.pop(UNTRACED_TABLES, None)
+        others = read_untraced({UNTRACED_TABLES: before}) if output.owners.keys() - {who} else ()
+        if untraced := {*tables, *others}:
+            output.properties[UNTRACED_TABLES] = write_untraced(untraced)
 
     def _release(self, edges: dict[str, _Edge], who: Declaration, keep: Iterable[str] = ()) -> None:
         for urn in edges.keys() - set(keep):

@@ -7,6 +7,7 @@ from typing import Final, Protocol
 
 from datahub_llmops.catalog.labels import AttachedLabel, Label
 from datahub_llmops.catalog.protocol import Aspect, Direction, Lineage
+from datahub_llmops.catalog.untraced import Untraced, untraced_of
 from datahub_llmops.catalog.urn_text import asset_of, entity_type
 from datahub_llmops.errors import UnknownAssetError
 from datahub_llmops.propagation.flow import Graph, Wanted
@@ -53,6 +54,19 @@ def read_graph(
         if all(node.hops < max_hops - 1 for node in walk.nodes):
             graph.whole.update(node.urn for node in walk.nodes)
     return graph
+
+
+def read_untraced(catalog: Readable, graph: Graph) -> Untraced:
+    """Read which tables the jobs of a graph could not trace columns of.
+
+    Raises:
+        CatalogError: something could not be read.
+    """
+    jobs = sorted(urn for urn in graph.live if entity_type(urn) == "dataJob")
+    found: dict[tuple[str, str], frozenset[str]] = {}
+    for start in range(0, len(jobs), _BATCH):
+        found.update(untraced_of(catalog.aspects_of(jobs[start : start + _BATCH])))
+    return found
 
 
 class Estate:

@@ -13,6 +13,7 @@ from typing import Final, TypeAlias
 
 from datahub_llmops.catalog.labels import Label
 from datahub_llmops.catalog.protocol import LABELLED_TYPES, Edge, Lineage
+from datahub_llmops.catalog.untraced import Untraced
 from datahub_llmops.catalog.urn_text import asset_of, entity_type
 from datahub_llmops.propagation.labels import canonical
 
@@ -34,7 +35,7 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Stop:
-    """A place where a column's label stops: an edge joins the two assets, but its columns are unknown."""
+    """A place where a column's label stops: an edge joins the two assets, but not all of its columns are known."""
 
     upstream: str
     downstream: str
@@ -64,6 +65,8 @@ class Graph:
         """Pairs of assets with at least one column edge."""
         self.marks: dict[tuple[str, str], str] = {}
         """Edges between assets that are not confirmed, and since when."""
+        self.untraced: Untraced = {}
+        """What jobs could not trace."""
 
     def add(self, lineage: Lineage) -> None:
         """Add a walk; edges that are already known count once."""
@@ -84,7 +87,7 @@ class Graph:
             return not any(is_left_out(str(start), str(end)) for start, end in ways)
 
         copy = Graph()
-        copy.live, copy.joined, copy.marks = self.live, self.joined, self.marks
+        copy.live, copy.joined, copy.marks, copy.untraced = self.live, self.joined, self.marks, self.untraced
         copy.assets = {
             up: {down for down in ends if not is_left_out(up, down)} for up, ends in self.assets.items()
         }
@@ -97,8 +100,7 @@ class Graph:
 
     def add_edge(self, edge: Edge) -> None:
         """Add one edge; it counts once."""
-        # A dependency between two jobs is about scheduling; no data flows along it.
-        if not {entity_type(edge.upstream), entity_type(edge.downstream)} <= _PROCESSES:
+        if carries_data(edge):
             self.assets.setdefault(edge.upstream, set()).add(edge.downstream)
         if edge.not_confirmed_since:
             self.marks[edge.upstream, edge.downstream] = edge.not_confirmed_since
@@ -124,6 +126,11 @@ class Graph:
             for end in ends or {down}:
                 if end != asset and (asset, end) not in self.joined:
                     yield end, 2 if process else 1
+
+
+def carries_data(edge: Edge) -> bool:
+    """Return whether data flows along an edge. A dependency between two jobs is about scheduling."""
+    return not {entity_type(edge.upstream), entity_type(edge.downstream)} <= _PROCESSES
 
 
 def flow(graph: Graph, origins: Mapping[Label, Collection[str]], max_hops: int) -> Flow:
@@ -195,6 +202,28 @@ def _stops(graph: Graph, label: Label, reached: Mapping[str, list[Arrival]], max
         for end, length in graph.table_only(asset):
             if hops + length <= max_hops:
                 yield Stop(asset, end, label)
+    yield from _untraced(graph, label, reached, max_hops)
+
+
+def _untraced(
+    graph: Graph, label: Label, reached: Mapping[str, list[Arrival]], max_hops: int
+) -> Iterator[Stop]:
+    """Yield where a column has no edge, and the job that reads its table could not trace all of the columns."""
+    readers: dict[str, list[tuple[str, str]]] = {}
+    for way, tables in graph.untraced.items():
+        for table in tables:
+            readers.setdefault(table, []).append(way)
+    if not readers:
+        return
+    written = {(via, down) for ends in graph.columns.values() for down, via in ends}
+    for column, arrivals in reached.items():
+        if arrivals[0].hops + 2 > max_hops:
+            continue
+        asset = asset_of(column)
+        carried = {(via, asset_of(down)) for down, via in graph.columns.get(column, ())}
+        for job, index in readers.get(asset, ()):
+            if (job, index) not in carried and (job, column) not in written:
+                yield Stop(asset, index, label)
 
 
 def _other(target: str, arrivals: Iterable[Arrival]) -> Arrival | None:

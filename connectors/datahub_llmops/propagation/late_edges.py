@@ -1,4 +1,7 @@
-"""Adds the edges that a server's index of the graph does not have yet, read from the assets that hold them.
+"""Adds the edges that walks do not show, read from the assets that hold them.
+
+A job that computes the vectors of a table from its text columns has column edges within that table. The table is not
+its own upstream, so no walk down from it finds the job.
 
 A DataHub server stores an asset first and writes its indexes later. A walk asks the index of the graph, so right after
 ``llm-runs`` it may end at an index, although a retriever that reads the index is there. The assets that this package
@@ -8,6 +11,7 @@ writes are few, and an asset holds its own edges: reading these makes the walk w
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from datahub_llmops.catalog.aspect_edges import edges_in
@@ -17,20 +21,28 @@ from datahub_llmops.mapping.collections import SUBTYPE
 from datahub_llmops.mapping.embedding_jobs import EMBEDDING_JOB
 from datahub_llmops.net.json_values import mapping
 from datahub_llmops.propagation.estate import Readable
-from datahub_llmops.propagation.flow import Graph
+from datahub_llmops.propagation.flow import Graph, carries_data
 
 _SUBTYPES: Final = (SUBTYPE, EMBEDDING_JOB, RETRIEVER, APPLICATION, ANSWER_LOG)
 
 
-def add_late_edges(catalog: Readable, graph: Graph, labelled: Iterable[str]) -> tuple[Edge, ...]:
-    """Add the edges of our own assets and of ``labelled`` ones to the graph, and return those that its walks lacked.
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """The edges that were read from assets, and those of them that a walk should have shown."""
+
+    edges: tuple[Edge, ...] = ()
+    late: tuple[Edge, ...] = ()
+
+
+def add_edges_beside_walks(catalog: Readable, graph: Graph, labelled: Iterable[str]) -> Beside:
+    """Add the edges of our own assets, of jobs within one table, and of ``labelled`` assets to the graph.
 
     Raises:
         CatalogError: something could not be read.
     """
     own = set(catalog.possibly_late(_SUBTYPES))
     if not own:
-        return ()
+        return Beside()
     held = _read_with_outputs(catalog, {*own, *labelled}, graph.live)
     live = {urn: aspects for urn, aspects in held.items() if not _is_removed(aspects)}
     known = graph.live | live.keys()
@@ -39,10 +51,12 @@ def add_late_edges(catalog: Readable, graph: Graph, labelled: Iterable[str]) -> 
     graph.live |= live.keys()
     for edge in edges:
         graph.add_edge(edge)
-    return late
+    return Beside(tuple(edges), late)
 
 
 def _is_missing(graph: Graph, edge: Edge) -> bool:
+    if not carries_data(edge):
+        return False
     return edge.upstream in graph.whole and edge.downstream not in graph.assets.get(edge.upstream, ())
 
 

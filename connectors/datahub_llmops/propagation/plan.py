@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 
 from datahub_llmops.catalog.labels import AttachedLabel, Label
 from datahub_llmops.catalog.protocol import Edge
-from datahub_llmops.catalog.urn_text import asset_of
-from datahub_llmops.propagation.estate import Estate, Readable, read_graph
+from datahub_llmops.catalog.urn_text import asset_of, entity_type
+from datahub_llmops.propagation.estate import Estate, Readable, read_graph, read_untraced
 from datahub_llmops.propagation.flow import Stop, Wanted, flow
 from datahub_llmops.propagation.labels import canonical, is_origin, source_detail
-from datahub_llmops.propagation.late_edges import add_late_edges
+from datahub_llmops.propagation.late_edges import add_edges_beside_walks
 from datahub_llmops.propagation.unconfirmed import Reason, along_doubtful_edges, without_a_seen_way
 
 
@@ -69,12 +69,14 @@ def plan(catalog: Readable, *, allowed: Callable[[Label], bool], max_hops: int) 
     origins = estate.origins(allowed)
     sources = {urn for urns in origins.values() for urn in urns}
     graph = read_graph(catalog, {asset_of(urn) for urn in sources}, max_hops)
-    late = add_late_edges(catalog, graph, {asset_of(urn) for urn in labelled})
+    beside = add_edges_beside_walks(catalog, graph, {asset_of(urn) for urn in labelled})
+    if any(entity_type(urn) == "schemaField" for urn in sources):
+        graph.untraced = read_untraced(catalog, graph)
     found = flow(graph, origins, max_hops)
     estate.read(sorted(found.wanted))
     changes, kept, left_over = _reconcile(estate, found.wanted)
     doubtful = {key: at for key, at in left_over.items() if allowed(at.label)}
-    unseen = without_a_seen_way(catalog, estate, doubtful, origins, max_hops)
+    unseen = without_a_seen_way(catalog, estate, doubtful, origins, max_hops, beside.edges)
     marked = along_doubtful_edges(graph, estate, found.wanted, origins, max_hops)
     removed = left_over.keys() - unseen.labels
     changes += [Change(urn=urn, label=label) for urn, label in removed]
@@ -88,7 +90,7 @@ def plan(catalog: Readable, *, allowed: Callable[[Label], bool], max_hops: int) 
         not_confirmed=tuple(sorted(unseen.labels | marked.labels)),
         reasons=tuple(sorted(unseen.reasons | marked.reasons)),
         gone_origins=_count_gone_origins(estate, [doubtful[key] for key in removed & doubtful.keys()]),
-        late=late,
+        late=beside.late,
     )
 
 

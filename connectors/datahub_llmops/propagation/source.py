@@ -33,12 +33,13 @@ from typing_extensions import override
 
 from datahub_llmops.catalog.labels import Label
 from datahub_llmops.catalog.open import open_catalog
-from datahub_llmops.errors import CatalogError
+from datahub_llmops.errors import CatalogError, PatternError
 from datahub_llmops.ingestion.emitter import Emission, emit
 from datahub_llmops.ingestion.options import check_patterns
 from datahub_llmops.ingestion.recipe_catalog import recipe_catalog
 from datahub_llmops.ingestion.report import CleanReport
 from datahub_llmops.ingestion.source import PatchingSource, TestedSource, no_connection
+from datahub_llmops.lineage.patterns import is_allowed
 from datahub_llmops.propagation.labels import source_detail
 from datahub_llmops.propagation.plan import Change, Plan, plan
 from datahub_llmops.urns import ACTOR, ATTRIBUTION_SOURCE
@@ -88,10 +89,14 @@ class PropagationConfig(ConfigModel):
         return self
 
     def allows(self, label: Label) -> bool:
-        """Return whether the options allow the label to propagate."""
+        """Return whether the options allow the label to propagate.
+
+        Raises:
+            PatternError: an expression of the options takes too long.
+        """
         if label.kind == "term":
-            return self.propagate_terms and self.term_pattern.allowed(label.name)
-        return self.propagate_tags and self.tag_pattern.allowed(label.name)
+            return self.propagate_terms and is_allowed(self.term_pattern, label.name)
+        return self.propagate_tags and is_allowed(self.tag_pattern, label.name)
 
 
 @dataclass
@@ -177,6 +182,13 @@ class PropagationSource(PatchingSource, TestedSource):
             self.report.failure(
                 title="Cannot read the catalog",
                 message="Nothing was propagated and nothing taken away.",
+                context=str(error),
+            )
+            return None
+        except PatternError as error:
+            self.report.failure(
+                title="A pattern takes too long",
+                message="Nothing was propagated and nothing taken away. Simplify `term_pattern` or `tag_pattern`.",
                 context=str(error),
             )
             return None

@@ -15,6 +15,7 @@ from typing import TypeAlias
 from typing_extensions import override
 
 from datahub_llmops.catalog.labels import AttachedLabel, Label
+from datahub_llmops.catalog.protocol import Edge
 from datahub_llmops.catalog.urn_text import asset_of, entity_type
 from datahub_llmops.propagation.estate import Estate, Readable, read_graph
 from datahub_llmops.propagation.flow import Graph, Wanted, flow
@@ -96,10 +97,12 @@ def without_a_seen_way(
     left_over: Mapping[Attached, AttachedLabel],
     origins: Origins,
     max_hops: int,
+    beside: Collection[Edge] = (),
 ) -> Doubt:
     """Find the labels among ``left_over`` that nobody took away and whose way is in doubt. They are not to be removed.
 
     ``left_over`` are labels of ours to which no way leads from ``origins`` through what is there now.
+    ``beside`` are edges that no walk shows.
 
     Raises:
         CatalogError: something could not be read.
@@ -113,6 +116,9 @@ def without_a_seen_way(
         return Doubt()
     assets = {asset_of(urn) for found in starts.values() for urn in found}
     graph = read_graph(catalog, assets, max_hops, through_removed=True)
+    for edge in beside:
+        graph.add_edge(edge)
+        graph.live |= {edge.upstream, edge.downstream}
     estate.read(sorted(graph.live))
     graph = graph.without(lambda up, down: _is_removed_job(estate, up) or _is_removed_job(estate, down))
     reached = flow(graph, starts, max_hops).wanted

@@ -11,12 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
+from datahub.configuration.common import PipelineExecutionError
 from datahub.ingestion.run.pipeline import Pipeline
 from pydantic import ValidationError
 
 from datahub_llmops.aspects.manifest import aspect_names
 from datahub_llmops.catalog.local.catalog import LocalCatalog
+from datahub_llmops.cli.main import main
 from datahub_llmops.vector_stores.pgvector.source import PgvectorConfig, PgvectorSource
+from propagation.estate import OURS as OUR_ATTRIBUTION
+from propagation.estate import attached, propagate, terms, write
 from vector_stores.pgvector.stores import PASSWORD, PLANTED, Postgres
 
 SECRET = PASSWORD
@@ -712,3 +717,99 @@ def test_rows_that_a_policy_hides_take_no_edge_away(postgres: Postgres, tmp_path
     postgres.execute(runs.database, "ALTER TABLE docs DISABLE ROW LEVEL SECURITY")
     runs.vectors(**options)
     assert runs.aspects(docs)["upstreamLineage"]["upstreams"] == before
+
+
+IN_PLACE = """
+CREATE EXTENSION vector;
+CREATE TABLE authors (id int PRIMARY KEY, name text, email text);
+CREATE TABLE docs (id int PRIMARY KEY, author_id int, title text, body text, embedding vector(3));
+INSERT INTO docs SELECT i, 1, 't', 'b', '[1,2,3]' FROM generate_series(1, 10) i;
+CREATE INDEX ON docs USING hnsw (embedding vector_cosine_ops);
+ANALYZE;
+"""
+
+TERM = "urn:li:glossaryTerm:Personal"
+
+
+class TestInPlace:
+    """The usual layout: a table has the text and the vector, so a job's columns stay within the table."""
+
+    UPDATE = "update docs d set embedding = embed(d.title || d.body || a.name) from authors a where a.id = d.author_id"
+    SELECT = "select d.id, d.title, d.body, a.name as author from docs d join authors a on a.id = d.author_id"
+    ALONE = "update docs set embedding = embed(title || body)"
+
+    @pytest.fixture
+    def runs(self, postgres: Postgres, tmp_path: Path) -> Runs:
+        return Runs(postgres, postgres.fresh(IN_PLACE), tmp_path / "catalog.db")
+
+    def embed(self, runs: Runs, sql: str, *texts: str) -> None:
+        runs.tables()
+        upstream = {
+            "platform": "postgres",
+            "default_db": runs.database,
+            "default_schema": "public",
+            "sql": sql,
+        }
+        job = {"name": "embed-docs", "index": "docs", "upstream": upstream, "text_columns": list(texts)}
+        runs.vectors(embedding_jobs=[job]).raise_from_status()
+
+    def labelled(self, runs: Runs, asset: str) -> str | None:
+        found = attached(runs.catalog, asset)
+        assert found.keys() <= {(TERM, None), (TERM, OUR_ATTRIBUTION)}
+        return found.get((TERM, OUR_ATTRIBUTION))
+
+    def lineage(self, runs: Runs, *arguments: str) -> str:
+        done = CliRunner().invoke(main, ["--catalog", str(runs.catalog), "lineage", *arguments])
+        assert done.exit_code == 0, done.output
+        return done.output
+
+    @pytest.mark.parametrize(
+        ("sql", "texts"),
+        [(UPDATE, ["embedding"]), (UPDATE, []), (SELECT, ["title", "body", "author"]), (ALONE, [])],
+    )
+    def test_terms_reach_the_vector_of_the_same_table(self, runs: Runs, sql: str, texts: list[str]) -> None:
+        self.embed(runs, sql, *texts)
+        docs, authors = (urn(f"{runs.database}.public.{table}") for table in ("docs", "authors"))
+        vector = f"urn:li:schemaField:({docs},embedding)"
+        for table, name in ((docs, "title"), (docs, "body"), (authors, "name"), (docs, "author_id")):
+            origin = f"urn:li:schemaField:({table},{name})"
+            reaches = name in ("title", "body") or (name == "name" and sql != self.ALONE)
+            write(runs.catalog, [terms(origin, TERM)])
+            report = propagate(runs.catalog.parent)
+            assert (report.labels_added, report.late_edges) == (3 if reaches else 0, 0)
+            assert self.labelled(runs, vector) == (origin if reaches else None)
+            assert self.labelled(runs, origin) is None
+            assert self.labelled(runs, authors) is None
+            assert propagate(runs.catalog.parent).labels_kept == (3 if reaches else 0)
+            write(runs.catalog, [terms(origin)])
+            assert propagate(runs.catalog.parent).labels_removed == (3 if reaches else 0)
+
+    def test_a_term_stays_while_the_text_column_is_renamed(self, runs: Runs) -> None:
+        self.embed(runs, self.ALONE)
+        docs = urn(f"{runs.database}.public.docs")
+        write(runs.catalog, [terms(f"urn:li:schemaField:({docs},body)", TERM)])
+        propagate(runs.catalog.parent)
+        runs.postgres.execute(runs.database, "ALTER TABLE docs RENAME COLUMN body TO content")
+        runs.tables()
+        with pytest.raises(PipelineExecutionError, match="Labels are not confirmed"):
+            propagate(runs.catalog.parent)
+        assert self.labelled(runs, f"urn:li:schemaField:({docs},embedding)")
+
+    @pytest.mark.parametrize("sql", [UPDATE, ALONE])
+    def test_the_command_shows_what_feeds_the_vector(self, runs: Runs, sql: str) -> None:
+        self.embed(runs, sql)
+        docs = f"postgres:{runs.database}.public.docs"
+        up = self.lineage(runs, f"{docs}#embedding", "--up", "--columns")
+        assert "docs.title → " in up
+        assert "docs.body → " in up
+        down = self.lineage(runs, f"{docs}#body", "--down", "--columns")
+        assert "docs.body → " in down
+        assert "embedding" in down
+        whole = " ".join(self.lineage(runs, docs, "--down").split())
+        assert "Nothing else downstream of it is in the catalog." in whole
+        assert "Within the table:" in whole
+        assert "by embed-docs" in whole
+        shown = json.loads(self.lineage(runs, docs, "--down", "--json"))
+        (within,) = shown["within"]
+        ends = {pair["upstream"].rpartition(",")[2] for pair in within["columns"]}
+        assert ends == {"title)", "body)"}

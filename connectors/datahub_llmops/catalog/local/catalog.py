@@ -296,7 +296,14 @@ class LocalCatalog(FullCatalog):
     @override
     def possibly_late(self, subtypes: Sequence[str]) -> Iterable[str]:
         """Implements the protocol. A run is one transaction, so edges are there when their assets are."""
-        return ()
+        with self._reading() as connection:
+            rows = connection.execute(
+                "select urn from asset where emitted > 0 and removed = 0 and type = 'dataJob' and ("
+                f"  subtype in ({','.join('?' * len(subtypes))}) or id in ("
+                "    select owner from column_edge where up_asset = down_asset)) order by urn",
+                tuple(subtypes),
+            ).fetchall()
+        return [urn for (urn,) in rows]
 
     @override
     def labelled(self) -> Iterable[str]:

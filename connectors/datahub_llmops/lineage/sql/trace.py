@@ -38,7 +38,7 @@ class SqlLineage:
 
     ``inputs`` are dataset URNs, sorted. ``unknown`` are those that the catalog does not have; they are not among the
     inputs. ``complete`` is false where output columns may be missing. ``stopped_at_tables`` counts the statements with
-    output columns that could not be traced to columns.
+    output columns that could not be traced to columns, and ``untraced`` are the inputs of these statements, sorted.
     """
 
     inputs: tuple[str, ...] = ()
@@ -46,6 +46,7 @@ class SqlLineage:
     unknown: tuple[str, ...] = ()
     complete: bool = True
     stopped_at_tables: int = 0
+    untraced: tuple[str, ...] = ()
     warnings: tuple[LineageWarning, ...] = ()
 
 
@@ -130,6 +131,7 @@ class _Script:
             unknown=tuple(dict.fromkeys(self._tables.unknown)),
             complete=self._complete and all(lineage.complete for lineage in final),
             stopped_at_tables=sum(lineage.stopped for lineage in final),
+            untraced=tuple(sorted({urn for lineage in final if lineage.stopped for urn in lineage.inputs})),
             warnings=tuple(dict.fromkeys((*self._tables.warnings, *self._warnings))),
         )
 
