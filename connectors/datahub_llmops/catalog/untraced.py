@@ -27,7 +27,7 @@ def read_untraced(properties: Mapping[str, Any]) -> frozenset[str]:
     """Return the tables that the properties of an edge name; none if the property is absent or unreadable."""
     try:
         named = json.loads(text(properties.get(UNTRACED_TABLES)) or "[]")
-    except ValueError:
+    except (ValueError, RecursionError):
         return frozenset()
     return frozenset(urn for urn in named if isinstance(urn, str)) if isinstance(named, list) else frozenset()
 
