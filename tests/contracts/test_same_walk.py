@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
 from datahub.emitter.mcp import MetadataChangeProposalWrapper
 from datahub.ingestion.graph.client import DataHubGraph
 from datahub.ingestion.graph.config import DatahubClientConfig
@@ -237,6 +238,22 @@ def test_behind_assets_that_were_never_emitted() -> None:
     ends = {end for edge in walk.edges for end in (edge.upstream, edge.downstream)}
     assert TABLES[1] in ends
     assert TABLES[3] not in ends
+
+
+@pytest.mark.parametrize("direction", ["up", "down"])
+@pytest.mark.parametrize("root", [TABLES[0], column(TABLES[0], "a"), column(TABLES[0], "b")])
+def test_a_job_within_one_table(root: str, direction: Direction) -> None:
+    """The job feeds t0.b from t0.a, and t0 is none of its inputs."""
+    states = dict.fromkeys(TABLES + JOBS, "live")
+    feeds: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = dict.fromkeys(states, ((), ()))
+    feeds[JOBS[0]] = ((TABLES[1],), (TABLES[0],))
+    columns: dict[str, tuple[tuple[str, str], ...]] = dict.fromkeys(states, ())
+    columns[JOBS[0]] = ((column(TABLES[0], "a"), column(TABLES[0], "b")),)
+    estate = Estate(states=states, feeds=feeds, columns=columns, labelled=())
+    walk = assert_alike(estate, root, direction, 5)
+    follows = (root, direction) in {(column(TABLES[0], "a"), "down"), (column(TABLES[0], "b"), "up")}
+    found = {node.urn for node in walk.nodes} if walk else set()
+    assert (JOBS[0] in found) == (follows or (root == TABLES[0] and direction == "up"))
 
 
 def assert_alike(estate: Estate, root: str, direction: Direction, hops: int) -> Lineage | None:
