@@ -1,7 +1,7 @@
 """Matches the regular expressions of a recipe within a limit of time: some take for ever on an unlucky text.
 
 Python's own ``re`` cannot be stopped, not even from another thread, because it holds the interpreter while it searches.
-The library ``regex`` understands the same expressions and takes a time-out. https://pypi.org/project/regex/
+The library ``regex`` understands the same expressions and takes a time-out. https://github.com/mrabarnett/mrab-regex
 """
 
 from __future__ import annotations
