@@ -195,7 +195,7 @@ class CollectionLineage(SourcePart[Collection]):
 
     @override
     def abandoned(self) -> Iterator[Emission]:
-        yield from self._guard(self._keep_all())
+        yield from self.report.guard(self._keep_all())
         self.ledger.keep_memory()
 
     def _keep_all(self) -> Iterator[Emission]:
@@ -204,19 +204,13 @@ class CollectionLineage(SourcePart[Collection]):
 
     @override
     def conclusion(self, reader: Reader[Collection]) -> Iterator[Emission]:
-        yield from self._guard(self._conclude_aliases())
-        yield from self._guard(self._conclude_unread())
+        yield from self.report.guard(self._conclude_aliases())
+        yield from self.report.guard(self._conclude_unread())
         for name in self.emitter.used_models:
-            yield from self._guard(self.emitter.emit_model(name))
+            yield from self.report.guard(self.emitter.emit_model(name))
         if not self.report.failures:
-            yield from self._guard(self.ledger.withdraw())
+            yield from self.report.guard(self.ledger.withdraw())
         self.ledger.keep_memory()
-
-    def _guard(self, emissions: Iterator[Emission]) -> Iterator[Emission]:
-        try:
-            yield from emissions
-        except CatalogError as error:
-            self.report.add_catalog_failure(error)
 
     def _conclude_aliases(self) -> Iterator[Emission]:
         """Emit the collections that jobs name by an alias, and settle the jobs that name nothing, or too much."""
@@ -238,7 +232,7 @@ class CollectionLineage(SourcePart[Collection]):
                 )
         for placed in self._by_alias:
             traced = [one for one in self._trace(placed.item) if one.job.index not in several]
-            yield from self._guard(self._lineage_of(placed, traced))
+            yield from self.report.guard(self._lineage_of(placed, traced))
         for job, matching in self._ambiguous:
             yield from self._keep_without_index(
                 job,

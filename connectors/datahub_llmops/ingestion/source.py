@@ -206,6 +206,13 @@ class CatalogReport(CleanReport, StaleEntityRemovalSourceReport):
     facts_taken_back: int = 0
     catalog: str = "none"
 
+    def guard(self, emissions: Iterator[Emission]) -> Iterator[Emission]:
+        """Pass ``emissions`` on. A catalog that cannot be read ends them with a failure."""
+        try:
+            yield from emissions
+        except CatalogError as error:
+            self.add_catalog_failure(error)
+
     def add_catalog_failure(self, error: CatalogError) -> None:
         """Report that the catalog cannot be read, which keeps stale removal from deleting anything."""
         self.failure(
@@ -306,7 +313,7 @@ class CatalogSource(TestedSource, StatefulIngestionSourceBase, Generic[ConfigT, 
             for part in self._parts:
                 part.prepare(names)
             for part in self._parts:
-                yield from self._guard(part.opening())
+                yield from self.report.guard(part.opening())
             for name, item in self._read_items(reader, names):
                 yield from self._emit_item(name, item)
             for part in self._parts:
@@ -317,15 +324,9 @@ class CatalogSource(TestedSource, StatefulIngestionSourceBase, Generic[ConfigT, 
         try:
             placed = self.place(item)
             for part in self._parts:
-                yield from self._guard(part.emissions(placed))
+                yield from self.report.guard(part.emissions(placed))
         except Exception as error:  # noqa: BLE001 - what it is, is reported
             self._report_unreadable(name, unexpected(error))
-
-    def _guard(self, emissions: Iterator[Emission]) -> Iterator[Emission]:
-        try:
-            yield from emissions
-        except CatalogError as error:
-            self.report.add_catalog_failure(error)
 
     @override
     def close(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator, Mapping
+from typing import Any
 
 from datahub.metadata.urns import DatasetUrn
 
@@ -117,8 +118,17 @@ class Applications:
         yield from self._emitter.emit_new(mapping.application_proposals(name, platform, self._env))
         answer = urns.schema_field(log, mapping.ANSWER_FIELD)
         into_answer: list[str] = []
+        upstream = {
+            retriever: self._emitter.read_aspect(retriever, "upstreamLineage")
+            for retriever in application.retrievers
+        }
         used = {
-            retriever: self._indexes_in_use(application, retriever) for retriever in application.retrievers
+            retriever: frozenset(
+                observed_edges.in_use(
+                    application.indexes_of.get(retriever, {}), lineage.get("upstreams"), "dataset", self._now
+                )
+            )
+            for retriever, lineage in upstream.items()
         }
         names = mapping.retriever_names(
             {
@@ -127,7 +137,9 @@ class Applications:
             }
         )
         for retriever in application.retrievers:
-            returned = yield from self._retriever(application, retriever, names[retriever], used[retriever])
+            returned = yield from self._retriever(
+                application, retriever, names[retriever], upstream[retriever], used[retriever]
+            )
             into_answer += (urns.schema_field(retriever, path) for path in sorted(returned))
         prompts = prompts_drawn(application)
         for prompt in prompts:
@@ -144,19 +156,21 @@ class Applications:
         parts = observed_edges.in_use(inputs, present.get("inputDatasetEdges"), "destinationUrn", self._now)
         yield from self._application_info(application, job, parts, names)
 
-    def _indexes_in_use(self, application: Application, retriever: str) -> frozenset[str]:
-        indexes = application.indexes_of.get(retriever, {})
-        present = self._emitter.read_aspect(retriever, "upstreamLineage")
-        return frozenset(observed_edges.in_use(indexes, present.get("upstreams"), "dataset", self._now))
-
     def _retriever(
-        self, application: Application, retriever: str, name: str, used: frozenset[str]
+        self,
+        application: Application,
+        retriever: str,
+        name: str,
+        present: Mapping[str, Any],
+        used: frozenset[str],
     ) -> Generator[Emission, None, Mapping[str, str]]:
-        """Emit a retriever, and return the fields that it returns, with their types."""
+        """Emit a retriever, and return the fields that it returns, with their types.
+
+        ``present`` is its ``upstreamLineage`` in the catalog, and ``used`` are the indexes that it reads.
+        """
         own = DatasetUrn.from_string(retriever)
         platform = own.get_data_platform_urn().platform_name
         indexes = application.indexes_of.get(retriever, {})
-        present = self._emitter.read_aspect(retriever, "upstreamLineage")
         fields = {index: self._returned(index) for index in sorted(used)}
         returned = {path: native for index in fields for path, native in fields[index].items()}
         yield from self._emitter.emit_platform(platform)

@@ -243,14 +243,10 @@ class ChromaFileReader:
         )
 
     def _parse_json(self, name: Name, text: object) -> Mapping[str, Any]:
+        if text is None or text == "":
+            return {}
         try:
-            found = (
-                json.loads(text)
-                if isinstance(text, str) and text
-                else {}
-                if text is None or text == ""
-                else None
-            )
+            found = json.loads(text) if isinstance(text, str) else None
         except (ValueError, RecursionError):
             found = None
         if not isinstance(found, Mapping):
