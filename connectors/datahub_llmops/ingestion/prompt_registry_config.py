@@ -1,0 +1,127 @@
+"""Recipe options and report of every source that reads an LLMOps tool: prompts, applications, evaluations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal, Self
+
+from datahub.configuration.common import AllowDenyPattern, ConfigModel
+from datahub.utilities.lossy_collections import LossyList
+from pydantic import Field, model_validator
+
+from datahub_llmops.assets.observations import Limit
+from datahub_llmops.ingestion.source import CatalogConfig, CatalogReport
+
+
+class PromptRegistryConfig(CatalogConfig):
+    """Options that every registry of prompts shares; a connector adds where it is."""
+
+    prompt_pattern: AllowDenyPattern = Field(
+        default_factory=AllowDenyPattern.allow_all,
+        description="Prompts to read, by their whole name, for example `{allow: ['support/.*']}`.",
+    )
+    include_text: bool = Field(
+        default=True,
+        description="Whether the text of templates is kept, as the definition of the prompt's version. `false` keeps "
+        "digest, variables and size only.",
+    )
+    production_labels: list[str] = Field(
+        default=["production", "prod", "live", "champion"],
+        description="Labels that mark the version that applications are meant to run, for example `[production]`. They "
+        "decide which prompts count as orphans, and which applications as behind.",
+    )
+    unused_after_days: int = Field(
+        default=90,
+        ge=1,
+        description="Days without use after which a version with a production label is an orphan, for example `30`.",
+    )
+
+
+class ApplicationsOptions(ConfigModel):
+    """Which applications are read, out of what the tool observed. A tool adds ``name``: what it takes for one."""
+
+    pattern: AllowDenyPattern = Field(
+        default_factory=AllowDenyPattern.allow_all,
+        description="Applications to read, by their name, for example `{deny: ['test-.*']}`.",
+    )
+    first_days: int = Field(
+        default=30,
+        ge=1,
+        le=365,
+        description="Days that the first run reads; later runs go on from the last day that was read, for example `7`.",
+    )
+
+
+class Threshold(ConfigModel):
+    """What the mean of a metric must be for its assertion to pass."""
+
+    metric: str = Field(description="Name of the metric, for example `faithfulness`.")
+    at_least: float | None = Field(default=None, description="Lowest mean that passes, for example `0.8`.")
+    at_most: float | None = Field(default=None, description="Highest mean that passes, for example `0.1`.")
+    prompt: str = Field(
+        default=".*",
+        description="Regular expression on the prompt's whole name, or the application's, for example `support/.*`.",
+    )
+
+    @model_validator(mode="after")
+    def _has_a_limit(self) -> Self:
+        if self.at_least is None and self.at_most is None:
+            raise ValueError(f"evaluations.thresholds: {self.metric!r} needs at_least or at_most")
+        if self.at_least is not None and self.at_most is not None and self.at_least > self.at_most:
+            raise ValueError(f"evaluations.thresholds: {self.metric!r} has at_least above at_most")
+        return self
+
+    @property
+    def limit(self) -> Limit:
+        """The limit as plain data."""
+        return Limit(at_least=self.at_least, at_most=self.at_most)
+
+
+class EvaluationsOptions(ConfigModel):
+    """Which scores are read, and which of them have a threshold."""
+
+    metric_pattern: AllowDenyPattern = Field(
+        default_factory=AllowDenyPattern.allow_all,
+        description="Metrics to read, by their name, for example `{deny: ['debug_.*']}`.",
+    )
+    thresholds: list[Threshold] = Field(
+        default_factory=list,
+        description="Metrics that get an assertion; the others are kept as history without a verdict.",
+    )
+    first_days: int = Field(
+        default=30, ge=1, le=365, description="Days that the first run reads, for example `7`."
+    )
+
+
+class WithApplications(ConfigModel):
+    """Option of a tool that observes applications. A tool narrows the type by its own ``ApplicationsOptions``."""
+
+    applications: ApplicationsOptions | Literal[False] = Field(
+        default_factory=ApplicationsOptions,
+        description="What the tool saw applications do, by the day; `false` leaves it out.",
+    )
+
+
+class WithEvaluations(ConfigModel):
+    """Option of a tool that keeps scores."""
+
+    evaluations: EvaluationsOptions | Literal[False] = Field(
+        default_factory=EvaluationsOptions,
+        description="Scores that the tool keeps; `false` leaves them out.",
+    )
+
+
+@dataclass
+class PromptRegistryReport(CatalogReport):
+    """Counts of what was found; they never contain a text."""
+
+    prompts_unchanged: int = 0
+    versions_read: int = 0
+    labels_moved: int = 0
+    versions_changed: LossyList[str] = field(default_factory=LossyList)
+    """Versions whose template is another one than before, under the same number."""
+    findings: int = 0
+    applications_observed: int = 0
+    days_observed: int = 0
+    scores_read: int = 0
+    assertions: int = 0
