@@ -13,9 +13,9 @@ from langchain_core.documents import Document
 
 import datahub_llmops.hooks as lineage
 from datahub_llmops.hooks import guard
+from datahub_llmops.ingestion.applications.emission import Applications
+from datahub_llmops.ingestion.applications.rollup import Application
 from datahub_llmops.ingestion.emitter import Emission
-from datahub_llmops.runs.applications import Applications
-from datahub_llmops.runs.daily_totals import Application
 from runs.world import INDEX, JOB, LOG, TABLE, World
 
 OTHER = "(urn:li:dataFlow:(langchain,other,PROD),other)"

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import traceback
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from datahub.ingestion.api.source import SourceReport
 from typing_extensions import override
 
-from datahub_llmops.errors import UnreadableError
+from datahub_llmops.errors import CatalogError, StoreError, UnreadableError
 from datahub_llmops.net.shown import clean
+
+T = TypeVar("T")
 
 
 class CleanReport(SourceReport):
@@ -42,4 +45,39 @@ def unexpected(error: Exception) -> UnreadableError:
     return UnreadableError(
         f"the connector could not handle what the store says of it ({type(error).__name__}{place}). Please report this "
         "as a bug; until then, filter it out."
+    )
+
+
+def guard_asset(report: SourceReport, what: str, parts: Iterable[T]) -> Iterator[T]:
+    """Hand on what one asset emits. If that fails, report it and end here, so that others are emitted.
+
+    Raises:
+        CatalogError, StoreError: the catalog or the store failed, for all of them.
+    """
+    try:
+        yield from parts
+    except (CatalogError, StoreError):
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever it is, it concerns this asset only
+        report.failure(
+            title="Asset passed over",
+            message="It was written in part or not at all. All others were written.",
+            context=f"{shown(what)}: {type(error).__name__} at {_place(error)}",
+        )
+
+
+def shown(text: object) -> str:
+    """Return an id or a name as it may stand in a log: of bounded length, and without control characters."""
+    return "".join(letter if letter.isprintable() else "?" for letter in str(text)[:200])
+
+
+def _place(error: BaseException) -> str:
+    """Return file and line. The text of an error may quote a value."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return (
+        f"{Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}"
+        if trace is not None
+        else "unknown line"
     )

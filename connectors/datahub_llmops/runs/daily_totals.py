@@ -7,7 +7,7 @@ version, per host. Whole days are counted again whenever one of their answers is
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from datahub.utilities.urns.error import InvalidUrnError
@@ -23,75 +23,12 @@ from datahub_llmops.answers.prices import PricesConfig
 from datahub_llmops.answers.resolver import DEFAULT_FRAMEWORK, Resolver, shown
 from datahub_llmops.assets.usage import Totals, model_name
 from datahub_llmops.errors import RecordError
+from datahub_llmops.ingestion.applications.rollup import DAY, Application, Newest, Rollup
 from datahub_llmops.mapping.applications import application_urns
 from datahub_llmops.runs.config import RunsConfig
 
-DAY: Final = 86_400
 SETTLED: Final = 3_600
 """Seconds of queries with the right model after which those with another are over."""
-MAX_UNNAMED_PROMPTS: Final = 20
-"""Prompts without a name that an application is given in the graph, the most used ones."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Newest:
-    """The newest of several sightings of an asset."""
-
-    when: float
-    raw: Raw
-
-
-@dataclass(slots=True, kw_only=True)
-class Application:
-    """One application: the assets that it used, by URN, with the time of the last use."""
-
-    name: str
-    framework: str
-    platform: str
-    job: str
-    """URN of the application itself."""
-    log: str
-    """URN of its answer log."""
-    retrievers: dict[str, float] = field(default_factory=dict)
-    indexes_of: dict[str, dict[str, float]] = field(default_factory=dict)
-    prompts: dict[str, float] = field(default_factory=dict)
-    unnamed_prompts: dict[str, tuple[float, float]] = field(default_factory=dict)
-    models: dict[str, float] = field(default_factory=dict)
-    facts: dict[str, Newest] = field(default_factory=dict)
-    """Retrievers and prompts by URN, as they described themselves at their last use."""
-    itself: Newest | None = None
-    """Version of the application in its last answer."""
-    framework_versions: dict[str, str] = field(default_factory=dict)
-    """The version of each framework in the last answer that it made."""
-    first: float = float("inf")
-    last: float = 0.0
-
-
-@dataclass(slots=True, kw_only=True)
-class Rollup:
-    """The totals of all counted answers. A day is the time of its start, in seconds since the epoch."""
-
-    applications: dict[str, Application] = field(default_factory=dict)
-    usage: dict[tuple[str, int, str], Totals] = field(default_factory=dict)
-    """By (index, retriever, prompt or answer log, day, host)."""
-    whole: dict[tuple[str, int, str], Totals] = field(default_factory=dict)
-    """By (application, day, host)."""
-    versions: dict[tuple[str, str, int, str], Totals] = field(default_factory=dict)
-    """By (application, version, day, host); an empty version is that of answers without one."""
-    models: dict[tuple[str, int, str], Totals] = field(default_factory=dict)
-    """By (model, day, host)."""
-    query_models: dict[str, dict[tuple[str, str], float]] = field(default_factory=dict)
-    """Index -> embedding model of queries of it and host, with the time of the last."""
-    unresolved: dict[str, int] = field(default_factory=dict)
-    unnamed: int = 0
-    """Prompts, retrievals and model calls whose name cannot be part of a URN. The rest of their answers counts."""
-    answers: int = 0
-
-    def close_day(self, day: int) -> None:
-        """Free the sets of chunks of a day that is over: those of a month would not fit into memory."""
-        for (_, at, _), total in self.usage.items():
-            if at == day:
-                total.close()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -342,12 +279,6 @@ def _prompts(found: Rollup, application: Application, at: _Bucket) -> dict[int, 
             uses, last = application.unnamed_prompts.get(urn, (0.0, 0.0))
             application.unnamed_prompts[urn] = (uses + answer.weight, max(last, answer.ended))
     return counted
-
-
-def prompts_drawn(application: Application) -> dict[str, float]:
-    """The prompts that become inputs: all named ones, and the most used unnamed ones (each rendering is a new one)."""
-    ranked = sorted(application.unnamed_prompts.items(), key=lambda item: (-item[1][0], item[0]))
-    return {**application.prompts, **{urn: last for urn, (_, last) in ranked[:MAX_UNNAMED_PROMPTS]}}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

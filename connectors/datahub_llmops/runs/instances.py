@@ -12,6 +12,7 @@ from typing import Any
 from datahub_llmops import urns
 from datahub_llmops.catalog.protocol import Catalog
 from datahub_llmops.errors import UnknownAssetError
+from datahub_llmops.ingestion.applications.emission import day_key
 from datahub_llmops.mapping import applications as mapping
 from datahub_llmops.mapping.proposals import Proposal
 
@@ -54,11 +55,6 @@ def is_day_of(job: str) -> Callable[[str, Any], bool]:
         )
 
     return is_ours
-
-
-def day_key(job: str, version: str, day: str, host: str) -> dict[str, str]:
-    """Return what identifies a day of one version of an application on one host."""
-    return {"application": job, "version": version, "day": day, "host": host}
 
 
 def is_run_into(index: str) -> Callable[[str, Any], bool]:

@@ -25,14 +25,15 @@ from datahub_llmops.answer_store.recorded import Identities, RecordedAnswer, Rec
 from datahub_llmops.answers.resolver import Ambiguous, Resolver
 from datahub_llmops.catalog.protocol import Catalog
 from datahub_llmops.errors import CatalogError, RecordError, StoreError
+from datahub_llmops.ingestion.applications.emission import Applications
+from datahub_llmops.ingestion.applications.rollup import DAY, Rollup
 from datahub_llmops.ingestion.emitter import Emission, RunEmitter, emit
 from datahub_llmops.ingestion.recipe_catalog import recipe_catalog
 from datahub_llmops.ingestion.run_target import RunTarget
 from datahub_llmops.ingestion.source import PatchingSource
 from datahub_llmops.mapping import applications as mapping
-from datahub_llmops.runs.applications import Applications
 from datahub_llmops.runs.config import RunsConfig, RunsReport
-from datahub_llmops.runs.daily_totals import DAY, Built, Rollup, built_with, mismatch, roll_up
+from datahub_llmops.runs.daily_totals import Built, built_with, mismatch, roll_up
 from datahub_llmops.runs.embedding_runs import EmbeddingRuns
 from datahub_llmops.runs.instances import is_day_of, is_run_into, take_edges_back
 from datahub_llmops.runs.passed_over import PassedOver
@@ -106,7 +107,14 @@ class RunsSource(PatchingSource, StatefulIngestionSourceBase):
         )
         self._report_totals(found)
         now = self._now()
-        applications = Applications(self.config, emitter, catalog, self._passed_over, now)
+        applications = Applications(
+            env=self.config.env,
+            currency=self.config.currency,
+            emitter=emitter,
+            catalog=catalog,
+            guard=self._passed_over.guard,
+            now=now,
+        )
         yield from applications.emissions(found)
         runs = list(self._writes(store, known, writes_from, self._passed_over.record))
         embedding = EmbeddingRuns(self.config, self.report, emitter, self._passed_over, now)

@@ -2,39 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from typing import Any, TypeAlias
 
 from datahub.metadata.urns import DatasetUrn
 
 from datahub_llmops import urns
 from datahub_llmops.assets.usage import Totals
 from datahub_llmops.catalog.protocol import Catalog
+from datahub_llmops.ingestion.applications.rollup import Application, Rollup, prompts_drawn
 from datahub_llmops.ingestion.emitter import Emission, RunEmitter, emit
 from datahub_llmops.mapping import application_aspects, observed_edges
 from datahub_llmops.mapping import applications as mapping
-from datahub_llmops.runs import instances
-from datahub_llmops.runs.config import RunsConfig
-from datahub_llmops.runs.daily_totals import Application, Rollup, prompts_drawn
-from datahub_llmops.runs.passed_over import PassedOver
+
+Guard: TypeAlias = Callable[[str, Iterable[Emission]], Iterator[Emission]]
 
 
 class Applications:
-    """Emits the applications of one roll-up. ``now`` is the time in seconds since the epoch."""
+    """Emits the applications of one roll-up."""
 
     def __init__(
         self,
-        config: RunsConfig,
+        *,
+        env: str,
+        currency: str,
         emitter: RunEmitter,
         catalog: Catalog | None,
-        passed_over: PassedOver,
+        guard: Guard,
         now: float,
     ) -> None:
-        self._env = config.env
-        self._currency = config.currency
+        """
+        Args:
+            env: environment of the applications.
+            currency: that of every cost.
+            emitter: what the run emits with.
+            catalog: where the schemas of indexes are looked up.
+            guard: hands on what one asset emits, so that one that fails stops no other.
+            now: the time in seconds since the epoch.
+        """
+        self._env = env
+        self._currency = currency
         self._emitter = emitter
         self._catalog = catalog
-        self._guard = passed_over.guard
+        self._guard = guard
         self._now = now
 
     def emissions(self, found: Rollup) -> Iterator[Emission]:
@@ -99,7 +109,7 @@ class Applications:
         shown = observed_edges.day(day)
         yield from emit(
             mapping.instance_proposals(
-                instances.day_key(job, version, shown, host),
+                day_key(job, version, shown, host),
                 f"{application.name} {version} {shown}".replace("  ", " "),
                 job,
                 started=total.first,
@@ -255,6 +265,11 @@ class Applications:
                 )
             ],
         )
+
+
+def day_key(job: str, version: str, day: str, host: str) -> dict[str, str]:
+    """Return what identifies a day of one version of an application on one host."""
+    return {"application": job, "version": version, "day": day, "host": host}
 
 
 def _class(application: Application, retriever: str) -> str | None:

@@ -1,0 +1,83 @@
+"""Applications with what they used, added up by the day: what every source that knows of applications fills.
+
+Each dimension is counted by itself and never as a cross product.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from datahub_llmops.answer_store.recorded import Raw
+from datahub_llmops.assets.usage import Totals
+
+DAY: Final = 86_400
+MAX_UNNAMED_PROMPTS: Final = 20
+"""Prompts without a name that an application is given in the graph, the most used ones."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Newest:
+    """The newest of several sightings of an asset."""
+
+    when: float
+    raw: Raw
+
+
+@dataclass(slots=True, kw_only=True)
+class Application:
+    """One application: the assets that it used, by URN, with the time of the last use."""
+
+    name: str
+    framework: str
+    platform: str
+    job: str
+    """URN of the application itself."""
+    log: str
+    """URN of its answer log."""
+    retrievers: dict[str, float] = field(default_factory=dict)
+    indexes_of: dict[str, dict[str, float]] = field(default_factory=dict)
+    prompts: dict[str, float] = field(default_factory=dict)
+    unnamed_prompts: dict[str, tuple[float, float]] = field(default_factory=dict)
+    models: dict[str, float] = field(default_factory=dict)
+    facts: dict[str, Newest] = field(default_factory=dict)
+    """Retrievers and prompts by URN, as they described themselves at their last use."""
+    itself: Newest | None = None
+    """Version of the application in its last answer."""
+    framework_versions: dict[str, str] = field(default_factory=dict)
+    """The version of each framework in the last answer that it made."""
+    first: float = float("inf")
+    last: float = 0.0
+
+
+@dataclass(slots=True, kw_only=True)
+class Rollup:
+    """The totals of all counted answers. A day is the time of its start, in seconds since the epoch."""
+
+    applications: dict[str, Application] = field(default_factory=dict)
+    usage: dict[tuple[str, int, str], Totals] = field(default_factory=dict)
+    """By (index, retriever, prompt or answer log, day, host)."""
+    whole: dict[tuple[str, int, str], Totals] = field(default_factory=dict)
+    """By (application, day, host)."""
+    versions: dict[tuple[str, str, int, str], Totals] = field(default_factory=dict)
+    """By (application, version, day, host); an empty version is that of answers without one."""
+    models: dict[tuple[str, int, str], Totals] = field(default_factory=dict)
+    """By (model, day, host)."""
+    query_models: dict[str, dict[tuple[str, str], float]] = field(default_factory=dict)
+    """Index -> embedding model of queries of it and host, with the time of the last."""
+    unresolved: dict[str, int] = field(default_factory=dict)
+    unnamed: int = 0
+    """Prompts, retrievals and model calls whose name cannot be part of a URN. The rest of their answers counts."""
+    answers: int = 0
+
+    def close_day(self, day: int) -> None:
+        """Free the sets of chunks of a day that is over: those of a month would not fit into memory."""
+        for (_, at, _), total in self.usage.items():
+            if at == day:
+                total.close()
+
+
+def prompts_drawn(application: Application) -> dict[str, float]:
+    """The prompts that become inputs: all named ones, and the most used unnamed ones (each rendering is a new one)."""
+    ranked = sorted(application.unnamed_prompts.items(), key=lambda item: (-item[1][0], item[0]))
+    return {**application.prompts, **{urn: last for urn, (_, last) in ranked[:MAX_UNNAMED_PROMPTS]}}
