@@ -42,6 +42,9 @@ WAYS: Final[tuple[FoundBy, ...]] = ("declared", "payload", "hook")
 _LOSES_COLUMNS: Final[frozenset[Kind]] = frozenset({"stopped_at_tables", "less_than_before"})
 """Warnings about a job, apart from those of its SQL, after which columns of any of its tables may lack an edge."""
 
+_HIDES_TABLES: Final[frozenset[Kind]] = frozenset({"unknown_table", "unknown_function"})
+"""Warnings behind which a table may stand that the job reads."""
+
 _KEY: Final = re.compile(r"(^|_)(id|ids|pk|uuid|guid|key|rowid|oid)$|(?-i:[a-z]I[dD]$)", re.IGNORECASE)
 """Names of columns that are keys of rows."""
 
@@ -382,8 +385,10 @@ class _Job:
             return
         # A table that the catalog no longer describes is spelled as the statement writes it.
         read = {identity(urn) for urn in inputs}
-        # An unknown table may be the earlier one, misspelt. Whoever accepts unknown tables did not accept that.
-        any_table = "unknown_table" in self._job.accept and self._has_unknown_table()
+        # An unknown table may be the earlier one, misspelt, and a function may read it. Whoever accepts unknown tables
+        # did not accept that.
+        accepted = _HIDES_TABLES.intersection(self._job.accept)
+        any_table = any(one.kind in accepted for one in self._warnings)
         lost = {edge for edge in self._earlier - self._edges if any_table or identity(edge.dataset) in read}
         if lost:
             self._warn(
@@ -393,9 +398,6 @@ class _Job:
                 " accept `less_than_before` once if the job has changed.",
                 ", ".join(sorted({edge.column for edge in lost})),
             )
-
-    def _has_unknown_table(self) -> bool:
-        return any(one.kind == "unknown_table" for one in self._warnings)
 
     def _add_edges(self, output: Output, field: str) -> None:
         self._edges.update(

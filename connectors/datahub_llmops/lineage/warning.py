@@ -9,6 +9,7 @@ from typing import Final, Literal, TypeAlias, get_args
 Kind: TypeAlias = Literal[
     "unparsed_sql",
     "unknown_table",
+    "unknown_function",
     "ambiguous_table",
     "unknown_column",
     "ambiguous_column",
@@ -25,7 +26,8 @@ Kind: TypeAlias = Literal[
 """What a warning is about. A recipe names these words in ``accept``.
 
 - ``unparsed_sql``: a statement was not understood, so what it reads is not known.
-- ``unknown_table``: something that the SQL reads has no dataset: a table, a file, a stage or a function.
+- ``unknown_table``: something that the SQL reads has no dataset: a table, a file or a stage.
+- ``unknown_function``: the SQL calls a function of which nobody knows what it reads.
 - ``ambiguous_table``: several datasets differ from a table's name in case only, and none was chosen.
 - ``unknown_column``: a table has no column of this name in the catalog.
 - ``ambiguous_column``: several tables have a column of this name, or none has it.

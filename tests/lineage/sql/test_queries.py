@@ -703,7 +703,7 @@ def test_a_function_that_reads_by_name_is_named(platform: str, sql: str, functio
     assert outputs(platform, lineage)["id"] == {"docs.id"}
     assert lineage.stopped_at_tables == 1
     assert [(one.kind, one.context.partition(",")[0]) for one in lineage.warnings] == [
-        ("unknown_table", function)
+        ("unknown_function", function)
     ]
 
 

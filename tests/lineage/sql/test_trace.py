@@ -453,7 +453,7 @@ class TestFunctions:
                 "Table function not understood",
             ),
             ("snowflake", "select $1 from @stage/docs", "Table not understood"),
-            ("duckdb", "select columns('b.*') from docs", "SELECT * without a schema"),
+            ("duckdb", "select columns('b.*') from docs", "COLUMNS by a pattern"),
         ],
     )
     def test_what_is_not_understood_is_warned_of(self, platform: str, sql: str, title: str) -> None:

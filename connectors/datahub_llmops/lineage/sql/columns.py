@@ -54,6 +54,12 @@ _GAPS: Final[Mapping[Missing, tuple[Kind, str, str]]] = {
         "The catalog does not know the columns behind a * or a whole row, so no column edges were drawn from it. Run"
         " the recipe of the tables' platform first, or name the columns.",
     ),
+    "pattern": (
+        "stopped_at_tables",
+        "COLUMNS by a pattern",
+        "Which columns a pattern or lambda in COLUMNS chooses is not known, so no column edges were drawn from it."
+        " Name the columns.",
+    ),
     "function": (
         "stopped_at_tables",
         "Columns of a table function",
@@ -155,12 +161,13 @@ class QueryTracer:
     def _check(self, row: Row, walk: Walk) -> bool:
         """Warn of output columns that are missing. Returns whether there are none."""
         for name in sorted(walk.unread):
-            self.warnings.add(
-                "unknown_table",
+            self._warn(
+                "unknown_function",
                 "Table function not understood",
-                "The statement reads from a table function that is not supported, so the input of the function was"
-                " left out. Name the tables instead.",
-                f"{name}, in {self.label}",
+                "The function is not built in, or reads what the statement does not show. Which tables it reads, and"
+                " where its columns come from, is not known. Write its query in its place, name the tables that it"
+                " reads in `tables` of a further `upstream`, or accept `unknown_function`.",
+                (name,),
             )
         if row.unlisted is not None:
             for why in dict.fromkeys(one.why for one in sorted(row.unlisted.star)):

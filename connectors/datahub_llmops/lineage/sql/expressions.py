@@ -8,7 +8,7 @@ from typing import Any, Final, TypeAlias
 from datahub.utilities.cooperative_timeout import cooperate
 from sqlglot import exp
 
-from datahub_llmops.lineage.sql.scopes import Walk, find_row, path, resolve
+from datahub_llmops.lineage.sql.scopes import Walk, find_row, method_receiver, path, resolve
 from datahub_llmops.lineage.sql.stars import star_row
 from datahub_llmops.lineage.sql.structs import (
     array,
@@ -174,7 +174,7 @@ def _dot(walk: Walk, node: exp.Expr, scope: Scope) -> Value:
     if names is not None:
         return resolve(walk, names, scope)
     if isinstance(member, exp.Func) and isinstance(node.this, exp.Identifier | exp.Dot):
-        return union((_receiver(walk, node.this, scope), value_of(walk, member, scope)))
+        return union((_receiver(walk, node.this, member, scope), value_of(walk, member, scope)))
     base = value_of(walk, node.this, scope)
     if isinstance(member, exp.Identifier):
         return base.part(Name.of(member))
@@ -183,13 +183,12 @@ def _dot(walk: Walk, node: exp.Expr, scope: Scope) -> Value:
     return union((base, value_of(walk, member, scope)))
 
 
-def _receiver(walk: Walk, node: exp.Expr, scope: Scope) -> Value:
+def _receiver(walk: Walk, node: exp.Expr, method: exp.Func, scope: Scope) -> Value:
     """What stands before a function: a value, as in DuckDB's ``d.title.upper()``, or the schema of the function."""
     names = path(node)
     if names is None:
         return value_of(walk, node, scope)
-    value = resolve(walk, names, scope)
-    return value if value.sources or value.row is not None else NOTHING
+    return method_receiver(walk, names, method.name.lower(), scope) or NOTHING
 
 
 def star_value(walk: Walk, node: exp.Expr, scope: Scope) -> Value:
@@ -276,7 +275,7 @@ def _function(walk: Walk, node: exp.Expr, scope: Scope) -> Value:
         return _apply(walk, arguments, scope)
     if name in _READS_BY_NAME or name.startswith(_READS_BY_NAME_BEGIN):
         walk.unread.add(name)
-        return union((gap("unknown_table", name), *values_of(walk, arguments, scope)))
+        return union((gap("unknown_function", name), *values_of(walk, arguments, scope)))
     if name in ("row", "tuple"):
         return struct(walk, node, scope)
     if name in _PAIRS and arguments and all(isinstance(one, exp.Literal) for one in arguments[::2]):

@@ -8,10 +8,11 @@ from dataclasses import replace
 from sqlglot import exp
 
 from datahub_llmops.lineage.sql import pivots
+from datahub_llmops.lineage.sql.catalog_rows import source_row
 from datahub_llmops.lineage.sql.expressions import value_of, values_of
 from datahub_llmops.lineage.sql.scopes import Walk, path, resolve
 from datahub_llmops.lineage.sql.stars import all_columns
-from datahub_llmops.lineage.sql.table_functions import function_row, source_row, spread
+from datahub_llmops.lineage.sql.table_functions import function_row, spread
 from datahub_llmops.lineage.sql.values import (
     NOTHING,
     Field,
@@ -223,7 +224,10 @@ def _rows_from(walk: Walk, node: exp.Table, scope: Scope) -> Row:
                 Field(key=None, shown=None, value=value) for value in values_of(walk, one.expressions, scope)
             ]
         else:
-            fields += function_row(walk, one, [], None, scope).fields
+            row = function_row(walk, one.this if isinstance(one, exp.Table) else one, [], None, scope)
+            if not row.whole:  # How many columns it has is not known, so neither are the positions behind it.
+                return Row(unlisted=row.unlisted)
+            fields += row.fields
     if node.args.get("ordinality"):
         fields.append(_field(walk.name("ordinality"), NOTHING))
     return Row(fields=tuple(fields))

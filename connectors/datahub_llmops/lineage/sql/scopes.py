@@ -75,6 +75,10 @@ _STRUCT_PATHS: Final = frozenset(
     {"bigquery", "duckdb", "databricks", "spark", "spark2", "hive", "trino", "presto", "athena", "clickhouse"}
     | {"redshift", "snowflake", "starrocks", "doris"}
 )
+# Dialects in which a function may stand behind a value, as in SQL Server's d.meta.nodes('/a').
+_METHODS: Final = frozenset({"bigquery", "duckdb", "fabric", "oracle", "teradata", "tsql"})
+# https://learn.microsoft.com/en-us/sql/t-sql/xml/xml-data-type-methods
+_XML_METHODS: Final = frozenset({"exist", "modify", "nodes", "query", "value"})
 # Dialects in which an output column may refer to another one by its name.
 _ALIASES: Final = frozenset(
     {"snowflake", "redshift", "databricks", "spark", "duckdb", "clickhouse", "teradata", "sqlite"}
@@ -128,6 +132,28 @@ def resolve(walk: Walk, names: Sequence[Name], scope: Scope) -> Value:
     if walk.language == "sqlite" and len(names) == 1 and names[0].quoted:  # It takes "x" for text then.
         return NOTHING
     return gap("unknown_column", ".".join(name.written for name in names))
+
+
+def method_receiver(walk: Walk, names: Sequence[Name], method: str, scope: Scope) -> Value | None:
+    """The value that stands before ``method``, or ``None`` if ``names`` are the schema of a function.
+
+    Only a column that is surely there counts. A table without a schema would have a column for each schema.
+    """
+    if walk.language not in _METHODS:
+        return None
+    if walk.language == "duckdb" or (walk.language in ("tsql", "fabric") and method in _XML_METHODS):
+        value = resolve(walk, names, scope)
+        return value if value.sources or value.row is not None else None
+    for level in scope:
+        if names[0].key in level.parameters:
+            return _parts(level.parameters[names[0].key], names[1:])
+        if len(names) > 1:
+            for row, rest in _qualified(level, names):
+                return _column(walk, row, rest, level)
+        listed = _listed(names[0], level)
+        if listed:
+            return _parts(union(listed), names[1:])
+    return None
 
 
 def find_row(names: Sequence[Name], scope: Scope) -> Named | None:
@@ -215,8 +241,9 @@ def _claimed(name: Name, rest: Sequence[Name], claims: Sequence[Named], level: S
     outer = any(_listed(name, scope) for scope in level.outer or ())
     if len(claims) > 1 or outer:
         gaps = {one for claim in claims if claim.row.unlisted for one in claim.row.unlisted.star}
-        if any(one.why == "unknown_table" for one in gaps):
-            return gap("unknown_table", name.written)
+        why = next((one.why for one in gaps if one.why in ("unknown_table", "unknown_function")), None)
+        if why is not None:
+            return gap(why, name.written)
         return gap("unsettled_column", name.written)
     unlisted = claims[0].row.unlisted
     return _parts(unlisted.find(name), rest) if unlisted is not None else NOTHING

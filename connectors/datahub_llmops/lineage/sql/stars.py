@@ -8,7 +8,8 @@ from dataclasses import replace
 
 from sqlglot import exp
 
-from datahub_llmops.lineage.sql.scopes import Walk, find_row, resolve
+from datahub_llmops.lineage.sql.built_in_functions import is_built_in
+from datahub_llmops.lineage.sql.scopes import Walk, find_row, path, resolve
 from datahub_llmops.lineage.sql.values import (
     Field,
     Gap,
@@ -43,10 +44,10 @@ def star_row(walk: Walk, node: exp.Expr, scope: Scope) -> Row:
         literal = node.expression
         if isinstance(node, exp.Like | exp.ILike) and isinstance(literal, exp.Literal):
             return _like(row, literal.this)
-        return _unknown(row, "*")
+        return _unknown()
     star = _last(node)
     if isinstance(node, exp.Dot):
-        return _edited(walk, _of_value(walk.value(walk, node.this, scope)), star, scope)
+        return _edited(walk, _of_call(walk, node.this, walk.value(walk, node.this, scope)), star, scope)
     if isinstance(node, exp.Column):
         names = [Name.of(part) for part in node.parts[:-1]]
         named = find_row(names, scope)
@@ -87,6 +88,20 @@ def _of_value(value: Value) -> Row:
         return value.row
     star = value.gaps or frozenset({Gap(why="star", name="*")})
     return Row(unlisted=Unlisted(value=value, claims=False, star=star))
+
+
+def _of_call(walk: Walk, node: exp.Expr, value: Value) -> Row:
+    """The columns of ``(f(x)).*``. Those of a function that is not built in are not known."""
+    inner = node.unnest()
+    function = inner.expression if isinstance(inner, exp.Dot) else inner
+    if value.row is None and isinstance(function, exp.Anonymous):
+        schema = [name.written for name in path(inner.this) or ()] if inner is not function else []
+        if not is_built_in(walk.language, function, function.name.lower(), schema):
+            name = ".".join((*schema, function.name))
+            walk.unread.add(name)
+            star = frozenset({Gap(why="unknown_function", name=name)})
+            return Row(unlisted=Unlisted(value=Value(gaps=star), claims=False, star=star))
+    return _of_value(value)
 
 
 def _edited(walk: Walk, row: Row, star: exp.Expr, scope: Scope) -> Row:
@@ -159,9 +174,9 @@ def _chosen(walk: Walk, node: exp.Columns, scope: Scope) -> Row:
                 for one in names
             )
             return Row(fields=tuple(fields))
-    return _unknown(every, "COLUMNS")
+    return _unknown()
 
 
-def _unknown(row: Row, name: str) -> Row:
-    star = frozenset({Gap(why="star", name=name)})
+def _unknown() -> Row:
+    star = frozenset({Gap(why="pattern", name="COLUMNS")})
     return Row(unlisted=Unlisted(value=Value(gaps=star), claims=False, star=star))

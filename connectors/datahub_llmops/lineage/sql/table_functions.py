@@ -8,12 +8,13 @@ from typing import Final
 
 from sqlglot import exp
 
+from datahub_llmops.lineage.sql.bigquery_models import is_model, model_row, vector_search
+from datahub_llmops.lineage.sql.built_in_functions import is_built_in
+from datahub_llmops.lineage.sql.catalog_rows import file_addresses, file_row
 from datahub_llmops.lineage.sql.expressions import QUERIES, values_of
-from datahub_llmops.lineage.sql.scopes import Walk
-from datahub_llmops.lineage.sql.tables import Source
+from datahub_llmops.lineage.sql.scopes import Walk, method_receiver, path
 from datahub_llmops.lineage.sql.values import (
     NOTHING,
-    Column,
     Field,
     Gap,
     Name,
@@ -27,47 +28,6 @@ from datahub_llmops.lineage.sql.values import (
     union,
 )
 
-# Columns that an embedding function of BigQuery adds to those of its input.
-# https://cloud.google.com/bigquery/docs/reference/standard-sql/bigqueryml-syntax-generate-embedding
-_EMBEDDING_OUTPUT: Final = {
-    "ML": (
-        "ml_generate_embedding_result",
-        "ml_generate_embedding_statistics",
-        "ml_generate_embedding_status",
-    ),
-    "AI": ("embedding", "statistics", "status"),
-}
-_TEXT_EMBEDDING_OUTPUT: Final = ("text_embedding", "statistics", "status")
-# The column of its input from which a function of BigQuery computes what it adds.
-_INPUT: Final[dict[type[exp.Expr], str]] = {
-    exp.GenerateEmbedding: "content",
-    exp.GenerateText: "prompt",
-    exp.GenerateTable: "prompt",
-}
-_MODELS: Final = (
-    exp.GenerateEmbedding,
-    exp.GenerateText,
-    exp.GenerateTable,
-    exp.MLTranslate,
-    exp.MLForecast,
-    exp.Predict,
-)
-_FILE_READERS: Final = frozenset(
-    {
-        "delta_scan",
-        "iceberg_scan",
-        "parquet_scan",
-        "read_blob",
-        "read_csv_auto",
-        "read_json",
-        "read_json_auto",
-        "read_json_objects",
-        "read_ndjson",
-        "read_ndjson_auto",
-        "read_ndjson_objects",
-        "read_text",
-    }
-)
 # Columns that functions over one value return, if the statement does not name them. An empty source marks those that
 # count or describe, as a position does.
 _JSON_EACH: Final = ("key", "value", "type", "atom", "id", "parent", "fullkey", "path")
@@ -82,6 +42,9 @@ _OUTPUT: Final = {
     "string_split": ("value", "ordinal"),
     "split_to_table": ("seq", "index", "value"),
     "strtok_split_to_table": ("seq", "index", "value"),
+    "ts_parse": ("tokid", "token"),
+    "each": ("key", "value"),
+    "ai_generate_chunks": ("chunk", "chunk_order", "chunk_offset", "chunk_length"),
     "table": ("column_value",),
     "posexplode": ("pos", "col"),
     "posexplode_outer": ("pos", "col"),
@@ -90,65 +53,15 @@ _OUTPUT: Final = {
 }
 # Functions that make columns of the keys of JSON.
 _RECORDS: Final = ("to_record", "to_recordset", "populate_record", "populate_recordset")
-_POSITIONS: Final = frozenset({"seq", "index", "ordinal", "pos", "parent"})
+_POSITIONS: Final = frozenset(
+    {"seq", "index", "ordinal", "pos", "parent", "chunk_order", "chunk_offset", "tokid"}
+)
 # Functions that generate rows. They read no dataset, so lineage through them is complete.
 _GENERATORS: Final = frozenset(
     {"generate_series", "generate_date_array", "generate_array", "range", "sequence", "generator", "numbers"}
     | {"generate_timestamp_array", "exploding_generate_series", "zeros"}
     | {"generate_subscripts", "array_generate_range"}
 )
-
-
-def source_row(source: Source, name: str) -> Row:
-    """The row of a table as the catalog knows it."""
-    if source.row is not None:
-        return source.row
-    if source.columns is not None:
-        return Row(fields=tuple(_catalog_fields(source)))
-    if source.unknown:
-        missing = gap("unknown_table", name)
-        return Row(unlisted=Unlisted(value=missing, star=missing.gaps))
-    star = frozenset({Gap(why="star", name=name)})
-    return Row(unlisted=Unlisted(datasets=source.datasets, star=star))
-
-
-def _catalog_fields(source: Source) -> list[Field]:
-    """The columns of a table. Fields that the catalog lists below a column are its parts."""
-    below: dict[str, dict[str, tuple[Column, ...]]] = {}
-    columns = source.columns or {}
-    for key, same in columns.items():
-        head, dot, rest = key.partition(".")
-        if dot and head in columns:
-            below.setdefault(head, {})[rest] = same
-    fields: list[Field] = []
-    for key, same in columns.items():
-        if "." in key and key.partition(".")[0] in columns:
-            continue
-        for column in same:
-            fields.append(
-                Field(key=key, shown=column.column, value=_catalog_value(column, below.get(key, {})))
-            )
-    return fields
-
-
-def _catalog_value(column: Column, below: dict[str, tuple[Column, ...]]) -> Value:
-    value = Value(sources=frozenset({column}))
-    if not below:
-        return value
-    fields = [
-        Field(
-            key=key,
-            shown=same[0].column.rpartition(".")[2],
-            value=_catalog_value(
-                same[0],
-                {rest.partition(".")[2]: one for rest, one in below.items() if rest.startswith(f"{key}.")},
-            ),
-        )
-        for key, same in below.items()
-        if "." not in key
-    ]
-    # A field of a struct that the catalog does not list belongs to the struct.
-    return replace(value, row=Row(fields=tuple(fields), unlisted=Unlisted(value=value, claims=False)))
 
 
 def spread(walk: Walk, value: Value, names: Sequence[Name], label: str | None) -> Row:
@@ -171,45 +84,68 @@ def spread(walk: Walk, value: Value, names: Sequence[Name], label: str | None) -
     return Row(fields=(field, *more), unlisted=rest)
 
 
-def function_row(
-    walk: Walk, function: exp.Expr, names: Sequence[Name], alias: str | None, scope: Scope
-) -> Row:
+def function_row(walk: Walk, call: exp.Expr, names: Sequence[Name], alias: str | None, scope: Scope) -> Row:
     """The row that a function in FROM gives, under the names that the statement gives its columns."""
-    addresses = _file_addresses(function)
-    if addresses is not None:
-        return _file_row(walk, addresses).named(names)
-    if isinstance(function, exp.VectorSearch):
-        return _vector_search(walk, function, scope).named(names)
-    if isinstance(function, _MODELS) and isinstance(
-        function.args.get("expression"), exp.Table | exp.Subquery
-    ):
-        return _model_row(walk, function, scope).named(names)
+    function, schema = _called(call)
+    if schema:
+        receiver = method_receiver(walk, schema, _name(function), scope)
+        if receiver is not None:
+            value = union((receiver, *values_of(walk, function.iter_expressions(), scope)))
+            given = names or _default_names(walk, _name(function), alias)
+            return row_of(given, value, Unlisted(value=value, claims=False))
     name = _name(function)
-    if name == "stack":
-        return _stack(walk, function, scope).named(names)
-    arguments = list(function.iter_expressions())
-    declared = _declared_names(function)
+    addresses = file_addresses(function)
+    if addresses is not None:
+        row = file_row(walk, addresses) if addresses else unread(walk, name, ())
+        return row.named(names)
+    if isinstance(function, exp.VectorSearch):
+        return vector_search(walk, function, scope).named(names)
+    if is_model(function):
+        return model_row(walk, function, scope).named(names)
     if isinstance(function, exp.JSONTable | exp.OpenJSON | exp.XMLTable):
         value = _argument_value(walk, function, scope)
+        declared = _declared_names(function)
         return row_of(names or declared or _default_names(walk, name, alias), value)
-    value = union(values_of(walk, (one for one in arguments if not _is_relation(one)), scope))
+    if any(_is_relation(one) for one in function.iter_expressions()):
+        return _opaque(walk, function, names, scope)
+    if not isinstance(function, exp.Func):
+        return _over_values(walk, function, names, alias, scope)
+    if not is_built_in(walk.language, function, name, [one.written for one in schema]):
+        written = function.name if isinstance(function, exp.Anonymous) else name
+        return unread(walk, ".".join((*(one.written for one in schema), written)), names)
+    if name == "stack":
+        return _stack(walk, function, scope).named(names)
     if name in _GENERATORS:
+        value = union(values_of(walk, function.iter_expressions(), scope))
         label = [Name(key=alias, written=alias)] if alias else []
         return row_of(names or label or [walk.name("value")], value, Unlisted(value=value, claims=False))
-    if any(_is_relation(one) for one in arguments):
-        return _opaque(walk, function, names, scope)
-    if not value.sources and not _is_given_values(function, scope):
-        walk.unread.add(name)
-        missing = gap("unknown_table", name)
-        return row_of(names, missing, Unlisted(value=missing, star=missing.gaps))
     return _over_values(walk, function, names, alias, scope)
 
 
-def _is_given_values(function: exp.Expr, scope: Scope) -> bool:
-    """Whether an argument may be a value of the statement. Without rows, a name is that of a server or table."""
-    if function.find(exp.Parameter):
-        return True
-    return function.find(exp.Column) is not None and any(level.rows for level in scope)
+def unread(walk: Walk, function: str, names: Sequence[Name]) -> Row:
+    """The row of a function that may read what the statement does not show. Its columns are not known."""
+    walk.unread.add(function)
+    missing = gap("unknown_function", function)
+    return row_of(names, missing, Unlisted(value=missing, star=missing.gaps))
+
+
+def _called(call: exp.Expr) -> tuple[exp.Expr, list[Name]]:
+    """The function that a call in FROM means, and the names before it."""
+    if isinstance(call, exp.Window):  # Snowflake's TABLE(f(x) OVER (...))
+        return _called(call.this)
+    if isinstance(call, exp.Dot) and isinstance(call.expression, exp.Func):
+        return call.expression, path(call.this) or []
+    if isinstance(call, exp.Anonymous) and call.name.lower() in ("table", "the"):
+        inner = call.expressions[0].unnest() if len(call.expressions) == 1 else None
+        if isinstance(inner, exp.Dot | exp.Anonymous) and _called(inner)[0] is not inner:
+            return _called(inner)
+        if isinstance(inner, exp.Anonymous) and inner.name.lower() != "multiset":
+            return _called(inner)
+        if isinstance(inner, exp.GenerateSeries):
+            return inner, []
+    parent = call.parent
+    parts = parent.parts[:-1] if isinstance(parent, exp.Table) else ()
+    return call, [Name.of(part) for part in parts if isinstance(part, exp.Identifier)]
 
 
 def _over_values(
@@ -217,8 +153,7 @@ def _over_values(
 ) -> Row:
     """A function over values of other columns: each column may come from each argument."""
     name = _name(function)
-    arguments = list(function.iter_expressions())
-    values = values_of(walk, arguments, scope)
+    values = values_of(walk, _arguments(function, name), scope)
     value = values[0].joined(union(values[1:])) if values else NOTHING
     explodes = isinstance(function, exp.Explode | exp.Inline) or name in ("inline", "explode", "posexplode")
     if value.row is not None and (name in ("inline", "inline_outer") or isinstance(function, exp.Inline)):
@@ -251,6 +186,14 @@ def _over_values(
     return Row(fields=fields, unlisted=Unlisted(value=value.without_parts(), claims=False, star=star))
 
 
+def _arguments(function: exp.Expr, name: str) -> list[exp.Expr]:
+    """The arguments that are values. SQL Server's ``AI_GENERATE_CHUNKS(SOURCE = x, CHUNK_TYPE = FIXED)`` has one."""
+    arguments = list(function.iter_expressions())
+    if name == "ai_generate_chunks":
+        return [one.expression for one in arguments if one.this.name.lower() == "source"]
+    return arguments
+
+
 def _is_flatten(walk: Walk, function: exp.Expr) -> bool:
     return walk.language == "snowflake" and isinstance(function, exp.Explode)
 
@@ -269,8 +212,15 @@ def _is_position(walk: Walk, function: exp.Expr, name: Name, position: int, tota
 
 def _default_names(walk: Walk, function: str, alias: str | None) -> list[Name]:
     known = _OUTPUT.get(function)
-    names = [walk.name(one) for one in known or ("value",)]
     label = alias or walk.fold(function)
+    if walk.language == "postgres":
+        if function == "json_each":
+            known = _OUTPUT["jsonb_each"]
+        elif function.endswith(("array_elements", "array_elements_text")):
+            return [walk.name("value")]
+        elif known is None:
+            return [Name(key=label, written=label)]
+    names = [walk.name(one) for one in known or ("value",)]
     return [*names, Name(key=label, written=label)] if known is None or len(known) == 1 else names
 
 
@@ -329,68 +279,6 @@ def _opaque(walk: Walk, function: exp.Expr, names: Sequence[Name], scope: Scope)
 def _hidden(names: Sequence[Name], function: str) -> Row:
     missing = gap("function", function)
     return row_of(names, missing, Unlisted(value=missing, star=missing.gaps))
-
-
-def _file_row(walk: Walk, addresses: tuple[str, ...]) -> Row:
-    source = walk.files(addresses)
-    walk.inputs.update(source.datasets)
-    if not addresses:
-        walk.unread.add("files")
-    return source_row(source, "file")
-
-
-def _file_addresses(function: exp.Expr) -> tuple[str, ...] | None:
-    """Addresses of the files that a function reads: empty if they are an expression, ``None`` for other functions."""
-    if isinstance(function, exp.ReadCSV):
-        given = function.this
-    elif isinstance(function, exp.ReadParquet) or (
-        isinstance(function, exp.Anonymous) and function.name.lower() in _FILE_READERS
-    ):
-        given = function.expressions[0] if function.expressions else None
-    else:
-        return None
-    values = given.expressions if isinstance(given, exp.Array) else [given]
-    if not all(isinstance(value, exp.Literal) and value.is_string for value in values):
-        return ()
-    return tuple(str(value.this) for value in values)
-
-
-def _model_row(walk: Walk, function: exp.Expr, scope: Scope) -> Row:
-    """``f(MODEL m, input)``: the columns of the input, and those that the model adds. The model is no table."""
-    walk.seen.update(id(table) for table in function.this.find_all(exp.Table))
-    row = walk.evaluate(walk, function.args["expression"], scope)
-    wanted = next((column for kind, column in _INPUT.items() if isinstance(function, kind)), None)
-    text = row.find(walk.name(wanted)) if wanted is not None else None
-    if text is None and wanted is not None and row.unlisted is not None:
-        text = row.unlisted.find(walk.name(wanted))
-    computed = text if text is not None else row.value().without_parts()
-    names: Sequence[str] = ()
-    if isinstance(function, exp.GenerateEmbedding):
-        parent = function.parent
-        prefix = parent.text("db").upper() if isinstance(parent, exp.Table) else ""
-        names = _EMBEDDING_OUTPUT.get(prefix, _EMBEDDING_OUTPUT["ML"])
-        names = _TEXT_EMBEDDING_OUTPUT if function.args.get("is_text") else names
-    added = tuple(
-        Field(key=one.key, shown=one.written, value=computed) for one in (walk.name(text) for text in names)
-    )
-    unlisted = row.unlisted or (None if names else Unlisted(value=computed, claims=True))
-    return Row(fields=(*row.fields, *added), unlisted=unlisted)
-
-
-def _vector_search(walk: Walk, function: exp.VectorSearch, scope: Scope) -> Row:
-    """BigQuery's VECTOR_SEARCH: a row of the query, a row of the base table, and their distance.
-
-    https://cloud.google.com/bigquery/docs/reference/standard-sql/search_functions#vector_search
-    """
-    base = walk.evaluate(walk, function.this, scope).value()
-    given = function.args.get("query_table")
-    query = walk.evaluate(walk, given, scope).value() if isinstance(given, exp.Expr) else NOTHING
-    column = function.args.get("column_to_search")
-    searched = base.part(walk.name(column.name)) if isinstance(column, exp.Literal) else base
-    values = {"query": query, "base": base, "distance": union((searched, query)).without_parts()}
-    return Row(
-        fields=tuple(Field(key=walk.fold(name), shown=name, value=value) for name, value in values.items())
-    )
 
 
 def _name(function: exp.Expr) -> str:

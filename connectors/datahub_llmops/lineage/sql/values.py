@@ -21,7 +21,15 @@ MAX_PARTS: Final = 2_000
 """Maximum number of parts of one value. Beyond it, structs in a struct have no parts of their own."""
 
 Missing: TypeAlias = Literal[
-    "unknown_column", "ambiguous_column", "unsettled_column", "star", "function", "syntax", "unknown_table"
+    "unknown_column",
+    "ambiguous_column",
+    "unsettled_column",
+    "star",
+    "pattern",
+    "function",
+    "syntax",
+    "unknown_table",
+    "unknown_function",
 ]
 """Why a part of a value is not known.
 
@@ -29,9 +37,11 @@ Missing: TypeAlias = Literal[
 - ``ambiguous_column``: several tables have a column of this name.
 - ``unsettled_column``: several tables without a schema may have a column of this name.
 - ``star``: a ``*`` or a whole row stands for the columns of a table without a schema.
-- ``function``: a function hides what it reads.
+- ``pattern``: a pattern or lambda chooses the columns.
+- ``function``: a function over tables hides which of their columns it gives.
 - ``syntax``: columns cannot be followed through a part of the statement.
 - ``unknown_table``: the table is not in the catalog; a warning has said so.
+- ``unknown_function``: what the function reads is not known; a warning has said so.
 """
 
 
