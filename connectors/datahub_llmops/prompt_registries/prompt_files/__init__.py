@@ -1,0 +1,1 @@
+"""Prompts in files: the source ``llm-prompt-files``."""
