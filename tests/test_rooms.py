@@ -33,6 +33,7 @@ NOT_ABOUT_ONE_FILE: dict[str, set[str]] = {
     "ingestion": {"names", "server_run", "server_typed"},
     "journeys": {"docs"},
     "lineage/sql": {"oracle"},
+    "prompt_registries/langfuse": {"service"},
     "propagation": {"local", "server"},
     "runs": {"chain", "incidents", "server", "typed"},
     "vector_stores/chroma": {"typed"},

@@ -136,6 +136,11 @@ class HttpClient:
         return f"{self.system} at {self.server}"
 
     @property
+    def address(self) -> str:
+        """The base URL without credentials and without a slash at its end: for links to the system's pages."""
+        return self._origin + self._prefix
+
+    @property
     def is_plain(self) -> bool:
         """Whether it speaks HTTP without TLS, so that others can read headers on the way."""
         return self._origin.startswith("http:")
@@ -316,7 +321,8 @@ class HttpClient:
             wait = _parse_retry_after(response.headers.get("Retry-After"))
             return Failure(
                 error=UnreadableError,
-                what="was answered 429: too many requests. Lower max_workers, or run at a quieter time",
+                what=f"was answered 429: too many requests{_describe_wait(wait, self._attempts.timeout)}. Lower "
+                "max_workers, or run at a quieter time",
                 again=True,
                 wait=wait,
                 broken=True,
@@ -438,6 +444,19 @@ def _describe_redirect(location: str | None) -> str:
     return (
         f"was redirected {to}, and credentials do not follow. Set the url to the address of the system itself"
     )
+
+
+def _describe_wait(seconds: float | None, timeout: float) -> str:
+    """Say how long the server asks to wait, if that is longer than a call may take: it is not tried again then.
+
+    >>> _describe_wait(86355, 30), _describe_wait(2, 30)
+    (', and the server asks to wait 23 h 59 min', '')
+    """
+    if seconds is None or seconds < timeout:
+        return ""
+    if seconds < 3600:
+        return f", and the server asks to wait {seconds:.0f} s"
+    return f", and the server asks to wait {seconds // 3600:.0f} h {seconds % 3600 // 60:.0f} min"
 
 
 def _parse_retry_after(retry_after: str | None) -> float | None:
