@@ -22,25 +22,35 @@ from datahub.metadata.schema_classes import (
 from datahub.specific.datajob import DataJobPatchBuilder
 
 from datahub_llmops import urns
-from datahub_llmops.assets.collections import PayloadField
-from datahub_llmops.errors import UnreachableError, UnreadableError
+from datahub_llmops.assets.collections import PayloadField, ProvenanceCount
+from datahub_llmops.catalog.local.catalog import LocalCatalog
+from datahub_llmops.errors import CatalogError, UnreachableError, UnreadableError
 from ingestion.recipes import (
     DECLARED,
     DEPLOYMENT,
     DOCS,
     INDEX,
     JOB,
+    MODEL,
     PEOPLE,
+    S3,
     Emit,
     Run,
     aspect,
     docs,
+    upstreams,
     warnings,
 )
 from support.scripted import STORE, ScriptedSource, collection
 
 FAQ = urns.collection(DEPLOYMENT, ("db", "faq"))
 SQL = DECLARED["upstream"]["sql"]
+FACTS: Mapping[str, Any] = {
+    "chunk_overlap": 64.0,
+    "chunk_size": 512.0,
+    "chunking_method": "recursive",
+    "embedding_model": "openai/small",
+}
 FOREIGN: Mapping[str, Any] = {
     **{key: DECLARED[key] for key in ("name", "index", "upstream", "text_columns", "fields")},
     "job_urn": JOB,
@@ -85,6 +95,22 @@ def stated(catalog: Path, urn: str, name: str) -> Any:
     stored = aspect(catalog, urn, "structuredProperties") or {"properties": []}
     values = {one["propertyUrn"].rpartition(".")[2]: one["values"] for one in stored["properties"]}
     return values.get(name, [{}])[0].get("string")
+
+
+def facts(catalog: Path, urn: str = INDEX) -> dict[str, Any]:
+    """What the structured properties of an asset say that jobs state."""
+    stored = aspect(catalog, urn, "structuredProperties") or {"properties": []}
+    values = {
+        one["propertyUrn"].rpartition(".")[2]: next(iter(one["values"][0].values()))
+        for one in stored["properties"]
+    }
+    return {name: value for name, value in sorted(values.items()) if name in FACTS}
+
+
+def users(catalog: Path, model: str) -> list[str]:
+    urn = MODEL.replace("small", model)
+    found: list[str] = (aspect(catalog, urn, "mlModelProperties") or {}).get("downstreamJobs") or []
+    return found
 
 
 def removed(catalog: Path, urn: str = JOB) -> bool:
@@ -309,6 +335,271 @@ class TestOneJobForSeveral:
         assert "declared twice" in refused(run, DECLARED, {**DECLARED, "index": "db.docs"})
 
 
+class TestWhatJobsStateAboutOneIndex:
+    """Structured properties and typed aspects of an index are those that some job states, whichever recipe runs."""
+
+    OTHER: Mapping[str, Any] = {**DECLARED, "name": "other"}
+    LARGE: Mapping[str, Any] = {
+        **OTHER,
+        "embedding_model": "openai/large",
+        "chunking": {"method": "sentence"},
+    }
+
+    def test_what_the_other_recipes_job_states_stays(self, run: Run, catalog: Path) -> None:
+        run(DECLARED, recipe="a")
+        run(self.OTHER, recipe="b")
+        run(recipe="a")
+        assert facts(catalog) == FACTS
+        typed = aspect(catalog, INDEX, "embeddingInfo")
+        assert (typed["embeddingModelKnownFrom"], typed["chunkSize"]) == ("declared", 512)
+        # A run that has nothing to take back does not take it either.
+        assert run(recipe="a").sink.get_report().as_obj()["changed"] == 0
+        run(recipe="b")
+        assert facts(catalog) == {}
+        assert "embeddingModel" not in aspect(catalog, INDEX, "embeddingInfo")
+        run(recipe="a")
+        assert facts(catalog) == {}
+
+    def test_they_are_what_the_other_job_states(self, run: Run, catalog: Path) -> None:
+        run(self.LARGE, recipe="b")
+        run(DECLARED, recipe="a")
+        assert facts(catalog) == FACTS
+        run(recipe="a")
+        assert facts(catalog) == {"chunking_method": "sentence", "embedding_model": "openai/large"}
+        assert aspect(catalog, INDEX, "embeddingInfo")["embeddingModel"] == "openai/large"
+
+    def test_both_may_go_in_one_night(self, run: Run, catalog: Path) -> None:
+        run(DECLARED, recipe="a")
+        run(self.OTHER, recipe="b")
+        run(recipe="a")
+        run(recipe="b")
+        assert facts(catalog) == {}
+
+    @pytest.mark.parametrize("sink", ["file", "local"])
+    def test_a_job_of_an_orchestrators_plugin_states_them_too(
+        self, run: Run, catalog: Path, emit: Emit, sink: str
+    ) -> None:
+        """With typed aspects and without, as on a server that does not have the model plugin."""
+        foreign = JOB.replace("embed", "theirs")
+        info = DataJobInfoClass(name="theirs", type="COMMAND")
+        emit(MetadataChangeProposalWrapper(entityUrn=foreign, aspect=info))
+        options = {} if sink == "local" else {"custom_aspects": "off"}
+        theirs = {**FOREIGN, "job_urn": foreign, "embedding_model": "openai/small"}
+        run(DECLARED, recipe="a", **options)
+        run(theirs, recipe="b", **options)
+        run(recipe="a", **options)
+        assert facts(catalog) == {"embedding_model": "openai/small"}
+        run(recipe="b", **options)
+        assert facts(catalog) == {}
+
+    def test_one_job_of_two_recipes_states_what_is_left(self, run: Run, catalog: Path) -> None:
+        run(DECLARED, recipe="a")
+        run({**DECLARED, "embedding_model": None}, recipe="b")
+        run(recipe="a")
+        rest = {name: value for name, value in FACTS.items() if name != "embedding_model"}
+        assert facts(catalog) == rest
+        run({**DECLARED, "embedding_model": None}, recipe="b")
+        assert (facts(catalog), facts(catalog, JOB)) == (rest, rest)
+        assert users(catalog, "small") == []
+
+    def test_an_edge_of_an_earlier_release_keeps_them(self, run: Run, catalog: Path, emit: Emit) -> None:
+        """It does not say what its recipe states. The recipe's next run says it."""
+        run(DECLARED, recipe="a")
+        run({**self.OTHER, "chunking": None}, recipe="b")
+        other = JOB.replace("embed", "other")
+        old = DataJobPatchBuilder(other)
+        owned = {"declared_by": edges(catalog, other)[INDEX]["declared_by"]}
+        old.add_output_dataset(EdgeClass(destinationUrn=INDEX, properties=owned))
+        emit(*old.build())
+        run(recipe="a")
+        assert facts(catalog) == FACTS
+        run({**self.OTHER, "chunking": None}, recipe="b")
+        run(recipe="a")
+        assert facts(catalog) == {"embedding_model": "openai/small"}
+
+    def test_a_catalog_that_cannot_tell_keeps_them(
+        self, run: Run, catalog: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        run(DECLARED, recipe="a")
+
+        def refuse(*_: object, **__: object) -> Any:
+            raise CatalogError("it does not answer")
+
+        monkeypatch.setattr(LocalCatalog, "lineage", refuse)
+        assert "it does not answer" in refused(run, recipe="a")
+        monkeypatch.undo()
+        assert facts(catalog) == FACTS
+        assert aspect(catalog, INDEX, "embeddingInfo")["chunkSize"] == 512
+        run(recipe="a")
+        assert facts(catalog) == {}
+
+    def test_what_a_job_no_longer_states_leaves_the_job_and_the_model(self, run: Run, catalog: Path) -> None:
+        run(DECLARED)
+        assert (facts(catalog, JOB), users(catalog, "small")) == (FACTS, [JOB])
+        run({**DECLARED, "embedding_model": "openai/large", "chunking": {"method": "sentence"}})
+        assert facts(catalog, JOB) == {"chunking_method": "sentence", "embedding_model": "openai/large"}
+        assert (users(catalog, "small"), users(catalog, "large")) == ([], [JOB])
+
+
+class TestAJobOfAnOrchestratorsPlugin:
+    THEIRS: Mapping[str, Any] = {**FOREIGN, "embedding_model": "openai/small"}
+
+    def test_that_is_dropped_keeps_nothing_of_ours(self, run: Run, catalog: Path, emit: Emit) -> None:
+        info = DataJobInfoClass(name="x", type="COMMAND")
+        emit(MetadataChangeProposalWrapper(entityUrn=JOB, aspect=info))
+        run(self.THEIRS)
+        assert aspect(catalog, JOB, "embeddingJobInfo")["embeddingModel"] == "openai/small"
+        assert users(catalog, "small") == [JOB]
+        run()
+        assert aspect(catalog, JOB, "embeddingJobInfo") == {}
+        assert (edges(catalog), users(catalog, "small")) == ({}, [])
+        assert aspect(catalog, JOB, "dataJobInfo")["name"] == "x"
+        assert run().sink.get_report().as_obj()["changed"] == 0
+
+    def test_that_another_recipe_declares_keeps_it(self, run: Run, catalog: Path) -> None:
+        run(self.THEIRS, recipe="a")
+        run(self.THEIRS, recipe="b")
+        run(recipe="a")
+        assert aspect(catalog, JOB, "embeddingJobInfo")["embeddingModel"] == "openai/small"
+        assert users(catalog, "small") == [JOB]
+        run(recipe="b")
+        assert aspect(catalog, JOB, "embeddingJobInfo") == {}
+
+    def test_whose_edges_the_plugin_replaced_keeps_nothing_of_ours_either(
+        self, run: Run, catalog: Path, emit: Emit
+    ) -> None:
+        run(self.THEIRS)
+        nothing = DataJobInputOutputClass(inputDatasets=[], outputDatasets=[])
+        emit(MetadataChangeProposalWrapper(entityUrn=JOB, aspect=nothing))
+        run()
+        assert aspect(catalog, JOB, "embeddingJobInfo") == {}
+
+    def test_a_run_that_fails_leaves_it(self, run: Run, catalog: Path) -> None:
+        run(self.THEIRS)
+        STORE["db", "bad"] = UnreadableError("not today")
+        refused(run)
+        assert aspect(catalog, JOB, "embeddingJobInfo")["embeddingModel"] == "openai/small"
+
+
+UNSEEN: Mapping[str, dict[str, Any]] = {
+    "rows are hidden": {"hidden": "row-level security applies to the role"},
+    "no rows are read": {
+        "provenance": (ProvenanceCount(field="source", values={}, rows_scanned=0, rows_total=9),)
+    },
+    "some rows are read": {
+        "provenance": (
+            ProvenanceCount(field="source", values={"s3://lake/other": 1}, rows_scanned=1, rows_total=9),
+        )
+    },
+}
+
+
+class TestWhatThePayloadSaysOfADeclaredEdge:
+    """It stays, marked, while a run cannot see it, and the edge itself is confirmed by its declaration."""
+
+    LAKE = S3.format("a.md")
+    JOB_OF_FILES: Mapping[str, Any] = {
+        **DECLARED,
+        "upstream": {"platform": "s3", "tables": [LAKE]},
+        "text_columns": [],
+        "fields": {},
+    }
+
+    @pytest.fixture(autouse=True)
+    def seen_once(self, run: Run, catalog: Path) -> None:
+        STORE["db", "docs"] = docs(**{"a.md": 7})
+        run(self.JOB_OF_FILES)
+        edge = edges(catalog)[self.LAKE]
+        assert (edge["found_by"], edge["chunks"]) == ("declared,payload", "7")
+
+    def unseen(self, how: str) -> None:
+        STORE["db", "docs"] = replace(docs(**{"a.md": 7}), **UNSEEN[how])
+
+    @pytest.mark.parametrize("how", UNSEEN)
+    def test_stays_and_is_marked(self, run: Run, catalog: Path, how: str) -> None:
+        self.unseen(how)
+        run(self.JOB_OF_FILES)
+        first = edges(catalog)[self.LAKE]
+        assert (first["found_by"], first["chunks"]) == ("declared,payload", "7")
+        assert first["payload_not_confirmed_since"].endswith("+00:00")
+        assert marks(catalog) == {}
+        run(self.JOB_OF_FILES)
+        assert edges(catalog)[self.LAKE] == first
+        # It is seen again, and then it is gone.
+        STORE["db", "docs"] = docs(**{"a.md": 3})
+        run(self.JOB_OF_FILES)
+        edge = edges(catalog)[self.LAKE]
+        assert (edge["chunks"], "payload_not_confirmed_since" in edge) == ("3", False)
+        self.unseen(how)
+        run(self.JOB_OF_FILES)
+        STORE["db", "docs"] = docs(**{"b.md": 3})
+        run(self.JOB_OF_FILES)
+        edge = edges(catalog)[self.LAKE]
+        assert edge.keys() == {"declared_by", "found_by"}
+        assert edge["found_by"] == "declared"
+
+    def test_stays_where_a_rule_takes_too_long(
+        self, run: Run, catalog: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("datahub_llmops.lineage.provenance._SECONDS", 0.1)
+        rule = {"match": "s3://lake/(a|aa)+$b", "urn": self.LAKE}
+        STORE["db", "docs"] = docs(**{"a.md": 7, "a" * 80: 1})
+        assert "takes too long" in refused(run, self.JOB_OF_FILES, provenance={"rules": [rule]})
+        edge = edges(catalog)[self.LAKE]
+        assert (edge["found_by"], edge["chunks"]) == ("declared,payload", "7")
+
+    def test_stays_where_there_are_more_sources_than_a_run_takes(self, run: Run, catalog: Path) -> None:
+        STORE["db", "docs"] = replace(
+            docs(),
+            provenance=(
+                ProvenanceCount(
+                    field="source",
+                    values={"s3://lake/a.md": 7, "s3://pond/b": 9},
+                    rows_scanned=16,
+                    rows_total=16,
+                ),
+            ),
+        )
+        run(self.JOB_OF_FILES, provenance={"max_upstreams": 1})
+        edge = edges(catalog)[self.LAKE]
+        assert (edge["found_by"], edge["chunks"]) == ("declared,payload", "7")
+
+    @pytest.mark.parametrize("how", UNSEEN)
+    @pytest.mark.parametrize("goes", ["table", "job", "index"])
+    def test_outlives_the_declaration(self, run: Run, catalog: Path, how: str, goes: str) -> None:
+        """The payload may still name the source, so that the index has the edge itself until all rows are read."""
+        self.unseen(how)
+        STORE["db", "v2"] = replace(docs(), name=("db", "v2"))
+        left = {
+            "table": [{**self.JOB_OF_FILES, "upstream": {"platform": "s3", "tables": [S3.format("b.md")]}}],
+            "job": [],
+            "index": [{**self.JOB_OF_FILES, "index": "v2"}],
+        }[goes]
+        run(*left)
+        edge = upstreams(catalog)[self.LAKE]
+        assert (edge["found_by"], edge["chunks"]) == ("payload", "7")
+        assert ("not_confirmed_since" in edge) is (how != "rows are hidden")
+        assert ("payload_not_confirmed_since" in edge) is (how == "rows are hidden")
+        STORE["db", "docs"] = docs(**{"a.md": 2})
+        run(*left)
+        assert upstreams(catalog)[self.LAKE] == {"found_by": "payload", "chunks": "2"}
+        STORE["db", "docs"] = docs(**{"c.md": 2})
+        run(*left)
+        assert self.LAKE not in upstreams(catalog)
+
+    def test_a_count_that_is_not_known_keeps_the_one_of_before(self, run: Run, catalog: Path) -> None:
+        """The same on edges that only the payload draws."""
+        run()
+        assert upstreams(catalog)[self.LAKE] == {"found_by": "payload", "chunks": "7"}
+        self.unseen("rows are hidden")
+        run()
+        edge = upstreams(catalog)[self.LAKE]
+        assert (edge["chunks"], "payload_not_confirmed_since" in edge) == ("7", True)
+        STORE["db", "docs"] = docs(**{"a.md": 7})
+        run()
+        assert upstreams(catalog)[self.LAKE] == {"found_by": "payload", "chunks": "7"}
+
+
 class TestADeclarationThatMoves:
     @pytest.mark.parametrize("job", [DECLARED, FOREIGN])
     def test_its_edges_move_with_it(self, run: Run, catalog: Path, job: Mapping[str, Any]) -> None:
@@ -495,7 +786,7 @@ def test_a_job_that_comes_back_brings_nothing_old_with_it(run: Run, catalog: Pat
     assert not removed(catalog)
     assert edges(catalog) == {
         DOCS: {"declared_by": json.dumps({"b": {INDEX: ""}}), "found_by": "declared"},
-        INDEX: {"declared_by": json.dumps({"b": {INDEX: ""}})},
+        INDEX: {"declared_by": json.dumps({"b": {INDEX: ""}}), "declares": json.dumps({"b": FACTS})},
     }
 
 

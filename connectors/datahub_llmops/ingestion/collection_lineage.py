@@ -25,7 +25,7 @@ from datahub_llmops.lineage.schema_lookup import SchemaLookup
 from datahub_llmops.lineage.warning import Kind, LineageWarning
 from datahub_llmops.mapping import embedding_jobs as jobs
 from datahub_llmops.mapping.collections import PlacedCollection
-from datahub_llmops.mapping.edge_properties import key_proposal, payload_upstreams
+from datahub_llmops.mapping.edge_properties import key_proposal, payload_upstreams, unseen_upstreams
 from datahub_llmops.mapping.properties import PropertyValues
 from datahub_llmops.urns import Deployment
 
@@ -77,7 +77,10 @@ class CollectionLineage(SourcePart[Collection]):
                 self._nameless.append(job)
 
     def declared_properties(self, item: Collection) -> PropertyValues:
-        """List what the resolved jobs of a collection declare; where they contradict each other, the first counts."""
+        """List what the resolved jobs of a collection declare; where they contradict each other, the first counts.
+
+        What only jobs of other recipes declare is theirs, and this recipe must not take it back.
+        """
         try:
             traced = self._trace(item)
         except CatalogError:
@@ -93,7 +96,12 @@ class CollectionLineage(SourcePart[Collection]):
                         message="They fill one collection and declare different values. The first job's was used.",
                         context=f"{'.'.join(item.name)}: {key}",
                     )
-        return declared
+        try:
+            others = self.ledger.stated_by_others(urns.collection(self.deployment, item.name))
+        except CatalogError as error:
+            self.report.add_catalog_failure(error)
+            return declared
+        return {**others, **declared}
 
     def _trace(self, item: Collection) -> list[JobLineage]:
         """Trace the jobs of a collection once, those too that name it by an alias."""
@@ -127,32 +135,34 @@ class CollectionLineage(SourcePart[Collection]):
         self._count_provenance(item, found)
         self._report_hidden(item)
         joined = merge_sources(traced, found.sources, counts_known=item.hidden is None)
+        understood = found.problem is None and not found.left_out
+        complete = understood and _was_read(item) and _was_read_completely(item)
+        since = None if complete else self.now.isoformat(timespec="seconds")
+        unseen = self.ledger.unseen_payload(placed.urn, joined.jobs) if since else []
         seen: set[str] = set()
         for lineage in joined.jobs:
             urn = jobs.job_urn(lineage.job, self.config.env)
             if urn in seen:
                 self._report_twice(lineage.job, placed.name)
             else:
-                yield from self._job_emissions(lineage)
+                yield from self._job_emissions(lineage, since)
             seen.add(urn)
         for source in joined.rest:
             if not self.lookup.schemas(source.urn) and self.emitter.claim(source.urn):
                 yield Emission(key_proposal(source.urn), primary=False)
+        present = self.emitter.read_aspect(placed.urn, "upstreamLineage")
         if _was_read(item) and found.problem is None:
-            present = self.emitter.read_aspect(placed.urn, "upstreamLineage")
             upstreams = payload_upstreams(
-                placed.urn,
-                joined.rest,
-                present,
-                not_confirmed_since=None
-                if _was_read_completely(item)
-                else self.now.isoformat(timespec="seconds"),
+                placed.urn, joined.rest, present, not_confirmed_since=since, earlier=unseen
             )
             yield from emit(upstreams, primary=not placed.shared)
+        if since is not None:
+            kept = [source for source in unseen if source.urn not in {one.urn for one in joined.rest}]
+            yield from emit(unseen_upstreams(placed.urn, kept, present, since), primary=not placed.shared)
         self.report.payload_upstreams += len(joined.rest)
         self._written.add(placed.name)
 
-    def _job_emissions(self, lineage: JobLineage) -> Iterator[Emission]:
+    def _job_emissions(self, lineage: JobLineage, payload_unseen_since: str | None) -> Iterator[Emission]:
         job, env = lineage.job, self.config.env
         self._report_gaps(lineage)
         if lineage.unresolved:
@@ -172,7 +182,7 @@ class CollectionLineage(SourcePart[Collection]):
                 yield from emit(jobs.flow_proposals(job, env), primary=False)
             if self.emitter.claim(urn):
                 yield from emit(jobs.job_proposals(described, env))
-        yield from self.ledger.declare(lineage)
+        yield from self.ledger.declare(lineage, payload_unseen_since)
         yield from self.typed.job_emissions(replace(lineage, job=described, sql=described.statements))
 
     def _report_gaps(self, lineage: JobLineage) -> None:
@@ -206,10 +216,10 @@ class CollectionLineage(SourcePart[Collection]):
     def conclusion(self, reader: Reader[Collection]) -> Iterator[Emission]:
         yield from self.report.guard(self._conclude_aliases())
         yield from self.report.guard(self._conclude_unread())
-        for name in self.emitter.used_models:
-            yield from self.report.guard(self.emitter.emit_model(name))
         if not self.report.failures:
             yield from self.report.guard(self.ledger.withdraw())
+        for name in self.emitter.changed_models:
+            yield from self.report.guard(self.emitter.emit_model(name))
         self.ledger.keep_memory()
 
     def _conclude_aliases(self) -> Iterator[Emission]:

@@ -17,7 +17,7 @@ from datahub.metadata.urns import DataPlatformUrn, MlModelUrn
 from datahub_llmops import urns
 from datahub_llmops.aspects.base import LlmopsAspect
 from datahub_llmops.catalog.protocol import Catalog
-from datahub_llmops.errors import CatalogError
+from datahub_llmops.errors import CatalogError, UnknownAssetError
 from datahub_llmops.ingestion.run_target import RunTarget
 from datahub_llmops.mapping.edge_properties import key_proposal
 from datahub_llmops.mapping.embedding_jobs import model_key_proposal, model_proposal
@@ -53,10 +53,21 @@ class RunEmitter:
     """That of the recipe's models."""
     _claimed: set[str] = field(default_factory=set)
     _users: dict[str, set[str]] = field(default_factory=dict)
+    _dropped: dict[str, set[str]] = field(default_factory=dict)
 
     def read_aspect(self, urn: str, aspect: str) -> Mapping[str, Any]:
         """Read an aspect from the catalog; empty if it has none, or if there is no catalog."""
         return self._catalog.aspects(urn, [aspect]).get(aspect, {}) if self._catalog is not None else {}
+
+    def list_jobs_into(self, dataset: str) -> list[str]:
+        """List the jobs with an edge into a dataset according to the catalog, in order."""
+        if self._catalog is None:
+            return []
+        try:
+            walk = self._catalog.lineage(dataset, "up", 1, through_removed=True)
+        except UnknownAssetError:
+            return []
+        return sorted(node.urn for node in walk.nodes if node.type == "dataJob")
 
     def claim(self, key: str) -> bool:
         """Whether this run asks for ``key`` for the first time."""
@@ -119,10 +130,14 @@ class RunEmitter:
         """Remember that a job or application uses a model, named ``provider/model``; ``emit_model`` writes it."""
         self._users.setdefault(model, set()).add(job)
 
+    def drop_model_user(self, model: str, job: str) -> None:
+        """Remember that a job no longer uses a model; ``emit_model`` writes it."""
+        self._dropped.setdefault(model, set()).add(job)
+
     @property
-    def used_models(self) -> list[str]:
-        """The models that have users."""
-        return sorted(self._users)
+    def changed_models(self) -> list[str]:
+        """The models that have users, or had."""
+        return sorted(self._users.keys() | self._dropped.keys())
 
     def emit_model(self, name: str) -> Iterator[Emission]:
         """Emit a model with its users, those of this run and those in the catalog."""
@@ -130,7 +145,10 @@ class RunEmitter:
         yield from self._emit_model_platform(urn)
         if self._catalog is not None:
             present = self.read_aspect(urn, "mlModelProperties")
-            yield Emission(model_proposal(name, self._env, self._users.get(name, ()), present), primary=False)
+            users, gone = self._users.get(name, set()), self._dropped.get(name, set())
+            yield Emission(
+                model_proposal(name, self._env, users, present, without=gone - users), primary=False
+            )
             return
         self._report.warning(
             title="Model without its jobs",

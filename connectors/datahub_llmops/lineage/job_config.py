@@ -108,8 +108,12 @@ class UpstreamConfig(ConfigModel):
 
     @property
     def dialect(self) -> sqlglot.Dialect:
-        """The SQL dialect in which the statements are written."""
-        return get_dialect(self.override_dialect or self.platform)
+        """The SQL dialect in which the statements, or the names of ``tables``, are written."""
+        try:
+            return get_dialect(self.override_dialect or self.platform)
+        except ValueError:
+            # Statements without a dialect are refused above. Datasets of any platform may be listed, as of S3.
+            return sqlglot.Dialect()
 
     @staticmethod
     def _check_tables(tables: list[str]) -> None:

@@ -22,6 +22,9 @@ from datahub_llmops.mapping.proposals import Proposal, propose
 
 LAST_SEEN: Final = "last_seen"
 """Day, in UTC, that a hook saw the edge last."""
+PAYLOAD_NOT_CONFIRMED_SINCE: Final = "payload_not_confirmed_since"
+"""Property of an edge that something confirms: the instant of the first run that could not see whether, or in how many
+chunks, the payload still names its source. What the edge says of the payload is what the last run saw."""
 _OURS: Final = ("found_by", "chunks", NOT_CONFIRMED_SINCE)
 """Properties that a run sets anew for each edge that it finds."""
 _NO_OPERATION: Final = "NONE"
@@ -47,13 +50,32 @@ def edge_properties(
     return dict(sorted(properties.items()))
 
 
+def keep_payload(
+    properties: Mapping[str, str], before: Mapping[str, str], not_confirmed_since: str
+) -> dict[str, str]:
+    """Add to the properties of an edge what the payload told of it ``before``, if anything, marked as not confirmed."""
+    if "payload" not in found_by({"properties": before}):
+        return dict(properties)
+    kept = edge_properties((*found_by({"properties": properties}), "payload"), counted(before), properties)
+    kept[PAYLOAD_NOT_CONFIRMED_SINCE] = before.get(PAYLOAD_NOT_CONFIRMED_SINCE, not_confirmed_since)
+    return dict(sorted(kept.items()))
+
+
+def counted(properties: Mapping[str, str]) -> int | None:
+    """Return how many chunks support an edge, if its properties say so."""
+    chunks = properties.get("chunks", "")
+    return int(chunks) if chunks.isdecimal() else None
+
+
 def without(way: FoundBy, edge: Mapping[str, Any]) -> dict[str, str] | None:
     """Build the properties of a catalog's edge that ``way`` no longer finds; ``None`` when no other way finds it."""
     rest = [other for other in found_by(edge) if other != way]
     if not rest:
         return None
-    gone = {"payload": "chunks", "hook": LAST_SEEN}.get(way)
-    kept = {key: value for key, value in edge["properties"].items() if key not in (gone, NOT_CONFIRMED_SINCE)}
+    gone = {"payload": ("chunks", PAYLOAD_NOT_CONFIRMED_SINCE), "hook": (LAST_SEEN,)}.get(way, ())
+    kept = {
+        key: value for key, value in edge["properties"].items() if key not in (*gone, NOT_CONFIRMED_SINCE)
+    }
     return {**kept, "found_by": ",".join(rest)}
 
 
@@ -63,17 +85,20 @@ def payload_upstreams(
     present: Mapping[str, Any],
     *,
     not_confirmed_since: str | None = None,
+    earlier: Iterable[Input] = (),
 ) -> Iterator[Proposal]:
     """Patch ``index_urn`` so that its edges found in the payload are those to ``sources``.
 
     ``present`` is the index's ``upstreamLineage`` in the catalog. Without a catalog it is empty, and no edge is
     removed. Edges that others drew stay, and so do the other ways that found an edge of ours. If only a part of the
     payload was read, ``not_confirmed_since`` is the instant of this run: an edge that was not seen may still hold, so
-    it stays and is marked.
+    it stays and is marked, and so is a count that is not known now. ``earlier`` are sources that a job's edge held
+    until now.
     """
     patch = DatasetPatchBuilder(index_urn)
     there = {edge["dataset"]: edge for edge in present.get("upstreams") or []}
     wanted = {source.urn: source for source in sources}
+    held = {source.urn: edge_properties(("payload",), source.chunks) for source in earlier}
     for urn, edge in there.items():
         ways = found_by(edge)
         if "payload" in ways and urn not in wanted:
@@ -87,9 +112,29 @@ def payload_upstreams(
                 patch.remove_upstream_lineage(urn)
     for urn, source in wanted.items():
         edge = there.get(urn) or {}
-        ways = ("payload", *found_by(edge))
-        properties = edge_properties(ways, source.chunks, edge.get("properties"))
+        before = edge.get("properties") or held.get(urn) or {}
+        others = {key: value for key, value in before.items() if key != PAYLOAD_NOT_CONFIRMED_SINCE}
+        properties = edge_properties(("payload", *found_by(edge)), source.chunks, others)
+        if not_confirmed_since is not None and source.chunks is None and counted(before) is not None:
+            properties = keep_payload(properties, before, not_confirmed_since)
         patch.add_upstream_lineage(_upstream(urn, properties))
+    yield from patch.build()
+
+
+def unseen_upstreams(
+    index_urn: str, sources: Iterable[Input], present: Mapping[str, Any], not_confirmed_since: str
+) -> Iterator[Proposal]:
+    """Patch ``index_urn`` with edges to ``sources`` that the payload named and that nothing else holds any more.
+
+    ``present`` is its ``upstreamLineage``. An edge that is there stays as it is.
+    """
+    patch = DatasetPatchBuilder(index_urn)
+    there = {edge["dataset"] for edge in present.get("upstreams") or []}
+    for source in sources:
+        if source.urn not in there:
+            properties = edge_properties(("payload",), source.chunks)
+            properties[NOT_CONFIRMED_SINCE] = not_confirmed_since
+            patch.add_upstream_lineage(_upstream(source.urn, properties))
     yield from patch.build()
 
 

@@ -5,7 +5,7 @@ https://docs.datahub.com/docs/generated/metamodel/entities/datajob
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from datahub.emitter.mcp import MetadataChangeProposalWrapper
@@ -30,6 +30,8 @@ from datahub_llmops.mapping.proposals import Proposal, propose
 
 EMBEDDING_JOB: Final = "Embedding Job"
 _TYPE: Final = "EMBEDDING"
+STATED: Final = ("embedding_model", "chunking_method", "chunk_size", "chunk_overlap")
+"""What a job may state about the vectors of its index: structured properties of both, without their namespace."""
 
 
 def flow_urn(job: EmbeddingJobConfig, env: str) -> str:
@@ -79,15 +81,23 @@ def subtype_proposal(urn: str) -> Proposal:
     return propose(urn, SubTypesClass(typeNames=[EMBEDDING_JOB]))
 
 
-def model_proposal(name: str, env: str, jobs: Iterable[str], present: Mapping[str, Any]) -> Proposal:
-    """Add ``jobs`` to those that use the model; ``present`` is its ``mlModelProperties`` in the catalog.
+def model_proposal(
+    name: str,
+    env: str,
+    jobs: Iterable[str],
+    present: Mapping[str, Any],
+    without: Collection[str] = frozenset(),
+) -> Proposal:
+    """Add ``jobs`` to those that use the model, and take away those ``without`` it.
+
+    ``present`` is its ``mlModelProperties`` in the catalog.
 
     Other recipes and tools write the aspect too, and it has no patch builder: hence read, modify, write.
     """
     urn = urns.model(name, env=env)
     properties = MLModelPropertiesClass.from_obj(dict(present)) if present else MLModelPropertiesClass()
     properties.name = properties.name or MlModelUrn.from_string(urn).name
-    properties.downstreamJobs = sorted({*(properties.downstreamJobs or []), *jobs})
+    properties.downstreamJobs = sorted({*(properties.downstreamJobs or []), *jobs} - set(without))
     return propose(urn, properties)
 
 
@@ -101,12 +111,13 @@ def model_key_proposal(name: str, env: str) -> MetadataChangeProposalWrapper:
 def declared_properties(job: EmbeddingJobConfig) -> PropertyValues:
     """List what a job declares about its vectors, as structured properties of the job and of its index."""
     chunking = job.chunking
-    return {
-        "embedding_model": job.embedding_model,
-        "chunking_method": chunking.method if chunking else None,
-        "chunk_size": _number(chunking.size if chunking else None),
-        "chunk_overlap": _number(chunking.overlap if chunking else None),
-    }
+    values = (
+        job.embedding_model,
+        chunking.method if chunking else None,
+        _number(chunking.size if chunking else None),
+        _number(chunking.overlap if chunking else None),
+    )
+    return dict(zip(STATED, values, strict=True))
 
 
 def _number(value: int | None) -> float | None:

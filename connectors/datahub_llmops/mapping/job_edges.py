@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
 from datahub.metadata.schema_classes import EdgeClass
@@ -19,19 +19,33 @@ from datahub_llmops import urns
 from datahub_llmops.catalog.confirmation import NOT_CONFIRMED_SINCE
 from datahub_llmops.catalog.untraced import UNTRACED_TABLES, read_untraced, write_untraced
 from datahub_llmops.catalog.urn_text import asset_of, full_name
-from datahub_llmops.lineage.declared_jobs import ColumnEdge, JobLineage
-from datahub_llmops.mapping.edge_properties import column_edges, edge_properties, fine_grained, found_by
+from datahub_llmops.lineage.declared_jobs import ColumnEdge, Input, JobLineage
+from datahub_llmops.mapping.edge_properties import (
+    PAYLOAD_NOT_CONFIRMED_SINCE,
+    column_edges,
+    counted,
+    edge_properties,
+    fine_grained,
+    found_by,
+    keep_payload,
+)
+from datahub_llmops.mapping.embedding_jobs import declared_properties
 from datahub_llmops.mapping.proposals import Proposal
 from datahub_llmops.net.json_values import mapping
 
 DECLARED_BY: Final = "declared_by"
 """Property of an edge, as JSON: recipe (``pipeline_name``) -> URN of the index -> since when it is not confirmed."""
 
+DECLARES: Final = "declares"
+"""Property of an edge to an index, as JSON: recipe -> what it states about the vectors, as structured properties."""
+
 _ALSO: Final = "drawn_by_others"
 """Property of an edge that was there without us before a recipe declared it too. It stays when we take ours back."""
 
+_OURS: Final = frozenset({"found_by", "chunks", PAYLOAD_NOT_CONFIRMED_SINCE, UNTRACED_TABLES, _ALSO})
 
-_OURS: Final = frozenset({"found_by", "chunks", UNTRACED_TABLES, _ALSO})
+Facts: TypeAlias = Mapping[str, str | float]
+"""What a recipe states about the vectors of an index: structured properties without their namespace."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -51,16 +65,18 @@ _UNREADABLE: Final = Declaration("not known", "")
 
 @dataclass(slots=True)
 class _Edge:
-    """One dataset edge. ``properties`` are those that do not depend on its owners."""
+    """One dataset edge. ``properties`` are those that do not depend on its owners, ``facts`` are by recipe."""
 
     properties: dict[str, str]
     owners: _Owners
+    facts: dict[str, Facts] = field(default_factory=dict)
 
     @classmethod
     def read(cls, edge: Mapping[str, Any]) -> _Edge:
         properties = dict(mapping(edge.get("properties")))
         properties.pop(NOT_CONFIRMED_SINCE, None)
-        return cls(properties, _read_owners(properties.pop(DECLARED_BY, None)))
+        owners = _read_owners(properties.pop(DECLARED_BY, None))
+        return cls(properties, owners, _read_facts(properties.pop(DECLARES, None)))
 
     @property
     def ways(self) -> tuple[str, ...]:
@@ -78,6 +94,8 @@ class _Edge:
             for who, instant in self.owners.items():
                 named.setdefault(who.recipe, {})[who.index] = instant
             properties[DECLARED_BY] = json.dumps(named, sort_keys=True, ensure_ascii=False)
+            if facts := {recipe: stated for recipe, stated in self.facts.items() if recipe in named}:
+                properties[DECLARES] = json.dumps(facts, sort_keys=True, ensure_ascii=False)
         if since := self.not_confirmed_since:
             properties[NOT_CONFIRMED_SINCE] = since
         return dict(sorted(properties.items()))
@@ -104,6 +122,26 @@ def _read_owners(text: str | None) -> _Owners:
         return {_UNREADABLE: ""}
 
 
+def _read_facts(text: str | None) -> dict[str, Facts]:
+    try:
+        named = json.loads(text or "{}")
+        return {
+            recipe: {name: value for name, value in stated.items() if isinstance(value, str | float | int)}
+            for recipe, stated in named.items()
+        }
+    except (ValueError, AttributeError, RecursionError):
+        return {}
+
+
+def stated_by_recipes(present: Mapping[str, Any], index: str) -> dict[str, Facts | None]:
+    """Map each recipe that declares a job for an index to what it states about the index.
+
+    ``present`` is the job's ``dataJobInputOutput``. ``None`` is not known: an earlier release wrote the edge.
+    """
+    edge = _read_edges(present, "outputDatasetEdges").get(index)
+    return {who.recipe: edge.facts.get(who.recipe) for who in edge.owners} if edge else {}
+
+
 class JobEdges:
     """The edges of one job during a run. Every change is one method; ``proposals`` writes what changed."""
 
@@ -114,11 +152,14 @@ class JobEdges:
         Nobody declares the edges of a ``retired`` job any more.
         """
         self._job = job
-        self._foreign = foreign
+        self.foreign = foreign
         self._inputs = _read_edges(present, "inputDatasetEdges")
         self._outputs = _read_edges(present, "outputDatasetEdges")
         self._columns = column_edges(present, foreign=foreign)
         self._written = (_rendered(self._inputs), _rendered(self._outputs), set(self._columns))
+        self._seen_in_payload: set[str] = set()
+        self.stated_before: Final = self.stated
+        """What the declarations stated before this run."""
         if retired:
             self._inputs = {urn: edge for urn, edge in self._inputs.items() if edge.undeclared()}
             self._outputs = {urn: edge for urn, edge in self._outputs.items() if edge.undeclared()}
@@ -137,6 +178,24 @@ class JobEdges:
         return min(
             (since for edge in self._outputs.values() for since in edge.owners.values() if since),
             default=None,
+        )
+
+    @property
+    def stated(self) -> dict[str, frozenset[str | float]]:
+        """What the declarations state about the vectors: structured property -> its values."""
+        found: dict[str, set[str | float]] = {}
+        for edge in self._outputs.values():
+            for recipe in {who.recipe for who in edge.owners}:
+                for name, value in edge.facts.get(recipe, {}).items():
+                    found.setdefault(name, set()).add(value)
+        return {name: frozenset(values) for name, values in found.items()}
+
+    def payload_for(self, who: Declaration) -> tuple[Input, ...]:
+        """The inputs that the payload named and that only this declaration holds, with their chunks."""
+        return tuple(
+            Input(urn=urn, found_by=("payload",), chunks=counted(edge.properties))
+            for urn, edge in sorted(self._inputs.items())
+            if edge.owners.keys() == {who} and "payload" in edge.ways
         )
 
     def columns_into(self, index: str) -> frozenset[ColumnEdge]:
@@ -163,13 +222,23 @@ class JobEdges:
             for urn, edge in self._outputs.items()
         )
 
-    def declare(self, who: Declaration, lineage: JobLineage) -> None:
-        """Make the edges of one declaration those of ``lineage``, all of them confirmed."""
+    def declare(self, who: Declaration, lineage: JobLineage, payload_unseen_since: str | None = None) -> None:
+        """Make the edges of one declaration those of ``lineage``, all of them confirmed.
+
+        ``payload_unseen_since`` is the instant of a run that did not see the whole payload of the index. What an
+        earlier run found in it then stays on the edges, marked.
+        """
         self._adopt(who)
         wanted = {source.urn: source for source in lineage.inputs}
         for urn, source in wanted.items():
+            before = self._inputs[urn].properties if urn in self._inputs else {}
             self._own(self._inputs, urn, who, source.found_by, source.chunks)
+            self._note_payload(urn, who, before, source, payload_unseen_since)
         self._own(self._outputs, who.index, who, (), None)
+        stated = declared_properties(lineage.job).items()
+        self._outputs[who.index].facts[who.recipe] = {
+            name: value for name, value in stated if value is not None
+        }
         self._note_untraced(who, lineage.untraced)
         self._release(self._inputs, who, keep=wanted.keys())
         pairs = {
@@ -223,19 +292,34 @@ class JobEdges:
         edge = edges.get(urn)
         if edge is None:
             edge = edges[urn] = _Edge({}, {})
-        elif self._foreign and not edge.owners and not edge.ways:
+        elif self.foreign and not edge.owners and not edge.ways:
             edge.properties[_ALSO] = "true"
         others = edge.owners.keys() - {who}
         edge.owners[who] = ""
         kept = {way for way in edge.ways if way == "hook" or others}
         named = {*ways, *kept}
-        if chunks is None and others and edge.properties.get("chunks", "").isdecimal():
-            chunks = int(edge.properties["chunks"])
+        if chunks is None and others:
+            chunks = counted(edge.properties)
         if edges is self._outputs and not named:
             return
         if edges is self._outputs:
             named.add("declared")
         edge.properties = edge_properties(named, chunks, edge.properties)
+
+    def _note_payload(
+        self, urn: str, who: Declaration, before: Mapping[str, str], source: Input, unseen_since: str | None
+    ) -> None:
+        """Keep and mark what the payload told before, if this run did not see it; take the mark away if it did."""
+        edge = self._inputs[urn]
+        counts = source.chunks is not None or unseen_since is None or counted(before) is None
+        if "payload" in source.found_by and counts:
+            self._seen_in_payload.add(urn)
+        alone = all(one.recipe == who.recipe for one in edge.owners)
+        if urn in self._seen_in_payload or (unseen_since is None and edge.owners.keys() == {who}):
+            edge.properties.pop(PAYLOAD_NOT_CONFIRMED_SINCE, None)
+        elif unseen_since is not None and alone:
+            # What another recipe found is for that recipe to confirm.
+            edge.properties = keep_payload(edge.properties, before, unseen_since)
 
     def _note_untraced(self, who: Declaration, tables: Iterable[str]) -> None:
         """Name the tables whose columns could not be traced on the edge to the index, beside those of others."""
@@ -257,7 +341,7 @@ class JobEdges:
         Inputs are taken over only if no other output could have brought them.
         """
         output = self._outputs.get(who.index)
-        if output is not None and not output.owners and not self._foreign and "hook" not in output.ways:
+        if output is not None and not output.owners and not self.foreign and "hook" not in output.ways:
             output.owners[who] = ""
         mine = all(
             urn == who.index or "hook" in edge.ways or any(one.recipe == who.recipe for one in edge.owners)

@@ -23,6 +23,7 @@ from datahub_llmops.catalog.urn_text import asset_of
 from datahub_llmops.mapping.edge_properties import (
     LAST_SEEN,
     column_edges,
+    counted,
     edge_properties,
     fine_grained,
     found_by,
@@ -141,9 +142,8 @@ def _patch_edges(
         if not _long_ago(last, now):
             # Store the day, not the second: a value that changes on every run would add an aspect version each time.
             if urn in seen:
-                counted = properties.get("chunks", "")
-                chunks = int(counted) if counted.isdecimal() else None
-                put(urn, edge_properties((*ways, "hook"), chunks, {**properties, LAST_SEEN: day(last)}))
+                seen_last = {**properties, LAST_SEEN: day(last)}
+                put(urn, edge_properties((*ways, "hook"), counted(properties), seen_last))
         elif edge is not None:
             rest = without("hook", edge)
             if rest is None:

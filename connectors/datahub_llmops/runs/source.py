@@ -122,7 +122,7 @@ class RunsSource(PatchingSource, StatefulIngestionSourceBase):
         if catalog is not None and state.format < FORMAT:
             indexes = {index for one in runs if (index := resolver.index(one.index)) is not None}
             yield from self._instances_without_edges(catalog, found, indexes)
-        for model in emitter.used_models:
+        for model in emitter.changed_models:
             yield from self._passed_over.guard("a model", emitter.emit_model(model))
         yield from applications.model_usage(found)
         if self.config.incidents:
