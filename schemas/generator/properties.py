@@ -21,6 +21,7 @@ KNOWN = {
     "summary",
     "searchFilter",
     "columnsTable",
+    "multiple",
 }
 HEAD = """\
 # Generated from the PDL in schemas/ by `make schemas`: do not edit.
@@ -59,6 +60,7 @@ def build_entry(field: Field, annotation: dict[str, Any]) -> dict[str, Any]:
         "description": field.doc,
         "value_type": kind,
         "entity_types": list(annotation["entityTypes"]),
+        "multiple": annotation.get("multiple", False),
         "badge": annotation.get("badge", False),
         "summary": annotation.get("summary", True),
         "columns_table": annotation.get("columnsTable", False),
@@ -73,7 +75,7 @@ def upsert_form(spec: dict[str, Any]) -> dict[str, Any]:
         "display_name": spec["display_name"],
         "description": spec["description"],
         "type": spec["value_type"],
-        "cardinality": "SINGLE",
+        "cardinality": "MULTIPLE" if spec["multiple"] else "SINGLE",
         "entity_types": spec["entity_types"],
         "structured_property_settings": {
             "show_as_asset_badge": spec["badge"],

@@ -25,6 +25,15 @@ class LatencyBucketClass(LlmopsRecord):
     calls: Field[int] = field("Number of calls in the range, not in those below it.")
 
 
+class ScoreCategoryClass(LlmopsRecord):
+    """How often a score was one category."""
+
+    RECORD_SCHEMA = schema_of("org.datahubllmops.metadata.ScoreCategory")
+
+    category: Field[str] = field("The category, as the tool defines it.")
+    count: Field[int] = field("Number of scores with this category.")
+
+
 class UsagePartitionClass(LlmopsRecord):
     """One of several parts of the usage of the same stretch of time, in the form of DataHub's
     PartitionSpec.
@@ -182,9 +191,16 @@ class PromptInfoClass(LlmopsAspect):
         "Labels or aliases that point at this version, joined by commas.", default=None
     )
     variables: Field[str | None] = field("Variables of the template, joined by commas.", default=None)
-    templateDigest: Field[str | None] = field("Digest of the template, as sha256:<hex>.", default=None)
+    templateDigest: Field[str | None] = field(
+        "Digest of the template, as t1:<hex>; t1 is the version of the normal form. The same template has "
+        "the same digest in every registry, file and framework.",
+        default=None,
+    )
     templateFormat: Field[str | None] = field(
         "How variables are written in the template: f-string, mustache, jinja2 ...", default=None
+    )
+    model: Field[str | None] = field(
+        "Model that the registry keeps with the prompt, as provider/model or the model alone.", default=None
     )
     modelParameters: Field[str | None] = field(
         "Parameters of the model that are kept with the prompt as name=value, sorted by name, joined by "
@@ -193,6 +209,12 @@ class PromptInfoClass(LlmopsAspect):
     )
     text: Field[str | None] = field(
         "Text of the template. Written only where that is turned on.", default=None
+    )
+    finding: Field[str | None] = field(
+        "What the last run found about its use: orphan (carries a production label, and nothing uses it), "
+        "behind (an application uses it though the label points at another version), unregistered (an "
+        'application uses it, and no registry has it), or "not known".',
+        default=None,
     )
 
 
@@ -273,6 +295,63 @@ class LlmUsageClass(LlmopsAspect):
     )
     distinctChunks: Field[int | None] = field(
         "Number of different chunks that were retrieved. It cannot be added up over buckets.", default=None
+    )
+
+
+class LlmScoresClass(LlmopsAspect):
+    """The scores of one metric that a version of a prompt, or an application's answers, got in one
+    experiment or on one day. Writing the same time, window, partition and message again replaces it.
+    """
+
+    ASPECT_NAME: ClassVar[str] = "llmScores"
+    ASPECT_TYPE: ClassVar[str] = "timeseries"
+    ASPECT_INFO: ClassVar[dict[str, object]] = {}
+    RECORD_SCHEMA = schema_of("org.datahubllmops.metadata.LlmScores")
+
+    timestampMillis: Field[int] = field(
+        "When the scores were given, or the start of the bucket, in milliseconds since 1970, UTC."
+    )
+    eventGranularity: Field[UsageWindowClass | None] = field(
+        "Length of the bucket. Absent for an experiment.", default=None
+    )
+    partitionSpec: Field[UsagePartitionClass | None] = field(
+        "Which scores these are: the tool, the metric, the evaluation data set and the judge.", default=None
+    )
+    messageId: Field[str | None] = field(
+        "Tells apart runs that would otherwise replace each other.", default=None
+    )
+    metric: Field[str] = field("Name of the metric.")
+    kind: Field[str] = field("Kind of the scores. One of: numeric, boolean, categorical.")
+    scores: Field[int] = field("Number of scores.")
+    mean: Field[float | None] = field(
+        "Mean of numeric scores; of boolean ones the share that is true. Absent for categories.", default=None
+    )
+    categories: Field[list[ScoreCategoryClass] | None] = field(
+        "How often each category was given.", default=None
+    )
+    unexpected: Field[int | None] = field("Number of scores outside of the tool's own limit.", default=None)
+    failed: Field[int | None] = field("Number of attempts of the judge that gave no score.", default=None)
+    atLeast: Field[float | None] = field("Lowest mean that passes.", default=None)
+    atMost: Field[float | None] = field("Highest mean that passes.", default=None)
+    passed: Field[bool | None] = field(
+        "Whether the mean is within its limits. Absent without a limit, and where it is not known.",
+        default=None,
+    )
+    judgeKind: Field[str] = field("Kind of the judge. One of: human, code, llm.")
+    judgeName: Field[str | None] = field("Name of the judge, as the tool states it.", default=None)
+    judgeVersion: Field[str | None] = field("Version of the judge.", default=None)
+    judgeModel: Field[str | None] = field(
+        "Model of the judge, as provider/model or the model alone.", default=None
+    )
+    judgePrompt: Field[str | None] = field("The judge's own prompt, as name and version.", default=None)
+    dataSet: Field[str | None] = field("Name of the evaluation data set. Absent for traffic.", default=None)
+    run: Field[str | None] = field(
+        "Identifies the run within the tool: an experiment, or a day in ISO form.", default=None
+    )
+    url: Field[str | None] = field("Page of the run in the tool.", default=None)
+    shown: Field[str | None] = field(
+        "The scores as one line of text: metric, mean, number of scores, and whether they passed.",
+        default=None,
     )
 
 
@@ -358,6 +437,7 @@ ASPECTS: Final[tuple[type[LlmopsAspect], ...]] = (
     PromptInfoClass,
     RetrieverInfoClass,
     LlmUsageClass,
+    LlmScoresClass,
     EmbeddingJobInfoClass,
     LlmApplicationInfoClass,
 )
@@ -365,6 +445,7 @@ ASPECTS: Final[tuple[type[LlmopsAspect], ...]] = (
 
 RECORDS: Final[tuple[type[LlmopsRecord], ...]] = (
     LatencyBucketClass,
+    ScoreCategoryClass,
     UsagePartitionClass,
     UsageWindowClass,
     VectorRowClass,

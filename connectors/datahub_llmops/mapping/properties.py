@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, TypeAlias
 
 from datahub.emitter.mcp import MetadataChangeProposalWrapper
 from datahub.metadata.schema_classes import (
@@ -29,6 +29,8 @@ class Property:
     description: str
     value_type: Literal["string", "number"]
     entity_types: Sequence[str]
+    multiple: bool
+    """Whether an asset may have several values."""
     badge: bool
     summary: bool
     search_filter: bool
@@ -40,16 +42,19 @@ PROPERTIES: Final[tuple[Property, ...]] = tuple(Property(**spec) for spec in pac
 
 PropertyValues = Mapping[str, str | float | None]
 """Property name without the namespace -> value; ``None`` is an unknown fact, which is not written."""
+PropertyValue: TypeAlias = str | float | tuple[str, ...]
+"""What is assigned; a tuple to a property that takes several values."""
 
 
 class AssetPatch(HasOwnershipPatch, HasStructuredPropertiesPatch, HasDomainsPatch):
     """A patch of aspects that stewards edit too, on any kind of asset."""
 
-    def set_properties(self, values: PropertyValues) -> AssetPatch:
+    def set_properties(self, values: Mapping[str, PropertyValue | None]) -> AssetPatch:
         """Assign every known value."""
         for name, value in values.items():
             if value is not None:
-                self.set_structured_property(urns.structured_property(name), value)
+                urn = urns.structured_property(name)
+                self.set_structured_property(urn, [*value] if isinstance(value, tuple) else value)
         return self
 
     def remove_properties(self, names: Iterable[str]) -> AssetPatch:
@@ -73,7 +78,9 @@ def definitions() -> Iterator[tuple[str, list[MetadataChangeProposalWrapper]]]:
             description=spec.description,
             valueType=urns.data_type(spec.value_type),
             entityTypes=[urns.entity_type(kind) for kind in spec.entity_types],
-            cardinality=PropertyCardinalityClass.SINGLE,
+            cardinality=PropertyCardinalityClass.MULTIPLE
+            if spec.multiple
+            else PropertyCardinalityClass.SINGLE,
         )
         settings = StructuredPropertySettingsClass(
             showInSearchFilters=spec.search_filter,

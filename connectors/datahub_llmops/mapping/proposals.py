@@ -10,7 +10,7 @@ from datahub.emitter.mcp import MetadataChangeProposalWrapper
 from datahub.metadata.schema_classes import MetadataChangeProposalClass
 
 from datahub_llmops.assets.collections import Name
-from datahub_llmops.mapping.properties import PropertyValues
+from datahub_llmops.mapping.properties import PropertyValue, PropertyValues
 from datahub_llmops.urns import Deployment
 
 Proposal: TypeAlias = MetadataChangeProposalWrapper | MetadataChangeProposalClass
@@ -30,7 +30,7 @@ class PlacedAsset(Generic[ItemT]):
     """Another DataHub source describes the asset too: only facts that it has no place for are added."""
     declared: PropertyValues = field(default_factory=dict)
     """Structured properties that the recipe declares and the system does not record."""
-    assigned: Mapping[str, Mapping[str, str | float]] = field(default_factory=dict)
+    assigned: Mapping[str, Mapping[str, PropertyValue]] = field(default_factory=dict)
     """Every structured property that this run assigns: URN of the asset or of one of its fields -> name -> value."""
 
 

@@ -24,6 +24,7 @@ class ReleasedTest {
   private static final String VERSION = System.getProperty("models.version");
   private static final String SEARCH = "@Searchable = {\"fieldName\": \"s\", \"fieldType\": \"KEYWORD\"} ";
   private static final String EDGE = "@Relationship = {\"name\": \"R\", \"entityTypes\": [\"dataset\"]} ";
+  private static final String PROPERTY = "@LlmopsProperty = {\"name\": \"p\"} ";
 
   @TempDir Path scratch;
 
@@ -78,6 +79,9 @@ class ReleasedTest {
         Arguments.of("annotation", "/** A. */ " + SEARCH + "a: string", "/** A. */ " + SEARCH.replace("\"s\"", "\"t\"") + "a: string"),
         Arguments.of("annotation", "/** A. */ " + SEARCH + "a: string", base),
         Arguments.of("annotation", "/** A. */ " + EDGE + "a: string", "/** A. */ " + EDGE.replace("\"R\"", "\"S\"") + "a: string"),
+        Arguments.of("fine", base, "/** A. */ " + PROPERTY + "a: string"),
+        Arguments.of("annotation", "/** A. */ " + PROPERTY + "a: string", base),
+        Arguments.of("annotation", "/** A. */ " + PROPERTY + "a: string", "/** A. */ " + PROPERTY.replace("\"p\"", "\"q\"") + "a: string"),
         Arguments.of("default", "/** A. */ a: string = \"x\"", "/** A. */ a: string = \"y\""));
   }
 
