@@ -26,6 +26,7 @@ from datahub.metadata.urns import (
     IncidentUrn,
     MlModelUrn,
     StructuredPropertyUrn,
+    VersionSetUrn,
 )
 
 from datahub_llmops.assets.collections import Container, Name
@@ -40,6 +41,9 @@ PROPERTY_NAMESPACE: Final = "datahub_llmops"
 
 UNKNOWN_PLATFORM: Final = "custom"
 """Platform of what has no platform of its own: a model without a provider, a job without an orchestrator."""
+
+DEFAULT_ENV: Final = "PROD"
+"""Environment of a recipe that states none."""
 
 PROMPT_PREFIX: Final = "prompt-"
 """Tells prompts without a name from retrievers of the same application."""
@@ -132,13 +136,30 @@ def model(name: str, *, env: str) -> str:
     return MlModelUrn(platform=provider, name=rest, env=env).urn()
 
 
-def prompt_version(registry: str, name: str, version: str, *, env: str) -> str:
+def prompt_version(registry: str, name: str, version: str, *, env: str, instance: str | None = None) -> str:
     """One version of a prompt that has a name, in the registry that keeps it.
 
     >>> prompt_version("langfuse", "support/answer", "3", env="PROD")
     'urn:li:dataset:(urn:li:dataPlatform:langfuse,support/answer.v3,PROD)'
     """
-    return dataset(registry, f"{name}.v{version}", env=env)
+    return dataset(registry, f"{name}.v{version}", env=env, instance=instance)
+
+
+def prompt_set(registry: str, name: str, *, env: str, instance: str | None = None) -> str:
+    """The version set of a prompt that has a name: a GUID over registry and name, as DataHub's own sources build it.
+
+    Instance and environment are part of it where they are not the default, since versions of two deployments are no
+    versions of each other. https://github.com/datahub-project/datahub/pull/19923
+
+    >>> prompt_set("langfuse", "support/answer", env="PROD")
+    'urn:li:versionSet:(9facce3df36879e29b31c10cebf9db69,dataset)'
+    """
+    bag = {"platform": registry, "name": name}
+    if instance:
+        bag["instance"] = instance
+    if env != DEFAULT_ENV:
+        bag["env"] = env
+    return VersionSetUrn(datahub_guid(bag), "dataset").urn()
 
 
 def prompt(framework: str, application: str, digest: str, *, env: str) -> str:

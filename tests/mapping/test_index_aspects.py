@@ -11,11 +11,14 @@ from datahub_llmops.aspects.generated import (
     ASPECTS,
     EmbeddingInfoClass,
     EmbeddingJobInfoClass,
+    LlmScoresClass,
     VectorIndexInfoClass,
     VectorIndexVectorsClass,
     VectorRowClass,
 )
 from datahub_llmops.assets.collections import Collection, Container, Vector
+from datahub_llmops.assets.prompts import Prompt, PromptVersion
+from datahub_llmops.assets.templates import Message, Template
 from datahub_llmops.assets.usage import Tokens, Totals
 from datahub_llmops.lineage.declared_jobs import JobLineage
 from datahub_llmops.lineage.job_config import EmbeddingJobConfig
@@ -23,6 +26,8 @@ from datahub_llmops.lineage.warning import LineageWarning
 from datahub_llmops.mapping import application_aspects
 from datahub_llmops.mapping.embedding_jobs import declared_properties
 from datahub_llmops.mapping.index_aspects import has_facts, index_aspects, job_aspect
+from datahub_llmops.mapping.prompts import place_prompt, prompt_info
+from datahub_llmops.urns import Deployment
 
 MODEL = "urn:li:mlModel:(urn:li:dataPlatform:openai,text-embedding-3-small,PROD)"
 MODELS = {"openai/text-embedding-3-small": MODEL}
@@ -48,6 +53,20 @@ FULL = Collection(
     text_field="document",
     aliases=("current", "best"),
     count_is_estimate=True,
+)
+PROMPT = Prompt(
+    name=("support",),
+    versions=(
+        PromptVersion(
+            version="3",
+            template=Template(
+                messages=(Message(role="user", text="Answer {{question}}"),), format="mustache"
+            ),
+            labels=("production",),
+            model="openai/gpt-5",
+            parameters={"temperature": "0"},
+        ),
+    ),
 )
 JOB = EmbeddingJobConfig.model_validate(
     {
@@ -180,13 +199,13 @@ def test_a_job_that_declares_nothing_says_nothing() -> None:
     assert has_facts(job_aspect(LINEAGE, MODEL))
 
 
-PROMPTS = "the sources of prompt registries, once there are some"
+TEXT = "nothing: the text of a template is the definition of its version, viewProperties"
+FINDING = "nothing: what a run finds about the use of a version is patched as the property only"
 HOOKS = "the hooks, once they see how many texts a job embeds at once"
 MARK = "nothing: a run that confirms a job writes the aspect, and one that does not only patches the property"
 NOT_YET = {
-    "promptInfo.labels": PROMPTS,
-    "promptInfo.modelParameters": PROMPTS,
-    "promptInfo.text": PROMPTS,
+    "promptInfo.text": TEXT,
+    "promptInfo.finding": FINDING,
     "embeddingJobInfo.batchSize": HOOKS,
     "embeddingJobInfo.notConfirmedSince": MARK,
 }
@@ -223,14 +242,10 @@ def used() -> Totals:
 
 def filled() -> dict[str, LlmopsAspect]:
     """Every aspect as the code makes it of all that can be known."""
-    prompt = application_aspects.prompt_aspect(
-        "urn:li:dataset:(urn:li:dataPlatform:langfuse,support.v3,PROD)", SEEN_PROMPT, {}
-    )
-    assert prompt is not None
     made: list[LlmopsAspect] = [
         *typed(FULL, declared_properties(JOB)).values(),
         job_aspect(LINEAGE, MODEL),
-        prompt,
+        prompt_info(place_prompt(PROMPT, Deployment(platform="langfuse")), PROMPT.versions[0]),
         application_aspects.retriever_aspect(
             SEEN_RETRIEVER, framework="langchain", version="1.5", indexes=[INDEX]
         ),
@@ -255,6 +270,7 @@ def filled() -> dict[str, LlmopsAspect]:
         pytest.param(kind.ASPECT_NAME, field.name, id=f"{kind.ASPECT_NAME}.{field.name}")
         for kind in ASPECTS
         for field in kind.RECORD_SCHEMA.fields
+        if kind is not LlmScoresClass
     ],
 )
 def test_every_field_is_filled_or_says_what_will_fill_it(aspect: str, field: str) -> None:

@@ -82,10 +82,12 @@ class RunEmitter:
             primary=False,
         )
 
-    def emit_first(self, proposal: MetadataChangeProposalWrapper) -> Iterator[Emission]:
+    def emit_first(
+        self, proposal: MetadataChangeProposalWrapper, *, primary: bool = False
+    ) -> Iterator[Emission]:
         """Emit what has to be stored before anything that names it."""
         if not self._target.store_first(proposal):
-            yield Emission(proposal, primary=False)
+            yield Emission(proposal, primary)
 
     def emit_definitions(self) -> Iterator[Emission]:
         """Emit the definitions of structured properties that the catalog lacks, before anything is assigned.

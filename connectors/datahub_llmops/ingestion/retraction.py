@@ -39,6 +39,8 @@ class Retraction(SourcePart[ItemT]):
     """The assets that facts of an item may sit on, given its URN; none if facts no longer apply to it."""
     empty_aspects: Sequence[LlmopsAspect]
     """What replaces outdated typed aspects."""
+    own_assets: bool = False
+    """Whether the assets of an item are datasets of its own. Stale removal retires one that is gone, with its facts."""
 
     @override
     def emissions(self, placed: PlacedAsset[ItemT]) -> Iterator[Emission]:
@@ -56,8 +58,12 @@ class Retraction(SourcePart[ItemT]):
             for emission in emit(self.target.admit(urn, self.empty_aspects), primary=False):
                 self.report.facts_taken_back += 1
                 yield emission
+        there = {asset for item in self.assigned.now.values() for asset in item.properties}
         for asset, names in self.assigned.retract_properties(vanished):
-            for emission in emit(AssetPatch(asset).remove_properties(names).build(), primary=False):
+            if self.own_assets and asset not in there:
+                continue
+            patch = AssetPatch(asset).remove_properties(names)
+            for emission in emit(patch.build(), primary=self.own_assets):
                 self.report.facts_taken_back += len(names)
                 yield emission
 

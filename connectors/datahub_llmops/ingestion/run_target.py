@@ -64,6 +64,10 @@ class RunTarget:
         """Whether ``store_first`` stores at once."""
         return self._writes is not None
 
+    def takes(self, urn: str | None) -> bool:
+        """Whether an asset with this URN can be written."""
+        return takes_urn(self._kind, urn)
+
     def store_first(self, proposal: MetadataChangeProposalWrapper) -> bool:
         """Store a proposal at once if the sink might send it too late; return False if the sink keeps the order.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from datahub.metadata.schema_classes import (
@@ -100,26 +100,31 @@ def dataset_proposals(
     yield propose(urn, DatasetPropertiesClass(name=name, customProperties=dict(properties or {})))
     yield propose(urn, SubTypesClass(typeNames=[subtype]))
     if fields:
-        yield propose(
-            urn,
-            SchemaMetadataClass(
-                schemaName=name,
-                platform=urns.platform(platform),
-                version=0,
-                hash="",
-                platformSchema=OtherSchemaClass(rawSchema=""),
-                fields=[
-                    SchemaFieldClass(
-                        fieldPath=path,
-                        type=_text_type(),
-                        nativeDataType=native,
-                        description=text or None,
-                        nullable=True,
-                    )
-                    for path, text, native in fields
-                ],
-            ),
-        )
+        yield fields_proposal(urn, name, fields, platform)
+
+
+def fields_proposal(urn: str, name: str, fields: Sequence[tuple[str, str, str]], platform: str) -> Proposal:
+    """Describe the schema of such a dataset."""
+    return propose(
+        urn,
+        SchemaMetadataClass(
+            schemaName=name,
+            platform=urns.platform(platform),
+            version=0,
+            hash="",
+            platformSchema=OtherSchemaClass(rawSchema=""),
+            fields=[
+                SchemaFieldClass(
+                    fieldPath=path,
+                    type=_text_type(),
+                    nativeDataType=native,
+                    description=text or None,
+                    nullable=True,
+                )
+                for path, text, native in fields
+            ],
+        ),
+    )
 
 
 def _text_type() -> SchemaFieldDataTypeClass:
@@ -133,8 +138,12 @@ def returned_fields(schema: Mapping[str, str]) -> dict[str, str]:
 
 def prompt_fields(variables: object) -> list[tuple[str, str, str]]:
     """List the variables of a prompt as fields of its schema. ``variables`` are their names, joined by commas."""
-    names = variables.split(", ") if isinstance(variables, str) else ()
-    return [(name, "Variable of the template.", "string") for name in names if name]
+    return variable_fields(variables.split(", ") if isinstance(variables, str) else ())
+
+
+def variable_fields(variables: Iterable[str]) -> list[tuple[str, str, str]]:
+    """List the variables of a prompt as fields of its schema."""
+    return [(name, "Variable of the template.", "string") for name in variables if name]
 
 
 def retriever_names(retrievers: Mapping[str, tuple[str, str | None, Collection[str]]]) -> dict[str, str]:

@@ -15,7 +15,6 @@ from datahub.metadata.schema_classes import (
     BytesTypeClass,
     ContainerClass,
     ContainerPropertiesClass,
-    DataPlatformInstanceClass,
     DatasetProfileClass,
     DatasetPropertiesClass,
     DateTypeClass,
@@ -36,6 +35,7 @@ from datahub.metadata.schema_classes import (
 
 from datahub_llmops import urns
 from datahub_llmops.assets.collections import Collection, Container, FieldType, PayloadField, Vector
+from datahub_llmops.mapping.platforms import platform_instance
 from datahub_llmops.mapping.properties import AssetPatch, PropertyValues
 from datahub_llmops.mapping.proposals import PlacedAsset, Proposal, propose
 from datahub_llmops.urns import Deployment
@@ -84,7 +84,7 @@ def container_proposals(path: tuple[Container, ...], deployment: Deployment) -> 
         name=innermost.name, customProperties=dict(innermost.properties), env=deployment.env
     )
     yield propose(urn, properties)
-    yield propose(urn, _platform_instance(deployment))
+    yield propose(urn, platform_instance(deployment))
     yield propose(urn, SubTypesClass(typeNames=[innermost.kind]))
     if len(path) > 1:
         yield propose(urn, ContainerClass(container=urns.container(deployment, path[:-1])))
@@ -131,7 +131,7 @@ def place_collection(
 def collection_proposals(placed: PlacedCollection, *, now: datetime) -> Iterator[Proposal]:
     """Describe a dataset that is this recipe's own, without its lineage. ``now`` dates the profile."""
     collection = placed.item
-    yield propose(placed.urn, _platform_instance(placed.deployment))
+    yield propose(placed.urn, platform_instance(placed.deployment))
     if collection.containers:
         container = urns.container(placed.deployment, collection.containers)
         yield propose(placed.urn, ContainerClass(container=container))
@@ -240,13 +240,6 @@ def _dataset_facts(placed: PlacedCollection) -> Iterator[Proposal]:
         yield propose(placed.urn, _operation(placed.item.modified))
     if values := placed.assigned.get(placed.urn):
         yield from AssetPatch(placed.urn).set_properties(values).build()
-
-
-def _platform_instance(deployment: Deployment) -> DataPlatformInstanceClass:
-    instance = (
-        urns.platform_instance(deployment.platform, deployment.instance) if deployment.instance else None
-    )
-    return DataPlatformInstanceClass(platform=urns.platform(deployment.platform), instance=instance)
 
 
 def _properties(collection: Collection) -> DatasetPropertiesClass:

@@ -12,10 +12,15 @@ from functools import cache
 from importlib.resources import files
 
 from datahub.emitter.mcp import MetadataChangeProposalWrapper
-from datahub.metadata.schema_classes import DataPlatformInfoClass, PlatformTypeClass
+from datahub.metadata.schema_classes import (
+    DataPlatformInfoClass,
+    DataPlatformInstanceClass,
+    PlatformTypeClass,
+)
 
 from datahub_llmops import urns
 from datahub_llmops.assets import platforms
+from datahub_llmops.urns import Deployment
 
 
 def platform_info(platform: str, *, any_logo: bool = False) -> Iterator[MetadataChangeProposalWrapper]:
@@ -34,6 +39,14 @@ def platform_info(platform: str, *, any_logo: bool = False) -> Iterator[Metadata
         logoUrl=logo,
     )
     yield MetadataChangeProposalWrapper(entityUrn=urns.platform(platform), aspect=info)
+
+
+def platform_instance(deployment: Deployment) -> DataPlatformInstanceClass:
+    """Name the deployment that an asset belongs to."""
+    instance = (
+        urns.platform_instance(deployment.platform, deployment.instance) if deployment.instance else None
+    )
+    return DataPlatformInstanceClass(platform=urns.platform(deployment.platform), instance=instance)
 
 
 @cache

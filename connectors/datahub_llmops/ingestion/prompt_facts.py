@@ -1,0 +1,75 @@
+"""The part of a registry's source that describes the versions of each prompt, and their composition."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from typing_extensions import override
+
+from datahub_llmops.assets.prompts import Prompt
+from datahub_llmops.ingestion.emitter import Emission, RunEmitter, emit
+from datahub_llmops.ingestion.parts import SourcePart
+from datahub_llmops.ingestion.prompt_registry_config import PromptRegistryReport
+from datahub_llmops.ingestion.reader import Reader
+from datahub_llmops.ingestion.run_target import RunTarget
+from datahub_llmops.mapping import prompts as mapping
+from datahub_llmops.mapping.prompts import PlacedPrompt
+
+
+@dataclass(kw_only=True)
+class PromptFacts(SourcePart[Prompt]):
+    """Emits what the registry says of each version."""
+
+    platform: str
+    emitter: RunEmitter
+    target: RunTarget
+    report: PromptRegistryReport
+    include_text: bool
+    _described: set[str] = field(default_factory=set)
+    _included: set[str] = field(default_factory=set)
+    """Versions that others include."""
+
+    @override
+    def opening(self) -> Iterator[Emission]:
+        yield from self.emitter.emit_platform(self.platform)
+        yield from self.emitter.emit_definitions()
+
+    @override
+    def emissions(self, placed: PlacedPrompt) -> Iterator[Emission]:
+        versions = placed.item.versions
+        self.report.versions_read += len(versions)
+        for number, error in placed.item.unreadable.items():
+            self.report.failure(
+                title="Version of a prompt could not be read",
+                message="It was left out of this run, and nothing is deleted in this run.",
+                context=f"{placed.name[0]}.v{number}: {error}",
+            )
+        yield from self._memberships(placed)
+        for version in versions:
+            yield from emit(mapping.version_proposals(placed, version, include_text=self.include_text))
+            urn = mapping.version_urn(placed.deployment, placed.name[0], version.version)
+            yield from self.emitter.emit_typed(urn, [mapping.prompt_info(placed, version)], primary=True)
+            self._described.add(urn)
+            self._included.update(mapping.included_versions(placed, version))
+            present = self.emitter.read_aspect(urn, "upstreamLineage")
+            yield from emit(mapping.composition_proposals(placed, version, present))
+
+    def _memberships(self, placed: PlacedPrompt) -> Iterator[Emission]:
+        versions = placed.item.versions
+        for version, sort_id in zip(versions, mapping.sort_ids(versions), strict=True):
+            proposal = mapping.membership_proposal(placed, version, sort_id)
+            if version is not versions[-1]:
+                yield Emission(proposal)
+                continue
+            # A server refuses the set before the version that it names is in it.
+            yield from self.emitter.emit_first(proposal, primary=True)
+            # Whether one that could not be read is newer, is not known.
+            if not placed.item.unreadable and self.target.takes(proposal.entityUrn):
+                yield Emission(mapping.set_proposal(placed, version), primary=False)
+
+    @override
+    def conclusion(self, reader: Reader[Prompt]) -> Iterator[Emission]:
+        # Only now: what this run describes itself must not be taken for an asset of others.
+        missing = sorted(self._included - self._described)
+        yield from self.report.guard(self.emitter.emit_missing_datasets(missing))
