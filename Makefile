@@ -140,6 +140,10 @@ $(VENV)/environments/%/.made: tests/environments/%.txt | $(VENV)/bin/python
 PREPARE_milvus := $(VENV)/environments/milvus/bin/python -c \
 	"import milvus, sys; milvus._initialize_data_files(sys.prefix + '/server')";
 
+# Fills the server's database once: it takes longer than the start of the server.
+PREPARE_mlflow := $(VENV)/environments/mlflow/bin/python tests/prompt_registries/mlflow/seed.py \
+	$(VENV)/environments/mlflow > /dev/null 2>&1;
+
 $(VENV)/bin/python: | $(UV)
 	@$(UV) venv --quiet --allow-existing --python $(PYTHON) $(VENV)
 

@@ -50,6 +50,7 @@ KIND_OF: Final = {
     TESTS / "faults": "faults",
     TESTS / "fuzz": "fuzz",
     TESTS / "vector_stores": "engine",
+    TESTS / "prompt_registries": "engine",
     TESTS / "journeys": "process",
     TESTS / "hooks" / "test_real_stores.py": "engine",
 }
@@ -85,6 +86,8 @@ class _ByEngine(LoadScopeScheduling):  # type: ignore[misc]  # of an untyped bas
         folder, *rest = path.removeprefix("tests/").split("/")
         if folder == "faults" and "[" in test:
             return re.split(r"[-\]]", test.partition("[")[2])[0]
+        if folder == "prompt_registries":
+            return f"{folder}/{rest[0]}"
         if folder == "vector_stores":
             # Two engines share a folder.
             return rest[0] if rest[0] != "search" else re.split(r"[_.]", rest[1])[1]

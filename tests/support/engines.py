@@ -13,6 +13,7 @@ import pytest
 ENGINES: Final = (
     "Chroma",
     "LanceDB",
+    "MLflow",
     "Milvus server",
     "Postgres with pgvector",
     "Qdrant's segment engine",

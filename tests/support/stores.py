@@ -22,6 +22,7 @@ from support.stub import Stub, forward
 if TYPE_CHECKING:
     from osmem_server import OsmemServer  # type: ignore[import-untyped]  # it has no types
 
+    from prompt_registries.mlflow.engine import MlflowServer
     from vector_stores.chroma.stores import ChromaServer
     from vector_stores.milvus.engine import MilvusEngine
     from vector_stores.milvus.proxy import MilvusProxy
@@ -220,4 +221,23 @@ def elastic(elastic_filled: tuple[OsmemServer, ElasticService]) -> Iterator[Elas
 def elasticsearch(elastic: ElasticService) -> Iterator[Stub]:
     """The same behind a server that can fail."""
     with elastic.served() as stub:
+        yield stub
+
+
+@pytest.fixture(scope="session")
+def mlflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowServer]:
+    """A real server, one for all workers; what is in it is not to be changed."""
+    from prompt_registries.mlflow.engine import running
+    from support.shared_server import folder_of
+
+    with running(folder_of(tmp_path_factory, "mlflow")) as server:
+        yield server
+
+
+@pytest.fixture
+def mlflow_server(mlflow: MlflowServer) -> Iterator[Stub]:
+    """The same behind a server that can fail, for one test."""
+    from prompt_registries.mlflow.engine import ABSENT
+
+    with Stub(forward(mlflow.url), missing=ABSENT) as stub:
         yield stub

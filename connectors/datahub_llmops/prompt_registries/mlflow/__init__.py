@@ -1,0 +1,1 @@
+"""The connector of MLflow 3."""
