@@ -22,7 +22,7 @@ from datahub_llmops.lineage.sql.readings import Reading
 from datahub_llmops.lineage.sql.scopes import Walk
 from datahub_llmops.lineage.sql.statements import PARSE_ERRORS, quiet
 from datahub_llmops.lineage.sql.tables import Source, fold
-from datahub_llmops.lineage.sql.values import Column, Field, Missing, Name, Row, Scope
+from datahub_llmops.lineage.sql.values import Column, Field, Missing, Name, Row, Scope, Value
 from datahub_llmops.lineage.warning import Kind, WarningLog
 
 TRACE_SECONDS: Final = 30.0
@@ -120,8 +120,8 @@ class QueryLineage:
 class QueryTracer:
     """Traces the queries of one statement.
 
-    ``resolve`` and ``files`` find the sources of tables and files. Warnings go to ``warnings``, with ``label`` as the
-    name of the statement.
+    ``resolve`` and ``files`` find the sources of tables and files. ``variables`` are those of the script. Warnings go
+    to ``warnings``, with ``label`` as the name of the statement.
     """
 
     dialect: sqlglot.Dialect
@@ -130,6 +130,7 @@ class QueryTracer:
     files: Callable[[tuple[str, ...]], Source]
     warnings: WarningLog
     label: str
+    variables: Mapping[str, Value] = field(default_factory=dict)
 
     def trace(
         self, reading: Reading, target_columns: Callable[[exp.Table], Sequence[str] | None]
@@ -147,6 +148,7 @@ class QueryTracer:
             files=self.files,
             evaluate=row_of,
             value=value_of,
+            variables=self.variables,
         )
         query = reading.query.copy()
         fold(query, self.folded)

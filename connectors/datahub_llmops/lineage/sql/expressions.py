@@ -134,7 +134,16 @@ def _parameter(walk: Walk, node: exp.Expr, scope: Scope) -> Value:
     """The value of ``$1``, which in Snowflake is a column of the only table."""
     if walk.language == "snowflake" and len(scope.rows) == 1 and node.name.isdigit():
         return _numbered(scope.rows[0].row, node)
-    return NOTHING
+    return variable(walk, f"@{node.name}") or variable(walk, node.name) or NOTHING
+
+
+def variable(walk: Walk, name: str) -> Value | None:
+    """The value of a variable of the script, or ``None`` if the script gives it none."""
+    return walk.variables.get(walk.fold(name))
+
+
+def _placeholder(walk: Walk, node: exp.Placeholder, scope: Scope) -> Value:
+    return variable(walk, node.name) or NOTHING
 
 
 def _numbered(row: Row, node: exp.Expr) -> Value:
@@ -276,6 +285,8 @@ def _function(walk: Walk, node: exp.Expr, scope: Scope) -> Value:
     if name in _READS_BY_NAME or name.startswith(_READS_BY_NAME_BEGIN):
         walk.unread.add(name)
         return union((gap("unknown_function", name), *values_of(walk, arguments, scope)))
+    if name == "getvariable" and arguments:
+        return variable(walk, arguments[0].name) or NOTHING
     if name in ("row", "tuple"):
         return struct(walk, node, scope)
     if name in _PAIRS and arguments and all(isinstance(one, exp.Literal) for one in arguments[::2]):
@@ -386,6 +397,7 @@ _HANDLERS: Final[Mapping[type[exp.Expr], _Handler]] = {
     exp.Order: _order,
     exp.Parameter: _parameter,
     exp.Paren: _first,
+    exp.Placeholder: _placeholder,
     exp.RespectNulls: _first,
     exp.Select: _query,
     exp.Star: star_value,

@@ -16,6 +16,7 @@ from sqlglot import exp
 from datahub_llmops.errors import StatementError
 from datahub_llmops.lineage.sql.changes import bare, column_list, named_values, table_of, update_of
 from datahub_llmops.lineage.sql.returning import returned, target_of_output
+from datahub_llmops.lineage.sql.variables import assignments, key_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +27,8 @@ class Reading:
     itself. ``positional`` is true if the output goes to the target's columns in their own order, which the statement
     does not show. ``target`` is the table that the statement writes, and ``creates`` whether it creates the table.
     ``sole`` is true if the query reads no other table than the target, and ``silent`` if its output goes nowhere.
+    ``assigns`` are the variables that take its output. ``temporary`` is true if it creates a temporary table,
+    ``anew`` if no earlier table of its name can be left, and ``overwrites`` if all rows of its target go before.
     """
 
     query: exp.Query
@@ -35,24 +38,38 @@ class Reading:
     creates: bool = False
     sole: bool = False
     silent: bool = False
+    assigns: tuple[str, ...] = ()
+    temporary: bool = False
+    anew: bool = False
+    overwrites: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Definition:
-    """An empty table that a statement creates, with the names of its columns."""
+    """An empty table that a statement creates, with the names of its columns.
+
+    ``temporary`` and ``anew`` mean what they do for a ``Reading``.
+    """
 
     target: exp.Table
     names: tuple[str, ...]
+    temporary: bool = False
+    anew: bool = False
 
 
-def readings(tree: exp.Expression) -> tuple[Reading | Definition, ...]:
+def readings(
+    tree: exp.Expression, is_variable: Callable[[str], bool] = lambda _: False
+) -> tuple[Reading | Definition, ...]:
     """Return the queries of a statement, or the table that it defines.
 
-    The result is empty if the statement does neither (DELETE, COMMIT, VALUES).
+    The result is empty if the statement does neither (DELETE, COMMIT, VALUES). ``is_variable`` says whether the script
+    has given a value to the variable of a name.
 
     Raises:
         StatementError: the kind of statement is not supported.
     """
+    if isinstance(tree, exp.Insert):
+        _write_values_as_query(tree, is_variable)
     return (*_changes_in_with(tree), *_readings(tree), *_returned(tree))
 
 
@@ -112,11 +129,36 @@ _NO_DATA: Final = (
 
 
 def _read_query(tree: exp.Query) -> tuple[Reading, ...]:
+    assigned = _read_assignments(tree)
+    if assigned:
+        return (*assigned, Reading(query=tree)) if tree.find(exp.PropertyEQ) else assigned
     into = tree.args.get("into")
     if into is None:
         return (Reading(query=tree),)
     tree.set("into", None)
-    return (Reading(query=tree, target=table_of(into.this), creates=True),)
+    temporary = bool(into.args.get("temporary"))
+    return (Reading(query=tree, target=table_of(into.this), creates=True, temporary=temporary, anew=True),)
+
+
+def _read_assignments(tree: exp.Expr) -> tuple[Reading, ...]:
+    return tuple(Reading(query=query, silent=True, assigns=names) for names, query in assignments(tree))
+
+
+def _write_values_as_query(tree: exp.Insert, is_variable: Callable[[str], bool]) -> None:
+    """Write the VALUES of an INSERT as a query if they have values from elsewhere."""
+    values = tree.expression
+    if not isinstance(values, exp.Values):
+        return
+    names = [key_of(one) for one in values.find_all(exp.Parameter, exp.Placeholder)]
+    columns = [one.parts[0].name for one in values.find_all(exp.Column)]
+    has_query = values.find(exp.Select) is not None
+    if not has_query and not all(map(is_variable, columns)):
+        raise StatementError(
+            "The INSERT takes its values from variables, and where those come from is not known. Name the tables"
+            " instead."
+        )
+    if has_query or any(map(is_variable, (*names, *columns))):
+        tree.set("expression", exp.select("*").from_(exp.alias_(values.copy(), "given", table=True)))
 
 
 def _read_insert(tree: exp.Insert) -> tuple[Reading, ...]:
@@ -127,15 +169,6 @@ def _read_insert(tree: exp.Insert) -> tuple[Reading, ...]:
         raise StatementError(
             "The INSERT has no query in it. Give the rows that it inserts, or name their tables."
         )
-    if isinstance(query, exp.Values):
-        if query.find(exp.Column) and not query.find(exp.Select):
-            raise StatementError(
-                "The INSERT takes its values from variables, and where those come from is not known. Name the tables"
-                " instead."
-            )
-        if not query.find(exp.Select):
-            return ()
-        query = exp.select("*").from_(exp.alias_(query.copy(), "given", table=True))
     if not isinstance(query, exp.Query):
         return ()
     outer = tree.args.get("with_")
@@ -144,19 +177,31 @@ def _read_insert(tree: exp.Insert) -> tuple[Reading, ...]:
         query.set("with_", exp.With(expressions=[*outer.expressions, *(inner.expressions if inner else ())]))
     names = column_list(tree.this)
     positional = names is None and not tree.args.get("by_name")
-    return (Reading(query=query, names=names, positional=positional, target=table_of(tree.this)),)
+    target = table_of(tree.this)
+    overwrites = bool(tree.args.get("overwrite")) and not (
+        target is not None and target.args.get("partition")
+    )
+    return (Reading(query=query, names=names, positional=positional, target=target, overwrites=overwrites),)
 
 
 def _read_create(tree: exp.Create) -> tuple[Reading | Definition, ...]:
     query, target, names = tree.expression, table_of(tree.this), column_list(tree.this)
+    properties = tree.args.get("properties")
+    found = properties and properties.find(exp.TemporaryProperty, exp.VolatileProperty)
+    temporary = bool(found) or (target is not None and target.name.startswith("#"))
+    anew = not tree.args.get("exists")
     clone = tree.args.get("clone")
     if isinstance(clone, exp.Clone) and isinstance(clone.this, exp.Table):
         query = exp.select("*").from_(bare(clone.this))
     elif tree.kind in ("FUNCTION", "PROCEDURE") and not isinstance(query, exp.Query):
         return _read_routine(tree)
     elif not isinstance(query, exp.Query) or isinstance(query, exp.Values):
-        return (Definition(target=target, names=names),) if target is not None and names else ()
-    return (Reading(query=query, names=names, target=target, creates=True),)
+        return (
+            (Definition(target=target, names=names, temporary=temporary, anew=anew),)
+            if target is not None and names
+            else ()
+        )
+    return (Reading(query=query, names=names, target=target, creates=True, temporary=temporary, anew=anew),)
 
 
 def _read_routine(tree: exp.Create) -> tuple[Reading, ...]:
@@ -176,7 +221,8 @@ def _read_declare(tree: exp.Declare | exp.Set) -> tuple[Reading | Definition, ..
         for one in tree.find_all(exp.DeclareItem)
         if isinstance(kind := one.args.get("kind"), exp.Schema)
     ]
-    return (*tables, *_silent(tree))
+    assigned = _read_assignments(tree)
+    return (*tables, *(assigned or _silent(tree)))
 
 
 def _variable(item: exp.DeclareItem) -> exp.Expr:
@@ -301,4 +347,5 @@ _READERS: Final[Mapping[type[exp.Expr], Callable[[Any], tuple[Reading | Definiti
     exp.LockingStatement: _read_inner,
     exp.Set: _read_declare,
     exp.Pivot: _read_pivot,
+    exp.PropertyEQ: _read_assignments,
 }

@@ -5,6 +5,7 @@ Every branch of IF and every round of a loop may run, so that the statements of 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -22,6 +23,8 @@ _SQL: Final = frozenset({"SQL", "PLPGSQL", "PLSQL"})
 _OPENS: Final = frozenset({"TRY", "CATCH", "ATOMIC", "NOT"})
 _CLOSES: Final = frozenset({"TRY", "CATCH", "IF", "LOOP", "WHILE", "FOR", "CASE", "REPEAT"})
 _DROPPED: Final = frozenset({"ELSE", "LOOP", "REPEAT", "TRY", "CATCH", "EXCEPTION", "PERFORM"})
+_QUERY: Final = re.compile(r"\bSELECT\b", re.IGNORECASE)
+_MODES: Final = frozenset({"IN", "OUT", "INOUT", "VARIADIC"})
 _CONDITIONS: Final = {
     **dict.fromkeys(("IF", "ELSEIF", "ELSIF", "WHEN"), ("THEN",)),
     "WHILE": ("DO", "LOOP"),
@@ -60,13 +63,49 @@ def body_of(statement: Statement) -> Script | None:
     return Script(text=blank + body, origin=statement.script.origin)
 
 
-def without_control(statement: Statement) -> Statement | None:
+class Flow:
+    """Tells which statements surely run: those under no IF, in no loop and in no handler of exceptions."""
+
+    def __init__(self) -> None:
+        self._blocks: list[bool] = []
+        self._next = False
+        self._lost = False
+
+    def pass_word(self, tokens: Sequence[Token], rest: Sequence[Token]) -> None:
+        """Take note of the first word of ``tokens``. ``rest`` is what follows it."""
+        first, second = leading_words(tokens, 2)
+        if first in ("BEGIN", "LOOP", "REPEAT", "FOR"):
+            self._blocks.append(self._next or first != "BEGIN" or second == "CATCH")
+            self._next = False
+        elif first == "END":
+            self._lost = self._lost or not self._blocks
+            self._blocks = self._blocks[:-1]
+            self._next = False
+        elif first in ("IF", "WHILE") and (rest or tokens[-1].text.upper() in ("THEN", "DO", "LOOP")):
+            self._blocks.append(True)
+        elif first in ("IF", "WHILE", "ELSE"):  # T-SQL: they govern the next statement or block.
+            self._next = True
+        elif first in ("WHEN", "EXCEPTION") and self._blocks:
+            self._blocks[-1] = True
+
+    def pass_statement(self, tokens: Sequence[Token]) -> bool:
+        """Take note of a statement. Returns whether it surely runs."""
+        first, second = leading_words(tokens, 2)
+        if first == "FOR" or (first in ("BEGIN", "END") and second == ""):
+            self.pass_word(tokens, ())
+        runs = not (self._next or self._lost or any(self._blocks))
+        self._next = self._next and first == "BEGIN"
+        return runs
+
+
+def without_control(statement: Statement, flow: Flow) -> Statement | None:
     """The statement without the words around it that control the flow, or ``None`` if there is nothing else."""
     tokens: Sequence[Token] = statement.tokens
     while tokens:
         rest = _without_one(tokens)
         if rest is tokens:
             break
+        flow.pass_word(tokens, rest)
         tokens = rest
     if not tokens:
         return None
@@ -75,15 +114,44 @@ def without_control(statement: Statement) -> Statement | None:
 
 
 def without_declarations(statements: Sequence[Statement]) -> list[Statement]:
-    """The statements of a body without the variables between DECLARE and BEGIN."""
+    """The statements of a body without the variables between DECLARE, or Oracle's IS, and BEGIN."""
+    begins = [i for i, one in enumerate(statements) if leading_words(one.tokens, 1)[0] == "BEGIN"]
     kept: list[Statement] = []
     declares = False
-    for one in statements:
-        first = leading_words(one.tokens, 1)[0]
-        declares = first == "DECLARE" or (declares and first != "BEGIN")
-        if not declares or any(token.token_type is TokenType.SELECT for token in one.tokens):
+    for i, one in enumerate(statements):
+        opens = leading_words(one.tokens, 1)[0] == "DECLARE" or _is_open_head(one.tokens)
+        declares = (opens or declares) and i not in begins and any(at > i for at in begins)
+        if not declares or _QUERY.search(one.text):
             kept.append(one)
     return kept
+
+
+def _is_open_head(tokens: Sequence[Token]) -> bool:
+    """Whether a statement is the head of a routine with the first of its variables, and no more."""
+    words = {token.text.upper() for token in tokens}
+    return _is_routine(tokens) and "BEGIN" not in words and bool(words & {"IS", "DECLARE"})
+
+
+def is_procedural(statement: Statement) -> bool:
+    """Whether the body of a routine is in PL/pgSQL, in which SELECT ... INTO means variables."""
+    if leading_words(statement.tokens, 1)[0] == "DO":
+        return True
+    return _word_after(statement.tokens, "LANGUAGE") == "PLPGSQL"
+
+
+def parameters_of(tokens: Sequence[Token]) -> list[str]:
+    """The names of the parameters in the head of a routine."""
+    names: list[str] = []
+    depth = 0
+    for i, token in enumerate(tokens):
+        depth += (token.token_type is TokenType.L_PAREN) - (token.token_type is TokenType.R_PAREN)
+        if token.token_type is TokenType.R_PAREN and depth == 0:
+            break
+        if depth == 1 and (token.token_type in (TokenType.L_PAREN, TokenType.COMMA)):
+            words = leading_words(_skip(tokens[i + 1 :], _MODES), 2)
+            if words[0].isidentifier() and words[1].isidentifier():
+                names.append(words[0])
+    return names
 
 
 def _is_routine(tokens: Sequence[Token]) -> bool:
@@ -110,8 +178,6 @@ def _without_one(tokens: Sequence[Token]) -> Sequence[Token]:
         return rest if any(token.token_type is TokenType.SELECT for token in rest) else ()
     if first in _DROPPED and not (first == "REPEAT" and second == ""):
         return tokens[1:]
-    if second == ":=" or (len(tokens) > 2 and tokens[1].text == ":" and tokens[2].text == "="):
-        return tokens if any(token.token_type is TokenType.SELECT for token in tokens) else ()
     return tokens
 
 

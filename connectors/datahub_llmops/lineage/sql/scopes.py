@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -79,6 +79,8 @@ _STRUCT_PATHS: Final = frozenset(
 _METHODS: Final = frozenset({"bigquery", "duckdb", "fabric", "oracle", "teradata", "tsql"})
 # https://learn.microsoft.com/en-us/sql/t-sql/xml/xml-data-type-methods
 _XML_METHODS: Final = frozenset({"exist", "modify", "nodes", "query", "value"})
+# Dialects in which a column hides a variable of its name. Others do not allow both, or mark variables.
+_COLUMNS_FIRST: Final = frozenset({"bigquery", "databricks", "spark"})
 # Dialects in which an output column may refer to another one by its name.
 _ALIASES: Final = frozenset(
     {"snowflake", "redshift", "databricks", "spark", "duckdb", "clickhouse", "teradata", "sqlite"}
@@ -90,8 +92,9 @@ class Walk:
     """What stays the same while one statement is read.
 
     ``resolve`` finds the source of a table, and ``files`` that of files by their addresses. ``evaluate`` gives the row
-    of a query in a scope, and ``value`` the value of an expression. ``inputs`` collects the datasets that the
-    statement reads, ``seen`` the tables by their ``id``, and ``unread`` the functions whose input is not known.
+    of a query in a scope, and ``value`` the value of an expression. ``variables`` are those of the script, by their
+    folded names. ``inputs`` collects the datasets that the statement reads, ``seen`` the tables by their ``id``, and
+    ``unread`` the functions whose input is not known.
     """
 
     dialect: sqlglot.Dialect
@@ -101,6 +104,7 @@ class Walk:
     evaluate: Callable[[Walk, exp.Expr, Scope], Row]
     value: Callable[[Walk, exp.Expr, Scope], Value]
     inputs: set[str] = field(default_factory=set)
+    variables: Mapping[str, Value] = field(default_factory=dict)
     seen: set[int] = field(default_factory=set)
     unread: set[str] = field(default_factory=set)
 
@@ -127,6 +131,8 @@ def resolve(walk: Walk, names: Sequence[Name], scope: Scope) -> Value:
         found = _unqualified(walk, names, level)
         if found is not None:
             return found
+    if names[0].key in walk.variables:
+        return _parts(walk.variables[names[0].key], names[1:])
     if names[-1].key.lower() in _PSEUDO_COLUMNS:
         return NOTHING
     if walk.language == "sqlite" and len(names) == 1 and names[0].quoted:  # It takes "x" for text then.
@@ -227,7 +233,11 @@ def _unqualified(walk: Walk, names: Sequence[Name], level: Scope) -> Value | Non
     whole = next((one for one in level.rows if one.alias == name.key), None)
     if whole is not None and not rest and (not claims or walk.language in _WHOLE_ROWS):
         return whole.row.value()
+    if claims and name.key in walk.variables and walk.language not in _COLUMNS_FIRST:
+        return None
     if claims and (not rest or walk.language in _STRUCT_PATHS):
+        if name.key in walk.variables:
+            return gap("unsettled_column", name.written)
         return _claimed(name, rest, claims, level)
     if walk.language == "bigquery":
         weak = [one.row.unlisted for one in level.rows if one.row.unlisted is not None]

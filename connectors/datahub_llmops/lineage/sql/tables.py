@@ -12,6 +12,7 @@ from datahub.ingestion.source.bigquery_v2.bigquery_audit import BigqueryTableIde
 from datahub.sql_parsing.sql_parsing_common import PLATFORMS_WITH_CASE_SENSITIVE_TABLES
 from sqlglot import exp
 from sqlglot.dialects.dialect import NormalizationStrategy
+from sqlglot.dialects.tsql import TSQL
 from sqlglot.errors import SqlglotError
 
 from datahub_llmops import urns
@@ -25,6 +26,14 @@ from datahub_llmops.lineage.warning import WarningLog
 
 _UPPER: Final = (NormalizationStrategy.UPPERCASE, NormalizationStrategy.CASE_INSENSITIVE_UPPERCASE)
 _FILE_ENDINGS: Final = (".parquet", ".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".arrow", ".avro", ".orc")
+
+_TEMPORARY_HIDES: Final = frozenset({"mysql", "mariadb", "snowflake"})
+"""Platforms on which a temporary table takes the place of the table of its full name.
+
+https://docs.snowflake.com/en/user-guide/tables-temp-transient and
+https://dev.mysql.com/doc/refman/8.4/en/create-temporary-table.html
+"""
+_TEMPORARY_SCHEMAS: Final = frozenset({"pg_temp", "temp", "_session", "session", "tempdb"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +63,12 @@ def fold(tree: exp.Expr, how: Callable[[str], str]) -> None:
         identifier.set("this", how(identifier.name))
 
 
+def _is_temporary(table: exp.Table) -> bool:
+    """Whether a table is one of SQL Server's ``#docs`` and ``##docs``."""
+    args = table.this.args if isinstance(table.this, exp.Identifier) else {}
+    return bool(args.get("temporary") or args.get("global_"))
+
+
 class Tables:
     """Resolves the table names of one upstream, and collects warnings and names of unknown datasets.
 
@@ -81,8 +96,23 @@ class Tables:
         """Return the table's full name, folded. Two spellings of one name have the same key."""
         if isinstance(table.this, exp.Parameter):  # a variable that is a table
             return f"@{self._fold(table.this.name)}"
+        if _is_temporary(table):
+            return f"#{self._fold(table.name)}"
         names = self._names(table)
         return ".".join(self._fold(name) for name, _ in names[0]) if names else ""
+
+    def temporary_key(self, table: exp.Table) -> str:
+        """Return the key of a temporary table of this name.
+
+        It has a schema of its own on most platforms, and hides the table of its full name on others.
+        """
+        marked = isinstance(self._config.dialect, TSQL)  # Its temporary tables have names of their own.
+        if marked or self._config.platform in _TEMPORARY_HIDES or isinstance(table.this, exp.Parameter):
+            return self.key(table)
+        qualifiers = [part.name.lower() for part in table.parts[:-1]]
+        if qualifiers and qualifiers[-1] not in _TEMPORARY_SCHEMAS:
+            return self.key(table)
+        return f"#{self._fold(table.name)}"
 
     def resolve(self, table: exp.Table, label: str) -> Source:
         """Find the dataset of a table in the statement ``label``. Without one, warn and return an empty source."""
@@ -192,6 +222,8 @@ class Tables:
     def _names(self, table: exp.Table) -> tuple[tuple[Part, ...], ...]:
         """The full names that a table may have, as written, the most likely one first. Empty if it is not a table."""
         this = table.this
+        if _is_temporary(table):
+            return ()
         if isinstance(this, exp.DynamicIdentifier):
             literal = this.this
             if not (isinstance(literal, exp.Literal) and literal.is_string):

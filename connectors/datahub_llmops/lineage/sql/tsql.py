@@ -92,13 +92,18 @@ def _closing(tokens: Sequence[Token], i: int) -> int:
 
 
 def _more_starts(tokens: Sequence[Token], found: Collection[int]) -> Iterator[int]:
-    depth = 0
+    depth = cases = 0
     declares = False
     for i, token in enumerate(tokens):
         if token.token_type is TokenType.L_PAREN:
             depth += 1
         elif token.token_type is TokenType.R_PAREN:
             depth -= 1
+        elif token.token_type is TokenType.CASE or (cases and token.token_type is TokenType.END):
+            cases += 1 if token.token_type is TokenType.CASE else -1
+        elif depth == 0 and token.token_type is TokenType.ELSE:
+            if not cases and i > 0 and tokens[i - 1].token_type is not TokenType.END:
+                yield token.start
         elif depth == 0:
             behind_table = declares and tokens[i - 1].token_type is TokenType.R_PAREN
             if _is_start(tokens, i) or (behind_table and token.token_type in _QUERIES):
