@@ -45,6 +45,9 @@ UNKNOWN_PLATFORM: Final = "custom"
 DEFAULT_ENV: Final = "PROD"
 """Environment of a recipe that states none."""
 
+DEFAULT_FRAMEWORK: Final = "langchain"
+"""Platform of an application whose framework nobody states."""
+
 PROMPT_PREFIX: Final = "prompt-"
 """Tells prompts without a name from retrievers of the same application."""
 

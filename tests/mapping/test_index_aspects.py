@@ -256,8 +256,9 @@ def filled() -> dict[str, LlmopsAspect]:
             prompts=["support.v3"],
             retrievers=["docs"],
             models=["openai/gpt-5"],
+            present={},
         ),
-        application_aspects.usage_aspect(86_400, "host-1", used(), currency="EUR"),
+        application_aspects.usage_aspect(86_400, "host=1", used(), currency="EUR"),
     ]
     for aspect in made:
         aspect.check()

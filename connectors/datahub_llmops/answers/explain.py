@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final, Literal, TypeAlias
 
+from datahub_llmops import urns
 from datahub_llmops.answer_store import digests
 from datahub_llmops.answer_store.database import Store
 from datahub_llmops.answer_store.format import load_answer, load_writes
@@ -26,7 +27,7 @@ from datahub_llmops.answer_store.recorded import (
     Retrieval,
 )
 from datahub_llmops.answers.given_documents import list_given
-from datahub_llmops.answers.resolver import DEFAULT_FRAMEWORK, MapConfig, Resolver, job_of, shown
+from datahub_llmops.answers.resolver import MapConfig, Resolver, job_of, shown
 from datahub_llmops.assets.usage import model_name
 from datahub_llmops.catalog.protocol import FullCatalog, Node
 from datahub_llmops.catalog.urn_text import asset_of
@@ -221,7 +222,7 @@ def _read_prompts(
     answer: RecordedAnswer, resolver: Resolver, catalog: FullCatalog | None
 ) -> Iterator[PromptUsed]:
     urns = [
-        resolver.prompt(raw, answer.application, answer.framework or DEFAULT_FRAMEWORK)
+        resolver.prompt(raw, answer.application, answer.framework or urns.DEFAULT_FRAMEWORK)
         for raw in answer.prompts
     ]
     known = (

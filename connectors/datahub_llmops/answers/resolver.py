@@ -32,9 +32,6 @@ from datahub_llmops.ingestion.recipe_file import Regex, read_options
 from datahub_llmops.lineage.addresses import dataset_urn
 from datahub_llmops.lineage.provenance import RuleConfig
 
-DEFAULT_FRAMEWORK: Final = "langchain"
-"""Platform of an answer's assets if the hooks recorded no framework."""
-
 IN_MEMORY: Final = ":memory:"
 """Path of a store that ends with its process: no asset of a catalog, whatever its name."""
 

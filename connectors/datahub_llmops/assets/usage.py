@@ -44,11 +44,12 @@ class Totals:
     """Sums over calls, or over answers. Times in seconds since the epoch."""
 
     calls: float = 0.0
-    errors: float | None = None
     first: float = float("inf")
     last: float = 0.0
     tokens: dict[str, float] = field(default_factory=dict)
     """By kind, as in ``Tokens``; only kinds that a call reported."""
+    _errors: float | None = None
+    _errors_unknown: bool = False
     _milliseconds: float = 0.0
     _timed: float = 0.0
     _latencies: dict[int | None, float] = field(default_factory=dict)
@@ -66,7 +67,7 @@ class Totals:
 
     def add_end(self, *, weight: float, milliseconds: int | None, failed: bool) -> None:
         """Add the end of a call that can fail, with its latency."""
-        self.errors = (self.errors or 0.0) + (weight if failed else 0.0)
+        self._errors = (self._errors or 0.0) + (weight if failed else 0.0)
         if milliseconds is not None:
             self._milliseconds += milliseconds * weight
             self._timed += weight
@@ -81,6 +82,33 @@ class Totals:
             self._cost_unknown = True
         else:
             self._cost = (self._cost or 0.0) + cost * weight
+
+    def add_sums(
+        self,
+        *,
+        calls: int,
+        started: float,
+        ended: float,
+        errors: int | None,
+        tokens: Tokens,
+        cost: float | None,
+        milliseconds: float | None,
+    ) -> None:
+        """Add what a tool has added up already. A number that it does not state is ``None``."""
+        self.add(weight=calls, started=started, ended=ended)
+        if errors is None:
+            self._errors_unknown = True
+        else:
+            self._errors = (self._errors or 0.0) + errors
+        if milliseconds is not None:
+            self._milliseconds += milliseconds
+            self._timed += calls
+        self.add_tokens(weight=1.0, tokens=tokens, cost=cost)
+
+    @property
+    def errors(self) -> float | None:
+        """Number of calls that failed; ``None`` unless it is known of every call that can fail."""
+        return None if self._errors_unknown else self._errors
 
     @property
     def cost(self) -> float | None:

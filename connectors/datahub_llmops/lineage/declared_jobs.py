@@ -33,10 +33,14 @@ __all__ = [
     "trace_job",
 ]
 
-FoundBy: TypeAlias = Literal["declared", "payload", "hook", "registry", "digest"]
-"""How an edge was found. ``registry``: a registry of prompts states it; ``digest``: both ends have one template."""
+FoundBy: TypeAlias = Literal["declared", "payload", "hook", "trace", "registry", "digest"]
+"""How an edge was found.
 
-WAYS: Final[tuple[FoundBy, ...]] = ("declared", "payload", "hook", "registry", "digest")
+``trace``: a tool saw the application use it. ``registry``: a registry of prompts states it. ``digest``: both ends have
+one template.
+"""
+
+WAYS: Final[tuple[FoundBy, ...]] = ("declared", "payload", "hook", "trace", "registry", "digest")
 """Every ``FoundBy``, in the order in which an edge lists them."""
 
 _LOSES_COLUMNS: Final[frozenset[Kind]] = frozenset({"stopped_at_tables", "less_than_before"})

@@ -22,14 +22,14 @@ from datahub_llmops.mapping.index_aspects import joined
 
 
 def usage_aspect(
-    day: int, host: str, total: Totals, *, currency: str, dimension: tuple[str, str] | None = None
+    day: int, counted_by: str, total: Totals, *, currency: str, dimension: tuple[str, str] | None = None
 ) -> LlmUsageClass:
-    """Build the usage of one asset on one day, as one host counted it.
+    """Build the usage of one asset on one day, as one host or tool counted it.
 
-    The host is part of the partition, or two workers would overwrite each other. A dimension that is counted on its own
-    is part of it too, which distinguishes the parts from the whole.
+    ``counted_by``, ``host=<host>`` or ``source=<tool>``, is part of the partition, or two workers would overwrite each
+    other. A dimension that is counted on its own is part of it too, which distinguishes the parts from the whole.
     """
-    partition = f"host={host}" + (f"/{dimension[0]}={dimension[1]}" if dimension else "")
+    partition = counted_by + (f"/{dimension[0]}={dimension[1]}" if dimension else "")
     cost = total.cost
     return LlmUsageClass(
         timestampMillis=day * 1000,
@@ -100,19 +100,28 @@ def prompt_aspect(urn: str, raw: Mapping[str, Any], present: Mapping[str, Any]) 
 
 def application_aspect(
     *,
-    framework: str,
+    framework: str | None,
     framework_versions: Mapping[str, str],
     version: str | None,
     prompts: Iterable[str],
     retrievers: Iterable[str],
     models: Iterable[str],
+    present: Mapping[str, Any],
 ) -> LlmApplicationInfoClass:
-    """Build the names of the parts of an application. The versions of several frameworks are named with them."""
+    """Build the names of the parts of an application. The versions of several frameworks are named with them.
+
+    A tool does not know the framework (``None``): what the catalog (``present``) says of it, and of the application's
+    version, stays then.
+    """
+    if framework is not None:
+        own = {"framework": framework, "frameworkVersion": _name_versions(framework, framework_versions)}
+        own["applicationVersion"] = version
+    else:
+        own = {key: present.get(key) for key in ("framework", "frameworkVersion", "applicationVersion")}
+        own["applicationVersion"] = version or own["applicationVersion"]
     parts = [sorted(set(names)) for names in (prompts, retrievers, models)]
     return LlmApplicationInfoClass(
-        framework=framework,
-        frameworkVersion=_name_versions(framework, framework_versions),
-        applicationVersion=version,
+        **own,
         promptCount=len(parts[0]),
         prompts=joined(parts[0]),
         retrieverCount=len(parts[1]),

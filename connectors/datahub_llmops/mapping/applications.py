@@ -79,11 +79,11 @@ def application_urns(name: str, platform: str, env: str) -> tuple[str, str, str]
     return flow, urns.job(flow, name), urns.answer_log(platform, name, env=env)
 
 
-def application_proposals(name: str, platform: str, env: str) -> Iterator[Proposal]:
-    """Describe an application and its answer log, without edges."""
+def application_proposals(name: str, platform: str, env: str, url: str | None = None) -> Iterator[Proposal]:
+    """Describe an application and its answer log, without edges. ``url`` is a tool's page of the application."""
     flow, job, log = application_urns(name, platform, env)
     yield propose(flow, DataFlowInfoClass(name=name, env=env))
-    yield propose(job, DataJobInfoClass(name=name, type="APPLICATION", flowUrn=flow))
+    yield propose(job, DataJobInfoClass(name=name, type="APPLICATION", flowUrn=flow, externalUrl=url))
     yield propose(job, SubTypesClass(typeNames=[APPLICATION]))
     yield from dataset_proposals(log, f"{name} answers", ANSWER_LOG, _LOG_FIELDS, platform)
 
@@ -177,8 +177,10 @@ def retriever_proposals(
     yield from dataset_proposals(urn, name, RETRIEVER, [*_RETRIEVER_FIELDS, *more], platform, properties)
 
 
-def usage_proposal(urn: str, day: int, host: str, calls: int) -> Proposal:
-    """Report the calls of one day on one host. Hosts are partitions, or two workers would overwrite each other.
+def usage_proposal(urn: str, day: int, counted_by: str, calls: int) -> Proposal:
+    """Report the calls of one day. Who counted them is the partition, or two workers would overwrite each other.
+
+    ``counted_by`` is ``host=<host>`` or ``source=<tool>``.
 
     DataHub's own chart shows the newest record of each day, not a sum: an hourly record would replace its whole day.
     https://github.com/datahub-project/datahub/blob/master/metadata-io/src/main/java/com/linkedin/metadata/timeseries/elastic/UsageServiceUtil.java
@@ -188,7 +190,7 @@ def usage_proposal(urn: str, day: int, host: str, calls: int) -> Proposal:
         DatasetUsageStatisticsClass(
             timestampMillis=day * 1000,
             eventGranularity=TimeWindowSizeClass(unit="DAY", multiple=1),
-            partitionSpec=PartitionSpecClass(type="PARTITION", partition=f"host={host}"),
+            partitionSpec=PartitionSpecClass(type="PARTITION", partition=counted_by),
             totalSqlQueries=calls,
         ),
     )
@@ -205,8 +207,11 @@ def instance_proposals(
     inputs: Sequence[str],
     outputs: Sequence[str],
     failed: bool,
+    seen_by: str = "hooks",
 ) -> Iterator[Proposal]:
     """Describe a process instance of ``job``: an embedding run, or a day of one version of an application.
+
+    ``seen_by`` is who says how it ended: the hooks, or the platform of a tool.
 
     What it read and wrote are properties. Edges of instances would take the places of assets in a lineage graph, and
     the job has them.
@@ -226,7 +231,7 @@ def instance_proposals(
     yield propose(urn, DataProcessInstanceRelationshipsClass(upstreamInstances=[], parentTemplate=job))
     yield propose(urn, DataProcessInstanceRunEventClass(timestampMillis=begun, status="STARTED"))
     result = DataProcessInstanceRunResultClass(
-        type="FAILURE" if failed else "SUCCESS", nativeResultType="hooks"
+        type="FAILURE" if failed else "SUCCESS", nativeResultType=seen_by
     )
     yield propose(
         urn,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from datahub.metadata.schema_classes import (
@@ -21,7 +21,9 @@ from datahub_llmops.lineage.declared_jobs import WAYS, FoundBy, Input
 from datahub_llmops.mapping.proposals import Proposal, propose
 
 LAST_SEEN: Final = "last_seen"
-"""Day, in UTC, that a hook saw the edge last."""
+"""Day, in UTC, that a hook or a tool saw the edge last."""
+SEEN: Final[frozenset[FoundBy]] = frozenset({"hook", "trace"})
+"""The ways that saw an application at work: their edges have ``last_seen``."""
 PAYLOAD_NOT_CONFIRMED_SINCE: Final = "payload_not_confirmed_since"
 """Property of an edge that something confirms: the instant of the first run that could not see whether, or in how many
 chunks, the payload still names its source. What the edge says of the payload is what the last run saw."""
@@ -67,15 +69,17 @@ def counted(properties: Mapping[str, str]) -> int | None:
     return int(chunks) if chunks.isdecimal() else None
 
 
-def without(way: FoundBy, edge: Mapping[str, Any]) -> dict[str, str] | None:
-    """Build the properties of a catalog's edge that ``way`` no longer finds; ``None`` when no other way finds it."""
-    rest = [other for other in found_by(edge) if other != way]
+def without(ways: Collection[str], edge: Mapping[str, Any]) -> dict[str, str] | None:
+    """Build the properties of a catalog's edge that ``ways`` no longer find; ``None`` when no other way finds it."""
+    rest = [other for other in found_by(edge) if other not in ways]
     if not rest:
         return None
-    gone = {"payload": ("chunks", PAYLOAD_NOT_CONFIRMED_SINCE), "hook": (LAST_SEEN,)}.get(way, ())
-    kept = {
-        key: value for key, value in edge["properties"].items() if key not in (*gone, NOT_CONFIRMED_SINCE)
-    }
+    gone = {NOT_CONFIRMED_SINCE}
+    if "payload" in ways:
+        gone |= {"chunks", PAYLOAD_NOT_CONFIRMED_SINCE}
+    if SEEN.isdisjoint(rest):
+        gone.add(LAST_SEEN)
+    kept = {key: value for key, value in edge["properties"].items() if key not in gone}
     return {**kept, "found_by": ",".join(rest)}
 
 
@@ -106,7 +110,7 @@ def payload_upstreams(
                 if NOT_CONFIRMED_SINCE not in edge["properties"]:
                     marked = {**edge["properties"], NOT_CONFIRMED_SINCE: not_confirmed_since}
                     patch.add_upstream_lineage(_upstream(urn, dict(sorted(marked.items()))))
-            elif rest := without("payload", edge):
+            elif rest := without(("payload",), edge):
                 patch.add_upstream_lineage(_upstream(urn, rest))
             else:
                 patch.remove_upstream_lineage(urn)

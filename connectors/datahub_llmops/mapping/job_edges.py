@@ -22,6 +22,7 @@ from datahub_llmops.catalog.urn_text import asset_of, full_name
 from datahub_llmops.lineage.declared_jobs import ColumnEdge, Input, JobLineage
 from datahub_llmops.mapping.edge_properties import (
     PAYLOAD_NOT_CONFIRMED_SINCE,
+    SEEN,
     column_edges,
     counted,
     edge_properties,
@@ -102,10 +103,10 @@ class _Edge:
 
     def undeclared(self) -> bool:
         """Take back what declarations found. Returns whether anything else keeps the edge."""
-        hook, also = "hook" in self.ways, _ALSO in self.properties
+        seen, also = [way for way in self.ways if way in SEEN], _ALSO in self.properties
         rest = {key: text for key, text in self.properties.items() if key not in _OURS}
-        self.properties = edge_properties(("hook",), None, rest) if hook else rest
-        return hook or also
+        self.properties = edge_properties(seen, None, rest) if seen else rest
+        return bool(seen) or also
 
 
 def _read_owners(text: str | None) -> _Owners:
@@ -296,7 +297,7 @@ class JobEdges:
             edge.properties[_ALSO] = "true"
         others = edge.owners.keys() - {who}
         edge.owners[who] = ""
-        kept = {way for way in edge.ways if way == "hook" or others}
+        kept = {way for way in edge.ways if way in SEEN or others}
         named = {*ways, *kept}
         if chunks is None and others:
             chunks = counted(edge.properties)

@@ -1,4 +1,4 @@
-"""Edges that hooks saw: added beside those of others, refreshed, and removed when not seen for long.
+"""Edges that hooks or tools saw: added beside those of others, refreshed, and removed when not seen for long.
 
 Several hosts and recipes write the same edges. An edge keeps what others wrote on it: the other ways that found it, and
 a newer day.
@@ -6,7 +6,7 @@ a newer day.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final, Protocol
 
@@ -20,8 +20,10 @@ from datahub.specific.datajob import DataJobPatchBuilder
 from datahub.specific.dataset import DatasetPatchBuilder
 
 from datahub_llmops.catalog.urn_text import asset_of
+from datahub_llmops.lineage.declared_jobs import FoundBy
 from datahub_llmops.mapping.edge_properties import (
     LAST_SEEN,
+    SEEN,
     column_edges,
     counted,
     edge_properties,
@@ -32,7 +34,9 @@ from datahub_llmops.mapping.edge_properties import (
 from datahub_llmops.mapping.proposals import Proposal
 
 RETIRED_DAYS: Final = 30
-"""Days without use after which an edge that a hook found is removed."""
+"""Days without use after which an edge that a hook or a tool saw is removed."""
+NEVER: Final = float("-inf")
+"""The time ``now`` of a run that did not look for long enough to say that an edge is out of use."""
 
 Columns = Mapping[str, Iterable[str]]
 """Downstream field -> upstream fields, as ``schemaField`` URNs."""
@@ -50,6 +54,9 @@ def job_edges(
     present: Mapping[str, Any],
     now: float,
     columns: Columns | None = None,
+    *,
+    ways: tuple[FoundBy, ...] = ("hook",),
+    sources: Collection[str] = (),
 ) -> Iterator[Proposal]:
     """Patch a job's inputs and outputs; each comes with the time in seconds at which it was last seen.
 
@@ -60,6 +67,8 @@ def job_edges(
         present: its ``dataJobInputOutput`` in the catalog.
         now: the time in seconds.
         columns: all column edges from ``inputs``; ``None`` leaves the present ones unchanged.
+        ways: how the edges were found.
+        sources: those of ``inputs`` that documents named as their source: these edges are found in the payload too.
     """
     patch = DataJobPatchBuilder(job)
     for field, seen, add, remove in (
@@ -71,7 +80,10 @@ def job_edges(
         def put(urn: str, properties: dict[str, str], add: Callable[[EdgeClass], Any] = add) -> None:
             add(EdgeClass(destinationUrn=urn, properties=properties))
 
-        _patch_edges(seen, there, now, put, remove)
+        def ways_of(urn: str) -> tuple[FoundBy, ...]:
+            return ("payload", *ways) if urn in sources else ways
+
+        _patch_edges(seen, there, now, put, remove, ways_of)
     if columns is not None:
         _patch_columns(
             patch,
@@ -94,7 +106,7 @@ def upstream_edges(
         )
 
     there = {edge["dataset"]: edge for edge in present.get("upstreams") or []}
-    _patch_edges(upstreams, there, now, put, patch.remove_upstream_lineage)
+    _patch_edges(upstreams, there, now, put, patch.remove_upstream_lineage, lambda _: ("hook",))
     _patch_columns(
         patch, columns, present, _still_in_use(upstreams, present.get("upstreams"), "dataset", now)
     )
@@ -128,6 +140,7 @@ def _patch_edges(
     now: float,
     put: Callable[[str, dict[str, str]], None],
     remove: Callable[[str], Any],
+    ways_of: Callable[[str], tuple[FoundBy, ...]],
 ) -> None:
     for urn in sorted(seen.keys() | there.keys()):
         edge = there.get(urn)
@@ -143,9 +156,9 @@ def _patch_edges(
             # Store the day, not the second: a value that changes on every run would add an aspect version each time.
             if urn in seen:
                 seen_last = {**properties, LAST_SEEN: day(last)}
-                put(urn, edge_properties((*ways, "hook"), counted(properties), seen_last))
+                put(urn, edge_properties((*ways, *ways_of(urn)), counted(properties), seen_last))
         elif edge is not None:
-            rest = without("hook", edge)
+            rest = without((*SEEN, "payload") if "trace" in ways else SEEN, edge)
             if rest is None:
                 remove(urn)
             else:
@@ -153,7 +166,7 @@ def _patch_edges(
 
 
 def _last_seen(edge: Mapping[str, Any]) -> float | None:
-    if "hook" not in found_by(edge):
+    if SEEN.isdisjoint(found_by(edge)):
         return None
     try:
         date = datetime.fromisoformat((edge.get("properties") or {}).get(LAST_SEEN, ""))

@@ -178,7 +178,7 @@ def composition_proposals(
     wanted = set(included_versions(placed, version))
     for upstream, edge in sorted(there.items()):
         if "registry" in found_by(edge) and upstream not in wanted:
-            if rest := without("registry", edge):
+            if rest := without(("registry",), edge):
                 patch.add_upstream_lineage(upstream_edge(upstream, rest))
             else:
                 patch.remove_upstream_lineage(upstream)

@@ -12,6 +12,7 @@ from typing import Final
 
 from datahub.utilities.urns.error import InvalidUrnError
 
+from datahub_llmops import urns
 from datahub_llmops.answer_store.recorded import (
     ModelCall,
     Raw,
@@ -20,9 +21,10 @@ from datahub_llmops.answer_store.recorded import (
     Retrieval,
 )
 from datahub_llmops.answers.prices import PricesConfig
-from datahub_llmops.answers.resolver import DEFAULT_FRAMEWORK, Resolver, shown
+from datahub_llmops.answers.resolver import Resolver, shown
 from datahub_llmops.assets.usage import Totals, model_name
 from datahub_llmops.errors import RecordError
+from datahub_llmops.ingestion.applications.places import Places
 from datahub_llmops.ingestion.applications.rollup import DAY, Application, Newest, Rollup
 from datahub_llmops.mapping.applications import application_urns
 from datahub_llmops.runs.config import RunsConfig
@@ -76,10 +78,16 @@ def roll_up(
     resolver: Resolver,
     config: RunsConfig,
     passed_over: Callable[[RecordedAnswer, RecordError], None],
+    places: Places | None = None,
 ) -> Rollup:
-    """Count answers, oldest first. One whose application has no usable name is handed to ``passed_over``."""
+    """Count answers, oldest first. One whose application has no usable name is handed to ``passed_over``.
+
+    Raises:
+        CatalogError: the catalog behind ``places`` or ``resolver`` cannot answer.
+    """
     found = Rollup()
-    for at, application in _buckets(found, _resolved(found, answers, resolver, config, passed_over)):
+    places = places or Places(None, config.env)
+    for at, application in _buckets(found, _resolved(found, answers, resolver, config, passed_over, places)):
         answer = at.resolved.answer
         version = found.versions.setdefault(
             (application.name, answer.version or "", at.day, at.host), Totals()
@@ -104,15 +112,18 @@ def _resolved(
     resolver: Resolver,
     config: RunsConfig,
     passed_over: Callable[[RecordedAnswer, RecordError], None],
+    places: Places,
 ) -> Iterator[_Resolved]:
     for answer in answers:
         try:
-            yield _resolve(found, answer, resolver, config)
+            yield _resolve(found, answer, resolver, config, places)
         except RecordError as error:
             passed_over(answer, error)
 
 
-def _resolve(found: Rollup, answer: RecordedAnswer, resolver: Resolver, config: RunsConfig) -> _Resolved:
+def _resolve(
+    found: Rollup, answer: RecordedAnswer, resolver: Resolver, config: RunsConfig, places: Places
+) -> _Resolved:
     """Find the URNs of an answer's parts before anything of it is counted.
 
     Raises:
@@ -121,9 +132,9 @@ def _resolve(found: Rollup, answer: RecordedAnswer, resolver: Resolver, config: 
     name = answer.application
     known = found.applications.get(name)
     # An application keeps the framework of its first answer.
-    own = known.framework if known else answer.framework or DEFAULT_FRAMEWORK
-    platform = config.application_platform or own
+    own = (known.framework if known else answer.framework) or urns.DEFAULT_FRAMEWORK
     try:
+        platform = config.application_platform or (known.platform if known else places.joined(name, own))
         _, job, log = application_urns(name, platform, config.env)
     except InvalidUrnError:
         raise RecordError("its application, or its framework, has no usable name") from None
@@ -160,7 +171,7 @@ def _buckets(found: Rollup, answers: Iterable[_Resolved]) -> Iterator[tuple[_Buc
         if answer.application not in found.applications:
             found.applications[answer.application] = Application(
                 name=answer.application,
-                framework=answer.framework or DEFAULT_FRAMEWORK,
+                framework=answer.framework or urns.DEFAULT_FRAMEWORK,
                 platform=resolved.platform,
                 job=resolved.job,
                 log=resolved.log,

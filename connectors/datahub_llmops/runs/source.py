@@ -26,6 +26,7 @@ from datahub_llmops.answers.resolver import Ambiguous, Resolver
 from datahub_llmops.catalog.protocol import Catalog
 from datahub_llmops.errors import CatalogError, RecordError, StoreError
 from datahub_llmops.ingestion.applications.emission import Applications
+from datahub_llmops.ingestion.applications.places import Places
 from datahub_llmops.ingestion.applications.rollup import DAY, Rollup
 from datahub_llmops.ingestion.emitter import Emission, RunEmitter, emit
 from datahub_llmops.ingestion.recipe_catalog import recipe_catalog
@@ -104,6 +105,7 @@ class RunsSource(PatchingSource, StatefulIngestionSourceBase):
             resolver,
             self.config,
             lambda answer, error: self._passed_over.record("answer", answer.id, error),
+            Places(catalog, self.config.env),
         )
         self._report_totals(found)
         now = self._now()

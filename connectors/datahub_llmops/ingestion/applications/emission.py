@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
-from typing import Any, TypeAlias
+from dataclasses import dataclass
+from typing import Any, Final, Literal, TypeAlias
 
 from datahub.metadata.urns import DatasetUrn
 
@@ -12,10 +13,26 @@ from datahub_llmops.assets.usage import Totals
 from datahub_llmops.catalog.protocol import Catalog
 from datahub_llmops.ingestion.applications.rollup import Application, Rollup, prompts_drawn
 from datahub_llmops.ingestion.emitter import Emission, RunEmitter, emit
+from datahub_llmops.lineage.declared_jobs import FoundBy
 from datahub_llmops.mapping import application_aspects, observed_edges
 from datahub_llmops.mapping import applications as mapping
+from datahub_llmops.mapping.edge_properties import found_by
 
 Guard: TypeAlias = Callable[[str, Iterable[Emission]], Iterator[Emission]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Witness:
+    """Who saw what is emitted: the hooks on their hosts, or a tool."""
+
+    counts_as: Literal["host", "source"] = "host"
+    """Name of the partition of usage."""
+    way: FoundBy = "hook"
+    registry: str | None = None
+    """The tool's platform; its own prompts are described by another part of the same run."""
+
+
+HOOKS: Final = Witness()
 
 
 class Applications:
@@ -30,6 +47,8 @@ class Applications:
         catalog: Catalog | None,
         guard: Guard,
         now: float,
+        unused_at: float | None = None,
+        witness: Witness = HOOKS,
     ) -> None:
         """
         Args:
@@ -39,13 +58,16 @@ class Applications:
             catalog: where the schemas of indexes are looked up.
             guard: hands on what one asset emits, so that one that fails stops no other.
             now: the time in seconds since the epoch.
+            unused_at: the time from which the age of edges that were not seen is computed. Default: ``now``.
+            witness: who saw all of it.
         """
         self._env = env
         self._currency = currency
         self._emitter = emitter
         self._catalog = catalog
         self._guard = guard
-        self._now = now
+        self._now = now if unused_at is None else unused_at
+        self._witness = witness
 
     def emissions(self, found: Rollup) -> Iterator[Emission]:
         """Yield everything except the models, which embedding jobs may use as well. One that fails stops no other."""
@@ -70,7 +92,8 @@ class Applications:
     def _dataset_usage(
         self, urn: str, day: int, host: str, total: Totals, *, own: bool
     ) -> Iterator[Emission]:
-        yield Emission(mapping.usage_proposal(urn, day, host, round(total.calls)), primary=False)
+        counted_by = self._counted_by(host)
+        yield Emission(mapping.usage_proposal(urn, day, counted_by, round(total.calls)), primary=False)
         if own:  # The usage of an answer log is counted at its application.
             yield from self._usage(urn, day, host, total)
 
@@ -84,9 +107,12 @@ class Applications:
         self, urn: str, day: int, host: str, total: Totals, dimension: tuple[str, str] | None = None
     ) -> Iterator[Emission]:
         aspect = application_aspects.usage_aspect(
-            day, host, total, currency=self._currency, dimension=dimension
+            day, self._counted_by(host), total, currency=self._currency, dimension=dimension
         )
         yield from self._emitter.emit_typed(urn, [aspect])
+
+    def _counted_by(self, host: str) -> str:
+        return f"{self._witness.counts_as}={host}"
 
     def _day(
         self, application: Application, version: str, day: int, host: str, total: Totals
@@ -109,15 +135,16 @@ class Applications:
         shown = observed_edges.day(day)
         yield from emit(
             mapping.instance_proposals(
-                day_key(job, version, shown, host),
+                day_key(job, version, shown, host, self._witness.counts_as),
                 f"{application.name} {version} {shown}".replace("  ", " "),
                 job,
                 started=total.first,
                 ended=total.last,
-                properties={**properties, "host": host},
+                properties={**properties, self._witness.counts_as: host},
                 inputs=(),
                 outputs=(application.log,),
                 failed=bool(total.calls) and total.errors == total.calls,
+                seen_by=self._witness.registry or "hooks",
             ),
             primary=False,
         )
@@ -125,7 +152,8 @@ class Applications:
     def _application(self, application: Application) -> Iterator[Emission]:
         name, platform, job, log = application.name, application.platform, application.job, application.log
         yield from self._emitter.emit_platform(platform)
-        yield from self._emitter.emit_new(mapping.application_proposals(name, platform, self._env))
+        url = application.definition or self._emitter.read_aspect(job, "dataJobInfo").get("externalUrl")
+        yield from self._emitter.emit_new(mapping.application_proposals(name, platform, self._env, url))
         answer = urns.schema_field(log, mapping.ANSWER_FIELD)
         into_answer: list[str] = []
         upstream = {
@@ -154,16 +182,29 @@ class Applications:
         prompts = prompts_drawn(application)
         for prompt in prompts:
             yield from self._prompt(application, prompt)
-        inputs = {**application.retrievers, **prompts}
+        yield from self._emitter.emit_missing_datasets(application.sources)
+        inputs = {**application.sources, **application.retrievers, **prompts}
         present = self._emitter.read_aspect(job, "dataJobInputOutput")
         outputs = {log: application.last}
         columns = {answer: into_answer} if into_answer else {}
         yield from emit(
-            observed_edges.job_edges(job, inputs, outputs, present, self._now, columns), primary=False
+            observed_edges.job_edges(
+                job,
+                inputs,
+                outputs,
+                present,
+                self._now,
+                columns,
+                ways=(self._witness.way,),
+                sources=application.sources,
+            ),
+            primary=False,
         )
         for model in application.models:
             self._emitter.add_model_user(model, job)
-        parts = observed_edges.in_use(inputs, present.get("inputDatasetEdges"), "destinationUrn", self._now)
+        edges = [edge for edge in present.get("inputDatasetEdges") or () if "payload" not in found_by(edge)]
+        seen = {**application.retrievers, **prompts}
+        parts = observed_edges.in_use(seen, edges, "destinationUrn", self._now)
         yield from self._application_info(application, job, parts, names)
 
     def _retriever(
@@ -220,6 +261,9 @@ class Applications:
     def _prompt(self, application: Application, prompt: str) -> Iterator[Emission]:
         own = DatasetUrn.from_string(prompt)
         platform = own.get_data_platform_urn().platform_name
+        if platform == self._witness.registry:
+            yield from self._emitter.emit_missing_datasets([prompt])
+            return
         unnamed = prompt in application.unnamed_prompts
         if unnamed or platform == urns.UNKNOWN_PLATFORM or self._is_undescribed(prompt):
             # No recipe of a registry catalogs these, or none has run yet.
@@ -250,7 +294,8 @@ class Applications:
             if name.startswith(prefix) and not name.startswith(f"{prefix}{urns.PROMPT_PREFIX}")
         }
         # Which models an application calls is not among its edges: what was known of it stays.
-        present = self._emitter.read_aspect(job, "llmApplicationInfo").get("models")
+        present = self._emitter.read_aspect(job, "llmApplicationInfo")
+        models = present.get("models")
         newest = application.itself
         yield from self._emitter.emit_typed(
             job,
@@ -261,15 +306,16 @@ class Applications:
                     version=newest.raw.get("version") if newest else None,
                     prompts=[name.removeprefix(prefix) for urn, name in parts.items() if urn not in own],
                     retrievers=own.values(),
-                    models=[*application.models, *(present.split(", ") if present else ())],
+                    models=[*application.models, *(models.split(", ") if models else ())],
+                    present=present,
                 )
             ],
         )
 
 
-def day_key(job: str, version: str, day: str, host: str) -> dict[str, str]:
-    """Return what identifies a day of one version of an application on one host."""
-    return {"application": job, "version": version, "day": day, "host": host}
+def day_key(job: str, version: str, day: str, host: str, counts_as: str = "host") -> dict[str, str]:
+    """Return what identifies a day of one version of an application, as one host or tool counted it."""
+    return {"application": job, "version": version, "day": day, counts_as: host}
 
 
 def _class(application: Application, retriever: str) -> str | None:

@@ -29,7 +29,8 @@ class Application:
     """One application: the assets that it used, by URN, with the time of the last use."""
 
     name: str
-    framework: str
+    framework: str | None
+    """``None`` if only a tool saw the application: it does not know."""
     platform: str
     job: str
     """URN of the application itself."""
@@ -40,6 +41,10 @@ class Application:
     prompts: dict[str, float] = field(default_factory=dict)
     unnamed_prompts: dict[str, tuple[float, float]] = field(default_factory=dict)
     models: dict[str, float] = field(default_factory=dict)
+    sources: dict[str, float] = field(default_factory=dict)
+    """Datasets that its documents name as their source, where no retriever is known."""
+    definition: str | None = None
+    """A tool's page of the application."""
     facts: dict[str, Newest] = field(default_factory=dict)
     """Retrievers and prompts by URN, as they described themselves at their last use."""
     itself: Newest | None = None
@@ -52,7 +57,10 @@ class Application:
 
 @dataclass(slots=True, kw_only=True)
 class Rollup:
-    """The totals of all counted answers. A day is the time of its start, in seconds since the epoch."""
+    """The totals of all counted answers. A day is the time of its start, in seconds since the epoch.
+
+    ``host`` stands for who counted: the host of the hooks, or a tool's platform.
+    """
 
     applications: dict[str, Application] = field(default_factory=dict)
     usage: dict[tuple[str, int, str], Totals] = field(default_factory=dict)
