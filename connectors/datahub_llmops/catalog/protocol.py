@@ -142,6 +142,10 @@ class Catalog(Protocol):
         """
         ...
 
+    def series(self, urn: str, name: str, since: int) -> Sequence[Aspect]:
+        """Read the records of one time series from ``since`` on, in milliseconds since 1970, oldest first."""
+        ...
+
     def labelled(self) -> Iterable[str]:
         """List the URNs of live assets and columns that have a glossary term or tag, themselves or on a field.
 

@@ -136,6 +136,16 @@ class LocalCatalog(FullCatalog):
         return found
 
     @override
+    def series(self, urn: str, name: str, since: int) -> Sequence[Aspect]:
+        with self._reading() as connection:
+            rows = connection.execute(
+                "select body from series where asset = (select id from asset where urn = ?) and name = ? and at >= ? "
+                "order by at, partition, message",
+                (urn, name, since),
+            )
+            return [parse_aspect(body) for (body,) in rows]
+
+    @override
     def lineage(
         self, urn: str, direction: Direction, hops: int = 5, *, through_removed: bool = False
     ) -> Lineage:

@@ -131,6 +131,10 @@ class ServerCatalog(FullCatalog):
         }
 
     @override
+    def series(self, urn: str, name: str, since: int) -> Sequence[Aspect]:
+        return self._gms.series(urn, name, since)
+
+    @override
     def lineage(
         self, urn: str, direction: Direction, hops: int = 5, *, through_removed: bool = False
     ) -> Lineage:
