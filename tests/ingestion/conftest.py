@@ -7,14 +7,12 @@ from typing import Any
 
 import pytest
 from datahub.emitter.mcp import MetadataChangeProposalWrapper
-from datahub.ingestion.api.common import PipelineContext, RecordEnvelope
-from datahub.ingestion.api.sink import NoopWriteCallback
 from datahub.ingestion.run.pipeline import Pipeline
 from datahub.metadata.schema_classes import MetadataChangeProposalClass
 
-from datahub_llmops.catalog.local.sink import LocalSink
 from ingestion.recipes import Emit, Run, docs
 from support.scripted import SOURCE, STORE
+from support.writing import write
 
 
 @pytest.fixture
@@ -49,12 +47,7 @@ def emit(catalog: Path) -> Emit:
     """Write to the catalog as another tool or a person would."""
 
     def _emit(*proposals: MetadataChangeProposalWrapper | MetadataChangeProposalClass) -> None:
-        sink = LocalSink.create({"path": str(catalog)}, PipelineContext(run_id="other"))
-        for proposal in proposals:
-            sink.write_record_async(RecordEnvelope(proposal, {}), NoopWriteCallback())
-        sink.flush()
-        sink.close()
-        assert not sink.get_report().failures
+        write(catalog, proposals)
 
     return _emit
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from datahub.emitter.mcp import MetadataChangeProposalWrapper
 from datahub.ingestion.run.pipeline import Pipeline
+from datahub.metadata.schema_classes import StatusClass
 
 from datahub_llmops import urns
 from datahub_llmops.assets.collections import FailedListing
@@ -17,7 +20,19 @@ from datahub_llmops.assets.prompts import Prompt, PromptRef
 from datahub_llmops.catalog.local.catalog import LocalCatalog
 from datahub_llmops.errors import DeniedError, UnreadableError
 from datahub_llmops.testing import runs
-from support.scripted_prompts import PLATFORM, REGISTRY, SOURCE, UNLISTED, clear, fill, prompt, version
+from support.scripted_prompts import (
+    MARKS,
+    PLATFORM,
+    READ,
+    REGISTRY,
+    SOURCE,
+    UNLISTED,
+    clear,
+    fill,
+    prompt,
+    version,
+)
+from support.writing import write
 
 Run = Callable[..., Pipeline]
 
@@ -125,6 +140,16 @@ def test_without_text_it_keeps_digest_variables_and_size(run: Run, tmp_path: Pat
     ]
     assert runs.aspect(tmp_path, asset, "datasetProperties")["customProperties"] == {"characters": "22"}
     assert "template_digest" in values(tmp_path, asset)
+
+
+def test_text_that_is_not_wanted_any_more_is_taken_back(run: Run, tmp_path: Path) -> None:
+    MARKS["a"] = "1"
+    fill(prompt("a"))
+    run().raise_from_status()
+    assert "question" in runs.aspect(tmp_path, urn("a", "1"), "viewProperties")["viewLogic"]
+    run(include_text=False).raise_from_status()
+    assert runs.aspect(tmp_path, urn("a", "1"), "viewProperties")["viewLogic"] == ""
+    assert changed(run(include_text=False)) == (0, 0)
 
 
 def test_hashes_are_ordered_as_the_registry_orders_them(run: Run, tmp_path: Path) -> None:
@@ -244,3 +269,225 @@ def test_no_text_of_a_template_is_in_a_report_or_an_error(run: Run, tmp_path: Pa
     pipeline = run()
     assert runs.failures(pipeline)
     assert "planted-secret" not in runs.report(pipeline).as_string()
+
+
+# What is not read again.
+
+
+def test_a_prompt_with_the_mark_of_the_last_run_is_not_read_again(run: Run, tmp_path: Path) -> None:
+    fill(prompt("a", version("1", labels=("production",)), version("2")), prompt("b"), prompt("c"))
+    MARKS.update(a="1", b="1")
+    run().raise_from_status()
+    READ.clear()
+    MARKS["b"] = "2"
+    second = run()
+    second.raise_from_status()
+    assert sorted(READ) == ["b", "c"]
+    assert changed(second) == (0, 0)
+    assert runs.report(second).prompts_unchanged == 1
+    assert live(tmp_path) == {"a.v1", "a.v2", "b.v1", "c.v1"}
+    # Its facts and its label are still known: they are taken back when they go.
+    MARKS["a"] = "2"
+    fill(prompt("a", version("1"), version("2")))
+    run().raise_from_status()
+    assert "prompt_labels" not in values(tmp_path, urn("a", "1"))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"include_text": False}, {"env": "DEV"}, {"platform_instance": "eu"}, {"custom_aspects": "off"}],
+)
+def test_an_option_that_changes_what_is_written_has_everything_read(
+    run: Run, options: dict[str, Any]
+) -> None:
+    fill(prompt("a"))
+    MARKS["a"] = "1"
+    run().raise_from_status()
+    READ.clear()
+    # Of another environment or instance, DataHub believes only on request that everything changed.
+    failed = runs.failures(run(**options))
+    assert all("previous_run=1 entities" in context for context in failed)
+    assert READ == ["a"]
+
+
+def test_an_option_that_changes_nothing_of_it_has_nothing_read(run: Run) -> None:
+    fill(prompt("a"))
+    MARKS["a"] = "1"
+    run().raise_from_status()
+    READ.clear()
+    run(max_workers=1, unused_after_days=3, prompt_pattern={"allow": ["a"]}).raise_from_status()
+    assert READ == []
+
+
+def test_what_the_catalog_lost_is_read_again(run: Run, tmp_path: Path) -> None:
+    fill(prompt("a"))
+    MARKS["a"] = "1"
+    run().raise_from_status()
+    steward = MetadataChangeProposalWrapper(entityUrn=urn("a", "1"), aspect=StatusClass(removed=True))
+    write(tmp_path / "catalog.db", [steward])
+    assert live(tmp_path) == set()
+    run().raise_from_status()
+    assert live(tmp_path) == {"a.v1"}
+
+
+def test_a_prompt_that_was_not_read_whole_is_read_again(run: Run) -> None:
+    whole = prompt("a", version("1"), version("2"))
+    fill(replace(whole, versions=whole.versions[:1], unreadable={"2": UnreadableError("time-out")}))
+    MARKS["a"] = "1"
+    run()
+    READ.clear()
+    fill(whole)
+    run().raise_from_status()
+    assert READ == ["a"]
+
+
+# Labels, and how they move.
+
+
+def moves(folder: Path, asset: str) -> list[dict[str, str]]:
+    with closing(LocalCatalog(folder / "catalog.db")) as catalog:
+        found = [
+            record.aspect for record in catalog.records() if (record.urn, record.name) == (asset, "operation")
+        ]
+    return [dict(operation["customProperties"]) for operation in found]
+
+
+def labelled(**places: str) -> Prompt:
+    numbers = ("1", "2", "3")
+    return prompt(
+        "a",
+        *(version(one, labels=tuple(label for label, at in places.items() if at == one)) for one in numbers),
+    )
+
+
+def test_each_move_of_a_label_is_recorded_with_its_ends(run: Run, tmp_path: Path) -> None:
+    for number in ("1", "2", "3", "1"):
+        fill(labelled(production=number))
+        run().raise_from_status()
+    found = [move for number in ("1", "2", "3") for move in moves(tmp_path, urn("a", number))]
+    ends = [
+        (move["label"], move["from"], move["to"]) for move in sorted(found, key=lambda move: move["before"])
+    ]
+    assert sorted(ends) == [("production", "1", "2"), ("production", "2", "3"), ("production", "3", "1")]
+    assert all(move["after"] <= move["before"] and "by" not in move for move in found)
+    assert changed(run()) == (0, 0)
+
+
+def test_a_label_that_is_new_or_gone_moved_too(run: Run, tmp_path: Path) -> None:
+    fill(labelled())
+    run().raise_from_status()
+    fill(replace(labelled(staging="2"), moved_by={"staging": "ada"}))
+    run().raise_from_status()
+    (came,) = moves(tmp_path, urn("a", "2"))
+    assert (came["label"], came["from"], came["to"], came["by"]) == ("staging", "", "2", "ada")
+    fill(labelled())
+    pipeline = run()
+    assert runs.report(pipeline).labels_moved == 1
+    assert ("2", "") in [(move["from"], move["to"]) for move in moves(tmp_path, urn("a", "2"))]
+
+
+def test_the_first_run_records_no_move(run: Run, tmp_path: Path) -> None:
+    fill(labelled(production="2"))
+    assert runs.report(run()).labels_moved == 0
+    assert moves(tmp_path, urn("a", "2")) == []
+
+
+def test_a_run_that_could_not_read_a_prompt_forgets_no_label(run: Run, tmp_path: Path) -> None:
+    fill(labelled(production="1"))
+    run().raise_from_status()
+    REGISTRY["a"] = UnreadableError("time-out")
+    run()
+    fill(labelled(production="3"))
+    run().raise_from_status()
+    (move,) = moves(tmp_path, urn("a", "3"))
+    assert (move["from"], move["to"]) == ("1", "3")
+
+
+def test_a_label_on_a_version_that_could_not_be_read_did_not_move(run: Run, tmp_path: Path) -> None:
+    whole = labelled(production="3", staging="1")
+    fill(whole)
+    run().raise_from_status()
+    fill(replace(whole, versions=whole.versions[:2], unreadable={"3": UnreadableError("time-out")}))
+    assert runs.report(run()).labels_moved == 0
+    fill(whole)
+    assert runs.report(run()).labels_moved == 0
+    assert values(tmp_path, urn("a", "3"))["prompt_labels"] == ["production"]
+
+
+def test_a_label_on_a_version_that_does_not_exist_is_a_warning(run: Run, tmp_path: Path) -> None:
+    fill(labelled(production="3"))
+    run().raise_from_status()
+    fill(replace(labelled(), dangling={"production": "9"}))
+    second = run()
+    second.raise_from_status()
+    shown = [str(context) for entry in runs.report(second).warnings for context in entry.context]
+    assert shown == ["a: production points at 9"]
+    (move,) = moves(tmp_path, urn("a", "3"))
+    assert (move["from"], move["to"]) == ("3", "9")
+    assert "a.v9" not in live(tmp_path)
+
+
+# Promises that a registry breaks.
+
+
+def test_a_version_that_changed_under_its_number_is_a_warning_and_is_written(
+    run: Run, tmp_path: Path
+) -> None:
+    fill(prompt("a", version("1", "before {{x}}"), version("2")))
+    run().raise_from_status()
+    fill(prompt("a", version("1", "after {{x}}"), version("2")))
+    second = run()
+    second.raise_from_status()
+    shown = [str(context) for entry in runs.report(second).warnings for context in entry.context]
+    assert shown == ["a.v1"]
+    assert runs.aspect(tmp_path, urn("a", "1"), "viewProperties")["viewLogic"] == "after {{x}} 1"
+
+
+def test_two_names_with_one_urn_are_a_failure_that_names_both(run: Run, tmp_path: Path) -> None:
+    fill(prompt("c"))
+    run().raise_from_status()
+    del REGISTRY["c"]
+    fill(prompt("a,b"), prompt("a%2Cb"), prompt("d"))
+    second = run()
+    (shown,) = runs.failures(second)
+    assert "a,b" in shown
+    assert "a%2Cb" in shown
+    assert live(tmp_path) == {"c.v1", "d.v1"}
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_two_versions_with_one_urn_are_failures_that_name_both(
+    run: Run, tmp_path: Path, reverse: bool
+) -> None:
+    items = [
+        prompt("a", version("1"), version("1.v2")),
+        prompt("a.v1", version("1"), version("2")),
+        prompt("b"),
+    ]
+    fill(*reversed(items) if reverse else items)
+    pipeline = run()
+    shown = runs.failures(pipeline)
+    assert len(shown) == 2
+    assert all("version '1.v2' of 'a'" in text and "version '2' of 'a.v1'" in text for text in shown)
+    assert live(tmp_path) == {"a.v1", "a.v1.v1", "b.v1"}
+
+
+def test_names_like_versions_that_do_not_clash_are_fine(run: Run, tmp_path: Path) -> None:
+    fill(
+        prompt("a", version("1"), version("1.v3")),
+        prompt("a.v1", version("2")),
+        prompt("a.v1.v2", version("9")),
+    )
+    run().raise_from_status()
+    assert live(tmp_path) == {"a.v1", "a.v1.v3", "a.v1.v2", "a.v1.v2.v9"}
+
+
+def test_clocks_apart_and_odd_names(run: Run, tmp_path: Path) -> None:
+    future = datetime(2100, 1, 1, tzinfo=UTC)
+    names = ("büro/päckchen 📦", "a/b/../c", "with (brackets), and commas", "x" * 150)
+    fill(*(prompt(name, version("1", created=future)) for name in names))
+    run().raise_from_status()
+    again = run()
+    again.raise_from_status()
+    assert changed(again) == (0, 0)
+    assert live(tmp_path) == {f"{name}.v1" for name in names}

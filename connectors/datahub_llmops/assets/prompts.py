@@ -65,7 +65,26 @@ class Prompt:
     versions: tuple[PromptVersion, ...] = ()
     unreadable: Mapping[str, ConnectorError] = field(default_factory=dict)
     unchanged: bool = False
+    dangling: Mapping[str, str] = field(default_factory=dict)
+    """Labels that point at a version that the registry does not have, with that version."""
+    moved_by: Mapping[str, str] = field(default_factory=dict)
+    """Label -> who put it where it is, if the registry says so."""
     description: str | None = None
     tags: tuple[str, ...] = ()
     url: str | None = None
     """The prompt's page in the registry."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelMove:
+    """A label that two runs saw at different versions. It moved between their instants, in UTC."""
+
+    label: str
+    origin: str | None
+    """Version that it was at; ``None`` if it is new."""
+    target: str | None
+    """Version that it is at; ``None`` if it is gone."""
+    after: datetime
+    before: datetime
+    by: str | None = None
+    """Who moved it, if the registry says so."""

@@ -161,8 +161,14 @@ class Catalog(Protocol):
 class FullCatalog(Catalog, Protocol):
     """A catalog with the methods that only the command needs."""
 
-    def aspects_of(self, urns: Iterable[str]) -> Mapping[str, Mapping[str, Aspect]]:
-        """Read ``aspects`` of many assets at once. Assets that were never emitted are left out."""
+    def aspects_of(
+        self, urns: Iterable[str], names: Sequence[str] = ()
+    ) -> Mapping[str, Mapping[str, Aspect]]:
+        """Read ``aspects`` of many assets at once. Assets without any, or never emitted, are left out."""
+        ...
+
+    def of_subtypes(self, subtypes: Sequence[str]) -> Iterable[str]:
+        """List the live datasets and jobs of these subtypes. A server may not list yet what was written just now."""
         ...
 
     def latest(self, urn: str) -> Mapping[str, Aspect]:

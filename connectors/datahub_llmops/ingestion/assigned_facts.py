@@ -65,6 +65,11 @@ class AssignedFacts(RecipeMemory[AssignedState]):
         properties = {asset: sorted(names) for asset, names in assigned.items()}
         self.now[dataset] = AssignedDataset(name=list(name), properties=properties, typed=typed)
 
+    def carry_over(self, dataset: str) -> None:
+        """Remember that what the last run assigned still holds."""
+        if (last := self.read_last_run().get(dataset)) is not None:
+            self.now[dataset] = last
+
     def exceeds_threshold(self, vanished: int) -> bool:
         """Whether so many of the last run's datasets vanished at once that stale removal would not believe it."""
         known = len(self.read_last_run())

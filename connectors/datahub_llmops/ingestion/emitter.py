@@ -5,7 +5,7 @@ Other recipes and stewards share the latter, so the catalog is read first and wh
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +16,7 @@ from datahub.metadata.urns import DataPlatformUrn, MlModelUrn
 
 from datahub_llmops import urns
 from datahub_llmops.aspects.base import LlmopsAspect
-from datahub_llmops.catalog.protocol import Catalog
+from datahub_llmops.catalog.protocol import FullCatalog
 from datahub_llmops.errors import CatalogError, UnknownAssetError
 from datahub_llmops.ingestion.run_target import RunTarget
 from datahub_llmops.mapping.edge_properties import key_proposal
@@ -46,7 +46,7 @@ class RunEmitter:
     """Emits what one run shares with others. Every method that reads the catalog raises ``CatalogError``."""
 
     _ctx: PipelineContext
-    _catalog: Catalog | None
+    _catalog: FullCatalog | None
     _target: RunTarget
     _report: SourceReport
     _env: str
@@ -68,6 +68,10 @@ class RunEmitter:
         except UnknownAssetError:
             return []
         return sorted(node.urn for node in walk.nodes if node.type == "dataJob")
+
+    def read_aspects(self, urns: Iterable[str], names: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:
+        """Read the named aspects of many assets from the catalog at once."""
+        return self._catalog.aspects_of(urns, names) if self._catalog is not None else {}
 
     def claim(self, key: str) -> bool:
         """Whether this run asks for ``key`` for the first time."""

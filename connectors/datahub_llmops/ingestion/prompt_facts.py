@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from typing_extensions import override
 
-from datahub_llmops.assets.prompts import Prompt
+from datahub_llmops.assets.prompts import Prompt, PromptVersion
 from datahub_llmops.ingestion.emitter import Emission, RunEmitter, emit
 from datahub_llmops.ingestion.parts import SourcePart
 from datahub_llmops.ingestion.prompt_registry_config import PromptRegistryReport
@@ -15,6 +15,7 @@ from datahub_llmops.ingestion.reader import Reader
 from datahub_llmops.ingestion.run_target import RunTarget
 from datahub_llmops.mapping import prompts as mapping
 from datahub_llmops.mapping.prompts import PlacedPrompt
+from datahub_llmops.mapping.proposals import propose
 
 
 @dataclass(kw_only=True)
@@ -46,14 +47,40 @@ class PromptFacts(SourcePart[Prompt]):
                 context=f"{placed.name[0]}.v{number}: {error}",
             )
         yield from self._memberships(placed)
+        urns = {
+            version.version: mapping.version_urn(placed.deployment, placed.name[0], version.version)
+            for version in versions
+        }
+        present = self.emitter.read_aspects(urns.values(), ("upstreamLineage", "viewProperties"))
         for version in versions:
-            yield from emit(mapping.version_proposals(placed, version, include_text=self.include_text))
-            urn = mapping.version_urn(placed.deployment, placed.name[0], version.version)
-            yield from self.emitter.emit_typed(urn, [mapping.prompt_info(placed, version)], primary=True)
+            urn = urns[version.version]
+            found = present.get(urn, {})
             self._described.add(urn)
             self._included.update(mapping.included_versions(placed, version))
-            present = self.emitter.read_aspect(urn, "upstreamLineage")
-            yield from emit(mapping.composition_proposals(placed, version, present))
+            text = self._text(placed, version)
+            yield from emit(mapping.version_proposals(placed, version, text))
+            if text is None and found.get("viewProperties", {}).get("viewLogic"):
+                # An earlier run wrote it, and an aspect cannot be removed by itself.
+                yield Emission(propose(urn, mapping.text_aspect("", "text")))
+            yield from self.emitter.emit_typed(urn, [mapping.prompt_info(placed, version)], primary=True)
+            upstreams = found.get("upstreamLineage", {})
+            yield from emit(mapping.composition_proposals(placed, version, upstreams))
+
+    def _text(self, placed: PlacedPrompt, version: PromptVersion) -> str | None:
+        """The text to write; ``None`` if there is none, or if it is not to be written."""
+        if not self.include_text or version.template is None:
+            return None
+        text = version.template.shown
+        longest = self.target.longest_text
+        if longest is None or (size := len(text.encode("utf-8", "replace"))) <= longest:
+            return text
+        self.report.texts_too_long += 1
+        self.report.warning(
+            title="Text of a template left out",
+            message="A server does not take a text of this length. Digest, variables and all else were written.",
+            context=f"{placed.name[0]}.v{version.version}: {size:,} bytes, more than {longest:,}",
+        )
+        return None
 
     def _memberships(self, placed: PlacedPrompt) -> Iterator[Emission]:
         versions = placed.item.versions

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import ClassVar, TypeVar
+from abc import abstractmethod
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, TypeVar, cast
 
 from datahub.ingestion.api.decorators import SourceCapability, capability
 from typing_extensions import override
 
+from datahub_llmops.aspects.generated import PromptInfoClass
+from datahub_llmops.assets.collections import FailedListing, Name
 from datahub_llmops.assets.prompts import Prompt
 from datahub_llmops.ingestion.assigned_facts import AssignedFacts
 from datahub_llmops.ingestion.parts import SourcePart
 from datahub_llmops.ingestion.prompt_capabilities import PromptFact
+from datahub_llmops.ingestion.prompt_clashes import ClashFilter
 from datahub_llmops.ingestion.prompt_facts import PromptFacts
+from datahub_llmops.ingestion.prompt_history import PromptHistory
+from datahub_llmops.ingestion.prompt_memory import PromptMemory, fingerprint
+from datahub_llmops.ingestion.prompt_reader import PromptReader
 from datahub_llmops.ingestion.prompt_registry_config import PromptRegistryConfig, PromptRegistryReport
+from datahub_llmops.ingestion.reader import Reader
 from datahub_llmops.ingestion.retraction import Retraction
 from datahub_llmops.ingestion.source import CatalogSource
 from datahub_llmops.mapping.prompts import PlacedPrompt, place_prompt
@@ -50,9 +59,29 @@ class PromptRegistrySource(CatalogSource[PromptRegistryConfigT, Prompt]):
     def new_report(cls) -> PromptRegistryReport:
         return PromptRegistryReport()
 
+    @classmethod
+    @abstractmethod
+    @override
+    def open(cls, config: PromptRegistryConfigT) -> PromptReader: ...
+
     @override
     def build_parts(self) -> Sequence[SourcePart[Prompt]]:
         config = self.config
+        typed = sorted(self.target.decision.fields.get(PromptInfoClass.ASPECT_NAME, ()))
+        memory = PromptMemory(
+            self.state_provider,
+            config.stateful_ingestion,
+            self.ctx,
+            self.platform,
+            fingerprint(config, typed),
+        )
+        self._history = PromptHistory(
+            memory=memory,
+            catalog=self.catalog,
+            deployment=self.deployment,
+            report=self.report,
+            now=self.now,
+        )
         facts = PromptFacts(
             platform=self.platform,
             emitter=self.emitter,
@@ -70,9 +99,10 @@ class PromptRegistrySource(CatalogSource[PromptRegistryConfigT, Prompt]):
             list_assets=lambda urn, prompt: (),
             empty_aspects=(),
             own_assets=True,
+            is_unchanged=lambda prompt: prompt.unchanged,
         )
         # The retraction comes last: it has to know of every failure.
-        return (facts, *self.observation_parts(), retraction)
+        return (facts, self._history, *self.observation_parts(), retraction)
 
     def observation_parts(self) -> Sequence[SourcePart[Prompt]]:
         """Create the parts for what the tool observed: its applications and its scores, as far as they are wanted.
@@ -84,3 +114,28 @@ class PromptRegistrySource(CatalogSource[PromptRegistryConfigT, Prompt]):
     @override
     def place(self, item: Prompt) -> PlacedPrompt:
         return place_prompt(item, self.deployment)
+
+    @override
+    def _read_items(self, reader: Reader[Prompt], names: Sequence[Name]) -> Iterator[tuple[Name, Prompt]]:
+        clashes = ClashFilter(deployment=self.deployment, versions_of=self._history.versions_of)
+        in_order = clashes.in_order(names)
+        unchanged = self._history.find_unchanged(cast(PromptReader, reader), names)
+        read = super()._read_items(_ReadsWhatChanged(reader, unchanged), in_order)
+        yield from clashes.without_clashes(read, names)
+
+
+@dataclass(frozen=True, slots=True)
+class _ReadsWhatChanged:
+    """A reader that does not ask for the prompts that are ``unchanged``."""
+
+    reader: Reader[Prompt]
+    unchanged: Collection[Name]
+
+    def names(self) -> Iterable[Name | FailedListing]:
+        return self.reader.names()
+
+    def read(self, name: Name) -> Prompt:
+        return Prompt(name=name, unchanged=True) if name in self.unchanged else self.reader.read(name)
+
+    def close(self) -> None:
+        self.reader.close()

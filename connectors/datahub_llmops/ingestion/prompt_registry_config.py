@@ -117,6 +117,7 @@ class PromptRegistryReport(CatalogReport):
 
     prompts_unchanged: int = 0
     versions_read: int = 0
+    texts_too_long: int = 0
     labels_moved: int = 0
     versions_changed: LossyList[str] = field(default_factory=LossyList)
     """Versions whose template is another one than before, under the same number."""

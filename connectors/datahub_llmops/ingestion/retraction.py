@@ -42,8 +42,14 @@ class Retraction(SourcePart[ItemT]):
     own_assets: bool = False
     """Whether the assets of an item are datasets of its own. Stale removal retires one that is gone, with its facts."""
 
+    is_unchanged: Callable[[ItemT], bool] = lambda item: False
+    """Whether an item is as the last run left it, and was not read again."""
+
     @override
     def emissions(self, placed: PlacedAsset[ItemT]) -> Iterator[Emission]:
+        if self.is_unchanged(placed.item):
+            self.assigned.carry_over(placed.urn)
+            return
         typed = self.target.decision.enabled
         self.assigned.remember(placed.urn, placed.name, placed.assigned, typed=typed)
         yield from ()
@@ -73,12 +79,14 @@ class Retraction(SourcePart[ItemT]):
         Returns the URNs of shared ones that are gone. Stale removal retires an asset of our own, with its facts.
         """
         vanished: list[str] = []
+        # One whose URN is another now, since the recipe's env or platform_instance is, is not missing.
+        read = {tuple(one.name) for one in self.assigned.now.values()}
         for urn, old in self.assigned.read_last_run().items():
             name = tuple(old.name)
             if urn in self.assigned.now:
                 continue
             if not self.is_shared(name):
-                if self.is_wanted(name):
+                if name not in read and self.is_wanted(name):
                     self._verify_gone(name, reader)
                 continue
             try:

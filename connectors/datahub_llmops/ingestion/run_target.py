@@ -20,6 +20,9 @@ from datahub_llmops.mapping.proposals import propose
 
 _SERVER_SINKS: Final = frozenset({"datahub-rest", "datahub-kafka"})
 
+_LONGEST_TEXT: Final = 1_000_000
+"""Bytes. A server hands each aspect on through Kafka, whose messages have 1 MiB where nobody changed it."""
+
 
 class RunTarget:
     """The target of one run.
@@ -63,6 +66,11 @@ class RunTarget:
     def stores_first(self) -> bool:
         """Whether ``store_first`` stores at once."""
         return self._writes is not None
+
+    @property
+    def longest_text(self) -> int | None:
+        """The largest number of bytes of one text in one aspect; ``None`` if there is no limit."""
+        return _LONGEST_TEXT if self._kind == "server" else None
 
     def takes(self, urn: str | None) -> bool:
         """Whether an asset with this URN can be written."""

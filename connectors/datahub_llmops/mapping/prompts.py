@@ -32,7 +32,7 @@ from datahub_llmops.mapping.applications import PROMPT, fields_proposal, variabl
 from datahub_llmops.mapping.edge_properties import edge_properties, found_by, without
 from datahub_llmops.mapping.index_aspects import joined
 from datahub_llmops.mapping.platforms import platform_instance
-from datahub_llmops.mapping.properties import AssetPatch, PropertyValue
+from datahub_llmops.mapping.properties import AssetPatch, PropertyValue, property_values
 from datahub_llmops.mapping.proposals import PlacedAsset, Proposal, propose
 from datahub_llmops.urns import Deployment
 
@@ -76,6 +76,22 @@ def version_facts(version: PromptVersion) -> dict[str, PropertyValue]:
     if version.model:
         facts["prompt_model"] = version.model
     return facts
+
+
+def holds_version(aspects: Mapping[str, Any], template_key: str, labels: Sequence[str]) -> bool:
+    """Whether ``aspects`` of a catalog are those of a live version with this template and these labels.
+
+    ``template_key`` is the beginning of the template's digest, without the version of the normal form.
+    """
+    if aspects.get("status", {}).get("removed") is not False:
+        return False
+    assigned = property_values(aspects.get("structuredProperties", {}))
+    digest = str(next(iter(assigned.get("template_digest", ())), ""))
+    return (
+        bool(digest) == bool(template_key)
+        and digest.rpartition(":")[2].startswith(template_key)
+        and sorted(map(str, assigned.get("prompt_labels", ()))) == sorted(labels)
+    )
 
 
 def sort_ids(versions: Sequence[PromptVersion]) -> list[str]:
@@ -126,10 +142,11 @@ def set_urn(placed: PlacedPrompt) -> str:
     return urns.prompt_set(to.platform, placed.name[0], env=to.env, instance=to.instance)
 
 
-def version_proposals(
-    placed: PlacedPrompt, version: PromptVersion, *, include_text: bool
-) -> Iterator[Proposal]:
-    """Describe one version, apart from its place in the version set and its lineage."""
+def version_proposals(placed: PlacedPrompt, version: PromptVersion, text: str | None) -> Iterator[Proposal]:
+    """Describe one version, apart from its place in the version set and its lineage.
+
+    ``text`` is that of its template, and ``None`` if it is not to be written.
+    """
     name, urn = placed.name[0], version_urn(placed.deployment, placed.name[0], version.version)
     yield propose(urn, platform_instance(placed.deployment))
     yield propose(urn, SubTypesClass(typeNames=[PROMPT]))
@@ -137,8 +154,8 @@ def version_proposals(
     # Always, since a page opens at its schema, and a version that has one is known to be described by its registry.
     fields = variable_fields(variables_of(version))
     yield fields_proposal(urn, name, fields, placed.deployment.platform)
-    if include_text and version.template is not None:
-        yield propose(urn, text_aspect(version.template.shown, version.template.format))
+    if text is not None and version.template is not None:
+        yield propose(urn, text_aspect(text, version.template.format))
     if facts := placed.assigned.get(urn):
         yield from AssetPatch(urn).set_properties(facts).build()
 

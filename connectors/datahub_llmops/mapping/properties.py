@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 from datahub.emitter.mcp import MetadataChangeProposalWrapper
 from datahub.metadata.schema_classes import (
@@ -62,6 +62,18 @@ class AssetPatch(HasOwnershipPatch, HasStructuredPropertiesPatch, HasDomainsPatc
         for name in names:
             self.remove_structured_property(urns.structured_property(name))
         return self
+
+
+def property_values(assigned: Mapping[str, Any]) -> dict[str, tuple[str | float, ...]]:
+    """Read the values of our properties from a ``structuredProperties`` aspect, by their short names."""
+    prefix = urns.structured_property("")
+    return {
+        entry["propertyUrn"].removeprefix(prefix): tuple(
+            next(iter(value.values())) if isinstance(value, dict) else value for value in entry["values"]
+        )
+        for entry in assigned.get("properties") or []
+        if entry["propertyUrn"].startswith(prefix)
+    }
 
 
 def definitions() -> Iterator[tuple[str, list[MetadataChangeProposalWrapper]]]:

@@ -104,18 +104,31 @@ class LocalCatalog(FullCatalog):
             return {_name(name): parse_aspect(body) for name, body in rows if not names or name in names}
 
     @override
-    def aspects_of(self, urns: Iterable[str]) -> Mapping[str, Mapping[str, Aspect]]:
+    def aspects_of(
+        self, urns: Iterable[str], names: Sequence[str] = ()
+    ) -> Mapping[str, Mapping[str, Aspect]]:
         found: dict[str, dict[str, Aspect]] = {}
+        named = f"and aspect.name in ({','.join('?' * len(names))}) " if names else ""
         with self._reading() as connection:
             for part in chunks(dict.fromkeys(urns)):
                 rows = connection.execute(
                     "select urn, aspect.name, body from aspect join asset on asset.id = aspect.asset "
-                    f"where urn in ({','.join('?' * len(part))}) order by aspect.name",
-                    part,
+                    f"where urn in ({','.join('?' * len(part))}) {named}order by aspect.name",
+                    (*part, *names),
                 )
                 for urn, name, body in rows:
                     found.setdefault(urn, {})[_name(name)] = parse_aspect(body)
         return found
+
+    @override
+    def of_subtypes(self, subtypes: Sequence[str]) -> Iterable[str]:
+        with self._reading() as connection:
+            rows = connection.execute(
+                "select urn from asset where emitted > 0 and removed = 0 and type in ('dataset', 'dataJob') "
+                f"and subtype in ({','.join('?' * len(subtypes))}) order by urn",
+                tuple(subtypes),
+            ).fetchall()
+        return [urn for (urn,) in rows]
 
     @override
     def latest(self, urn: str) -> Mapping[str, Aspect]:

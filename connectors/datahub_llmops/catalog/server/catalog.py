@@ -116,8 +116,17 @@ class ServerCatalog(FullCatalog):
         return {name: aspect for name, aspect in sorted(found.items()) if not names or name in names}
 
     @override
-    def aspects_of(self, urns: Iterable[str]) -> Mapping[str, Mapping[str, Aspect]]:
-        return {urn: _versioned(found) for urn, found in self._gms.batch_get(urns).items()}
+    def aspects_of(
+        self, urns: Iterable[str], names: Sequence[str] = ()
+    ) -> Mapping[str, Mapping[str, Aspect]]:
+        return {urn: _versioned(found) for urn, found in self._gms.batch_get(urns, names).items()}
+
+    @override
+    def of_subtypes(self, subtypes: Sequence[str]) -> Iterable[str]:
+        of_these: RawSearchFilter = [
+            {"and": [{"field": "typeNames", "condition": "EQUAL", "values": list(subtypes)}]}
+        ]
+        return self._gms.scroll(("dataset", "dataJob"), either=of_these)
 
     @override
     def latest(self, urn: str) -> Mapping[str, Aspect]:
@@ -328,10 +337,7 @@ class ServerCatalog(FullCatalog):
     @override
     def possibly_late(self, subtypes: Sequence[str]) -> Iterable[str]:
         """Implements the protocol. A server writes its index of the graph some time after the assets."""
-        of_subtypes: RawSearchFilter = [
-            {"and": [{"field": "typeNames", "condition": "EQUAL", "values": list(subtypes)}]}
-        ]
-        return self._gms.scroll(("dataset", "dataJob"), either=of_subtypes)
+        return self.of_subtypes(subtypes)
 
     @override
     def labelled(self) -> Iterable[str]:
