@@ -11,7 +11,11 @@ from typing import Any
 
 from datahub.ingestion.api.common import PipelineContext, RecordEnvelope
 from datahub.ingestion.api.sink import NoopWriteCallback
-from datahub.metadata.schema_classes import GenericAspectClass, MetadataChangeProposalClass
+from datahub.metadata.schema_classes import (
+    DataJobInputOutputClass,
+    GenericAspectClass,
+    MetadataChangeProposalClass,
+)
 
 from datahub_llmops.catalog.local.catalog import LocalCatalog
 from datahub_llmops.catalog.local.sink import LocalSink
@@ -75,12 +79,22 @@ def stored(written: list[MetadataChangeProposalClass]) -> dict[str, dict[str, An
     return held
 
 
+OUTPUT_FIELDS = frozenset(
+    annotation["fieldName"]
+    for field in DataJobInputOutputClass.RECORD_SCHEMA.fields
+    if field.name in ("outputDatasets", "outputDatasetEdges")
+    for annotation in field.other_props["Searchable"].values()
+)
+"""How a server's index calls what jobs write, in DataHub's own schema."""
+
+
 class RecordedServer:
     """Answers what was recorded, matched on method, path and body, and batch reads from the model.
 
     GraphQL is compared token by token, since clients differ in white space, and the size of a page does not count.
     Batch reads were recorded for two URNs only: the others are answered in the form of that recording. One hop's
-    lineage, which is asked for with a filter on the degree, is the recorded answer's part of that degree.
+    lineage, which is asked for with a filter on the degree, is the recorded answer's part of that degree. Jobs that
+    write to datasets are searched in the model, by the fields that the schema of their aspect names for the search.
     Every other request ends in ``unmatched``, and the fixture that made the server fails the test.
     """
 
@@ -136,7 +150,22 @@ class RecordedServer:
             kept = [hit for hit in answer["searchResults"] if str(hit["degree"]) in degrees[0]]
             answer.update(searchResults=kept, total=len(kept))
             return whole
+        if written := {field: rule["values"] for rule in rules if (field := rule["field"]) in OUTPUT_FIELDS}:
+            return scrolled(sorted(self._jobs_into(written)))
         return next((self.extra[rule["field"]] for rule in rules if rule["field"] in self.extra), None)
+
+    def _jobs_into(self, written: Mapping[str, list[str]]) -> Iterator[str]:
+        for urn, aspects in self.held.items():
+            held = aspects.get("dataJobInputOutput", {})
+            indexed = {
+                "outputs": held.get("outputDatasets") or [],
+                "outputDatasetEdges": [
+                    edge["destinationUrn"] for edge in held.get("outputDatasetEdges") or []
+                ],
+            }
+            removed = aspects.get("status", {}).get("removed")
+            if not removed and any(set(indexed[field]) & set(asked) for field, asked in written.items()):
+                yield urn
 
 
 def scrolled(urns: list[str], following: str | None = None) -> dict[str, Any]:

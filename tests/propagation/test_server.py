@@ -267,6 +267,41 @@ def test_a_label_stays_where_only_the_graphs_index_lost_the_edge(running: tuple[
     assert report.late_edges == 1
 
 
+@pytest.mark.parametrize("outputs", ["outputDatasetEdges", "outputDatasets"])
+def test_a_job_within_one_table_that_only_an_orchestrators_plugin_describes(
+    running: tuple[TakingServer, Stub], outputs: str
+) -> None:
+    """It has no subtype of ours, and no walk down from the table comes to it."""
+    server, stub = running
+    body, vector = column(INDEX, "document"), column(INDEX, "embedding")
+    theirs = "urn:li:dataJob:(urn:li:dataFlow:(airflow,nightly,PROD),update-vectors)"
+    fine = {
+        "upstreamType": "FIELD_SET",
+        "upstreams": [body],
+        "downstreamType": "FIELD",
+        "downstreams": [vector],
+    }
+    written: Any = [INDEX] if outputs == "outputDatasets" else [{"destinationUrn": INDEX}]
+    server.stored[theirs] = {
+        "dataJobInfo": {"name": "update-vectors", "type": "COMMAND"},
+        "dataJobInputOutput": {
+            "inputDatasets": [],
+            "outputDatasets": [],
+            "fineGrainedLineages": [fine],
+            outputs: written,
+        },
+    }
+    server.set(body, {"urn": PERSONAL})
+    server.listed(body)
+    run(stub.url)
+    sent = server.patches()
+    assert (sent[vector], sent[theirs]) == ([("add", body)], [("add", body)])
+    server.stored[theirs]["status"] = {"removed": True}
+    server.taken.clear()
+    run(stub.url)
+    assert not {vector, theirs} & server.patches().keys()
+
+
 def test_what_is_in_the_graphs_index_is_not_late(running: tuple[TakingServer, Stub]) -> None:
     server, stub = running
     server.set(INDEX, {"urn": PERSONAL})

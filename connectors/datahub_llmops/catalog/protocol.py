@@ -135,10 +135,14 @@ class Catalog(Protocol):
         ...
 
     def possibly_late(self, subtypes: Sequence[str]) -> Iterable[str]:
-        """List live assets whose edges a walk down may not show.
+        """List live assets of these subtypes whose edges a walk may not show yet; none if a walk shows every edge."""
+        ...
 
-        Those of these subtypes, if the catalog may not have indexed their edges yet, and at least the jobs among
-        them: one that feeds columns of a table from other columns of it has no edge from that table.
+    def jobs_into(self, datasets: Iterable[str]) -> Iterable[str]:
+        """List the live jobs that have an edge into one of these datasets.
+
+        A walk down from a table does not show a job that feeds columns of it from other columns of it: the table is
+        not its own upstream.
         """
         ...
 

@@ -10,12 +10,13 @@ writes are few, and an asset holds its own edges: reading these makes the walk w
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from datahub_llmops.catalog.aspect_edges import edges_in
 from datahub_llmops.catalog.protocol import Aspect, Edge
+from datahub_llmops.catalog.urn_text import entity_type
 from datahub_llmops.mapping.applications import ANSWER_LOG, APPLICATION, RETRIEVER
 from datahub_llmops.mapping.collections import SUBTYPE
 from datahub_llmops.mapping.embedding_jobs import EMBEDDING_JOB
@@ -34,13 +35,13 @@ class Beside:
     late: tuple[Edge, ...] = ()
 
 
-def add_edges_beside_walks(catalog: Readable, graph: Graph, labelled: Iterable[str]) -> Beside:
+def add_edges_beside_walks(catalog: Readable, graph: Graph, labelled: Collection[str]) -> Beside:
     """Add the edges of our own assets, of jobs within one table, and of ``labelled`` assets to the graph.
 
     Raises:
         CatalogError: something could not be read.
     """
-    own = set(catalog.possibly_late(_SUBTYPES))
+    own = {*catalog.possibly_late(_SUBTYPES), *_jobs_not_reached(catalog, graph, labelled)}
     if not own:
         return Beside()
     held = _read_with_outputs(catalog, {*own, *labelled}, graph.live)
@@ -52,6 +53,12 @@ def add_edges_beside_walks(catalog: Readable, graph: Graph, labelled: Iterable[s
     for edge in edges:
         graph.add_edge(edge)
     return Beside(tuple(edges), late)
+
+
+def _jobs_not_reached(catalog: Readable, graph: Graph, labelled: Collection[str]) -> set[str]:
+    """The jobs that write to a dataset of the graph and that no walk came to."""
+    datasets = sorted(urn for urn in {*graph.live, *labelled} if entity_type(urn) == "dataset")
+    return set(catalog.jobs_into(datasets)) - graph.live if datasets else set()
 
 
 def _is_missing(graph: Graph, edge: Edge) -> bool:

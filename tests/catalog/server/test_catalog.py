@@ -97,6 +97,12 @@ def test_same_walk_on_both(
     assert server.lineage(root, direction, hops) == local.lineage(root, direction, hops)
 
 
+def test_jobs_that_write_to_a_dataset(server: ServerCatalog, local: LocalCatalog) -> None:
+    asked = [INDEX, CUSTOMERS, NOPE]
+    assert list(server.jobs_into(asked)) == list(local.jobs_into(asked)) == [JOB]
+    assert list(server.jobs_into([CUSTOMERS])) == list(local.jobs_into([CUSTOMERS])) == []
+
+
 def test_walk_up(server: ServerCatalog) -> None:
     walk = server.lineage(INDEX, "up")
     assert [(node.urn, node.hops) for node in walk.nodes] == [

@@ -319,14 +319,22 @@ class LocalCatalog(FullCatalog):
     @override
     def possibly_late(self, subtypes: Sequence[str]) -> Iterable[str]:
         """Implements the protocol. A run is one transaction, so edges are there when their assets are."""
+        return ()
+
+    @override
+    def jobs_into(self, datasets: Iterable[str]) -> Iterable[str]:
+        found: set[str] = set()
         with self._reading() as connection:
-            rows = connection.execute(
-                "select urn from asset where emitted > 0 and removed = 0 and type = 'dataJob' and ("
-                f"  subtype in ({','.join('?' * len(subtypes))}) or id in ("
-                "    select owner from column_edge where up_asset = down_asset)) order by urn",
-                tuple(subtypes),
-            ).fetchall()
-        return [urn for (urn,) in rows]
+            for part in chunks(dict.fromkeys(datasets)):
+                rows = connection.execute(
+                    "select job.urn from edge join asset as job on job.id = up "
+                    "join asset as written on written.id = down "
+                    "where job.type = 'dataJob' and job.emitted > 0 and job.removed = 0 "
+                    f"and written.urn in ({','.join('?' * len(part))})",
+                    part,
+                )
+                found.update(urn for (urn,) in rows)
+        return sorted(found)
 
     @override
     def labelled(self) -> Iterable[str]:

@@ -11,14 +11,8 @@ from typing_extensions import override
 
 from datahub_llmops.aspects.generated import register
 from datahub_llmops.catalog import urn_text as names
-from datahub_llmops.catalog.aspect_facts import (
-    SCHEMA_ASPECTS,
-    read_columns,
-    read_facts,
-    read_schema_fields,
-    urns_by_alias,
-)
-from datahub_llmops.catalog.labels import Label, read_labels
+from datahub_llmops.catalog.aspect_facts import read_columns, urns_by_alias
+from datahub_llmops.catalog.labels import Label
 from datahub_llmops.catalog.local.search_words import NOT_SEARCHED
 from datahub_llmops.catalog.protocol import (
     LABELLED_TYPES,
@@ -30,6 +24,13 @@ from datahub_llmops.catalog.protocol import (
     Record,
 )
 from datahub_llmops.catalog.server.client import TIMEOUT, Gms, connect
+from datahub_llmops.catalog.server.nodes import (
+    build_column,
+    build_node,
+    column_urns,
+    is_removed,
+    labels_of,
+)
 from datahub_llmops.catalog.server.walk import asset_lineage, column_lineage
 from datahub_llmops.errors import UnknownAssetError
 
@@ -58,6 +59,8 @@ _LABEL_FIELDS: Final = (
     "editedFieldGlossaryTerms",
     "editedFieldTags",
 )
+_OUTPUT_FIELDS: Final = ("outputs", "outputDatasetEdges")
+"""How a server's index calls what jobs write, as ``dataJobInputOutput`` annotates its two fields."""
 _FIELD_LABELS: Final = ("glossaryTerms", "globalTags")
 _COMPUTED: Final = {"versionProperties": "isLatest"}
 """A field that the server works out itself and refuses to be told."""
@@ -157,7 +160,7 @@ class ServerCatalog(FullCatalog):
                 root=urn, direction=direction, nodes=self._walked(urn, found, hops_of), edges=walked.edges
             )
         found = self.aspects_of([own, urn, *degrees])
-        gone = {asset for asset, aspects in found.items() if _removed(aspects)}
+        gone = {asset for asset, aspects in found.items() if is_removed(aspects)}
         known = {asset: aspects for asset, aspects in found.items() if asset not in gone}
         if gone & {own, urn}:
             raise self._unknown(urn, removed=True)
@@ -180,13 +183,13 @@ class ServerCatalog(FullCatalog):
             asset for asset in (own, *degrees) if asset in known and (asset in degrees or asset == root)
         ]
         nodes = self._nodes({asset: known[asset] for asset in assets}, degrees)
-        if own != root and own in known and (column := _column(root, known.get(root, {}), known[own])):
+        if own != root and own in known and (column := build_column(root, known.get(root, {}), known[own])):
             nodes.append(column)
         elif own != root or root not in known:
             if not degrees:
                 raise self._unknown(root, removed=False)
             # Never emitted itself, and yet others say that they read or write it.
-            nodes.append(_node(root, {}, (), 0))
+            nodes.append(build_node(root, {}, (), 0))
         return tuple(sorted(nodes, key=lambda node: (node.hops, node.urn)))
 
     def _degrees(self, urn: str, direction: Direction, hops: int) -> tuple[dict[str, int], set[str]]:
@@ -222,7 +225,7 @@ class ServerCatalog(FullCatalog):
     def _removed_among(self, urns: Iterable[str]) -> set[str]:
         """Of assets on the way that the server did not return: those soft-deleted, not those never emitted."""
         states = self._gms.batch_get(urns, ("status",))
-        return {urn for urn, aspects in states.items() if _removed(aspects)}
+        return {urn for urn, aspects in states.items() if is_removed(aspects)}
 
     def _unknown(self, urn: str, *, removed: bool) -> UnknownAssetError:
         what = (
@@ -234,12 +237,12 @@ class ServerCatalog(FullCatalog):
 
     def _nodes(self, assets: Mapping[str, Mapping[str, Aspect]], hops: Mapping[str, int]) -> list[Node]:
         """Build the nodes of assets from their aspects, and from what is attached to their columns."""
-        columns_of = {column: urn for urn, aspects in assets.items() for column in _columns(urn, aspects)}
+        columns_of = {column: urn for urn, aspects in assets.items() for column in column_urns(urn, aspects)}
         of_columns: dict[str, set[Label]] = {}
         for column, attached in self._gms.batch_get(columns_of, _FIELD_LABELS).items():
-            of_columns.setdefault(columns_of[column], set()).update(_labels(attached))
+            of_columns.setdefault(columns_of[column], set()).update(labels_of(attached))
         return [
-            _node(urn, aspects, _labels(aspects) | of_columns.get(urn, set()), hops.get(urn, 0))
+            build_node(urn, aspects, labels_of(aspects) | of_columns.get(urn, set()), hops.get(urn, 0))
             for urn, aspects in assets.items()
         ]
 
@@ -247,7 +250,7 @@ class ServerCatalog(FullCatalog):
     def nodes(self, urns: Iterable[str]) -> Sequence[Node]:
         wanted = list(dict.fromkeys(urns))
         found = self.aspects_of([*wanted, *map(names.asset_of, wanted)])
-        live = {urn: aspects for urn, aspects in found.items() if not _removed(aspects)}
+        live = {urn: aspects for urn, aspects in found.items() if not is_removed(aspects)}
         assets = {urn: live[urn] for urn in wanted if urn in live and names.asset_of(urn) == urn}
         nodes = {node.urn: node for node in self._nodes(assets, {})}
         for urn in wanted:
@@ -257,7 +260,7 @@ class ServerCatalog(FullCatalog):
                 asset != urn
                 and asset in live
                 and not removed
-                and (node := _column(urn, live.get(urn, {}), live[asset]))
+                and (node := build_column(urn, live.get(urn, {}), live[asset]))
             ):
                 nodes[urn] = node
         return [nodes[urn] for urn in wanted if urn in nodes]
@@ -288,8 +291,8 @@ class ServerCatalog(FullCatalog):
         return found[:limit]
 
     def _matching(self, short: str, urns: Iterable[str]) -> list[str]:
-        live = {urn: aspects for urn, aspects in self.aspects_of(urns).items() if not _removed(aspects)}
-        nodes = (_node(urn, aspects, (), 0) for urn, aspects in live.items())
+        live = {urn: aspects for urn, aspects in self.aspects_of(urns).items() if not is_removed(aspects)}
+        nodes = (build_node(urn, aspects, (), 0) for urn, aspects in live.items())
         return sorted(node.urn for node in nodes if names.matches_short(short, node.urn, node.name))
 
     @override
@@ -308,7 +311,7 @@ class ServerCatalog(FullCatalog):
         return {
             urn: read_columns(aspects["schemaMetadata"]) if "schemaMetadata" in aspects else None
             for urn, aspects in sorted(self.aspects_of(urns).items())
-            if not _removed(aspects)
+            if not is_removed(aspects)
         }
 
     @override
@@ -340,6 +343,17 @@ class ServerCatalog(FullCatalog):
         return self.of_subtypes(subtypes)
 
     @override
+    def jobs_into(self, datasets: Iterable[str]) -> Iterable[str]:
+        ahead = iter(dict.fromkeys(datasets))
+        found: set[str] = set()
+        while part := list(islice(ahead, _CANDIDATES)):
+            into: RawSearchFilter = [
+                {"and": [{"field": field, "condition": "EQUAL", "values": part}]} for field in _OUTPUT_FIELDS
+            ]
+            found.update(self._gms.scroll(["dataJob"], either=into))
+        return sorted(found)
+
+    @override
     def labelled(self) -> Iterable[str]:
         either: RawSearchFilter = [
             {"and": [{"field": field, "condition": "EXISTS", "values": []}]} for field in _LABEL_FIELDS
@@ -347,7 +361,9 @@ class ServerCatalog(FullCatalog):
         found = sorted(set(self._gms.scroll(LABELLED_TYPES, either=either)))
         holders = {names.asset_of(urn) for urn in found}
         live = {
-            urn for urn, aspects in self._gms.batch_get(holders, ("status",)).items() if not _removed(aspects)
+            urn
+            for urn, aspects in self._gms.batch_get(holders, ("status",)).items()
+            if not is_removed(aspects)
         }
         return [urn for urn in found if names.asset_of(urn) in live]
 
@@ -371,52 +387,6 @@ def _is_series(aspect: Aspect) -> bool:
     return "timestampMillis" in aspect
 
 
-def _removed(aspects: Mapping[str, Aspect]) -> bool:
-    return aspects.get("status", {}).get("removed") is True
-
-
 def _without_computed(name: str, aspect: Aspect) -> Aspect:
     computed = _COMPUTED.get(name)
     return {key: value for key, value in aspect.items() if key != computed}
-
-
-def _columns(urn: str, aspects: Mapping[str, Aspect]) -> list[str]:
-    """List the URNs of an asset's columns in both forms of a path, because terms may be attached to either."""
-    return [
-        column
-        for name in SCHEMA_ASPECTS
-        for path, _ in read_schema_fields(name, aspects)
-        for column in names.field_urns(urn, path)
-    ]
-
-
-def _labels(aspects: Mapping[str, Aspect]) -> set[Label]:
-    """List every term and tag of the asset and of its fields."""
-    return {attached.label for attached in read_labels(aspects)}
-
-
-def _node(urn: str, aspects: Mapping[str, Aspect], labels: Iterable[Label], hops: int) -> Node:
-    facts: dict[str, Any] = {}
-    for name, aspect in aspects.items():
-        facts.update(read_facts(name, aspect))
-    unique = sorted(set(labels))
-    return Node(
-        urn=urn,
-        type=names.entity_type(urn),
-        subtype=facts.get("subtype"),
-        platform=facts.get("platform") or names.platform(urn),
-        name=facts.get("edited_name") or facts.get("name") or names.full_name(urn),
-        owners=tuple(facts["owners"].split("\n")) if facts.get("owners") else (),
-        terms=tuple(label.urn for label in unique if label.kind == "term"),
-        tags=tuple(label.urn for label in unique if label.kind == "tag"),
-        hops=hops,
-    )
-
-
-def _column(urn: str, own: Mapping[str, Aspect], asset: Mapping[str, Aspect]) -> Node | None:
-    """Return the column as a node if its asset's schema has it or something is attached to it, else ``None``."""
-    holder = names.asset_of(urn)
-    attached = {found.label for found in read_labels(asset) if found.path and urn in found.targets(holder)}
-    if not own and not attached and urn not in _columns(holder, asset):
-        return None
-    return _node(urn, own, _labels(own) | attached, 0)
