@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import json
+import signal
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -120,7 +124,7 @@ def test_a_disk_that_fills_before_the_state_is_stored_is_no_lost_run(
 
 def recipe(path: Path, file: Path) -> dict[str, Any]:
     local = {"type": "llm-local", "config": {"path": str(path)}}
-    stateful = {"enabled": True, "state_provider": local}
+    stateful = {"enabled": True, "state_provider": {**local}}
     return {
         "pipeline_name": "tables",
         "source": {"type": "file", "config": {"path": str(file), "stateful_ingestion": stateful}},
@@ -172,6 +176,52 @@ def test_a_removal_that_could_not_be_stored_is_done_by_the_next_run(tmp_path: Pa
     assert removed(path) == set()
     ingest(path, tmp_path, TABLES[:6]).raise_from_status()
     assert removed(path) == set(TABLES[6:])
+
+
+KILLED = """
+import json, os, signal, sys
+from datahub.ingestion.run.pipeline import Pipeline
+Pipeline.process_commits = lambda self: os.kill(os.getpid(), signal.SIGKILL)
+Pipeline.create(json.loads(sys.argv[1]), report_to=None).run()
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL there")
+def test_a_run_killed_after_it_was_stored_has_left_its_state(tmp_path: Path) -> None:
+    """What only the killed run wrote, and what it removed, is known to the next one."""
+    path = tmp_path / "catalog.db"
+    ingest(path, tmp_path, TABLES[:3]).raise_from_status()
+    shown = [TABLES[0], *TABLES[2:5]]
+    file = proposals_file(
+        tmp_path / "in.json", [(urn, "subTypes", {"typeNames": ["Table"]}) for urn in shown]
+    )
+    killed = subprocess.run([sys.executable, "-c", KILLED, json.dumps(recipe(path, file))], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert removed(path) == {TABLES[1]}
+    with LocalCatalog(path) as catalog:
+        assert [node.urn for node in catalog.nodes(TABLES)] == shown
+    ingest(path, tmp_path, TABLES[:3]).raise_from_status()
+    assert removed(path) == set(TABLES[3:5])
+
+
+def test_a_state_in_another_file_is_stored_after_the_run(tmp_path: Path) -> None:
+    path, beside = tmp_path / "catalog.db", tmp_path / "state.db"
+    file = proposals_file(tmp_path / "in.json", [(TABLES[0], "subTypes", {"typeNames": ["Table"]})])
+    apart = recipe(path, file)
+    apart["source"]["config"]["stateful_ingestion"]["state_provider"]["config"] = {"path": str(beside)}
+    made = Pipeline.create(apart, report_to=None)
+    made.run()
+    made.raise_from_status()
+    assert (states(path), states(beside)) == (0, 1)
+    ingest(path, tmp_path, TABLES[:1]).raise_from_status()
+    assert (states(path), states(beside)) == (1, 1)
+
+
+def states(path: Path) -> int:
+    with sqlite3.connect(path) as connection:
+        (count,) = connection.execute("select count(*) from checkpoint").fetchone()
+    connection.close()
+    return int(count)
 
 
 def test_a_damaged_file_stops_the_run_before_it_begins(tmp_path: Path) -> None:

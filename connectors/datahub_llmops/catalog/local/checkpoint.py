@@ -1,12 +1,14 @@
 """``llm-local`` keeps the state of stateful ingestion in the same file as the catalog.
 
-A state is committed after the sink's ``flush``, each commit in one transaction of its own: a run that dies in between
-leaves the catalog of after and the state of before, and the next run finds out again what was removed.
+The sink ``llm-local`` of the same file stores the states of its run in the transaction of the run, so that neither is
+there without the other. Beside another sink, the states are committed after the sink's ``flush``, in one transaction: a
+run that dies in between leaves the catalog of after and the state of before.
 """
 
 from __future__ import annotations
 
 import json
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +49,7 @@ class LocalCheckpointProvider(IngestionCheckpointingProviderBase):
         super().__init__(type(self).__name__)
         self.config = config
         self._path = config.path.expanduser()
+        self._stored_with_run: dict[JobId, DatahubIngestionCheckpointClass] = {}
 
     @classmethod
     @override
@@ -95,7 +98,7 @@ class LocalCheckpointProvider(IngestionCheckpointingProviderBase):
 
     @override
     def commit(self) -> None:
-        """Store the state of every job of the run, or of none.
+        """Store the state of every job of the run, or of none, unless the sink has stored them.
 
         Raises:
             CatalogError: the file cannot be written; the state of before stays.
@@ -103,7 +106,8 @@ class LocalCheckpointProvider(IngestionCheckpointingProviderBase):
         if not self.state_to_commit:
             return
         try:
-            self._commit()
+            if self._stored_with_run != self.state_to_commit:
+                self._commit()
         except CatalogError as error:
             raise CatalogError(
                 f"{error}. What the sink of this run stored is in the catalog; only the state of stale removal is that "
@@ -115,11 +119,23 @@ class LocalCheckpointProvider(IngestionCheckpointingProviderBase):
         connection = file.open_writer(self._path, self.config.lock_timeout_seconds)
         try:
             with file.explaining(self._path):
-                for job, state in self.state_to_commit.items():
-                    connection.execute(
-                        "insert or replace into checkpoint values (?, ?, ?)",
-                        (state.pipelineName, job, aspect_text(state)),
-                    )
+                self.write(connection)
                 file.commit(connection)
         finally:
             file.close(connection)
+
+    def write(self, connection: sqlite3.Connection) -> None:
+        """Write the states in a transaction of somebody else, who calls ``note_stored`` after its end."""
+        for job, state in self.state_to_commit.items():
+            connection.execute(
+                "insert or replace into checkpoint values (?, ?, ?)",
+                (state.pipelineName, job, aspect_text(state)),
+            )
+
+    def note_stored(self) -> None:
+        """Take note that the states are stored, so that ``commit`` has nothing to do."""
+        self._stored_with_run = dict(self.state_to_commit)
+
+    def is_in(self, path: Path) -> bool:
+        """Whether the states are kept in the file at ``path``."""
+        return self._path.resolve() == path.resolve()

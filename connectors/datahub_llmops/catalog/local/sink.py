@@ -1,7 +1,8 @@
 """``llm-local`` is a DataHub sink that writes the output of any source to one local file, in one transaction per run.
 
-The pipeline builds the sink, writes records and stale removals, calls ``flush`` and then commits checkpoints: so
-``flush`` raises where the run cannot be stored, and ``close`` without it drops the run.
+The pipeline builds the sink, writes records and stale removals, closes the source, calls ``flush`` and then commits
+checkpoints: so ``flush`` raises where the run cannot be stored, and ``close`` without it drops the run. The states of
+the run that belong into the same file are stored in the same transaction.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from datahub_llmops.answer_store.location import default_catalog
 from datahub_llmops.aspects.generated import register
 from datahub_llmops.catalog import urn_text
 from datahub_llmops.catalog.local import file
+from datahub_llmops.catalog.local.checkpoint import LocalCheckpointProvider
 from datahub_llmops.catalog.local.encoding import (
     InvalidAspectError,
     aspect_text,
@@ -164,7 +166,12 @@ class LocalSink(Sink[LocalSinkConfig, LocalSinkReport]):
                     # A change cannot be applied, and no check foresaw it. Finding it costs a savepoint for each.
                     file.begin_again(connection, self._path)
                     result = self._apply(Writer(connection), apart=True)
+                states = self._states()
+                for provider in states:
+                    provider.write(connection)
                 file.commit(connection)
+                for provider in states:
+                    provider.note_stored()
         except CatalogError as error:
             raise SinkError(f"{error}; nothing of the run was stored") from error
         except OSError as error:
@@ -172,6 +179,14 @@ class LocalSink(Sink[LocalSinkConfig, LocalSinkReport]):
         finally:
             file.close(connection)
         return result
+
+    def _states(self) -> list[LocalCheckpointProvider]:
+        """The checkpoint providers of the pipeline that keep their states in the catalog's file."""
+        return [
+            provider
+            for _, provider in self.ctx.get_committables()
+            if isinstance(provider, LocalCheckpointProvider) and provider.is_in(self._path)
+        ]
 
     def _apply(self, writer: Writer, *, apart: bool) -> tuple[list[tuple[str, RefusedError]], Outcome]:
         """Apply all changes, with ``apart`` each by itself, and return those that were refused."""
