@@ -250,6 +250,26 @@ class TestOutputsWithoutAField:
         assert lineage.accepted == ("unmatched_output",)
 
 
+class TestParseErrors:
+    EARLIER = frozenset({ColumnEdge(dataset=urn("sqlite", "main.docs"), column="body", field="body")})
+
+    def kinds(self, **options: Any) -> list[str]:
+        lineage = trace_job(
+            job(upstream=sql("select body as text from docs where ("), text_columns=["text"], **options),
+            collection("body"),
+            INDEX,
+            tables("sqlite"),
+            earlier=self.EARLIER,
+        )
+        return [one.kind for one in lineage.warnings]
+
+    def test_one_message_says_it(self) -> None:
+        assert self.kinds(fields={"id": "body"}) == ["unparsed_sql"]
+
+    def test_what_an_earlier_run_knew_counts_where_it_is_accepted(self) -> None:
+        assert self.kinds(accept=["unparsed_sql"]) == ["unparsed_sql", "less_than_before"]
+
+
 class TestUpstreams:
     def test_several(self) -> None:
         both = Known(

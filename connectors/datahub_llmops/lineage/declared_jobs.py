@@ -46,7 +46,7 @@ WAYS: Final[tuple[FoundBy, ...]] = ("declared", "payload", "hook", "trace", "reg
 _LOSES_COLUMNS: Final[frozenset[Kind]] = frozenset({"stopped_at_tables", "less_than_before"})
 """Warnings about a job, apart from those of its SQL, after which columns of any of its tables may lack an edge."""
 
-_HIDES_TABLES: Final[frozenset[Kind]] = frozenset({"unknown_table", "unknown_function"})
+_HIDES_TABLES: Final[frozenset[Kind]] = frozenset({"unparsed_sql", "unknown_table", "unknown_function"})
 """Warnings behind which a table may stand that the job reads."""
 
 _KEY: Final = re.compile(r"(^|_)(id|ids|pk|uuid|guid|key|rowid|oid)$|(?-i:[a-z]I[dD]$)", re.IGNORECASE)
@@ -323,7 +323,7 @@ class _Job:
     def _find_outputs(self, column: str, outputs: Sequence[Output], complete: bool) -> Sequence[Output]:
         """The outputs with the name ``column``. Warns if there are none."""
         matches = _find(column, outputs)
-        if not matches:
+        if not matches and (complete or not self._misses_sql):
             self._warn(
                 "unknown_output" if complete else "stopped_at_tables",
                 "Column not in the output",
@@ -384,15 +384,17 @@ class _Job:
 
     def _compare_with_earlier(self, inputs: Set[str]) -> None:
         """Warn if an earlier run traced columns that this run had no way to trace."""
+        if self._misses_sql and "unparsed_sql" not in self._job.accept:
+            return  # The job fails, and says why.
+        accepted = _HIDES_TABLES.intersection(self._job.accept)
+        any_table = any(one.kind in accepted for one in self._warnings)
         stopped = self._stopped_at_tables or any(one.kind == "stopped_at_tables" for one in self._warnings)
-        if not stopped and self._fields.paths:
+        if not stopped and not any_table and self._fields.paths:
             return
         # A table that the catalog no longer describes is spelled as the statement writes it.
         read = {identity(urn) for urn in inputs}
-        # An unknown table may be the earlier one, misspelt, and a function may read it. Whoever accepts unknown tables
-        # did not accept that.
-        accepted = _HIDES_TABLES.intersection(self._job.accept)
-        any_table = any(one.kind in accepted for one in self._warnings)
+        # An unknown table may be the earlier one, misspelt, and a function or a statement that was not understood may
+        # read it. Whoever accepts these did not accept that.
         lost = {edge for edge in self._earlier - self._edges if any_table or identity(edge.dataset) in read}
         if lost:
             self._warn(
@@ -402,6 +404,11 @@ class _Job:
                 " accept `less_than_before` once if the job has changed.",
                 ", ".join(sorted({edge.column for edge in lost})),
             )
+
+    @property
+    def _misses_sql(self) -> bool:
+        """Whether a statement was not understood, so that what else is missing follows from it."""
+        return any(one.kind == "unparsed_sql" for one in self._warnings)
 
     def _add_edges(self, output: Output, field: str) -> None:
         self._edges.update(

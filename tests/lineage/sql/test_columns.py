@@ -120,6 +120,56 @@ def test_statements_are_counted_and_not_columns() -> None:
     assert lineage.stopped_at_tables == 2
 
 
+@pytest.mark.parametrize(
+    ("sql", "context"),
+    [
+        (
+            "select a.emial as email from authors a",
+            "emial (output email); the nearest columns are email, in ",
+        ),
+        (
+            "select d.titel, a.nmae from docs d, authors a",
+            "the nearest columns are title; the nearest columns are name, in ",
+        ),
+        ("select bdoy from docs d, authors a", "bdoy; the nearest columns are body, in "),
+        ("select zzz from published", "zzz; the columns are body, id, title, in "),
+        ("select nowhere.x from (select 1) t", "nowhere.x (output x), in statement 1 (select nowhere.x ...)"),
+    ],
+)
+def test_a_column_that_no_table_has_is_told_with_the_nearest(sql: str, context: str) -> None:
+    (warning,) = read("postgres", sql).warnings
+    assert warning.title == "Column not in the catalog"
+    assert context in warning.context
+
+
+def test_a_statement_is_named_by_its_own_words() -> None:
+    sql = "select d.id,d . nope from docs d; select /* a 'secret' */ nope as x from docs"
+    first, second = (one.context.partition(" in statement ")[2] for one in read("postgres", sql).warnings)
+    assert first == "1 (select d.id ...)"
+    assert second == "2 (select nope as x ...)"
+
+
+@pytest.mark.parametrize(
+    ("platform", "sql"),
+    [
+        ("postgres", "create temp table t as select id, body from where docs; select body from t"),
+        (
+            "postgres",
+            "create temp table if not exists t as select id from (docs; select t.body from docs d join t on true",
+        ),
+        ("mssql", "select id, body into #t from docs where (; select body from #t"),
+        (
+            "postgres",
+            "do $$ begin fetch nonsense from c into v; insert into chunks (text) values (v); end $$",
+        ),
+    ],
+)
+def test_a_statement_that_does_not_parse_is_told_once(platform: str, sql: str) -> None:
+    lineage = read(platform, sql)
+    assert titles(lineage) == ["SQL not understood"]
+    assert not lineage.complete
+
+
 def test_what_a_script_does_not_know_stays_unknown_in_later_statements() -> None:
     lineage = read(
         "postgres", "create temp table t as select nope as a, title as b from docs; select a, b from t"

@@ -183,7 +183,7 @@ class TestSchemas:
     def test_columns_that_no_schema_settles(self) -> None:
         lineage = unchecked("postgres", "select id, text from a join b on b.k = a.k")
         assert titles(lineage) == ["Column of an unknown table"]
-        assert lineage.warnings[0].context == "id, text, in statement 1 (select id , text ...)"
+        assert lineage.warnings[0].context == "id, text, in statement 1 (select id, text ...)"
 
     def test_an_ambiguous_column(self) -> None:
         lineage = read("postgres", "select id, title from docs join authors on authors.id = docs.author_id")

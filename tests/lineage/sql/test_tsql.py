@@ -53,7 +53,7 @@ def test_batches() -> None:
 
 def test_positions_stay() -> None:
     lineage = read("mssql", "use shop\nGO\nset nocount on\nGO\nselect id,\n  body from docs where )")
-    assert lineage.warnings[0].context == "statement 3 (select id , body ...) at line 5 of `sql`"
+    assert lineage.warnings[0].context == "statement 3 (select id, body ...) at line 5 of `sql`"
     assert "at line 6, column 24 of `sql`" in lineage.warnings[0].message
 
 

@@ -16,19 +16,21 @@ from datahub.utilities.cooperative_timeout import CooperativeTimeoutError, coope
 from sqlglot import exp
 
 from datahub_llmops.errors import StatementError
+from datahub_llmops.lineage.index_fields import nearest
 from datahub_llmops.lineage.sql.expressions import value_of
 from datahub_llmops.lineage.sql.queries import row_of
 from datahub_llmops.lineage.sql.readings import Reading
 from datahub_llmops.lineage.sql.scopes import Walk
 from datahub_llmops.lineage.sql.statements import PARSE_ERRORS, quiet
 from datahub_llmops.lineage.sql.tables import Source, fold
-from datahub_llmops.lineage.sql.values import Column, Field, Missing, Name, Row, Scope, Value
+from datahub_llmops.lineage.sql.values import Column, Field, Gap, Missing, Name, Row, Scope, Value
 from datahub_llmops.lineage.warning import Kind, WarningLog
 
 TRACE_SECONDS: Final = 30.0
 """Wall time in which the columns of one statement must be traced."""
 
 _NAMES_SHOWN: Final = 20
+_NEAREST_SHOWN: Final = 3
 
 _GAPS: Final[Mapping[Missing, tuple[Kind, str, str]]] = {
     "unknown_column": (
@@ -201,6 +203,7 @@ class QueryTracer:
     def _report(self, row: Row) -> None:
         """Warn of outputs that are not, or not wholly, traced to columns."""
         missing: dict[Missing, dict[str, None]] = {}
+        unknown: list[Gap] = []
         for one in row.fields:
             for gap in sorted(one.value.gaps):
                 if gap.why in _GAPS:
@@ -208,10 +211,11 @@ class QueryTracer:
                         gap.name if one.shown in (None, gap.name) else f"{gap.name} (output {one.shown})"
                     )
                     missing.setdefault(gap.why, {})[subject] = None
+                    unknown += [gap] if gap.why == "unknown_column" else []
         said = {one.why for one in row.unlisted.star} if row.unlisted is not None else set()
         for why, subjects in missing.items():
             if why not in said:
-                self._warn(*_GAPS[why], subjects)
+                self._warn(*_GAPS[why], subjects, _nearest(unknown) if why == "unknown_column" else "")
         if any(one.shown is None and (one.value.sources or one.value.gaps) for one in row.fields):
             self._warn(
                 "unmatched_output",
@@ -219,12 +223,27 @@ class QueryTracer:
                 "An output column has no name, so it cannot be mapped to a field. Name it with AS.",
             )
 
-    def _warn(self, kind: Kind, title: str, message: str, subjects: Iterable[str] = ()) -> None:
+    def _warn(
+        self, kind: Kind, title: str, message: str, subjects: Iterable[str] = (), hint: str = ""
+    ) -> None:
         names = list(subjects)
         shown = ", ".join(names[:_NAMES_SHOWN])
         if len(names) > _NAMES_SHOWN:
             shown += f" and {len(names) - _NAMES_SHOWN} more"
-        self.warnings.add(kind, title, message, f"{shown}, in {self.label}" if shown else self.label)
+        self.warnings.add(kind, title, message, f"{shown}{hint}, in {self.label}" if shown else self.label)
+
+
+def _nearest(gaps: Sequence[Gap]) -> str:
+    """Name the columns that are spelled most like the first of those that were not found."""
+    hints = [
+        nearest(
+            "columns",
+            gap.name.rpartition(".")[2],
+            (one.shown for row in gap.rows for one in row.fields if one.shown is not None),
+        )
+        for gap in gaps[:_NEAREST_SHOWN]
+    ]
+    return "".join(f"; {hint}" for hint in dict.fromkeys(hints) if not hint.startswith("there are no"))
 
 
 def _spread_struct(row: Row) -> Row:

@@ -18,6 +18,11 @@ from datahub_llmops.lineage.sql.changes import bare, column_list, named_values, 
 from datahub_llmops.lineage.sql.returning import returned, target_of_output
 from datahub_llmops.lineage.sql.variables import assignments, key_of
 
+FROM_VARIABLES: Final = (
+    "The INSERT takes its values from variables, and where those come from is not known. Name the tables"
+    " instead."
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
@@ -153,10 +158,7 @@ def _write_values_as_query(tree: exp.Insert, is_variable: Callable[[str], bool])
     columns = [one.parts[0].name for one in values.find_all(exp.Column)]
     has_query = values.find(exp.Select) is not None
     if not has_query and not all(map(is_variable, columns)):
-        raise StatementError(
-            "The INSERT takes its values from variables, and where those come from is not known. Name the tables"
-            " instead."
-        )
+        raise StatementError(FROM_VARIABLES)
     if has_query or any(map(is_variable, (*names, *columns))):
         tree.set("expression", exp.select("*").from_(exp.alias_(values.copy(), "given", table=True)))
 

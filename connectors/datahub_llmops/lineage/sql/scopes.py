@@ -137,7 +137,8 @@ def resolve(walk: Walk, names: Sequence[Name], scope: Scope) -> Value:
         return NOTHING
     if walk.language == "sqlite" and len(names) == 1 and names[0].quoted:  # It takes "x" for text then.
         return NOTHING
-    return gap("unknown_column", ".".join(name.written for name in names))
+    rows = (one.row for level in scope for one in level.rows)
+    return gap("unknown_column", ".".join(name.written for name in names), rows)
 
 
 def method_receiver(walk: Walk, names: Sequence[Name], method: str, scope: Scope) -> Value | None:
@@ -201,7 +202,7 @@ def _column(walk: Walk, named: Named, names: Sequence[Name], level: Scope) -> Va
             return _parts(union(struct) if len(struct) > 1 else struct[0], names)
     if names[0].key.lower() in _PSEUDO_COLUMNS:
         return NOTHING
-    return gap("unknown_column", ".".join(name.written for name in names))
+    return gap("unknown_column", ".".join(name.written for name in names), [row])
 
 
 def _parts(value: Value, names: Sequence[Name]) -> Value:

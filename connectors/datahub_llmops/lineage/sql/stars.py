@@ -169,7 +169,7 @@ def _chosen(walk: Walk, node: exp.Columns, scope: Scope) -> Row:
                 Field(
                     key=one.key,
                     shown=one.written,
-                    value=every.find(one) or gap("unknown_column", one.written),
+                    value=every.find(one) or gap("unknown_column", one.written, [every]),
                 )
                 for one in names
             )

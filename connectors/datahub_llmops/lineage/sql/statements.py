@@ -94,17 +94,18 @@ def split(script: Script, dialect: sqlglot.Dialect, first: int = 1) -> tuple[Sta
 
 def build_statement(script: Script, text: str, number: int, tokens: Sequence[Token]) -> Statement:
     """Make a statement of the tokens. ``text`` is the script's text, or an edited one of the same length."""
-    words: list[str] = []
-    for token in tokens[:_LABEL_WORDS]:
+    words = ""
+    for i, token in enumerate(tokens[:_LABEL_WORDS]):
         if token.token_type in _LITERALS:
             break
-        words.append(token.text)
+        # What stands between two tokens may be a comment.
+        words += token.text if i == 0 or token.start == tokens[i - 1].end + 1 else f" {token.text}"
     line = tokens[0].line
     place = "" if line == 1 and script.origin.startswith("`") else f" at line {line} of {script.origin}"
     return Statement(
         script=script,
         text=text[tokens[0].start : tokens[-1].end + 1],
-        label=f"statement {number} ({' '.join(words)} ...){place}",
+        label=f"statement {number} ({words} ...){place}",
         tokens=tuple(tokens),
     )
 

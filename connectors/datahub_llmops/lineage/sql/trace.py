@@ -19,7 +19,7 @@ from datahub_llmops.lineage.provenance import Rules
 from datahub_llmops.lineage.schema_lookup import SchemaLookup
 from datahub_llmops.lineage.sql.columns import Output, QueryLineage, QueryTracer, without_itself
 from datahub_llmops.lineage.sql.namespace import chosen_namespace
-from datahub_llmops.lineage.sql.readings import Definition, Reading, readings
+from datahub_llmops.lineage.sql.readings import FROM_VARIABLES, Definition, Reading, readings
 from datahub_llmops.lineage.sql.routines import (
     Flow,
     body_of,
@@ -284,5 +284,7 @@ class _Script:
         return columns if columns is not None else self._tables.known_columns(target)
 
     def _leave_out(self, context: str, error: StatementError) -> None:
+        follows = not self._complete and str(error) == FROM_VARIABLES
         self._complete = False
-        self._warnings.add("unparsed_sql", "SQL not understood", str(error), context)
+        if not follows:  # The statement that could not be read may have given the variables their values.
+            self._warnings.add("unparsed_sql", "SQL not understood", str(error), context)

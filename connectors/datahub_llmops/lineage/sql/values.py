@@ -55,10 +55,14 @@ class Column:
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Gap:
-    """A part of a value that is not known. ``name`` is the column, table or function that it concerns."""
+    """A part of a value that is not known. ``name`` is the column, table or function that it concerns.
+
+    ``rows`` are those in which a column was looked for.
+    """
 
     why: Missing
     name: str
+    rows: tuple[Row, ...] = field(default=(), compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +103,7 @@ class Value:
         if any(one.key is None for one in self.row.fields):  # Engines number them: f1, col1, _1.
             number = name.key.lower().lstrip("abcdefghijklmnopqrstuvwxyz_")
             return self.at(int(number) - 1) if number.isdecimal() else self.without_parts()
-        return Value(gaps=frozenset({Gap(why="unknown_column", name=name.written)}))
+        return gap("unknown_column", name.written, [self.row])
 
     def at(self, position: int) -> Value:
         """The part of a struct at a position that counts from 0."""
@@ -127,9 +131,9 @@ NOTHING: Final = Value()
 """The value of a literal."""
 
 
-def gap(why: Missing, name: str) -> Value:
+def gap(why: Missing, name: str, rows: Iterable[Row] = ()) -> Value:
     """A value of which nothing is known."""
-    return Value(gaps=frozenset({Gap(why=why, name=name)}))
+    return Value(gaps=frozenset({Gap(why=why, name=name, rows=tuple(rows))}))
 
 
 def union(values: Iterable[Value]) -> Value:
