@@ -16,15 +16,28 @@ from __future__ import annotations
 import pytest
 
 # What the contracts assert is shown in full, as in a test's own file. It has to be said before they are imported.
-pytest.register_assert_rewrite("datahub_llmops.testing.contracts")
+pytest.register_assert_rewrite("datahub_llmops.testing.contracts", "datahub_llmops.testing.recipe_contracts")
 
 from datahub_llmops.testing.contracts import (  # noqa: E402
     CHECKS,
     Config,
     OpenReader,
     ReaderContract,
-    SourceContract,
+    RegistryContract,
     StoreContract,
 )
+from datahub_llmops.testing.recipe_contracts import (  # noqa: E402
+    RegistrySourceContract,
+    SourceContract,
+)
 
-__all__ = ["CHECKS", "Config", "OpenReader", "ReaderContract", "SourceContract", "StoreContract"]
+__all__ = [
+    "CHECKS",
+    "Config",
+    "OpenReader",
+    "ReaderContract",
+    "RegistryContract",
+    "RegistrySourceContract",
+    "SourceContract",
+    "StoreContract",
+]

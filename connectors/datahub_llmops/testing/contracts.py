@@ -1,32 +1,31 @@
 """What every connector keeps to, as classes that its tests inherit.
 
-``ReaderContract`` is for any reader. ``StoreContract`` is for the reader of a vector store: the facts that it reads are
-those that its source declares. ``SourceContract`` is for the whole source, through DataHub's pipeline.
+``ReaderContract`` is for any reader. ``StoreContract`` is for those of vector stores, ``RegistryContract`` for those of
+registries of prompts: the facts that one reads are those that its source declares. What is for a whole source is in
+``recipe_contracts``.
 """
 
 from __future__ import annotations
 
-import logging
-import socket
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, suppress
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar, TypeAlias, cast
 
 import pytest
-from pydantic import ValidationError
 
-from datahub_llmops import urns
 from datahub_llmops.assets.collections import Collection, Container, FailedListing, Name
+from datahub_llmops.assets.prompts import Prompt
 from datahub_llmops.errors import ConnectorError, VanishedError
 from datahub_llmops.ingestion.capabilities import Fact, present_facts
+from datahub_llmops.ingestion.prompt_capabilities import PromptFact
+from datahub_llmops.ingestion.prompt_capabilities import present_facts as present_prompt_facts
+from datahub_llmops.ingestion.prompt_reader import PromptReader
+from datahub_llmops.ingestion.prompt_registry import PromptRegistrySource
 from datahub_llmops.ingestion.reader import Reader
 from datahub_llmops.ingestion.vector_store import VectorStoreSource
-from datahub_llmops.testing.runs import assigned, column_edges, failures, ingest, live, outputs, report
-from datahub_llmops.urns import Deployment
 
 OpenReader: TypeAlias = Callable[[], Reader[Any]]
 Config: TypeAlias = dict[str, Any]
@@ -152,118 +151,50 @@ class StoreContract(ReaderContract):
         assert seen == declared, f"undeclared: {sorted(seen - declared)}; not read: {sorted(declared - seen)}"
 
 
-class SourceContract:
-    """What the recipe of a connector does, over a system whose collections are datasets of its own.
+class RegistryContract(ReaderContract):
+    """The registry has to hold an example of every fact that the connector declares."""
 
-    Fixtures are recipes, made for each test: ``recipe`` reads the system, ``refused`` is denied access, ``away`` has an
-    address where nothing listens, ``telling`` contains a secret and reads an item that fails.
-    """
+    source: ClassVar[type[PromptRegistrySource[Any]]]
+    missing_facts: ClassVar[frozenset[PromptFact]] = frozenset()
+    """Declared facts that this reader does not read, where another reader of the connector does."""
 
-    source: ClassVar[type[VectorStoreSource[Any]]]
-    system: ClassVar[str]
-    """``llm-<system>`` is the type in a recipe; for a connector without an entry point, the path of its class."""
-    collections: ClassVar[frozenset[str]]
+    def test_tells_what_its_source_declares(self, open_reader: OpenReader) -> None:
+        with closing(open_reader()) as reader:
+            seen = {fact for prompt in _prompts(reader) for fact in present_prompt_facts(prompt)}
+        declared = set(self.source.declares) - self.missing_facts
+        assert seen == declared, f"undeclared: {sorted(seen - declared)}; not read: {sorted(declared - seen)}"
 
-    filters: ClassVar[Config]
-    kept: ClassVar[frozenset[str]]
-    """The collections that pass ``filters``; ``filtered`` is the number of those that do not."""
-    filtered: ClassVar[int]
+    def test_a_name_is_the_whole_name_of_a_prompt(self, open_reader: OpenReader) -> None:
+        with closing(open_reader()) as reader:
+            assert all(len(name) == 1 for name in _names(reader))
 
-    job: ClassVar[Config]
-    """Options of a declared job over ``body`` and ``url``: ``index``, a collection with one vector, and ``fields``."""
-    job_edges: ClassVar[frozenset[tuple[str, str]]]
+    def test_each_version_is_there_once(self, open_reader: OpenReader) -> None:
+        with closing(open_reader()) as reader:
+            for prompt in _prompts(reader):
+                versions = [version.version for version in prompt.versions]
+                assert versions
+                assert len(set(versions)) == len(versions)
+                assert not prompt.unreadable.keys() & set(versions)
 
-    wrong_recipes: ClassVar[Sequence[tuple[Config, str]]]
-    """Each with a pattern that the error message matches."""
-    secrets: ClassVar[tuple[str, ...]]
-    """Secrets of ``telling`` and ``wrong_recipes``, and words of payload values. No output may contain them."""
-    provenance_fields: ClassVar[Sequence[str]]
-    rule: ClassVar[str] = "kb:[^:]+:0"
-    """A pattern that a value of one of these fields matches."""
+    def test_what_is_read_was_read(self, open_reader: OpenReader) -> None:
+        with closing(open_reader()) as reader:
+            assert not any(prompt.unchanged for prompt in _prompts(reader))
 
-    @pytest.fixture
-    def away(self, recipe: Config) -> Iterator[Config]:
-        with _refused_url() as url:
-            yield {**recipe, "url": url, "retry_max_times": 0}
+    def test_labels_are_sorted_and_point_at_what_they_point_at(self, open_reader: OpenReader) -> None:
+        with closing(open_reader()) as reader:
+            for prompt in _prompts(reader):
+                there = {version.version for version in prompt.versions} | prompt.unreadable.keys()
+                assert not there & set(prompt.dangling.values())
+                for version in prompt.versions:
+                    assert list(version.labels) == sorted(set(version.labels))
 
-    def test_a_second_run_changes_nothing(self, recipe: Config, tmp_path: Path) -> None:
-        assert failures(ingest(tmp_path, self.system, **recipe)) == []
-        assert live(tmp_path, self.source.platform) == self.collections
-        second: Any = ingest(tmp_path, self.system, **recipe).sink.get_report()
-        assert (second.changed, second.removed) == (0, 0)
-
-    def test_what_the_filters_leave_out_is_counted_and_not_written(
-        self, recipe: Config, tmp_path: Path
-    ) -> None:
-        pipeline = ingest(tmp_path, self.system, **recipe, **self.filters)
-        assert failures(pipeline) == []
-        assert live(tmp_path, self.source.platform) == self.kept
-        assert report(pipeline).items_filtered == self.filtered
-
-    def test_a_declared_job_reaches_text_vector_and_fields(self, recipe: Config, tmp_path: Path) -> None:
-        job = {
-            "name": "embed-notes",
-            "upstream": {"platform": "sqlite", "sql": "select n.body, n.url from notes n"},
-            "text_columns": ["body"],
-            "embedding_model": "openai/text-embedding-3-small",
-            **self.job,
-        }
-        assert failures(ingest(tmp_path, self.system, **recipe, embedding_jobs=[job])) == []
-        assert column_edges(tmp_path, "embed-notes") == self.job_edges
-        index = urns.collection(Deployment(platform=self.source.platform), (job["index"],))
-        assert assigned(tmp_path, index)["embedding_model"] == "openai/text-embedding-3-small"
-
-    def test_a_connection_that_works_says_what_it_sees(self, recipe: Config) -> None:
-        seen = f"True: Works, sees {len(self.collections)} {self.source.noun}s."
-        assert self._verdict(recipe) == seen
-
-    def test_a_connection_that_is_refused_says_so(self, refused: Config) -> None:
-        assert self._verdict(refused).startswith("False: Not allowed: ")
-
-    def test_a_connection_to_nobody_says_so(self, away: Config) -> None:
-        assert self._verdict(away).startswith("False: Cannot reach: ")
-
-    def _verdict(self, config: Config) -> str:
-        found = self.source.test_connection(config).basic_connectivity
-        assert found is not None
-        return f"{found.capable}: {found.mitigation_message or found.failure_reason}"
-
-    def test_a_wrong_recipe_says_what_is_wrong(self) -> None:
-        for config, message in self.wrong_recipes:
-            with pytest.raises(ValidationError, match=message) as caught:
-                self.source.config_type.model_validate(config)
-            assert not self._told(str(caught.value))
-
-    def test_no_secret_and_no_payload_in_logs_report_or_events(
-        self,
-        telling: Config,
-        tmp_path: Path,
-        caplog: pytest.LogCaptureFixture,
-        capfd: pytest.CaptureFixture[str],
-    ) -> None:
-        caplog.set_level(logging.DEBUG)
-        rules = [{"match": self.rule, "urn": "urn:li:dataset:(urn:li:dataPlatform:s3,known,PROD)"}]
-        provenance = {"fields": [*self.provenance_fields], "rules": rules}
-        (tmp_path / "out").mkdir()
-        shown = outputs(tmp_path / "out", self.system, {**telling, "provenance": provenance})
-        # The item that fails is named.
-        assert all("Could not be read" in told for told in shown[::2])
-        # The value that a rule matches became an edge to the dataset that the rule names.
-        assert all("s3,known" in events for events in shown[1::2])
-        said = capfd.readouterr()
-        for text in (*shown, caplog.text, said.out, said.err):
-            assert not self._told(text)
-
-    def _told(self, text: str) -> list[str]:
-        return [word for word in self.secrets if word in text]
-
-
-@contextmanager
-def _refused_url() -> Iterator[str]:
-    """An address at which nothing listens as long as the block lasts."""
-    with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
-        yield f"http://127.0.0.1:{bound.getsockname()[1]}"
+    def test_what_did_not_change_keeps_its_mark(self, open_reader: OpenReader) -> None:
+        with closing(open_reader()) as reader, closing(open_reader()) as other:
+            names = _names(reader)
+            assert _names(other) == names
+            marks = [cast(PromptReader, reader).mark(name) for name in names]
+            assert [cast(PromptReader, other).mark(name) for name in names] == marks
+            assert "" not in marks
 
 
 CHECKS = frozenset(name for name in vars(ReaderContract) if name.startswith("test_"))
@@ -279,6 +210,10 @@ def _collections(reader: Reader[Any]) -> Iterator[Collection]:
         item = reader.read(name)
         if isinstance(item, Collection):
             yield item
+
+
+def _prompts(reader: Reader[Any]) -> list[Prompt]:
+    return [reader.read(name) for name in _names(reader)]
 
 
 def _leaves(value: object, path: str = "") -> Iterator[tuple[str, object]]:
