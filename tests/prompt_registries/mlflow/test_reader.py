@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -23,9 +24,9 @@ PROMPTS = {"support-answer", "classify-ticket", "loop.v1", "with-a-gap", LONG}
 
 
 @contextmanager
-def reader_of(url: str) -> Iterator[MlflowReader]:
+def reader_of(url: str, **options: Any) -> Iterator[MlflowReader]:
     client = HttpClient(system="MLflow", base_url=url, absent=absent, retries=0)
-    with closing(MlflowReader(client, url=url)) as reader:
+    with closing(MlflowReader(client, url=url, **options)) as reader:
         yield reader
 
 

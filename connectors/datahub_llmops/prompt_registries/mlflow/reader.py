@@ -1,4 +1,4 @@
-"""Reads the prompts of an MLflow server over its REST API (MLflow 2.22 and later, and 3).
+"""Reads an MLflow server over its REST API: prompts since MLflow 2.22, applications and scores since traces/metrics.
 
 https://mlflow.org/docs/latest/api_reference/rest-api.html
 """
@@ -6,11 +6,12 @@ https://mlflow.org/docs/latest/api_reference/rest-api.html
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
-from datahub_llmops.assets.collections import Name
-from datahub_llmops.assets.prompts import Prompt, PromptVersion
+from datahub_llmops.assets.collections import FailedListing, Name
+from datahub_llmops.assets.observations import Observed, Scores, Window
+from datahub_llmops.assets.prompts import Prompt, PromptRef, PromptVersion
 from datahub_llmops.errors import ConnectorError, UnreadableError, VanishedError
 from datahub_llmops.net.http import HttpClient, Query, path_part
 from datahub_llmops.net.json_values import mapping, plain, text
@@ -22,6 +23,9 @@ from datahub_llmops.prompt_registries.mlflow.facts import (
     version_number,
 )
 from datahub_llmops.prompt_registries.mlflow.listing import get_pages, quoted
+from datahub_llmops.prompt_registries.mlflow.scores import read_scores
+from datahub_llmops.prompt_registries.mlflow.traffic import NamedBy, Settings, Traffic
+from datahub_llmops.prompt_registries.mlflow.usage import observe
 
 _MODELS: Final = "/api/2.0/mlflow/registered-models"
 _VERSIONS: Final = "/api/2.0/mlflow/model-versions"
@@ -33,11 +37,25 @@ _VERSIONS_A_PAGE: Final = 500
 
 
 class MlflowReader:
-    """A ``PromptReader`` of one server. It closes ``client``. ``url`` is the root of the server's pages."""
+    """A ``PromptReader``, ``UsageReader`` and ``ScoreReader`` of one server. It closes ``client``.
 
-    def __init__(self, client: HttpClient, *, url: str) -> None:
+    ``url`` is the root of the server's pages, without a login. Of the applications those are read whose name
+    ``is_wanted``; ``named_by`` says what counts as one.
+    """
+
+    def __init__(
+        self,
+        client: HttpClient,
+        *,
+        url: str,
+        named_by: NamedBy = "logged_model",
+        is_wanted: Callable[[str], bool] = lambda name: True,
+    ) -> None:
         self._client = client
         self._url = url.rstrip("/")
+        self._settings = Settings(
+            url=self._url, named_by=named_by, is_wanted=is_wanted, prompts_of=self._prompts_of
+        )
         self._listed: dict[str, RegisteredPrompt] = {}
         self._lock = threading.Lock()
 
@@ -96,8 +114,23 @@ class MlflowReader:
             url=self._page(prompt.name),
         )
 
+    def observed(self, window: Window) -> Iterator[Observed | FailedListing]:
+        yield from observe(Traffic(self._client, self._settings, window))
+
+    def scores(self, window: Window) -> Iterator[Scores | FailedListing]:
+        yield from read_scores(Traffic(self._client, self._settings, window))
+
     def close(self) -> None:
         self._client.close()
+
+    def _prompts_of(self, experiment: str) -> Iterator[PromptRef]:
+        """List the versions of the prompts that belong to an experiment, as far as prompts were listed."""
+        with self._lock:
+            listed = list(self._listed.values())
+        for prompt in listed:
+            if experiment in prompt.experiments:
+                for number in range(1, (prompt.latest or 0) + 1):
+                    yield PromptRef(name=prompt.name, version=str(number))
 
     def _get(self, name: str) -> RegisteredPrompt:
         path = f"{_MODELS}/get"
