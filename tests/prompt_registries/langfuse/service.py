@@ -8,18 +8,16 @@ answers paths that it does not serve.
 from __future__ import annotations
 
 import base64
-import copy
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any, Literal, TypeAlias
 from urllib.parse import unquote
 
-from support import paths
+from prompt_registries.langfuse.aggregates import Rows, aggregate, observations, scores, traces
+from prompt_registries.langfuse.recordings import exchanges, recorded
 from support.stub import Call, Reply, Stub, answer_json
 
-WIRE = paths.WIRE / "langfuse"
 PUBLIC_KEY = "pk-lf-00000000-fake-fake-fake-000000000000"
 SECRET_KEY = "sk-lf-planted-5ec7e7"
 API = "/api/public"
@@ -27,17 +25,6 @@ PROMPTS = f"{API}/v2/prompts"
 
 Mode: TypeAlias = Literal["dual", "events_only", "legacy"]
 """How the server stores traces, which decides about its endpoints."""
-
-
-@cache
-def _read(file: str) -> list[dict[str, Any]]:
-    exchanges: list[dict[str, Any]] = json.loads((WIRE / f"{file}.json").read_text(encoding="utf-8"))
-    return exchanges
-
-
-def recorded(file: str) -> list[dict[str, Any]]:
-    """The exchanges of one file."""
-    return copy.deepcopy(_read(file))
 
 
 def authorization(public: str = PUBLIC_KEY, secret: str = SECRET_KEY) -> str:
@@ -149,6 +136,10 @@ class LangfuseService(Stub):
     def __init__(self, *prompts: FakePrompt, mode: Mode = "dual", **options: Any) -> None:
         self.prompts = {item.name: item for item in prompts or project()}
         self.mode: Mode = mode
+        self.observations: Rows = observations()
+        """What the project's applications did; a test adds rows, or takes others in their place."""
+        self.scores: Rows = scores()
+        self.models: list[dict[str, Any]] = _models()
         super().__init__(
             self._answered,
             missing={"message": "Prompt not found", "error": "LangfuseNotFoundError"},
@@ -162,7 +153,21 @@ class LangfuseService(Stub):
             return self._list(call)
         if call.path.startswith(f"{PROMPTS}/") and call.method == "GET":
             return self._get(call)
+        if call.path == f"{API}/models" and call.query == {"page": ["1"], "limit": ["100"]}:
+            return answer_json({"data": self.models, "meta": {"page": 1, "limit": 100, "totalPages": 1}})
+        measured = {f"{API}/v2/metrics": "legacy", f"{API}/metrics": "events_only"}
+        if call.path in measured and self.mode != measured[call.path]:
+            return self._measure(call)
         return self._replay(call)
+
+    def _measure(self, call: Call) -> Reply:
+        """Aggregate. What the server refuses, it refused when it was recorded."""
+        refused = self._replay(call, "metrics_errors")
+        if refused.status == 400:
+            return refused
+        query = json.loads(call.query["query"][0])
+        rows = traces_as_rows() if query["view"] == "traces" else self.observations
+        return answer_json({"data": aggregate(query, rows, self.scores)})
 
     def _list(self, call: Call) -> Reply:
         asked = {name: values[0] for name, values in call.query.items()}
@@ -215,15 +220,30 @@ class LangfuseService(Stub):
             {"message": f"Prompt not found: '{name}' with {which}", "error": "LangfuseNotFoundError"}, 404
         )
 
-    def _replay(self, call: Call) -> Reply:
+    def _replay(self, call: Call, *only: str) -> Reply:
         files = [] if self.mode == "dual" else [f"mode_{self.mode}"]
-        files += ["prompts_list", "prompt_get", "errors", "projects"]
-        for file in files:
-            for exchange in _read(file):
+        files += ["prompts_list", "prompt_get", "errors", "projects", "models"]
+        for file in only or files:
+            for exchange in exchanges(file):
                 request = exchange["request"]
-                if "auth" not in request and _is_same(request, call):
+                # A mode refuses an endpoint whatever it is asked.
+                refused = file.startswith("mode_") and exchange["response"]["status"] == 404
+                if "auth" not in request and (
+                    _is_same(request, call) or (refused and request["path"] == call.path)
+                ):
                     return reply(exchange)
         return _web_page()
+
+
+def traces_as_rows() -> Rows:
+    """The traces as the older endpoint counts them."""
+    return [{**trace, "startTime": trace["timestamp"]} for trace in traces()]
+
+
+def _models() -> list[dict[str, Any]]:
+    """The prices of the models of the recorded project."""
+    bodies = [exchange["response"]["body"] for exchange in exchanges("models")]
+    return [body for body in bodies if "modelName" in body]
 
 
 def reply(exchange: Mapping[str, Any]) -> Reply:
@@ -243,7 +263,7 @@ def _refuse(call: Call) -> Reply | None:
     given = call.headers.get("Authorization")
     if given == authorization():
         return None
-    none, wrong, _, bearer = (item for item in _read("errors") if "auth" in item["request"])
+    none, wrong, _, bearer = (item for item in exchanges("errors") if "auth" in item["request"])
     return reply(none if given is None else bearer if given.startswith("Bearer ") else wrong)
 
 

@@ -214,7 +214,7 @@ def test_odd_names_lead_to_their_prompts(service: LangfuseService) -> None:
     names = ["a/b/c", "50% off?", "Grüße 你好", "x" * 255, "a.v1", "a+b&c=d#e", "ends with space "]
     service.prompts = {name: prompt(name, f"text of {name}") for name in names}
     with closing(open_at(service.url)) as reader:
-        assert [name for (name,) in reader.names()] == sorted(names)  # type: ignore[misc]
+        assert [name for (name,) in reader.names()] == sorted(names)
         for name in names:
             (only,) = reader.read((name,)).versions
             assert only.template is not None
