@@ -40,6 +40,11 @@ def _observations() -> Iterator[dict[str, Any]]:
     for exchange in recorded("observations"):
         for item in exchange["response"]["body"]["data"]:
             generations[item["traceId"]].append(item)
+    experiments = {
+        item["traceId"]: item["experimentId"]
+        for exchange in recorded("experiment_items")
+        for item in exchange["response"]["body"]["data"]
+    }
     embedded = 0
     for trace in sorted(traces(), key=lambda trace: str(trace["timestamp"])):
         found = [_generation(item, trace) for item in generations[trace["id"]]]
@@ -58,7 +63,7 @@ def _observations() -> Iterator[dict[str, Any]]:
             spans[0] |= {"isRootObservation": True, "latency": round(trace["latency"] * 1000)}
             # Langfuse's SDK gives the trace's name to the first observation only, unless it is set around all.
             spans[0]["traceName"] = trace["name"]
-        yield from spans + found
+        yield from ({**row, "experimentId": experiments.get(trace["id"])} for row in spans + found)
 
 
 def _spans_of(trace: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -11,6 +11,7 @@ import base64
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Literal, TypeAlias
 from urllib.parse import unquote
 
@@ -139,6 +140,7 @@ class LangfuseService(Stub):
         self.observations: Rows = observations()
         """What the project's applications did; a test adds rows, or takes others in their place."""
         self.scores: Rows = scores()
+        self.rows = {file: _rows(file) for file in ("experiments", "experiment_items", "scores_v3")}
         self.models: list[dict[str, Any]] = _models()
         super().__init__(
             self._answered,
@@ -153,8 +155,14 @@ class LangfuseService(Stub):
             return self._list(call)
         if call.path.startswith(f"{PROMPTS}/") and call.method == "GET":
             return self._get(call)
+        numbered = {f"{API}/unstable/evaluators": "evaluators", f"{API}/v2/datasets": "datasets"}
+        if call.path in numbered and call.query.get("limit") == ["100"]:
+            rows = _rows(numbered[call.path])
+            return answer_json({"data": rows, "meta": {"page": 1, "limit": 100, "totalPages": 1}})
         if call.path == f"{API}/models" and call.query == {"page": ["1"], "limit": ["100"]}:
             return answer_json({"data": self.models, "meta": {"page": 1, "limit": 100, "totalPages": 1}})
+        if (listed := self._list_rows(call)) is not None:
+            return listed
         measured = {f"{API}/v2/metrics": "legacy", f"{API}/metrics": "events_only"}
         if call.path in measured and self.mode != measured[call.path]:
             return self._measure(call)
@@ -220,6 +228,32 @@ class LangfuseService(Stub):
             {"message": f"Prompt not found: '{name}' with {which}", "error": "LangfuseNotFoundError"}, 404
         )
 
+    def _list_rows(self, call: Call) -> Reply | None:
+        """Answer a listing with a cursor out of the recorded rows. Without fields that were not asked for."""
+        files = {
+            "experiments": "experiments",
+            "experiment-items": "experiment_items",
+            "v3/scores": "scores_v3",
+        }
+        file = files.get(call.path.removeprefix(f"{API}/"))
+        if file is None or (self.mode == "legacy" and file != "scores_v3"):
+            return None
+        asked = {name: values[0] for name, values in call.query.items()}
+        time = "timestamp" if file == "scores_v3" else "startTime"
+        start = asked.get("fromTimestamp") or asked.get("fromStartTime", "0001-01-01T00:00:00Z")
+        end = asked.get("toTimestamp") or asked.get("toStartTime", "9999-01-01T00:00:00Z")
+        rows = [
+            row
+            for row in self.rows[file]
+            if _at(start) <= _at(row[time]) <= _at(end)
+            and asked.get("name") in (None, row.get("name"))
+            and asked.get("source", "").upper() in ("", row.get("source"))
+            and asked.get("experimentId") in (None, row.get("experimentId"))
+        ]
+        first, limit = int(asked.get("cursor", 0)), int(asked["limit"])
+        more = {"cursor": str(first + limit)} if first + limit < len(rows) else {}
+        return answer_json({"data": rows[first : first + limit], "meta": more})
+
     def _replay(self, call: Call, *only: str) -> Reply:
         files = [] if self.mode == "dual" else [f"mode_{self.mode}"]
         files += ["prompts_list", "prompt_get", "errors", "projects", "models"]
@@ -238,6 +272,19 @@ class LangfuseService(Stub):
 def traces_as_rows() -> Rows:
     """The traces as the older endpoint counts them."""
     return [{**trace, "startTime": trace["timestamp"]} for trace in traces()]
+
+
+def _rows(file: str) -> Rows:
+    """The rows of a recorded listing, each once: newest first, as it tells them."""
+    bodies = [exchange["response"]["body"] for exchange in recorded(file)]
+    rows = [row for body in bodies if isinstance(body.get("data"), list) for row in body["data"]]
+    # The fullest of several recordings of one row.
+    found = {row["id"]: row for row in sorted(rows, key=len) if "id" in row}
+    return [found[id] for id in dict.fromkeys(row["id"] for row in rows if "id" in row)]
+
+
+def _at(written: str) -> datetime:
+    return datetime.fromisoformat(written)
 
 
 def _models() -> list[dict[str, Any]]:

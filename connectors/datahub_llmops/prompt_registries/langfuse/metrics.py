@@ -31,17 +31,29 @@ class Query:
     dimensions: tuple[str, ...]
     measures: tuple[tuple[str, str], ...]
     """Measure and aggregation: ``("totalCost", "sum")`` is answered as ``sum_totalCost``."""
+    present: tuple[str, ...] = ()
+    """Dimensions that must have a value."""
 
-    def written(self, start: datetime, end: datetime, granularity: str) -> str:
-        """As the endpoint takes it. Both ends belong to the range."""
+    def written(self, start: datetime, end: datetime, granularity: str | None) -> str:
+        """As the endpoint takes it. Both ends belong to the range.
+
+        Without ``granularity`` the first measure decides which rows come first. The server asks for such an order
+        where a dimension may have very many values.
+        """
+        by_time = {"timeDimension": {"granularity": granularity}}
+        by_size = {"orderBy": [{"field": "_".join(reversed(self.measures[0])), "direction": "desc"}]}
         return json.dumps(
             {
                 "view": self.view,
                 "dimensions": [{"field": field} for field in self.dimensions],
                 "metrics": [{"measure": name, "aggregation": how} for name, how in self.measures],
-                "timeDimension": {"granularity": granularity},
-                "fromTimestamp": start.strftime("%Y-%m-%dT%H:%M:%SZ"),
-                "toTimestamp": end.strftime("%Y-%m-%dT%H:%M:%SZ"),
+                "filters": [
+                    {"column": field, "operator": "is not null", "type": "null", "value": ""}
+                    for field in self.present
+                ],
+                **(by_time if granularity else by_size),
+                "fromTimestamp": written_time(start),
+                "toTimestamp": written_time(end),
                 "config": {"row_limit": MOST_ROWS},
             }
         )
@@ -92,6 +104,20 @@ class Metrics:
                 yield from (Row(day=start.date(), values=values) for values in hours)
             start += _DAY
 
+    def totals(self, query: Query, window: Window) -> list[Mapping[str, Any]]:
+        """Return the rows of a whole window at once.
+
+        Raises:
+            UnreadableError: there are more than one answer holds.
+        """
+        found = self._read(query.written(midnight(window.first), midnight(window.last + _DAY), None))
+        if len(found) >= MOST_ROWS:
+            raise UnreadableError(
+                f"{self._server.name}: {window.first} to {window.last} has more than {MOST_ROWS:,} combinations of "
+                f"{', '.join(query.dimensions)}, which is more than Langfuse tells."
+            )
+        return found
+
     def _read_hours(self, query: Query, day: datetime) -> list[Mapping[str, Any]] | None:
         """Return the rows of each hour of a day; ``None`` if one of them does not fit into one answer."""
         rows: list[Mapping[str, Any]] = []
@@ -111,18 +137,20 @@ class Metrics:
         self, query: Query, start: datetime, end: datetime, granularity: str
     ) -> Sequence[tuple[datetime, Mapping[str, Any]]]:
         """Return the rows from ``start`` on, oldest first, and those before ``end``."""
-        path = self._path()
-        data = self._server.get(path, {"query": query.written(start, end, granularity)}).get("data")
-        if not isinstance(data, list):
-            raise self._server.unexpected(path)
         found: list[tuple[datetime, Mapping[str, Any]]] = []
-        for values in mappings(data):
+        for values in self._read(query.written(start, end, granularity)):
             when = moment(values.get("time_dimension"))
             if when is None or (found and when < found[-1][0]):
-                raise self._server.unexpected(path)
+                raise self._server.unexpected(self._path())
             found.append((when, values))
         # What happened exactly at the end belongs to the range too, as rows of the next day.
         return [(when, values) for when, values in found if start <= when < end]
+
+    def _read(self, query: str) -> list[Mapping[str, Any]]:
+        data = self._server.get(self._path(), {"query": query}).get("data")
+        if not isinstance(data, list):
+            raise self._server.unexpected(self._path())
+        return mappings(data)
 
     def _path(self) -> str:
         return "/metrics" if self.is_legacy() else "/v2/metrics"
@@ -147,6 +175,20 @@ class Metrics:
 def midnight(day: date) -> datetime:
     """Return the begin of a day in UTC."""
     return datetime.combine(day, time(), UTC)
+
+
+def written_time(when: datetime) -> str:
+    """Write a time as the API takes it."""
+    return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def windows(window: Window) -> Iterator[Window]:
+    """Split a window into months, so that an answer to each fits into memory."""
+    start = window.first
+    while start <= window.last:
+        end = min(window.last, start + 30 * _DAY)
+        yield Window(first=start, last=end)
+        start = end + _DAY
 
 
 def number(value: object) -> float | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from typing import Final, Literal, TypeAlias
 
 from datahub_llmops.assets.collections import FailedListing
@@ -19,13 +19,12 @@ from datahub_llmops.assets.usage import Tokens
 from datahub_llmops.errors import UnreadableError
 from datahub_llmops.net.json_values import plain, strings, text, whole
 from datahub_llmops.prompt_registries.langfuse.client import LangfuseServer
-from datahub_llmops.prompt_registries.langfuse.metrics import MOST_ROWS, Metrics, Query, Row
+from datahub_llmops.prompt_registries.langfuse.metrics import MOST_ROWS, Metrics, Query, Row, windows
 
 ApplicationName: TypeAlias = Literal["trace_name", "environment", "release", "tag", "project"]
 
 UNNAMED: Final = "(unnamed)"
 """In messages: what happened outside of any application."""
-_WINDOW: Final = timedelta(days=31)
 _DIMENSIONS: Final[Mapping[ApplicationName, tuple[str, ...]]] = {
     "trace_name": ("traceName",),
     "environment": (),  # Always asked for.
@@ -99,11 +98,8 @@ class Usage:
 
     def observed(self, window: Window) -> Iterator[Observed | FailedListing]:
         """Yield the usage of each day, month by month."""
-        start = window.first
-        while start <= window.last:
-            end = min(window.last, start + _WINDOW - timedelta(days=1))
-            yield from self._observed(Window(first=start, last=end))
-            start = end + timedelta(days=1)
+        for month in windows(window):
+            yield from self._observed(month)
 
     def applications_of(self, row: Row) -> list[str]:
         """Return the names of the applications that a row counts for; none if it has no name."""
@@ -121,6 +117,11 @@ class Usage:
     def dimensions(self) -> tuple[str, ...]:
         """The dimensions that tell the application."""
         return _DIMENSIONS[self._name]
+
+    @property
+    def dimensions_of_scores(self) -> tuple[str, ...] | None:
+        """The same for scores; ``None`` if they do not tell it: the environment of a score is not its trace's."""
+        return None if self._name == "environment" else self.dimensions
 
     def _observed(self, window: Window) -> Iterator[Observed | FailedListing]:
         full: set[date] = set()
