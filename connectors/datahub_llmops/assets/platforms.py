@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from typing import Final, Literal, NamedTuple, TypeAlias
 
-Kind: TypeAlias = Literal["vector store", "framework", "model provider", "scheduler", "other"]
+Kind: TypeAlias = Literal[
+    "vector store", "prompt registry", "framework", "model provider", "scheduler", "other"
+]
 
 
 class StoreClass(NamedTuple):
@@ -218,6 +220,7 @@ _ENTRIES: Final = (
         has_aliases=True,
         store_classes=(StoreClass("WeaviateVectorStore"), StoreClass("Weaviate")),
     ),
+    Platform(name="langfuse", display_name="Langfuse", kind="prompt registry", logo="langfuse.svg"),
     Platform(
         name="langchain",
         display_name="LangChain",

@@ -15,6 +15,9 @@ from datetime import datetime
 from typing import Any, Literal, TypeAlias
 from urllib.parse import unquote
 
+from datahub_llmops.net.http import HttpClient
+from datahub_llmops.prompt_registries.langfuse.client import LangfuseServer, absent
+from datahub_llmops.prompt_registries.langfuse.reader import LangfuseReader
 from prompt_registries.langfuse.aggregates import Rows, aggregate, observations, scores, traces
 from prompt_registries.langfuse.recordings import exchanges, recorded
 from support.stub import Call, Reply, Stub, answer_json
@@ -317,3 +320,16 @@ def _refuse(call: Call) -> Reply | None:
 def _web_page() -> Reply:
     body = b"<!DOCTYPE html><html>... cut ...</html>"
     return Reply(status=404, body=body, headers={"Content-Type": "text/html; charset=utf-8"})
+
+
+def open_at(url: str, *, key: str | None = None, **options: Any) -> LangfuseReader:
+    """A reader of the service at ``url``, which does not wait long before it tries again."""
+    client = HttpClient(
+        system="Langfuse",
+        base_url=url,
+        headers={"Authorization": key or authorization()},
+        absent=absent,
+        backoff=0.01,
+        timeout=10.0,
+    )
+    return LangfuseReader(LangfuseServer(client), **options)

@@ -12,23 +12,18 @@ import pytest
 from datahub_llmops.assets.prompts import PromptRef
 from datahub_llmops.assets.templates import Message, Template
 from datahub_llmops.errors import DeniedError, UnreachableError, UnreadableError, VanishedError
-from datahub_llmops.net.http import HttpClient
-from datahub_llmops.prompt_registries.langfuse.client import LangfuseServer, absent
-from datahub_llmops.prompt_registries.langfuse.reader import LangfusePromptReader
-from prompt_registries.langfuse.service import FakeVersion, LangfuseService, authorization, project, prompt
+from datahub_llmops.prompt_registries.langfuse.reader import LangfuseReader
+from datahub_llmops.testing import OpenReader
+from datahub_llmops.testing.contracts import ReaderContract
+from prompt_registries.langfuse.service import (
+    FakeVersion,
+    LangfuseService,
+    authorization,
+    open_at,
+    project,
+    prompt,
+)
 from support.stub import Call, Reply, Stub, answer_json
-
-
-def open_at(url: str, *, key: str | None = None, **options: Any) -> LangfusePromptReader:
-    client = HttpClient(
-        system="Langfuse",
-        base_url=url,
-        headers={"Authorization": key or authorization()},
-        absent=absent,
-        backoff=0.01,
-        timeout=10.0,
-    )
-    return LangfusePromptReader(LangfuseServer(client), **options)
 
 
 @pytest.fixture
@@ -38,16 +33,22 @@ def service() -> Iterator[LangfuseService]:
 
 
 @pytest.fixture
-def reader(service: LangfuseService) -> Iterator[LangfusePromptReader]:
+def reader(service: LangfuseService) -> Iterator[LangfuseReader]:
     with closing(open_at(service.url)) as opened:
         yield opened
+
+
+class TestContract(ReaderContract):
+    @pytest.fixture
+    def open_reader(self, service: LangfuseService) -> OpenReader:
+        return lambda: open_at(service.url)
 
 
 def is_version(name: str, number: int) -> Any:
     return lambda call: call.path.endswith(f"/{name}") and call.query.get("version") == [str(number)]
 
 
-def test_all_prompts_are_listed(reader: LangfusePromptReader) -> None:
+def test_all_prompts_are_listed(reader: LangfuseReader) -> None:
     assert list(reader.names()) == [
         ("Résumé & summary (long) 50%",),
         ("classify-ticket",),
@@ -58,7 +59,7 @@ def test_all_prompts_are_listed(reader: LangfusePromptReader) -> None:
     ]
 
 
-def test_a_chat_prompt_with_everything(service: LangfuseService, reader: LangfusePromptReader) -> None:
+def test_a_chat_prompt_with_everything(service: LangfuseService, reader: LangfuseReader) -> None:
     list(reader.names())
     found = reader.read(("support/answer",))
     assert (found.name, found.tags, found.description, found.unreadable) == (
@@ -103,7 +104,7 @@ def test_a_chat_prompt_with_everything(service: LangfuseService, reader: Langfus
     }
 
 
-def test_includes_are_sources_whether_by_version_or_by_label(reader: LangfusePromptReader) -> None:
+def test_includes_are_sources_whether_by_version_or_by_label(reader: LangfuseReader) -> None:
     list(reader.names())
     _, by_version, by_label = reader.read(("support/answer",)).versions
     assert by_version.derived_from == (PromptRef(name="shared/tone", version="1"),)
@@ -111,7 +112,7 @@ def test_includes_are_sources_whether_by_version_or_by_label(reader: LangfusePro
     assert by_label.derived_from == (PromptRef(name="shared/tone", version="1"),)
 
 
-def test_a_text_prompt(reader: LangfusePromptReader) -> None:
+def test_a_text_prompt(reader: LangfuseReader) -> None:
     found = reader.read(("support/escalate",))
     (only,) = found.versions
     assert only.template == Template(
@@ -230,11 +231,11 @@ def test_a_name_without_a_url_is_unreadable(service: LangfuseService, name: str)
             reader.read((name,))
 
 
-def test_a_prompt_that_was_not_listed_is_asked_for(reader: LangfusePromptReader) -> None:
+def test_a_prompt_that_was_not_listed_is_asked_for(reader: LangfuseReader) -> None:
     assert reader.read(("shared/tone",)).versions[1].labels == ("latest", "staging")
 
 
-def test_gone_is_what_langfuse_says_twice(service: LangfuseService, reader: LangfusePromptReader) -> None:
+def test_gone_is_what_langfuse_says_twice(service: LangfuseService, reader: LangfuseReader) -> None:
     with pytest.raises(VanishedError):
         reader.read(("nosuch",))
     assert [call.query for call in service.calls] == [
@@ -243,7 +244,7 @@ def test_gone_is_what_langfuse_says_twice(service: LangfuseService, reader: Lang
     ]
 
 
-def test_an_empty_listing_alone_is_not_gone(service: LangfuseService, reader: LangfusePromptReader) -> None:
+def test_an_empty_listing_alone_is_not_gone(service: LangfuseService, reader: LangfuseReader) -> None:
     answer = service.answer
 
     def forget(call: Call) -> Reply:
@@ -258,7 +259,7 @@ def test_an_empty_listing_alone_is_not_gone(service: LangfuseService, reader: La
         reader.read(("shared/tone",))
 
 
-def test_a_gateways_404_is_not_gone(service: LangfuseService, reader: LangfusePromptReader) -> None:
+def test_a_gateways_404_is_not_gone(service: LangfuseService, reader: LangfuseReader) -> None:
     service.fail("gateway_404", when=lambda call: "nosuch" in call.path)
     with pytest.raises(UnreachableError):
         reader.read(("nosuch",))

@@ -13,15 +13,8 @@ from datahub_llmops.assets.collections import FailedListing
 from datahub_llmops.assets.observations import Judge, Scores, Window
 from datahub_llmops.assets.prompts import PromptRef
 from datahub_llmops.errors import UnreadableError
-from datahub_llmops.net.http import HttpClient
-from datahub_llmops.prompt_registries.langfuse.client import LangfuseServer, absent
-from datahub_llmops.prompt_registries.langfuse.experiments import Experiments
-from datahub_llmops.prompt_registries.langfuse.judges import Judges
-from datahub_llmops.prompt_registries.langfuse.metrics import Metrics
-from datahub_llmops.prompt_registries.langfuse.prices import Prices
-from datahub_llmops.prompt_registries.langfuse.scores import ScoreAggregates
-from datahub_llmops.prompt_registries.langfuse.usage import ApplicationName, Usage
-from prompt_registries.langfuse.service import LangfuseService, Mode, authorization
+from datahub_llmops.prompt_registries.langfuse.usage import ApplicationName
+from prompt_registries.langfuse.service import LangfuseService, Mode, open_at
 
 DAY = date(2026, 11, 29)
 MONTH = Window(first=date(2026, 11, 1), last=date(2026, 11, 30))
@@ -41,18 +34,7 @@ def service() -> Iterator[LangfuseService]:
 
 
 def read(service: LangfuseService, name: ApplicationName = "trace_name") -> list[Scores | FailedListing]:
-    client = HttpClient(
-        system="Langfuse",
-        base_url=service.url,
-        headers={"Authorization": authorization()},
-        absent=absent,
-        backoff=0.01,
-    )
-    server = LangfuseServer(client)
-    with closing(server):
-        metrics = Metrics(server)
-        usage = Usage(server, metrics, name=name, has_price=Prices(server).has_price)
-        reader = ScoreAggregates(server, metrics, usage, Judges(server), Experiments(server, metrics))
+    with closing(open_at(service.url, application=name)) as reader:
         return list(reader.scores(MONTH))
 
 

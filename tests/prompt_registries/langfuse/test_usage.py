@@ -15,14 +15,10 @@ from datahub_llmops.assets.observations import Observed, Window
 from datahub_llmops.assets.prompts import PromptRef
 from datahub_llmops.assets.usage import Tokens
 from datahub_llmops.errors import DeniedError, UnreachableError, UnreadableError
-from datahub_llmops.net.http import HttpClient
-from datahub_llmops.prompt_registries.langfuse.client import LangfuseServer, absent
-from datahub_llmops.prompt_registries.langfuse.metrics import Metrics
-from datahub_llmops.prompt_registries.langfuse.prices import Prices
-from datahub_llmops.prompt_registries.langfuse.usage import ApplicationName, Usage
+from datahub_llmops.prompt_registries.langfuse.usage import ApplicationName
 from prompt_registries.langfuse.aggregates import Rows
 from prompt_registries.langfuse.recordings import recorded
-from prompt_registries.langfuse.service import LangfuseService, Mode, authorization, reply
+from prompt_registries.langfuse.service import LangfuseService, Mode, open_at, reply
 from support.stub import Call, Reply
 
 DAY = date(2026, 11, 29)
@@ -38,17 +34,8 @@ def service() -> Iterator[LangfuseService]:
 def read(
     service: LangfuseService, window: Window = MONTH, name: ApplicationName = "trace_name"
 ) -> list[Observed | FailedListing]:
-    client = HttpClient(
-        system="Langfuse",
-        base_url=service.url,
-        headers={"Authorization": authorization()},
-        absent=absent,
-        backoff=0.01,
-    )
-    server = LangfuseServer(client)
-    with closing(server):
-        usage = Usage(server, Metrics(server), name=name, has_price=Prices(server).has_price)
-        return list(usage.observed(window))
+    with closing(open_at(service.url, application=name)) as reader:
+        return list(reader.observed(window))
 
 
 def observed(service: LangfuseService, **options: Any) -> list[Observed]:

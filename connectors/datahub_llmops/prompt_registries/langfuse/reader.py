@@ -1,6 +1,6 @@
-"""Reads the prompts of a Langfuse project: one request for 100 names, and one for each version.
+"""Reads a Langfuse project: its prompts, what its applications did, and how they were scored.
 
-https://langfuse.com/docs/prompt-management
+Prompts take one request for 100 names, and one for each version. https://langfuse.com/docs/prompt-management
 """
 
 from __future__ import annotations
@@ -11,10 +11,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 
-from datahub_llmops.assets.collections import Name
+from datahub_llmops.assets.collections import FailedListing, Name
+from datahub_llmops.assets.observations import Observed, Scores, Window
 from datahub_llmops.assets.prompts import Prompt, PromptRef, PromptVersion
 from datahub_llmops.errors import ConnectorError, UnreadableError, VanishedError
 from datahub_llmops.prompt_registries.langfuse.client import LangfuseServer
+from datahub_llmops.prompt_registries.langfuse.experiments import Experiments
 from datahub_llmops.prompt_registries.langfuse.facts import (
     Found,
     Include,
@@ -22,16 +24,32 @@ from datahub_llmops.prompt_registries.langfuse.facts import (
     parse_version,
     prompt_page,
 )
+from datahub_llmops.prompt_registries.langfuse.judges import Judges
+from datahub_llmops.prompt_registries.langfuse.metrics import Metrics
+from datahub_llmops.prompt_registries.langfuse.prices import Prices
+from datahub_llmops.prompt_registries.langfuse.scores import ScoreAggregates
+from datahub_llmops.prompt_registries.langfuse.usage import ApplicationName, Usage
 
 
-class LangfusePromptReader:
-    """A ``PromptReader`` of one project, which it closes. At most ``workers`` versions are read at the same time."""
+class LangfuseReader:
+    """A ``PromptReader``, ``UsageReader`` and ``ScoreReader`` of one project. It closes ``server``.
 
-    def __init__(self, server: LangfuseServer, *, workers: int = 8) -> None:
+    At most ``workers`` versions are read at the same time. ``application`` is what Langfuse is taken to call one.
+    """
+
+    def __init__(
+        self, server: LangfuseServer, *, workers: int = 8, application: ApplicationName = "trace_name"
+    ) -> None:
         self._server = server
+        metrics = Metrics(server)
+        self._usage = Usage(server, metrics, name=application, has_price=Prices(server).has_price)
+        self._scores = ScoreAggregates(
+            server, metrics, self._usage, Judges(server), Experiments(server, metrics)
+        )
         self._listed: dict[str, Listed] = {}
         self._labelled: dict[tuple[str, str], str | None] = {}
         self._lock = threading.Lock()
+        self._closed = False
         # One pool for all prompts: those with many versions and those with few keep it equally busy.
         self._pool = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="langfuse")
 
@@ -44,10 +62,12 @@ class LangfusePromptReader:
 
     def mark(self, name: Name) -> str | None:
         """Return when the prompt was changed last, with a digest of its versions, labels and tags."""
-        listed = self._listed.get(name[0])
+        listed = self._listed.get("".join(name))
         return listed.mark if listed else None
 
     def read(self, name: Name) -> Prompt:
+        if len(name) != 1 or not name[0]:
+            raise VanishedError(f"{self._server.name}: no prompt {list(name)}.")
         listed = self._listed.get(name[0]) or self._find(name[0])
         page = prompt_page(self._server.address, self._server.project().id, listed.name)
         found, unreadable = self._read_versions(listed, page)
@@ -65,7 +85,16 @@ class LangfusePromptReader:
             url=page,
         )
 
+    def observed(self, window: Window) -> Iterator[Observed | FailedListing]:
+        """Yield the usage of each day in ``window``."""
+        return self._usage.observed(window)
+
+    def scores(self, window: Window) -> Iterator[Scores | FailedListing]:
+        """Yield the scores that were given within ``window``."""
+        return self._scores.scores(window)
+
     def close(self) -> None:
+        self._closed = True
         self._pool.shutdown(wait=False, cancel_futures=True)
         self._server.close()
 
@@ -78,6 +107,8 @@ class LangfusePromptReader:
 
     def _read_versions(self, listed: Listed, page: str) -> tuple[list[Found], dict[str, ConnectorError]]:
         """Read all versions of one prompt, oldest first, and the errors of those that could not be read."""
+        if self._closed:
+            raise UnreadableError(f"{self._server.name}: the reader is closed.")
         under_way: list[tuple[int, Future[Found]]] = [
             (number, self._pool.submit(self._read_version, listed.name, number, page))
             for number in listed.versions
