@@ -101,6 +101,8 @@ FAULTS: tuple[Fault, ...] = (
 @pytest.mark.parametrize("where", ["listing", "version"])
 def test_a_fault_removes_nothing(service: LangfuseService, tmp_path: Path, fault: Fault, where: str) -> None:
     run(tmp_path, service).raise_from_status()
+    # What did not change is not read again.
+    service.prompts["shared/tone"].versions[0].updated = "2026-11-30T00:00:00.000Z"
     service.fail(
         fault,
         when=lambda call: (
@@ -113,6 +115,23 @@ def test_a_fault_removes_nothing(service: LangfuseService, tmp_path: Path, fault
     assert bool(runs.failures(failed)) is not deleted
     assert VERSIONS - live(tmp_path) == ({"shared/tone.v1", "shared/tone.v2"} if deleted else set())
     service.heal()
+
+
+def test_only_what_changed_is_read_again(service: LangfuseService, tmp_path: Path) -> None:
+    run(tmp_path, service, applications=False, evaluations=False).raise_from_status()
+    service.calls.clear()
+    first, second, _ = service.prompts["support/answer"].versions
+    second.labels.remove("production")
+    first.labels.append("production")
+    first.updated = second.updated = "2026-11-30T00:00:00.000Z"
+    again = run(tmp_path, service, applications=False, evaluations=False)
+    again.raise_from_status()
+    assert runs.report(again).prompts_unchanged == 8
+    # The project, the names, the versions of one prompt, and the version that one of them includes by a label.
+    versions = sorted(call.query.get("version", [""])[0] for call in service.calls)
+    assert versions == ["", "", "", "1", "2", "3"]
+    assert runs.report(again).labels_moved == 1
+    assert live(tmp_path) == VERSIONS
 
 
 def test_a_wrong_key_is_told_from_a_wrong_address(service: LangfuseService) -> None:
