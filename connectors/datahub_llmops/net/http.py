@@ -141,6 +141,11 @@ class HttpClient:
         return self._origin + self._prefix
 
     @property
+    def timeout(self) -> float:
+        """The deadline of one call in seconds."""
+        return self._attempts.timeout
+
+    @property
     def is_plain(self) -> bool:
         """Whether it speaks HTTP without TLS, so that others can read headers on the way."""
         return self._origin.startswith("http:")

@@ -29,6 +29,7 @@ from catalog.recorded import (
 from datahub_llmops.catalog.local.catalog import LocalCatalog
 from datahub_llmops.catalog.open import open_catalog, resolve
 from datahub_llmops.catalog.protocol import Direction
+from datahub_llmops.catalog.server import client
 from datahub_llmops.catalog.server.catalog import ServerCatalog
 from datahub_llmops.catalog.urn_text import entity_type
 from datahub_llmops.errors import CatalogError, UnknownAssetError
@@ -166,6 +167,26 @@ def test_pages(tmp_path: Path) -> None:
     with Stub(answer) as stub, write_local(tmp_path / "catalog.db", proposals()) as local:
         assert ServerCatalog(graph(stub.url)).lineage(INDEX, "up") == local.lineage(INDEX, "up")
         assert stub.count("/api/graphql") == 4
+
+
+def test_a_walk_whose_pages_bring_nothing_new_ends() -> None:
+    recorded = RecordedServer(stored(proposals()))
+    whole = exchanges("lineage_upstream")[0]["response"]["body"]
+
+    def answer(call: Call) -> Reply:
+        if call.path != "/api/graphql":
+            return recorded.answer(call)
+        page = {**whole["data"]["searchAcrossLineage"], "total": 10**9}
+        return answer_json({"data": {"searchAcrossLineage": page}})
+
+    with Stub(answer) as stub, pytest.raises(CatalogError, match="has no end"):
+        ServerCatalog(graph(stub.url)).lineage(INDEX, "up")
+
+
+def test_a_scroll_has_one_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "MOST_CALLS_OF_TIME", 0)
+    with recorded_server(stored(proposals())) as (_, stub), pytest.raises(CatalogError, match="has no end"):
+        ServerCatalog(graph(stub.url)).describes("chroma")
 
 
 def test_soft_deleted_assets_end_the_walk() -> None:

@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from typing_extensions import override
 
 from datahub_llmops.assets.collections import (
     Collection,
@@ -24,8 +24,8 @@ from datahub_llmops.assets.collections import (
 )
 from datahub_llmops.errors import AccessError, UnreadableError, VanishedError
 from datahub_llmops.ingestion.reader import Reader
-from datahub_llmops.net import paging
 from datahub_llmops.net.http import HttpClient
+from datahub_llmops.net.paging import Client, Pages
 from datahub_llmops.testing import OpenReader, StoreContract
 from datahub_llmops.vector_stores.chroma import rest_reader as rest_reader_module
 from datahub_llmops.vector_stores.chroma.file_reader import ChromaFileReader
@@ -68,6 +68,15 @@ def open_either(
     if request.param == "path":
         return lambda: file_reader(chroma_written)
     return lambda: rest_reader(chroma_server.url)
+
+
+class FewPages(Pages):
+    """Pages of a listing, of which there are at most 20."""
+
+    @classmethod
+    @override
+    def of(cls, client: Client, path: str, most: int = 20) -> Pages:
+        return super().of(client, path, most)
 
 
 class TestFolder(StoreContract):
@@ -410,25 +419,50 @@ class TestListingOverRest:
             # Pages of one item cannot overlap: nothing is listed as if it were all.
             assert any(not isinstance(entry, tuple) for entry in listed)
 
-    @pytest.mark.parametrize("is_new", [True, False])
-    def test_a_listing_without_end_is_unlisted(self, monkeypatch: pytest.MonkeyPatch, is_new: bool) -> None:
-        monkeypatch.setattr(rest_reader_module, "Pages", partial(paging.Pages, most=20))
+    @pytest.mark.parametrize(
+        ("name_at", "bound", "said"),
+        [
+            (lambda n: n, 10**12, "has entries at position 1,000,000,000"),
+            # A server that refuses so large an offset.
+            (lambda n: n, 10**6, "more than 20 pages"),
+            (lambda n: n if n % 99 else n % 297, 10**12, "same page again"),
+            # The last entry of a page is new, and all others come again.
+            (lambda n: n if n % 99 == 0 else n % 99, 10**12, "has entries at position 1,000,000,000"),
+        ],
+    )
+    def test_a_listing_without_end_is_unlisted(
+        self, monkeypatch: pytest.MonkeyPatch, name_at: Callable[[int], int], bound: int, said: str
+    ) -> None:
+        monkeypatch.setattr(rest_reader_module, "Pages", FewPages)
 
         def answer(call: Call) -> Reply:
             if not call.path.endswith("/collections"):
                 other: Reply = whole(call)
                 return other
             start = int(call.query["offset"][0])
-            numbers = range(start, start + 100)
-            names = [f"c{n if is_new or n % 99 else n % 297}" for n in numbers]
+            if start > bound:
+                return answer_json({"error": "InvalidArgumentError"}, 400)
+            names = [f"c{name_at(n)}" for n in range(start, start + 100)]
             return answer_json([{"id": name, "name": name} for name in names])
 
         whole = self.answer(lambda page: [])
         with Stub(answer) as stub, closing(rest_reader(stub.url)) as reader:
             (only,) = reader.names()
+            assert stub.count("/collections") <= 22
         assert not isinstance(only, tuple)
         assert only.name == ("db",)
-        assert ("more than 20 pages" if is_new else "same page again") in str(only.error)
+        assert said in str(only.error)
+
+    def test_a_long_listing_has_an_end(
+        self, monkeypatch: pytest.MonkeyPatch, chroma_server: ChromaServer
+    ) -> None:
+        """Chroma itself answers a page far beyond the last item, with nothing."""
+        monkeypatch.setattr(rest_reader_module, "_NAMES_A_PAGE", 2)
+        monkeypatch.setattr(rest_reader_module, "_PAGES_BEFORE_PROBE", 1)
+        with Stub(forward(chroma_server.url)) as stub, closing(rest_reader(stub.url)) as reader:
+            assert set(NAMES) <= set(reader.names())
+            probes = [call for call in stub.calls if call.query.get("offset") == ["1000000000"]]
+        assert probes
 
     def test_rows_that_come_again_are_no_more_rows(self) -> None:
         def answer(call: Call) -> Reply:
@@ -443,7 +477,7 @@ class TestListingOverRest:
         with (
             Stub(answer) as stub,
             closing(rest_reader(stub.url)) as reader,
-            pytest.raises(UnreadableError, match="same page again"),
+            pytest.raises(UnreadableError, match="same entries again"),
         ):
             reader.read(("db", "docs"))
 

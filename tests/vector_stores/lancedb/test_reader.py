@@ -38,7 +38,7 @@ from datahub_llmops.errors import (
     VanishedError,
 )
 from datahub_llmops.testing import OpenReader, StoreContract
-from datahub_llmops.vector_stores.lancedb.facts import Index, Table, countable
+from datahub_llmops.vector_stores.lancedb.facts import Index, Table, countable, moment_of
 from datahub_llmops.vector_stores.lancedb.reader import LanceReader
 from datahub_llmops.vector_stores.lancedb.source import LanceSource
 from faults.matrix import as_nobody
@@ -173,6 +173,17 @@ def test_versions_tell_times_in_any_zone(lancedb_written: Path, tmp_path: Path) 
     created, modified = (datetime.fromisoformat(word) for word in said.pop().split())
     now = datetime.now(UTC)
     assert now - timedelta(hours=1) < created < modified < now
+
+
+@pytest.mark.parametrize("written", [datetime.min, datetime.max, None, "2026-11-02", 2**70])
+def test_a_time_of_no_year_is_not_known(written: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    for zone in ("Pacific/Kiritimati", "Pacific/Pago_Pago"):
+        monkeypatch.setenv("TZ", zone)
+        time.tzset()
+        found = moment_of({"timestamp": written})
+        assert found is None or found.tzinfo is UTC
+    monkeypatch.undo()
+    time.tzset()
 
 
 def test_when_first_versions_are_cleaned_away_that_is_said(tmp_path: Path) -> None:

@@ -33,6 +33,7 @@ from datahub_llmops.catalog.server.nodes import (
 )
 from datahub_llmops.catalog.server.walk import asset_lineage, column_lineage
 from datahub_llmops.errors import UnknownAssetError
+from datahub_llmops.net.paging import MOST_EMPTY_PAGES
 
 if TYPE_CHECKING:
     from datahub.ingestion.graph.client import DataHubGraph
@@ -197,7 +198,7 @@ class ServerCatalog(FullCatalog):
         found: dict[str, int] = {}
         passed: set[str] = set()
         seen: set[str] = set()
-        start, total = 0, 1
+        start, total, idle = 0, 1, 0
         while start < total:
             query: dict[str, Any] = {
                 "urn": urn,
@@ -212,7 +213,8 @@ class ServerCatalog(FullCatalog):
                 query["orFilters"] = [{"and": [{"field": "degree", "condition": "EQUAL", "values": degrees}]}]
             page = self._gms.search(_LINEAGE, {"input": query}, "searchAcrossLineage")
             listed = {asset for asset, _ in page.hits}
-            if len(listed) >= _PAGE and listed <= seen:
+            idle = idle + 1 if listed <= seen else 0
+            if idle > MOST_EMPTY_PAGES or (idle and len(listed) >= _PAGE):
                 raise self._gms.endless()
             seen |= listed
             for asset, degree in page.hits:

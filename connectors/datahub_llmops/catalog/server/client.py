@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -30,6 +31,7 @@ from datahub.ingestion.graph.filters import RawSearchFilter, RemovedStatusFilter
 from datahub_llmops.catalog.urn_text import entity_type
 from datahub_llmops.errors import CatalogError
 from datahub_llmops.net.attempts import within
+from datahub_llmops.net.paging import MOST_CALLS_OF_TIME
 
 T = TypeVar("T")
 
@@ -179,9 +181,15 @@ class Gms:
             )
         )
         seen: set[str] = set()
-        while part := self._exchange(lambda: list(islice(urns, _SCROLLED))):
+        left = MOST_CALLS_OF_TIME * self._timeout
+        while True:
+            begun = time.monotonic()
+            part = self._exchange(lambda: list(islice(urns, _SCROLLED)))
+            left -= time.monotonic() - begun
+            if not part:
+                return
             fresh = [urn for urn in dict.fromkeys(part) if urn not in seen]
-            if not fresh:
+            if not fresh or left < 0:
                 raise self.endless()
             seen.update(fresh)
             yield from fresh
@@ -267,10 +275,8 @@ class Gms:
         )
 
     def endless(self) -> CatalogError:
-        """Return the error of a listing that gives the same page again."""
-        return CatalogError(
-            f"{self.server}: it gives the same page of a listing again and again; see the server's log"
-        )
+        """Return the error of a listing that gives the same page again, or page after page for minutes."""
+        return CatalogError(f"{self.server}: a listing of it has no end; see the server's log")
 
     def _not_datahub(self) -> CatalogError:
         return CatalogError(

@@ -303,6 +303,7 @@ class ChromaFileReader:
 
     def _scan(self, segment: str, counter: ValueCounter) -> _Scan:
         count, first, last, after = 0, None, None, ""
+        ends: set[object] = set()
         while True:
             rows = self._file.rows(
                 "SELECT count(*), min(created_at), max(created_at), max(embedding_id) FROM (SELECT created_at, "
@@ -312,6 +313,11 @@ class ChromaFileReader:
             number, page_first, page_last, end = rows[0]
             if not number:
                 break
+            if end in ends:
+                raise UnreadableError(
+                    "Chroma: the ids of the rows are damaged: they lead back to earlier ones."
+                )
+            ends.add(end)
             self._count_values(segment, after, end, counter)
             count, after = count + number, end
             counter.rows += number

@@ -33,6 +33,9 @@ from datahub_llmops.vector_stores.chroma.facts import Stored, containers
 
 _API: Final = "/api/v2"
 _NAMES_A_PAGE: Final = 100
+_PAGES_BEFORE_PROBE: Final = 10
+_BEYOND: Final = 1_000_000_000
+"""An offset that no listing reaches. Chroma reads it as a number of 32 bits."""
 _ROWS_A_PAGE: Final = 250
 """Chroma Cloud refuses more than 300 rows at once."""
 _SAMPLE: Final = 100
@@ -178,22 +181,38 @@ class ChromaRestReader:
 
     def _add_names(self, path: str, names: dict[str, None]) -> bool:
         """Add the names of a listing up to its end; return ``False`` if it changed before."""
-        pages = Pages(f"{self._client.name}: {path}")
+        pages = Pages.of(self._client, path)
         page = self._read_page(path, 0)
         names.update((name, None) for _, name in page)
         if len(page) == 1:
             # The next page cannot overlap with a single item. It is the same for a server that ignores the offset.
             return self._read_page(path, 1) in ([], page)
-        offset = 0
+        offset = number = 0
         while len(page) > 1:
             last = page[-1][0]
+            pages.add(key for key, _ in page[offset > 0 :])
             pages.turn(last)
+            number += 1
+            if number == _PAGES_BEFORE_PROBE:
+                self._check_end(path)
             offset += len(page) - 1
             page = self._read_page(path, offset)
             if not page or page[0][0] != last:
                 return False
             names.update((name, None) for _, name in page)
         return True
+
+    def _check_end(self, path: str) -> None:
+        """Raise if a long listing has entries far beyond any number of items: it would go on for ever."""
+        try:
+            beyond = self._read_page(path, _BEYOND)
+        except UnreadableError:
+            return  # The server refuses such an offset. The bounds of ``Pages`` remain.
+        if beyond:
+            raise EndlessError(
+                f"{self._client.name}: {path} has entries at position {_BEYOND:,}, so it has no end. Look for a proxy "
+                "in between, and at the server's log."
+            )
 
     def _read_page(self, path: str, offset: int) -> list[tuple[str, str]]:
         """Read one page of a listing as pairs of id and name."""
@@ -212,13 +231,15 @@ class ChromaRestReader:
 
     def _sample(self, path: str) -> tuple[PayloadField, ...]:
         """Infer the fields from the first rows: servers before 1.1 keep no schema."""
-        return infer(row for row in self._read_rows(path, 0, _SAMPLE, Pages(path)) if row)
+        return infer(
+            row for row in self._read_rows(path, 0, _SAMPLE, Pages.of(self._client, f"{path}/get")) if row
+        )
 
     def _count_provenance(self, path: str, count: int | None) -> tuple[ProvenanceCount, ...]:
         counter = ValueCounter(self._fields, self._max_values)
         most = self._max_rows if count is None else min(count, self._max_rows)
         wanted = most if self._fields else 0
-        pages = Pages(f"{self._client.name}: {path}/get", most=self._max_rows)
+        pages = Pages.of(self._client, f"{path}/get", self._max_rows)
         while counter.rows < wanted:
             rows = self._read_rows(path, counter.rows, min(_ROWS_A_PAGE, wanted - counter.rows), pages)
             if not rows:
@@ -236,6 +257,7 @@ class ChromaRestReader:
             raise self._client.unexpected(f"{path}/get")
         ids = array(answer.get("ids"))
         if ids:
+            pages.add(ids)
             pages.turn(ids[0])
         uris = answer.get("uris")
         if isinstance(uris, list) and len(uris) == len(rows):

@@ -205,7 +205,11 @@ def countable(schema: Any, path: str) -> str | None:
 def moment_of(version: Mapping[str, Any]) -> datetime | None:
     """Return when a version was written. Lance returns it in the machine's time zone, without a zone."""
     written = version.get("timestamp")
-    return written.astimezone(UTC) if isinstance(written, datetime) else None
+    try:
+        return written.astimezone(UTC) if isinstance(written, datetime) else None
+    except (ValueError, OverflowError):
+        # A time in the first or last hours of years 1 and 9999 may lie outside of them in UTC.
+        return None
 
 
 def _columns(fields: Iterable[Any], prefix: str, optional: bool) -> Iterator[_Column]:

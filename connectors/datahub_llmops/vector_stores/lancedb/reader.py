@@ -36,7 +36,10 @@ _NAME: Final = re.compile(r"[A-Za-z0-9_.-]+")
 """What LanceDB accepts as the name of a table, when it makes one and when it opens one."""
 _MANIFEST: Final = "__manifest"
 """The folder in which LanceDB keeps its namespaces."""
-_TROUBLE: Final = (ValueError, RuntimeError, OSError, LookupError, TypeError, pa.ArrowException)
+_TROUBLE: Final = (
+    *(ValueError, RuntimeError, OSError, LookupError, TypeError, ArithmeticError),
+    pa.ArrowException,
+)
 """Exceptions of LanceDB, Lance and Arrow. Their texts may quote bytes of a file, and are not shown."""
 _THEIR_MODULES: Final = frozenset({"lance", "lance_namespace", "pyo3_async_runtimes", "pyo3_runtime"})
 """Modules of their other exceptions. A panic of their Rust code on a damaged file is one of them; its class cannot be
@@ -199,10 +202,12 @@ class LanceReader:
         pages = Pages(f"LanceDB at {self._shown}: the list of {what}")
         while True:
             page = ask(namespace_path=list(space) or None, limit=_NAMES_A_PAGE, page_token=token)
-            found += page.tables if what == "tables" else page.namespaces
+            names = page.tables if what == "tables" else page.namespaces
+            found += names
             token = page.page_token
             if not token:
                 return sorted(set(found))
+            pages.add(names)
             pages.turn(token)
 
     def _open(self, name: Name) -> Any:

@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
+from datahub_llmops.net.paging import Pages
 from datahub_llmops.vector_stores.milvus.client import MilvusGrpcClient, TooLargeError
 from datahub_llmops.vector_stores.milvus.protobuf import common_pb2, milvus_pb2
 
@@ -47,6 +48,7 @@ class Rows:
         Raises like ``MilvusGrpcClient.ask``.
         """
         last: object = None
+        turned = Pages(f"{self._item}: its rows", most=limit)
         total, most = 0, ROWS_A_PAGE
         while total < limit:
             size = min(most, limit - total)
@@ -69,6 +71,8 @@ class Rows:
             if not keys:
                 return
             last = keys[:size][-1]
+            turned.add(keys)
+            turned.turn(last)
             yield page[:size]
             total += len(page[:size])
 

@@ -368,7 +368,7 @@ class PineconeReader:
     ) -> Iterator[list[Any]]:
         """Yield the entries under ``key`` page by page. Documents are listed by a POST, everything else by a GET."""
         token: str | None = None
-        pages = Pages(f"{client.name}: {path}", most)
+        pages = Pages.of(client, path, most)
         while True:
             if key == "documents":
                 body = query if token is None else {**query, "pagination_token": token}
@@ -380,6 +380,7 @@ class PineconeReader:
             page = answer.get(key)
             if not isinstance(page, list):
                 raise client.unexpected(path)
+            pages.add(map(_key_of, page))
             yield page
             token = text(mapping(answer.get("pagination")).get("next"))
             if token is None:
@@ -390,6 +391,12 @@ class PineconeReader:
         usage = mapping(answer.get("usage"))
         with self._lock:
             self.read_units += number(usage.get("readUnits", usage.get("read_units"))) or 0
+
+
+def _key_of(entry: object) -> str | None:
+    """Return what tells an entry of a listing from the others: the id of a record, or the name of a namespace."""
+    found = mapping(entry)
+    return next((key for key in map(text, map(found.get, ("_id", "id", "name"))) if key is not None), None)
 
 
 def _as_parameter(key: str) -> str:

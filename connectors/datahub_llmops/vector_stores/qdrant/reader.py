@@ -225,7 +225,7 @@ class QdrantReader:
         counter = ValueCounter(paths, self._max_values)
         wanted = _payload_paths(paths)
         offset: object = None
-        pages = Pages(f"{self._client.name}: {base}/points/scroll", most=self._max_rows)
+        pages = Pages.of(self._client, f"{base}/points/scroll", self._max_rows)
         while paths and counter.rows < self._max_rows:
             limit = min(_ROWS_A_PAGE, found.largest_limit or _ROWS_A_PAGE, self._max_rows - counter.rows)
             rows, offset = self._read_page(base, limit, offset, wanted)

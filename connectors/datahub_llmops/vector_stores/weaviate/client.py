@@ -47,6 +47,8 @@ class WeaviateServer:
         self.unexpected = client.unexpected
         self.name = client.name
         """The system and its server, as messages begin."""
+        self.timeout = client.timeout
+        """The deadline of one call in seconds."""
         self.container = Once(self._read_server)
         self._aliases = Once(self._list_aliases)
 

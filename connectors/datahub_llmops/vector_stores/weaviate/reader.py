@@ -198,13 +198,14 @@ class WeaviateReader:
     def _scan(self, collection: str, tenant: str | None, counter: ValueCounter) -> bool:
         """Count in one tenant, and return whether the end of it was reached."""
         after: str | None = None
-        pages = Pages(f"{self._server.name}: /v1/objects", most=self._max_rows)
+        pages = Pages.of(self._server, "/v1/objects", self._max_rows)
         while counter.rows < self._max_rows:
             limit = min(_ROWS_A_PAGE, self._max_rows - counter.rows)
             found = self._server.objects(collection, tenant, limit, after=after)
             counter.add_rows(mapping(item.get("properties")) for item in found)
             if not found:
                 return True
+            pages.add(item.get("id") for item in found)
             after = text(found[-1].get("id"))
             if after is None:
                 raise self._server.unexpected("/v1/objects")
