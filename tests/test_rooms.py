@@ -15,7 +15,7 @@ NOT_ABOUT_ONE_FILE: dict[str, set[str]] = {
     "catalog/local": {"crashes", "properties"},
     "contracts": {"names", "registry_contract", "same_walk", "store_contract"},
     "faults": {"matrix"},
-    "fuzz": {"answers", "catalog", "http", "readers"},
+    "fuzz": {"answers", "catalog", "http", "readers", "sources"},
     "hooks": {
         *(
             "attach",

@@ -323,7 +323,16 @@ class TestDocumentedAnswers:
 
 @pytest.mark.parametrize(
     "answer",
-    [{}, [], None, "text", {"namespaces": []}, {"namespaces": None}, {"dimension": 3}],
+    [
+        {},
+        [],
+        None,
+        "text",
+        {"namespaces": []},
+        {"namespaces": None},
+        {"dimension": 3},
+        {"namespaces": [], "totalVectorCount": 12},
+    ],
     ids=str,
 )
 def test_counts_that_say_nothing_are_not_an_empty_index(answer: object) -> None:

@@ -219,6 +219,38 @@ def test_rank_features_are_sparse_vectors_here(opensearch: Stub) -> None:
     assert not elsewhere.has_vectors
 
 
+KINDS: list[Any] = [None, 5, "", [], {}]
+DAMAGED: list[Any] = [
+    *(None, 5, [], "x", {"properties": None}, {"properties": []}, {"properties": {"v": 5}}),
+    *({"properties": {"v": {"type": kind}}} for kind in KINDS),
+    {"properties": {"v": {"type": "text", "fields": []}}},
+    {"properties": {"v": {"type": "nested", "properties": {"w": {"type": True}}}}},
+]
+
+
+@pytest.mark.parametrize("mappings", DAMAGED, ids=str)
+@pytest.mark.parametrize("whole", [True, False], ids=["index", "mapping"])
+def test_a_damaged_mapping_is_no_index_without_vectors(
+    opensearch: Stub, mappings: object, whole: bool
+) -> None:
+    before = opensearch.answer
+    damaged = {"mappings": mappings} if whole else mappings
+
+    def answer(call: Call) -> Reply:
+        reply = before(call)
+        if call.path not in ("/sparse", "/sparse/_mapping") and "/_mapping" not in call.path:
+            return reply
+        said = json.loads(reply.body)
+        said["sparse"] = damaged
+        return answer_json(said)
+
+    opensearch.answer = answer
+    with closing(reader_of(opensearch.url)) as reader:
+        assert ("sparse",) in list(reader.names())
+        with pytest.raises(UnreadableError, match="does not look like an answer"):
+            reader.read(("sparse",))
+
+
 def described(properties: Mapping[str, Any], **more: Any) -> Index:
     return Index(info={"mappings": {"properties": properties, **more}}, opensearch=True)
 

@@ -73,7 +73,7 @@ def parse_stats(answer: object) -> Stats | None:
     """Parse the counts; ``None`` if the answer has an unexpected shape, so that no namespace is known."""
     spec = mapping(answer)
     listed, total = spec.get("namespaces"), number(spec.get("totalVectorCount"))
-    if not isinstance(listed, Mapping) and total is None:
+    if not isinstance(listed, Mapping) and (listed is not None or total is None):
         return None
     counts = {name: number(mapping(item).get("vectorCount")) for name, item in mapping(listed).items()}
     named = {name or DEFAULT_NAMESPACE: count for name, count in counts.items()}

@@ -233,6 +233,22 @@ class Index:
         return {key: value for key, value in known.items() if value}
 
 
+def is_mapping(spec: object) -> bool:
+    """Whether a mapping has the shape that the engines give it, so that what it lacks is truly not there.
+
+    >>> is_mapping({}), is_mapping({"properties": {"v": {"type": "knn_vector"}}}), is_mapping({"properties": {"v": 5}})
+    (True, True, False)
+    """
+    if not isinstance(spec, Mapping):
+        return False
+    inner = [spec.get("properties", {}), spec.get("fields", {})]
+    return (
+        text(spec.get("type", "object")) is not None
+        and all(isinstance(fields, Mapping) for fields in inner)
+        and all(is_mapping(other) for fields in inner for other in fields.values())
+    )
+
+
 def visible_aliases(info: Mapping[str, Any]) -> list[str]:
     """Return the aliases of an index or a data stream, sorted, without hidden ones."""
     named = mapping(info.get("aliases")).items()

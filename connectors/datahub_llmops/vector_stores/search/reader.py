@@ -23,6 +23,7 @@ from datahub_llmops.vector_stores.search.facts import (
     Countable,
     Index,
     embedded_text,
+    is_mapping,
     model_of,
     visible_aliases,
 )
@@ -122,8 +123,9 @@ class SearchReader:
             described = self._read_mappings(part)
             for item in part:
                 found = described.get(item.described_by)
-                # An index that is missing in the answer may have been deleted or be hidden: reading it will tell.
-                if found is None or self._index(mapping(found)).has_vectors:
+                # Reading tells why an index is missing in the answer, and whether its mapping is damaged.
+                known = isinstance(found, Mapping) and is_mapping(found.get("mappings"))
+                if not known or self._index(mapping(found)).has_vectors:
                     yield (item.name,)
 
     def read(self, name: Name) -> Collection:
@@ -224,10 +226,10 @@ class SearchReader:
 
     def _read_index(self, item: _Listed) -> Index:
         path = f"/{_quote(item.described_by)}"
-        info = mapping(self._client.get(path)).get(item.described_by)
-        if not isinstance(mapping(info).get("mappings"), Mapping):
+        info = mapping(mapping(self._client.get(path)).get(item.described_by))
+        if not is_mapping(info.get("mappings")):
             raise self._client.unexpected(path)
-        return self._index(mapping(info))
+        return self._index(info)
 
     def _read_count(self, name: str) -> int:
         """Count the documents; ``docs.count`` of the engines' statistics includes nested ones."""
