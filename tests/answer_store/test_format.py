@@ -29,6 +29,7 @@ from datahub_llmops.answer_store.recorded import (
     Retrieval,
     ToolCall,
 )
+from datahub_llmops.answer_store.values import LAST_MOMENT
 from datahub_llmops.cli.main import main
 from datahub_llmops.errors import StoreError
 
@@ -141,7 +142,8 @@ def printed(*arguments: str, store: Path) -> Any:
 TEXTS = st.text(max_size=8)
 WORDS = st.text(min_size=1, max_size=8)
 COUNTS = st.integers(0, 10**9)
-TIMES = st.integers(0, 2**40).map(lambda milliseconds: milliseconds / 1000)
+MILLISECONDS = st.integers(0, int(LAST_MOMENT) * 1000)
+TIMES = MILLISECONDS.map(lambda milliseconds: milliseconds / 1000)
 SCALARS = TEXTS | st.booleans() | st.integers(-(2**53), 2**53)
 RAW = st.dictionaries(WORDS, SCALARS | st.lists(WORDS, max_size=2), max_size=3)
 NO_OR = st.none().__or__
@@ -185,7 +187,7 @@ MODELS = st.builds(
 TOOLS = st.builds(ToolCall, name=TEXTS, milliseconds=NO_OR(COUNTS), status=WORDS)
 ANSWERS = st.builds(
     RecordedAnswer,
-    id=st.integers(0, 2**112 - 1).map("{:028x}".format),
+    id=st.builds("{:012x}{:016x}".format, MILLISECONDS, st.integers(0, 2**64 - 1)),
     application=TEXTS,
     version=NO_OR(TEXTS),
     framework=NO_OR(TEXTS),

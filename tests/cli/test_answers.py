@@ -260,3 +260,10 @@ def test_what_is_exported_is_its_owners_alone(world: World, tmp_path: Path) -> N
     run(world, "answers", "export", str(out), "--force")
     assert out.stat().st_mode & 0o777 == 0o600
     assert len(out.read_text("ascii").splitlines()) == 1
+
+
+@pytest.mark.parametrize("since", ["9" * 10 + "d", "9" * 5_000 + "s", "1e400d", "nan", "-5d", "9999-12-31"])
+def test_a_length_of_time_that_is_none_is_a_usage_error(since: str, tmp_path: Path) -> None:
+    done = CliRunner().invoke(main.main, ["answers", "--since", since, "--store", str(tmp_path / "a.db")])
+    assert done.exit_code == 2
+    assert "is not a length of time" in done.output

@@ -58,8 +58,9 @@ _NARROWER: Final[Mapping[str, st.SearchStrategy[Name]]] = {
     "weaviate": st.tuples(matching(r"[A-Z][_0-9A-Za-z]{0,254}")),
 }
 GRAMMARS: Final[Mapping[str, st.SearchStrategy[Name]]] = {
-    system: _NARROWER.get(system)
-    or st.tuples(*(anything(without="\0") for _ in platforms.find(system).levels))
+    system: _NARROWER[system]
+    if system in _NARROWER
+    else st.tuples(*(anything(without="\0") for _ in platforms.find(system).levels))
     for system in CONNECTORS.values()
 }
 """What each store accepts as the parts of a name: any text, unless it is known to be narrower."""

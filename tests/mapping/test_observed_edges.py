@@ -124,3 +124,10 @@ def test_in_use_is_what_was_seen_now_or_lately() -> None:
     edges = [edge(ONE, found_by="hook", last_seen=OLD), edge(TWO, found_by="hook", last_seen="2026-11-20")]
     assert in_use({}, edges, "destinationUrn", NOW) == {TWO}
     assert in_use({ONE: NOW}, edges, "destinationUrn", NOW) == {ONE, TWO}
+
+
+@pytest.mark.parametrize("last", [5, None, "", "9999-12-31T23:59:59-14:00", "\ud800", ["2026-11-25"]])
+def test_a_day_that_is_none_is_not_known(last: Any) -> None:
+    """Somebody else may have written the property."""
+    present: dict[str, Any] = {"destinationUrn": ONE, "properties": {"found_by": "hook", "last_seen": last}}
+    assert after({ONE: NOW}, present)[ONE]["last_seen"] == "2026-11-26"

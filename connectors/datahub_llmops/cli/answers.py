@@ -51,7 +51,7 @@ class Since(click.ParamType):  # type: ignore[type-arg]  # generic in newer rele
     @override
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Parse the text of the option; a malformed one ends the command with a usage error."""
-        found = re.fullmatch(r"(\d+)([smhd])", str(value))
+        found = re.fullmatch(r"(\d{1,9})([smhd])", str(value))
         if found is None:
             self.fail(f"{value!r} is not a length of time: write 30m, 1h or 7d", param, ctx)
         return time.time() - int(found[1]) * _UNITS[found[2]]

@@ -32,6 +32,7 @@ from datahub_llmops.mapping.edge_properties import (
     without,
 )
 from datahub_llmops.mapping.proposals import Proposal
+from datahub_llmops.net.json_values import moment
 
 RETIRED_DAYS: Final = 30
 """Days without use after which an edge that a hook or a tool saw is removed."""
@@ -168,11 +169,8 @@ def _patch_edges(
 def _last_seen(edge: Mapping[str, Any]) -> float | None:
     if SEEN.isdisjoint(found_by(edge)):
         return None
-    try:
-        date = datetime.fromisoformat((edge.get("properties") or {}).get(LAST_SEEN, ""))
-    except ValueError:
-        return None
-    return date.replace(tzinfo=UTC).timestamp()
+    date = moment((edge.get("properties") or {}).get(LAST_SEEN))
+    return date.timestamp() if date is not None else None
 
 
 def _long_ago(when: float | None, now: float) -> bool:
