@@ -14,6 +14,7 @@ from datahub_llmops.ingestion.assigned_facts import AssignedFacts
 from datahub_llmops.ingestion.capabilities import Fact
 from datahub_llmops.ingestion.collection_facts import CollectionFacts
 from datahub_llmops.ingestion.collection_lineage import CollectionLineage
+from datahub_llmops.ingestion.emitter import Emission
 from datahub_llmops.ingestion.job_ledger import DeclaredMemory, JobLedger
 from datahub_llmops.ingestion.parts import SourcePart
 from datahub_llmops.ingestion.retraction import Retraction
@@ -52,6 +53,8 @@ class VectorStoreSource(CatalogSource[VectorStoreConfigT, Collection]):
     noun: ClassVar[str] = "collection"
     declares: ClassVar[Mapping[Fact, str]]
     """The facts that the store states, each with a remark or `yes`. The contract test compares it with the reader."""
+    unasked: ClassVar[str] = ""
+    """What the store does not tell any reader: the report of every run says that it is not known."""
     report: VectorStoreReport
 
     @override
@@ -69,6 +72,12 @@ class VectorStoreSource(CatalogSource[VectorStoreConfigT, Collection]):
     @override
     def new_report(cls) -> VectorStoreReport:
         return VectorStoreReport()
+
+    @override
+    def emissions(self) -> Iterator[Emission]:
+        if self.unasked:
+            self.report.info(title="Not known", message=self.unasked)
+        yield from super().emissions()
 
     @property
     def lookup(self) -> SchemaLookup:

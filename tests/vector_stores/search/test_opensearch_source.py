@@ -191,6 +191,12 @@ def test_a_cluster_that_became_empty_fails_the_run(opensearch: Stub, known: Path
     assert report(pipeline).failures
 
 
+def test_the_report_says_what_is_not_known(known: Path, opensearch: Stub) -> None:
+    (said,) = report(ingest(known, OPENSEARCH, url=opensearch.url)).infos
+    assert said.title == "Not known"
+    assert "document-level" in said.message
+
+
 def test_what_arrives_in_the_catalog(read_once: Path) -> None:
     properties = aspect(read_once, urn("articles"), "datasetProperties")
     assert (properties["name"], properties["description"]) == ("articles", "Release notes")

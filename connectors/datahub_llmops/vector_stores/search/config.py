@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from typing import Self
+from typing import Final, Self
 
 from datahub.configuration.common import AllowDenyPattern, TransparentSecretStr
 from pydantic import Field, model_validator
@@ -11,6 +11,11 @@ from pydantic import Field, model_validator
 from datahub_llmops.ingestion.shared_dataset import SharedStoreConfig
 from datahub_llmops.net.http import HttpClient, HttpOptions
 from datahub_llmops.vector_stores.search.reader import Product, SearchReader, absent
+
+HIDDEN_DOCUMENTS: Final = (
+    "Whether document-level or field-level security hides anything from this role: the engine tells no reader. If it "
+    "does, counts and sources are those of the documents that the role may see. Use a role without such a filter."
+)
 
 
 class SearchConfig(SharedStoreConfig, HttpOptions):

@@ -25,7 +25,7 @@ from datahub_llmops.assets.collections import Collection
 from datahub_llmops.ingestion.capabilities import Fact, always
 from datahub_llmops.ingestion.reader import Reader
 from datahub_llmops.ingestion.shared_dataset import SharedStoreSource
-from datahub_llmops.vector_stores.search.config import SearchConfig, open_reader
+from datahub_llmops.vector_stores.search.config import HIDDEN_DOCUMENTS, SearchConfig, open_reader
 from datahub_llmops.vector_stores.search.reader import ELASTICSEARCH
 
 
@@ -67,6 +67,7 @@ class ElasticsearchSource(SharedStoreSource[ElasticsearchConfig]):
 
     platform: ClassVar[str] = "elasticsearch"
     config_type: ClassVar[type[ElasticsearchConfig]] = ElasticsearchConfig
+    unasked: ClassVar[str] = HIDDEN_DOCUMENTS
     declares: ClassVar[Mapping[Fact, str]] = {
         **always("dimension", "metric", "index type", "index parameters", "element type", "quantization"),
         **always("several vectors", "sparse vectors", "multivectors", "payload fields", "count", "aliases"),

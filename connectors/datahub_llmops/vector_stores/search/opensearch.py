@@ -22,7 +22,7 @@ from datahub_llmops.assets.collections import Collection
 from datahub_llmops.ingestion.capabilities import Fact, always
 from datahub_llmops.ingestion.reader import Reader
 from datahub_llmops.ingestion.shared_dataset import SharedStoreSource
-from datahub_llmops.vector_stores.search.config import SearchConfig, open_reader
+from datahub_llmops.vector_stores.search.config import HIDDEN_DOCUMENTS, SearchConfig, open_reader
 from datahub_llmops.vector_stores.search.reader import OPENSEARCH
 
 
@@ -40,6 +40,7 @@ class OpenSearchSource(SharedStoreSource[OpenSearchConfig]):
 
     platform: ClassVar[str] = "elasticsearch"
     config_type: ClassVar[type[OpenSearchConfig]] = OpenSearchConfig
+    unasked: ClassVar[str] = HIDDEN_DOCUMENTS
     declares: ClassVar[Mapping[Fact, str]] = {
         **always("dimension", "metric", "index type", "index parameters", "element type", "quantization"),
         **always(
