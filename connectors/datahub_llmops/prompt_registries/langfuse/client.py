@@ -61,11 +61,13 @@ class LangfuseServer:
 
     def pages(self, path: str, params: Mapping[str, str | int] | None = None) -> Iterator[Mapping[str, Any]]:
         """Yield the entries of a listing with numbered pages."""
-        pages = Pages(f"{self.name}: {API}{path}")
+        pages = Pages.of(self._client, f"{API}{path}")
         number = 1
         while True:
             answer = self.get(path, {**(params or {}), "page": number, "limit": _A_PAGE})
-            yield from self._entries(path, answer)
+            entries = self._entries(path, answer)
+            pages.add(map(repr, entries))
+            yield from entries
             total = whole(mapping(answer.get("meta")).get("totalPages"))
             if total is None:
                 raise self.unexpected(path)
@@ -76,11 +78,13 @@ class LangfuseServer:
 
     def cursors(self, path: str, params: Mapping[str, str | int]) -> Iterator[Mapping[str, Any]]:
         """Yield the entries of a listing whose pages name where the next one begins."""
-        pages = Pages(f"{self.name}: {API}{path}")
+        pages = Pages.of(self._client, f"{API}{path}")
         cursor: str | None = None
         while True:
             answer = self.get(path, params if cursor is None else {**params, "cursor": cursor})
-            yield from self._entries(path, answer)
+            entries = self._entries(path, answer)
+            pages.add(map(repr, entries))
+            yield from entries
             cursor = text(mapping(answer.get("meta")).get("cursor"))
             if cursor is None:
                 return

@@ -22,10 +22,11 @@ def absent(status: int, answer: object) -> bool:
 
 def get_pages(client: HttpClient, path: str, params: Query, key: str) -> Iterator[list[Mapping[str, Any]]]:
     """Yield the entries below ``key`` of each page of a listing that is asked for by GET."""
-    pages = Pages(f"{client.name}: {path}")
+    pages = Pages.of(client, path)
     query = params
     while True:
         entries, token = _page(client, path, client.get(path, query), key)
+        pages.add(map(repr, entries))
         yield entries
         if token is None:
             return
@@ -37,10 +38,11 @@ def post_pages(
     client: HttpClient, path: str, body: Mapping[str, Any], key: str
 ) -> Iterator[list[Mapping[str, Any]]]:
     """Like ``get_pages`` for a listing that is asked for by POST."""
-    pages = Pages(f"{client.name}: {path}")
+    pages = Pages.of(client, path)
     asked = dict(body)
     while True:
         entries, token = _page(client, path, client.post(path, asked, reads=True), key)
+        pages.add(map(repr, entries))
         yield entries
         if token is None:
             return
