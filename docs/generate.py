@@ -5,8 +5,9 @@ A page asks for a part by a comment; what stands up to the closing comment is re
     <!-- options: datahub_llmops.vector_stores.chroma.source:ChromaConfig --> options of a recipe
     <!-- help: lineage -->                                           what ``datahub-llmops lineage --help`` prints
     <!-- facts: all stores -->                                       which vector store tells what, as declared
+    <!-- facts: all registries -->                                   which registry of prompts tells what, as declared
     <!-- faults: all -->                                             what the fault matrix of the tests saw
-    <!-- connectors: all -->                                         the connectors, by the summary on the page of each
+    <!-- connectors: vector_stores -->                               the connectors of a room, by their pages' summaries
     <!-- template: tests/vector_stores/jsonlines/faults.py -->       a file that ``make connector`` writes
 
     python docs/generate.py            write
@@ -34,6 +35,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from datahub_llmops.ingestion.capabilities import FACTS
+from datahub_llmops.ingestion.prompt_capabilities import PROMPT_FACTS
 from datahub_llmops.ingestion.vector_store import VectorStoreSource
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -172,8 +174,8 @@ def command_help(arguments: str) -> str:
     return f"```text\n{result.output.strip()}\n```\n"
 
 
-def stores() -> dict[str, type[VectorStoreSource[Any]]]:
-    """Every connector of a vector store, by its name in a recipe; ends with what to do where one is not installed."""
+def connectors_of(room: str) -> dict[str, Any]:
+    """Every connector of a room, by its name in a recipe; ends with what to do where one is not installed."""
     points = {point.name: point for point in entry_points(group="datahub.ingestion.source.plugins")}
     described = {f"llm-{page.stem}" for page in (ROOT / "docs" / "connectors").glob("*.md")}
     if absent := sorted(described - points.keys()):
@@ -181,28 +183,40 @@ def stores() -> dict[str, type[VectorStoreSource[Any]]]:
     return {
         name: point.load()
         for name, point in sorted(points.items())
-        if point.value.startswith(f"{OWN}.vector_stores.")
+        if point.value.startswith(f"{OWN}.{room}.")
     }
 
 
-def facts(_: str) -> str:
-    """One table over all stores and facts, as each connector declares them; its tests hold it to that."""
-    sources = stores()
+def facts(what: str) -> str:
+    """One table over all connectors of a kind and their facts, as each declares them; its tests hold it to that."""
+    known: Iterable[str] = FACTS
+    sources = connectors_of("vector_stores")
+    if what == "all registries":
+        known, sources = PROMPT_FACTS, connectors_of("prompt_registries")
     systems = [name.removeprefix("llm-") for name in sources]
     lines = [table_row("", systems), table_row("---", ["---"] * len(systems))]
-    for fact in FACTS:
+    for fact in known:
         told = [source.declares.get(fact) for source in sources.values()]
         lines.append(table_row(fact, ["yes" if note == "yes" else "yes *" if note else "" for note in told]))
-    lines += ["", "What `*` means for each store:", ""]
+    lines += [
+        "",
+        "What `*` means for each:" if what == "all registries" else "What `*` means for each store:",
+        "",
+    ]
     for system, source in zip(systems, sources.values(), strict=True):
-        shared = source.is_shared is not VectorStoreSource.is_shared
-        where = f", shared with DataHub's own `{source.platform}` source" if shared else ""
         notes = [
-            f"*{fact}* {source.declares[fact]}" for fact in FACTS if source.declares.get(fact, "yes") != "yes"
+            f"*{fact}* {source.declares[fact]}" for fact in known if source.declares.get(fact, "yes") != "yes"
         ]
-        page = f"[{system}](connectors/{system}.md)"
-        lines.append(wrapped(f"- **{page}**: a dataset is a {source.noun}{where}; {'; '.join(notes)}."))
+        about = [dataset_words(source), *notes] if what != "all registries" else notes or ["nothing to add"]
+        lines.append(wrapped(f"- **[{system}](connectors/{system}.md)**: {'; '.join(about)}."))
     return "\n".join(lines) + "\n"
+
+
+def dataset_words(source: type[VectorStoreSource[Any]]) -> str:
+    """What one dataset of a vector store is, and who else describes it."""
+    shared = source.is_shared is not VectorStoreSource.is_shared
+    where = f", shared with DataHub's own `{source.platform}` source" if shared else ""
+    return f"a dataset is a {source.noun}{where}"
 
 
 def table_row(first: str, cells: Iterable[str]) -> str:
@@ -242,15 +256,15 @@ def fault_words(cell: Mapping[str, Any]) -> str:
     return f"{'retried, fails' if cell['tries'] else 'fails'}{others}"
 
 
-def connectors(_: str) -> str:
-    """A list of all connectors. The page of each has its summary in a comment."""
+def connectors(room: str) -> str:
+    """A list of the connectors of one room. The page of each has its summary in a comment."""
     lines = [""]
-    for page in sorted((ROOT / "docs" / "connectors").glob("*.md")):
-        summary = SUMMARY.search(page.read_text(encoding="utf-8"))
+    for name in connectors_of(room):
+        page = ROOT / "docs" / "connectors" / f"{name.removeprefix('llm-')}.md"
+        summary = SUMMARY.search(page.read_text(encoding="utf-8")) if page.is_file() else None
         if summary is None:
             sys.exit(f"{page.relative_to(ROOT)}: needs a line `<!-- summary: what it reads -->`")
-        target = page.relative_to(ROOT).as_posix()
-        item = f"- [`llm-{page.stem}`]({target}): {' '.join(summary[1].split())}"
+        item = f"- [`{name}`]({page.relative_to(ROOT).as_posix()}): {' '.join(summary[1].split())}"
         lines.append(
             textwrap.fill(item, 120, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
         )

@@ -229,6 +229,9 @@ _ENTRIES: Final = (
         text_layout=TextLayout("page_content", beside=("metadata",)),
     ),
     Platform(name="llama-index", display_name="LlamaIndex", kind="framework", logo="llama-index.svg"),
+    Platform(
+        name="prompt-files", display_name="Prompt files", kind="prompt registry", logo="prompt-files.svg"
+    ),
     # Their display names are what earlier versions wrote.
     Platform(name="cohere", display_name="cohere", kind="model provider", logo="cohere.svg"),
     Platform(name="huggingface", display_name="huggingface", kind="model provider", logo="huggingface.svg"),
