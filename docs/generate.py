@@ -36,6 +36,7 @@ from pydantic.fields import FieldInfo
 
 from datahub_llmops.ingestion.capabilities import FACTS
 from datahub_llmops.ingestion.prompt_capabilities import PROMPT_FACTS
+from datahub_llmops.ingestion.prompt_registry_config import WithApplications, WithEvaluations
 from datahub_llmops.ingestion.vector_store import VectorStoreSource
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -195,8 +196,10 @@ def facts(what: str) -> str:
         known, sources = PROMPT_FACTS, connectors_of("prompt_registries")
     systems = [name.removeprefix("llm-") for name in sources]
     lines = [table_row("", systems), table_row("---", ["---"] * len(systems))]
+    told_by = {system: facts_of(source) for system, source in zip(systems, sources.values(), strict=True)}
+    known = [*known, *(fact for fact in OBSERVED if any(fact in told for told in told_by.values()))]
     for fact in known:
-        told = [source.declares.get(fact) for source in sources.values()]
+        told = [told_by[system].get(fact) for system in systems]
         lines.append(table_row(fact, ["yes" if note == "yes" else "yes *" if note else "" for note in told]))
     lines += [
         "",
@@ -204,12 +207,21 @@ def facts(what: str) -> str:
         "",
     ]
     for system, source in zip(systems, sources.values(), strict=True):
-        notes = [
-            f"*{fact}* {source.declares[fact]}" for fact in known if source.declares.get(fact, "yes") != "yes"
-        ]
+        told_here = told_by[system]
+        notes = [f"*{fact}* {told_here[fact]}" for fact in known if told_here.get(fact, "yes") != "yes"]
         about = [dataset_words(source), *notes] if what != "all registries" else notes or ["nothing to add"]
         lines.append(wrapped(f"- **[{system}](connectors/{system}.md)**: {'; '.join(about)}."))
     return "\n".join(lines) + "\n"
+
+
+OBSERVED: Mapping[str, type[BaseModel]] = {"applications": WithApplications, "evaluations": WithEvaluations}
+"""What a tool tells beside its prompts, by the options that its recipe then has."""
+
+
+def facts_of(source: Any) -> Mapping[str, str]:
+    """The facts that a source declares, and what else its recipe has options for."""
+    more = {fact: "yes" for fact, options in OBSERVED.items() if issubclass(source.config_type, options)}
+    return {**source.declares, **more}
 
 
 def dataset_words(source: type[VectorStoreSource[Any]]) -> str:
@@ -227,6 +239,7 @@ PLACES = {
     "listing": "while listing",
     "reading": "while reading one item",
     "counting": "while counting sources",
+    "observing": "while reading what applications did",
 }
 
 
@@ -236,14 +249,15 @@ def faults(_: str) -> str:
     for path in sorted((ROOT / "docs" / "faults").glob("*.json")):
         seen = json.loads(path.read_text(encoding="utf-8"))
         found = {(cell["fault"], cell["place"]): fault_words(cell) for cell in seen["cells"]}
+        places = [place for place in PLACES if any(place == at for _, at in found)]
         lines = [
             f"### {seen['title']}",
             "",
-            f"| What goes wrong | {' | '.join(PLACES.values())} |",
-            "|---|---|---|---|",
+            f"| What goes wrong | {' | '.join(PLACES[place] for place in places)} |",
+            f"|---|{'---|' * len(places)}",
         ]
         for fault in dict.fromkeys(fault for fault, _ in found):
-            lines.append(f"| {fault} | {' | '.join(found.get((fault, place), '') for place in PLACES)} |")
+            lines.append(f"| {fault} | {' | '.join(found.get((fault, place), '') for place in places)} |")
         parts.append("\n".join(lines))
     return "\n\n".join(parts) + "\n"
 

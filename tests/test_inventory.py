@@ -22,11 +22,18 @@ SINKS = ENTRY_POINTS["datahub.ingestion.sink.plugins"]
 PACKAGE = ROOT / "connectors" / "datahub_llmops"
 SHIPPED = frozenset({"postgres", "elasticsearch", "pinecone"})
 """Platforms that DataHub draws itself."""
-CONNECTORS = {
-    plugin: plugin.removeprefix("llm-")
-    for plugin, target in SOURCES.items()
-    if target.startswith("datahub_llmops.vector_stores.")
-}
+
+
+def of_room(room: str) -> dict[str, str]:
+    return {
+        plugin: plugin.removeprefix("llm-")
+        for plugin, target in SOURCES.items()
+        if target.startswith(f"datahub_llmops.{room}.")
+    }
+
+
+CONNECTORS = of_room("vector_stores")
+REGISTRIES = of_room("prompt_registries")
 
 
 def resolve(target: str) -> Any:
@@ -58,13 +65,14 @@ def test_no_slot_of_the_whole_environment_is_taken() -> None:
 
 def test_no_connector_is_left_unregistered() -> None:
     written: set[type] = set()
-    for path in (PACKAGE / "vector_stores").glob("*/*.py"):
-        module = importlib.import_module(f"datahub_llmops.vector_stores.{path.parent.name}.{path.stem}")
+    for path in (*PACKAGE.glob("vector_stores/*/*.py"), *PACKAGE.glob("prompt_registries/*/*.py")):
+        room = path.parent.parent.name
+        module = importlib.import_module(f"datahub_llmops.{room}.{path.parent.name}.{path.stem}")
         own = (
             thing for thing in vars(module).values() if getattr(thing, "__module__", None) == module.__name__
         )
         written.update(thing for thing in own if isinstance(thing, type) and issubclass(thing, Source))
-    assert written == {resolve(SOURCES[plugin]) for plugin in CONNECTORS}
+    assert written == {resolve(SOURCES[plugin]) for plugin in (*CONNECTORS, *REGISTRIES)}
 
 
 def missing(plugin: str, system: str) -> Iterator[str]:
@@ -72,16 +80,18 @@ def missing(plugin: str, system: str) -> Iterator[str]:
     source = resolve(SOURCES[plugin])
     extras = PROJECT["optional-dependencies"]
     entry = PLATFORMS.get(source.platform)
-    tests = ROOT / "tests" / "vector_stores" / source.__module__.split(".")[2]
+    _, room, package, *_ = source.__module__.split(".")
+    tests = ROOT / "tests" / room / package
+    kind, table = ("Store", "stores.md") if room == "vector_stores" else ("Registry", "registries.md")
     # Without the contract, what the connector declares is only a claim.
-    contract = rf"\(StoreContract\):\n    source = {source.__name__}\n"
-    skeleton = f"`make connector NAME={system}` writes one"
+    contract = rf"\({kind}Contract\):\n    source = {source.__name__}\n"
+    skeleton = f"`make connector NAME={system}` writes one" if kind == "Store" else "docs/add-a-connector.md"
     for there, what, how in (
         ((ROOT / "recipes" / f"{system}.dhub.yaml").is_file(), f"recipes/{system}.dhub.yaml", skeleton),
         ((ROOT / "docs" / "connectors" / f"{system}.md").is_file(), f"docs/connectors/{system}.md", skeleton),
         (
             any(re.search(contract, path.read_text()) for path in tests.glob("test_*.py")),
-            f"{tests.relative_to(ROOT)}: a class TestContract(StoreContract)",
+            f"{tests.relative_to(ROOT)}: a class TestContract({kind}Contract)",
             skeleton,
         ),
         (system in extras, "pyproject.toml: an extra", f"add `{system} = [...]` with what the reader needs"),
@@ -97,8 +107,8 @@ def missing(plugin: str, system: str) -> Iterator[str]:
             f"{skeleton}; name it in the platform's entry",
         ),
         (
-            f"connectors/{system}.md" in (ROOT / "docs" / "stores.md").read_text(),
-            "docs/stores.md",
+            f"connectors/{system}.md" in (ROOT / "docs" / table).read_text(),
+            f"docs/{table}",
             "`make docs`",
         ),
         (f"`{plugin}`" in (ROOT / "README.md").read_text(), "README.md", "`make docs`"),
@@ -108,7 +118,7 @@ def missing(plugin: str, system: str) -> Iterator[str]:
             yield f"{what}: {how}"
 
 
-@pytest.mark.parametrize(("plugin", "system"), sorted(CONNECTORS.items()))
+@pytest.mark.parametrize(("plugin", "system"), sorted({**CONNECTORS, **REGISTRIES}.items()))
 def test_a_connector_is_whole(plugin: str, system: str) -> None:
     assert plugin == f"llm-{system}"
     assert list(missing(plugin, system)) == []

@@ -1,6 +1,6 @@
 """The fault matrix: what every connector makes of everything that can go wrong, by one declaration a connector.
 
-A connector declares how it is put through it as ``FAULTS``, a tuple, in ``vector_stores/<store>/faults.py``; over HTTP
+A connector declares how it is put through it as ``FAULTS``, a tuple, in ``<room>/<system>/faults.py``; over HTTP
 by ``over_http``, else by cells of its own. ``test_matrix.py`` finds the declarations and runs each cell through
 DataHub's pipeline with stale removal: once over a healthy store, then over the broken one. What must hold of every cell
 is in ``judge``; what came of it is kept in ``docs/faults/<connector>.json`` and shown by ``docs/faults.md``.
@@ -15,7 +15,7 @@ import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -28,7 +28,8 @@ from support.paths import TESTS
 from support.stub import CERTIFICATE, FAULTS, Fault, Reply, Stub, When
 
 Config: TypeAlias = dict[str, Any]
-Place: TypeAlias = Literal["listing", "reading", "counting"]
+Place: TypeAlias = Literal["listing", "reading", "counting", "observing"]
+"""What a connector was about to do: ``counting`` the sources of chunks, ``observing`` what applications did."""
 
 SECRET = "planted-secret-5ec7e7"
 """For the recipes of the declarations. Of what begins with ``planted-`` nothing may turn up anywhere."""
@@ -40,6 +41,9 @@ NEXT_STEP = re.compile(
     r"\b(Add|Check|Give|GRANT|Grant|Install|Leave|Look|Lower|Name|Open|Raise|Rename|Run|Say|Set|Take|Try|Upgrade|Wait|Write)\b"
 )
 _SELF_SIGNED = "self-signed certificate"
+
+ROOMS = ("vector_stores", "prompt_registries")
+"""Where connectors are."""
 
 HANGS = 90.0
 """Seconds after which a run is taken to hang; cells that wait for a time-out take one or two."""
@@ -104,6 +108,10 @@ class Faults:
     cells: tuple[Cell, ...]
     secret: bool = True
     """Is there a secret in its recipe? A folder is read without one."""
+    item_of: Callable[[str], str] = lambda dataset: dataset
+    """From the name of a dataset, the item that it belongs to: a prompt has a dataset for each version."""
+    again: Mapping[str, Any] = field(default_factory=dict)
+    """Options of the run that meets the fault: what has it read what the healthy run has read."""
 
     @property
     def platform(self) -> str:
@@ -134,19 +142,28 @@ def over_http(
     recipe: Callable[[str], Config],
     listing: At,
     reading: At,
-    counting: At,
+    counting: At | None = None,
+    observing: At | None = None,
     vendors_client: bool = False,
+    item_of: Callable[[str], str] = lambda dataset: dataset,
+    again: Mapping[str, Any] | None = None,
 ) -> Faults:
-    """The cells of whatever is read over HTTP: all faults of ``stub.py`` at three places.
+    """The cells of whatever is read over HTTP: all faults of ``stub.py`` at each place.
 
     ``stub`` makes one from the engine; it takes ``tls``, and hands it on. ``recipe`` is given its URL. Which
     certificates a ``vendors_client`` trusts, and how often it tries again, is its own.
     """
-    places: dict[Place, At] = {"listing": listing, "reading": reading, "counting": counting}
+    places: dict[Place, At | None] = {
+        "listing": listing,
+        "reading": reading,
+        "counting": counting,
+        "observing": observing,
+    }
     cells = [
         _http_cell(fault, place, at, counted=not vendors_client)
         for fault in FAULTS
         for place, at in places.items()
+        if at is not None
     ]
     cells.append(Cell(fault="refused", place="listing", harm=_away, alone=True))
     if not vendors_client:
@@ -170,7 +187,14 @@ def over_http(
         arena=arena,
         recipe=healthy,
         cells=tuple(cells),
+        item_of=item_of,
+        again=again or {},
     )
+
+
+def version_less(dataset: str) -> str:
+    """The prompt that a version belongs to."""
+    return dataset.rpartition(".v")[0] or dataset
 
 
 def with_login(url: str) -> str:
@@ -252,7 +276,8 @@ def declared() -> list[Faults]:
     """All declarations, by their titles."""
     modules = [
         ".".join(path.relative_to(TESTS).with_suffix("").parts)
-        for path in sorted((TESTS / "vector_stores").glob("*/*faults.py"))
+        for room in ROOMS
+        for path in sorted((TESTS / room).glob("*/*faults.py"))
     ]
     found = [faults for module in modules for faults in importlib.import_module(module).FAULTS]
     return sorted(found, key=lambda faults: faults.title)
@@ -296,11 +321,13 @@ def in_time(run: Callable[[], Pipeline]) -> Pipeline:
 def judge(faults: Faults, cell: Cell, known: Known, pipeline: Pipeline, *, met: int) -> dict[str, Any]:
     """What must hold whatever went wrong; returns what is shown of the cell."""
     after = graph_of(known.folder)
-    hit = known.named(faults.platform, cell.item)
+    # What applications did is no item: all items are read whatever becomes of it.
+    hit = known.named(faults.platform, cell.item) if cell.place != "observing" else set[str]()
+    items = {faults.item_of(DatasetUrn.from_string(urn).name) for urn in hit}
     lost = {urn for urn, _ in known.graph if _removed(after, urn) and not _removed(known.graph, urn)}
     vanished = report(pipeline).items_vanished
     gone = hit if vanished else set()
-    assert vanished in (0, len(hit))
+    assert vanished in (0, len(items))
     assert lost <= gone, f"deleted without a word of the store: {lost - gone}"
     changed = {urn for (urn, name), aspect in known.graph.items() if after.get((urn, name)) != aspect}
     assert {urn for urn in changed if not any(item in urn for item in gone)} == set(), "facts were lost"
@@ -311,7 +338,7 @@ def judge(faults: Faults, cell: Cell, known: Known, pipeline: Pipeline, *, met: 
         assert NEXT_STEP.search(message), f"no next step: {message}"
     if cell.item and messages:
         assert any(cell.item in message for message in messages), messages
-    others = known.scanned - len(hit)
+    others = known.scanned - len(items)
     read = report(pipeline).items_scanned
     assert read <= others, "what was hit was read all the same"
     return {

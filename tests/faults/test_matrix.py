@@ -21,7 +21,7 @@ from datahub_llmops.net.http import HttpClient
 from datahub_llmops.testing.runs import ingest, report
 from faults.matrix import LEAKS, Cell, Faults, Known, declared, in_time, judge
 from support.paths import ROOT
-from test_inventory import CONNECTORS
+from test_inventory import CONNECTORS, REGISTRIES
 
 SHOWN = ROOT / "docs" / "faults"
 WRITE = os.environ.get("WRITE_FAULTS") == "1"
@@ -126,7 +126,9 @@ def test_nothing_that_goes_wrong_deletes_hangs_or_tells_secrets(
         caplog.clear()
         capfd.readouterr()
         with cell.harm(arena) as change:
-            pipeline = in_time(lambda: ingest(known.folder, faults.system, **{**config, **change}))
+            pipeline = in_time(
+                lambda: ingest(known.folder, faults.system, **{**config, **faults.again, **change})
+            )
             met = cell.met(arena)
         seen = judge(faults, cell, known, pipeline, met=met)
         assert met, "nothing met the fault"
@@ -157,7 +159,7 @@ def keep_or_compare(faults: Faults, seen: dict[str, Any]) -> None:
 
 
 def test_every_connector_is_in_the_matrix() -> None:
-    assert {f"llm-{faults.system}" for faults in DECLARED} == set(CONNECTORS)
+    assert {f"llm-{faults.system}" for faults in DECLARED} == {*CONNECTORS, *REGISTRIES}
 
 
 def test_the_page_shows_the_cells_that_there_are() -> None:
