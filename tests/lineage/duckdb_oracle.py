@@ -15,7 +15,7 @@ from typing import Any, Final
 import duckdb
 
 from lineage.estate import Known, read, urn
-from lineage.random_sql import TABLES, Writer
+from lineage.random_sql import LEFT_OUT, TABLES, Writer
 
 ROWS: Final = 12
 _DATA: Final = 4
@@ -32,6 +32,20 @@ LEAVES: Final = tuple(
     )
 )
 """Every value in the tables that can change by itself."""
+
+_NULLS: Final = dict(
+    zip(
+        (
+            (table, column)
+            for table, columns in TABLES.items()
+            for column, kind in columns.items()
+            if kind == "text"
+        ),
+        (k for k in range(1, ROWS + 1) if k != LEFT_OUT),
+        strict=False,
+    )
+)
+"""The row in which each text column is null. Filters leave out another one."""
 
 _CATALOG: Final = Known(
     {
@@ -122,13 +136,16 @@ class Oracle:
         return found
 
     def _columns(self, schema: str, sql: str) -> dict[str, list[str]]:
-        """The values of each output column beside the keys of their rows, in an order of their own."""
+        """The values of each output column beside the keys of their rows, each once and in an order of their own.
+
+        UNION joins equal rows, so that how often a value stands there depends on the other columns.
+        """
         self._database.execute(f"use {schema}")
         result = self._database.execute(sql)
         names = [one[0] for one in result.description or ()]
         rows = result.fetchall()
         return {
-            name: sorted(repr((row[0], row[1], row[i])) for row in rows)
+            name: sorted({repr((row[0], row[1], row[i])) for row in rows})
             for i, name in enumerate(names)
             if name not in ("k", "g")
         }
@@ -179,15 +196,20 @@ def _covers(source: str, leaf: str) -> bool:
 
 
 def _rows(table: str, data: int) -> list[dict[str, Any]]:
-    """Rows of one table. Texts differ in each row, and some are null."""
+    """Rows of one table. Texts differ in each row.
+
+    Each branch of an expression is taken: every text column is null in one row, no two of them in the same one, and the
+    length of its texts is even in every second row.
+    """
     chance = random.Random(f"{table} {data}")
     rows: list[dict[str, Any]] = []
     for k in range(1, ROWS + 1):
         row: dict[str, Any] = {"k": k, "g": k % 3}
         for name, kind in TABLES[table].items():
-            text = f"{chance.randrange(10**6)}{table}.{name}"
+            text = f"{chance.randrange(10**6):06}{table}.{name}"
             if kind == "text":
-                row[name] = None if chance.random() < 0.3 else text
+                even = "" if len(text) % 2 == 0 else "_"
+                row[name] = None if k == _NULLS[table, name] else text + even + "_" * (k // 2 % 2)
             elif kind == "list":
                 row[name] = [f"{text}a", f"{text}b"]
             else:

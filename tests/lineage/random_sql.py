@@ -18,6 +18,8 @@ TABLES: Final[Mapping[str, Mapping[str, Kind]]] = {
     "authors": {"name": "text", "email": "text", "team": "text"},
     "comments": {"body": "text", "note": "text", "marks": "list"},
 }
+LEFT_OUT: Final = 3
+"""The ``k`` that filters leave out."""
 FIELDS: Final = ("lang", "author")
 """Fields of each struct in the tables: one is text, and one a struct of ``name`` and ``mail``."""
 
@@ -38,14 +40,27 @@ class Column:
 
 @dataclass(frozen=True, kw_only=True)
 class Relation:
-    """Something that can stand in FROM, without its alias. ``many`` is true if its groups have several rows."""
+    """Something that can stand in FROM, without its alias.
+
+    ``many`` is true if its groups have several rows, and ``full`` if it has a row for each ``k`` of the tables.
+    """
 
     sql: str
     columns: tuple[Column, ...]
     many: bool = True
+    full: bool = True
 
     def of(self, kind: Kind) -> list[Column]:
         return [column for column in self.columns if column.kind == kind]
+
+    def beside(self, other: Relation) -> Relation:
+        """The relation joined to another one. Without a row for each ``k``, no text need be null any more."""
+        if other.full:
+            return self
+        columns = tuple(
+            replace(column, plain=False) if column.kind == "text" else column for column in self.columns
+        )
+        return replace(self, columns=columns, full=False)
 
 
 class Writer:
@@ -114,34 +129,37 @@ class Writer:
         )
 
     def _output(
-        self, items: Sequence[tuple[str, Column]], origin: str, alias: str, many: bool = True
+        self, items: Sequence[tuple[str, Column]], origin: str, alias: str, source: Relation
     ) -> Relation:
         listed = [f"{alias}.k as k", f"{alias}.g as g", *(f"{sql} as {column.name}" for sql, column in items)]
         if self._random.random() < 0.2:
             sql = f"from {origin} select {', '.join(listed)}"
         else:
             sql = f"select {', '.join(listed)} from {origin}"
-        return Relation(sql=sql, columns=tuple(column for _, column in items), many=many)
+        columns = tuple(column for _, column in items)
+        return Relation(sql=sql, columns=columns, many=source.many, full=source.full)
 
     def _simple(self, depth: int) -> Relation:
         source, alias = self._relation(depth), self._name("t")
         items = [self._value(source, alias, windows=source.many) for _ in range(self._random.randint(1, 3))]
-        made = self._output(items, f"{source.sql} as {alias}", alias, source.many)
+        made = self._output(items, f"{source.sql} as {alias}", alias, source)
         if self._random.random() < 0.3:
-            made = replace(made, sql=f"{made.sql} where {alias}.k <> 3")
+            made = replace(made, sql=f"{made.sql} where {alias}.k <> {LEFT_OUT}")
         return made
 
     def _joined(self, depth: int) -> Relation:
         left, right = self._relation(depth), self._relation(depth - 1)
         a, b = self._name("t"), self._name("t")
         join = self._random.choice(["join", "left join", ","])
+        left, right = left.beside(right), right.beside(left)
         on = f" where {a}.k = {b}.k" if join == "," else f" on {a}.k = {b}.k"
         items = [self._value(left, a), self._value(right, b)]
         both = [self._text(left, a), self._text(right, b)]
         items.append((" || ".join(f"coalesce({one}, '-')" for one in both), Column(name=self._name())))
         listed = [f"{a}.k as k", f"{a}.g as g", *(f"{sql} as {column.name}" for sql, column in items)]
         sql = f"select {', '.join(listed)} from {left.sql} as {a} {join} {right.sql} as {b}{on}"
-        return Relation(sql=sql, columns=tuple(replace(one, plain=False) for _, one in items), many=left.many)
+        columns = tuple(replace(one, plain=False) for _, one in items)
+        return Relation(sql=sql, columns=columns, many=left.many, full=left.full)
 
     def _starred(self, depth: int) -> Relation:
         """``*`` with EXCLUDE, REPLACE and RENAME."""
@@ -156,9 +174,8 @@ class Writer:
             old, columns[-1] = columns[-1], replace(columns[-1], name=self._name())
             edits += f" rename ({old.name} as {columns[-1].name})"
         star = self._random.choice(["*", f"{alias}.*"])
-        return Relation(
-            sql=f"select {star}{edits} from {source.sql} as {alias}", columns=tuple(columns), many=source.many
-        )
+        sql = f"select {star}{edits} from {source.sql} as {alias}"
+        return replace(source, sql=sql, columns=tuple(columns))
 
     def _grouped(self, depth: int) -> Relation:
         source, alias = self._relation(depth), self._name("t")
@@ -179,7 +196,7 @@ class Writer:
         items = [(self._random.choice(options), Column(name=self._name()))]
         listed = [f"{alias}.g as k", f"{alias}.g as g", *(f"{sql} as {column.name}" for sql, column in items)]
         sql = f"select {', '.join(listed)} from {source.sql} as {alias} group by {alias}.g"
-        return Relation(sql=sql, columns=tuple(column for _, column in items), many=False)
+        return Relation(sql=sql, columns=tuple(column for _, column in items), many=False, full=False)
 
     def _lateral(self, depth: int) -> Relation:
         source, a, b = self._relation(depth), self._name("t"), self._name("t")
@@ -196,7 +213,7 @@ class Writer:
         shown = f"{b}({name})" if inner.startswith("(values") else b
         origin = f"{source.sql} as {a}{word if word.startswith(',') else f' {word}'}{inner} as {shown}"
         items = [(f"{b}.{name}", Column(name=self._name())), self._value(source, a)]
-        made = self._output(items, origin, a, source.many)
+        made = self._output(items, origin, a, source)
         return replace(made, columns=tuple(replace(column, plain=False) for column in made.columns))
 
     def _unnested(self, depth: int) -> Relation:
@@ -208,7 +225,7 @@ class Writer:
         origin = f"{source.sql} as {alias}, unnest({alias}.{column.name}) as {u}({x})"
         shown = self._random.choice([x, f"{u}.{x}", f"upper({x})"])
         items = [(shown, Column(name=self._name())), self._value(source, alias)]
-        return self._output(items, origin, alias, source.many)
+        return self._output(items, origin, alias, source)
 
     def _row(self, depth: int) -> Relation:
         """Rows as values."""
@@ -230,7 +247,7 @@ class Writer:
             ]
         )
         items = [(sql, Column(name=self._name()))]
-        return self._output(items, packed, inner, source.many)
+        return self._output(items, packed, inner, source)
 
     def _union(self, depth: int) -> Relation:
         left, right = self._relation(depth), self._relation(depth - 1)
@@ -248,7 +265,8 @@ class Writer:
             f" select {b}.k as k, {b}.g as g, {', '.join(f'{sql} as {name}' for sql, name in two)}"
             f" from {right.sql} as {b}"
         )
-        return Relation(sql=sql, columns=(Column(name=first), Column(name=second)))
+        columns = (Column(name=first), Column(name=second))
+        return Relation(sql=sql, columns=columns, full=left.full or right.full)
 
     def _turned(self, depth: int) -> Relation:
         """UNPIVOT of the text columns of a relation."""
@@ -262,7 +280,7 @@ class Writer:
             sql = f"(select k, g, {value} from (unpivot {inner} on {', '.join(texts)} into name {part} value {value}))"
         else:
             sql = f"(select k, g, {value} from {inner} unpivot ({value} for {part} in ({', '.join(texts)})))"
-        return Relation(sql=sql, columns=(Column(name=value),))
+        return Relation(sql=sql, columns=(Column(name=value),), full=source.full)
 
     def _pivoted(self, depth: int) -> Relation:
         """PIVOT: a column for each group."""
@@ -278,7 +296,7 @@ class Writer:
         # Each group has a column, and a row has a value in one of them only.
         joined = 'concat_ws(\' \', "0", "1", "2")'
         sql = f"select k, k % 3 as g, {joined} as {first}, upper({joined}) as {second} from {pivot}"
-        return Relation(sql=sql, columns=(Column(name=first), Column(name=second)))
+        return Relation(sql=sql, columns=(Column(name=first), Column(name=second)), full=source.full)
 
     def _without(self, depth: int) -> Relation:
         """EXCEPT, which here takes no row away."""
@@ -288,7 +306,7 @@ class Writer:
             f"select {a}.k as k, {a}.g as g, {self._text(left, a)} as {name} from {left.sql} as {a} except all"
             f" select {b}.k + 100, {b}.g, {self._text(right, b)} from {right.sql} as {b}"
         )
-        return Relation(sql=sql, columns=(Column(name=name),))
+        return Relation(sql=sql, columns=(Column(name=name),), full=left.full)
 
     def _renamed(self, depth: int) -> Relation:
         """A table alias with columns."""
@@ -296,9 +314,7 @@ class Writer:
         columns = tuple(replace(column, name=self._name()) for column in source.columns)
         names = ", ".join(["k", "g", *(column.name for column in columns)])
         listed = ", ".join([f"{alias}.k", f"{alias}.g", *(f"{alias}.{column.name}" for column in columns)])
-        return Relation(
-            sql=f"select {listed} from {source.sql} as {alias}({names})", columns=columns, many=source.many
-        )
+        return replace(source, sql=f"select {listed} from {source.sql} as {alias}({names})", columns=columns)
 
     def _recursive(self) -> Relation:
         """A query of WITH RECURSIVE that carries two values and swaps them."""
