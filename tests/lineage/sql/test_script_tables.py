@@ -74,6 +74,17 @@ MADE_ANEW: list[tuple[str, str]] = [
         f"create table t as {OLD}; create table u as {NEW}; exchange tables t and u; drop table u; select x from t",
     ),
     (
+        "mssql",
+        "declare @t table (x nvarchar(max)); insert @t select title from docs; delete from @t;"
+        " insert @t select body from docs; select x from @t",
+    ),
+    (
+        "postgres",
+        f"create temp table t on commit drop as {OLD}; drop table t; create temp table t on commit drop as {NEW};"
+        " select x from t",
+    ),
+    ("snowflake", f"create temp table t like authors; insert into t (x) {NEW}; select x from t"),
+    (
         "postgres",
         f"do $$ begin create temp table t as {OLD}; drop table t; create temp table t as {NEW}; end $$;"
         " select x from t",

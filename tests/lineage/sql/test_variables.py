@@ -72,6 +72,11 @@ BODY: list[tuple[str, str]] = [
         "create procedure p is v clob; w clob; begin select title, body into w, v from docs;"
         " insert into chunks (text) select v from dual; end;",
     ),
+    (
+        "oracle",
+        "create procedure p (p_id in number) as v clob; begin select body into v from docs where id = p_id;"
+        " update chunks set text = v; end p;",
+    ),
     ("oracle", "begin select body bulk collect into v from docs; insert into chunks (text) values (v); end;"),
     (
         "bigquery",

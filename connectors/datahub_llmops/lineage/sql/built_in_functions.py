@@ -51,7 +51,7 @@ _SPARK: Final = frozenset(
 )
 """https://spark.apache.org/docs/latest/sql-ref-syntax-qry-select-tvf.html"""
 
-_TRINO: Final = frozenset({"exclude_columns", "generate_series", "json_table", "sequence", "unnest"})
+_TRINO: Final = frozenset({"generate_series", "json_table", "sequence", "unnest"})
 """https://trino.io/docs/current/functions/table.html"""
 
 _BUILT_IN: Final[Mapping[str, frozenset[str]]] = {

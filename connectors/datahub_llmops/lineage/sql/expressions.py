@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, TypeAlias
 
 from datahub.utilities.cooperative_timeout import cooperate
 from sqlglot import exp
 
+from datahub_llmops.lineage.sql.calls import (
+    CARRIER_NODES,
+    apply,
+    carrier,
+    comprehension,
+    function,
+    lambda_value,
+    transform,
+)
 from datahub_llmops.lineage.sql.scopes import Walk, find_row, method_receiver, path, resolve
 from datahub_llmops.lineage.sql.stars import star_row
 from datahub_llmops.lineage.sql.structs import (
     array,
     bracket,
-    by_path,
     cast,
     extract,
     json_object,
@@ -23,7 +31,6 @@ from datahub_llmops.lineage.sql.structs import (
 )
 from datahub_llmops.lineage.sql.values import (
     NOTHING,
-    Field,
     Name,
     Row,
     Scope,
@@ -35,54 +42,6 @@ from datahub_llmops.lineage.sql.values import (
 
 QUERIES: Final = (exp.Select, exp.SetOperation, exp.Subquery, exp.Values)
 """Nodes that are queries."""
-
-# Functions whose result is a struct of alternating names and values.
-_PAIRS: Final = frozenset(
-    {"json_build_object", "jsonb_build_object", "json_object", "named_struct", "object_construct_keep_null"}
-)
-# Functions that take a part of JSON by a path.
-_EXTRACTORS: Final = frozenset(
-    {"json_extract_path", "json_extract_path_text", "jsonb_extract_path", "jsonb_extract_path_text"}
-    | {"jsonb_path_query", "jsonb_path_query_first", "jsonb_path_query_array", "get_ignore_case"}
-)
-# Functions that read a table, query or dictionary whose name or text is a string.
-_READS_BY_NAME: Final = frozenset(
-    {"cursor_to_xml", "getxml", "getxmltype", "query_to_xml", "query_to_xml_and_xmlschema", "schema_to_xml"}
-    | {"table_to_xml", "table_to_xml_and_xmlschema"}
-)
-_READS_BY_NAME_BEGIN: Final = ("dictget", "joinget")  # ClickHouse has one for each type.
-# Functions whose result has the parts of their first argument. Other arguments, as an order, are in each part.
-_CARRIERS: Final = frozenset(
-    {"arr_agg", "array_agg", "array_slice", "any_value", "arbitrary", "collect_list", "collect_set", "first"}
-    | {"element_at", "group_array", "grouparray", "json_agg", "json_build_array", "jsonb_agg", "last"}
-    | {"list", "list_extract", "list_reverse", "list_sort", "list_value", "max", "max_by", "min", "min_by"}
-    | {"parse_json", "row_to_json", "to_json", "to_jsonb", "to_json_string", "to_variant", "tuple_element"}
-    | {"array_to_json", "array_reverse", "array_sort", "flatten", "try_parse_json", "to_object", "unnest"}
-)
-_CARRIER_NODES: Final = (
-    exp.AnyValue,
-    exp.ArgMax,
-    exp.ArgMin,
-    exp.ArrayAgg,
-    exp.ArrayConcat,
-    exp.Explode,
-    exp.First,
-    exp.FirstValue,
-    exp.Inline,
-    exp.JSONArrayAgg,
-    exp.JSONFormat,
-    exp.Lag,
-    exp.Last,
-    exp.LastValue,
-    exp.Lead,
-    exp.Max,
-    exp.Min,
-    exp.NthValue,
-    exp.ParseJSON,
-    exp.SortArray,
-    exp.ToArray,
-    exp.Try,
-)
 
 
 def value_of(walk: Walk, node: exp.Expr, scope: Scope) -> Value:
@@ -100,7 +59,7 @@ def value_of(walk: Walk, node: exp.Expr, scope: Scope) -> Value:
         one = pending.pop()
         children = list(one.iter_expressions())
         if any(isinstance(child, exp.Lambda) for child in children):
-            found.append(_apply(walk, children, scope))
+            found.append(apply(walk, children, scope))
             continue
         for child in children:
             handler = _HANDLERS.get(type(child))
@@ -134,16 +93,11 @@ def _parameter(walk: Walk, node: exp.Expr, scope: Scope) -> Value:
     """The value of ``$1``, which in Snowflake is a column of the only table."""
     if walk.language == "snowflake" and len(scope.rows) == 1 and node.name.isdigit():
         return _numbered(scope.rows[0].row, node)
-    return variable(walk, f"@{node.name}") or variable(walk, node.name) or NOTHING
-
-
-def variable(walk: Walk, name: str) -> Value | None:
-    """The value of a variable of the script, or ``None`` if the script gives it none."""
-    return walk.variables.get(walk.fold(name))
+    return walk.variable(f"@{node.name}") or walk.variable(node.name) or NOTHING
 
 
 def _placeholder(walk: Walk, node: exp.Placeholder, scope: Scope) -> Value:
-    return variable(walk, node.name) or NOTHING
+    return walk.variable(node.name) or NOTHING
 
 
 def _numbered(row: Row, node: exp.Expr) -> Value:
@@ -242,82 +196,6 @@ def _count(walk: Walk, node: exp.Expr, scope: Scope) -> Value:
     return union(values_of(walk, node.iter_expressions(), scope))
 
 
-def _apply(walk: Walk, children: Sequence[exp.Expr], scope: Scope, maps: bool = False) -> Value:
-    """The value of a function over lists and lambdas. The parameters of a lambda are elements of the lists.
-
-    ``maps`` says that the result has what the lambda gives, and nothing else of the lists.
-    """
-    lists = values_of(walk, (one for one in children if not isinstance(one, exp.Lambda)), scope)
-    element = either(lists)
-    found = [] if maps else [element]
-    for one in children:
-        if isinstance(one, exp.Lambda):
-            parameters = {
-                Name.of(name).key: element for name in one.expressions if isinstance(name, exp.Identifier)
-            }
-            found.append(value_of(walk, one.this, Scope(outer=scope, parameters=parameters)))
-    return found[0] if len(found) == 1 else union(found)
-
-
-def _transform(walk: Walk, node: exp.Expr, scope: Scope) -> Value:
-    """``list_transform(list, lambda)``."""
-    children = list(node.iter_expressions())
-    return _apply(walk, children, scope, maps=any(isinstance(one, exp.Lambda) for one in children))
-
-
-def _lambda(walk: Walk, node: exp.Expr, scope: Scope) -> Value:
-    return _apply(walk, [node], scope)
-
-
-def _comprehension(walk: Walk, node: exp.Expr, scope: Scope) -> Value:
-    element = value_of(walk, node.args["iterator"], scope)
-    names = [path(one) for key in ("expression", "position") if (one := node.args.get(key)) is not None]
-    inner = Scope(outer=scope, parameters={name[0].key: element for name in names if name})
-    parts = [one for key in ("this", "condition") if (one := node.args.get(key)) is not None]
-    return union((element, *values_of(walk, parts, inner)))
-
-
-def _function(walk: Walk, node: exp.Expr, scope: Scope) -> Value:
-    """A function that sqlglot does not know."""
-    name, arguments = node.name.lower(), node.expressions
-    if any(isinstance(one, exp.Lambda) for one in arguments):
-        return _apply(walk, arguments, scope)
-    if name in _READS_BY_NAME or name.startswith(_READS_BY_NAME_BEGIN):
-        walk.unread.add(name)
-        return union((gap("unknown_function", name), *values_of(walk, arguments, scope)))
-    if name == "getvariable" and arguments:
-        return variable(walk, arguments[0].name) or NOTHING
-    if name in ("row", "tuple"):
-        return struct(walk, node, scope)
-    if name in _PAIRS and arguments and all(isinstance(one, exp.Literal) for one in arguments[::2]):
-        pairs = zip(arguments[::2], arguments[1::2], strict=False)
-        names = [(walk.name(key.this), value_of(walk, value, scope)) for key, value in pairs]
-        return Row(
-            fields=tuple(Field(key=key.key, shown=key.written, value=value) for key, value in names)
-        ).value()
-    if name in ("tupleelement", "struct_extract_at") and len(arguments) == 2:
-        base = value_of(walk, arguments[0], scope)
-        return (
-            part_at(base, arguments[1], 1) if isinstance(arguments[1], exp.Literal) else base.without_parts()
-        )
-    if name in _EXTRACTORS and len(arguments) == 2 and isinstance(arguments[1], exp.Literal):
-        return by_path(walk, value_of(walk, arguments[0], scope), arguments[1])
-    if name in _CARRIERS and arguments:
-        return _carried(walk, arguments[0], arguments[1:], scope)
-    return union(values_of(walk, node.iter_expressions(), scope))
-
-
-def _carrier(walk: Walk, node: exp.Expr, scope: Scope) -> Value:
-    rest = [child for child in node.iter_expressions() if child is not node.this]
-    return _carried(walk, node.this, rest, scope)
-
-
-def _carried(walk: Walk, first: object, rest: Sequence[exp.Expr], scope: Scope) -> Value:
-    if not isinstance(first, exp.Expr):
-        return union(values_of(walk, rest, scope))
-    return value_of(walk, first, scope).joined(union(values_of(walk, rest, scope)))
-
-
 def _kwarg(walk: Walk, node: exp.Expr, scope: Scope) -> Value:
     return value_of(walk, node.expression, scope)
 
@@ -362,8 +240,8 @@ _Handler: TypeAlias = Callable[[Walk, Any, Scope], Value]
 
 _HANDLERS: Final[Mapping[type[exp.Expr], _Handler]] = {
     exp.Alias: _first,
-    exp.Anonymous: _function,
-    exp.AnonymousAggFunc: _function,
+    exp.Anonymous: function,
+    exp.AnonymousAggFunc: function,
     exp.Array: array,
     exp.Bracket: bracket,
     exp.Cast: cast,
@@ -371,14 +249,14 @@ _HANDLERS: Final[Mapping[type[exp.Expr], _Handler]] = {
     exp.Column: _column,
     exp.Columns: _columns,
     exp.Command: _unsupported,
-    exp.Comprehension: _comprehension,
+    exp.Comprehension: comprehension,
     exp.Count: _count,
     exp.DataType: _nothing,
     exp.Distinct: _choice,
     exp.Dot: _dot,
     exp.Except: _query,
     exp.Exists: _exists,
-    exp.Filter: _carrier,
+    exp.Filter: carrier,
     exp.GetExtract: extract,
     exp.Identifier: _identifier,
     exp.IgnoreNulls: _first,
@@ -389,8 +267,8 @@ _HANDLERS: Final[Mapping[type[exp.Expr], _Handler]] = {
     exp.JSONBExtractScalar: extract,
     exp.JSONObject: json_object,
     exp.Kwarg: _kwarg,
-    exp.Lambda: _lambda,
-    exp.HavingMax: _carrier,
+    exp.Lambda: lambda_value,
+    exp.HavingMax: carrier,
     exp.Limit: _first,
     exp.Literal: _nothing,
     exp.Map: map_of,
@@ -405,12 +283,12 @@ _HANDLERS: Final[Mapping[type[exp.Expr], _Handler]] = {
     exp.Struct: struct,
     exp.StructExtract: extract,
     exp.Subquery: _query,
-    exp.Transform: _transform,
+    exp.Transform: transform,
     exp.TryCast: cast,
     exp.Tuple: struct,
     exp.Union: _query,
     exp.VarMap: map_of,
     exp.Window: _window,
-    exp.WithinGroup: _carrier,
-    **dict.fromkeys(_CARRIER_NODES, _carrier),
+    exp.WithinGroup: carrier,
+    **dict.fromkeys(CARRIER_NODES, carrier),
 }

@@ -198,11 +198,9 @@ def _read_create(tree: exp.Create) -> tuple[Reading | Definition, ...]:
     elif tree.kind in ("FUNCTION", "PROCEDURE") and not isinstance(query, exp.Query):
         return _read_routine(tree)
     elif not isinstance(query, exp.Query) or isinstance(query, exp.Values):
-        return (
-            (Definition(target=target, names=names, temporary=temporary, anew=anew),)
-            if target is not None and names
-            else ()
-        )
+        if target is None or not (names or tree.find(exp.LikeProperty)):
+            return ()
+        return (Definition(target=target, names=names or (), temporary=temporary, anew=anew),)
     return (Reading(query=query, names=names, target=target, creates=True, temporary=temporary, anew=anew),)
 
 

@@ -129,7 +129,9 @@ def without_declarations(statements: Sequence[Statement]) -> list[Statement]:
 def _is_open_head(tokens: Sequence[Token]) -> bool:
     """Whether a statement is the head of a routine with the first of its variables, and no more."""
     words = {token.text.upper() for token in tokens}
-    return _is_routine(tokens) and "BEGIN" not in words and bool(words & {"IS", "DECLARE"})
+    if not _is_routine(tokens) or "BEGIN" in words or _string(tokens) is not None:
+        return False
+    return bool(words & {"IS", "DECLARE"}) or ("AS" in words and "TASK" not in words)
 
 
 def is_procedural(statement: Statement) -> bool:

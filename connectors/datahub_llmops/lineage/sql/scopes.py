@@ -117,6 +117,10 @@ class Walk:
         """A name that the statement does not write as an identifier."""
         return Name(key=self.fold(text), written=text, quoted=True)
 
+    def variable(self, name: str) -> Value | None:
+        """The value of a variable of the script, or ``None`` if the script gives it none."""
+        return self.variables.get(self.fold(name))
+
 
 def resolve(walk: Walk, names: Sequence[Name], scope: Scope) -> Value:
     """The value of a column that is written as ``names``: its qualifiers, its own name, and parts of a struct."""

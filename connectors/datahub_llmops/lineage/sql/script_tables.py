@@ -54,9 +54,9 @@ class Version:
         )
 
     def columns(self) -> list[str] | None:
-        """The names of its columns in their order, or ``None`` if the script does not create it."""
+        """The names of its columns in their order, or ``None`` if the script does not say them."""
         step = next((step for step in self.steps if step.creates), None)
-        return [output.name for output in step.lineage.outputs] if step is not None else None
+        return [output.name for output in step.lineage.outputs] or None if step is not None else None
 
 
 class ScriptTables:

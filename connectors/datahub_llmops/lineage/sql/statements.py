@@ -34,6 +34,11 @@ _CURSOR: Final = re.compile(
     r"(?:WITH(?:OUT)?\s+HOLD\s+)?(?:FOR|IS)\s+",
     re.IGNORECASE,
 )
+_ON_COMMIT: Final = re.compile(
+    r"(?<=\s)ON\s+COMMIT\s+(?:DROP|DELETE\s+ROWS|PRESERVE\s+ROWS)(?=\s+AS\s+(?:\(|SELECT|WITH))",
+    re.IGNORECASE,
+)
+"""PostgreSQL has it before the query, where sqlglot does not read it."""
 _REPLACE: Final = re.compile(r"REPLACE(\s+INTO\s)", re.IGNORECASE)
 _LITERALS: Final = frozenset(
     kind for kind in TokenType if kind.name.endswith("STRING") or kind in (TokenType.NUMBER, TokenType.DOLLAR)
@@ -126,6 +131,7 @@ def parse(statement: Statement, dialect: sqlglot.Dialect) -> exp.Expression:
     text = fill_parameters(statement.text, tokens, dollars=isinstance(dialect, Snowflake))
     cursor = _CURSOR.match(text)
     text = f"{' ' * cursor.end()}{text[cursor.end() :]}" if cursor else text
+    text = _ON_COMMIT.sub(lambda found: " " * len(found[0]), text, count=1)
     text = _REPLACE.sub(r"INSERT \1", text, count=1) if _REPLACE.match(text) else text
     if is_nested(tokens):
         check_parses(text, dialect)

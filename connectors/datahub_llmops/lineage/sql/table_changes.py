@@ -125,6 +125,8 @@ def _skip(tokens: Sequence[Token]) -> Sequence[Token]:
 
 def _name(tokens: Sequence[Token]) -> tuple[exp.Table | None, Sequence[Token]]:
     """The table whose name begins the tokens, and what follows it."""
+    if len(tokens) > 1 and tokens[0].text == "@":  # a variable that is a table
+        return exp.Table(this=exp.Parameter(this=exp.var(tokens[1].text))), tokens[2:]
     parts: list[exp.Identifier] = []
     i = 0
     while i < len(tokens):

@@ -105,7 +105,8 @@ def declared_names(statements: Sequence[Statement]) -> list[str]:
         declares = first == "DECLARE" or (declares and first != "BEGIN")
         if declares:
             rest = one.tokens[1:] if first == "DECLARE" else one.tokens
-            names += [rest[0].text] if rest and rest[0].text != "@" else []
+            # PostgreSQL's tokenizer gives what follows DECLARE as one text.
+            names += rest[0].text.split()[:1] if rest and rest[0].text != "@" else []
     return names
 
 
