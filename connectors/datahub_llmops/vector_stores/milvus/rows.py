@@ -71,7 +71,7 @@ class Rows:
             if not keys:
                 return
             last = keys[:size][-1]
-            turned.add(keys)
+            turned.add(keys[:size])
             turned.turn(last)
             yield page[:size]
             total += len(page[:size])
