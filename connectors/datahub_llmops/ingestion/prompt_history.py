@@ -82,6 +82,7 @@ class PromptHistory(SourcePart[Prompt]):
                     found.get(urns[name, version], {}),
                     key,
                     [label for label, place in last.labels.items() if version in place.versions],
+                    last.findings.get(version, []),
                 )
                 for version, key in last.versions.items()
             )
@@ -123,6 +124,7 @@ class PromptHistory(SourcePart[Prompt]):
         self.memory.now[name] = RememberedPrompt(
             mark=None if prompt.unreadable else self._marks.get(name),
             versions=versions,
+            findings=last.findings if last is not None else {},
             labels={label: self._place(last, label, where) for label, where in places.items()},
             seen=self.now,
         )

@@ -55,6 +55,8 @@ class RememberedPrompt(ConfigModel):
     versions: dict[str, str] = Field(default_factory=dict)
     """Version -> the beginning of its template's digest; empty if there is no template."""
     labels: dict[str, RememberedLabel] = Field(default_factory=dict)
+    findings: dict[str, list[str]] = Field(default_factory=dict)
+    """Version -> what a run found about its use."""
     seen: datetime
     """The last run that knew where the labels were."""
 

@@ -22,6 +22,7 @@ from datahub_llmops.ingestion.prompt_history import PromptHistory
 from datahub_llmops.ingestion.prompt_memory import PromptMemory, fingerprint
 from datahub_llmops.ingestion.prompt_reader import PromptReader
 from datahub_llmops.ingestion.prompt_registry_config import PromptRegistryConfig, PromptRegistryReport
+from datahub_llmops.ingestion.prompt_uses import PromptUses
 from datahub_llmops.ingestion.reader import Reader
 from datahub_llmops.ingestion.retraction import Retraction
 from datahub_llmops.ingestion.source import CatalogSource
@@ -101,8 +102,17 @@ class PromptRegistrySource(CatalogSource[PromptRegistryConfigT, Prompt]):
             own_assets=True,
             is_unchanged=lambda prompt: prompt.unchanged,
         )
-        # The retraction comes last: it has to know of every failure.
-        return (facts, self._history, *self.observation_parts(), retraction)
+        uses = PromptUses(
+            memory=memory,
+            catalog=self.catalog,
+            is_unwritten=self.opened.unwritten,
+            deployment=self.deployment,
+            config=config,
+            report=self.report,
+            now=self.now,
+        )
+        # The last two have to know of every failure.
+        return (facts, *self.observation_parts(), uses, retraction, self._history)
 
     def observation_parts(self) -> Sequence[SourcePart[Prompt]]:
         """Create the parts for what the tool observed: its applications and its scores, as far as they are wanted.

@@ -78,8 +78,10 @@ def version_facts(version: PromptVersion) -> dict[str, PropertyValue]:
     return facts
 
 
-def holds_version(aspects: Mapping[str, Any], template_key: str, labels: Sequence[str]) -> bool:
-    """Whether ``aspects`` of a catalog are those of a live version with this template and these labels.
+def holds_version(
+    aspects: Mapping[str, Any], template_key: str, labels: Sequence[str], findings: Sequence[str]
+) -> bool:
+    """Whether ``aspects`` of a catalog are those of a live version with this template, these labels and findings.
 
     ``template_key`` is the beginning of the template's digest, without the version of the normal form.
     """
@@ -91,6 +93,7 @@ def holds_version(aspects: Mapping[str, Any], template_key: str, labels: Sequenc
         bool(digest) == bool(template_key)
         and digest.rpartition(":")[2].startswith(template_key)
         and sorted(map(str, assigned.get("prompt_labels", ()))) == sorted(labels)
+        and sorted(map(str, assigned.get("prompt_finding", ()))) == sorted(findings)
     )
 
 

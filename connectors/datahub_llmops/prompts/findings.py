@@ -20,8 +20,8 @@ KINDS: Final[tuple[Kind, ...]] = ("orphan", "behind", "unregistered", "not known
 class Use:
     """An application that runs a version, by its name or by a copy of its template."""
 
-    application: str
-    """URN of its job."""
+    application: str | None
+    """URN of its job; ``None`` if only the number of uses was counted, not whose."""
     last_seen: date | None
     """Day in UTC; ``None`` if whoever states the use does not say when."""
     found_by: tuple[str, ...] = ()
@@ -130,7 +130,7 @@ def _last_uses(versions: Sequence[KnownVersion]) -> dict[str, dict[str, date]]:
     found: dict[str, dict[str, date]] = {}
     for version in versions:
         for use in version.uses:
-            if use.last_seen is not None:
+            if use.last_seen is not None and use.application is not None:
                 seen = found.setdefault(use.application, {})
                 seen[version.version] = max(use.last_seen, seen.get(version.version, use.last_seen))
     return found
