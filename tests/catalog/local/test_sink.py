@@ -51,8 +51,8 @@ from catalog.local.local_runs import (
 )
 from datahub_llmops.catalog.local import file as store
 from datahub_llmops.catalog.local.catalog import LocalCatalog
+from datahub_llmops.catalog.local.derived import Derived
 from datahub_llmops.catalog.local.sink import LocalSink
-from datahub_llmops.catalog.local.writer import Writer
 from datahub_llmops.errors import NoCatalogError
 from support.paths import TESTS
 
@@ -211,14 +211,14 @@ def test_what_no_check_foresees_is_refused_alone(tmp_path: Path, monkeypatch: py
     path = tmp_path / "catalog.db"
     sink = new_sink(path)
     records = [typed(f"{A[:-6]}{n},PROD)", DatasetPropertiesClass(name=f"n{n}")) for n in range(20)]
-    derive = Writer._derive
+    derive = Derived.derive
 
-    def broken(writer: Writer, asset: int, urn: str, *rest: Any, **options: Any) -> None:
-        derive(writer, asset, urn, *rest, **options)
+    def broken(derived: Derived, asset: int, urn: str, *rest: Any, **options: Any) -> None:
+        derive(derived, asset, urn, *rest, **options)
         if "7,PROD" in urn:
             raise OverflowError("planted")
 
-    monkeypatch.setattr(Writer, "_derive", broken)
+    monkeypatch.setattr(Derived, "derive", broken)
     write(sink, records)
     sink.flush()
     sink.close()

@@ -43,8 +43,8 @@ from datahub_llmops.catalog.local.encoding import (
     normal_text,
 )
 from datahub_llmops.catalog.local.legacy_usage import usage_statistics
-from datahub_llmops.catalog.local.spool import Change, Op, Spool
-from datahub_llmops.catalog.local.writer import UNFIT, Outcome, RefusedError, Writer
+from datahub_llmops.catalog.local.spool import Change, Op, RefusedError, Spool
+from datahub_llmops.catalog.local.writer import UNFIT, Outcome, Writer
 from datahub_llmops.errors import CatalogError, SinkError
 from datahub_llmops.net.shown import clean
 

@@ -37,6 +37,10 @@ class Change:
     quietly: bool = False
 
 
+class RefusedError(ValueError):
+    """One change cannot be applied, as a server would refuse it. Nothing of it was stored; the other changes go on."""
+
+
 class Spool:
     """Changes in the order of arrival. Small runs stay in memory, and no file is created before the first change."""
 

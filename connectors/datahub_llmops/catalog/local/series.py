@@ -1,0 +1,78 @@
+"""Adds records to the time series of the local catalog."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from datahub_llmops.catalog.local.asset_ids import AssetIds
+from datahub_llmops.catalog.local.encoding import json_text
+from datahub_llmops.catalog.local.spool import Change, RefusedError
+
+_STATES = frozenset({"datasetProfile", "operation"})
+
+
+class SeriesWriter:
+    """Adds records one by one, and counts those that say something new."""
+
+    def __init__(self, connection: sqlite3.Connection, ids: AssetIds) -> None:
+        self._db = connection
+        self._ids = ids
+        self.changed: Counter[str] = Counter()
+        """By aspect name."""
+        self.unchanged = 0
+
+    def add(self, change: Change) -> None:
+        """Add a record, unless it says again what the last one said.
+
+        Raises:
+            RefusedError: it has no time that can be stored.
+        """
+        asset, record = self._ids.of(change.urn), json.loads(change.body)
+        at = record.get("timestampMillis")
+        if not isinstance(at, int) or isinstance(at, bool):
+            raise RefusedError("a time series record without timestampMillis")
+        if not -(2**63) <= at < 2**63:
+            raise RefusedError("a time series record whose timestampMillis is beyond 64 bits")
+        partition, granularity = (
+            json_text(record.get(part)) for part in ("partitionSpec", "eventGranularity")
+        )
+        key = (asset, change.aspect, partition, at, granularity, str(record.get("messageId") or ""))
+        same_key = self._db.execute(
+            "select body from series where asset = ? and name = ? and partition = ? and at = ? and granularity = ? "
+            "and message = ?",
+            key,
+        ).fetchone()
+        last = same_key or (self._last(key) if _is_state(change.aspect, record) else None)
+        if last is not None and _lasting(json.loads(last[0])) == _lasting(record):
+            self.unchanged += 1
+            return
+        self._db.execute(
+            "insert or replace into series values (null, ?, ?, ?, ?, ?, ?, ?)", (*key, change.body)
+        )
+        self.changed[change.aspect] += 1
+
+    def _last(self, key: tuple[object, ...]) -> tuple[str] | None:
+        row: tuple[str] | None = self._db.execute(
+            "select body from series where asset = ? and name = ? and partition = ? and at <= ? "
+            "order by at desc, id desc limit 1",
+            key[:4],
+        ).fetchone()
+        return row
+
+
+def _is_state(name: str, record: Mapping[str, Any]) -> bool:
+    """Whether the record is a state, which a second run repeats: a profile, the last operation, total usage.
+
+    An event (a run, an assertion's result) or a bucket of usage is a new fact whenever its time is new.
+    """
+    return name in _STATES or (name.endswith("UsageStatistics") and record.get("eventGranularity") is None)
+
+
+def _lasting(record: dict[str, Any]) -> dict[str, Any]:
+    return {
+        key: value for key, value in record.items() if key not in ("timestampMillis", "messageId", "runId")
+    }
