@@ -179,10 +179,18 @@ def test_statistics_and_samples_say_how_much_they_cover(postgres: Postgres) -> N
 
 
 def scans(postgres: Postgres, database: str, table: str) -> tuple[int, int]:
-    """Sequential scans, and tuples they and samples read."""
+    """Sequential scans, and tuples they and samples read.
+
+    A session adds what it did to the statistics before it leaves the list of sessions, which may be after the client
+    has hung up.
+    """
+    others = (
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND backend_type = 'client backend' "
+        "AND pid <> pg_backend_pid()"
+    )
     with postgres.connected(database) as connection:
-        connection.execute("SELECT pg_stat_force_next_flush()")
-        time.sleep(0.1)
+        while connection.execute(others, (database,)).fetchone() != (0,):
+            time.sleep(0.02)
         row = connection.execute(
             "SELECT seq_scan, seq_tup_read FROM pg_stat_user_tables WHERE relname = %s", (table,)
         ).fetchone()
