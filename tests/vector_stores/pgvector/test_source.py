@@ -579,9 +579,11 @@ def test_a_statement_that_takes_too_long_is_named(known: Runs) -> None:
     )
     before = known.graph()
     pipeline = known.vectors(timeout_sec=0.05, scan_pattern={"allow": [".*slow"]}, connection=patient(known))
-    (message,) = failures(pipeline)
-    assert "slow: not read within 0.05 s" in message
-    assert report(pipeline).items_scanned == 2
+    # On a busy machine another table may take that long too.
+    found = failures(pipeline)
+    assert any(".slow: not read within 0.05 s" in message for message in found)
+    assert all("not read within 0.05 s" in message for message in found)
+    assert report(pipeline).items_scanned + len(found) == 3
     check_nothing_is_lost(known, before)
 
 
