@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from datahub_llmops.answers.prices import PriceConfig, PricesConfig
@@ -17,6 +19,19 @@ def total(*calls: tuple[int | None, float]) -> Totals:
         found.add(weight=weight, started=10.0, ended=11.0)
         found.add_end(weight=weight, milliseconds=milliseconds, failed=False)
     return found
+
+
+def test_sums_of_a_tool_are_added_and_what_it_does_not_state_stays_unknown() -> None:
+    found = Totals()
+    known: dict[str, Any] = {"started": 10.0, "ended": 20.0, "errors": 1, "cost": 0.5, "milliseconds": 300.0}
+    found.add_sums(calls=4, tokens=Tokens(input=10), **known)
+    found.add_sums(calls=6, tokens=Tokens(input=5, output=0), **known)
+    assert (found.calls, found.errors, found.cost, found.milliseconds) == (10, 2, 1.0, 600.0)
+    assert (found.first, found.last, found.tokens) == (10.0, 20.0, {"input": 15.0, "output": 0.0})
+    assert found.histogram == []
+    found.add_sums(calls=1, tokens=Tokens(), **{**known, "errors": None, "cost": None, "milliseconds": None})
+    assert (found.calls, found.errors, found.cost, found.milliseconds) == (11, None, None, None)
+    assert found.tokens == {"input": 15.0, "output": 0.0}
 
 
 def test_every_kind_of_token_has_its_price() -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from datahub_llmops.catalog.local.patches import apply_patch, parse_patch
-from datahub_llmops.mapping.observed_edges import in_use, job_edges, upstream_edges
+from datahub_llmops.mapping.observed_edges import BY_HOOKS, Sight, in_use, job_edges, upstream_edges
 from datahub_llmops.mapping.proposals import Proposal
 
 JOB = "urn:li:dataJob:(urn:li:dataFlow:(langchain,bot,PROD),bot)"
@@ -18,6 +18,7 @@ ONE, TWO = (f"urn:li:dataset:(urn:li:dataPlatform:postgres,shop.public.{name},PR
 DAY = 86_400.0
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC).timestamp()
 OLD = "2026-10-20"
+BY_TOOL = Sight(way="trace")
 
 
 def edge(urn: str, **properties: str) -> dict[str, Any]:
@@ -33,10 +34,13 @@ def applied(proposals: list[Proposal], aspect: str, present: Mapping[str, Any]) 
     return found
 
 
-def after(inputs: dict[str, float], *present: dict[str, Any]) -> dict[str, dict[str, str]]:
+def after(
+    inputs: dict[str, float], *present: dict[str, Any], sight: Sight = BY_HOOKS, sources: Collection[str] = ()
+) -> dict[str, dict[str, str]]:
     """Properties of a job's inputs by dataset."""
     there = {"inputDatasetEdges": list(present)}
-    found = applied(list(job_edges(JOB, inputs, {}, there, NOW)), "dataJobInputOutput", there)
+    patches = list(job_edges(JOB, inputs, {}, there, NOW, sight=sight, sources=sources))
+    found = applied(patches, "dataJobInputOutput", there)
     return {one["destinationUrn"]: one.get("properties") or {} for one in found["inputDatasetEdges"]}
 
 
@@ -69,6 +73,35 @@ def test_what_was_not_seen_for_long_goes() -> None:
 
 def test_a_record_that_is_older_than_that_brings_nothing_back() -> None:
     assert list(job_edges(JOB, {ONE: NOW - 40 * DAY}, {}, {}, NOW)) == []
+
+
+def test_a_tool_and_hooks_share_an_edge_and_its_day() -> None:
+    seen = after({ONE: NOW}, edge(ONE, found_by="hook", last_seen="2026-11-20"), sight=BY_TOOL)
+    assert seen == {ONE: {"found_by": "hook,trace", "last_seen": "2026-11-26"}}
+    stale = edge(ONE, found_by="hook,trace", last_seen=OLD)
+    assert after({}, stale) == after({}, stale, sight=BY_TOOL) == {}
+
+
+def test_who_cannot_see_an_edge_does_not_remove_it() -> None:
+    retriever, prompt = (
+        edge(ONE, found_by="hook", last_seen=OLD),
+        edge(TWO, found_by="trace", last_seen=OLD),
+    )
+    assert after({}, retriever, prompt).keys() == {TWO}
+    assert after({}, retriever, prompt, sight=BY_TOOL).keys() == {ONE}
+    assert after({}, retriever, prompt, sight=Sight(way="trace", retires=False)).keys() == {ONE, TWO}
+    assert in_use({}, [retriever, prompt], "destinationUrn", NOW, BY_TOOL) == {ONE}
+
+
+def test_a_source_of_documents_is_found_in_the_payload_and_goes_with_the_tool() -> None:
+    seen = after({ONE: NOW, TWO: NOW}, sight=BY_TOOL, sources={ONE})
+    assert seen == {
+        ONE: {"found_by": "payload,trace", "last_seen": "2026-11-26"},
+        TWO: {"found_by": "trace", "last_seen": "2026-11-26"},
+    }
+    stale = edge(ONE, found_by="payload,trace", last_seen=OLD)
+    declared = edge(TWO, found_by="declared,payload,trace", last_seen=OLD)
+    assert after({}, stale, declared, sight=BY_TOOL) == {TWO: {"found_by": "declared"}}
 
 
 def test_what_a_recipe_declares_too_stays_declared() -> None:

@@ -6,7 +6,7 @@ A tool's reader implements ``PromptReader``, and of the two others those that th
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from datahub_llmops.assets.collections import FailedListing, Name
 from datahub_llmops.assets.observations import Observed, RetrievedSource, Scores, Window
@@ -26,18 +26,25 @@ class PromptReader(Reader[Prompt], Protocol):
         ...
 
 
+@runtime_checkable
 class UsageReader(Protocol):
     """Reads what a tool observed of applications, in the tool's own aggregates where it has them."""
 
     def observed(self, window: Window) -> Iterable[Observed | RetrievedSource | FailedListing]:
         """Yield the usage of each day in ``window``; a day without usage may be left out.
 
-        A ``FailedListing`` stands for an application, or a day, that could not be read: what is known of it stays as it
-        is, and the next run reads it again. Raises only ``ConnectorError``.
+        A ``FailedListing`` stands for what could not be read: an application, ``(name,)``, a day in ISO form,
+        ``(day,)``, or both. What is known of it stays as it is, and the next run reads it again. Raises only
+        ``ConnectorError``: then nothing of the window is written.
+
+        A total is best stated as such. Rows that differ only in what they leave out are not added up: of an
+        application's day, the row without version, prompt and model counts, and only without it the sum over its
+        versions.
         """
         ...
 
 
+@runtime_checkable
 class ScoreReader(Protocol):
     """Reads the scores that a tool keeps."""
 

@@ -7,12 +7,14 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, TypeVar, cast
 
+from datahub.configuration.common import ConfigModel
 from datahub.ingestion.api.decorators import SourceCapability, capability
 from typing_extensions import override
 
 from datahub_llmops.aspects.generated import PromptInfoClass
 from datahub_llmops.assets.collections import FailedListing, Name
 from datahub_llmops.assets.prompts import Prompt
+from datahub_llmops.ingestion.applications.observed_part import ApplicationsMemory, ObservedApplications
 from datahub_llmops.ingestion.assigned_facts import AssignedFacts
 from datahub_llmops.ingestion.parts import SourcePart
 from datahub_llmops.ingestion.prompt_capabilities import PromptFact
@@ -21,7 +23,11 @@ from datahub_llmops.ingestion.prompt_facts import PromptFacts
 from datahub_llmops.ingestion.prompt_history import PromptHistory
 from datahub_llmops.ingestion.prompt_memory import PromptMemory, fingerprint
 from datahub_llmops.ingestion.prompt_reader import PromptReader
-from datahub_llmops.ingestion.prompt_registry_config import PromptRegistryConfig, PromptRegistryReport
+from datahub_llmops.ingestion.prompt_registry_config import (
+    PromptRegistryConfig,
+    PromptRegistryReport,
+    WithApplications,
+)
 from datahub_llmops.ingestion.prompt_uses import PromptUses
 from datahub_llmops.ingestion.reader import Reader
 from datahub_llmops.ingestion.retraction import Retraction
@@ -119,7 +125,23 @@ class PromptRegistrySource(CatalogSource[PromptRegistryConfigT, Prompt]):
 
         They read in ``conclusion``, from the reader that ``open`` returned.
         """
-        return ()
+        tool: ConfigModel = self.config
+        parts = list[SourcePart[Prompt]]()
+        if isinstance(tool, WithApplications) and tool.applications:
+            parts.append(
+                ObservedApplications(
+                    options=tool.applications,
+                    deployment=self.deployment,
+                    emitter=self.emitter,
+                    catalog=self.catalog,
+                    report=self.report,
+                    memory=ApplicationsMemory(
+                        self.state_provider, self.config.stateful_ingestion, self.ctx, self.platform
+                    ),
+                    now=self.now,
+                )
+            )
+        return parts
 
     @override
     def place(self, item: Prompt) -> PlacedPrompt:

@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 
 from datahub_llmops.assets.observations import Limit
 from datahub_llmops.ingestion.source import CatalogConfig, CatalogReport
+from datahub_llmops.lineage.provenance import ProvenanceConfig
 
 
 class PromptRegistryConfig(CatalogConfig):
@@ -43,6 +44,15 @@ class ApplicationsOptions(ConfigModel):
     pattern: AllowDenyPattern = Field(
         default_factory=AllowDenyPattern.allow_all,
         description="Applications to read, by their name, for example `{deny: ['test-.*']}`.",
+    )
+    platform: str | None = Field(
+        default=None,
+        description="Platform that applications are drawn on, for example `langchain`. Default: where the catalog has "
+        "an application of this name, else `langchain`. Set it as in the recipe of `llm-runs`.",
+    )
+    provenance: ProvenanceConfig = Field(
+        default_factory=ProvenanceConfig,
+        description="How the sources of documents in traces become datasets.",
     )
     first_days: int = Field(
         default=30,
@@ -124,5 +134,7 @@ class PromptRegistryReport(CatalogReport):
     findings: int = 0
     applications_observed: int = 0
     days_observed: int = 0
+    sources_unmatched: int = 0
+    """Values that name a source of documents, and match no rule."""
     scores_read: int = 0
     assertions: int = 0

@@ -7,6 +7,7 @@ a newer day.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, Protocol
 
@@ -36,11 +37,27 @@ from datahub_llmops.net.json_values import moment
 
 RETIRED_DAYS: Final = 30
 """Days without use after which an edge that a hook or a tool saw is removed."""
-NEVER: Final = float("-inf")
-"""The time ``now`` of a run that did not look for long enough to say that an edge is out of use."""
 
 Columns = Mapping[str, Iterable[str]]
 """Downstream field -> upstream fields, as ``schemaField`` URNs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """How a run sees edges.
+
+    ``retires`` is false if it cannot say that an edge of its way that it did not see is out of use.
+    """
+
+    way: FoundBy = "hook"
+    retires: bool = True
+
+    def is_over(self, edge: Mapping[str, Any], now: float) -> bool:
+        """Whether an edge that this run did not see is out of use."""
+        return self.retires and self.way in found_by(edge) and _long_ago(_last_seen(edge), now)
+
+
+BY_HOOKS: Final = Sight()
 
 
 class _Patch(Protocol):
@@ -56,7 +73,7 @@ def job_edges(
     now: float,
     columns: Columns | None = None,
     *,
-    ways: tuple[FoundBy, ...] = ("hook",),
+    sight: Sight = BY_HOOKS,
     sources: Collection[str] = (),
 ) -> Iterator[Proposal]:
     """Patch a job's inputs and outputs; each comes with the time in seconds at which it was last seen.
@@ -68,7 +85,7 @@ def job_edges(
         present: its ``dataJobInputOutput`` in the catalog.
         now: the time in seconds.
         columns: all column edges from ``inputs``; ``None`` leaves the present ones unchanged.
-        ways: how the edges were found.
+        sight: how the edges were seen.
         sources: those of ``inputs`` that documents named as their source: these edges are found in the payload too.
     """
     patch = DataJobPatchBuilder(job)
@@ -81,17 +98,10 @@ def job_edges(
         def put(urn: str, properties: dict[str, str], add: Callable[[EdgeClass], Any] = add) -> None:
             add(EdgeClass(destinationUrn=urn, properties=properties))
 
-        def ways_of(urn: str) -> tuple[FoundBy, ...]:
-            return ("payload", *ways) if urn in sources else ways
-
-        _patch_edges(seen, there, now, put, remove, ways_of)
+        _patch_edges(seen, there, now, put, remove, sight, sources)
     if columns is not None:
-        _patch_columns(
-            patch,
-            columns,
-            present,
-            _still_in_use(inputs, present.get("inputDatasetEdges"), "destinationUrn", now),
-        )
+        unseen = _still_in_use(inputs, present.get("inputDatasetEdges"), "destinationUrn", now, sight)
+        _patch_columns(patch, columns, present, unseen)
     yield from patch.build()
 
 
@@ -107,27 +117,32 @@ def upstream_edges(
         )
 
     there = {edge["dataset"]: edge for edge in present.get("upstreams") or []}
-    _patch_edges(upstreams, there, now, put, patch.remove_upstream_lineage, lambda _: ("hook",))
-    _patch_columns(
-        patch, columns, present, _still_in_use(upstreams, present.get("upstreams"), "dataset", now)
-    )
+    _patch_edges(upstreams, there, now, put, patch.remove_upstream_lineage, BY_HOOKS)
+    unseen = _still_in_use(upstreams, present.get("upstreams"), "dataset", now, BY_HOOKS)
+    _patch_columns(patch, columns, present, unseen)
     yield from patch.build()
 
 
 def in_use(
-    seen: Mapping[str, float], edges: Iterable[Mapping[str, Any]] | None, end: str, now: float
+    seen: Mapping[str, float],
+    edges: Iterable[Mapping[str, Any]] | None,
+    end: str,
+    now: float,
+    sight: Sight = BY_HOOKS,
 ) -> set[str]:
     """List the ends of edges that were seen now, or that the catalog still has from earlier."""
     recent = {urn for urn, when in seen.items() if not _long_ago(when, now)}
-    return recent | _still_in_use(seen, edges, end, now)
+    return recent | _still_in_use(seen, edges, end, now, sight)
 
 
 def _still_in_use(
-    seen: Mapping[str, float], edges: Iterable[Mapping[str, Any]] | None, end: str, now: float
+    seen: Mapping[str, float],
+    edges: Iterable[Mapping[str, Any]] | None,
+    end: str,
+    now: float,
+    sight: Sight,
 ) -> set[str]:
-    return {
-        edge[end] for edge in edges or () if edge[end] not in seen and not _long_ago(_last_seen(edge), now)
-    }
+    return {edge[end] for edge in edges or () if edge[end] not in seen and not sight.is_over(edge, now)}
 
 
 def day(when: float) -> str:
@@ -141,7 +156,8 @@ def _patch_edges(
     now: float,
     put: Callable[[str, dict[str, str]], None],
     remove: Callable[[str], Any],
-    ways_of: Callable[[str], tuple[FoundBy, ...]],
+    sight: Sight,
+    sources: Collection[str] = (),
 ) -> None:
     for urn in sorted(seen.keys() | there.keys()):
         edge = there.get(urn)
@@ -156,9 +172,10 @@ def _patch_edges(
         if not _long_ago(last, now):
             # Store the day, not the second: a value that changes on every run would add an aspect version each time.
             if urn in seen:
+                found = ("payload", sight.way) if urn in sources else (sight.way,)
                 seen_last = {**properties, LAST_SEEN: day(last)}
-                put(urn, edge_properties((*ways, *ways_of(urn)), counted(properties), seen_last))
-        elif edge is not None:
+                put(urn, edge_properties((*ways, *found), counted(properties), seen_last))
+        elif edge is not None and sight.is_over(edge, now):
             rest = without((*SEEN, "payload") if "trace" in ways else SEEN, edge)
             if rest is None:
                 remove(urn)

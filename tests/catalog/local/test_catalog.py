@@ -6,7 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from datahub.metadata.schema_classes import MetadataChangeProposalClass
+from datahub.emitter.mcp import MetadataChangeProposalWrapper
+from datahub.metadata.schema_classes import (
+    DatasetUsageStatisticsClass,
+    MetadataChangeProposalClass,
+    PartitionSpecClass,
+)
 
 from catalog.local.local_runs import WIRE, column, contents, dataset, pipeline, raw, run
 from datahub_llmops.catalog.local import file
@@ -400,6 +405,30 @@ def test_candidates_of_short_names(model: LocalCatalog) -> None:
     assert model.candidates("eviews") == []
     assert model.candidates("") == []
     assert model.candidates(dataset("nope")) == []
+
+
+def test_the_records_of_one_time_series(tmp_path: Path) -> None:
+    records = [
+        MetadataChangeProposalWrapper(
+            entityUrn=INDEX,
+            aspect=DatasetUsageStatisticsClass(
+                timestampMillis=at,
+                partitionSpec=PartitionSpecClass(type="PARTITION", partition=f"host={host}"),
+                totalSqlQueries=at,
+            ),
+        )
+        for at, host in ((3, "a"), (1, "a"), (2, "b"), (2, "a"))
+    ]
+    assert list(run(tmp_path / "catalog.db", *records).failures) == []
+    with LocalCatalog(tmp_path / "catalog.db") as catalog:
+        found = catalog.series(INDEX, "datasetUsageStatistics", 2)
+        assert [(one["timestampMillis"], one["partitionSpec"]["partition"]) for one in found] == [
+            (2, "host=a"),
+            (2, "host=b"),
+            (3, "host=a"),
+        ]
+        assert catalog.series(INDEX, "llmUsage", 0) == []
+        assert catalog.series("urn:li:dataset:(urn:li:dataPlatform:x,y,PROD)", "llmUsage", 0) == []
 
 
 def test_latest_of_each_time_series(model: LocalCatalog) -> None:

@@ -15,7 +15,11 @@ from typing import Any
 import pytest
 from datahub.ingestion.graph.client import DataHubGraph, entity_type_to_graphql
 from datahub.ingestion.graph.config import DatahubClientConfig
-from datahub.metadata.schema_classes import GenericAspectClass, MetadataChangeProposalClass
+from datahub.metadata.schema_classes import (
+    DatasetUsageStatisticsClass,
+    GenericAspectClass,
+    MetadataChangeProposalClass,
+)
 
 from catalog.recorded import (
     RecordedServer,
@@ -226,6 +230,54 @@ def test_same_answers_on_both(server: ServerCatalog, local: LocalCatalog) -> Non
     assert server.latest(INDEX)["datasetProfile"]["rowCount"] == 12345
     assert dict(server.schemas(INDEX)) == dict(local.schemas(INDEX))
     assert server.aspects_of([JOB, NOPE]).keys() == local.aspects_of([JOB, NOPE]).keys() == {JOB}
+
+
+def _usage(count: int) -> dict[str, Any]:
+    """Records of a time series in the form that DataHub's own client reads."""
+    records = [
+        {"timestampMillis": 86_400_000 * day, "partitionSpec": {"type": "PARTITION", "partition": "host=a"}}
+        for day in range(count, 0, -1)
+    ]
+    values = [{"aspect": {"value": json.dumps(one), "contentType": "application/json"}} for one in records]
+    return {"value": {"entityName": "dataset", "aspectName": "datasetUsageStatistics", "values": values}}
+
+
+def test_the_records_of_one_time_series() -> None:
+    asked: list[dict[str, Any]] = []
+
+    def answer(call: Call) -> Reply:
+        assert call.path == "/aspects"
+        assert call.query == {"action": ["getTimeseriesAspectValues"]}
+        asked.append(json.loads(call.body))
+        return answer_json(_usage(3))
+
+    with Stub(answer) as stub:
+        client = graph(stub.url)
+        found = ServerCatalog(client).series(INDEX, "datasetUsageStatistics", 86_400_000)
+        theirs = client.get_timeseries_values(INDEX, DatasetUsageStatisticsClass, filter={})
+    assert [one["timestampMillis"] for one in found] == [86_400_000 * day for day in (1, 2, 3)]
+    assert [one.timestampMillis for one in reversed(theirs)] == [one["timestampMillis"] for one in found]
+    assert {key: asked[0][key] for key in ("urn", "entity", "aspect")} == {
+        key: asked[1][key] for key in ("urn", "entity", "aspect")
+    }
+    assert asked[0]["startTimeMillis"] == 86_400_000
+
+
+def test_more_records_than_a_server_gives_at_once_are_an_error() -> None:
+    with (
+        Stub(lambda _: answer_json(_usage(10_000))) as stub,
+        pytest.raises(CatalogError, match="more than 10000 records"),
+    ):
+        ServerCatalog(graph(stub.url)).series(INDEX, "datasetUsageStatistics", 0)
+
+
+@pytest.mark.parametrize("body", [{}, {"value": {"values": [{"aspect": {}}]}}, {"value": {"values": [3]}}])
+def test_an_answer_without_records_is_no_empty_time_series(body: dict[str, Any]) -> None:
+    with (
+        Stub(lambda _: answer_json(body)) as stub,
+        pytest.raises(CatalogError, match="not a DataHub metadata service"),
+    ):
+        ServerCatalog(graph(stub.url)).series(INDEX, "datasetUsageStatistics", 0)
 
 
 def test_schema_without_regard_to_case(server: ServerCatalog, local: LocalCatalog) -> None:

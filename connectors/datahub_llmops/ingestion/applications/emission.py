@@ -13,10 +13,10 @@ from datahub_llmops.assets.usage import Totals
 from datahub_llmops.catalog.protocol import Catalog
 from datahub_llmops.ingestion.applications.rollup import Application, Rollup, prompts_drawn
 from datahub_llmops.ingestion.emitter import Emission, RunEmitter, emit
-from datahub_llmops.lineage.declared_jobs import FoundBy
 from datahub_llmops.mapping import application_aspects, observed_edges
 from datahub_llmops.mapping import applications as mapping
 from datahub_llmops.mapping.edge_properties import found_by
+from datahub_llmops.mapping.observed_edges import BY_HOOKS, Sight
 
 Guard: TypeAlias = Callable[[str, Iterable[Emission]], Iterator[Emission]]
 
@@ -27,7 +27,7 @@ class Witness:
 
     counts_as: Literal["host", "source"] = "host"
     """Name of the partition of usage."""
-    way: FoundBy = "hook"
+    sight: Sight = BY_HOOKS
     registry: str | None = None
     """The tool's platform; its own prompts are described by another part of the same run."""
 
@@ -47,7 +47,6 @@ class Applications:
         catalog: Catalog | None,
         guard: Guard,
         now: float,
-        unused_at: float | None = None,
         witness: Witness = HOOKS,
     ) -> None:
         """
@@ -58,7 +57,6 @@ class Applications:
             catalog: where the schemas of indexes are looked up.
             guard: hands on what one asset emits, so that one that fails stops no other.
             now: the time in seconds since the epoch.
-            unused_at: the time from which the age of edges that were not seen is computed. Default: ``now``.
             witness: who saw all of it.
         """
         self._env = env
@@ -66,7 +64,7 @@ class Applications:
         self._emitter = emitter
         self._catalog = catalog
         self._guard = guard
-        self._now = now if unused_at is None else unused_at
+        self._now = now
         self._witness = witness
 
     def emissions(self, found: Rollup) -> Iterator[Emission]:
@@ -195,7 +193,7 @@ class Applications:
                 present,
                 self._now,
                 columns,
-                ways=(self._witness.way,),
+                sight=self._witness.sight,
                 sources=application.sources,
             ),
             primary=False,
@@ -204,7 +202,7 @@ class Applications:
             self._emitter.add_model_user(model, job)
         edges = [edge for edge in present.get("inputDatasetEdges") or () if "payload" not in found_by(edge)]
         seen = {**application.retrievers, **prompts}
-        parts = observed_edges.in_use(seen, edges, "destinationUrn", self._now)
+        parts = observed_edges.in_use(seen, edges, "destinationUrn", self._now, self._witness.sight)
         yield from self._application_info(application, job, parts, names)
 
     def _retriever(
