@@ -13,6 +13,7 @@ from typing import Final
 
 from datahub.emitter.mce_builder import datahub_guid, make_schema_field_urn
 from datahub.metadata.urns import (
+    AssertionUrn,
     ContainerUrn,
     DataFlowUrn,
     DataJobUrn,
@@ -200,6 +201,11 @@ def process_instance(key: Mapping[str, str]) -> str:
 def embedding_mismatch(index: str) -> str:
     """The incident that queries of ``index`` are embedded with another model; there is one for each index."""
     return IncidentUrn(datahub_guid({"kind": "embedding-model-mismatch", "index": index})).urn()
+
+
+def evaluation(key: Mapping[str, str]) -> str:
+    """The assertion that a metric of an asset is within its threshold: a GUID over ``key``."""
+    return AssertionUrn(datahub_guid(dict(key))).urn()
 
 
 def structured_property(name: str) -> str:

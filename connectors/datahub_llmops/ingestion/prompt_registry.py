@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, TypeVar, cast
 
-from datahub.configuration.common import ConfigModel
+from datahub.configuration.common import AllowDenyPattern, ConfigModel
 from datahub.ingestion.api.decorators import SourceCapability, capability
 from typing_extensions import override
 
@@ -16,6 +16,7 @@ from datahub_llmops.assets.collections import FailedListing, Name
 from datahub_llmops.assets.prompts import Prompt
 from datahub_llmops.ingestion.applications.observed_part import ApplicationsMemory, ObservedApplications
 from datahub_llmops.ingestion.assigned_facts import AssignedFacts
+from datahub_llmops.ingestion.evaluations import Evaluations, EvaluationsMemory
 from datahub_llmops.ingestion.parts import SourcePart
 from datahub_llmops.ingestion.prompt_capabilities import PromptFact
 from datahub_llmops.ingestion.prompt_clashes import ClashFilter
@@ -27,6 +28,7 @@ from datahub_llmops.ingestion.prompt_registry_config import (
     PromptRegistryConfig,
     PromptRegistryReport,
     WithApplications,
+    WithEvaluations,
 )
 from datahub_llmops.ingestion.prompt_uses import PromptUses
 from datahub_llmops.ingestion.reader import Reader
@@ -136,6 +138,24 @@ class PromptRegistrySource(CatalogSource[PromptRegistryConfigT, Prompt]):
                     catalog=self.catalog,
                     report=self.report,
                     memory=ApplicationsMemory(
+                        self.state_provider, self.config.stateful_ingestion, self.ctx, self.platform
+                    ),
+                    now=self.now,
+                )
+            )
+        if isinstance(tool, WithEvaluations) and tool.evaluations:
+            options = tool.applications if isinstance(tool, WithApplications) else False
+            parts.append(
+                Evaluations(
+                    options=tool.evaluations,
+                    application_pattern=options.pattern if options else AllowDenyPattern.allow_all(),
+                    application_platform=options.platform if options else None,
+                    is_prompt_wanted=self.is_wanted,
+                    deployment=self.deployment,
+                    emitter=self.emitter,
+                    catalog=self.catalog,
+                    report=self.report,
+                    memory=EvaluationsMemory(
                         self.state_provider, self.config.stateful_ingestion, self.ctx, self.platform
                     ),
                     now=self.now,

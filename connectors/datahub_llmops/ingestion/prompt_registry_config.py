@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Literal, Self
 
 from datahub.configuration.common import AllowDenyPattern, ConfigModel
 from datahub.utilities.lossy_collections import LossyList
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from datahub_llmops.assets.observations import Limit
 from datahub_llmops.ingestion.source import CatalogConfig, CatalogReport
@@ -80,6 +81,17 @@ class Threshold(ConfigModel):
         if self.at_least is not None and self.at_most is not None and self.at_least > self.at_most:
             raise ValueError(f"evaluations.thresholds: {self.metric!r} has at_least above at_most")
         return self
+
+    @field_validator("prompt")
+    @classmethod
+    def _compiles(cls, pattern: str) -> str:
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            raise ValueError(
+                f"evaluations.thresholds: {pattern!r} is not a regular expression: {error}"
+            ) from error
+        return pattern
 
     @property
     def limit(self) -> Limit:
