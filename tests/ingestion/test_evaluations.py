@@ -29,7 +29,7 @@ from datahub_llmops.errors import DeniedError, UnreachableError, UnreadableError
 from datahub_llmops.ingestion.prompt_registry_config import Threshold
 from datahub_llmops.testing import runs
 from support.scripted_prompts import PLATFORM, clear, fill, prompt
-from support.scripted_tool import NOW, OBSERVED, SCORES, SOURCE, WINDOWS, observed, on, reset
+from support.scripted_tool import NOW, OBSERVED, SCORE_WINDOWS, SCORES, SOURCE, WINDOWS, observed, on, reset
 
 ANSWER = PromptRef(name="support/answer", version="1")
 PROMPT = urns.prompt_version(PLATFORM, "support/answer", "1", env="PROD")
@@ -341,11 +341,11 @@ def test_what_was_read_before_a_failure_is_written_and_the_rest_is_read_again(
     assert runs.live(tmp_path, PLATFORM) == {"support/answer.v1"}
     SCORES.remove(fault)
     run(tmp_path, FAITHFUL, **options).raise_from_status()
-    assert WINDOWS[-1].first.day == next_first
+    assert SCORE_WINDOWS[-1].first.day == next_first
     assert len(history(tmp_path, PROMPT)) == 2
     NOW[:] = [on(21)]
     run(tmp_path, FAITHFUL, **options).raise_from_status()
-    assert WINDOWS[-1].first.day == 19
+    assert SCORE_WINDOWS[-1].first.day == 19
 
 
 def test_only_what_the_recipe_wants(tmp_path: Path) -> None:
@@ -386,7 +386,7 @@ def test_scores_of_an_application_stand_where_the_hooks_drew_it(tmp_path: Path) 
 def test_evaluations_can_be_left_out(tmp_path: Path) -> None:
     SCORES.append(EXPERIMENT)
     runs.run(tmp_path, SOURCE, {"evaluations": False, "applications": False}).raise_from_status()
-    assert WINDOWS == []
+    assert SCORE_WINDOWS == WINDOWS == []
 
 
 def test_a_threshold_whose_expression_is_none_is_refused() -> None:

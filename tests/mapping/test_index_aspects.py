@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -11,13 +13,13 @@ from datahub_llmops.aspects.generated import (
     ASPECTS,
     EmbeddingInfoClass,
     EmbeddingJobInfoClass,
-    LlmScoresClass,
     VectorIndexInfoClass,
     VectorIndexVectorsClass,
     VectorRowClass,
 )
 from datahub_llmops.assets.collections import Collection, Container, Vector
-from datahub_llmops.assets.prompts import Prompt, PromptVersion
+from datahub_llmops.assets.observations import Judge, Limit, Scores
+from datahub_llmops.assets.prompts import Prompt, PromptRef, PromptVersion
 from datahub_llmops.assets.templates import Message, Template
 from datahub_llmops.assets.usage import Tokens, Totals
 from datahub_llmops.lineage.declared_jobs import JobLineage
@@ -27,6 +29,7 @@ from datahub_llmops.mapping import application_aspects
 from datahub_llmops.mapping.embedding_jobs import declared_properties
 from datahub_llmops.mapping.index_aspects import has_facts, index_aspects, job_aspect
 from datahub_llmops.mapping.prompts import place_prompt, prompt_info
+from datahub_llmops.mapping.scores import Evaluation, scores_aspect
 from datahub_llmops.urns import Deployment
 
 MODEL = "urn:li:mlModel:(urn:li:dataPlatform:openai,text-embedding-3-small,PROD)"
@@ -228,6 +231,35 @@ SEEN_PROMPT = {
 }
 
 
+SCORED = Evaluation(
+    asset="urn:li:dataset:(urn:li:dataPlatform:langfuse,support.v3,PROD)",
+    limit=Limit(at_least=0.5, at_most=0.9),
+    tool=Deployment(platform="langfuse"),
+    scores=Scores(
+        metric="faithfulness",
+        subject=PromptRef(name="support", version="3"),
+        kind="boolean",
+        judge=Judge(
+            kind="llm",
+            name="grader",
+            version="2",
+            model="openai/gpt-5",
+            prompt=PromptRef(name="judge", version="1"),
+        ),
+        run="exp-1",
+        at=datetime(2026, 11, 19, tzinfo=UTC),
+        count=3,
+        mean=0.66,
+        categories={"true": 2, "false": 1},
+        unexpected=1,
+        failed=1,
+        data_set="qa",
+        url="https://tool/exp-1",
+    ),
+)
+SCORED_DAY = replace(SCORED, scores=replace(SCORED.scores, run="2026-11-19", data_set=None))
+
+
 def used() -> Totals:
     """A day of which everything is known."""
     total = Totals()
@@ -242,6 +274,8 @@ def used() -> Totals:
 
 def filled() -> dict[str, LlmopsAspect]:
     """Every aspect as the code makes it of all that can be known."""
+    scored = scores_aspect(SCORED)
+    scored.eventGranularity = scores_aspect(SCORED_DAY).eventGranularity  # Of an experiment it is not known.
     made: list[LlmopsAspect] = [
         *typed(FULL, declared_properties(JOB)).values(),
         job_aspect(LINEAGE, MODEL),
@@ -259,6 +293,7 @@ def filled() -> dict[str, LlmopsAspect]:
             present={},
         ),
         application_aspects.usage_aspect(86_400, "host=1", used(), currency="EUR"),
+        scored,
     ]
     for aspect in made:
         aspect.check()
@@ -271,7 +306,6 @@ def filled() -> dict[str, LlmopsAspect]:
         pytest.param(kind.ASPECT_NAME, field.name, id=f"{kind.ASPECT_NAME}.{field.name}")
         for kind in ASPECTS
         for field in kind.RECORD_SCHEMA.fields
-        if kind is not LlmScoresClass
     ],
 )
 def test_every_field_is_filled_or_says_what_will_fill_it(aspect: str, field: str) -> None:

@@ -25,7 +25,10 @@ SCORES: list[Scores | FailedListing | Exception] = []
 """The same of scores."""
 
 WINDOWS: list[Window] = []
-"""The windows that it was asked for, of both."""
+"""The windows of which it was asked what applications did."""
+
+SCORE_WINDOWS: list[Window] = []
+"""The same of scores."""
 
 NOW: list[datetime] = []
 """The time of the run."""
@@ -40,7 +43,7 @@ def on(day: int, hour: int = 12) -> datetime:
 
 
 def reset() -> None:
-    for held in (OBSERVED, SCORES, WINDOWS):
+    for held in (OBSERVED, SCORES, WINDOWS, SCORE_WINDOWS):
         held.clear()
     NOW[:] = [on(20)]
 
@@ -59,7 +62,7 @@ class ScriptedToolReader(ScriptedPromptReader):
                 yield one
 
     def scores(self, window: Window) -> Iterable[Scores | FailedListing]:
-        WINDOWS.append(window)
+        SCORE_WINDOWS.append(window)
         for one in SCORES:
             if isinstance(one, Exception):
                 raise one
