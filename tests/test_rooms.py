@@ -30,7 +30,7 @@ NOT_ABOUT_ONE_FILE: dict[str, set[str]] = {
         ),
         *("real_stores", "shortcuts", "shutdown", "trees", "writes"),
     },
-    "ingestion": {"names", "server_run", "server_typed"},
+    "ingestion": {"names", "prompt_server", "server_run", "server_typed"},
     "journeys": {"docs"},
     "lineage/sql": {"oracle"},
     "prompt_registries/langfuse": {"service"},

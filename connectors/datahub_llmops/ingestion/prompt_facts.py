@@ -57,8 +57,11 @@ class PromptFacts(SourcePart[Prompt]):
             found = present.get(urn, {})
             self._described.add(urn)
             self._included.update(mapping.included_versions(placed, version))
-            text = self._text(placed, version)
-            yield from emit(mapping.version_proposals(placed, version, text))
+            text = version.template.shown if self.include_text and version.template is not None else None
+            left_out = self._bytes_too_many(placed, version, text)
+            if left_out is not None:
+                text = None
+            yield from emit(mapping.version_proposals(placed, version, text, left_out))
             if text is None and found.get("viewProperties", {}).get("viewLogic"):
                 # An earlier run wrote it, and an aspect cannot be removed by itself.
                 yield Emission(propose(urn, mapping.text_aspect("", "text")))
@@ -66,21 +69,18 @@ class PromptFacts(SourcePart[Prompt]):
             upstreams = found.get("upstreamLineage", {})
             yield from emit(mapping.composition_proposals(placed, version, upstreams))
 
-    def _text(self, placed: PlacedPrompt, version: PromptVersion) -> str | None:
-        """The text to write; ``None`` if there is none, or if it is not to be written."""
-        if not self.include_text or version.template is None:
-            return None
-        text = version.template.shown
+    def _bytes_too_many(self, placed: PlacedPrompt, version: PromptVersion, text: str | None) -> int | None:
+        """The size of a text that the target does not take, which is reported; ``None`` if it takes it."""
         longest = self.target.longest_text
-        if longest is None or (size := len(text.encode("utf-8", "replace"))) <= longest:
-            return text
+        if text is None or longest is None or (size := len(text.encode("utf-8", "replace"))) <= longest:
+            return None
         self.report.texts_too_long += 1
         self.report.warning(
             title="Text of a template left out",
             message="A server does not take a text of this length. Digest, variables and all else were written.",
             context=f"{placed.name[0]}.v{version.version}: {size:,} bytes, more than {longest:,}",
         )
-        return None
+        return size
 
     def _memberships(self, placed: PlacedPrompt) -> Iterator[Emission]:
         versions = placed.item.versions

@@ -145,15 +145,21 @@ def set_urn(placed: PlacedPrompt) -> str:
     return urns.prompt_set(to.platform, placed.name[0], env=to.env, instance=to.instance)
 
 
-def version_proposals(placed: PlacedPrompt, version: PromptVersion, text: str | None) -> Iterator[Proposal]:
+def version_proposals(
+    placed: PlacedPrompt, version: PromptVersion, text: str | None, left_out: int | None = None
+) -> Iterator[Proposal]:
     """Describe one version, apart from its place in the version set and its lineage.
 
-    ``text`` is that of its template, and ``None`` if it is not to be written.
+    ``text`` is that of its template, and ``None`` if it is not to be written. ``left_out`` is its size in bytes if that
+    is why.
     """
     name, urn = placed.name[0], version_urn(placed.deployment, placed.name[0], version.version)
     yield propose(urn, platform_instance(placed.deployment))
     yield propose(urn, SubTypesClass(typeNames=[PROMPT]))
-    yield propose(urn, _properties(placed.item, version))
+    properties = _properties(placed.item, version)
+    if left_out is not None:
+        properties.customProperties["text_left_out"] = f"{left_out:,} bytes"
+    yield propose(urn, properties)
     # Always, since a page opens at its schema, and a version that has one is known to be described by its registry.
     fields = variable_fields(variables_of(version))
     yield fields_proposal(urn, name, fields, placed.deployment.platform)

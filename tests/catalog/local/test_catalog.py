@@ -443,6 +443,15 @@ def test_aspects_by_name(model: LocalCatalog) -> None:
     assert model.aspects(dataset("nope")) == {}
 
 
+def test_assets_by_their_subtypes(model: LocalCatalog) -> None:
+    tables = list(model.of_subtypes(["Table"]))
+    assert tables
+    assert tables == sorted(tables)
+    for urn in tables:
+        assert model.aspects(urn, ["subTypes"])["subTypes"]["typeNames"][0] == "Table"
+    assert list(model.of_subtypes(["Nothing"])) == []
+
+
 def test_everything_can_be_replayed_by_datahubs_file_source(model: LocalCatalog, tmp_path: Path) -> None:
     records = list(model.records())
     kinds = [record.urn.split(":")[2] for record in records]

@@ -230,6 +230,9 @@ def test_same_answers_on_both(server: ServerCatalog, local: LocalCatalog) -> Non
     assert server.latest(INDEX)["datasetProfile"]["rowCount"] == 12345
     assert dict(server.schemas(INDEX)) == dict(local.schemas(INDEX))
     assert server.aspects_of([JOB, NOPE]).keys() == local.aspects_of([JOB, NOPE]).keys() == {JOB}
+    assert local.aspects_of([JOB, CUSTOMERS], ("subTypes",))[CUSTOMERS] == {
+        "subTypes": {"typeNames": ["Table"]}
+    }
 
 
 def _usage(count: int) -> dict[str, Any]:
