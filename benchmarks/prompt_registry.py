@@ -24,6 +24,7 @@ from typing import Any, ClassVar
 
 from datahub.ingestion.api.decorators import SupportStatus, config_class, platform_name, support_status
 from datahub.ingestion.run.pipeline import Pipeline
+from typing_extensions import override
 
 from datahub_llmops.assets.collections import FailedListing, Name
 from datahub_llmops.assets.prompts import Prompt, PromptVersion
@@ -107,6 +108,7 @@ class WaitingSource(PromptRegistrySource[Registry]):
     config_type = Registry
 
     @classmethod
+    @override
     def open(cls, config: Registry) -> PromptReader:
         return WaitingReader(config)
 
