@@ -43,7 +43,7 @@ def made(number: int, apart: float) -> Answer:
     answer.started, answer.serial = time.time() - MONTH + number * apart, number
     answer.ended = time.time()
     answer.query, answer.text = f"question {number}", f"answer {number}"
-    retrieval = Retrieval(answer, None, None)
+    retrieval = Retrieval(answer, None)
     retrieval.retriever = {"class": "langchain_core.VectorStoreRetriever"}
     retrieval.index = {"platform": "chroma", "database": "default_database", "collection": "docs"}
     chosen = random.Random(number)
@@ -54,11 +54,9 @@ def made(number: int, apart: float) -> Answer:
     retrieval.chunks = chunks
     retrieval.ended = time.time()
     answer.parts.append(retrieval)
-    prompt = Prompt(
-        answer, None, None, identity={"registry": "langfuse", "name": "p"}, template="t", role="human"
-    )
+    prompt = Prompt(answer, None, identity={"registry": "langfuse", "name": "p"}, template="t", role="human")
     answer.parts.append(prompt)
-    call = ModelCall(answer, None, None)
+    call = ModelCall(answer, None)
     call.asked, call.provider, call.prompt, call.usage = "gpt", "openai", prompt, {"in": 300, "out": 50}
     call.ended = time.time()
     answer.parts.append(call)

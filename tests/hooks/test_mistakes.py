@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from langchain_core.callbacks import manager
 from langchain_core.vectorstores import InMemoryVectorStore
 from typing_extensions import override
 
@@ -24,6 +25,8 @@ import datahub_llmops.hooks as lineage
 from datahub_llmops.answer_store.database import Store
 from datahub_llmops.hooks import attaching, guard, import_watch, runtime
 from datahub_llmops.hooks import recorder as recording
+from datahub_llmops.hooks.langchain import handler as langchain_handler
+from datahub_llmops.hooks.langchain.events import EVENTS
 from datahub_llmops.hooks.recorder import Recorder
 from datahub_llmops.hooks.row_encoder import Encoder
 from hooks.parts import DOCUMENTS, Model, NamedEmbedding, Overloaded, rag
@@ -231,6 +234,36 @@ class TestOurOwnMistakes:
         warnings = [one.message for one in caplog.records if one.name == "datahub_llmops.hooks"]
         assert len(warnings) == 1
         assert "planted" not in warnings[0]
+
+    @pytest.mark.parametrize("short", [True, False], ids=["alone", "beside-others"])
+    @pytest.mark.parametrize("event", EVENTS)
+    def test_at_every_event_of_langchain(
+        self,
+        host: Host,
+        event: str,
+        short: bool,
+        undisturbed: list[object],
+        monkeypatch: pytest.MonkeyPatch,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        reached: list[int] = []
+
+        def raises(*_: object) -> None:
+            reached.append(1)
+            raise RuntimeError("planted secret")
+
+        monkeypatch.setattr(guard, "reraise", False)
+        monkeypatch.setitem(langchain_handler.calls if short else EVENTS, event, raises)
+        if not short:
+            for name in ("handle_event", "ahandle_event"):
+                monkeypatch.setattr(manager, name, getattr(manager, name).__wrapped__)
+        with caplog.at_level(logging.WARNING):
+            results = [*everything(), *everything_of_llamaindex()]
+        assert results == undisturbed
+        assert host.handle.stats()["errors"] == {f"langchain.{event}": len(reached)}
+        [warning] = [one.message for one in caplog.records if "datahub" in one.message]
+        assert "planted" not in warning
+        assert not any("Error in" in one.message for one in caplog.records), "LangChain has caught it"
 
 
 def raises(*_: object, **__: object) -> Any:

@@ -95,7 +95,7 @@ def test_chunks(chunks: list[tuple[Any, Any, Any, dict[str, Any]]]) -> None:
     for one in chunks:
         chunk_sources.append_chunk(flat, *one)
     answer = begun()
-    [retrieval] = written([ended(Retrieval(answer, 1, None), chunks=flat)], answer).retrievals
+    [retrieval] = written([ended(Retrieval(answer, 1), chunks=flat)], answer).retrievals
     assert len(retrieval.chunks) == len(chunks)
     for (identity, score, text, picked), found in zip(chunks, retrieval.chunks, strict=True):
         if isinstance(identity, int) or identity:
@@ -121,14 +121,14 @@ def test_models_tools_and_the_answer_itself(
     name: str, error: str, root: str, usage: dict[str, int] | None, version: str
 ) -> None:
     answer = begun(root=root, error=error or None, version=version or None, query=name, cut=len(version))
-    prompt = ended(Prompt(answer, 2, None, None, name, root))
-    model = ModelCall(answer, 3, None)
-    composite = ended(Retrieval(answer, 6, None), composite=True, retriever={"class": name})
+    prompt = ended(Prompt(answer, 2, None, name, root))
+    model = ModelCall(answer, 3)
+    composite = ended(Retrieval(answer, 6), composite=True, retriever={"class": name})
     parts: list[Part] = [
         composite,
-        Retrieval(answer, 7, None),
+        Retrieval(answer, 7),
         ended(
-            Retrieval(answer, 8, None),
+            Retrieval(answer, 8),
             within=composite,
             index={"collection": name},
             embedding={"model": root},
@@ -145,8 +145,8 @@ def test_models_tools_and_the_answer_itself(
             error=error,
             status="error",
         ),
-        ended(ToolCall(answer, 4, None, name)),
-        ToolCall(answer, 5, None, root),
+        ended(ToolCall(answer, 4, name)),
+        ToolCall(answer, 5, root),
     ]
     found = written(parts, answer)
     assert (found.root, found.error, found.version) == (root, error or None, version or None)
@@ -170,7 +170,7 @@ def test_halves_of_surrogate_pairs_are_read_as_a_replacement_in_names_and_stay_i
     flat: list[object] = []
     chunk_sources.append_chunk(flat, "\ud800", None, None, {"source": "s3://kb/\ud800.md"})
     answer = begun(version="\udc00", text="\ud800")
-    retrieval = ended(Retrieval(answer, 1, None), chunks=flat, index={"collection": "\ud800"})
+    retrieval = ended(Retrieval(answer, 1), chunks=flat, index={"collection": "\ud800"})
     answer.parts, answer.ended = [retrieval], answer.started
     with tempfile.TemporaryDirectory() as folder:
         store = Store.open(str(Path(folder) / "answers.db"))
@@ -197,7 +197,7 @@ def test_scores_that_are_no_numbers_and_numbers_that_are_too_large() -> None:
     for score in (Evil(), 10**400, Decimal("sNaN"), Decimal("0.5"), Fraction(1, 4), "0.5"):
         chunk_sources.append_chunk(flat, "c", score, None, None)
     answer = begun()
-    [retrieval] = written([ended(Retrieval(answer, 1, None), chunks=flat)], answer).retrievals
+    [retrieval] = written([ended(Retrieval(answer, 1), chunks=flat)], answer).retrievals
     assert [chunk.score for chunk in retrieval.chunks] == [None, None, None, 0.5, 0.25, None]
 
 
@@ -206,7 +206,7 @@ def test_chunks_beyond_the_bound_are_counted() -> None:
     for number in range(MAX_CHUNKS + 5):
         chunk_sources.append_chunk(flat, f"c{number}", None, None, {"source": f"{number}.pdf"})
     answer = begun()
-    [retrieval] = written([ended(Retrieval(answer, 1, None), chunks=flat)], answer).retrievals
+    [retrieval] = written([ended(Retrieval(answer, 1), chunks=flat)], answer).retrievals
     assert (len(retrieval.chunks), retrieval.chunks_cut) == (MAX_CHUNKS, 5)
     assert retrieval.chunks[-1].id == f"c{MAX_CHUNKS - 1}"
 
@@ -216,7 +216,7 @@ def test_numbers_are_of_the_store_that_is_written() -> None:
     encoder = Encoder(KEY)
     for index in ("first", "second"):
         answer = begun()
-        retrieval = ended(Retrieval(answer, 1, None), index={"platform": "chroma", "collection": index})
+        retrieval = ended(Retrieval(answer, 1), index={"platform": "chroma", "collection": index})
         assert written([retrieval], answer, encoder).retrievals[0].index == retrieval.index
 
 
@@ -224,7 +224,7 @@ def test_a_transaction_that_was_undone(tmp_path: Path) -> None:
     encoder, store = Encoder(KEY), Store.open(str(tmp_path / "a.db"))
     index = {"platform": "chroma", "collection": "docs"}
     answer = begun()
-    answer.parts = [ended(Retrieval(answer, 1, None), index=index)]
+    answer.parts = [ended(Retrieval(answer, 1), index=index)]
     try:
         with store.transaction():
             encoder.write_answer(store, answer, Settings("a"))

@@ -1,4 +1,4 @@
-"""Never hurt the host: this module alone catches everything.
+"""Never hurt the host: what catches everything is here, and where LangChain's events arrive, since each call counts.
 
 An error inside the hooks is counted, logged once per entry point, and forgotten; the application gets its own result.
 Our own tests set ``reraise``, so that our mistakes show there and nowhere else.
@@ -22,6 +22,13 @@ errors: dict[str, int] = {}
 
 entry_points: dict[str, Callable[..., object]] = {}
 """Every guarded function by its name; the fault tests go through all of them."""
+
+
+def pass_over(name: str, error: Exception) -> None:
+    """Handle an error of a function that its caller guards: report it, or raise it again in our own tests."""
+    if reraise:
+        raise error
+    report(name, error)
 
 
 def report(name: str, error: BaseException) -> None:

@@ -99,12 +99,11 @@ if hasattr(os, "register_at_fork"):
 class Part:
     """Something that happens inside an answer and has a start, an end and a status."""
 
-    __slots__ = ("answer", "ended", "error", "key", "parent", "root", "started", "status")
+    __slots__ = ("answer", "ended", "error", "key", "root", "started", "status")
 
-    def __init__(self, answer: Answer | Skipped, key: object, parent: object) -> None:
+    def __init__(self, answer: Answer | Skipped, key: object) -> None:
         self.answer = answer
         self.key = key
-        self.parent = parent
         self.root = False
         self.started = time.time()
         self.ended: float | None = None
@@ -121,15 +120,15 @@ class Retrieval(Part):
 
     __slots__ = ("chunks", "composite", "embedding", "facts", "index", "retriever", "scores", "within")
 
-    def __init__(self, answer: Answer | Skipped, key: object, parent: object) -> None:
-        Part.__init__(self, answer, key, parent)
+    def __init__(self, answer: Answer | Skipped, key: object) -> None:
+        Part.__init__(self, answer, key)
         self.retriever = _NOTHING
         self.facts = _NOTHING
         self.index: Metadata | None = None
         self.embedding: Metadata | None = None
         self.chunks: Sequence[object] = ()
         """A flat list, as ``chunk_sources.append_chunk`` fills it."""
-        self.scores: dict[int, tuple[object, float]] | None = None
+        self.scores: dict[int, Sequence[Any]] | None = None
         """Documents with their scores, by the number of the document, until the retriever ends."""
         self.composite = False
         self.within: Retrieval | None = None
@@ -148,12 +147,11 @@ class Prompt(Part):
         self,
         answer: Answer,
         key: object,
-        parent: object,
         identity: Metadata | None,
         template: object,
         role: str,
     ) -> None:
-        Part.__init__(self, answer, key, parent)
+        Part.__init__(self, answer, key)
         self.identity = identity
         self.template = template
         self.role = role
@@ -168,8 +166,8 @@ class ModelCall(Part):
 
     __slots__ = ("asked", "cached", "prompt", "provider", "served", "usage")
 
-    def __init__(self, answer: Answer | Skipped, key: object, parent: object) -> None:
-        Part.__init__(self, answer, key, parent)
+    def __init__(self, answer: Answer | Skipped, key: object) -> None:
+        Part.__init__(self, answer, key)
         self.provider: str | None = None
         self.asked: str | None = None
         self.served: str | None = None
@@ -183,8 +181,8 @@ class ToolCall(Part):
 
     __slots__ = ("name",)
 
-    def __init__(self, answer: Answer, key: object, parent: object, name: str) -> None:
-        Part.__init__(self, answer, key, parent)
+    def __init__(self, answer: Answer, key: object, name: str) -> None:
+        Part.__init__(self, answer, key)
         self.name = name
 
 
@@ -209,23 +207,12 @@ def add_part(answer: Answer, part: Part) -> None:
         answer.cut += 1
 
 
-def find_prompt(answer: Answer, parent: object, *, beside_only: bool = False) -> Prompt | None:
-    """Return the prompt of a model call: the last one with the same parent, else the last one of the answer."""
-    last: Prompt | None = None
-    for prompt in reversed(answer.parts):
-        if type(prompt) is Prompt:
-            if prompt.parent == parent:
-                return prompt
-            last = last or prompt
-    return None if beside_only else last
-
-
-def add_system_prompt(answer: Answer, key: object, identity: Metadata | None, content: str | None) -> Prompt:
+def add_system_prompt(answer: Answer, identity: Metadata | None, content: str | None) -> Prompt:
     """Add the system message of an agent, which renders no prompt, once per answer."""
     for known in answer.parts:
         if type(known) is Prompt and known.template == content and known.identity == identity:
             return known
-    prompt = Prompt(answer, None, key, identity, content, "system")
+    prompt = Prompt(answer, None, identity, content, "system")
     prompt.ended = prompt.started
     add_part(answer, prompt)
     return prompt
@@ -247,13 +234,22 @@ def text_of(value: object) -> str | None:
     if isinstance(value, (list, tuple)) and value and isinstance(value[0], Mapping):
         texts = [part.get("text") for part in value if isinstance(part, Mapping)]
         return "".join(text for text in texts if isinstance(text, str)) or None
-    for name in ("content", "text", "response", "query_str"):
+    # Its own attributes first: most have the text there, and a property may do anything.
+    own = getattr(value, "__dict__", None) or {}
+    for name in _TEXTS:
+        text = own.get(name)
+        if text and isinstance(text, str):
+            return text
+    for name in _TEXTS:
         text = get_fast(value, name)
         if isinstance(text, str) and text:
             return text
         if isinstance(text, list) and name == "content":
             return text_of(text)
     return None
+
+
+_TEXTS: Final = ("content", "text", "response", "query_str")
 
 
 def get_fast(thing: object, name: str) -> Any:

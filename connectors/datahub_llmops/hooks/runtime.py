@@ -196,16 +196,11 @@ def finish_answer(answer: Answer, status: str = "ok", error: str | None = None) 
     if status != "ok":
         answer.status, answer.error = status, error
     lacks = None
-    model = retrieval = False
-    for part in answer.parts:
-        kind = type(part)
-        if kind is ModelCall:
-            model = True
-        elif kind is Retrieval:
-            retrieval = True
-    if retrieval and not model:
-        lacks = "answers_without_model"
-    elif model and not retrieval and not answer.explicit and answer.parts[0].root:
+    kinds = set(map(type, answer.parts))
+    if Retrieval in kinds:
+        if ModelCall not in kinds:
+            lacks = "answers_without_model"
+    elif ModelCall in kinds and not answer.explicit and answer.parts[0].root:
         lacks = "models_without_answer"
     if lacks is not answer.lacks:
         _count(answer, lacks)

@@ -100,11 +100,14 @@ def _find_in_list(
     single = _read_message(found)
     if single is not None:
         return single[1] if single[0] in roles else None
-    messages = [_read_message(one) for one in found]
-    for message in reversed(messages):
-        if message is not None and message[0] in roles and message[1]:
-            return message[1]
-    if any(message is not None for message in messages):
+    are_messages = False
+    for one in reversed(found):
+        message = _read_message(one)
+        if message is not None:
+            if message[0] in roles and message[1]:
+                return message[1]
+            are_messages = True
+    if are_messages:
         return None
     return read_content(found) or _find(found[-1], keys, roles, depth + 1)
 

@@ -30,11 +30,6 @@ Named: TypeAlias = dict[str, Any]
 runs: Final = OpenRuns()
 
 
-def _parent_of(named: Named) -> int | None:
-    parent = named.get("parent_run_id")
-    return None if parent is None else parent.int
-
-
 # Chains, graphs, prompts
 
 
@@ -48,14 +43,13 @@ def _on_chain_start(given: Given, named: Named) -> None:
             runs[named["run_id"].int] = entry
             return
     run = named["run_id"].int
-    parent = _parent_of(named)
-    answer, root, within = runs.enclosing(parent)
+    answer, root, within = runs.enclosing(above)
     if type(answer) is not Answer:
         runs[run] = within if within is not None else Root(answer, run, root)
     elif prompt:
         identity = prompt_identity.identify_prompt(named.get("metadata"))
         template = prompt_templates.read_template(given[0])
-        part = runs[run] = Prompt(answer, run, parent, identity, template, "human")
+        part = runs[run] = Prompt(answer, run, identity, template, "human")
         part.root = root
         part.inputs = given[1]
         if identity is not None:
@@ -126,20 +120,17 @@ def _on_chain_error(given: Given, named: Named) -> None:
 
 def _on_retriever_start(given: Given, named: Named) -> None:
     call = runtime.passed_retriever.get()
-    runtime.passed_retriever.set(None)
-    parent = _parent_of(named)
-    answer, root, within = runs.enclosing(parent)
+    answer, root, within = runs.enclosing(named.get("parent_run_id"))
     outer = runtime.current_retrieval.get()
     if within is None and outer is not None and outer.ended is None:
         # A retriever calls another and does not pass its callbacks on.
         answer, root, within = outer.answer, False, outer
     run = named["run_id"].int
-    retrieval = runs[run] = Retrieval(answer, run, parent)
-    retriever = None
-    if call is not None:
+    retrieval = runs[run] = Retrieval(answer, run)
+    retriever = None if call is None else call.retriever
+    if retriever is not None:
         # Its end is certain, with or without an event. What runs meanwhile is a part of it.
-        retriever, call.retrieval = call.retriever, retrieval
-        runtime.current_retrieval.set(retrieval)
+        call.begin(retrieval, outer)
     if type(answer) is not Answer:
         return
     retrieval.root = root
@@ -179,7 +170,7 @@ def _on_chat_model_start(given: Given, named: Named) -> None:
     content = getattr(first, "content", None) if getattr(first, "type", None) == "system" else None
     if identity is not None or isinstance(content, str):
         content = content if isinstance(content, str) else None
-        call.prompt = add_system_prompt(answer, call.key, identity, content)
+        call.prompt = add_system_prompt(answer, identity, content)
 
 
 def _on_llm_start(given: Given, named: Named) -> None:
@@ -190,14 +181,13 @@ def _on_llm_start(given: Given, named: Named) -> None:
     call.prompt = rendered.find_prompt_of_text(answer, given[1][0]) if given[1] else None
     identity = prompt_identity.identify_prompt(named.get("metadata")) if call.prompt is None else None
     if identity is not None:
-        call.prompt = add_system_prompt(answer, call.key, identity, None)
+        call.prompt = add_system_prompt(answer, identity, None)
 
 
 def _begin_model_call(named: Named) -> ModelCall | None:
     """Begin a model call, and return it if it is one of ours that has no prompt yet."""
-    parent = _parent_of(named)
     run = named["run_id"].int
-    answer, root, within = runs.enclosing(parent)
+    answer, root, within = runs.enclosing(named.get("parent_run_id"))
     if type(answer) is not Answer:
         runs[run] = Root(answer, run, root)
         return None
@@ -205,7 +195,7 @@ def _begin_model_call(named: Named) -> ModelCall | None:
         # LlamaIndex asks a model through LangChain. It is one call, and LangChain knows more of it.
         call = runs[run] = within
     else:
-        call = runs[run] = ModelCall(answer, run, parent)
+        call = runs[run] = ModelCall(answer, run)
         call.root = root
         add_part(answer, call)
     metadata = named.get("metadata")
@@ -230,14 +220,13 @@ def _on_llm_end(given: Given, named: Named) -> None:
 
 
 def _on_tool_start(given: Given, named: Named) -> None:
-    parent = _parent_of(named)
     run = named["run_id"].int
-    answer, root, _ = runs.enclosing(parent)
+    answer, root, _ = runs.enclosing(named.get("parent_run_id"))
     if type(answer) is not Answer:
         runs[run] = Root(answer, run, root)
         return
     name = named.get("name") or (given[0] or {}).get("name")
-    tool = runs[run] = ToolCall(answer, run, parent, name if isinstance(name, str) else "tool")
+    tool = runs[run] = ToolCall(answer, run, name if isinstance(name, str) else "tool")
     tool.root = root
     add_part(answer, tool)
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from types import FunctionType
 from typing import Any
 
-from datahub_llmops.hooks import patching
+from datahub_llmops.hooks import guard, patching
 
 _SIGNATURE = ("handlers", "event_name", "ignore_condition_name")
 
@@ -24,8 +24,8 @@ _SIGNATURE = ("handlers", "event_name", "ignore_condition_name")
 def hook_events(handler: Any, calls: Mapping[str, Callable[[Any, Any], object]], manager: Any) -> None:
     """Wrap LangChain's functions. If one has another signature, it is left alone and only time is lost.
 
-    ``calls`` are the handler's methods by name, with arguments and keywords packed; ``manager`` is the module
-    ``langchain_core.callbacks.manager``.
+    ``calls`` are the functions by event, with arguments and keywords packed; none while the handler is off.
+    ``manager`` is the module ``langchain_core.callbacks.manager``.
     """
     for name, make in (("handle_event", _fast_handle_event), ("ahandle_event", _fast_ahandle_event)):
         function: Any = getattr(manager, name, None)
@@ -58,10 +58,13 @@ def _fast_handle_event(handler: Any, calls: Mapping[str, Any], function: Any) ->
     def handle_event(
         handlers: Any, event_name: str, ignore_condition_name: str | None, *args: Any, **kwargs: Any
     ) -> None:
-        if len(handlers) == 1 and handlers[0] is handler and not handler.ignore_chain:
+        if len(handlers) == 1 and handlers[0] is handler:
             call = calls.get(event_name)
             if call is not None:
-                call(args, kwargs)
+                try:
+                    call(args, kwargs)
+                except Exception as error:  # noqa: BLE001 - guarded here: one more call would be felt
+                    guard.pass_over(f"langchain.{event_name}", error)
         else:
             function(handlers, event_name, ignore_condition_name, *args, **kwargs)
 
@@ -73,10 +76,13 @@ def _fast_ahandle_event(handler: Any, calls: Mapping[str, Any], function: Any) -
     async def ahandle_event(
         handlers: Any, event_name: str, ignore_condition_name: str | None, *args: Any, **kwargs: Any
     ) -> None:
-        if len(handlers) == 1 and handlers[0] is handler and not handler.ignore_chain:
+        if len(handlers) == 1 and handlers[0] is handler:
             call = calls.get(event_name)
             if call is not None:
-                call(args, kwargs)
+                try:
+                    call(args, kwargs)
+                except Exception as error:  # noqa: BLE001 - guarded here: one more call would be felt
+                    guard.pass_over(f"langchain.{event_name}", error)
         else:
             await function(handlers, event_name, ignore_condition_name, *args, **kwargs)
 

@@ -7,16 +7,16 @@ The import hook loads this module once the application has imported LangChain.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any, Final
 
 from langchain_core.callbacks.base import BaseCallbackHandler
 from typing_extensions import override
 
-from datahub_llmops.hooks import runtime
-from datahub_llmops.hooks.guard import guarded
+from datahub_llmops.hooks import guard, runtime
 from datahub_llmops.hooks.langchain import events, fast_path
-from datahub_llmops.hooks.langchain.events import EVENTS
+from datahub_llmops.hooks.langchain.events import EVENTS, Given, Named
 from datahub_llmops.hooks.parts import Answer, Part, Skipped
 
 
@@ -50,7 +50,10 @@ class Handler(BaseCallbackHandler):
         """Turn the handler on or off. LangChain has no way to unregister it."""
         self.ignore_llm = self.ignore_chain = self.ignore_agent = not on
         self.ignore_retriever = self.ignore_chat_model = not on
-        if not on:
+        if on:
+            calls.update(EVENTS)
+        else:
+            calls.clear()
             self.runs.clear()
 
     def enclosing(self) -> tuple[Answer | Skipped, bool, Part | None]:
@@ -58,18 +61,22 @@ class Handler(BaseCallbackHandler):
         return self.runs.enclosing(None)
 
 
-CALLS: Final = {name: guarded(f"langchain.{name}")(call) for name, call in EVENTS.items()}
+calls: Final[dict[str, Callable[[Given, Named], None]]] = {}
+"""What LangChain's events call: ``EVENTS``, or nothing while the handler is off."""
 
 
-def _method(call: Any) -> Any:
+def _method(name: str) -> Any:
     def method(self: Handler, *given: Any, **named: Any) -> None:
-        call(given, named)
+        try:
+            EVENTS[name](given, named)
+        except Exception as error:  # noqa: BLE001 - guarded here, as on the fast path
+            guard.pass_over(f"langchain.{name}", error)
 
     return method
 
 
-for _name, _call in CALLS.items():
-    setattr(Handler, _name, _method(_call))
+for _name in EVENTS:
+    setattr(Handler, _name, _method(_name))
 
 _handler: Handler | None = None
 
@@ -95,7 +102,7 @@ def attached() -> Handler | None:
 
 def hook_events(manager: Any) -> None:
     """Send events straight to the handler where it is the only one."""
-    fast_path.hook_events(_the_handler(), CALLS, manager)
+    fast_path.hook_events(_the_handler(), calls, manager)
 
 
 def hook_config(config: Any) -> None:

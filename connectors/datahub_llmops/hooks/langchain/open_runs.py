@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from contextvars import ContextVar
 from typing import Any
+from uuid import UUID
 
 from datahub_llmops.hooks import runtime
 from datahub_llmops.hooks.parts import Answer, ModelCall, Part, Retrieval, Skipped
@@ -40,12 +41,14 @@ class OpenRuns(dict[int, Any]):
         variable = getattr(module, "var_child_runnable_config", None)
         self._child_config = variable if isinstance(variable, ContextVar) else None
 
-    def enclosing(self, parent: int | None) -> tuple[Answer | Skipped, bool, Part | None]:
-        """Return the answer of a new run, whether the run is its root, and the enclosing retrieval or model call."""
+    def enclosing(self, above: UUID | None) -> tuple[Answer | Skipped, bool, Part | None]:
+        """Return the answer of a new run, whether the run is its root, and the enclosing retrieval or model call.
+
+        ``above`` is the id of the run that it was begun in.
+        """
         # Attempts of a fallback have no parent; the config around them has.
-        if parent is None and self._child_config is not None and self._child_config.get():
-            parent = self._parent_in_config()
-        entry = self.get(parent) if parent is not None else None
+        parent = self._parent_in_config() if above is None else above.int
+        entry = self.get(parent)
         if entry is not None:
             inside = type(entry) is Retrieval or (type(entry) is ModelCall and entry.key != parent)
             return entry.answer, False, entry if inside else None

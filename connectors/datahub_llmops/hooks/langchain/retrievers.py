@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import CoroutineType
 from typing import Any, Final
 
@@ -17,6 +17,7 @@ from datahub_llmops.hooks.parts import Metadata, Retrieval
 from datahub_llmops.hooks.retriever_cache import RetrieverInfo, find_cached, own_attributes
 
 _PLAIN: Final = (str, int, float, bool, type(None))
+_NOTHING: Final[Mapping[str, Any]] = {}
 
 
 def _find_info(retriever: Any) -> RetrieverInfo:
@@ -81,28 +82,32 @@ def note_documents(retrieval: Retrieval, documents: object) -> None:
         retrieval.chunks = _list_chunks(documents, scores)
 
 
-def _list_chunks(documents: Sequence[Any], scores: dict[int, tuple[Any, Any]] | None) -> list[object]:
+def _list_chunks(documents: Sequence[Any], scores: Mapping[int, Sequence[Any]] | None) -> list[object]:
     """Return the documents found, as the flat list of ``chunk_sources.append_chunk``."""
     found: list[object] = []
     append = chunk_sources.append_chunk
     for document in documents:
-        own = getattr(document, "__dict__", None)
-        if own is None or "page_content" not in own:
+        own = getattr(document, "__dict__", _NOTHING)
+        if "page_content" not in own:
             continue
         metadata = own.get("metadata")
-        scored = scores.get(id(document)) if scores else None
-        score = scored[1] if scored is not None else None
+        score = None
+        if scores is not None:
+            scored = scores.get(id(document), ())
+            if len(scored) > 1:
+                score = scored[1]
         if score is None and metadata:
             score = metadata.get("relevance_score")
         identity = own.get("id")
+        if type(identity) is str:
+            append(found, identity, score, None, metadata)
+            continue
         if identity is None and metadata:
             # Qdrant's and Milvus' packages put the id here.
             identity = metadata.get("_id", metadata.get("pk"))
-        if identity is not None and type(identity) is not str:
-            identity = chunk_sources.read_scalar(identity)
+        identity = chunk_sources.read_scalar(identity)
         # The text identifies a chunk that has no id.
-        text = own.get("page_content") if identity is None else None
-        append(found, identity, score, text, metadata)
+        append(found, identity, score, own["page_content"] if identity is None else None, metadata)
     return found
 
 
@@ -123,26 +128,35 @@ def _hook_retriever(kind: type) -> None:
 
 
 class RetrieverCall:
-    """The call of a retriever, and the retrieval that its start event has begun."""
+    """The call of a retriever, and the retrieval that its start event has begun.
 
-    __slots__ = ("before", "retrieval", "retriever")
+    ``retriever`` is there until the event has taken it, or the call is over: contexts that have a copy of the variable
+    keep no retriever alive, and find none that has ended.
+    """
+
+    __slots__ = ("_before", "_retrieval", "retriever")
 
     def __init__(self, retriever: Any) -> None:
         self.retriever = retriever
-        self.retrieval: Retrieval | None = None
-        self.before = runtime.current_retrieval.get()
+        self._retrieval: Retrieval | None = None
+        self._before: Retrieval | None = None
+
+    def begin(self, retrieval: Retrieval, before: Retrieval | None) -> None:
+        """Take the retrieval that has begun, inside of the one ``before`` it if there is one."""
+        self.retriever, self._retrieval, self._before = None, retrieval, before
+        runtime.current_retrieval.set(retrieval)
 
     def leave(self) -> None:
         """End what the call has begun. A retriever that is cancelled or interrupted sends no event at its end."""
-        retrieval = self.retrieval
+        retrieval = self._retrieval
         if retrieval is None:
-            if runtime.passed_retriever.get() is self:
-                runtime.passed_retriever.set(None)
+            self.retriever = None
             return
-        if runtime.current_retrieval.get() is retrieval:
-            runtime.current_retrieval.set(self.before)
         if retrieval.ended is None:
             _interrupt(retrieval)
+        # One that has ended takes nothing more; only an enclosing one has to be there again.
+        if self._before is not None and runtime.current_retrieval.get() is retrieval:
+            runtime.current_retrieval.set(self._before)
 
 
 def _frame(function: Any) -> Any:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import operator
 from collections.abc import Mapping, Sequence
 from types import CoroutineType
 from typing import Any, Final
@@ -111,10 +112,11 @@ def _note_scores(retrieval: Retrieval, result: Any) -> None:
         scores = retrieval.scores
         if scores is None:
             scores = retrieval.scores = {}
-        for pair in result:
-            if len(pair) > 1:
-                # The document stays alive as long as its number counts: another would get the number of a dead one.
-                scores[id(pair[0])] = (pair[0], pair[1])
+        # The document stays alive as long as its number counts: another would get the number of a dead one.
+        scores.update(zip(map(id, map(_document, result)), result, strict=True))
+
+
+_document: Final = operator.itemgetter(0)
 
 
 @guarded("stores.before_search")
@@ -134,7 +136,7 @@ def _begin_direct_search(args: Sequence[Any], kwargs: Mapping[str, Any]) -> Retr
     answer, root, within = handler.enclosing()
     if type(answer) is not Answer:
         return None
-    retrieval = Retrieval(answer, None, None)
+    retrieval = Retrieval(answer, None)
     retrieval.root = root
     if type(within) is Retrieval:
         within.composite = True

@@ -61,18 +61,20 @@ class Spans(BaseSpanHandler):  # type: ignore[type-arg]  # the span class is a t
         tags: Any = None,
         **kwargs: Any,
     ) -> None:
-        above = spans.get(parent_id) if parent_id is not None else None
-        stream = runtime.read_stream.get() if runtime.streams_read else None
-        if stream is not None and not is_inside(above, stream):
-            above = stream
-        elif above is None and id_.startswith(_WRITES_HISTORY):
-            above = streams.find_stream(instance)
+        above = spans.get(parent_id)
+        if runtime.streams_read:
+            stream = runtime.read_stream.get()
+            if stream is not None and not is_inside(above, stream):
+                above = stream
         if above is None:
-            llamaindex_spans.root_entered(id_, bound_args, instance)
-        else:
-            spans[id_] = above
-            if instance is not None and id_.endswith(PARTS, 0, NAME):
-                llamaindex_spans.part_entered(id_, instance, above)
+            if id_.startswith(_WRITES_HISTORY):
+                above = streams.find_stream(instance)
+            if above is None:
+                llamaindex_spans.root_entered(id_, bound_args, instance)
+                return
+        spans[id_] = above
+        if instance is not None and id_.endswith(PARTS, 0, NAME):
+            llamaindex_spans.part_entered(id_, instance, above)
 
     @override
     def span_exit(

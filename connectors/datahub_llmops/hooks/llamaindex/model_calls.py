@@ -35,7 +35,7 @@ def _prompt(event: Any) -> None:
         if type(known) is Prompt and known.template == template and known.identity == identity:
             span.prompt = known
             return
-    prompt = Prompt(answer, event.span_id, None, identity, template, "human")
+    prompt = Prompt(answer, event.span_id, identity, template, "human")
     prompt.ended = prompt.started
     add_part(answer, prompt)
     span.prompt = prompt
@@ -56,7 +56,7 @@ def _model_start(event: Any) -> None:
     if not isinstance(answer, Answer):
         return
     described = event.model_dict
-    call = ModelCall(answer, key, None)
+    call = ModelCall(answer, key)
     call.root = root
     asked = described.get("model_name") or described.get("model")
     call.asked = asked if isinstance(asked, str) and asked != "unknown" else None
@@ -83,7 +83,7 @@ def _system(answer: Answer, event: Any) -> Prompt | None:
     content = getattr(first, "content", None)
     if getattr(role, "value", role) != "system" or not isinstance(content, str):
         return None
-    return add_system_prompt(answer, None, None, content)
+    return add_system_prompt(answer, None, content)
 
 
 @functools.lru_cache(256)

@@ -14,7 +14,7 @@ from datahub_llmops.hooks.vendor_attributes import find_attribute
 
 def begin(answer: Answer, retriever: Any, within: Retrieval | None) -> Retrieval:
     """Begin the retrieval of a live retriever, as a part of the one that encloses it."""
-    retrieval = Retrieval(answer, None, None)
+    retrieval = Retrieval(answer, None)
     if within is not None:
         within.composite = True
         retrieval.within = within

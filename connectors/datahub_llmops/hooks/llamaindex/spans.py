@@ -145,7 +145,7 @@ def part_entered(id_: str, instance: Any, span: Span) -> None:
     elif get_fast(instance, "call") is not None and get_fast(instance, "metadata") is not None:
         span = own_span(id_, span)
         tool = getattr(instance.metadata, "name", None)
-        span.part = ToolCall(answer, id_, None, tool if isinstance(tool, str) else "tool")
+        span.part = ToolCall(answer, id_, tool if isinstance(tool, str) else "tool")
         add_part(answer, span.part)
 
 

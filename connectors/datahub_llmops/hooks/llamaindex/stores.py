@@ -106,7 +106,7 @@ def _before_query(function: Any, args: Any, kwargs: Any) -> Frame | None:
         within.index = store_identity.identify_store(args[0])
     if type(within) is Retrieval or not isinstance(answer, Answer):
         return None
-    retrieval = Retrieval(answer, None, None)
+    retrieval = Retrieval(answer, None)
     retrieval.root = root
     retrieval.retriever = {"class": store_identity.class_name(args[0]), "direct": True}
     retrieval.index = store_identity.identify_store(args[0])
