@@ -210,6 +210,34 @@ class TestDetails:
             {"digest": prompt_identity.digest([("system", "You are helpful.")]), "role": "system"},
         )
 
+    @pytest.mark.parametrize("reader_only", [False, True], ids=["workflow", "reader-only"])
+    def test_an_agent_whose_time_is_up(self, host: Host, reader_only: bool) -> None:
+        """The workflow is recorded as soon as it is cancelled; if only its reader is, it runs on until it ends."""
+
+        async def read(handler: Any) -> None:
+            async for _ in handler.stream_events():
+                pass
+
+        async def run() -> None:
+            asked, replies = asyncio.Event(), asyncio.Event()
+            agent = FunctionAgent(tools=[], llm=Waiting(asked, replies), streaming=False)
+            handler = agent.run("hello")
+            await asked.wait()
+            with pytest.raises(asyncio.TimeoutError):
+                await asyncio.wait_for(read(handler) if reader_only else handler, 0.01)
+            if reader_only:
+                assert host.handle.stats()["recorded"] == before
+                replies.set()
+                await handler
+            while host.handle.stats()["recorded"] == before:
+                await asyncio.sleep(0)
+
+        before = host.handle.stats()["recorded"]
+        asyncio.run(run())
+        found = host.answer()
+        assert found.status == ("ok" if reader_only else "interrupted")
+        assert len(found.models) == 1
+
     def test_a_stream_consumed_after_the_query(self, host: Host, index: VectorStoreIndex) -> None:
         response: Any = index.as_query_engine(streaming=True).query("q")
         assert list(response.response_gen)
@@ -361,3 +389,21 @@ class FunctionModel(Model):
         self, response: Any, error_on_no_tool_call: bool = True, **kwargs: Any
     ) -> Any:
         return []
+
+
+class Waiting(FunctionModel):
+    """Says when it is asked, and replies when it may."""
+
+    def __init__(self, asked: asyncio.Event, replies: asyncio.Event) -> None:
+        super().__init__()
+        self._asked, self._replies = asked, replies
+
+    async def achat_with_tools(self, *args: Any, **kwargs: Any) -> Any:
+        return await self.achat([])
+
+    @llm_chat_callback()
+    @override
+    async def achat(self, messages: Any, **kwargs: Any) -> ChatResponse:
+        self._asked.set()
+        await self._replies.wait()
+        return ChatResponse(message=ChatMessage(role=MessageRole.ASSISTANT, content="forty two"), raw=RAW)

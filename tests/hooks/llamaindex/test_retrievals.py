@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
-from llama_index.core import MockEmbedding, Settings, StorageContext, VectorStoreIndex
+from llama_index.core import MockEmbedding, PropertyGraphIndex, Settings, StorageContext, VectorStoreIndex
+from llama_index.core.indices.property_graph import (
+    ImplicitPathExtractor,
+    LLMSynonymRetriever,
+    VectorContextRetriever,
+)
+from llama_index.core.llms import MockLLM
 from llama_index.core.postprocessor import LLMRerank, SimilarityPostprocessor
 from llama_index.core.query_engine import RetrieverQueryEngine
 from llama_index.core.retrievers import AutoMergingRetriever, BaseRetriever
 from llama_index.core.schema import NodeRelationship, NodeWithScore, TextNode
 from typing_extensions import override
 
+import datahub_llmops.hooks as lineage
 from hooks.llamaindex.test_handlers import DOCUMENTS, Model
 from hooks.llamaindex.test_streams import Chooses
 from hooks.seen import Host
@@ -28,8 +36,6 @@ class TestPostprocessors:
     def test_what_they_leave_is_what_the_caller_is_given(
         self, host: Host, index: VectorStoreIndex, later: bool
     ) -> None:
-        import asyncio
-
         engine = index.as_query_engine(similarity_top_k=3, node_postprocessors=[LLMRerank(top_n=1)])
         response: Any = asyncio.run(engine.aquery("q")) if later else engine.query("q")
         [retrieval] = host.answer().retrievals
@@ -108,3 +114,20 @@ class TestComposites:
         Model().complete("q")
         first, _ = host.answers()
         assert (first.status, [one.status for one in first.retrievals]) == ("ok", ["ok"])
+
+
+class TestQuestions:
+    @pytest.mark.parametrize("later", [False, True], ids=["sync", "async"])
+    @pytest.mark.parametrize("how", ["all", "synonyms", "vectors"])
+    def test_of_a_property_graph(self, host: Host, how: str, later: bool) -> None:
+        Settings.embed_model, Settings.llm = MockEmbedding(8), MockLLM()
+        index = PropertyGraphIndex.from_documents(DOCUMENTS, kg_extractors=[ImplicitPathExtractor()])
+        graph = index.property_graph_store
+        retriever: Any = {
+            "all": index.as_retriever(),
+            "synonyms": LLMSynonymRetriever(graph),
+            "vectors": VectorContextRetriever(graph, vector_store=index.vector_store),
+        }[how]
+        lineage.attach("support-bot", store=host.path, capture_text=True)
+        asyncio.run(retriever.aretrieve("how?")) if later else retriever.retrieve("how?")
+        assert host.answer().query_text == "how?"
