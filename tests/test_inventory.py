@@ -20,7 +20,7 @@ ENTRY_POINTS: Mapping[str, Mapping[str, str]] = PROJECT["entry-points"]
 SOURCES = ENTRY_POINTS["datahub.ingestion.source.plugins"]
 SINKS = ENTRY_POINTS["datahub.ingestion.sink.plugins"]
 PACKAGE = ROOT / "connectors" / "datahub_llmops"
-SHIPPED = frozenset({"postgres", "elasticsearch", "pinecone"})
+SHIPPED = frozenset({"postgres", "elasticsearch", "pinecone", "mlflow"})
 """Platforms that DataHub draws itself."""
 
 

@@ -220,6 +220,7 @@ _ENTRIES: Final = (
         has_aliases=True,
         store_classes=(StoreClass("WeaviateVectorStore"), StoreClass("Weaviate")),
     ),
+    Platform(name="mlflow", display_name="MLflow", kind="prompt registry"),
     Platform(name="langfuse", display_name="Langfuse", kind="prompt registry", logo="langfuse.svg"),
     Platform(
         name="langchain",

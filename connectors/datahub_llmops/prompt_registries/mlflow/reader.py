@@ -63,16 +63,17 @@ class MlflowReader:
         """List all prompts that the user may see. MLflow leaves out the others without a word."""
         path = f"{_MODELS}/search"
         params: Query = {"filter": _IS_PROMPT, "max_results": _PROMPTS_A_PAGE}
+        seen: set[str] = set()
         for page in get_pages(self._client, path, params, "registered_models"):
             for model in page:
                 found = parse_prompt(model)
                 if found is None:
                     raise self._client.unexpected(path)
                 with self._lock:
-                    is_new = found.name not in self._listed
                     self._listed[found.name] = found
                 # The mark of a page is a number of prompts to skip, so a page may repeat what was on the one before.
-                if is_new:
+                if found.name not in seen:
+                    seen.add(found.name)
                     yield (found.name,)
 
     def mark(self, name: Name) -> str | None:
@@ -109,6 +110,12 @@ class MlflowReader:
             name=(prompt.name,),
             versions=tuple(sorted(versions.values(), key=version_number)),
             unreadable=unreadable,
+            dangling={
+                label: version
+                for version, labels in prompt.labels.items()
+                if version not in versions and version not in unreadable
+                for label in labels
+            },
             description=prompt.description,
             tags=prompt.tags,
             url=self._page(prompt.name),
