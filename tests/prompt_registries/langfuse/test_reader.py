@@ -15,6 +15,7 @@ from datahub_llmops.errors import DeniedError, UnreachableError, UnreadableError
 from datahub_llmops.prompt_registries.langfuse.reader import LangfuseReader
 from datahub_llmops.testing import OpenReader
 from datahub_llmops.testing.contracts import ReaderContract
+from prompt_registries.langfuse.recordings import recorded
 from prompt_registries.langfuse.service import (
     FakeVersion,
     LangfuseService,
@@ -261,6 +262,17 @@ def test_an_empty_listing_alone_is_not_gone(service: LangfuseService, reader: La
 
 def test_a_gateways_404_is_not_gone(service: LangfuseService, reader: LangfuseReader) -> None:
     service.fail("gateway_404", when=lambda call: "nosuch" in call.path)
+    with pytest.raises(UnreachableError):
+        reader.read(("nosuch",))
+
+
+def test_an_endpoint_that_is_not_there_is_not_gone(service: LangfuseService, reader: LangfuseReader) -> None:
+    """As a server answers that does not have the endpoint in its mode: in JSON, but not about the prompt."""
+    missing = next(
+        item["response"]["body"] for item in recorded("mode_events_only") if item["response"]["status"] == 404
+    )
+    service.missing = missing
+    service.fail("404", when=lambda call: "nosuch" in call.path)
     with pytest.raises(UnreachableError):
         reader.read(("nosuch",))
 

@@ -96,10 +96,11 @@ def test_a_server_that_does_not_tell_its_evaluators(service: LangfuseService, pa
     assert judge == Judge(kind="llm", version=known)
 
 
-def test_free_categories_are_not_read(service: LangfuseService) -> None:
+@pytest.mark.parametrize("configuration", [None, ""])
+def test_free_categories_are_not_read(service: LangfuseService, configuration: str | None) -> None:
     for score in service.scores:
         if score["name"] == "tone":
-            score |= {"configId": None, "stringValue": "planted-remark"}
+            score |= {"configId": configuration, "stringValue": "planted-remark"}
     found = read(service)
     assert "tone" not in {item.metric for item in found if isinstance(item, Scores)}
     assert "planted-remark" not in repr(found)

@@ -206,6 +206,14 @@ def test_a_day_that_does_not_fit_is_read_by_the_hour(service: LangfuseService) -
     assert sum(answers.values()) == 300 * 2 * 5 + 1 + 800
 
 
+def test_what_happened_at_midnight_belongs_to_the_next_day(service: LangfuseService) -> None:
+    """The end of a range belongs to it in Langfuse's answers."""
+    service.observations = [row(service, startTime="2026-11-02T00:00:00Z", isRootObservation=True)]
+    first, second = date(2026, 11, 1), date(2026, 11, 2)
+    assert observed(service, window=Window(first=first, last=first)) == []
+    assert {item.day for item in observed(service, window=Window(first=second, last=second))} == {second}
+
+
 def test_an_hour_that_does_not_fit_fails_the_day_and_no_other(service: LangfuseService) -> None:
     service.observations = many(service, names=1000, days=1) + many(service, names=10, days=3)
     found = read(service)
