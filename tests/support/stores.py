@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import replace
 from importlib.metadata import version
@@ -117,6 +117,14 @@ def weaviate_recorded() -> Mapping[str, Any]:
     from vector_stores.weaviate.service import RECORDED
 
     return RECORDED
+
+
+@pytest.fixture(scope="session")
+def langfuse_recorded() -> Sequence[Mapping[str, Any]]:
+    """What a real server answered; a stand-in that answers alike is made anew for each test."""
+    from prompt_registries.langfuse.recordings import exchanges
+
+    return exchanges("prompts_list")
 
 
 @pytest.fixture(scope="session")

@@ -39,7 +39,8 @@ def _observations() -> Iterator[dict[str, Any]]:
     generations: defaultdict[str, Rows] = defaultdict(list)
     for exchange in recorded("observations"):
         for item in exchange["response"]["body"]["data"]:
-            generations[item["traceId"]].append(item)
+            if item["type"] == "GENERATION":
+                generations[item["traceId"]].append(item)
     experiments = {
         item["traceId"]: item["experimentId"]
         for exchange in recorded("experiment_items")

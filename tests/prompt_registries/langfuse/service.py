@@ -140,10 +140,12 @@ class LangfuseService(Stub):
     def __init__(self, *prompts: FakePrompt, mode: Mode = "dual", **options: Any) -> None:
         self.prompts = {item.name: item for item in prompts or project()}
         self.mode: Mode = mode
+        self.authorization = authorization()
         self.observations: Rows = observations()
         """What the project's applications did; a test adds rows, or takes others in their place."""
         self.scores: Rows = scores()
         self.rows = {file: _rows(file) for file in ("experiments", "experiment_items", "scores_v3")}
+        self.rows["observations"] = _observations()
         self.models: list[dict[str, Any]] = _models()
         super().__init__(
             self._answered,
@@ -152,7 +154,7 @@ class LangfuseService(Stub):
         )
 
     def _answered(self, call: Call) -> Reply:
-        if (refused := _refuse(call)) is not None:
+        if (refused := self._refuse(call)) is not None:
             return refused
         if call.path == PROMPTS and call.method == "GET":
             return self._list(call)
@@ -179,6 +181,13 @@ class LangfuseService(Stub):
         query = json.loads(call.query["query"][0])
         rows = traces_as_rows() if query["view"] == "traces" else self.observations
         return answer_json({"data": aggregate(query, rows, self.scores)})
+
+    def _refuse(self, call: Call) -> Reply | None:
+        given = call.headers.get("Authorization")
+        if given == self.authorization:
+            return None
+        none, wrong, _, bearer = (item for item in exchanges("errors") if "auth" in item["request"])
+        return reply(none if given is None else bearer if given.startswith("Bearer ") else wrong)
 
     def _list(self, call: Call) -> Reply:
         asked = {name: values[0] for name, values in call.query.items()}
@@ -237,9 +246,10 @@ class LangfuseService(Stub):
             "experiments": "experiments",
             "experiment-items": "experiment_items",
             "v3/scores": "scores_v3",
+            "v2/observations": "observations",
         }
         file = files.get(call.path.removeprefix(f"{API}/"))
-        if file is None or (self.mode == "legacy" and file != "scores_v3"):
+        if file is None or "limit" not in call.query or (self.mode == "legacy" and file != "scores_v3"):
             return None
         asked = {name: values[0] for name, values in call.query.items()}
         time = "timestamp" if file == "scores_v3" else "startTime"
@@ -251,6 +261,7 @@ class LangfuseService(Stub):
             if _at(start) <= _at(row[time]) <= _at(end)
             and asked.get("name") in (None, row.get("name"))
             and asked.get("source", "").upper() in ("", row.get("source"))
+            and asked.get("type") in (None, row.get("type"))
             and asked.get("experimentId") in (None, row.get("experimentId"))
         ]
         first, limit = int(asked.get("cursor", 0)), int(asked["limit"])
@@ -286,6 +297,20 @@ def _rows(file: str) -> Rows:
     return [found[id] for id in dict.fromkeys(row["id"] for row in rows if "id" in row)]
 
 
+def _observations() -> Rows:
+    """Observations with what their traces were recorded with: the field group ``trace_context``."""
+    traced = {trace["id"]: trace for trace in traces()}
+    return [
+        {
+            **row,
+            "traceName": traced[row["traceId"]]["name"],
+            "release": traced[row["traceId"]]["release"],
+            "tags": traced[row["traceId"]]["tags"],
+        }
+        for row in _rows("observations")
+    ]
+
+
 def _at(written: str) -> datetime:
     return datetime.fromisoformat(written)
 
@@ -307,14 +332,6 @@ def reply(exchange: Mapping[str, Any]) -> Reply:
 def _is_same(request: Mapping[str, Any], call: Call) -> bool:
     query = {name: [str(value)] for name, value in (request["query"] or {}).items()}
     return (request["method"], request["path"], query) == (call.method, call.path, dict(call.query))
-
-
-def _refuse(call: Call) -> Reply | None:
-    given = call.headers.get("Authorization")
-    if given == authorization():
-        return None
-    none, wrong, _, bearer = (item for item in exchanges("errors") if "auth" in item["request"])
-    return reply(none if given is None else bearer if given.startswith("Bearer ") else wrong)
 
 
 def _web_page() -> Reply:

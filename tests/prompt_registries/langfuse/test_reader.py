@@ -13,8 +13,9 @@ from datahub_llmops.assets.prompts import PromptRef
 from datahub_llmops.assets.templates import Message, Template
 from datahub_llmops.errors import DeniedError, UnreachableError, UnreadableError, VanishedError
 from datahub_llmops.prompt_registries.langfuse.reader import LangfuseReader
+from datahub_llmops.prompt_registries.langfuse.source import LangfuseSource
 from datahub_llmops.testing import OpenReader
-from datahub_llmops.testing.contracts import ReaderContract
+from datahub_llmops.testing.contracts import RegistryContract
 from prompt_registries.langfuse.recordings import recorded
 from prompt_registries.langfuse.service import (
     FakeVersion,
@@ -39,7 +40,9 @@ def reader(service: LangfuseService) -> Iterator[LangfuseReader]:
         yield opened
 
 
-class TestContract(ReaderContract):
+class TestContract(RegistryContract):
+    source = LangfuseSource
+
     @pytest.fixture
     def open_reader(self, service: LangfuseService) -> OpenReader:
         return lambda: open_at(service.url)

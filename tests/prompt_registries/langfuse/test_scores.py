@@ -168,11 +168,20 @@ def test_an_experiment_that_cannot_be_read_leaves_the_others(service: LangfuseSe
 
 
 def test_a_large_experiment_is_not_read_row_by_row(service: LangfuseService) -> None:
-    item = service.rows["experiment_items"][0]
-    service.rows["experiment_items"] = [{**item, "id": str(number)} for number in range(5_001)]
+    service.rows["experiments"][0]["itemCount"] = 5_001
     found = read(service)
     (failed,) = (entry for entry in found if isinstance(entry, FailedListing))
+    assert not failed.is_item
     assert "more than 5,000 items" in str(failed.error)
+    assert service.count("/experiment-items") == 1
+    assert {item.subject for item in found if isinstance(item, Scores) and item.data_set} == {version(2)}
+
+
+def test_an_experiment_with_more_items_than_it_says_fails(service: LangfuseService) -> None:
+    item = service.rows["experiment_items"][0]
+    service.rows["experiment_items"] = [{**item, "id": str(number)} for number in range(5_001)]
+    (failed,) = (entry for entry in read(service) if isinstance(entry, FailedListing))
+    assert failed.is_item
     assert service.count("/experiment-items") <= 52 + 1
 
 

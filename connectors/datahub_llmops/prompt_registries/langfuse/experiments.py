@@ -17,7 +17,7 @@ from datahub_llmops.assets.observations import Judge, ScoreKind, Scores, Window
 from datahub_llmops.assets.prompts import PromptRef
 from datahub_llmops.errors import ConnectorError, UnreadableError
 from datahub_llmops.ingestion.once import Once
-from datahub_llmops.net.json_values import moment, objects, plain, text
+from datahub_llmops.net.json_values import moment, objects, plain, text, whole
 from datahub_llmops.prompt_registries.langfuse.client import LangfuseServer
 from datahub_llmops.prompt_registries.langfuse.metrics import Metrics, Query, midnight, number, written_time
 
@@ -39,6 +39,7 @@ class _Experiment:
     name: str
     start: datetime
     end: datetime
+    items: int
     data_set: str | None
     scores: list[Mapping[str, Any]]
 
@@ -63,6 +64,10 @@ class Experiments:
         if unlinked := [item for item in found if item.id not in used]:
             yield FailedListing(name=("experiments",), error=self._without_prompt(unlinked), is_item=False)
         for item in found:
+            if item.items > MOST_ITEMS:
+                # Nothing that a further run could do better.
+                yield FailedListing(name=(item.name,), error=self._too_large(), is_item=False)
+                continue
             try:
                 yield from self._build(item, sorted(used.get(item.id, ())))
             except UnreadableError as error:
@@ -86,6 +91,7 @@ class Experiments:
                     name=text(entry.get("name")) or id,
                     start=start,
                     end=moment(entry.get("endTime")) or start,
+                    items=whole(entry.get("itemCount")) or 0,
                     data_set=text(entry.get("datasetId")),
                     scores=objects(entry.get("scores")),
                 )
@@ -147,9 +153,7 @@ class Experiments:
         found = self._server.cursors("/experiment-items", asked)
         items = list(islice(found, MOST_ITEMS + 1))
         if len(items) > MOST_ITEMS:
-            raise UnreadableError(
-                f"{self._server.name}: the experiment has more than {MOST_ITEMS:,} items, so it was not read."
-            )
+            raise self._too_large()
         yield from (entry for entry in items if entry.get("experimentId") == item.id)
 
     def _data_set(self, item: _Experiment) -> str:
@@ -158,6 +162,12 @@ class Experiments:
     def _read_data_sets(self) -> Mapping[str, str]:
         entries = self._server.pages("/v2/datasets")
         return {str(entry.get("id")): text(entry.get("name")) or str(entry.get("id")) for entry in entries}
+
+    def _too_large(self) -> UnreadableError:
+        return UnreadableError(
+            f"{self._server.name}: an experiment has more than {MOST_ITEMS:,} items, which come one by one. Its scores "
+            "were left out."
+        )
 
     def _not_there(self) -> ConnectorError:
         return UnreadableError(

@@ -12,10 +12,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 
 from datahub_llmops.assets.collections import FailedListing, Name
-from datahub_llmops.assets.observations import Observed, Scores, Window
+from datahub_llmops.assets.observations import Observed, RetrievedSource, Scores, Window
 from datahub_llmops.assets.prompts import Prompt, PromptRef, PromptVersion
 from datahub_llmops.errors import ConnectorError, UnreadableError, VanishedError
 from datahub_llmops.prompt_registries.langfuse.client import LangfuseServer
+from datahub_llmops.prompt_registries.langfuse.documents import Documents
 from datahub_llmops.prompt_registries.langfuse.experiments import Experiments
 from datahub_llmops.prompt_registries.langfuse.facts import (
     Found,
@@ -35,14 +36,22 @@ class LangfuseReader:
     """A ``PromptReader``, ``UsageReader`` and ``ScoreReader`` of one project. It closes ``server``.
 
     At most ``workers`` versions are read at the same time. ``application`` is what Langfuse is taken to call one.
+    ``document_keys`` are the keys of a search's metadata that name documents; at most ``max_rows`` searches are read.
     """
 
     def __init__(
-        self, server: LangfuseServer, *, workers: int = 8, application: ApplicationName = "trace_name"
+        self,
+        server: LangfuseServer,
+        *,
+        workers: int = 8,
+        application: ApplicationName = "trace_name",
+        document_keys: Sequence[str] = (),
+        max_rows: int = 1_000,
     ) -> None:
         self._server = server
         metrics = Metrics(server)
         self._usage = Usage(server, metrics, name=application, has_price=Prices(server).has_price)
+        self._documents = Documents(server, metrics, self._usage, document_keys, max_rows)
         self._scores = ScoreAggregates(
             server, metrics, self._usage, Judges(server), Experiments(server, metrics)
         )
@@ -85,9 +94,10 @@ class LangfuseReader:
             url=page,
         )
 
-    def observed(self, window: Window) -> Iterator[Observed | FailedListing]:
-        """Yield the usage of each day in ``window``."""
-        return self._usage.observed(window)
+    def observed(self, window: Window) -> Iterator[Observed | RetrievedSource | FailedListing]:
+        """Yield the usage of each day in ``window``, and where documents came from."""
+        yield from self._usage.observed(window)
+        yield from self._documents.sources(window)
 
     def scores(self, window: Window) -> Iterator[Scores | FailedListing]:
         """Yield the scores that were given within ``window``."""
