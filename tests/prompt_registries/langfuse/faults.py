@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from faults.matrix import SECRET, At, over_http, version_less
 from prompt_registries.langfuse.service import LangfuseService, authorization
 
@@ -9,7 +11,7 @@ PUBLIC_KEY = "user"
 """So that the header of the keys is one of the texts that must turn up nowhere."""
 
 
-def _server(recorded: object, **options: bool) -> LangfuseService:
+def _server(recorded: object, **options: Any) -> LangfuseService:
     server = LangfuseService(**options)
     server.authorization = authorization(PUBLIC_KEY, SECRET)
     # A template belongs into the catalog. What a configuration holds besides the usual settings does not.
@@ -30,7 +32,7 @@ FAULTS = (
         listing=At(requests=lambda call: call.path == "/api/public/v2/prompts"),
         reading=At(requests=lambda call: "support%2Fescalate" in call.path, item="support/escalate"),
         item_of=version_less,
-        # What did not change is not read again, unless something else is to be written about it.
-        again={"include_text": False},
+        # What did not change is not read again under the same options.
+        again={"timeout_sec": 19.0},
     ),
 )

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from datahub_llmops.assets.collections import FailedListing
-from datahub_llmops.assets.observations import Observed, Window
+from datahub_llmops.assets.observations import Observed, RetrievedSource, Window
 from datahub_llmops.assets.prompts import PromptRef
 from datahub_llmops.assets.usage import Tokens
 from datahub_llmops.errors import DeniedError, UnreachableError, UnreadableError
@@ -33,7 +33,7 @@ def service() -> Iterator[LangfuseService]:
 
 def read(
     service: LangfuseService, window: Window = MONTH, name: ApplicationName = "trace_name"
-) -> list[Observed | FailedListing]:
+) -> list[Observed | RetrievedSource | FailedListing]:
     with closing(open_at(service.url, application=name)) as reader:
         return list(reader.observed(window))
 

@@ -15,7 +15,7 @@ from typing import Any, Final
 from datahub_llmops.assets.collections import FailedListing
 from datahub_llmops.assets.observations import RetrievedSource, Window
 from datahub_llmops.errors import UnreadableError
-from datahub_llmops.net.json_values import mapping, moment, strings, text
+from datahub_llmops.net.json_values import mapping, moment, strings
 from datahub_llmops.prompt_registries.langfuse.client import LangfuseServer
 from datahub_llmops.prompt_registries.langfuse.metrics import Metrics, Row, midnight, written_time
 from datahub_llmops.prompt_registries.langfuse.usage import Usage, is_internal
@@ -90,11 +90,10 @@ class Documents:
         for application in self._usage.applications_of(as_row):
             for key in self._keys:
                 value = metadata.get(key)
-                for source in strings(value) or [text(value)]:
-                    if source:
-                        seen = found[application, key, source]
-                        seen.chunks += 1
-                        seen.last = when if seen.last is None else max(seen.last, when)
+                for source in strings(value if isinstance(value, list) else [value]):
+                    seen = found[application, key, source]
+                    seen.chunks += 1
+                    seen.last = when if seen.last is None else max(seen.last, when)
 
     def _note(self, what: str) -> FailedListing:
         error = UnreadableError(f"{self._server.name}: {what}")
