@@ -25,7 +25,20 @@ from datahub_llmops.assets.prompts import PromptRef
 from datahub_llmops.errors import UnreadableError
 from datahub_llmops.mapping.proposals import propose
 from datahub_llmops.testing import runs
-from support.scripted_prompts import MARKS, PLATFORM, REGISTRY, SOURCE, clear, fill, prompt, text, version
+from support.scripted_prompts import (
+    MARKS,
+    PLATFORM,
+    READ,
+    REGISTRY,
+    SOURCE,
+    clear,
+    fill,
+    prompt,
+    text,
+    version,
+)
+from support.scripted_tool import OBSERVED, observed, reset
+from support.scripted_tool import SOURCE as TOOL
 from support.writing import write
 
 Run = Callable[..., Pipeline]
@@ -220,3 +233,28 @@ def test_a_run_that_failed_calls_nothing_unregistered(run: Run, tmp_path: Path) 
     REGISTRY["b"] = UnreadableError("time-out")
     run()
     assert finding(tmp_path, own) == []
+
+
+def test_a_version_that_the_tool_saw_in_use_is_still_an_asset_of_the_recipe(tmp_path: Path) -> None:
+    clear()
+    reset()
+    fill(prompt("a", version("1"), version("2")), prompt("b"), prompt("c"))
+    MARKS.update(a="1", b="1", c="1")
+    used = PromptRef(name="a", version="1")
+    OBSERVED.append(observed(19, prompt=used))
+    runs.run(tmp_path, TOOL, {}).raise_from_status()
+    assert runs.aspect(tmp_path, urn("a"), "status") == {"removed": False}
+    READ.clear()
+    runs.run(tmp_path, TOOL, {}).raise_from_status()
+    assert READ == []
+    # It is gone, and in use: it stays until it is not seen any more.
+    fill(prompt("a", version("2")))
+    MARKS["a"] = "2"
+    for _ in range(2):
+        runs.run(tmp_path, TOOL, {}).raise_from_status()
+        assert runs.aspect(tmp_path, urn("a"), "status") == {"removed": False}
+    OBSERVED.clear()
+    runs.run(tmp_path, TOOL, {}).raise_from_status()
+    assert runs.aspect(tmp_path, urn("a"), "status") == {"removed": True}
+    clear()
+    reset()

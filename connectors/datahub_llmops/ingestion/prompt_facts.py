@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 
 from typing_extensions import override
@@ -27,7 +27,8 @@ class PromptFacts(SourcePart[Prompt]):
     target: RunTarget
     report: PromptRegistryReport
     include_text: bool
-    _described: set[str] = field(default_factory=set)
+    described: Callable[[], Collection[str]]
+    """The versions that this run describes."""
     _included: set[str] = field(default_factory=set)
     """Versions that others include."""
 
@@ -55,7 +56,6 @@ class PromptFacts(SourcePart[Prompt]):
         for version in versions:
             urn = urns[version.version]
             found = present.get(urn, {})
-            self._described.add(urn)
             self._included.update(mapping.included_versions(placed, version))
             text = version.template.shown if self.include_text and version.template is not None else None
             left_out = self._bytes_too_many(placed, version, text)
@@ -98,5 +98,5 @@ class PromptFacts(SourcePart[Prompt]):
     @override
     def conclusion(self, reader: Reader[Prompt]) -> Iterator[Emission]:
         # Only now: what this run describes itself must not be taken for an asset of others.
-        missing = sorted(self._included - self._described)
+        missing = sorted(self._included.difference(self.described())) if self._included else []
         yield from self.report.guard(self.emitter.emit_missing_datasets(missing))

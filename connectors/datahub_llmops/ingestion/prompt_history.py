@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -44,6 +44,11 @@ class PromptHistory(SourcePart[Prompt]):
     deployment: Deployment
     report: PromptRegistryReport
     now: datetime
+    is_wanted: Callable[[Name], bool]
+    """Whether the recipe's filters let a prompt of this name be read."""
+    _own: set[str] | None = None
+    _mentioned: set[str] = field(default_factory=set)
+    """Versions about which another part said something."""
     _marks: dict[str, str | None] = field(default_factory=dict)
 
     def find_unchanged(self, reader: PromptReader, names: Sequence[Name]) -> set[Name]:
@@ -88,6 +93,30 @@ class PromptHistory(SourcePart[Prompt]):
             )
         }
 
+    def described(self) -> set[str]:
+        """The versions that this run describes, as far as prompts have been read."""
+        return self._urns(self.memory.now)
+
+    def mention(self, urn: str) -> bool:
+        """Note that another part says something about an asset; whether it is a version of this recipe.
+
+        One that this run or the last one described is, and so is one that is gone and still in use.
+        """
+        if self._own is None:
+            last = self.memory.read_state()
+            self._own = {*last.kept, *self._urns(last.prompts)} | self.described()
+        if urn in self._own:
+            self._mentioned.add(urn)
+        return urn in self._own
+
+    def _urns(self, prompts: Mapping[str, RememberedPrompt]) -> set[str]:
+        return {
+            self._urn(name, version)
+            for name, known in prompts.items()
+            if self.is_wanted((name,))
+            for version in known.versions
+        }
+
     def versions_of(self, prompt: Prompt) -> tuple[str, ...]:
         """List the versions of a prompt, also of one that was not read again."""
         if not prompt.unchanged:
@@ -129,6 +158,8 @@ class PromptHistory(SourcePart[Prompt]):
             seen=self.now,
         )
         self.report.labels_moved += len(moves)
+        if self._own is not None:
+            self._own.update(self._urn(name, version) for version in versions)
         for move in moves:
             at = next((version for version in (move.target, move.origin) if version in versions), None)
             if at is not None:
@@ -183,7 +214,8 @@ class PromptHistory(SourcePart[Prompt]):
 
     @override
     def conclusion(self, reader: Reader[Prompt]) -> Iterator[Emission]:
-        self.memory.commit(keep_missing=bool(self.report.failures))
+        kept = self._mentioned - self.described()
+        self.memory.commit(keep_missing=bool(self.report.failures), kept=kept)
         yield from ()
 
     @override

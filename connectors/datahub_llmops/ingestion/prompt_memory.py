@@ -6,7 +6,7 @@ A checkpoint of its own, beside that of stale removal.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Final
 
@@ -69,6 +69,8 @@ class PromptState(CheckpointStateBase):
     digests: str = ""
     """Version of the normal form of templates whose digests are remembered."""
     prompts: dict[str, RememberedPrompt] = Field(default_factory=dict)
+    kept: list[str] = Field(default_factory=list)
+    """Versions that are gone from the registry, and that applications were still seen to use."""
 
 
 class PromptMemory(RecipeMemory[PromptState]):
@@ -106,15 +108,17 @@ class PromptMemory(RecipeMemory[PromptState]):
         """Whether the last run computed digests as this one does."""
         return self.read_state().digests == DIGEST_PREFIX
 
-    def commit(self, *, keep_missing: bool) -> None:
+    def commit(self, *, keep_missing: bool, kept: Iterable[str] = ()) -> None:
         """Remember this run; with ``keep_missing`` also what only the last one knew."""
         if self.committed:
             return
-        old = self.read_state().prompts if keep_missing else {}
+        last = self.read_state()
+        old = last.prompts if keep_missing else {}
         state = self.state_to_commit()
         if state is not None:
             state.written = self._written
             state.digests = DIGEST_PREFIX
+            state.kept = sorted({*kept, *(last.kept if keep_missing else ())})
             state.prompts = dict(sorted({**old, **self.now}.items()))
 
 

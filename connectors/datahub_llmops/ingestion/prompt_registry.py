@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, TypeVar, cast
 
 from datahub.configuration.common import AllowDenyPattern, ConfigModel
@@ -16,6 +16,7 @@ from datahub_llmops.assets.collections import FailedListing, Name
 from datahub_llmops.assets.prompts import Prompt
 from datahub_llmops.ingestion.applications.observed_part import ApplicationsMemory, ObservedApplications
 from datahub_llmops.ingestion.assigned_facts import AssignedFacts
+from datahub_llmops.ingestion.emitter import Emission
 from datahub_llmops.ingestion.evaluations import Evaluations, EvaluationsMemory
 from datahub_llmops.ingestion.parts import SourcePart
 from datahub_llmops.ingestion.prompt_capabilities import PromptFact
@@ -90,6 +91,7 @@ class PromptRegistrySource(CatalogSource[PromptRegistryConfigT, Prompt]):
             deployment=self.deployment,
             report=self.report,
             now=self.now,
+            is_wanted=self.is_wanted,
         )
         facts = PromptFacts(
             platform=self.platform,
@@ -97,6 +99,7 @@ class PromptRegistrySource(CatalogSource[PromptRegistryConfigT, Prompt]):
             target=self.target,
             report=self.report,
             include_text=config.include_text,
+            described=self._history.described,
         )
         retraction = Retraction[Prompt](
             assigned=AssignedFacts(self.state_provider, config.stateful_ingestion, self.ctx, self.platform),
@@ -162,6 +165,18 @@ class PromptRegistrySource(CatalogSource[PromptRegistryConfigT, Prompt]):
                 )
             )
         return parts
+
+    @override
+    def emissions(self) -> Iterator[Emission]:
+        versions = f"urn:li:dataset:(urn:li:dataPlatform:{self.platform},"
+        for emission in super().emissions():
+            urn = emission.proposal.entityUrn or ""
+            if not emission.primary and urn.startswith(versions) and self._history.mention(urn):
+                # Whatever part says it, it is about an asset of this recipe. As one of others it would get no status,
+                # and never be removed.
+                yield replace(emission, primary=True)
+            else:
+                yield emission
 
     @override
     def place(self, item: Prompt) -> PlacedPrompt:
