@@ -176,8 +176,8 @@ class TestClock:
         self.answer(host)
         for days in (31, 366, -400, 0):
             clock[0] = days * 86_400.0
-            assert recorder._store is not None
-            recorder._store._pruned = float("-inf")
+            assert recorder._open.store is not None
+            recorder._open.store._pruned = float("-inf")
             self.answer(host)
         assert len(stored_answers(host.path)) == 5
 

@@ -19,8 +19,9 @@ from datahub_llmops.answer_store.keys import AnswerKey, RetrievalKey, WritesKey
 from datahub_llmops.answer_store.queries import AnswerRow
 from datahub_llmops.answer_store.recorded import Identities, RecordedAnswer
 from datahub_llmops.hooks import chunk_sources
+from datahub_llmops.hooks.identity_numbers import MAX_ID
 from datahub_llmops.hooks.parts import Answer, ModelCall, Part, Prompt, Retrieval, ToolCall
-from datahub_llmops.hooks.row_encoder import MAX_CHUNKS, MAX_ID, Encoder
+from datahub_llmops.hooks.row_encoder import MAX_CHUNKS, Encoder
 from datahub_llmops.hooks.settings import Settings
 from datahub_llmops.hooks.write_events import Operation, WriteEvent
 

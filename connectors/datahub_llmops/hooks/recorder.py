@@ -16,7 +16,8 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from datahub_llmops.hooks import guard
+from datahub_llmops.hooks import guard, native_threads
+from datahub_llmops.hooks.open_store import BUSY, OpenStore, is_locked, warn
 from datahub_llmops.hooks.parts import Answer
 from datahub_llmops.hooks.settings import Settings
 from datahub_llmops.hooks.waiting import WaitingRecords
@@ -34,8 +35,6 @@ CAPACITY: Final = 10_000
 """The most records that wait for the store."""
 MAX_WAITING_BYTES: Final = 64 * 2**20
 """About how many bytes the records that wait for a store may keep in memory."""
-BUSY: Final = 0.1
-"""Seconds that one attempt waits for the lock of another process. A fork waits for the attempt."""
 LOCKED_PATIENCE: Final = 5.0
 """Seconds after which a locked store is worth a warning."""
 LEAVING: Final = 3.0
@@ -74,26 +73,23 @@ class Recorder:
         self._waiting = WaitingRecords()
         self._pid: int | None = None
         self._closing = False
-        self._store: Store | None = None
-        self._encoder: Encoder | None = None
-        self._opened: str | None = None
-        self._file: os.stat_result | None = None
+        self._open = OpenStore()
         self._problem: str | None = None
         self._warned = False
         self._retry = 0.0
         self._wait = RETRY_FIRST
         self._locked_since: float | None = None
         self._leave_by: float | None = None
-        self._lock = _allocate_lock()
+        self._lock = native_threads.allocate_lock()
         self._held = False
         self._fork_waits = False
-        self._wake = _allocate_lock()
+        self._wake = native_threads.allocate_lock()
         self._wake.acquire()
 
     def _forking(self) -> None:
         # A fork in the middle of a write would leave SQLite's own locks taken in the child forever.
         self._fork_waits = True
-        self._held = _acquire(self._lock, 5 * BUSY)
+        self._held = native_threads.acquire(self._lock, 5 * BUSY)
 
     def _fork_done(self) -> None:
         self._fork_waits = False
@@ -104,7 +100,7 @@ class Recorder:
     def _forked(self) -> None:
         # The parent writes what it had queued. Its connection is left alone: closing it here would remove the log
         # that the parent still uses.
-        _never_closed.append((self._store, self._encoder))
+        self._open.abandon()
         self.dropped = self.recorded = self.written = self._dropped_stored = 0
         self._reset()
 
@@ -127,7 +123,7 @@ class Recorder:
     def _start(self) -> None:
         self._pid = os.getpid()
         try:
-            _start_thread(self._work)
+            native_threads.start_thread(self._work)
         except RuntimeError:
             # The interpreter is shutting down and starts no threads: write here, now and from now on.
             self._closing = True
@@ -144,7 +140,7 @@ class Recorder:
         pid = os.getpid()
         ticked = time.monotonic()
         while self._pid == pid and not self._closing:
-            _acquire(self._wake, FLUSH_INTERVAL)
+            native_threads.acquire(self._wake, FLUSH_INTERVAL)
             with guard.guarded("recorder"):
                 if (self._queue or self._waiting) and time.monotonic() >= self._retry:
                     self._drain(patient=True)
@@ -159,7 +155,7 @@ class Recorder:
     def _drain(self, *, patient: bool, timeout: float = LEAVING) -> bool:
         """Write the queue and return whether it is empty. ``patient`` yields to the application between slices."""
         deadline = time.monotonic() + timeout
-        if not _acquire(self._lock, timeout):
+        if not native_threads.acquire(self._lock, timeout):
             return False
         try:
             while self._queue or self._waiting:
@@ -185,11 +181,11 @@ class Recorder:
             # Only a lock goes away by waiting.
             if left <= 0.0 or (self._problem is not None and self._locked_since is None):
                 return False
-            _sleep(min(0.02, left))
+            native_threads.sleep(min(0.02, left))
 
     def _bound_memory(self) -> None:
         """Drop the oldest records, beyond the memory that they may take while they wait."""
-        if _acquire(self._lock, BUSY):
+        if native_threads.acquire(self._lock, BUSY):
             try:
                 self._let_queue_wait()
             finally:
@@ -217,7 +213,7 @@ class Recorder:
         settings = self.settings
         batch = self._next_batch()
         try:
-            store, encoder = self._open_store(settings)
+            store, encoder = self._open.open(settings)
             self._write_batch(store, encoder, batch, settings, patient)
         except (StoreError, sqlite3.Error, OSError, UnicodeDecodeError) as error:
             self._failed(error, batch)
@@ -237,11 +233,11 @@ class Recorder:
             try:
                 store.prune(settings.max_bytes, settings.max_days)
             except (StoreError, sqlite3.Error, UnicodeDecodeError) as error:
-                if self._set_aside(error):
+                if self._open.set_aside(error):
                     # The last batch went into the damaged file. Write it again, into the new one.
                     self._waiting.put_back(written)
                     self.written -= len(written)
-                elif not _is_locked(error):
+                elif not is_locked(error):
                     raise
 
     def _write_batch(
@@ -263,47 +259,10 @@ class Recorder:
                     else:
                         encoder.write_event(store, item, settings)
                 if patient and number % SLICE == 0:
-                    _sleep(0.001)
+                    native_threads.sleep(0.001)
             dropped = self.dropped
             store.count("records_dropped", dropped - self._dropped_stored)
         self._dropped_stored = dropped
-
-    def _open_store(self, settings: Settings) -> tuple[Store, Encoder]:
-        replaced = self._opened is not None and self._replaced(self._opened)
-        if (
-            self._store is not None
-            and self._encoder is not None
-            and self._opened == settings.store
-            and not replaced
-        ):
-            return self._store, self._encoder
-        from datahub_llmops.answer_store import digests
-        from datahub_llmops.answer_store.replacement import open_or_replace
-        from datahub_llmops.hooks.row_encoder import Encoder
-
-        self._close_store()
-        store, aside = open_or_replace(settings.store, BUSY)
-        if aside is not None:
-            self._warn_of(aside)
-        secret = digests.key(settings.store)
-        assert secret is not None
-        self._store, self._encoder, self._opened = store, Encoder(secret), settings.store
-        self._file = os.stat(settings.store)
-        return self._store, self._encoder
-
-    def _replaced(self, path: str) -> bool:
-        """Return whether the open file was deleted, replaced or truncated: SQLite would go on writing the old one."""
-        before = self._file
-        try:
-            self._file = os.stat(path)
-        except OSError:
-            self._file = None
-        if before is None or self._file is None or self._file.st_ino != before.st_ino:
-            # Closing would remove the log of the new file with this name.
-            _never_closed.append((self._store, self._encoder))
-            self._store = None
-            return True
-        return self._file.st_size < before.st_size
 
     def _failed(self, error: Exception, batch: list[Answer | WriteEvent]) -> None:
         """Let the batch wait, within the bounds, and retry later."""
@@ -316,56 +275,23 @@ class Recorder:
         text = describe(error) if isinstance(error, (sqlite3.Error, UnicodeDecodeError)) else str(error)
         problem = f"{type(error).__name__}: {text}"
         now = time.monotonic()
-        if self._set_aside(error):
+        if self._open.set_aside(error):
             self._retry = now
             return
-        locked = _is_locked(error)
+        locked = is_locked(error)
         self._locked_since = (self._locked_since or now) if locked else None
         worth_it = not locked or now - (self._locked_since or now) > LOCKED_PATIENCE
         if worth_it and not self._warned:
             self._warned = True
-            self._warn(f"the store cannot be written, records wait and the oldest are dropped: {problem}")
+            warn(f"the store cannot be written, records wait and the oldest are dropped: {problem}")
         self._problem = problem
         if locked:
             self._retry = now
             return
-        if self._store is not None and isinstance(error, sqlite3.DatabaseError):
-            self._close_store()
+        if self._open.store is not None and isinstance(error, sqlite3.DatabaseError):
+            self._open.close()
         self._retry = now + self._wait
         self._wait = min(self._wait * 2, RETRY_LAST)
-
-    def _set_aside(self, error: Exception) -> bool:
-        """Move the open store aside if the error says that it is damaged. The next write begins a new one."""
-        from datahub_llmops.answer_store.replacement import is_damage, set_aside
-        from datahub_llmops.errors import StoreError
-
-        store, path = self._store, self._opened
-        if store is None or path is None or not is_damage(error):
-            return False
-        self._close_store()
-        try:
-            aside = set_aside(path, self._file)
-        except StoreError:
-            return False
-        if aside is not None:
-            self._warn_of(aside)
-        return True
-
-    def _close_store(self) -> None:
-        import sqlite3
-
-        if self._store is not None:
-            with contextlib.suppress(sqlite3.Error):
-                self._store.close()
-        self._store = None
-
-    def _warn_of(self, aside: str) -> None:
-        self._warn(f"the store was damaged and is now {aside}; a new one was begun")
-
-    def _warn(self, message: str) -> None:
-        import logging
-
-        logging.getLogger("datahub_llmops.hooks").warning("datahub-llmops: %s", message)
 
     # Flushing and leaving
 
@@ -393,45 +319,6 @@ class Recorder:
         }
         if self._problem is not None:
             found["problem"] = self._problem
-        if self._store is not None and self._store.note:
-            found["note"] = self._store.note
+        if self._open.store is not None and self._open.store.note:
+            found["note"] = self._open.store.note
         return found
-
-
-_never_closed: list[Any] = []
-
-
-def _is_locked(error: Exception) -> bool:
-    import sqlite3
-
-    from datahub_llmops.answer_store.sqlite_file import Problem, classify
-    from datahub_llmops.errors import StoreLockedError
-
-    return isinstance(error, StoreLockedError) or (
-        isinstance(error, sqlite3.Error) and classify(error) is Problem.LOCKED
-    )
-
-
-def _original(module: str, name: str) -> Any:
-    """Return the original of what gevent has replaced: our thread must not run on the application's loop."""
-    monkey = sys.modules.get("gevent.monkey")
-    if monkey is not None:
-        return monkey.get_original(module, name)
-    return getattr(__import__(module), name)
-
-
-def _allocate_lock() -> Any:
-    return _original("_thread", "allocate_lock")()
-
-
-def _acquire(lock: Any, timeout: float) -> bool:
-    return bool(lock.acquire(timeout=timeout))
-
-
-def _sleep(seconds: float) -> None:
-    _original("time", "sleep")(seconds)
-
-
-def _start_thread(work: Callable[[], None]) -> None:
-    # Not threading.Thread: its start() waits for the thread, on the application's time.
-    _original("_thread", "start_new_thread")(work, ())
