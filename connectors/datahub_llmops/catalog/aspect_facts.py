@@ -7,10 +7,13 @@ catalog may hold anything.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 from datahub_llmops.catalog.urn_text import simple_path
 from datahub_llmops.net.json_values import array, mapping, objects, text
+
+PROPERTY_PREFIX: Final = "urn:li:structuredProperty:datahub_llmops."
+"""URN of each of our structured properties, up to its short name."""
 
 _NAMES: Mapping[str, str] = {
     "applicationProperties": "name",
@@ -145,3 +148,23 @@ def read_columns(schema: Mapping[str, Any]) -> dict[str, str]:
 def last_part(name: str) -> str:
     """Return what follows the last dot or slash of a name. It is the short name of an asset."""
     return name.replace("/", ".").rstrip(".").rpartition(".")[2]
+
+
+def read_properties(
+    assigned: Mapping[str, Any], wanted: Mapping[str, str]
+) -> dict[str, tuple[str | float, ...]]:
+    """Read values out of ``structuredProperties``. ``wanted`` is URN -> the name that the result has it under.
+
+    >>> read_properties({"properties": [{"propertyUrn": "a", "values": ["x", {"double": 2.0}]}]}, {"a": "kind"})
+    {'kind': ('x', 2.0)}
+    """
+    found: dict[str, tuple[str | float, ...]] = {}
+    for entry in objects(assigned.get("properties")):
+        name = wanted.get(str(entry.get("propertyUrn")))
+        if name is not None:
+            values = (
+                next(iter(value.values()), None) if isinstance(value, Mapping) else value
+                for value in array(entry.get("values"))
+            )
+            found[name] = tuple(value for value in values if isinstance(value, (str, int, float)))
+    return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal, Protocol, TypeAlias
+from typing import Any, Final, Literal, NamedTuple, Protocol, TypeAlias
 
 Direction: TypeAlias = Literal["up", "down"]
 Aspect: TypeAlias = Mapping[str, Any]
@@ -85,6 +85,18 @@ class Record:
     urn: str
     name: str
     aspect: Aspect
+
+
+class Listed(NamedTuple):
+    """An asset in a list of many, with those of its structured properties that were asked for, by their short names.
+
+    A tuple, since ten thousands of them are made at once.
+    """
+
+    urn: str
+    name: str
+    platform: str | None
+    properties: Mapping[str, tuple[str | float, ...]]
 
 
 class Catalog(Protocol):
@@ -173,6 +185,13 @@ class FullCatalog(Catalog, Protocol):
 
     def of_subtypes(self, subtypes: Sequence[str]) -> Iterable[str]:
         """List the live datasets and jobs of these subtypes. A server may not list yet what was written just now."""
+        ...
+
+    def listed(self, subtype: str, properties: Sequence[str]) -> Sequence[Listed]:
+        """List the live datasets of a subtype, by URN, each with those of ``properties`` that it has.
+
+        It is for ten thousands of assets: a local catalog reads nothing else of them.
+        """
         ...
 
     def latest(self, urn: str) -> Mapping[str, Aspect]:

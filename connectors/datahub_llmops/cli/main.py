@@ -25,6 +25,7 @@ from datahub_llmops.catalog.untraced import untraced_of
 from datahub_llmops.catalog.urn_text import asset_of, entity_type
 from datahub_llmops.cli import answers
 from datahub_llmops.cli.models import models
+from datahub_llmops.cli.prompts import prompts
 from datahub_llmops.errors import LlmopsError, UnknownAssetError
 
 _DIRECTIONS: Final[tuple[Direction, Direction]] = ("up", "down")
@@ -319,6 +320,7 @@ def _shown(message: str) -> str:
 main.add_command(answers.answers)
 main.add_command(answers.explain)
 main.add_command(models)
+main.add_command(prompts)
 
 
 if __name__ == "__main__":

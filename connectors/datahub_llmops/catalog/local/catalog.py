@@ -15,7 +15,13 @@ from typing import Any
 from typing_extensions import override
 
 from datahub_llmops.catalog import urn_text as names
-from datahub_llmops.catalog.aspect_facts import last_part, read_columns, urns_by_alias
+from datahub_llmops.catalog.aspect_facts import (
+    PROPERTY_PREFIX,
+    last_part,
+    read_columns,
+    read_properties,
+    urns_by_alias,
+)
 from datahub_llmops.catalog.local import file
 from datahub_llmops.catalog.local.file import parse_aspect
 from datahub_llmops.catalog.local.search_words import typed_words, word_forms
@@ -32,6 +38,7 @@ from datahub_llmops.catalog.protocol import (
     Direction,
     FullCatalog,
     Lineage,
+    Listed,
     Node,
     Record,
 )
@@ -129,6 +136,28 @@ class LocalCatalog(FullCatalog):
                 tuple(subtypes),
             ).fetchall()
         return [urn for (urn,) in rows]
+
+    @override
+    def listed(self, subtype: str, properties: Sequence[str]) -> Sequence[Listed]:
+        wanted = {f"{PROPERTY_PREFIX}{name}": name for name in properties}
+        # An aspect that names none of them is not parsed: most assets of a large catalog have none.
+        has_one = " or ".join(["instr(body, ?) > 0"] * len(wanted)) or "0"
+        with self._reading() as connection:
+            rows = connection.execute(
+                f"select urn, coalesce(edited_name, asset.name), platform, case when {has_one} then body end "
+                "from asset left join aspect on aspect.asset = asset.id and aspect.name = 'structuredProperties' "
+                "where asset.emitted > 0 and removed = 0 and type = 'dataset' and subtype = ? order by urn",
+                (*wanted, subtype),
+            )
+            return [
+                Listed(
+                    urn,
+                    name or names.full_name(urn),
+                    platform or names.platform(urn),
+                    read_properties(parse_aspect(body), wanted) if body else {},
+                )
+                for urn, name, platform, body in rows
+            ]
 
     @override
     def latest(self, urn: str) -> Mapping[str, Aspect]:

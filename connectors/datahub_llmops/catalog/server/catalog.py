@@ -11,7 +11,12 @@ from typing_extensions import override
 
 from datahub_llmops.aspects.generated import register
 from datahub_llmops.catalog import urn_text as names
-from datahub_llmops.catalog.aspect_facts import read_columns, urns_by_alias
+from datahub_llmops.catalog.aspect_facts import (
+    PROPERTY_PREFIX,
+    read_columns,
+    read_properties,
+    urns_by_alias,
+)
 from datahub_llmops.catalog.labels import Label
 from datahub_llmops.catalog.local.search_words import NOT_SEARCHED
 from datahub_llmops.catalog.protocol import (
@@ -20,6 +25,7 @@ from datahub_llmops.catalog.protocol import (
     Direction,
     FullCatalog,
     Lineage,
+    Listed,
     Node,
     Record,
 )
@@ -131,6 +137,21 @@ class ServerCatalog(FullCatalog):
             {"and": [{"field": "typeNames", "condition": "EQUAL", "values": list(subtypes)}]}
         ]
         return self._gms.scroll(("dataset", "dataJob"), either=of_these)
+
+    @override
+    def listed(self, subtype: str, properties: Sequence[str]) -> Sequence[Listed]:
+        wanted = {f"{PROPERTY_PREFIX}{name}": name for name in properties}
+        urns = [urn for urn in self.of_subtypes([subtype]) if names.entity_type(urn) == "dataset"]
+        aspects = self.aspects_of(urns, ["structuredProperties"])
+        return [
+            Listed(
+                urn=node.urn,
+                name=node.name,
+                platform=node.platform,
+                properties=read_properties(aspects.get(node.urn, {}).get("structuredProperties", {}), wanted),
+            )
+            for node in self.nodes(sorted(urns))
+        ]
 
     @override
     def latest(self, urn: str) -> Mapping[str, Aspect]:

@@ -27,8 +27,8 @@ from datahub_llmops.assets.prompts import Prompt
 from datahub_llmops.assets.templates import TemplateFormat
 from datahub_llmops.ingestion.parts import SourcePart
 from datahub_llmops.ingestion.prompt_capabilities import PromptFact, always
+from datahub_llmops.ingestion.prompt_reader import PromptReader
 from datahub_llmops.ingestion.prompt_registry import PromptRegistryConfig, PromptRegistrySource
-from datahub_llmops.ingestion.reader import Reader
 from datahub_llmops.prompt_registries.prompt_files.files import Files
 from datahub_llmops.prompt_registries.prompt_files.flows import Flows
 from datahub_llmops.prompt_registries.prompt_files.folder import FolderFiles
@@ -156,7 +156,7 @@ class PromptFilesSource(PromptRegistrySource[PromptFilesConfig]):
 
     @classmethod
     @override
-    def open(cls, config: PromptFilesConfig) -> Reader[Prompt]:
+    def open(cls, config: PromptFilesConfig) -> PromptReader:
         selection = Selection(include=config.include, exclude=config.exclude, text_format=config.text_format)
         return PromptFilesReader(config.open_files(), selection)
 
