@@ -6,16 +6,19 @@ import base64
 import json
 import re
 from contextlib import closing
+from datetime import datetime, tzinfo
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar, Self
 
 import pytest
+from typing_extensions import override
 
 from datahub_llmops import urns
 from datahub_llmops.hooks.prompt_identity import identify_prompt
+from datahub_llmops.mapping.applications import application_urns
 from datahub_llmops.prompt_registries.mlflow.source import MlflowConfig, MlflowSource
 from datahub_llmops.testing import Config, OpenReader, RegistryContract, RegistrySourceContract
-from datahub_llmops.testing.runs import aspect, assigned, failures, ingest, live
+from datahub_llmops.testing.runs import aspect, assigned, failures, graph_of, ingest, live
 from prompt_registries.mlflow.engine import PLANTED, MlflowServer
 from prompt_registries.mlflow.recorded import recorded
 from support.stub import Call, Reply, Stub, answer_json
@@ -32,6 +35,18 @@ VERSIONS = frozenset(
         f"{LONG}.v1",
     }
 )
+
+
+PROMPTS_ONLY: Config = {"applications": False, "evaluations": False}
+
+
+class Then(datetime):
+    """A clock that stands still two days after the traffic that the server holds."""
+
+    @classmethod
+    @override
+    def now(cls, tz: tzinfo | None = None) -> Self:
+        return cls(2026, 11, 23, 12, tzinfo=tz)
 
 
 def version(name: str, number: int) -> str:
@@ -69,7 +84,7 @@ class TestSource(RegistrySourceContract):
 
     @pytest.fixture
     def recipe(self, mlflow_server: Stub) -> Config:
-        return {"url": mlflow_server.url}
+        return {"url": mlflow_server.url, **PROMPTS_ONLY}
 
     @pytest.fixture
     def refused(self, mlflow_server: Stub) -> Config:
@@ -86,7 +101,7 @@ class TestSource(RegistrySourceContract):
 def read_once(mlflow: MlflowServer, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The catalog after one good run."""
     folder = tmp_path_factory.mktemp("catalog")
-    assert failures(ingest(folder, MLFLOW, url=mlflow.url)) == []
+    assert failures(ingest(folder, MLFLOW, url=mlflow.url, **PROMPTS_ONLY)) == []
     assert live(folder, MLFLOW) == VERSIONS
     return folder
 
@@ -129,7 +144,7 @@ def test_a_user_who_lost_all_permissions_deletes_nothing(known: Path) -> None:
         return answer_json({})
 
     with Stub(answer) as server:
-        pipeline = ingest(known, MLFLOW, url=server.url, applications=False, evaluations=False)
+        pipeline = ingest(known, MLFLOW, url=server.url, **PROMPTS_ONLY)
     assert failures(pipeline)
     assert live(known, MLFLOW) == VERSIONS
 
@@ -149,14 +164,14 @@ def test_a_prompt_that_mlflow_says_is_gone_goes(known: Path, mlflow_server: Stub
         return answer_json(listed)
 
     mlflow_server.answer = answer
-    assert failures(ingest(known, MLFLOW, url=mlflow_server.url)) == []
+    assert failures(ingest(known, MLFLOW, url=mlflow_server.url, **PROMPTS_ONLY)) == []
     assert live(known, MLFLOW) == {name for name in VERSIONS if not name.startswith("with-a-gap")}
 
 
 def test_unchanged_prompts_are_not_read_again(known: Path, mlflow_server: Stub) -> None:
-    ingest(known, MLFLOW, url=mlflow_server.url)
+    ingest(known, MLFLOW, url=mlflow_server.url, **PROMPTS_ONLY)
     mlflow_server.calls.clear()
-    assert failures(ingest(known, MLFLOW, url=mlflow_server.url)) == []
+    assert failures(ingest(known, MLFLOW, url=mlflow_server.url, **PROMPTS_ONLY)) == []
     assert mlflow_server.count("model-versions/search") == 0
 
 
@@ -177,8 +192,50 @@ def test_the_login_goes_where_mlflow_asks_for_it_and_into_no_link(mlflow_server:
     assert not re.search(SECRET, repr(prompt))
 
 
+def test_what_mlflow_saw_arrives_and_no_text_of_it(
+    mlflow_server: Stub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("datahub_llmops.ingestion.source.datetime", Then)
+    recipe = {
+        "url": mlflow_server.url,
+        "evaluations": {"thresholds": [{"metric": "faithfulness", "at_least": 0.8}]},
+    }
+    assert failures(ingest(tmp_path, MLFLOW, **recipe)) == []
+    found = graph_of(tmp_path)
+    _, job, log = application_urns("support-bot", urns.DEFAULT_FRAMEWORK, "PROD")
+    edges = found[job, "dataJobInputOutput"]["inputDatasetEdges"]
+    assert {edge["destinationUrn"]: edge["properties"]["last_seen"] for edge in edges} == {
+        version("classify-ticket", 1): "2026-11-20",
+        version("support-answer", 2): "2026-11-21",
+        version("support-answer", 3): "2026-11-21",
+    }
+    assert found[log, "datasetUsageStatistics"]["partitionSpec"]["partition"] == "source=mlflow"
+    # The newest day has a mean of 1, and the one before 0.75.
+    verdicts = [
+        aspect["result"]["type"] for (_, name), aspect in found.items() if name == "assertionRunEvent"
+    ]
+    assert verdicts == ["SUCCESS"]
+    assert PLANTED not in json.dumps(list(found.values()))
+    # The findings of the first run did not know yet who uses what.
+    ingest(tmp_path, MLFLOW, **recipe)
+    mlflow_server.calls.clear()
+    third: Any = ingest(tmp_path, MLFLOW, **recipe).sink.get_report()
+    assert (third.changed, third.removed) == (0, 0)
+    assert mlflow_server.count("model-versions/search") == 0
+
+
+def test_a_user_without_traces_gets_prompts_and_one_failure_for_each_part(
+    mlflow_server: Stub, tmp_path: Path
+) -> None:
+    mlflow_server.fail("403", when=lambda call: "/traces/" in call.path)
+    found = failures(ingest(tmp_path, MLFLOW, url=mlflow_server.url))
+    assert len(found) == 2
+    assert all("/traces/metrics was denied (403)" in message for message in found)
+    assert live(tmp_path, MLFLOW) == VERSIONS
+
+
 def test_a_connection_without_permission_sees_nothing(tmp_path: Path) -> None:
     with recorded("without permission") as server:
-        pipeline = ingest(tmp_path, MLFLOW, url=server.url, applications=False, evaluations=False)
+        pipeline = ingest(tmp_path, MLFLOW, url=server.url, **PROMPTS_ONLY)
     assert live(tmp_path, MLFLOW) == set()
     assert pipeline is not None

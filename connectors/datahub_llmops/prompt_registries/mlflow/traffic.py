@@ -99,16 +99,22 @@ class Traffic:
         return None
 
     def _explain_old_server(self) -> ConnectorError | None:
-        try:
-            self._is_there(Scope(experiment=self._experiments[0].id))
-        except DeniedError:
-            # It concerns this experiment, or all of them: reading them says which.
-            return None
-        except UnreachableError:
-            return UnreadableError(
-                f"{self._client.name} has no {PATH}, so it is too old to say what applications did: prompts are read, "
-                "applications and scores are not. Upgrade MLflow, or set applications and evaluations to false."
-            )
+        denied: DeniedError | None = None
+        for experiment in self._experiments:
+            try:
+                self._is_there(Scope(experiment=experiment.id))
+            except DeniedError as error:
+                denied = error
+            except UnreachableError:
+                return UnreadableError(
+                    f"{self._client.name} has no {PATH}, so it is too old to say what applications did: prompts are "
+                    "read, applications and scores are not. Upgrade MLflow, or set applications and evaluations to "
+                    "false."
+                )
+            else:
+                return None
+        if denied is not None:
+            raise denied
         return None
 
     @property
@@ -143,10 +149,7 @@ class Traffic:
             find: Callable[[Experiment], Iterator[Place | FailedListing]]
             find = self._experiment if self._settings.named_by == "experiment" else self._trace_names
             for experiment in self._experiments:
-                try:
-                    yield from list(find(experiment))
-                except ConnectorError as error:
-                    yield FailedListing(name=(experiment.name,), error=error)
+                yield from find(experiment)
 
     def _experiment(self, experiment: Experiment) -> Iterator[Place]:
         if self._settings.is_wanted(experiment.name):
