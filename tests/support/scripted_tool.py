@@ -58,8 +58,7 @@ class ScriptedToolReader(ScriptedPromptReader):
         for one in OBSERVED:
             if isinstance(one, Exception):
                 raise one
-            if not isinstance(one, Observed) or window.first <= one.day <= window.last:
-                yield one
+            yield one
 
     def scores(self, window: Window) -> Iterable[Scores | FailedListing]:
         SCORE_WINDOWS.append(window)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -21,7 +22,7 @@ from datahub_llmops.assets.prompts import PromptRef
 from datahub_llmops.assets.usage import Tokens
 from datahub_llmops.catalog.local.catalog import LocalCatalog
 from datahub_llmops.catalog.usage_records import records_to_add
-from datahub_llmops.errors import DeniedError, UnreachableError, UnreadableError
+from datahub_llmops.errors import CatalogError, DeniedError, UnreachableError, UnreadableError
 from datahub_llmops.testing import runs
 from runs.world import JOB, LOG, RETRIEVER, World
 from support.scripted_prompts import PLATFORM, clear, fill, prompt
@@ -336,6 +337,41 @@ def test_the_edges_of_hooks_stay_when_only_the_tool_goes_on(world: World) -> Non
     found = edges(world.folder)
     assert found[RETRIEVER] == {"found_by": "hook", "last_seen": "2026-01-01"}
     assert PROMPT not in found
+
+
+def test_hooks_join_an_application_that_a_tool_has_drawn(world: World) -> None:
+    OBSERVED.append(observed(19))
+    run(world.folder, applications={"platform": "llama-index"}).raise_from_status()
+    world.ask()
+    world.runs()
+    with closing(LocalCatalog(world.catalog)) as catalog:
+        jobs = [node.urn for node in catalog.search("support-bot", limit=100) if node.type == "dataJob"]
+    assert jobs == [JOB.replace("langchain", "llama-index")]
+    assert {who for _, who in usage(world.folder, jobs[0])} >= {TOOL, f"host={socket.gethostname()}"}
+
+
+def test_a_catalog_that_fails_moves_no_watermark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(tmp_path, applications=False).raise_from_status()
+    OBSERVED.append(observed(18))
+
+    def fail(*_: object) -> None:
+        raise CatalogError("catalog: it is gone")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(LocalCatalog, "series", fail)
+        pipeline = run(tmp_path)
+    assert failures(pipeline) == {"Cannot read the catalog": ["catalog: it is gone"]}
+    first = window()
+    NOW[:] = [on(21)]
+    run(tmp_path).raise_from_status()
+    assert window() == (first[0], 21)
+    assert {day for day, _ in usage(tmp_path, JOB)} == {"2026-11-18"}
+
+
+def test_days_that_were_not_asked_for_and_rows_without_calls_are_left_out(tmp_path: Path) -> None:
+    OBSERVED.extend([observed(18), observed(20), observed(19, calls=0), observed(21)])
+    run(tmp_path, applications={"first_days": 2}).raise_from_status()
+    assert {day for day, _ in usage(tmp_path, JOB)} == {"2026-11-20"}
 
 
 def test_an_application_of_another_framework_is_joined(tmp_path: Path) -> None:
