@@ -214,7 +214,7 @@ class PromptHistory(SourcePart[Prompt]):
 
     @override
     def conclusion(self, reader: Reader[Prompt]) -> Iterator[Emission]:
-        kept = self._mentioned - self.described()
+        kept = self._mentioned - self.described() if self._mentioned else ()
         self.memory.commit(keep_missing=bool(self.report.failures), kept=kept)
         yield from ()
 

@@ -5,7 +5,7 @@ It reads the catalog as earlier runs left it. A use that another part of the sam
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
@@ -62,7 +62,7 @@ class PromptUses(SourcePart[Prompt]):
             (use for found in uses.values() for use in found), now=self.now, unused_after=self._unused_after
         )
         present = self._aspects(catalog, unnamed, ("structuredProperties", "upstreamLineage"))
-        originals = self._originals()
+        originals = self._originals(set(unnamed.values()))
         for urn, digest in sorted(unnamed.items()):
             yield from self._copy(urn, originals.get(digest, []), uses, present.get(urn, {}))
         self._pass_on(catalog, uses)
@@ -96,12 +96,12 @@ class PromptUses(SourcePart[Prompt]):
                 found.update(catalog.aspects_of(listed[start : start + _TOGETHER], names))
         return found
 
-    def _originals(self) -> dict[str, list[str]]:
-        """Map each short digest to the versions with this template: of each prompt the newest one."""
+    def _originals(self, digests: Collection[str]) -> dict[str, list[str]]:
+        """Map each of these short digests to the versions with this template: of each prompt the newest one."""
         found: dict[str, dict[str, str]] = {}
         for name, known in self.memory.now.items():
             for version, key in known.versions.items():
-                if key:
+                if short_digest(key) in digests:
                     urn = version_urn(self.deployment, name, version)
                     found.setdefault(short_digest(key), {})[name] = urn
         return {digest: list(urns.values()) for digest, urns in found.items()}
