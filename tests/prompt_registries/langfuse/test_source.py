@@ -12,6 +12,8 @@ from datahub.emitter.mce_builder import datahub_guid
 from pydantic import ValidationError
 
 from datahub_llmops import urns
+from datahub_llmops.answers.resolver import Resolver
+from datahub_llmops.hooks.prompt_identity import identify_prompt
 from datahub_llmops.prompt_registries.langfuse.source import LangfuseConfig, LangfuseSource
 from datahub_llmops.testing import runs
 from prompt_registries.langfuse.service import PUBLIC_KEY, SECRET_KEY, LangfuseService, authorization, prompt
@@ -61,6 +63,18 @@ def test_names_are_those_of_datahubs_own_pull_request(service: LangfuseService, 
     guid = datahub_guid({"platform": "langfuse", "name": "support/answer"})
     assert found["versionSet"] == f"urn:li:versionSet:({guid},dataset)"
     assert asset == urns.prompt_version("langfuse", "support/answer", "3", env="PROD")
+
+
+@pytest.mark.parametrize("name", ["support/answer", "Résumé & summary (long) 50%", "x" * 255])
+def test_hooks_and_registry_give_one_urn(service: LangfuseService, tmp_path: Path, name: str) -> None:
+    """An application that fetched the prompt by Langfuse's SDK carries its name and version in the metadata."""
+    service.prompts[name] = service.prompts.get(name, prompt(name, "Answer {{question}}."))
+    run(tmp_path, service).raise_from_status()
+    identity = identify_prompt({"langfuse_prompt": {"name": name, "version": 1, "isFallback": False}})
+    assert identity is not None
+    found = Resolver((), env="PROD").prompt(identity, "bot", "langchain")
+    assert found is not None
+    assert runs.aspect(tmp_path, found, "datasetProperties")["name"] == name
 
 
 def test_what_a_person_sees_of_a_version(service: LangfuseService, tmp_path: Path) -> None:
