@@ -31,6 +31,7 @@ FAULTS = (
         recipe=lambda url: {"url": url, "public_key": PUBLIC_KEY, "secret_key": SECRET},
         listing=At(requests=lambda call: call.path == "/api/public/v2/prompts"),
         reading=At(requests=lambda call: "support%2Fescalate" in call.path, item="support/escalate"),
+        observing=At(requests=lambda call: call.path.endswith("/metrics")),
         item_of=version_less,
         # What did not change is not read again under the same options.
         again={"timeout_sec": 19.0},

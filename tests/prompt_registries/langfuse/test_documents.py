@@ -24,7 +24,8 @@ def service() -> Iterator[LangfuseService]:
 
 
 def read(service: LangfuseService, **options: Any) -> list[RetrievedSource | FailedListing]:
-    with closing(open_at(service.url, document_keys=["document_ids"], **options)) as reader:
+    options = {"document_keys": ["document_ids"], "sample_rows": 1000, **options}
+    with closing(open_at(service.url, **options)) as reader:
         return [item for item in reader.observed(MONTH) if not isinstance(item, Observed)]
 
 
@@ -46,14 +47,14 @@ def test_sources_are_counted_by_application(service: LangfuseService) -> None:
     assert asked["fields"] == ["core,basic,metadata,trace_context"]
 
 
-def test_without_a_key_no_search_is_read(service: LangfuseService) -> None:
-    with closing(open_at(service.url)) as reader:
+def test_no_search_is_read_unless_the_recipe_asks_for_it(service: LangfuseService) -> None:
+    with closing(open_at(service.url, document_keys=["document_ids"])) as reader:
         assert all(isinstance(item, Observed) for item in reader.observed(MONTH))
     assert not service.count("observations")
 
 
 def test_only_so_many_searches_are_read_and_the_rest_is_told(service: LangfuseService) -> None:
-    told, *found = read(service, max_rows=1)
+    told, *found = read(service, sample_rows=1)
     assert isinstance(told, FailedListing)
     assert not told.is_item
     assert "the newest 1 searches" in str(told.error)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,9 @@ from pydantic import ValidationError
 
 from datahub_llmops import urns
 from datahub_llmops.answers.resolver import Resolver
+from datahub_llmops.catalog.local.catalog import LocalCatalog
 from datahub_llmops.hooks.prompt_identity import identify_prompt
+from datahub_llmops.mapping.applications import application_urns
 from datahub_llmops.prompt_registries.langfuse.source import LangfuseConfig, LangfuseSource
 from datahub_llmops.testing import runs
 from prompt_registries.langfuse.service import PUBLIC_KEY, SECRET_KEY, LangfuseService, authorization, prompt
@@ -92,10 +96,11 @@ def test_what_a_person_sees_of_a_version(service: LangfuseService, tmp_path: Pat
 
 
 def test_only_wanted_prompts_are_read(service: LangfuseService, tmp_path: Path) -> None:
-    run(tmp_path, service, prompt_pattern={"allow": ["drafts/.*"]}).raise_from_status()
+    only_prompts = {"applications": False, "evaluations": False}
+    run(tmp_path, service, prompt_pattern={"allow": ["drafts/.*"]}, **only_prompts).raise_from_status()
     # A prompt that is not wanted is not asked for.
     assert not service.count("/v2/prompts/support")
-    assert live(tmp_path) >= {f"drafts/{number}.v1" for number in range(4)}
+    assert live(tmp_path) == {f"drafts/{number}.v1" for number in range(4)}
 
 
 def test_a_prompt_that_langfuse_says_is_gone_is_removed(service: LangfuseService, tmp_path: Path) -> None:
@@ -197,3 +202,54 @@ def test_a_wrong_recipe_is_refused_without_its_secret(options: dict[str, Any], n
         LangfuseConfig.model_validate({**keys, **options})
     assert named in str(raised.value)
     assert SECRET_KEY not in str(raised.value)
+
+
+def move_to_yesterday(service: LangfuseService) -> None:
+    """What was recorded on one day, on a day that a run of today reads."""
+    day = (datetime.now(UTC) - timedelta(days=1)).date().isoformat()
+    for rows in (service.observations, service.scores, *service.rows.values()):
+        for row in rows:
+            row |= {
+                name: value.replace("2026-11-29", day)
+                for name, value in row.items()
+                if isinstance(value, str) and value.startswith("2026-11-29T")
+            }
+
+
+def test_applications_and_scores_reach_the_catalog(service: LangfuseService, tmp_path: Path) -> None:
+    move_to_yesterday(service)
+    pipeline = run(
+        tmp_path,
+        service,
+        applications={"provenance": {"fields": ["document_ids"]}, "sample_rows": 100},
+        evaluations={"thresholds": [{"metric": "faithfulness", "at_least": 0.68}]},
+    )
+    pipeline.raise_from_status()
+    report = runs.report(pipeline)
+    assert (report.applications_observed, report.days_observed) == (3, 1)
+    second = urns.prompt_version("langfuse", "support/answer", "2", env="PROD")
+    _, job, _ = application_urns("support-bot", "langchain", "PROD")
+    edges = runs.aspect(tmp_path, job, "dataJobInputOutput")["inputDatasetEdges"]
+    used = {edge["destinationUrn"] for edge in edges}
+    assert {urns.prompt_version("langfuse", "support/answer", number, env="PROD") for number in "123"} <= used
+    assert urns.prompt_version("langfuse", "classify-ticket", "4", env="PROD") in used
+    assert "urn:li:dataset:(urn:li:dataPlatform:s3,acme-kb/returns.md,PROD)" in used
+    with closing(LocalCatalog(tmp_path / "catalog.db")) as catalog:
+        (usage,) = catalog.series(job, "llmUsage", 0)
+    assert usage["partitionSpec"]["partition"] == "source=langfuse"
+    # The three versions and the application.
+    assert report.assertions == 4
+    properties = runs.aspect(tmp_path, second, "structuredProperties")["properties"]
+    (last,) = (item for item in properties if item["propertyUrn"].endswith(".last_scores"))
+    values = [next(iter(value.values())) for value in last["values"]]
+    assert any(value.startswith("faithfulness 0.7 of 3") for value in values), values
+
+
+def test_a_key_without_the_right_to_traces_still_reads_prompts(
+    service: LangfuseService, tmp_path: Path
+) -> None:
+    service.fail("403", when=lambda call: "metrics" in call.path)
+    failed = run(tmp_path, service)
+    assert live(tmp_path) >= VERSIONS
+    titles = [entry.title for entry in runs.report(failed).failures]
+    assert titles == ["No right to read traces", "No right to read scores"]

@@ -1,7 +1,7 @@
 """Counts where the documents of answers came from, in the metadata of retrievers' observations.
 
 Langfuse has no place for documents: applications write them into the metadata under keys of their own. They come one by
-one, so that only a bounded number is read, newest first, and only if the recipe names a key.
+one, so that only a bounded number is read, newest first, and only if the recipe asks for it.
 """
 
 from __future__ import annotations
@@ -30,32 +30,33 @@ class _Seen:
 
 
 class Documents:
-    """The sources that ``keys`` of the metadata name, in at most ``max_rows`` observations of a window."""
+    """The sources that ``keys`` of the metadata name, in at most ``sample_rows`` observations of a window."""
 
     def __init__(
-        self, server: LangfuseServer, metrics: Metrics, usage: Usage, keys: Sequence[str], max_rows: int
+        self, server: LangfuseServer, metrics: Metrics, usage: Usage, keys: Sequence[str], sample_rows: int
     ) -> None:
         self._server = server
         self._metrics = metrics
         self._usage = usage
         self._keys = tuple(keys)
-        self._max_rows = max_rows
+        self._sample_rows = sample_rows
 
     def sources(self, window: Window) -> Iterator[RetrievedSource | FailedListing]:
         """Yield each source once for each application, with the number of documents from it."""
-        if not self._keys:
+        if not self._keys or not self._sample_rows:
             return
         if self._metrics.is_legacy():
             yield self._note(
-                "the server keeps traces in the form of Langfuse 3, so documents cannot be read."
+                window, "the server keeps traces in the form of Langfuse 3, so documents cannot be read."
             )
             return
         found: defaultdict[tuple[str, str, str], _Seen] = defaultdict(_Seen)
         for number, row in enumerate(self._list(window)):
-            if number >= self._max_rows:
+            if number >= self._sample_rows:
                 yield self._note(
+                    window,
                     f"the documents of the newest {number:,} searches from {window.first} to {window.last} were read, "
-                    "those of earlier ones were not. Raise applications.max_rows to read more."
+                    "those of earlier ones were not. Raise applications.sample_rows to read more.",
                 )
                 break
             self._count(row, found)
@@ -74,7 +75,7 @@ class Documents:
                 "expandMetadata": ",".join(self._keys),
                 "fromStartTime": written_time(midnight(window.first)),
                 "toStartTime": written_time(midnight(window.last + timedelta(days=1))),
-                "limit": min(_A_PAGE, self._max_rows + 1),
+                "limit": min(_A_PAGE, self._sample_rows + 1),
             },
         )
 
@@ -95,6 +96,7 @@ class Documents:
                     seen.chunks += 1
                     seen.last = when if seen.last is None else max(seen.last, when)
 
-    def _note(self, what: str) -> FailedListing:
+    def _note(self, window: Window, what: str) -> FailedListing:
+        """Tell what was not read. It concerns days, and not one application, which a filter could leave out."""
         error = UnreadableError(f"{self._server.name}: {what}")
-        return FailedListing(name=("documents",), error=error, is_item=False)
+        return FailedListing(name=(window.last.isoformat(),), error=error, is_item=False)

@@ -36,7 +36,7 @@ class LangfuseReader:
     """A ``PromptReader``, ``UsageReader`` and ``ScoreReader`` of one project. It closes ``server``.
 
     At most ``workers`` versions are read at the same time. ``application`` is what Langfuse is taken to call one.
-    ``document_keys`` are the keys of a search's metadata that name documents; at most ``max_rows`` searches are read.
+    ``document_keys`` are the keys of a search's metadata that name documents; ``sample_rows`` searches are read.
     """
 
     def __init__(
@@ -46,12 +46,12 @@ class LangfuseReader:
         workers: int = 8,
         application: ApplicationName = "trace_name",
         document_keys: Sequence[str] = (),
-        max_rows: int = 1_000,
+        sample_rows: int = 0,
     ) -> None:
         self._server = server
         metrics = Metrics(server)
         self._usage = Usage(server, metrics, name=application, has_price=Prices(server).has_price)
-        self._documents = Documents(server, metrics, self._usage, document_keys, max_rows)
+        self._documents = Documents(server, metrics, self._usage, document_keys, sample_rows)
         self._scores = ScoreAggregates(
             server, metrics, self._usage, Judges(server), Experiments(server, metrics)
         )

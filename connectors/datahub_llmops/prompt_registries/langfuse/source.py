@@ -42,16 +42,11 @@ class LangfuseApplications(ApplicationsOptions):
         description="What an application is, since Langfuse has no entity for one: the name of its traces, their "
         "`environment`, `release` or each `tag`, or the whole `project`. For example `tag`.",
     )
-    document_keys: list[str] = Field(
-        default_factory=list,
-        description="Keys under which applications write the sources of documents into the metadata of a retriever's "
-        "observation, for example `[document_ids]`. Langfuse has no place of its own for them.",
-    )
-    max_rows: int = Field(
-        default=1_000,
-        ge=1,
-        description="Maximum number of searches whose metadata is read for `document_keys`, newest first, for example "
-        "`1000`. They come one by one.",
+    sample_rows: int = Field(
+        default=0,
+        ge=0,
+        description="Maximum number of searches (observations of the type `RETRIEVER`) whose metadata is read for the "
+        "keys in `provenance.fields`, newest first, for example `1000`. They come one by one; `0` reads none.",
     )
 
 
@@ -124,6 +119,6 @@ class LangfuseSource(PromptRegistrySource[LangfuseConfig]):
             LangfuseServer(client),
             workers=config.max_workers,
             application=applications.name,
-            document_keys=applications.document_keys,
-            max_rows=applications.max_rows,
+            document_keys=applications.provenance.fields,
+            sample_rows=applications.sample_rows,
         )
