@@ -19,6 +19,7 @@ from datahub_llmops.assets.collections import FailedListing
 from datahub_llmops.assets.prompts import Prompt, PromptRef
 from datahub_llmops.catalog.local.catalog import LocalCatalog
 from datahub_llmops.errors import DeniedError, UnreadableError
+from datahub_llmops.mapping.properties import AssetPatch
 from datahub_llmops.testing import runs
 from support.scripted_prompts import (
     MARKS,
@@ -326,8 +327,16 @@ def test_what_the_catalog_lost_is_read_again(run: Run, tmp_path: Path) -> None:
     steward = MetadataChangeProposalWrapper(entityUrn=urn("a", "1"), aspect=StatusClass(removed=True))
     write(tmp_path / "catalog.db", [steward])
     assert live(tmp_path) == set()
+    READ.clear()
     run().raise_from_status()
+    assert READ == ["a"]
     assert live(tmp_path) == {"a.v1"}
+    # The same of a version whose facts are not those that the last run wrote.
+    write(tmp_path / "catalog.db", AssetPatch(urn("a", "1")).remove_properties(["template_digest"]).build())
+    READ.clear()
+    run().raise_from_status()
+    assert READ == ["a"]
+    assert "template_digest" in values(tmp_path, urn("a", "1"))
 
 
 def test_a_prompt_that_was_not_read_whole_is_read_again(run: Run) -> None:
