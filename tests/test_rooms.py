@@ -35,7 +35,7 @@ NOT_ABOUT_ONE_FILE: dict[str, set[str]] = {
     "lineage/sql": {"oracle"},
     "prompt_registries/langfuse": {"service"},
     "propagation": {"local", "server"},
-    "runs": {"chain", "incidents", "server", "typed"},
+    "runs": {"chain", "copies", "incidents", "server", "typed"},
     "vector_stores/chroma": {"typed"},
     "vector_stores/milvus": {"hooks"},
     "vector_stores/search": {"elasticsearch_source", "opensearch_source"},

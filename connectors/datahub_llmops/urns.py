@@ -31,6 +31,7 @@ from datahub.metadata.urns import (
 )
 
 from datahub_llmops.assets.collections import Container, Name
+from datahub_llmops.assets.templates import short_digest
 
 ATTRIBUTION_SOURCE: Final = "urn:li:dataHubAction:datahub-llmops"
 """Who attached a term or tag that was propagated."""
@@ -169,10 +170,12 @@ def prompt_set(registry: str, name: str, *, env: str, instance: str | None = Non
 def prompt(framework: str, application: str, digest: str, *, env: str) -> str:
     """A prompt without a name: the first twelve characters of its digest identify it within its application.
 
-    >>> prompt("langchain", "support-bot", "3fd2f819836c4b07", env="PROD")
+    The version of the digest is no part of them.
+
+    >>> prompt("langchain", "support-bot", "t1:3fd2f819836c4b07", env="PROD")
     'urn:li:dataset:(urn:li:dataPlatform:langchain,support-bot.prompt-3fd2f819836c,PROD)'
     """
-    return dataset(framework, f"{application}.{PROMPT_PREFIX}{digest[:12]}", env=env)
+    return dataset(framework, f"{application}.{PROMPT_PREFIX}{short_digest(digest)}", env=env)
 
 
 def retriever(framework: str, application: str, name: str, *, env: str) -> str:

@@ -26,7 +26,7 @@ from llama_index.core.vector_stores.types import MetadataFilter, MetadataFilters
 from typing_extensions import override
 
 import datahub_llmops.hooks as lineage
-from datahub_llmops.hooks import prompt_identity
+from datahub_llmops.assets.templates import digest
 from hooks.llamaindex.test_handlers import DOCUMENTS as LLAMA_DOCUMENTS
 from hooks.llamaindex.test_handlers import RAW, FunctionModel
 from hooks.llamaindex.test_handlers import Model as LlamaModel
@@ -361,5 +361,5 @@ def test_an_agent_of_llamaindex_with_a_retriever_behind_a_tool(host: Host, index
     assert [(one.name, one.status) for one in found.tools] == [("look_up", "ok")]
     assert [len(one.chunks) for one in found.retrievals] == [1]
     assert len(found.models) == 3  # It asks for the tool, the engine answers, it says so.
-    digest = prompt_identity.digest([("system", "Look it up.")])
-    assert digest in [one.get("digest") for one in found.prompts]
+    expected = digest([("system", "Look it up.")], "text")
+    assert expected in [one.get("digest") for one in found.prompts]

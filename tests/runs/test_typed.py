@@ -163,7 +163,7 @@ def test_what_retriever_prompt_and_application_are(world: World) -> None:
         "variables": "context, question",
         "templateFormat": "f-string",
     }
-    assert digest.startswith("sha256:")
+    assert digest.startswith("t1:")
     assert world.aspect(JOB, "llmApplicationInfo") == {
         "framework": "langchain",
         "frameworkVersion": version,
@@ -207,7 +207,7 @@ def test_what_a_registry_says_of_a_prompt_stays(world: World) -> None:
     world.runs()
     found = world.aspect(PROMPT, "promptInfo")
     assert (found["labels"], found["promptName"]) == ("production", "Support")
-    assert found["templateDigest"].startswith("sha256:")
+    assert found["templateDigest"].startswith("t1:")
 
 
 def test_a_job_that_nobody_declares_says_its_model(world: World) -> None:

@@ -150,8 +150,17 @@ def digest(messages: Iterable[tuple[str, str]], format: TemplateFormat) -> str:
     >>> digest([("system", "Answer briefly. "), ("user", "{{ question }}")], "mustache")[:15]
     't1:d68aa16d6304'
     """
+    return digest_each((role, text, format) for role, text in messages)
+
+
+def digest_each(messages: Iterable[tuple[str, str, TemplateFormat]]) -> str:
+    """Digest a template of which each message has a format of its own, as ``digest`` does.
+
+    >>> digest_each([("system", "Answer briefly.", "text"), ("human", "{question}", "f-string")])[:15]
+    't1:d68aa16d6304'
+    """
     normal = []
-    for role, text in messages:
+    for role, text, format in messages:
         name = normal_role(role)
         normal.append([name, [text.strip()] if name == PLACEHOLDER else segments(text, format)])
     canonical = json.dumps(normal, ensure_ascii=False, separators=(",", ":"))

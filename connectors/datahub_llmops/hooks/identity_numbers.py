@@ -121,12 +121,12 @@ _NOTHING: Final[dict[str, Any]] = {}
 def _describe_template(template: object, role: str, capture_text: bool) -> dict[str, Any]:
     """Return the digest of a template, its variables, and its messages where texts are captured."""
     facts: dict[str, Any] = {}
-    messages: list[tuple[str, str]] | None
+    messages: list[prompt_identity.Part] | None
     if isinstance(template, str):
-        messages = [(role, template)]
+        messages = [(role, template, "text")]  # As the model gets it: nothing is a variable any more.
         facts = {"digest": prompt_identity.digest(messages), "role": role}
     elif isinstance(template, tuple):
-        messages = list(zip(template[1::2], template[2::2], strict=True))
+        messages = list(zip(template[1::3], template[2::3], template[3::3], strict=True))
         facts["digest"] = prompt_identity.digest(messages)
         if template[0]:
             facts["variables"] = template[0]
@@ -136,7 +136,7 @@ def _describe_template(template: object, role: str, capture_text: bool) -> dict[
     else:
         return facts
     if capture_text and messages is not None:
-        facts["messages"] = [[role, text[:MAX_TEXT]] for role, text in messages]
+        facts["messages"] = [[role, text[:MAX_TEXT]] for role, text, _ in messages]
     return facts
 
 

@@ -1,17 +1,24 @@
 """Identifies a prompt by the keys that prompt registries leave in its metadata, else by a digest of its template.
 
-Template digests are plain SHA-256 over ``[[role, template], ...]`` as JSON, so that a registry's version of the same
-template, in either framework, has the same one.
+Template digests are those of ``assets.templates``, so that a registry's version of the same template has the same one.
 """
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Any, Final, Literal, TypeAlias
 
+from datahub_llmops.assets.templates import TemplateFormat, digest_each
 from datahub_llmops.hooks.parts import get_fast
+
+PartFormat: TypeAlias = "TemplateFormat | Literal['llama-index']"
+"""How a message writes its variables. LlamaIndex replaces ``{name}`` only: other braces are themselves, also double."""
+Part: TypeAlias = tuple[str, str, PartFormat]
+"""Role, text and format of one message."""
 
 MAX_NAME: Final = 256
 _ROLES: Final = {
@@ -23,19 +30,41 @@ _ROLES: Final = {
     "SystemMessage": "system",
     "HumanMessage": "human",
     "AIMessage": "ai",
-    "user": "human",
-    "assistant": "ai",
 }
+_FORMATS: Final[Mapping[object, TemplateFormat]] = {
+    "f-string": "f-string",
+    "mustache": "mustache",
+    "jinja2": "jinja2",
+}
+_LLAMA_INDEX_VARIABLE: Final = re.compile(r"(\{[a-zA-Z_]\w*(?:\.[a-zA-Z_]\w*)*\})", re.ASCII)
+_CHAT_BLOCK: Final = re.compile(
+    r"\{%-?\s*chat\s+role\s*=\s*[\"'](\w+)[\"']\s*-?%\}(.*?)\{%-?\s*endchat\s*-?%\}", re.DOTALL
+)
+"""A message of LlamaIndex's ``RichPromptTemplate``. What stands between messages is ignored there too."""
 
 
-def digest(parts: Iterable[tuple[str, str]]) -> str:
-    """Digest a template, given as roles and texts.
+def digest(parts: Iterable[Part]) -> str:
+    """Digest a template, given as role, text and format of each message.
 
-    >>> digest([("system", "Answer briefly."), ("human", "{question}")])[:12]
-    '3fd2f819836c'
+    >>> digest([("system", "Answer briefly.", "text"), ("human", "{question}", "llama-index")])[:15]
+    't1:d68aa16d6304'
     """
-    canonical = json.dumps([[_ROLES.get(role, role), text] for role, text in parts], ensure_ascii=False)
-    return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()
+    return digest_each(
+        (role, _f_string(text), "f-string") if format == "llama-index" else (role, text, format)
+        for role, text, format in parts
+    )
+
+
+def template_format(stated: object) -> TemplateFormat:
+    """Return the format that a LangChain template states. It always has one of the three."""
+    return _FORMATS.get(stated, "f-string")
+
+
+def _f_string(text: str) -> str:
+    """Write a template of LlamaIndex so that an f-string means the same."""
+    pieces = _LLAMA_INDEX_VARIABLE.split(text)
+    pieces[::2] = (piece.replace("{", "{{").replace("}", "}}") for piece in pieces[::2])
+    return "".join(pieces)
 
 
 _KEYS: Final = frozenset(
@@ -108,10 +137,11 @@ def _mlflow(linked: object) -> dict[str, str] | None:
     return _object("mlflow", linked) if linked is not None else None
 
 
-def read_serialized(serialized: Mapping[str, Any]) -> tuple[list[tuple[str, str]] | None, str]:
-    """Return the messages (role, template) of a LangChain prompt that ``on_chain_start`` serialised, and their digest.
+def read_serialized(serialized: Mapping[str, Any]) -> tuple[list[Part] | None, str]:
+    """Return the messages of a LangChain prompt that ``on_chain_start`` serialised, and their digest.
 
-    An unknown shape has no messages; its digest covers the whole, without what differs from call to call.
+    An unknown shape has no messages; its digest covers the whole, without what differs from call to call. It equals
+    no registry's, so it has no version of the normal form.
     """
     parts = read_parts(serialized)
     if parts is not None:
@@ -160,18 +190,18 @@ def _inner(message: object) -> Mapping[str, Any]:
     return found if isinstance(found, Mapping) else {}
 
 
-def read_parts(serialized: Mapping[str, Any]) -> list[tuple[str, str]] | None:
-    """Return the messages (role, template) of a serialised LangChain prompt, or ``None`` if it has an unknown shape."""
+def read_parts(serialized: Mapping[str, Any]) -> list[Part] | None:
+    """Return the messages of a serialised LangChain prompt, or ``None`` if it has an unknown shape."""
     kwargs = serialized.get("kwargs")
     if not isinstance(kwargs, Mapping):
         return None
     template = kwargs.get("template")
     if isinstance(template, str):
-        return [("human", template)]
+        return [("human", template, template_format(kwargs.get("template_format")))]
     messages = kwargs.get("messages")
     if not isinstance(messages, list):
         return None
-    found: list[tuple[str, str]] = []
+    found: list[Part] = []
     for message in messages:
         part = _message(message)
         if part is None:
@@ -180,7 +210,7 @@ def read_parts(serialized: Mapping[str, Any]) -> list[tuple[str, str]] | None:
     return found
 
 
-def _message(message: object) -> tuple[str, str] | None:
+def _message(message: object) -> Part | None:
     if not isinstance(message, Mapping):
         return None
     path, kwargs = message.get("id"), message.get("kwargs")
@@ -191,15 +221,18 @@ def _message(message: object) -> tuple[str, str] | None:
     if role == "chat" and isinstance(kwargs.get("role"), str):
         role = str(kwargs["role"])
     if role == "placeholder":
-        return role, str(kwargs.get("variable_name"))
+        return role, str(kwargs.get("variable_name")), "text"
     prompt = kwargs.get("prompt")
     inner = prompt.get("kwargs") if isinstance(prompt, Mapping) else None
-    template = inner.get("template") if isinstance(inner, Mapping) else kwargs.get("content")
-    return (role, template) if isinstance(template, str) else None
+    if isinstance(inner, Mapping):
+        template, format = inner.get("template"), template_format(inner.get("template_format"))
+    else:
+        template, format = kwargs.get("content"), "text"
+    return (role, template, format) if isinstance(template, str) else None
 
 
 def read_llamaindex(template: object) -> tuple[str, ...] | None:
-    """Return the variables of a LlamaIndex prompt template, then role and text of each message.
+    """Return the variables of a LlamaIndex prompt template, then role, text and format of each message.
 
     The result has strings only: the template is a copy made for this call, and a reference would keep all of it alive.
     """
@@ -214,8 +247,12 @@ def read_llamaindex(template: object) -> tuple[str, ...] | None:
         if known is None:
             if len(_of_text) >= 256:
                 _of_text.clear()
-            known = _of_text[text] = (join_names(get_fast(outer, "template_vars")), "human", text)
+            variables = join_names(get_fast(outer, "template_vars"))
+            known = _of_text[text] = (variables, "human", text, "llama-index")
         return known
+    rich = get_fast(template, "template_str")
+    if isinstance(rich, str):
+        return (join_names(get_fast(outer, "template_vars")), *_read_rich(rich))
     messages = get_fast(template, "message_templates")
     if not isinstance(messages, list):
         return None
@@ -223,8 +260,16 @@ def read_llamaindex(template: object) -> tuple[str, ...] | None:
     for message in messages:
         role = getattr(message, "role", "human")
         content = getattr(message, "content", None)
-        found += (str(getattr(role, "value", role)), content if isinstance(content, str) else "")
+        text = content if isinstance(content, str) else ""
+        found += (str(getattr(role, "value", role)), text, "llama-index")
     return tuple(found)
 
 
-_of_text: Final[dict[str, tuple[str, str, str]]] = {}
+_of_text: Final[dict[str, tuple[str, str, str, str]]] = {}
+
+
+@functools.lru_cache(256)
+def _read_rich(text: str) -> tuple[str, ...]:
+    """Read a ``RichPromptTemplate``, whose messages are blocks of one text. Without blocks it is a user's message."""
+    blocks = _CHAT_BLOCK.findall(text) or [("human", text)]
+    return tuple(part for role, inner in blocks for part in (role, inner, "jinja2"))

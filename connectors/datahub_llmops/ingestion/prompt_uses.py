@@ -18,9 +18,10 @@ from datahub_llmops.catalog.protocol import Aspect, FullCatalog
 from datahub_llmops.ingestion.emitter import Emission, emit
 from datahub_llmops.ingestion.parts import SourcePart
 from datahub_llmops.ingestion.prompt_memory import PromptMemory, RememberedPrompt
+from datahub_llmops.ingestion.prompt_originals import PromptOriginals
 from datahub_llmops.ingestion.prompt_registry_config import PromptRegistryConfig, PromptRegistryReport
 from datahub_llmops.ingestion.reader import Reader
-from datahub_llmops.mapping.applications import APPLICATION, PROMPT
+from datahub_llmops.mapping.applications import APPLICATION
 from datahub_llmops.mapping.edge_properties import LAST_SEEN, found_by
 from datahub_llmops.mapping.prompt_copies import copy_proposals, digest_in_urn
 from datahub_llmops.mapping.prompts import version_urn
@@ -201,7 +202,7 @@ class PromptUses(SourcePart[Prompt]):
         recent = {
             urn for urn in unknown if is_observed(uses[urn], now=self.now, unused_after=self._unused_after)
         }
-        elsewhere = self._registered_elsewhere(catalog) if recent else set()
+        elsewhere = PromptOriginals(catalog=catalog).short_digests() if recent else frozenset()
         for urn in sorted(unnamed):
             assigned = property_values(present.get(urn, {}).get("structuredProperties", {})).get(FINDING, ())
             if urn in recent and digest_in_urn(urn) not in elsewhere:
@@ -210,16 +211,6 @@ class PromptUses(SourcePart[Prompt]):
                 yield from emit(patch.build(), primary=False)
             elif "unregistered" in assigned:
                 yield from emit(AssetPatch(urn).remove_properties([FINDING]).build(), primary=False)
-
-    def _registered_elsewhere(self, catalog: FullCatalog | None) -> set[str]:
-        """The short digests of all versions in the catalog, whichever recipe reads their registry."""
-        listed = catalog.of_subtypes([PROMPT]) if catalog is not None else ()
-        prompts = [urn for urn in listed if digest_in_urn(urn) is None]
-        found = self._aspects(catalog, prompts, ("structuredProperties",)).values()
-        assigned = (property_values(aspects.get("structuredProperties", {})) for aspects in found)
-        return {
-            short_digest(str(digest)) for values in assigned for digest in values.get("template_digest", ())
-        }
 
 
 def _included(aspects: Mapping[str, Aspect]) -> list[str]:

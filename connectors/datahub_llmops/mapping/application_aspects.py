@@ -17,6 +17,7 @@ from datahub_llmops.aspects.generated import (
     UsagePartitionClass,
     UsageWindowClass,
 )
+from datahub_llmops.assets.templates import DIGEST_PREFIX
 from datahub_llmops.assets.usage import Totals
 from datahub_llmops.mapping.index_aspects import joined
 
@@ -84,18 +85,25 @@ def prompt_aspect(urn: str, raw: Mapping[str, Any], present: Mapping[str, Any]) 
 
     Returns ``None`` if the catalog holds a fact that this version of the schemas would lose.
     """
-    digest = raw.get("digest")
+    digest = _template_digest(raw.get("digest"))
     seen = {
         "registry": DatasetUrn.from_string(urn).get_data_platform_urn().platform_name,
         "promptName": raw.get("name"),
         "promptVersion": raw.get("version"),
         "variables": raw.get("variables"),
-        "templateDigest": f"sha256:{digest}" if digest else None,
+        "templateDigest": digest,
         "templateFormat": raw.get("format"),
     }
     if present.keys() - {field.name for field in PromptInfoClass.RECORD_SCHEMA.fields}:
         return None
     return PromptInfoClass(**{**seen, **present})
+
+
+def _template_digest(recorded: object) -> str | None:
+    """Return a digest with what it is: of a template's normal form, or plain, as earlier releases recorded it."""
+    if not isinstance(recorded, str) or not recorded:
+        return None
+    return recorded if recorded.startswith(DIGEST_PREFIX) else f"sha256:{recorded}"
 
 
 def application_aspect(

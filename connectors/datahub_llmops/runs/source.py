@@ -23,7 +23,7 @@ from datahub_llmops.answer_store.format import load_answer, load_writes
 from datahub_llmops.answer_store.queries import start_of
 from datahub_llmops.answer_store.recorded import Identities, RecordedAnswer, RecordedWrites
 from datahub_llmops.answers.resolver import Ambiguous, Resolver
-from datahub_llmops.catalog.protocol import Catalog
+from datahub_llmops.catalog.protocol import Catalog, FullCatalog
 from datahub_llmops.errors import CatalogError, RecordError, StoreError
 from datahub_llmops.ingestion.applications.emission import Applications
 from datahub_llmops.ingestion.applications.places import Places
@@ -80,7 +80,7 @@ class RunsSource(PatchingSource, StatefulIngestionSourceBase):
                     context=str(error),
                 )
 
-    def _read(self, store: Store, catalog: Catalog | None, emitter: RunEmitter) -> Iterator[Emission]:
+    def _read(self, store: Store, catalog: FullCatalog | None, emitter: RunEmitter) -> Iterator[Emission]:
         state = self._watermark.last()
         name = store_key(store.path)
         answers_upto, writes_upto = store.watermark()

@@ -26,7 +26,7 @@ from langchain_core.vectorstores import InMemoryVectorStore
 from typing_extensions import override
 
 import datahub_llmops.hooks as lineage
-from datahub_llmops.hooks import prompt_identity
+from datahub_llmops.assets.templates import digest
 from datahub_llmops.hooks.langchain import handler as hook
 from hooks.parts import DOCUMENTS, PROMPT, Model, NamedEmbedding, joined, rag
 from hooks.seen import Host
@@ -96,7 +96,7 @@ class TestOneAnswer:
             assert chunk.score is not None
         [prompt] = found.prompts
         assert prompt == {
-            "digest": prompt_identity.digest([("system", "Use: {context}"), ("human", "{question}")]),
+            "digest": digest([("system", "Use: {context}"), ("human", "{question}")], "f-string"),
             "variables": "context, question",
             "format": "f-string",
         }
@@ -423,7 +423,7 @@ class TestPrompts:
         call(prompt | Model(), {"a": "b"}, how)
         [found] = host.answer().prompts
         template = {
-            "digest": prompt_identity.digest([("human", "Say {a}")]),
+            "digest": digest([("human", "Say {a}")], "f-string"),
             "variables": "a",
             "format": "f-string",
         }
@@ -468,7 +468,7 @@ class TestAgents:
         assert len(found.retrievals) == 1
         assert len(found.models) == 2
         assert found.prompts == (
-            {"digest": prompt_identity.digest([("system", "You are helpful.")]), "role": "system"},
+            {"digest": digest([("system", "You are helpful.")], "text"), "role": "system"},
         )
         assert {one.prompt for one in found.models} == {0}
 

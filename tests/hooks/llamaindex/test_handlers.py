@@ -207,7 +207,7 @@ class TestDetails:
         assert found.root.startswith("FunctionAgent")
         assert len(found.models) == 1
         assert found.prompts == (
-            {"digest": prompt_identity.digest([("system", "You are helpful.")]), "role": "system"},
+            {"digest": prompt_identity.digest([("system", "You are helpful.", "text")]), "role": "system"},
         )
 
     @pytest.mark.parametrize("reader_only", [False, True], ids=["workflow", "reader-only"])
@@ -255,7 +255,7 @@ class TestDetails:
             "registry": "langfuse",
             "name": "qa",
             "version": "2",
-            "digest": prompt_identity.digest([("human", "{context_str} {query_str}")]),
+            "digest": prompt_identity.digest([("human", "{context_str} {query_str}", "llama-index")]),
             "variables": "context_str, query_str",
         }
 

@@ -12,7 +12,8 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from datahub_llmops.hooks.prompt_identity import join_names, read_parts
+from datahub_llmops.assets.templates import TemplateFormat
+from datahub_llmops.hooks.prompt_identity import Part, join_names, read_parts, template_format
 from datahub_llmops.hooks.vendor_attributes import find_attribute
 
 _DEPTH: Final = 24
@@ -22,7 +23,7 @@ _known: Final[dict[int, tuple[object, Any]]] = {}
 
 
 def read_template(serialized: Any) -> Any:
-    """Return the serialised form if all of the template is in it, else variables, and role and text of each part.
+    """Return the serialised form if all of the template is in it, else variables, then role, text, format of each part.
 
     The second is in the form that ``prompt_identity.read_llamaindex`` returns.
     """
@@ -58,12 +59,12 @@ def _find_prompt() -> Any:
 
 
 def describe(prompt: Any) -> tuple[str, ...]:
-    """Return the variables of a prompt, then role and text of each part, without the values of partial variables."""
+    """Return the variables of a prompt, then role, text and format of each part, without the partial variables."""
     variables = join_names(find_attribute(prompt, "input_variables"))
     return (variables, *(text for part in _parts_of(prompt) for text in part))
 
 
-def _parts_of(prompt: Any) -> Iterator[tuple[str, str]]:
+def _parts_of(prompt: Any) -> Iterator[Part]:
     messages = find_attribute(prompt, "messages")
     example = find_attribute(prompt, "example_prompt")
     if example is not None:
@@ -72,40 +73,41 @@ def _parts_of(prompt: Any) -> Iterator[tuple[str, str]]:
         for message in messages:
             yield from _message(message)
     else:
-        yield "human", _text(prompt)
+        yield "human", _text(prompt), _format(prompt)
 
 
-def _few_shot(prompt: Any, example: Any) -> Iterator[tuple[str, str]]:
-    yield from _affix(find_attribute(prompt, "prefix"))
-    yield from (("example", text) for _, text in _parts_of(example))
+def _few_shot(prompt: Any, example: Any) -> Iterator[Part]:
+    yield from _affix(prompt, "prefix")
+    yield from (("example", text, format) for _, text, format in _parts_of(example))
     yield from _examples(prompt)
-    yield from _affix(find_attribute(prompt, "suffix"))
+    yield from _affix(prompt, "suffix")
 
 
-def _affix(text: Any) -> Iterator[tuple[str, str]]:
+def _affix(prompt: Any, which: str) -> Iterator[Part]:
     """Yield what stands before or behind the examples: a text or a template."""
+    text = find_attribute(prompt, which)
     if isinstance(text, str):
         if text:
-            yield "human", text
+            yield "human", text, _format(prompt)
     elif text is not None:
         yield from _parts_of(text)
 
 
-def _examples(prompt: Any) -> Iterator[tuple[str, str]]:
+def _examples(prompt: Any) -> Iterator[Part]:
     """Yield the examples of a template, or the class that selects them at run time."""
     selector = find_attribute(prompt, "example_selector")
     if selector is not None:
-        yield "selector", type(selector).__name__
+        yield "selector", type(selector).__name__, "text"
     examples = find_attribute(prompt, "examples")
     for one in examples if isinstance(examples, Sequence) else ():
-        yield "example", _dump(one)
+        yield "example", _dump(one), "text"
 
 
-def _message(message: Any) -> Iterator[tuple[str, str]]:
+def _message(message: Any) -> Iterator[Part]:
     kind = type(message).__name__
     variable = find_attribute(message, "variable_name")
     if isinstance(variable, str):
-        yield "placeholder", variable
+        yield "placeholder", variable, "text"
         return
     if (
         find_attribute(message, "example_prompt") is not None
@@ -116,10 +118,15 @@ def _message(message: Any) -> Iterator[tuple[str, str]]:
     role = find_attribute(message, "role")
     inner = find_attribute(message, "prompt")
     if inner is None:
-        yield kind, _dump(find_attribute(message, "content"))
+        yield kind, _dump(find_attribute(message, "content")), "text"
         return
-    texts = [_text(one) for one in (inner if isinstance(inner, (list, tuple)) else [inner])]
-    yield role if isinstance(role, str) else kind, "\n".join(texts)
+    inner = inner if isinstance(inner, (list, tuple)) else [inner]
+    text = "\n".join(_text(one) for one in inner)
+    yield role if isinstance(role, str) else kind, text, _format(inner[0]) if inner else "text"
+
+
+def _format(prompt: Any) -> TemplateFormat:
+    return template_format(find_attribute(prompt, "template_format"))
 
 
 def _text(prompt: Any) -> str:

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Final, Literal, TypeAlias
 
 from datahub.metadata.urns import DatasetUrn
 
 from datahub_llmops import urns
 from datahub_llmops.assets.usage import Totals
-from datahub_llmops.catalog.protocol import Catalog
+from datahub_llmops.catalog.protocol import FullCatalog
 from datahub_llmops.ingestion.applications.rollup import Application, Rollup, prompts_drawn
 from datahub_llmops.ingestion.emitter import Emission, RunEmitter, emit
+from datahub_llmops.ingestion.prompt_originals import PromptOriginals
 from datahub_llmops.mapping import application_aspects, observed_edges
 from datahub_llmops.mapping import applications as mapping
 from datahub_llmops.mapping.edge_properties import found_by
 from datahub_llmops.mapping.observed_edges import BY_HOOKS, Sight
+from datahub_llmops.mapping.prompt_copies import copy_proposals
 
 Guard: TypeAlias = Callable[[str, Iterable[Emission]], Iterator[Emission]]
 
@@ -44,7 +47,7 @@ class Applications:
         env: str,
         currency: str,
         emitter: RunEmitter,
-        catalog: Catalog | None,
+        catalog: FullCatalog | None,
         guard: Guard,
         now: float,
         witness: Witness = HOOKS,
@@ -54,7 +57,7 @@ class Applications:
             env: environment of the applications.
             currency: that of every cost.
             emitter: what the run emits with.
-            catalog: where the schemas of indexes are looked up.
+            catalog: where the schemas of indexes, and templates that prompts are copies of, are looked up.
             guard: hands on what one asset emits, so that one that fails stops no other.
             now: the time in seconds since the epoch.
             witness: who saw all of it.
@@ -63,6 +66,7 @@ class Applications:
         self._currency = currency
         self._emitter = emitter
         self._catalog = catalog
+        self._originals = PromptOriginals(catalog=catalog)
         self._guard = guard
         self._now = now
         self._witness = witness
@@ -179,7 +183,7 @@ class Applications:
             into_answer += (urns.schema_field(retriever, path) for path in sorted(returned))
         prompts = prompts_drawn(application)
         for prompt in prompts:
-            yield from self._prompt(application, prompt)
+            yield from self._prompt(application, prompt, prompts[prompt])
         yield from self._emitter.emit_missing_datasets(application.sources)
         inputs = {**application.sources, **application.retrievers, **prompts}
         present = self._emitter.read_aspect(job, "dataJobInputOutput")
@@ -256,7 +260,7 @@ class Applications:
         found = self._catalog.schemas(index).get(index) if self._catalog is not None else None
         return mapping.returned_fields(found or {})
 
-    def _prompt(self, application: Application, prompt: str) -> Iterator[Emission]:
+    def _prompt(self, application: Application, prompt: str, last: float) -> Iterator[Emission]:
         own = DatasetUrn.from_string(prompt)
         platform = own.get_data_platform_urn().platform_name
         if platform == self._witness.registry:
@@ -277,6 +281,16 @@ class Applications:
         aspect = application_aspects.prompt_aspect(prompt, application.facts[prompt].raw, known)
         if aspect is not None:
             yield from self._emitter.emit_typed(prompt, [aspect])
+        if unnamed:
+            yield from self._copy(prompt, application.facts[prompt].raw.get("digest"), last)
+
+    def _copy(self, prompt: str, digest: object, last: float) -> Iterator[Emission]:
+        found = self._originals.of(digest)
+        if found.newest:
+            seen = datetime.fromtimestamp(last, UTC).date()
+            present = self._emitter.read_aspect(prompt, "upstreamLineage")
+            copies = copy_proposals(prompt, found.newest, seen, present, outdated=found.older)
+            yield from emit(copies, primary=False)
 
     def _is_undescribed(self, prompt: str) -> bool:
         return self._catalog is not None and not self._emitter.read_aspect(prompt, "schemaMetadata")

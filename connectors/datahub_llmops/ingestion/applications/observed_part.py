@@ -19,7 +19,7 @@ from datahub_llmops import urns
 from datahub_llmops.assets.collections import FailedListing, ProvenanceCount
 from datahub_llmops.assets.observations import RetrievedSource, Window
 from datahub_llmops.assets.prompts import Prompt
-from datahub_llmops.catalog.protocol import Catalog
+from datahub_llmops.catalog.protocol import Catalog, FullCatalog
 from datahub_llmops.catalog.usage_records import hosts_days
 from datahub_llmops.errors import ConnectorError, DeniedError, PatternError
 from datahub_llmops.ingestion.applications.emission import Applications, Witness
@@ -56,7 +56,7 @@ class ObservedApplications(SourcePart[Prompt]):
     options: ApplicationsOptions
     deployment: Deployment
     emitter: RunEmitter
-    catalog: Catalog | None
+    catalog: FullCatalog | None
     report: PromptRegistryReport
     memory: ApplicationsMemory
     now: datetime
