@@ -77,18 +77,22 @@ def test_a_copy_leads_to_the_newest_version_with_its_template_of_each_prompt(wor
 
 
 def test_it_moves_to_a_newer_version_and_what_people_drew_stays(world: World) -> None:
-    fill(prompt("answer", same("1")))
+    fill(prompt("answer", same("1"), same("2"), other("3")))
     world.ingest(SOURCE, {})
-    ask(world)
     drawn = DatasetPatchBuilder(COPY)
-    drawn.add_upstream_lineage(UpstreamClass(dataset=PEOPLES, type=DatasetLineageTypeClass.TRANSFORMED))
+    for upstream, properties in (
+        (PEOPLES, None),
+        (urn("answer", "1"), {"found_by": "digest", "last_seen": "2026-01-01"}),
+        (urn("answer", "3"), None),
+    ):
+        drawn.add_upstream_lineage(
+            UpstreamClass(dataset=upstream, type=DatasetLineageTypeClass.TRANSFORMED, properties=properties)
+        )
     world.emit(*drawn.build())
-    assert upstreams(world).keys() == {urn("answer", "1"), PEOPLES}
-    # The registry's own run would move the edge itself if it saw the application.
-    fill(prompt("answer", same("1"), same("2")))
-    world.ingest(SOURCE, {})
     ask(world)
-    assert upstreams(world).keys() == {urn("answer", "2"), PEOPLES}
+    found = upstreams(world)
+    assert found.keys() == {PEOPLES, urn("answer", "2"), urn("answer", "3")}
+    assert found[PEOPLES] == found[urn("answer", "3")] == ("TRANSFORMED", None)
 
 
 def test_a_template_that_no_registry_has_comes_from_nowhere(world: World) -> None:
