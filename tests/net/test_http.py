@@ -301,6 +301,20 @@ def test_the_system_says_which_404_is_its_own(stub: Stub) -> None:
         client(stub.url, absent=lambda status, answer: answer.get("error") == "NotFound").get("/items")
 
 
+@pytest.mark.parametrize(
+    ("kind", "error"),
+    [
+        ("text/plain; charset=utf-8", VanishedError),
+        ("text/html", UnreachableError),
+        ("application/json", UnreachableError),
+    ],
+)
+def test_a_system_may_say_it_in_plain_text(kind: str, error: type[Exception]) -> None:
+    reply = Reply(status=404, body=b"Not Found", headers={"Content-Type": kind})
+    with Stub(lambda call: reply) as server, pytest.raises(error):
+        client(server.url, absent=lambda status, answer: answer == "Not Found").get("/items")
+
+
 @pytest.mark.parametrize("status", [400, 422])
 def test_a_system_may_say_it_with_another_status(status: int) -> None:
     with Stub(lambda call: answer_json({"error": call.path}, status)) as server:

@@ -64,8 +64,8 @@ class HttpClient:
     ``timeout`` is the deadline of a whole call in seconds; only the machine's resolver bounds the look-up of a name.
     A call that changes nothing is repeated up to ``retries`` times, the first time after ``backoff`` seconds.
     ``ports`` is a sentence on the system's usual ports, which errors of a wrong port end with.
-    ``absent`` decides by a 4xx status and its JSON whether the system itself says that the item does not exist: the 404
-    of a gateway must never be taken for a deletion.
+    ``absent`` decides by a 4xx status and its JSON, or its text if it is ``text/plain``, whether the system itself says
+    that the item does not exist: the 404 of a gateway must never be taken for a deletion.
 
     Raises:
         UnreachableError: the address or a header cannot be used.
@@ -320,7 +320,9 @@ class HttpClient:
             return Failure(
                 error=DeniedError, what=f"was denied ({status}). Check the token or key and what it may read"
             )
-        if status in (400, 404, 410, 422) and (missing := self._explain_missing(status, content)):
+        if status in (400, 404, 410, 422) and (
+            missing := self._explain_missing(status, content, kind)
+        ):
             return missing
         if status == 429:
             wait = _parse_retry_after(response.headers.get("Retry-After"))
@@ -342,9 +344,9 @@ class HttpClient:
             )
         return self._parse_body(content, kind)
 
-    def _explain_missing(self, status: int, content: bytes | BodyError) -> Failure | None:
+    def _explain_missing(self, status: int, content: bytes | BodyError, kind: str) -> Failure | None:
         try:
-            absent = not isinstance(content, BodyError) and self._absent(status, parse_json(content))
+            absent = not isinstance(content, BodyError) and self._absent(status, _parse_refusal(content, kind))
         except (BodyError, ValueError, RecursionError):
             absent = False
         if absent:
@@ -384,6 +386,11 @@ class HttpClient:
                 error=UnreadableError,
                 what=f"was not answered with JSON. Check that the url leads to {self.system}",
             )
+
+
+def _parse_refusal(content: bytes, kind: str) -> Json:
+    """Return the JSON of a refusal. Some systems refuse in plain text."""
+    return content.decode(errors="replace") if kind.startswith("text/plain") else parse_json(content)
 
 
 def path_part(name: str) -> str:
