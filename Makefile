@@ -143,6 +143,8 @@ PREPARE_milvus := $(VENV)/environments/milvus/bin/python -c \
 # Fills the server's database once: it takes longer than the start of the server.
 PREPARE_mlflow := $(VENV)/environments/mlflow/bin/python tests/prompt_registries/mlflow/seed.py \
 	$(VENV)/environments/mlflow > /dev/null 2>&1;
+PREPARE_phoenix := $(VENV)/environments/phoenix/bin/python tests/prompt_registries/phoenix/seed.py \
+	$(VENV)/environments/phoenix > /dev/null 2>&1;
 
 $(VENV)/bin/python: | $(UV)
 	@$(UV) venv --quiet --allow-existing --python $(PYTHON) $(VENV)

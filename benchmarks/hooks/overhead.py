@@ -99,7 +99,9 @@ def set_up(configuration: str, work: str, collector: str, folder: str) -> None:
     elif configuration == "no-op":
         no_op(work)
     elif configuration in ("openinference", "openllmetry"):
-        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # type: ignore[import-not-found]  # a peer, installed by hand
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import (
+            OTLPSpanExporter,
+        )  # a peer, installed by hand
         from opentelemetry.sdk.trace import TracerProvider
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
@@ -158,7 +160,9 @@ def caller(configuration: str, work: str) -> Callable[[], Any]:
             from langfuse import Langfuse  # type: ignore[import-not-found]  # a peer, installed by hand
 
             Langfuse()
-            from openinference.instrumentation.llama_index import LlamaIndexInstrumentor  # type: ignore[import-not-found]  # a peer, installed by hand
+            from openinference.instrumentation.llama_index import (
+                LlamaIndexInstrumentor,
+            )  # a peer, installed by hand
 
             LlamaIndexInstrumentor().instrument()
         engine = llamaindex_engine()

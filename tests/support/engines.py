@@ -15,6 +15,7 @@ ENGINES: Final = (
     "LanceDB",
     "MLflow",
     "Milvus server",
+    "Phoenix",
     "Postgres with pgvector",
     "Qdrant's segment engine",
     "langchain-newest",

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from osmem_server import OsmemServer  # type: ignore[import-untyped]  # it has no types
 
     from prompt_registries.mlflow.engine import MlflowServer
+    from prompt_registries.phoenix.engine import PhoenixEngine
     from vector_stores.chroma.stores import ChromaServer
     from vector_stores.milvus.engine import MilvusEngine
     from vector_stores.milvus.proxy import MilvusProxy
@@ -248,4 +249,21 @@ def mlflow_server(mlflow: MlflowServer) -> Iterator[Stub]:
     from prompt_registries.mlflow.engine import ABSENT
 
     with Stub(forward(mlflow.url), missing=ABSENT) as stub:
+        yield stub
+
+
+@pytest.fixture(scope="session")
+def phoenix(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PhoenixEngine]:
+    """A real server, one for all workers; what is in it is not to be changed."""
+    from prompt_registries.phoenix.engine import running
+    from support.shared_server import folder_of
+
+    with running(folder_of(tmp_path_factory, "phoenix")) as engine:
+        yield engine
+
+
+@pytest.fixture
+def phoenix_server(phoenix: PhoenixEngine) -> Iterator[Stub]:
+    """The same behind a server that can fail, for one test."""
+    with phoenix.served() as stub:
         yield stub

@@ -95,8 +95,8 @@ def replay(routes: Mapping[str, object], *, missing: object) -> Answer:
     return answer
 
 
-def forward(upstream: str) -> Answer:
-    """Hands every request on to a real server."""
+def forward(upstream: str, headers: Mapping[str, str] | None = None) -> Answer:
+    """Hands every request on to a real server, with ``headers`` of its own: the caller's login stays behind."""
     pool = urllib3.PoolManager(maxsize=8)
 
     def answer(call: Call) -> Reply:
@@ -104,6 +104,7 @@ def forward(upstream: str) -> Answer:
         kept = {
             name: value for name, value in call.headers.items() if name.lower() in ("content-type", "accept")
         }
+        kept |= headers or {}
         response = pool.request(call.method, url, body=call.body or None, headers=kept, retries=False)
         kind = response.headers.get("Content-Type", "")
         return Reply(status=response.status, body=response.data, headers={"Content-Type": kind})

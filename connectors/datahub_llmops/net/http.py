@@ -320,9 +320,7 @@ class HttpClient:
             return Failure(
                 error=DeniedError, what=f"was denied ({status}). Check the token or key and what it may read"
             )
-        if status in (400, 404, 410, 422) and (
-            missing := self._explain_missing(status, content, kind)
-        ):
+        if status in (400, 404, 410, 422) and (missing := self._explain_missing(status, content, kind)):
             return missing
         if status == 429:
             wait = _parse_retry_after(response.headers.get("Retry-After"))
@@ -346,7 +344,9 @@ class HttpClient:
 
     def _explain_missing(self, status: int, content: bytes | BodyError, kind: str) -> Failure | None:
         try:
-            absent = not isinstance(content, BodyError) and self._absent(status, _parse_refusal(content, kind))
+            absent = not isinstance(content, BodyError) and self._absent(
+                status, _parse_refusal(content, kind)
+            )
         except (BodyError, ValueError, RecursionError):
             absent = False
         if absent:

@@ -1,0 +1,149 @@
+"""`llm-phoenix` through DataHub's pipeline, over a real server that fails where a test says so."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+
+from datahub_llmops import urns
+from datahub_llmops.prompt_registries.phoenix.source import PhoenixConfig, PhoenixSource
+from datahub_llmops.testing import Config, OpenReader, RegistryContract, RegistrySourceContract
+from datahub_llmops.testing.runs import aspect, assigned, failures, ingest, live, report
+from prompt_registries.phoenix.engine import PLANTED, PhoenixEngine, is_about
+from support.stub import Call, Reply, Stub, answer_json
+
+SECRET = "planted-key-5ec7e7"
+PHOENIX = "phoenix"
+NOT_WANTED: Config = {"prompt_pattern": {"deny": ["often-changed", "correctness-evaluator-.*"]}}
+VERSIONS = frozenset(
+    {
+        *(f"support-answer.v{number}" for number in (1, 2, 3)),
+        *("classify-ticket.v1", "summary.v1", "summary-clone.v1", "plain-text.v1", "with-parts.v1"),
+        "with-tools.v1",
+    }
+)
+
+
+def version(name: str, number: int) -> str:
+    return urns.prompt_version(PHOENIX, name, str(number), env="PROD")
+
+
+class TestContract(RegistryContract):
+    source = PhoenixSource
+
+    @pytest.fixture
+    def open_reader(self, phoenix_server: Stub) -> OpenReader:
+        return lambda: PhoenixSource.open(PhoenixConfig.model_validate({"url": phoenix_server.url}))
+
+
+class TestSource(RegistrySourceContract):
+    source = PhoenixSource
+    system = PHOENIX
+    versions = VERSIONS
+    prompts = 7
+    text = "Topic of {text}"
+    filters: ClassVar[Config] = {
+        "prompt_pattern": {"allow": ["support-.*", "classify-.*"], "deny": ["classify-.*"]}
+    }
+    kept = frozenset(f"support-answer.v{number}" for number in (1, 2, 3))
+    filtered = 8
+    wrong_recipes = (
+        ({}, "url"),
+        ({"url": "http://m", "api_kye": SECRET}, "api_kye"),
+        ({"url": "http://m", "applications": {"name": "agent"}, "api_key": SECRET}, "applications"),
+        ({"url": "http://m", "applications": True}, "applications"),
+    )
+    secrets = (SECRET, PLANTED)
+
+    @pytest.fixture
+    def recipe(self, phoenix_server: Stub) -> Config:
+        return {"url": phoenix_server.url, **NOT_WANTED}
+
+    @pytest.fixture
+    def refused(self, phoenix_server: Stub) -> Config:
+        phoenix_server.fail("403")
+        return {"url": phoenix_server.url}
+
+    @pytest.fixture
+    def telling(self, phoenix_server: Stub) -> Config:
+        phoenix_server.fail("500", when=lambda call: is_about("support-answer", call))
+        return {"url": phoenix_server.url, "api_key": SECRET, "retry_max_times": 0}
+
+
+@pytest.fixture(scope="module")
+def read_once(phoenix: PhoenixEngine, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The catalog after one good run."""
+    folder = tmp_path_factory.mktemp("catalog")
+    with phoenix.served() as server:
+        assert failures(ingest(folder, PHOENIX, url=server.url, **NOT_WANTED)) == []
+    assert live(folder, PHOENIX) == VERSIONS
+    return folder
+
+
+def test_what_arrives_in_the_catalog(read_once: Path, phoenix: PhoenixEngine) -> None:
+    urn = version("support-answer", 2)
+    properties = aspect(read_once, urn, "datasetProperties")
+    assert (properties["name"], properties["qualifiedName"]) == ("support-answer", "support-answer.v2")
+    custom = properties["customProperties"]
+    assert (custom["author"], custom["commit_message"]) == ("jonas", "bigger model")
+    # What applications write into their traces as `llm.prompt_template.version`.
+    assert custom["id"] == phoenix.seeded["versions"][1]
+    fields = [field["fieldPath"] for field in aspect(read_once, urn, "schemaMetadata")["fields"]]
+    assert fields == ["persona", "question", "context"]
+    assert aspect(read_once, urn, "viewProperties")["viewLanguage"] == "MUSTACHE"
+    assert assigned(read_once, urn)["prompt_model"] == "openai/gpt-4o"
+
+
+def test_a_server_that_is_suddenly_empty_deletes_nothing(known: Path, phoenix: PhoenixEngine) -> None:
+    """It lists nothing, and says of each prompt that it has no versions; but one answer still has them."""
+    page = {"pageInfo": {"hasNextPage": False, "endCursor": None}, "edges": []}
+
+    def answer(call: Call) -> Reply:
+        if call.path == "/graphql":
+            return answer_json({"data": {"prompts": page}})
+        if call.path.endswith("/versions"):
+            return answer_json({"data": [], "next_cursor": None})
+        return phoenix.answer(call)
+
+    with Stub(answer) as server:
+        pipeline = ingest(known, PHOENIX, url=server.url, **NOT_WANTED)
+    assert failures(pipeline)
+    assert live(known, PHOENIX) == VERSIONS
+
+
+def test_a_prompt_that_phoenix_says_is_gone_goes(known: Path, phoenix: PhoenixEngine) -> None:
+    def answer(call: Call) -> Reply:
+        if call.path == "/v1/prompts/summary/latest":
+            return Reply(status=404, body=b"Not Found", headers={"Content-Type": "text/plain; charset=utf-8"})
+        reply = phoenix.answer(call)
+        if call.path != "/graphql":
+            return reply
+        found = json.loads(reply.body)
+        edges = found["data"]["prompts"]["edges"]
+        found["data"]["prompts"]["edges"] = [edge for edge in edges if edge["node"]["name"] != "summary"]
+        return answer_json(found)
+
+    with Stub(answer) as server:
+        pipeline = ingest(known, PHOENIX, url=server.url, **NOT_WANTED)
+    assert failures(pipeline) == []
+    assert live(known, PHOENIX) == VERSIONS - {"summary.v1"}
+
+
+def test_what_did_not_change_is_not_read_again(known: Path, phoenix: PhoenixEngine) -> None:
+    with phoenix.served() as server:
+        pipeline = ingest(known, PHOENIX, url=server.url, **NOT_WANTED)
+        assert failures(pipeline) == []
+        assert report(pipeline).prompts_unchanged == 7
+        assert not server.count("/v1/")
+
+
+def test_a_moved_graphql_warns_and_deletes_nothing(known: Path, phoenix: PhoenixEngine) -> None:
+    moved = {"data": None, "errors": [{"message": "Cannot query field 'nosuch' on type 'Prompt'."}]}
+    with Stub(lambda call: answer_json(moved) if call.path == "/graphql" else phoenix.answer(call)) as server:
+        pipeline = ingest(known, PHOENIX, url=server.url, **NOT_WANTED)
+    assert failures(pipeline) == []
+    assert "GraphQL" in report(pipeline).as_string()
+    assert live(known, PHOENIX) == VERSIONS
