@@ -42,9 +42,9 @@ class PhoenixEngine:
         """Hands every request on, with the key of a member in place of any other."""
         return forward(self.url, {"Authorization": f"Bearer {self.seeded['key']}"})
 
-    def served(self, **options: bool) -> Stub:
+    def served(self, *, tls: bool = False) -> Stub:
         """The server behind one that can fail."""
-        return Stub(self.answer, missing=ABSENT, **options)
+        return Stub(self.answer, missing=ABSENT, tls=tls)
 
 
 @contextmanager

@@ -26,6 +26,8 @@ FAULTS = (
             "url": url,
             "api_key": SECRET,
             "prompt_pattern": {"allow": ["support-answer", "summary"]},
+            "applications": False,
+            "evaluations": False,
         },
         listing=At(requests=_is_listing),
         reading=At(requests=lambda call: is_about("support-answer", call), item="support-answer"),

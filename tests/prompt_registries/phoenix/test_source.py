@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
+from datetime import date
 from pathlib import Path
 from typing import ClassVar
 
 import pytest
 
 from datahub_llmops import urns
+from datahub_llmops.assets.observations import Observed, Window
 from datahub_llmops.prompt_registries.phoenix.source import PhoenixConfig, PhoenixSource
 from datahub_llmops.testing import Config, OpenReader, RegistryContract, RegistrySourceContract
 from datahub_llmops.testing.runs import aspect, assigned, failures, ingest, live, report
@@ -17,7 +20,11 @@ from support.stub import Call, Reply, Stub, answer_json
 
 SECRET = "planted-key-5ec7e7"
 PHOENIX = "phoenix"
-NOT_WANTED: Config = {"prompt_pattern": {"deny": ["often-changed", "correctness-evaluator-.*"]}}
+NOT_WANTED: Config = {
+    "prompt_pattern": {"deny": ["often-changed", "correctness-evaluator-.*"]},
+    "applications": False,
+    "evaluations": False,
+}
 VERSIONS = frozenset(
     {
         *(f"support-answer.v{number}" for number in (1, 2, 3)),
@@ -95,6 +102,21 @@ def test_what_arrives_in_the_catalog(read_once: Path, phoenix: PhoenixEngine) ->
     assert fields == ["persona", "question", "context"]
     assert aspect(read_once, urn, "viewProperties")["viewLanguage"] == "MUSTACHE"
     assert assigned(read_once, urn)["prompt_model"] == "openai/gpt-4o"
+
+
+def test_a_version_that_traces_name_by_its_id_is_the_same_asset(
+    read_once: Path, phoenix: PhoenixEngine
+) -> None:
+    with (
+        phoenix.served() as server,
+        closing(PhoenixSource.open(PhoenixConfig.model_validate({"url": server.url}))) as reader,
+    ):
+        window = Window(first=date(2026, 11, 21), last=date(2026, 11, 21))
+        used = {entry.prompt for entry in reader.observed(window) if isinstance(entry, Observed)}
+    found = {version(ref.name, int(ref.version)) for ref in used if ref}
+    assert found == {version("support-answer", number) for number in (1, 2, 3)}
+    for urn in found:
+        assert aspect(read_once, urn, "datasetProperties")["name"] == "support-answer"
 
 
 def test_a_server_that_is_suddenly_empty_deletes_nothing(known: Path, phoenix: PhoenixEngine) -> None:

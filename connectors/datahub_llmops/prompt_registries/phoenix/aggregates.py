@@ -205,13 +205,13 @@ def bounds(first: date, last: date) -> tuple[str, str]:
 
 def _sums(calls: int, answer: Mapping[str, Any]) -> Sums:
     cost = mapping(mapping(answer.get("costSummary")).get("total")).get("cost")
-    is_known = isinstance(cost, (int, float)) and not whole(answer.get("unpriced"))
+    unpriced = whole(answer.get("unpriced")) != 0
     return Sums(
         calls=calls,
         errors=whole(answer.get("errors")) or 0,
         input=_number(answer.get("tokenCountPrompt")),
         output=_number(answer.get("tokenCountCompletion")),
-        cost=float(cost) if is_known else None,
+        cost=float(cost) if isinstance(cost, (int, float)) and not unpriced else None,
     )
 
 
