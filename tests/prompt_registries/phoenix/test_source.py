@@ -4,26 +4,29 @@ from __future__ import annotations
 
 import json
 from contextlib import closing
-from datetime import date
+from datetime import date, datetime, tzinfo
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import pytest
+from typing_extensions import override
 
 from datahub_llmops import urns
 from datahub_llmops.assets.observations import Observed, Window
+from datahub_llmops.mapping.applications import application_urns
 from datahub_llmops.prompt_registries.phoenix.source import PhoenixConfig, PhoenixSource
 from datahub_llmops.testing import Config, OpenReader, RegistryContract, RegistrySourceContract
-from datahub_llmops.testing.runs import aspect, assigned, failures, ingest, live, report
+from datahub_llmops.testing.runs import aspect, assigned, failures, graph_of, ingest, live, report
 from prompt_registries.phoenix.engine import PLANTED, PhoenixEngine, is_about
 from support.stub import Call, Reply, Stub, answer_json
 
 SECRET = "planted-key-5ec7e7"
 PHOENIX = "phoenix"
+DRAFTS = frozenset(f"often-changed.v{number}" for number in range(1, 104))
+PROMPTS_ONLY: Config = {"applications": False, "evaluations": False}
 NOT_WANTED: Config = {
     "prompt_pattern": {"deny": ["often-changed", "correctness-evaluator-.*"]},
-    "applications": False,
-    "evaluations": False,
+    **PROMPTS_ONLY,
 }
 VERSIONS = frozenset(
     {
@@ -32,6 +35,15 @@ VERSIONS = frozenset(
         "with-tools.v1",
     }
 )
+
+
+class Then(datetime):
+    """A clock that stands still two days after the traffic that the server holds."""
+
+    @classmethod
+    @override
+    def now(cls, tz: tzinfo | None = None) -> Self:
+        return cls(2026, 11, 23, 12, tzinfo=tz)
 
 
 def version(name: str, number: int) -> str:
@@ -50,7 +62,7 @@ class TestSource(RegistrySourceContract):
     source = PhoenixSource
     system = PHOENIX
     versions = VERSIONS
-    prompts = 7
+    prompts = 9
     text = "Topic of {text}"
     filters: ClassVar[Config] = {
         "prompt_pattern": {"allow": ["support-.*", "classify-.*"], "deny": ["classify-.*"]}
@@ -67,7 +79,13 @@ class TestSource(RegistrySourceContract):
 
     @pytest.fixture
     def recipe(self, phoenix_server: Stub) -> Config:
-        return {"url": phoenix_server.url, **NOT_WANTED}
+        with closing(PhoenixSource.open(PhoenixConfig.model_validate({"url": phoenix_server.url}))) as reader:
+            listed = [name[0] for name in reader.names() if isinstance(name, tuple)]
+        phoenix_server.calls.clear()
+        # Phoenix itself names the prompt of an evaluator.
+        evaluators = {f"{name}.v1" for name in listed if "-evaluator-" in name}
+        type(self).versions = VERSIONS | DRAFTS | evaluators
+        return {"url": phoenix_server.url, **PROMPTS_ONLY}
 
     @pytest.fixture
     def refused(self, phoenix_server: Stub) -> Config:
@@ -156,6 +174,9 @@ def test_a_prompt_that_phoenix_says_is_gone_goes(known: Path, phoenix: PhoenixEn
 
 def test_what_did_not_change_is_not_read_again(known: Path, phoenix: PhoenixEngine) -> None:
     with phoenix.served() as server:
+        # At another address, all links are others.
+        assert failures(ingest(known, PHOENIX, url=server.url, **NOT_WANTED)) == []
+        server.calls.clear()
         pipeline = ingest(known, PHOENIX, url=server.url, **NOT_WANTED)
         assert failures(pipeline) == []
         assert report(pipeline).prompts_unchanged == 7
@@ -169,3 +190,39 @@ def test_a_moved_graphql_warns_and_deletes_nothing(known: Path, phoenix: Phoenix
     assert failures(pipeline) == []
     assert "GraphQL" in report(pipeline).as_string()
     assert live(known, PHOENIX) == VERSIONS
+
+
+def test_what_phoenix_saw_arrives_and_no_text_of_it(
+    phoenix_server: Stub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("datahub_llmops.ingestion.source.datetime", Then)
+    threshold = {"metric": "faithfulness", "at_least": 0.7}
+    recipe = {
+        "url": phoenix_server.url,
+        "prompt_pattern": {"allow": ["support-answer"]},
+        "applications": {"first_days": 5},
+        "evaluations": {"first_days": 5, "thresholds": [threshold]},
+    }
+    assert failures(ingest(tmp_path, PHOENIX, **recipe)) == []
+    found = graph_of(tmp_path)
+    _, job, log = application_urns("support-bot", urns.DEFAULT_FRAMEWORK, "PROD")
+    edges = found[job, "dataJobInputOutput"]["inputDatasetEdges"]
+    assert {edge["destinationUrn"]: edge["properties"]["last_seen"] for edge in edges} == {
+        version("support-answer", 1): "2026-11-21",
+        version("support-answer", 2): "2026-11-20",
+        version("support-answer", 3): "2026-11-21",
+    }
+    assert found[log, "datasetUsageStatistics"]["partitionSpec"]["partition"] == "source=phoenix"
+    verdicts = {
+        aspect["result"]["type"] for (_, name), aspect in found.items() if name == "assertionRunEvent"
+    }
+    assert verdicts == {"SUCCESS", "FAILURE"}
+    assert PLANTED not in json.dumps(list(found.values()))
+
+
+def test_without_a_right_to_spans_prompts_are_read(phoenix_server: Stub, tmp_path: Path) -> None:
+    phoenix_server.fail("403", when=lambda call: b"projects(" in call.body)
+    found = failures(ingest(tmp_path, PHOENIX, url=phoenix_server.url))
+    assert len(found) == 2
+    assert all("/graphql was denied (403)" in message for message in found)
+    assert live(tmp_path, PHOENIX) >= VERSIONS
