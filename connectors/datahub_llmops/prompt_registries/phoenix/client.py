@@ -50,7 +50,10 @@ class PhoenixServer:
             MovedError: the server does not know a field, a type or an argument of the query.
         """
         body = {"query": query, "variables": dict(variables or {})}
-        answer = mapping(self._client.post(GRAPHQL, body, reads=True))
+        try:
+            answer = mapping(self._client.post(GRAPHQL, body, reads=True))
+        except VanishedError:
+            raise self._gateway(GRAPHQL) from None
         if errors := objects(answer.get("errors")):
             # A query that does not fit the schema is refused as a whole. Messages may repeat what was asked about.
             if not any("path" in error for error in errors):
@@ -117,12 +120,22 @@ class PhoenixServer:
     def close(self) -> None:
         self._client.close()
 
+    def _gateway(self, path: str) -> UnreachableError:
+        """Return the error for a 404 where Phoenix never answers one, in words that others use too."""
+        return UnreachableError(
+            f"{self.name}: {path} was answered 404, but not by Phoenix: perhaps a gateway answered. Check the url and "
+            "its path."
+        )
+
     def _pages(self, path: str) -> Iterator[Mapping[str, Any]]:
         pages = Pages.of(self._client, path)
         cursor: str | None = None
         while True:
             asked: dict[str, str | int] = {"limit": _A_PAGE}
-            answer = self._client.get(path, asked if cursor is None else {**asked, "cursor": cursor})
+            try:
+                answer = self._client.get(path, asked if cursor is None else {**asked, "cursor": cursor})
+            except VanishedError:
+                raise self._gateway(path) from None
             if not isinstance(answer, Mapping) or not {"data", "next_cursor"} <= answer.keys():
                 raise UnreachableError(
                     f"{self.name}: what answers at {path} is not Phoenix. Set url to the root of Phoenix, for example "

@@ -85,10 +85,7 @@ class PhoenixReader:
         with self._lock:
             facts = self._listed.get(name[0])
         facts = facts or self._find(name[0])
-        try:
-            items = self._server.read_versions(facts.name)
-        except VanishedError:
-            raise self._confirm_gone(facts.name) from None
+        items = self._server.read_versions(facts.name)
         if not items:
             raise self._confirm_gone(facts.name)
         facts = self._complete(facts, [str(item.get("id")) for item in items])
