@@ -34,6 +34,7 @@ NOT_ABOUT_ONE_FILE: dict[str, set[str]] = {
     "journeys": {"docs"},
     "lineage/sql": {"oracle"},
     "prompt_registries/langfuse": {"service"},
+    "prompt_registries/langsmith": {"service"},
     "propagation": {"local", "server"},
     "runs": {"chain", "copies", "incidents", "server", "typed"},
     "vector_stores/chroma": {"typed"},

@@ -129,6 +129,14 @@ def langfuse_recorded() -> Sequence[Mapping[str, Any]]:
 
 
 @pytest.fixture(scope="session")
+def langsmith_typed() -> Sequence[Mapping[str, Any]]:
+    """Answers after LangSmith's types; a stand-in that answers alike is made anew for each test."""
+    from prompt_registries.langsmith.recordings import exchanges
+
+    return exchanges("repos")
+
+
+@pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
     """A real server with two databases that are not to be changed: ``shop`` (plain SQL) and ``frames`` (frameworks)."""
     from vector_stores.pgvector import stores

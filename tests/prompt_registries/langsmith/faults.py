@@ -23,7 +23,13 @@ FAULTS = (
         stub=_server,
         recipe=lambda url: {"url": url, "api_key": SECRET},
         listing=At(requests=lambda call: call.path == "/api/v1/repos"),
-        reading=At(requests=lambda call: "classify-ticket" in call.path, item="classify-ticket"),
+        # Its commits, and not its labels: several requests would look like tries of one.
+        reading=At(
+            requests=lambda call: (
+                call.path.endswith("/commits/-/classify-ticket") and "tag" not in call.query
+            ),
+            item="classify-ticket",
+        ),
         item_of=version_less,
         # What did not change is not read again under the same options.
         again={"timeout_sec": 19.0},

@@ -106,7 +106,9 @@ class FakeRepo:
 def repo(handle: str, *texts: str, labels: Mapping[str, int] | None = None, **told: Any) -> FakeRepo:
     """A prompt with one commit for each text."""
     commits = [
-        FakeCommit(hash=f"{number:x}{handle.encode().hex()}".ljust(64, "0")[:64], prompt=chat(text, "question"))
+        FakeCommit(
+            hash=f"{number:x}{handle.encode().hex()}".ljust(64, "0")[:64], prompt=chat(text, "question")
+        )
         for number, text in enumerate(texts, 1)
     ]
     marked = {label: commits[number - 1].hash for label, number in (labels or {}).items()}
@@ -136,7 +138,9 @@ def workspace() -> list[FakeRepo]:
             handle="classify-ticket",
             commits=[
                 FakeCommit(hash="d" * 64, prompt=chat("v2: {question} {context}"), digest=B[:40]),
-                FakeCommit(hash="e" * 64, prompt=plain_text("Is {text} about billing?", "text"), message="text"),
+                FakeCommit(
+                    hash="e" * 64, prompt=plain_text("Is {text} about billing?", "text"), message="text"
+                ),
             ],
             labels={"production": "e" * 64, "staging": "e" * 64},
             told=entries["classify-ticket"],
@@ -172,7 +176,7 @@ def trace(id: str, *, hash: str | None = None, inherits: bool = False, **more: A
     feedback, failed = more.pop("feedback", {}), more.pop("failed", False)
     used = hub(hash) if hash else {}
     model = {"ls_provider": "openai", "ls_model_name": "gpt-4o"}
-    spent = {"input": 300, "output": 40, "cost": 0.00115}
+    spent: dict[str, Any] = {"input": 300, "output": 40, "cost": 0.00115}
     called = FakeRun(trace=id, type="llm", metadata={**model, **(used if inherits else {})}, **spent, **more)
     return [
         FakeRun(trace=id, root=True, feedback=feedback, failed=failed, **spent, **more),
@@ -205,7 +209,9 @@ class LangSmithService(Stub):
             return answer_json(self._list(asked))
         if match := re.fullmatch(r"/repos/(?:-|acme)/([^/]+)", path):
             found = self.repos.get(unquote(match[1]))
-            return answer_json({"repo": found.entry()} if found else {"detail": "Repo not found"}, 200 if found else 404)
+            return answer_json(
+                {"repo": found.entry()} if found else {"detail": "Repo not found"}, 200 if found else 404
+            )
         if match := re.fullmatch(r"/commits/(?:-|acme)/([^/]+)(?:/([^/]+))?", path):
             return self._commits(unquote(match[1]), unquote(match[2] or ""), asked)
         if (replayed := _replay(call)) is not None:
@@ -246,14 +252,16 @@ class LangSmithService(Stub):
         return answer_json({"commits": entries[first : first + limit], "total": len(entries)})
 
     def _narrowed(self, body: Mapping[str, Any]) -> list[FakeRun]:
-        sessions = body.get("session") or body.get("project_ids")
+        sessions: list[str] = body.get("session") or body["project_ids"]
         start, end = body.get("start_time"), body.get("end_time")
         start, end = start or body["min_start_time"], end or body["max_start_time"]
         rows = [
             run
             for run in self.runs
             if run.session in sessions
-            and datetime.fromisoformat(start) <= datetime.fromisoformat(run.start) <= datetime.fromisoformat(end)
+            and datetime.fromisoformat(start)
+            <= datetime.fromisoformat(run.start)
+            <= datetime.fromisoformat(end)
             and body.get("is_root") in (None, run.root)
             and body.get("run_type", run.type).lower() == run.type
             and _holds(body.get("filter"), run)

@@ -53,7 +53,9 @@ def test_one_template_has_one_digest_in_each_format() -> None:
         )
         if (found := parse_manifest(dumpd(prompt))).template
     }
-    assert digests == {Template(messages=(Message(role="user", text="Answer {question}"),), format="f-string").digest}
+    assert digests == {
+        Template(messages=(Message(role="user", text="Answer {question}"),), format="f-string").digest
+    }
 
 
 def test_a_prompt_with_its_model() -> None:
@@ -86,7 +88,9 @@ def test_what_a_binding_sets_wins_and_of_the_rest_nothing_is_taken() -> None:
         "id": ["langchain", "schema", "runnable", "RunnableBinding"],
         "kwargs": {"bound": model, "kwargs": {"temperature": 0, "tools": [{"name": "planted"}]}},
     }
-    found = parse_manifest({"id": ["RunnableSequence"], "kwargs": {"first": {}, "middle": [binding], "last": {}}})
+    found = parse_manifest(
+        {"id": ["RunnableSequence"], "kwargs": {"first": {}, "middle": [binding], "last": {}}}
+    )
     assert found.parameters == {"temperature": "0", "top_p": "1"}
     assert "planted" not in str(found)
 
@@ -98,9 +102,15 @@ def test_what_a_binding_sets_wins_and_of_the_rest_nothing_is_taken() -> None:
         {"id": "ChatPromptTemplate", "kwargs": []},
         {"id": ["ChatPromptTemplate"], "kwargs": {"messages": []}},
         {"id": ["ChatPromptTemplate"], "kwargs": {"messages": ["x"]}},
-        {"id": ["ChatPromptTemplate"], "kwargs": {"messages": [{"id": ["MessagesPlaceholder"], "kwargs": {}}]}},
+        {
+            "id": ["ChatPromptTemplate"],
+            "kwargs": {"messages": [{"id": ["MessagesPlaceholder"], "kwargs": {}}]},
+        },
         {"id": ["PromptTemplate"], "kwargs": {"template": "x", "template_format": "other"}},
-        {"id": ["ChatPromptTemplate"], "kwargs": {"messages": [{"id": ["HumanMessage"], "kwargs": {"content": [{}]}}]}},
+        {
+            "id": ["ChatPromptTemplate"],
+            "kwargs": {"messages": [{"id": ["HumanMessage"], "kwargs": {"content": [{}]}}]},
+        },
     ],
 )
 def test_what_is_no_text_has_no_template(manifest: Any) -> None:

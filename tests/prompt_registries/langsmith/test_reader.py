@@ -100,7 +100,9 @@ def test_a_fork_is_derived_from_the_version_with_the_same_digest(reader: LangSmi
     assert "fork_of" not in second.properties
 
 
-@pytest.mark.parametrize("upstream", ["hub-user/support-answer", "acme/nosuch", "acme/classify-ticket", "acme"])
+@pytest.mark.parametrize(
+    "upstream", ["hub-user/support-answer", "acme/nosuch", "acme/classify-ticket", "acme"]
+)
 def test_a_fork_of_what_is_not_here_has_no_source(service: LangSmithService, upstream: str) -> None:
     service.repos["classify-ticket"].told["upstream_repo_full_name"] = upstream
     with closing(open_at(service.url)) as reader:
@@ -195,7 +197,9 @@ def test_a_label_that_cannot_be_read_leaves_no_mark_and_fails(
         reader.read(("support-answer",))
 
 
-def test_a_label_on_a_commit_that_is_not_there_dangles(service: LangSmithService, reader: LangSmithReader) -> None:
+def test_a_label_on_a_commit_that_is_not_there_dangles(
+    service: LangSmithService, reader: LangSmithReader
+) -> None:
     answered = service.answer
 
     def elsewhere(call: Call) -> Reply:
@@ -264,7 +268,9 @@ def test_prompts_of_other_workspaces_are_left_out(service: LangSmithService) -> 
             reader.read(("public",))
 
 
-def test_only_prompts_of_other_workspaces_are_a_failure(service: LangSmithService, reader: LangSmithReader) -> None:
+def test_only_prompts_of_other_workspaces_are_a_failure(
+    service: LangSmithService, reader: LangSmithReader
+) -> None:
     for item in service.repos.values():
         item.told["tenant_id"] = "another"
     with pytest.raises(UnreadableError, match="workspace_id"):
@@ -293,7 +299,11 @@ def test_a_closed_reader_fails(service: LangSmithService) -> None:
 
 
 def test_a_prompt_of_another_class_has_no_template_and_says_its_class(service: LangSmithService) -> None:
-    few_shot = {"lc": 1, "type": "constructor", "id": ["langchain", "prompts", "few_shot", "FewShotPromptTemplate"]}
+    few_shot = {
+        "lc": 1,
+        "type": "constructor",
+        "id": ["langchain", "prompts", "few_shot", "FewShotPromptTemplate"],
+    }
     service.repos["p"] = repo("p", "a")
     service.repos["p"].commits = [FakeCommit(hash="1" * 64, prompt=few_shot)]
     with closing(open_at(service.url)) as reader:

@@ -61,17 +61,16 @@ def test_answers_models_and_versions_of_a_day(service: LangSmithService) -> None
     answers, model, version = rows(service)
     last = datetime(2026, 11, 29, 23, 59, 59, 500_000, tzinfo=UTC)
     page = f"{service.url}/o/{WORKSPACE}/projects/p/{PROJECT}"
+    cost: Any = pytest.approx(0.00345)
     whole: dict[str, Any] = {"application": "support-bot", "day": DAY, "last": last, "definition": page}
-    assert answers == Observed(
-        **whole, calls=3, errors=1, tokens=Tokens(input=900, output=120), cost=pytest.approx(0.00345)
-    )
+    assert answers == Observed(**whole, calls=3, errors=1, tokens=Tokens(input=900, output=120), cost=cost)
     assert model == Observed(
         **whole,
         calls=3,
         errors=0,
         model="openai/gpt-4o",
         tokens=Tokens(input=900, output=120),
-        cost=pytest.approx(0.00345),
+        cost=cost,
     )
     # The prompt is a step of its own: what the model after it took is not told for it.
     assert version == Observed(**whole, calls=2, errors=0, prompt=PromptRef(name="support-answer", version=B))
@@ -169,6 +168,8 @@ def test_projects_that_cannot_be_listed_fail(service: LangSmithService) -> None:
 def test_statistics_of_another_shape_are_a_failure(service: LangSmithService) -> None:
     answered = service.answer
     service.answer = lambda call: (
-        answered(call) if not call.path.endswith("/stats") else type(answered(call))(body=b'{"run_count": "9"}')
+        answered(call)
+        if not call.path.endswith("/stats")
+        else type(answered(call))(body=b'{"run_count": "9"}')
     )
     assert [type(row) for row in observed(service)] == [FailedListing, FailedListing]

@@ -114,8 +114,7 @@ class LangSmithReader:
         if self._closed:
             raise UnreadableError(f"{self._server.name}: the reader is closed.")
         self._labels[listed.handle] = {
-            label: self._pool.submit(self._server.find_label, listed.handle, label)
-            for label in listed.labels
+            label: self._pool.submit(self._server.find_label, listed.handle, label) for label in listed.labels
         }
         self._listed[listed.handle] = listed
 

@@ -94,7 +94,11 @@ class SessionScores:
             told = mapping(stat)
             count, mean = whole(told.get("n")), number(told.get("avg"))
             failed = whole(told.get("errors")) or 0
-            if not metric or not (count or failed) or (mean is None and not told.get("values") and not failed):
+            if (
+                not metric
+                or not (count or failed)
+                or (mean is None and not told.get("values") and not failed)
+            ):
                 continue
             yield Scores(
                 metric=metric,

@@ -55,7 +55,9 @@ class Usage:
                 yield row(prompt=ref, calls=steps.runs, errors=steps.errors, last=steps.last)
         if not (models.whole and prompts.whole):
             yield FailedListing(
-                name=(session.name, day.isoformat()), error=_too_many(self._traffic, session, day), is_item=False
+                name=(session.name, day.isoformat()),
+                error=_too_many(self._traffic, session, day),
+                is_item=False,
             )
 
 
