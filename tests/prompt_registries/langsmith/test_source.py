@@ -140,3 +140,13 @@ def test_a_workspace_is_named_in_a_header() -> None:
     config = LangSmithConfig.model_validate({"api_key": " k ", "workspace_id": "w"})
     assert config.root == "https://api.smith.langchain.com"
     assert config.headers() == {"x-api-key": "k", "X-Tenant-Id": "w"}
+
+
+def test_a_key_without_the_right_to_runs_still_reads_prompts(
+    service: LangSmithService, tmp_path: Path
+) -> None:
+    service.fail("403", when=lambda call: "/sessions" in call.path or "/runs/" in call.path)
+    messages = failures(ingest(tmp_path, "langsmith", **recipe_of(service)))
+    assert live(tmp_path, "langsmith") == VERSIONS
+    assert messages
+    assert all("/api/v2/sessions was denied (403)" in message for message in messages)
