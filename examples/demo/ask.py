@@ -91,14 +91,18 @@ class QuotedByLlamaIndex(CustomLLM):
 
 
 def with_llamaindex(base: KnowledgeBase, question: str) -> tuple[str, str]:
-    """Answer with a LlamaIndex query engine over the same collection, prompt and stand-ins. A query is one answer."""
+    """Answer with a LlamaIndex query engine over the same collection, prompt and stand-ins. A query is one answer.
+
+    Its prompt has no name: the text is a copy in the code. The catalog recognises it by its digest.
+    """
     store = ChromaVectorStore(chroma_collection=base.collection)
-    template = TEMPLATE.replace("{context}", "{context_str}").replace("{question}", "{query_str}")
     engine = VectorStoreIndex.from_vector_store(store, embed_model=HashedByLlamaIndex()).as_query_engine(
         llm=QuotedByLlamaIndex(),
         similarity_top_k=PASSAGES,
         node_postprocessors=[TextOnly()],
-        text_qa_template=PromptTemplate(template, metadata=dict(PROMPT)),
+        text_qa_template=PromptTemplate(
+            TEMPLATE, template_var_mappings={"context_str": "context", "query_str": "question"}
+        ),
     )
     response = engine.query(question)
     current = lineage.current_answer()

@@ -27,6 +27,7 @@ RECIPES = (
     "recipes/propagation.dhub.yaml",
 )
 ANSWERS = "./demo/answers.db"
+PROMPTS = "examples/demo/recipes/prompts.dhub.yaml"
 AFTERWARDS = ("recipes/runs.dhub.yaml", "recipes/propagation.dhub.yaml")
 ASKED = 4
 """Number of answers that examples/demo/ask.py gives."""
@@ -40,6 +41,7 @@ NEXT = """\
 {command} --catalog {catalog} show chroma:default_database.docs
 {command} --catalog {catalog} lineage sqlite:main.entries --down --columns
 {command} --catalog {catalog} lineage 'sqlite:main.maintainers#email' --down --columns --hops 10
+{command} --catalog {catalog} prompts show prompt-files:answer-from-docs
 {command} answers usage --by model --store {answers}
 {command} --catalog {catalog} lineage chroma:default_database.docs --up --json
 {command} --catalog {catalog} search entry
@@ -98,6 +100,13 @@ def main() -> None:
          *COMMAND, "explain", answer, "--store", ANSWERS)  # fmt: skip
     step("10. The whole chain, from the application's answers to the tables",
          *COMMAND, "lineage", "langchain:docs-bot.answers", "--up", "--hops", "10")  # fmt: skip
+    step("11. The application's prompt as a team keeps it: a file in git, in two versions",
+         "python", "examples/demo/prompt_repository.py", "demo/prompts")  # fmt: skip
+    step("12. The file's history into the catalog", "python", "examples/demo/ingest.py", PROMPTS)
+    step("13. Every prompt: its versions and labels, and who runs it, also by a copy in the code",
+         *COMMAND, "prompts")  # fmt: skip
+    step("14. What changed between the version in production and the newest",
+         *COMMAND, "prompts", "diff", "prompt-files:answer-from-docs", "production", "latest")  # fmt: skip
     installed = os.path.relpath(Path(sys.executable).with_name("datahub-llmops"), ROOT)
     print("\n" + NEXT.format(command=installed, catalog=CATALOG, answer=answer, answers=ANSWERS))
     print(f"Done in {time.monotonic() - started:.0f} s.")

@@ -191,7 +191,7 @@ def test_the_demo_walks_an_answer_back_to_its_row_tables_owners_and_terms(estate
 
 
 def test_the_demo_shows_the_whole_chain(estate: tuple[Path, str]) -> None:
-    chain = estate[1].partition("== 10.")[2].partition("== What")[0]
+    chain = estate[1].partition("== 10.")[2].partition("== 11.")[0]
     depths = {
         name: next(line for line in chain.splitlines() if f" {name}  " in line).index(name)
         for name in ("docs-bot", "docs (VectorStoreRetriever)", "docs", "embed-docs", "entry_docs", "entries")

@@ -150,8 +150,10 @@ def _row(prompt: KnownPrompt, estate: Estate) -> tuple[str, ...]:
     findings = dict.fromkeys(
         _MARKS[kind] for version in prompt.versions for kind in version.findings if kind in _MARKS
     )
+    count = "" if prompt.application is not None else str(len(prompt.versions))
     newest = prompt.versions[-1].version if prompt.versions else ""
-    count = f"{len(prompt.versions)}, newest {newest}" if newest else ""
+    if newest.isdecimal():  # Of hashes only the registry knows the order, which a list does not read.
+        count = f"{count}, newest {newest}"
     return (
         prompt.shown,
         count,

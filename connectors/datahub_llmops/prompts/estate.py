@@ -45,7 +45,7 @@ class Version(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownPrompt:
-    """One prompt with its versions, oldest first.
+    """One prompt with its versions: numbers in their order, others by their text.
 
     ``application`` is that of a prompt without a name, which is no version of a registry.
     """

@@ -52,6 +52,18 @@ def test_a_folder_has_one_version_a_file_by_its_template(tmp_path: Path) -> None
         assert reader.read(("a",)).versions[0].version != version.version
 
 
+def test_a_folder_without_prompts_says_so(tmp_path: Path) -> None:
+    write(tmp_path, {"a.txt": "x"})
+    names, failed = listed(PromptFilesReader(FolderFiles(tmp_path), SELECTION))
+    assert names == []
+    assert failed == [
+        (
+            "none of the 1 files looks like a prompt. Commit them if they are in git, or set `include`.",
+            False,
+        )
+    ]
+
+
 def test_links_pipes_and_paths_do_not_lead_out_of_the_folder(tmp_path: Path) -> None:
     outside = write(tmp_path / "outside", {"secret.prompt": "planted-secret"})
     folder = write(tmp_path / "in", {"a.prompt": "x"})

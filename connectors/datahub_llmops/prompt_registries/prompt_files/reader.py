@@ -109,6 +109,17 @@ class PromptFilesReader:
                 failed.append(entry)
             else:
                 prompts[entry[0]] = entry[1]
+        if not prompts and not failed:
+            failed.append(
+                FailedListing(
+                    name=(".",),
+                    error=UnreadableError(
+                        f"none of the {len(paths)} files looks like a prompt. Commit them if they are in git, or set "
+                        "`include`."
+                    ),
+                    is_item=False,
+                )
+            )
         if isinstance(self._files, GitFiles):
             self._files.follow(list(prompts.values()))
         return _Index(prompts=prompts, flows=flows, failed=failed)
