@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from datahub.configuration.common import AllowDenyPattern
+from dulwich.objects import Blob
 
 from datahub_llmops.errors import UnreachableError, UnreadableError, VanishedError
 from datahub_llmops.prompt_registries.prompt_files.files import MOST_BYTES, VersionedFile
@@ -167,6 +168,18 @@ def test_damage_is_named_and_never_raw(tmp_path: Path) -> None:
     loose.unlink()
     with pytest.raises((UnreadableError, UnreachableError), match="git fsck"):
         open_files(tmp_path)
+
+
+def test_a_missing_text_of_an_old_version_is_no_fact_about_it(tmp_path: Path) -> None:
+    made = Repository(tmp_path)
+    made.commit({PATH: text("a")})
+    made.commit({PATH: text("b")})
+    gone = Blob.from_string(text("a").encode()).id.decode()
+    (tmp_path / ".git" / "objects" / gone[:2] / gone[2:]).unlink()
+    first, second = open_files(tmp_path).read(PATH).versions
+    assert (first.content, first.problem) == (None, None)
+    assert "git fsck" in str(first.error)
+    assert second.content == text("b")
 
 
 def test_a_missing_old_commit_fails_the_history_and_not_the_listing(tmp_path: Path) -> None:

@@ -14,9 +14,33 @@ from datahub_llmops.assets.templates import digest, short_digest
 from datahub_llmops.errors import ConnectorError, UnreachableError, UnreadableError, VanishedError
 from datahub_llmops.prompt_registries.prompt_files.folder import FolderFiles
 from datahub_llmops.prompt_registries.prompt_files.reader import PromptFilesReader, Selection
+from datahub_llmops.prompt_registries.prompt_files.source import PromptFilesSource
+from datahub_llmops.testing.contracts import OpenReader, RegistryContract
+from prompt_registries.prompt_files.test_git_files import open_files
 from support.repositories import Repository
 
-from .test_git_files import open_files
+FACTS = """---
+description: Answers customers.
+tags: [support]
+variables: [name]
+model: openai/gpt-4o
+temperature: 0.2
+---
+"""
+
+
+class TestContract(RegistryContract):
+    source = PromptFilesSource
+
+    @pytest.fixture
+    def open_reader(self, tmp_path: Path) -> OpenReader:
+        made = Repository(tmp_path)
+        made.commit(
+            {"prompts/greeting.md": f"{FACTS}Hello {{{{name}}}}", "chat.prompt": '{{role "user"}}Hello'}
+        )
+        made.commit({"prompts/greeting.md": f"{FACTS}Hi {{{{name}}}}", "chat.prompt": '{{role "user"}}Hello'})
+        return lambda: PromptFilesReader(open_files(tmp_path), SELECTION)
+
 
 SELECTION = Selection(
     include=["**/*.prompt", "**/*.prompty", "prompts/**/*.md", "prompts/**/*.yaml"],

@@ -13,14 +13,23 @@ MOST_BYTES: Final = 10 * 2**20
 """The largest prompt file that is read."""
 
 
+class UnusableContentError(UnreadableError):
+    """What a version holds is no text, or too large. It never gets any better."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileVersion:
-    """One version of a file. ``content`` is ``None`` if it cannot be read as text, and ``problem`` says why."""
+    """One version of a file.
+
+    ``content`` is ``None`` if it is unusable, and ``problem`` says why; or if it could not be read this time, and
+    ``error`` says why.
+    """
 
     version: str | None
     """``None`` if what it holds decides on the version."""
     content: str | None
     problem: str | None = None
+    error: UnreadableError | None = None
     labels: tuple[str, ...] = ()
     created: datetime | None = None
     author: str | None = None
@@ -75,19 +84,19 @@ def decode(content: bytes, path: str) -> str:
     """Decode the text of a file.
 
     Raises:
-        UnreadableError: it is no text in UTF-8.
+        UnusableContentError: it is no text in UTF-8.
     """
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise UnreadableError(f"{path}: it is no text in UTF-8. Save it in that encoding.") from None
+        raise UnusableContentError(f"{path}: it is no text in UTF-8. Save it in that encoding.") from None
     if "\0" in text:
-        raise UnreadableError(f"{path}: it is no text.")
+        raise UnusableContentError(f"{path}: it is no text. Leave it out by `exclude`.")
     return text
 
 
-def too_large(path: str, size: int) -> UnreadableError:
+def too_large(path: str, size: int) -> UnusableContentError:
     """The error for a file above the limit."""
-    return UnreadableError(
-        f"{path}: {size:,} bytes are more than the {MOST_BYTES:,} that a prompt may have. Filter it out with `deny`."
+    return UnusableContentError(
+        f"{path}: {size:,} bytes are more than the {MOST_BYTES:,} that a prompt may have. Leave it out by `exclude`."
     )

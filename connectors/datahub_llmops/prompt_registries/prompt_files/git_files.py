@@ -15,6 +15,7 @@ from datahub_llmops.lineage.patterns import is_allowed
 from datahub_llmops.prompt_registries.prompt_files.files import (
     MOST_BYTES,
     FileVersion,
+    UnusableContentError,
     VersionedFile,
     decode,
     too_large,
@@ -125,15 +126,18 @@ class GitFiles:
             return file, self._labels(file, self._history)
 
     def _version(self, change: Change, labels: Mapping[str, Sequence[str]]) -> FileVersion:
-        problem = content = None
+        problem = content = failed = None
         try:
             content = self._text(change.blob, change.path)
-        except UnreadableError as error:
+        except UnusableContentError as error:
             problem = str(error)
+        except UnreadableError as error:
+            failed = error
         return FileVersion(
             version=change.commit[:SHORT],
             content=content,
             problem=problem,
+            error=failed,
             labels=tuple(sorted(labels.get(change.commit, ()))),
             created=change.when,
             author=change.author or None,

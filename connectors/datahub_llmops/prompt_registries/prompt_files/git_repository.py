@@ -137,8 +137,13 @@ class GitRepository:
     def _find_tip(self, branch: str | None) -> tuple[str | None, ObjectID]:
         chain, commit = self._refs.follow(Ref(f"refs/heads/{branch}".encode() if branch else b"HEAD"))
         if commit is None:
-            wanted = f"no branch {branch!r}" if branch else "no commit yet"
-            raise UnreachableError(f"{self._folder}: the repository has {wanted}.")
+            if branch:
+                raise UnreachableError(
+                    f"{self._folder}: the repository has no branch {branch!r}. Set `branch`."
+                )
+            raise UnreachableError(
+                f"{self._folder}: the branch that is checked out has no commit yet. Set `branch` to one that has."
+            )
         last = chain[-1] if chain else b""
         return _short(last, b"refs/heads/"), commit
 

@@ -163,6 +163,9 @@ class PromptFilesReader:
             )
         for one in file.versions:
             current = one is file.versions[-1]
+            if one.error is not None:
+                unreadable[one.version or "current"] = one.error
+                continue
             try:
                 parsed = self._parse(one)
             except NotAPromptError:
