@@ -74,7 +74,7 @@ def prompts(context: click.Context, platform: str | None, finding: str | None, a
             "No prompt matches."
             if estate.prompts
             else "No prompts in the catalog. Recipes that read them: "
-            "llm-langfuse, llm-mlflow, llm-phoenix, llm-prompt-files; see docs/prompts.md."
+            "llm-langfuse, llm-langsmith, llm-mlflow, llm-phoenix, llm-prompt-files; see docs/prompts.md."
         )
         return
     _print_table(

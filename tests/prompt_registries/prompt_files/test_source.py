@@ -101,6 +101,12 @@ def test_a_flow_is_an_application_with_its_prompts(tmp_path: Path) -> None:
         aspect(tmp_path, job, "dataJobInfo")["customProperties"]["definition"] == "prompts/bot/flow.dag.yaml"
     )
     assert aspect(tmp_path, log, "subTypes")["typeNames"] == ["Answer Log"]
+    # The first run found no catalog yet, so the second one joins the model to the flow.
+    again = [
+        ingest(tmp_path, "prompt-files", path=str(tmp_path / "repo")).sink.get_report() for _ in range(2)
+    ]
+    assert (getattr(again[1], "changed"), getattr(again[1], "removed")) == (0, 0)  # noqa: B009 - a report of our sink
+    assert (job, "dataJobInfo") in live_graph(tmp_path)
     second = made.commit({**files, "prompts/bot/answer.jinja2": "system:\nBe right.\nuser:\n{{q}}"})
     assert failures(ingest(tmp_path, "prompt-files", path=str(tmp_path / "repo"))) == []
     assert inputs() == [version("prompts/bot/answer", second)]
