@@ -35,6 +35,7 @@ NOT_ABOUT_ONE_FILE: dict[str, set[str]] = {
     "lineage/sql": {"oracle"},
     "prompt_registries/langfuse": {"service"},
     "prompt_registries/langsmith": {"service"},
+    "prompt_registries/weave": {"service"},
     "propagation": {"local", "server"},
     "runs": {"chain", "copies", "incidents", "server", "typed"},
     "vector_stores/chroma": {"typed"},

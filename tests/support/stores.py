@@ -137,6 +137,14 @@ def langsmith_typed() -> Sequence[Mapping[str, Any]]:
 
 
 @pytest.fixture(scope="session")
+def weave_recorded() -> Sequence[Mapping[str, Any]]:
+    """What Weave's own trace server answered; a stand-in that answers alike is made anew for each test."""
+    from prompt_registries.weave.recordings import exchanges
+
+    return exchanges("objs_listed")
+
+
+@pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
     """A real server with two databases that are not to be changed: ``shop`` (plain SQL) and ``frames`` (frameworks)."""
     from vector_stores.pgvector import stores

@@ -224,6 +224,7 @@ _ENTRIES: Final = (
     Platform(name="langfuse", display_name="Langfuse", kind="prompt registry", logo="langfuse.svg"),
     Platform(name="phoenix", display_name="Phoenix", kind="prompt registry", logo="phoenix.svg"),
     Platform(name="langsmith", display_name="LangSmith", kind="prompt registry", logo="langsmith.svg"),
+    Platform(name="weave", display_name="Weave", kind="prompt registry", logo="weave.svg"),
     Platform(
         name="langchain",
         display_name="LangChain",
