@@ -64,13 +64,17 @@ def test_gunicorn(tmp_path: Path, preload: bool) -> None:
         serving(path, "gunicorn", *options, *(["--preload"] if preload else []), "hooks.web:application"),
         urllib3.PoolManager(retries=False, maxsize=8, headers={"Connection": "close"}) as http,
     ):
-        until(lambda: answers(http, port) is not None)
+        tries = 1
+        while answers(http, port) is None:
+            tries += 1
+            time.sleep(0.05)
         with ThreadPoolExecutor(8) as pool:
             given = list(pool.map(lambda _: answers(http, port), range(60)))
     assert None not in given
     stored = {one.id for one in stored_answers(path)}
     assert set(given) <= stored
-    assert len(stored) == 61
+    # A request that took too long for its client may have been answered all the same.
+    assert 61 <= len(stored) <= 60 + tries
     assert explained(path) == stored
 
 
