@@ -57,7 +57,7 @@ def add_to_pyproject(text: str, name: str, title: str) -> str:
     extra = f"# {title}: name here what the reader needs beyond this package.\n{name} = []\n"
     text = re.sub(r"^all = \[", lambda match: extra + match[0], text, count=1, flags=re.MULTILINE)
     return re.sub(
-        r"(datahub-llmops\[)((?:\w+,)+\w+)(\])",
+        r"(datahub-llmops\[)((?:[\w-]+,)+[\w-]+)(\])",
         lambda match: match[1] + ",".join(sorted({*match[2].split(","), name})) + match[3],
         text,
         count=1,

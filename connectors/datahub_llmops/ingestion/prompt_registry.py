@@ -14,6 +14,7 @@ from typing_extensions import override
 from datahub_llmops.aspects.generated import PromptInfoClass
 from datahub_llmops.assets.collections import FailedListing, Name
 from datahub_llmops.assets.prompts import Prompt
+from datahub_llmops.catalog.urn_text import datasets_prefix
 from datahub_llmops.ingestion.applications.observed_part import ApplicationsMemory, ObservedApplications
 from datahub_llmops.ingestion.assigned_facts import AssignedFacts
 from datahub_llmops.ingestion.emitter import Emission
@@ -168,7 +169,7 @@ class PromptRegistrySource(CatalogSource[PromptRegistryConfigT, Prompt]):
 
     @override
     def emissions(self) -> Iterator[Emission]:
-        versions = f"urn:li:dataset:(urn:li:dataPlatform:{self.platform},"
+        versions = datasets_prefix(self.platform)
         for emission in super().emissions():
             urn = emission.proposal.entityUrn or ""
             if not emission.primary and urn.startswith(versions) and self._history.mention(urn):
