@@ -34,5 +34,5 @@ def recorded(caller: str) -> Iterator[Stub]:
 
 
 def _key(method: str, path: str, query: dict[str, str]) -> tuple[str, str, str]:
-    """What is asked for; sizes of pages and sortings are left out."""
+    """What is asked for; sizes of pages and orders are left out."""
     return method, path, query.get("name") or query.get("experiment_id") or query.get("filter") or ""
