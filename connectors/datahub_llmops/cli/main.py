@@ -6,10 +6,8 @@ imported only to print for people, and DataHub only for a server's URL.
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict
 from io import TextIOWrapper
 from pathlib import Path
@@ -19,14 +17,15 @@ import click
 
 from datahub_llmops import __version__
 from datahub_llmops.catalog.column_stops import ColumnStop, edges_within, find_stops
-from datahub_llmops.catalog.open import open_catalog, resolve
+from datahub_llmops.catalog.open import resolve
 from datahub_llmops.catalog.protocol import Direction, Edge, FullCatalog, Lineage, Node
 from datahub_llmops.catalog.untraced import untraced_of
 from datahub_llmops.catalog.urn_text import asset_of, entity_type
 from datahub_llmops.cli import answers
 from datahub_llmops.cli.models import models
+from datahub_llmops.cli.opening import opened, print_json, shown
 from datahub_llmops.cli.prompts import prompts
-from datahub_llmops.errors import LlmopsError, UnknownAssetError
+from datahub_llmops.errors import UnknownAssetError
 
 _DIRECTIONS: Final[tuple[Direction, Direction]] = ("up", "down")
 
@@ -84,7 +83,7 @@ def lineage(where: str | None, asset: str, up: bool, hops: int, columns: bool, a
     datahub-llmops lineage docs --columns                   and their columns
     datahub-llmops lineage sqlite:main.people#email --down  where personal data goes
     """
-    with _opened(where) as catalog:
+    with opened(where) as catalog:
         urn = resolve(catalog, asset)
         direction: Direction = "up" if up else "down"
         walk = catalog.lineage(urn, direction, hops)
@@ -96,7 +95,7 @@ def lineage(where: str | None, asset: str, up: bool, hops: int, columns: bool, a
                 "within": [_edge_json(edge) for edge in within],
                 "stops": [_stop_json(stop) for stop in stops],
             }
-            _print_json({**_walk_json(walk), **{key: found for key, found in shown.items() if found}})
+            print_json({**_walk_json(walk), **{key: found for key, found in shown.items() if found}})
             return
         from datahub_llmops.cli import render
 
@@ -124,11 +123,11 @@ def show(where: str | None, asset: str, as_json: bool) -> None:
     datahub-llmops show chroma:default_database.docs
     datahub-llmops show docs --json
     """
-    with _opened(where) as catalog:
+    with opened(where) as catalog:
         urn = resolve(catalog, asset)
         node = _node(catalog, urn)
         if as_json:
-            _print_json(_asset_json(catalog, node))
+            print_json(_asset_json(catalog, node))
             return
         from datahub_llmops.cli import render
         from datahub_llmops.cli.asset_page import gather, page
@@ -149,11 +148,11 @@ def search(where: str | None, words: tuple[str, ...], limit: int, as_json: bool)
     \b
     datahub-llmops search customer email
     """
-    with _opened(where) as catalog:
+    with opened(where) as catalog:
         query = " ".join(words)
         found = list(catalog.search(query, limit))
         if as_json:
-            _print_json({"query": query, "nodes": [_node_json(node, hops=False) for node in found]})
+            print_json({"query": query, "nodes": [_node_json(node, hops=False) for node in found]})
         if not found:
             raise UnknownAssetError(f"no asset in the catalog contains every word of {query!r}")
         if as_json:
@@ -186,28 +185,14 @@ def export(where: str | None, file: Path, force: bool, custom_aspects: bool) -> 
     """
     from datahub_llmops.catalog.export import export_catalog
 
-    with _opened(where) as catalog:
+    with opened(where) as catalog:
         written, left_out = export_catalog(catalog, file, overwrite=force, custom_aspects=custom_aspects)
-    click.echo(f"Wrote {written:,} records to {_shown(str(file))}")
+    click.echo(f"Wrote {written:,} records to {shown(str(file))}")
     if left_out:
         click.echo(
             f"Left out {left_out:,} typed aspects, which a server without the model plugin refuses; "
             "--custom-aspects includes them."
         )
-
-
-@contextmanager
-def _opened(where: str | None) -> Iterator[FullCatalog]:
-    """Open the catalog for one command; an error of it ends the command with its message."""
-    try:
-        with closing(open_catalog(where)) as catalog:
-            yield catalog
-    except LlmopsError as error:
-        raise click.ClickException(_shown(str(error))) from error
-    except RecursionError:
-        raise click.ClickException(
-            "what the catalog holds about it is nested too deeply to be shown"
-        ) from None
 
 
 def _node(catalog: FullCatalog, urn: str) -> Node:
@@ -303,18 +288,6 @@ def _asset_json(catalog: FullCatalog, node: Node) -> dict[str, object]:
         "downstream": [other.urn for other in down.nodes if other.hops],
         **({"not_confirmed": unconfirmed} if unconfirmed else {}),
     }
-
-
-def _print_json(value: object) -> None:
-    """Print ASCII only, so that JSON escapes whatever could control a terminal."""
-    click.echo(json.dumps(value, indent=2))
-
-
-def _shown(message: str) -> str:
-    """Make every line of a message safe for a terminal."""
-    from datahub_llmops.net.shown import clean
-
-    return "\n".join(clean(line) for line in message.splitlines())
 
 
 main.add_command(answers.answers)

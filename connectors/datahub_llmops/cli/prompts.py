@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from datahub_llmops.catalog.open import open_catalog
 from datahub_llmops.catalog.urn_text import full_name
-from datahub_llmops.errors import LlmopsError
+from datahub_llmops.cli.opening import opened, print_json
 from datahub_llmops.net.shown import clean
 
 if TYPE_CHECKING:
     # Loaded when one of these commands runs: all others start without them.
-    from datahub_llmops.catalog.protocol import FullCatalog
     from datahub_llmops.prompts.diff import Difference
     from datahub_llmops.prompts.estate import Estate, KnownPrompt
     from datahub_llmops.prompts.findings import Use
@@ -58,7 +54,7 @@ def prompts(context: click.Context, platform: str | None, finding: str | None, a
     from datahub_llmops.prompts.estate import read_estate
     from datahub_llmops.prompts.page import read_pages
 
-    with _opened(context.obj) as catalog:
+    with opened(context.obj) as catalog:
         estate = read_estate(catalog)
         wanted = [
             one
@@ -67,7 +63,7 @@ def prompts(context: click.Context, platform: str | None, finding: str | None, a
             and (finding is None or any(finding in version.findings for version in one.versions))
         ]
         if as_json:
-            _print_json([_page_json(page) for page in read_pages(catalog, wanted)])
+            print_json([_page_json(page) for page in read_pages(catalog, wanted)])
             return
     if not wanted:
         click.echo(
@@ -97,11 +93,11 @@ def show(context: click.Context, name: str, as_json: bool) -> None:
     from datahub_llmops.prompts.estate import read_estate
     from datahub_llmops.prompts.page import find_prompt, read_page
 
-    with _opened(context.obj) as catalog:
+    with opened(context.obj) as catalog:
         estate = read_estate(catalog)
         page = read_page(catalog, find_prompt(estate, name))
     if as_json:
-        _print_json(_page_json(page))
+        print_json(_page_json(page))
         return
     for line in _page_lines(page, estate):
         _say(line)
@@ -124,24 +120,14 @@ def diff(context: click.Context, name: str, old: str, new: str, as_json: bool) -
     from datahub_llmops.prompts.estate import read_estate
     from datahub_llmops.prompts.page import find_prompt, read_page
 
-    with _opened(context.obj) as catalog:
+    with opened(context.obj) as catalog:
         page = read_page(catalog, find_prompt(read_estate(catalog), name))
         found = compare(find_version(page, old), find_version(page, new))
     if as_json:
-        _print_json(_difference_json(found))
+        print_json(_difference_json(found))
         return
     for line in _difference_lines(found):
         _say(line)
-
-
-@contextmanager
-def _opened(where: str | None) -> Iterator[FullCatalog]:
-    """Open the catalog for one command; an error of it ends the command with its message."""
-    try:
-        with closing(open_catalog(where)) as catalog:
-            yield catalog
-    except LlmopsError as error:
-        raise click.ClickException("\n".join(map(clean, str(error).splitlines()))) from error
 
 
 def _row(prompt: KnownPrompt, estate: Estate) -> tuple[str, ...]:
@@ -330,11 +316,6 @@ def _difference_json(found: Difference) -> dict[str, Any]:
         "same_template": found.same_template,
         "diff": list(found.lines) if found.lines is not None else None,
     }
-
-
-def _print_json(value: object) -> None:
-    """Print ASCII only, so that JSON escapes whatever could control a terminal."""
-    click.echo(json.dumps(value, indent=2))
 
 
 def _say(line: str) -> None:
