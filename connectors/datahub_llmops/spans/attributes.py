@@ -1,0 +1,314 @@
+"""Names of span attributes: which are read, what they mean, and what their old names were.
+
+OpenTelemetry GenAI, OpenInference, OpenLLMetry, MLflow, Langfuse and LangSmith each have names of their own, and
+OpenTelemetry's still move. Each tuple below lists the names of one fact, the one to prefer first. An attribute that is
+in none of them is dropped where it is decoded: prompts, questions, answers and documents never get past a door.
+
+Sources:
+    https://opentelemetry.io/docs/specs/semconv/gen-ai/gen-ai-spans/
+    https://github.com/Arize-ai/openinference/blob/main/spec/semantic_conventions.md
+    https://github.com/traceloop/openllmetry (``SpanAttributes``)
+    https://mlflow.org/docs/latest/genai/tracing/
+    https://langfuse.com/integrations/native/opentelemetry
+    https://docs.langchain.com/langsmith/trace-with-opentelemetry
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final, TypeAlias
+
+VERSION: Final = 1
+"""Raise it with every change of meaning, so that what was read with an older table is read again."""
+
+MAX_TEXT: Final = 2_048
+"""Longest text that is kept, in characters. No identifier is longer; a longer value is dropped and counted."""
+MAX_JSON: Final = 1_000_000
+"""Longest JSON text that is reduced, in characters. A longer one is dropped and counted."""
+MAX_DOCUMENTS: Final = 1_000
+"""Most documents that are read from one span."""
+
+# What kind of work a span is.
+KIND: Final = (
+    "openinference.span.kind",
+    "gen_ai.operation.name",
+    "traceloop.span.kind",
+    "mlflow.spanType",
+    "langfuse.observation.type",
+    "langsmith.span.kind",
+    "llm.request.type",
+)
+
+# Models. ``llm.model_name`` of OpenInference is the one that was asked for, or that served: see ``assemble``.
+MODEL_ASKED: Final = (
+    "gen_ai.request.model",
+    "llm.request.model_name",
+    "llm.model_name",
+    "mlflow.llm.model",
+    "langfuse.observation.model.name",
+    "ls_model_name",
+)
+MODEL_SERVED: Final = ("gen_ai.response.model", "llm.response.model_name")
+FINGERPRINT: Final = ("gen_ai.openai.response.system_fingerprint", "openai.response.system_fingerprint")
+PROVIDER: Final = (
+    "gen_ai.provider.name",
+    "gen_ai.system",
+    "llm.provider",
+    "llm.system",
+    "mlflow.llm.provider",
+    "ls_provider",
+)
+EMBEDDING_MODEL: Final = ("embedding.model_name", *MODEL_ASKED)
+
+# Tokens. ``cached`` and ``cache_write`` are part of the input, ``reasoning`` is part of the output.
+TOKENS_IN: Final = (
+    "gen_ai.usage.input_tokens",
+    "gen_ai.usage.prompt_tokens",
+    "llm.token_count.prompt",
+    "llm.usage.prompt_tokens",
+)
+TOKENS_OUT: Final = (
+    "gen_ai.usage.output_tokens",
+    "gen_ai.usage.completion_tokens",
+    "llm.token_count.completion",
+    "llm.usage.completion_tokens",
+)
+TOKENS_CACHED: Final = (
+    "gen_ai.usage.cache_read.input_tokens",
+    "gen_ai.usage.cache_read_input_tokens",
+    "llm.token_count.prompt_details.cache_read",
+)
+TOKENS_CACHE_WRITE: Final = (
+    "gen_ai.usage.cache_write.input_tokens",
+    "gen_ai.usage.cache_creation.input_tokens",
+    "gen_ai.usage.cache_creation_input_tokens",
+    "llm.token_count.prompt_details.cache_write",
+)
+TOKENS_REASONING: Final = (
+    "gen_ai.usage.reasoning.output_tokens",
+    "gen_ai.usage.reasoning_tokens",
+    "llm.token_count.completion_details.reasoning",
+)
+TOKENS_JSON: Final = ("mlflow.chat.tokenUsage", "langfuse.observation.usage_details")
+"""JSON objects of counts. Keys hold ``input`` or ``prompt``, ``output`` or ``completion``, ``cache``, ``reasoning``."""
+COST: Final = ("llm.cost.total", "gen_ai.usage.cost.amount", "gen_ai.usage.cost")
+COST_JSON: Final = ("langfuse.observation.cost_details", "mlflow.llm.cost")
+
+# Prompts.
+PROMPT_NAME: Final = (
+    "gen_ai.prompt.name",
+    "langfuse.observation.prompt.name",
+    "prompt.id",
+    "lc_hub_repo",
+    "traceloop.prompt.key",
+)
+PROMPT_VERSION: Final = (
+    "gen_ai.prompt.version",
+    "langfuse.observation.prompt.version",
+    "llm.prompt_template.version",
+    "lc_hub_commit_hash",
+    "traceloop.prompt.version",
+)
+PROMPT_VENDOR: Final = ("prompt.vendor",)
+PROMPTS_LINKED: Final = ("mlflow.linkedPrompts",)
+"""A JSON list of ``{"name", "version"}``."""
+
+# Applications and their parts.
+SERVICE: Final = ("service.name",)
+SERVICE_VERSION: Final = ("service.version",)
+HOST: Final = ("host.name", "k8s.pod.name", "service.instance.id")
+APPLICATION: Final = (
+    "traceloop.association.properties.app_name",
+    "langfuse.trace.name",
+    "traceloop.workflow.name",
+)
+AGENT: Final = ("gen_ai.agent.name", "agent.name", "traceloop.entity.name")
+TOOL: Final = ("gen_ai.tool.name", "tool.name")
+ERROR_TYPE: Final = ("error.type", "exception.type")
+
+# Retrievals.
+DATA_SOURCE: Final = ("gen_ai.data_source.id",)
+STORE_CLASS: Final = (
+    "vector_store.class",
+    "traceloop.association.properties.ls_vector_store_provider",
+    "ls_vector_store_provider",
+)
+DOCUMENTS_JSON: Final = ("gen_ai.retrieval.documents",)
+DB_SYSTEM: Final = ("db.system.name", "db.system")
+DB_COLLECTION: Final = (
+    "db.collection.name",
+    "qdrant.collection_name",
+    "db.chroma.collection.name",
+    "db.chroma.query.collection_name",
+    "db.milvus.collection_name",
+    "db.milvus.search.collection_name",
+    "db.weaviate.collection_name",
+    "db.elasticsearch.path_parts.index",
+    "elasticsearch.index",
+)
+DB_NAMESPACE: Final = ("db.namespace", "db.name", "pinecone.namespace", "db.pinecone.query.namespace")
+SERVER: Final = ("server.address", "net.peer.name", "db.pinecone.host", "pinecone.host")
+PORT: Final = ("server.port", "net.peer.port")
+
+# Guardrails and evaluations.
+GUARDRAIL: Final = ("guardrail.name",)
+EVALUATION_NAME: Final = ("gen_ai.evaluation.name", "evaluation.name", "annotation.name")
+EVALUATION_SCORE: Final = ("gen_ai.evaluation.score.value", "evaluation.score", "annotation.score")
+EVALUATION_LABEL: Final = ("gen_ai.evaluation.score.label", "evaluation.label", "annotation.label")
+
+_PLAIN: Final = frozenset(
+    name
+    for names in (
+        KIND, MODEL_ASKED, MODEL_SERVED, FINGERPRINT, PROVIDER, EMBEDDING_MODEL, TOKENS_IN, TOKENS_OUT, TOKENS_CACHED,
+        TOKENS_CACHE_WRITE, TOKENS_REASONING, COST, PROMPT_NAME, PROMPT_VERSION, PROMPT_VENDOR, SERVICE,
+        SERVICE_VERSION, HOST, APPLICATION, AGENT, TOOL, ERROR_TYPE, DATA_SOURCE, STORE_CLASS, DB_SYSTEM, DB_COLLECTION,
+        DB_NAMESPACE, SERVER, PORT, GUARDRAIL, EVALUATION_NAME, EVALUATION_SCORE, EVALUATION_LABEL,
+    )
+    for name in names
+)  # fmt: skip
+_OURS: Final = "datahub_llmops."
+"""Attributes that our hooks stamp: see ``assets.span_names``."""
+_DOCUMENT: Final = re.compile(
+    r"(?:retrieval\.documents|reranker\.output_documents)\.\d{1,6}\.document\.(id|score|metadata)"
+)
+
+Reducer: TypeAlias = Callable[[Any], Any]
+"""Makes what may be kept out of a value, or ``None`` if nothing may."""
+
+
+def keep(value: Any) -> Any:
+    """Return a scalar or a list of scalars as it is, and ``None`` for what is too long to be an identifier."""
+    if isinstance(value, str):
+        return value if len(value) <= MAX_TEXT else None
+    if isinstance(value, (list, tuple)):
+        return [
+            one
+            for one in value[:MAX_DOCUMENTS]
+            if isinstance(one, (str, int, float)) and keep(one) is not None
+        ]
+    return value if isinstance(value, (bool, int, float)) else None
+
+
+class Selection:
+    """Decides by the name of an attribute what is kept of its value.
+
+    ``rules`` maps names to reducers, or to ``None`` for names to drop. It grows as names are seen, up to a bound, so
+    that a loop over millions of attributes asks a dictionary first. ``dropped`` counts wanted values that were too long.
+    """
+
+    def __init__(self, metadata_fields: Iterable[str], application: str | None = None) -> None:
+        """``metadata_fields`` of a document name its source; ``application`` is one more attribute to keep."""
+        self._fields = frozenset(metadata_fields) | {
+            "dh_source_urn",
+            "dh_source_key",
+            "dh_embed_run",
+            "page",
+            "row",
+        }
+        self.rules: dict[str, Reducer | None] = dict.fromkeys(_PLAIN, keep)
+        if application is not None:
+            self.rules[application] = keep
+        self.rules.update(dict.fromkeys((*TOKENS_JSON, *COST_JSON), self.numbers))
+        self.rules.update(dict.fromkeys(PROMPTS_LINKED, self.linked_prompts))
+        self.rules.update(dict.fromkeys(DOCUMENTS_JSON, self.documents))
+        self.dropped = 0
+
+    def rule(self, name: str) -> Reducer | None:
+        """Return the reducer of a name that ``rules`` does not have yet, and keep it there."""
+        found: Reducer | None = None
+        match = _DOCUMENT.fullmatch(name)
+        if match is not None:
+            found = self.metadata if match[1] == "metadata" else keep
+        elif name.startswith(_OURS):
+            found = keep
+        if len(self.rules) < 50_000:
+            self.rules[name] = found
+        return found
+
+    def pick(self, attributes: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what is kept of attributes that are a mapping already."""
+        kept = {}
+        for name, value in attributes.items():
+            reduce = self.rules[name] if name in self.rules else self.rule(name)
+            if reduce is None:
+                continue
+            found = reduce(value)
+            if found is None:
+                self.dropped += value is not None
+            else:
+                kept[name] = found
+        return kept
+
+    def metadata(self, value: Any) -> dict[str, Any] | None:
+        """Return the fields of a document's metadata, given as JSON text or an object, that name its source."""
+        found = parsed(value)
+        if not isinstance(found, dict):
+            return None
+        inner = found.get("metadata")
+        merged = {**inner, **found} if isinstance(inner, dict) else found
+        return {
+            name: one
+            for name, one in merged.items()
+            if name in self._fields and isinstance(one, (str, int, float)) and keep(one) is not None
+        }
+
+    def documents(self, value: Any) -> list[dict[str, Any]] | None:
+        """Return id, score and source of the documents in a JSON list, given as text or as a list."""
+        found = parsed(value)
+        if not isinstance(found, list):
+            return None
+        return [
+            {
+                **{key: keep(one[key]) for key in ("id", "score") if key in one},
+                "metadata": self.metadata(one.get("metadata", one)) or {},
+            }
+            for one in found[:MAX_DOCUMENTS]
+            if isinstance(one, dict)
+        ]
+
+    @staticmethod
+    def numbers(value: Any) -> dict[str, float] | None:
+        """Return the members of a JSON object that are numbers."""
+        found = parsed(value)
+        if not isinstance(found, dict):
+            return None
+        return {
+            str(name): one
+            for name, one in found.items()
+            if isinstance(one, (int, float)) and not isinstance(one, bool)
+        }
+
+    @staticmethod
+    def linked_prompts(value: Any) -> list[dict[str, str]] | None:
+        """Return name and version of the prompts in MLflow's list."""
+        found = parsed(value)
+        if not isinstance(found, list):
+            return None
+        return [
+            {"name": str(one["name"]), "version": str(one["version"])}
+            for one in found[:MAX_DOCUMENTS]
+            if isinstance(one, dict) and keep(one.get("name")) and one.get("version") is not None
+        ]
+
+
+def parsed(value: Any) -> Any:
+    """Return JSON text as what it says, anything else as it is, and ``None`` for text that is too long or no JSON."""
+    if not isinstance(value, str):
+        return value
+    if len(value) > MAX_JSON:
+        return None
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        return None
+
+
+def first(attributes: Mapping[str, Any], names: Iterable[str]) -> Any:
+    """Return the value of the first of ``names`` that is there, or ``None``."""
+    for name in names:
+        value = attributes.get(name)
+        if value is not None and value != "":
+            return value
+    return None

@@ -1,0 +1,1 @@
+"""Where spans lie: one module for each kind of place."""
