@@ -195,7 +195,7 @@ class Selection:
     """Decides by the name of an attribute what is kept of its value.
 
     ``rules`` maps names to reducers, or to ``None`` for names to drop. It grows as names are seen, up to a bound, so
-    that a loop over millions of attributes asks a dictionary first. ``dropped`` counts wanted values that were too long.
+    that a loop over millions of attributes asks a dictionary first. ``dropped`` counts wanted values that are too long.
     """
 
     def __init__(self, metadata_fields: Iterable[str], application: str | None = None) -> None:
