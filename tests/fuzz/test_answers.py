@@ -17,13 +17,13 @@ from datahub_llmops.answer_store.database import Store
 from datahub_llmops.answer_store.format import load_answer, load_writes
 from datahub_llmops.answer_store.recorded import Identities
 from datahub_llmops.answer_store.replacement import open_or_replace
+from datahub_llmops.answers.daily_totals import roll_up
 from datahub_llmops.answers.resolver import Resolver
 from datahub_llmops.cli.main import main
 from datahub_llmops.errors import RecordError, StoreError
 from datahub_llmops.hooks import addresses, chunk_sources, vendor_attributes
 from datahub_llmops.hooks.store_identity import filter_keys
 from datahub_llmops.runs.config import RunsConfig
-from datahub_llmops.runs.daily_totals import roll_up
 from fuzz.mutate import mutate_json
 from fuzz.rounds import rounds
 from hooks.parts import DOCUMENTS, InMemoryVectorStore, NamedEmbedding, rag

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from datahub_llmops.runs.daily_totals import SETTLED, Built, Mismatch, mismatch
+from datahub_llmops.runs.embedding_mismatch import SETTLED, Built, Mismatch, mismatch
 from datahub_llmops.urns import embedding_mismatch
 from runs.world import INDEX, World
 

@@ -9,7 +9,7 @@ import pytest
 from datahub.ingestion.run.pipeline import Pipeline
 
 from datahub_llmops.aspects.manifest import aspect_names
-from datahub_llmops.runs.daily_totals import SETTLED
+from datahub_llmops.runs.embedding_mismatch import SETTLED
 from datahub_llmops.urns import embedding_mismatch
 from ingestion.test_server_run import StandIn, recorded
 from ingestion.test_server_typed import with_plugin

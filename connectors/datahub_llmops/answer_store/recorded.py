@@ -114,6 +114,8 @@ class RecordedAnswer:
     parts_cut: int = 0
     query_text: str | None = None
     answer_text: str | None = None
+    recorded_on: str | None = None
+    """The host whose answer store has this answer as well. Spans say so; an answer store does not keep it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,6 +22,7 @@ from datahub_llmops.answer_store.database import Store, reading
 from datahub_llmops.answer_store.format import load_answer, load_writes
 from datahub_llmops.answer_store.queries import start_of
 from datahub_llmops.answer_store.recorded import Identities, RecordedAnswer, RecordedWrites
+from datahub_llmops.answers.daily_totals import roll_up
 from datahub_llmops.answers.resolver import Ambiguous, Resolver
 from datahub_llmops.catalog.protocol import Catalog, FullCatalog
 from datahub_llmops.errors import CatalogError, RecordError, StoreError
@@ -34,7 +35,7 @@ from datahub_llmops.ingestion.run_target import RunTarget
 from datahub_llmops.ingestion.source import PatchingSource
 from datahub_llmops.mapping import applications as mapping
 from datahub_llmops.runs.config import RunsConfig, RunsReport
-from datahub_llmops.runs.daily_totals import Built, built_with, mismatch, roll_up
+from datahub_llmops.runs.embedding_mismatch import Built, built_with, mismatch
 from datahub_llmops.runs.embedding_runs import EmbeddingRuns
 from datahub_llmops.runs.instances import is_day_of, is_run_into, take_edges_back
 from datahub_llmops.runs.passed_over import PassedOver

@@ -8,29 +8,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Protocol
 
 from datahub.utilities.urns.error import InvalidUrnError
 
 from datahub_llmops import urns
-from datahub_llmops.answer_store.recorded import (
-    ModelCall,
-    Raw,
-    RecordedAnswer,
-    RecordedWrites,
-    Retrieval,
-)
-from datahub_llmops.answers.prices import PricesConfig
+from datahub_llmops.answer_store.recorded import ModelCall, Raw, RecordedAnswer, Retrieval
 from datahub_llmops.answers.resolver import Resolver, shown
 from datahub_llmops.assets.usage import Totals, model_name
 from datahub_llmops.errors import RecordError
 from datahub_llmops.ingestion.applications.places import Places
 from datahub_llmops.ingestion.applications.rollup import DAY, Application, Newest, Rollup
 from datahub_llmops.mapping.applications import application_urns
-from datahub_llmops.runs.config import RunsConfig
 
-SETTLED: Final = 3_600
-"""Seconds of queries with the right model after which those with another are over."""
+
+class CountingOptions(Protocol):
+    """The options of a recipe that counting needs."""
+
+    env: str
+    application_platform: str | None
+    """Platform that applications are drawn on; ``None``: their framework."""
+
+    def call_cost(self, call: ModelCall, /) -> float | None:
+        """Compute the cost of a call, or ``None`` if it is unknown."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +77,7 @@ class _Bucket:
 def roll_up(
     answers: Iterable[RecordedAnswer],
     resolver: Resolver,
-    config: RunsConfig,
+    options: CountingOptions,
     passed_over: Callable[[RecordedAnswer, RecordError], None],
     places: Places | None = None,
 ) -> Rollup:
@@ -86,8 +87,8 @@ def roll_up(
         CatalogError: the catalog behind ``places`` or ``resolver`` cannot answer.
     """
     found = Rollup()
-    places = places or Places(None, config.env)
-    for at, application in _buckets(found, _resolved(found, answers, resolver, config, passed_over, places)):
+    places = places or Places(None, options.env)
+    for at, application in _buckets(found, _resolved(found, answers, resolver, options, passed_over, places)):
         answer = at.resolved.answer
         version = found.versions.setdefault(
             (application.name, answer.version or "", at.day, at.host), Totals()
@@ -99,7 +100,7 @@ def roll_up(
             at.end(total, spent, answer.status == "error")
         prompts = _prompts(found, application, at)
         for call, name in zip(answer.models, at.resolved.models, strict=True):
-            _model(found, application, at, call, name, whole, prompts, config)
+            _model(found, application, at, call, name, whole, prompts, options)
         parts = zip(answer.retrievals, at.resolved.retrievers, at.resolved.indexes, strict=True)
         for retrieval, retriever, index in parts:
             _retrieval(found, application, at, retrieval, retriever, index)
@@ -110,19 +111,19 @@ def _resolved(
     found: Rollup,
     answers: Iterable[RecordedAnswer],
     resolver: Resolver,
-    config: RunsConfig,
+    options: CountingOptions,
     passed_over: Callable[[RecordedAnswer, RecordError], None],
     places: Places,
 ) -> Iterator[_Resolved]:
     for answer in answers:
         try:
-            yield _resolve(found, answer, resolver, config, places)
+            yield _resolve(found, answer, resolver, options, places)
         except RecordError as error:
             passed_over(answer, error)
 
 
 def _resolve(
-    found: Rollup, answer: RecordedAnswer, resolver: Resolver, config: RunsConfig, places: Places
+    found: Rollup, answer: RecordedAnswer, resolver: Resolver, options: CountingOptions, places: Places
 ) -> _Resolved:
     """Find the URNs of an answer's parts before anything of it is counted.
 
@@ -134,8 +135,8 @@ def _resolve(
     # An application keeps the framework of its first answer.
     own = (known.framework if known else answer.framework) or urns.DEFAULT_FRAMEWORK
     try:
-        platform = config.application_platform or (known.platform if known else places.joined(name, own))
-        _, job, log = application_urns(name, platform, config.env)
+        platform = options.application_platform or (known.platform if known else places.joined(name, own))
+        _, job, log = application_urns(name, platform, options.env)
     except InvalidUrnError:
         raise RecordError("its application, or its framework, has no usable name") from None
     return _Resolved(
@@ -209,7 +210,7 @@ def _model(
     name: str | None,
     whole: list[Totals],
     prompts: Mapping[int, Totals],
-    prices: PricesConfig,
+    options: CountingOptions,
 ) -> None:
     answer = at.resolved.answer
     totals = list(whole)
@@ -222,7 +223,7 @@ def _model(
         found.unnamed += 1
     if call.prompt is not None and call.prompt in prompts:
         totals.append(prompts[call.prompt])
-    cost = prices.call_cost(call)
+    cost = options.call_cost(call)
     for total in totals:
         total.add_tokens(weight=answer.weight, tokens=call.tokens, cost=cost)
 
@@ -290,53 +291,3 @@ def _prompts(found: Rollup, application: Application, at: _Bucket) -> dict[int, 
             uses, last = application.unnamed_prompts.get(urn, (0.0, 0.0))
             application.unnamed_prompts[urn] = (uses + answer.weight, max(last, answer.ended))
     return counted
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Built:
-    """The model that embedded the content of an index, and since when (seconds since the epoch)."""
-
-    model: str
-    since: float
-
-
-def built_with(writes: Iterable[RecordedWrites], resolver: Resolver) -> dict[str, Built]:
-    """Map each index to the model that embedded it last."""
-    found: dict[str, Built] = {}
-    for one in sorted(writes, key=lambda one: one.ended):
-        index, model = resolver.index(one.index), model_name(one.embedding)
-        if index is None or model is None or not one.counts.get("added"):
-            continue
-        before = found.get(index)
-        if before is None or before.model != model:
-            found[index] = Built(model=model, since=one.started)
-    return found
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mismatch:
-    """Models that embed the queries of an index but did not embed its content, and the hosts that saw this."""
-
-    models: tuple[str, ...]
-    hosts: tuple[str, ...]
-    right_on: tuple[str, ...]
-    """Hosts that saw queries with the model of the index, and none with another."""
-
-
-def mismatch(built: Built, queried: Mapping[tuple[str, str], float]) -> Mismatch:
-    """Find a current mismatch, without queries before the index got its model and without those that ended for good.
-
-    Queries have ended for good when others with the right model followed on the same host for ``SETTLED`` seconds.
-    """
-    right = {host: when for (model, host), when in queried.items() if model == built.model}
-    wrong = {
-        (model, host)
-        for (model, host), when in queried.items()
-        if model != built.model and when >= built.since and when > right.get(host, 0.0) - SETTLED
-    }
-    hosts = {host for _, host in wrong}
-    return Mismatch(
-        models=tuple(sorted({model for model, _ in wrong})),
-        hosts=tuple(sorted(hosts)),
-        right_on=tuple(sorted(right.keys() - hosts)),
-    )
