@@ -7,7 +7,7 @@ rows with a faster encoder of their own, which the tests compare with ``dump_*``
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 from datahub_llmops.answer_store import values
 from datahub_llmops.answer_store.keys import FACTS, AnswerKey, ModelKey, RetrievalKey, WritesKey
@@ -28,6 +28,9 @@ _PartT = TypeVar("_PartT")
 
 Intern: TypeAlias = Callable[[Kind, Raw], int]
 """Gives the number of an identity, as ``Store.intern`` does."""
+
+TEXT_KEYS: Final = frozenset((AnswerKey.QUERY_TEXT, AnswerKey.ANSWER_TEXT))
+"""Keys of the texts in an answer's body."""
 
 
 def dump_answer(answer: RecordedAnswer, intern: Intern, *, query_digest: str | None = None) -> AnswerRow:

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
-from datahub_llmops.answer_store.queries import Queries
 from datahub_llmops.assets.usage import Tokens
 
 Raw: TypeAlias = Mapping[str, Any]
@@ -145,10 +144,21 @@ class RecordedWrites:
     error: str | None
 
 
+class Numbered(Protocol):
+    """What has identities by number: an open store, or one line of a segment."""
+
+    def identity(self, number: int) -> Raw:
+        """Return an identity; it is empty if it was pruned.
+
+        Raises:
+            RecordError: it is damaged.
+        """
+
+
 class Identities:
     """Maps the numbers of one store to identities, reading each at most once."""
 
-    def __init__(self, store: Queries) -> None:
+    def __init__(self, store: Numbered) -> None:
         self._store = store
         self._read: dict[int, Raw] = {}
 
