@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from datahub_llmops.catalog.urn_text import simple_path
-from datahub_llmops.net.json_values import array, mapping, objects, text
+from datahub_llmops.net.json_values import array, mapping, objects, strings, text
 
 PROPERTY_PREFIX: Final = "urn:li:structuredProperty:datahub_llmops."
 """URN of each of our structured properties, up to its short name."""
@@ -109,6 +109,31 @@ def read_owners(aspect: Mapping[str, Any]) -> list[str]:
     """List the distinct owner URNs of an ``ownership`` aspect, in order."""
     urns = (text(entry.get("owner")) for entry in objects(aspect.get("owners")))
     return list(dict.fromkeys(urn for urn in urns if urn))
+
+
+SUBJECT_ASPECTS: Final = ("assertionInfo", "incidentInfo")
+"""Those that say which assets an assertion or an incident is about."""
+_ASSERTED: Final = (
+    ("customAssertion", "entity"),
+    ("datasetAssertion", "dataset"),
+    ("fieldAssertion", "entity"),
+    ("freshnessAssertion", "entity"),
+    ("schemaAssertion", "entity"),
+    ("sqlAssertion", "entity"),
+    ("volumeAssertion", "entity"),
+)
+
+
+def read_subjects(aspect_name: str, aspect: Mapping[str, Any]) -> list[str]:
+    """List the URNs of the assets that an assertion or incident is about.
+
+    >>> read_subjects("incidentInfo", {"entities": ["urn:li:dataset:1"]})
+    ['urn:li:dataset:1']
+    """
+    if aspect_name == "incidentInfo":
+        return strings(aspect.get("entities"))
+    given = [text(mapping(aspect.get(kind)).get(key)) for kind, key in _ASSERTED]
+    return list(dict.fromkeys(urn for urn in (*given, text(aspect.get("entityUrn"))) if urn))
 
 
 def read_aliases(properties: Mapping[str, Any]) -> list[str]:

@@ -202,6 +202,13 @@ class FullCatalog(Catalog, Protocol):
         """Read ``latest`` of many assets at once. Assets without a time series are left out."""
         ...
 
+    def quality(self, urns: Iterable[str]) -> Mapping[str, Mapping[str, Mapping[str, Aspect]]]:
+        """Read the live assertions and incidents about assets: by asset and URN, their aspects and newest records.
+
+        Assets without any are left out. A server may not list yet what was written just now.
+        """
+        ...
+
     def records(self) -> Iterator[Record]:
         """Yield everything in the catalog, including soft-deleted assets and time series.
 

@@ -1,16 +1,27 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 from datahub.emitter.mcp import MetadataChangeProposalWrapper
 from datahub.metadata.schema_classes import (
+    AssertionInfoClass,
+    AssertionResultClass,
+    AssertionRunEventClass,
+    AuditStampClass,
+    CustomAssertionInfoClass,
     DatasetUsageStatisticsClass,
+    IncidentInfoClass,
+    IncidentStatusClass,
     MetadataChangeProposalClass,
     PartitionSpecClass,
+    StatusClass,
+    VolumeAssertionInfoClass,
 )
 
 from catalog.local.local_runs import WIRE, column, contents, dataset, pipeline, raw, run
@@ -501,3 +512,84 @@ def test_a_closed_catalog_says_so(model: LocalCatalog) -> None:
     model.close()
     with pytest.raises(CatalogError, match="closed"):
         model.search("reviews")
+
+
+def _incident(urn: str, *about: str, state: str = "ACTIVE") -> MetadataChangeProposalWrapper:
+    now = AuditStampClass(time=1_700_000_000_000, actor="urn:li:corpuser:ada")
+    info = IncidentInfoClass(
+        type="CUSTOM",
+        entities=list(about),
+        status=IncidentStatusClass(state=state, lastUpdated=now),
+        created=now,
+    )
+    return MetadataChangeProposalWrapper(entityUrn=urn, aspect=info)
+
+
+def _assertion(urn: str, **about: Any) -> MetadataChangeProposalWrapper:
+    return MetadataChangeProposalWrapper(entityUrn=urn, aspect=AssertionInfoClass(**about))
+
+
+def _quality_records() -> list[MetadataChangeProposalWrapper]:
+    ran = AssertionRunEventClass(
+        timestampMillis=1_700_000_000_000,
+        runId="1",
+        asserteeUrn=REVIEWS,
+        assertionUrn="urn:li:assertion:rows",
+        status="COMPLETE",
+        result=AssertionResultClass(type="FAILURE"),
+    )
+    return [
+        _incident("urn:li:incident:late", REVIEWS, INDEX),
+        _assertion(
+            "urn:li:assertion:rows",
+            type="VOLUME",
+            volumeAssertion=VolumeAssertionInfoClass(type="ROW_COUNT_TOTAL", entity=REVIEWS),
+        ),
+        MetadataChangeProposalWrapper(entityUrn="urn:li:assertion:rows", aspect=ran),
+        _assertion(
+            "urn:li:assertion:custom",
+            type="CUSTOM",
+            customAssertion=CustomAssertionInfoClass(type="Fresh", entity=INDEX),
+        ),
+    ]
+
+
+def test_assertions_and_incidents_are_found_by_what_they_are_about(tmp_path: Path) -> None:
+    path = tmp_path / "catalog.db"
+    run(path, *_quality_records())
+    with LocalCatalog(path) as catalog:
+        found = catalog.quality([REVIEWS, INDEX, CUSTOMERS])
+        assert {urn: sorted(about) for urn, about in found.items()} == {
+            REVIEWS: ["urn:li:assertion:rows", "urn:li:incident:late"],
+            INDEX: ["urn:li:assertion:custom", "urn:li:incident:late"],
+        }
+        assert found[REVIEWS]["urn:li:assertion:rows"]["assertionRunEvent"]["result"]["type"] == "FAILURE"
+        assert found[REVIEWS]["urn:li:incident:late"]["incidentInfo"]["status"]["state"] == "ACTIVE"
+
+
+def test_an_incident_that_moves_on_or_is_removed_is_no_longer_found(tmp_path: Path) -> None:
+    path = tmp_path / "catalog.db"
+    run(path, *_quality_records())
+    run(
+        path,
+        _incident("urn:li:incident:late", INDEX),
+        MetadataChangeProposalWrapper(entityUrn="urn:li:assertion:rows", aspect=StatusClass(removed=True)),
+    )
+    with LocalCatalog(path) as catalog:
+        assert list(catalog.quality([REVIEWS, INDEX])) == [INDEX]
+
+
+def test_a_file_of_an_earlier_release_has_its_assertions_and_incidents_too(tmp_path: Path) -> None:
+    path = tmp_path / "catalog.db"
+    run(path, *_quality_records())
+    with LocalCatalog(path) as catalog:
+        expected = catalog.quality([REVIEWS, INDEX])
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("drop table subject")
+        database.commit()
+    with LocalCatalog(path) as catalog:
+        assert catalog.quality([REVIEWS, INDEX]) == expected
+    run(path, _incident("urn:li:incident:other", CUSTOMERS))
+    with LocalCatalog(path) as catalog:
+        assert catalog.quality([REVIEWS, INDEX]) == expected
+        assert list(catalog.quality([CUSTOMERS])) == [CUSTOMERS]

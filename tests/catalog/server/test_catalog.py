@@ -16,8 +16,10 @@ import pytest
 from datahub.ingestion.graph.client import DataHubGraph, entity_type_to_graphql
 from datahub.ingestion.graph.config import DatahubClientConfig
 from datahub.metadata.schema_classes import (
+    AssertionInfoClass,
     DatasetUsageStatisticsClass,
     GenericAspectClass,
+    IncidentInfoClass,
     MetadataChangeProposalClass,
 )
 
@@ -526,3 +528,37 @@ def test_aliases_are_those_of_live_datasets_of_the_platform(tmp_path: Path) -> N
     ]
     with write_local(tmp_path / "catalog.db", written) as catalog:
         assert catalog.aliases("qdrant") == {"docs": [first, second], "current": [second]}
+
+
+def test_assertions_and_incidents_are_searched_by_what_they_are_about(
+    recorded: tuple[RecordedServer, ServerCatalog],
+) -> None:
+    server, catalog = recorded
+    incident, assertion = "urn:li:incident:late", "urn:li:assertion:fresh"
+    server.held = {
+        **server.held,
+        incident: {"incidentInfo": {"entities": [INDEX, REVIEWS], "status": {"state": "ACTIVE"}}},
+        assertion: {
+            "assertionInfo": {"type": "CUSTOM", "customAssertion": {"type": "Fresh", "entity": INDEX}},
+            "assertionRunEvent": {"timestampMillis": 1, "result": {"type": "FAILURE"}},
+        },
+        "urn:li:incident:gone": {"incidentInfo": {"entities": [INDEX]}, "status": {"removed": True}},
+    }
+    server.extra["entities"] = scrolled([incident, "urn:li:incident:gone"])
+    server.extra["entity"] = scrolled([assertion])
+    found = catalog.quality([INDEX, CUSTOMERS])
+    assert list(found) == [INDEX]
+    assert sorted(found[INDEX]) == [assertion, incident]
+    assert found[INDEX][assertion]["assertionRunEvent"]["result"]["type"] == "FAILURE"
+
+
+def test_a_server_s_index_knows_what_assertions_and_incidents_are_about() -> None:
+    """The names of the search fields are those of the annotations in DataHub's own schemas."""
+    named = {
+        field.name: field.other_props["Searchable"]
+        for aspect in (AssertionInfoClass, IncidentInfoClass)
+        for field in aspect.RECORD_SCHEMA.fields
+        if field.name in ("entityUrn", "entities")
+    }
+    assert named["entityUrn"]["fieldName"] == "entity"
+    assert named["entities"] == {"/*": {"fieldType": "URN"}}  # Without a name of its own: that of the field.

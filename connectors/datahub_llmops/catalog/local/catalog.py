@@ -17,9 +17,11 @@ from typing_extensions import override
 from datahub_llmops.catalog import urn_text as names
 from datahub_llmops.catalog.aspect_facts import (
     PROPERTY_PREFIX,
+    SUBJECT_ASPECTS,
     last_part,
     read_columns,
     read_properties,
+    read_subjects,
     urns_by_alias,
 )
 from datahub_llmops.catalog.local import file
@@ -378,6 +380,17 @@ class LocalCatalog(FullCatalog):
         return [urn for (urn,) in rows]
 
     @override
+    def quality(self, urns: Iterable[str]) -> Mapping[str, Mapping[str, Mapping[str, Aspect]]]:
+        with self._reading() as connection:
+            about = _subjects(connection, list(dict.fromkeys(urns)))
+        owners = {owner for found in about.values() for owner in found}
+        aspects, newest = self.aspects_of(owners), self.latest_of(owners)
+        return {
+            urn: {owner: {**aspects.get(owner, {}), **newest.get(owner, {})} for owner in sorted(found)}
+            for urn, found in about.items()
+        }
+
+    @override
     def records(self) -> Iterator[Record]:
         """Implements the protocol. It streams one consistent state, so memory does not grow with the catalog."""
         connection = file.open_reader(self.path)
@@ -398,6 +411,30 @@ def _has_edges(connection: sqlite3.Connection, asset: int) -> bool:
         connection.execute("select 1 from edge where up = ?1 or down = ?1 limit 1", (asset,)).fetchone()
         is not None
     )
+
+
+def _subjects(connection: sqlite3.Connection, urns: Sequence[str]) -> dict[str, set[str]]:
+    """Map assets to the live assertions and incidents about them. A file that an earlier release wrote has no table."""
+    found: dict[str, set[str]] = {}
+    live = "asset.emitted > 0 and asset.removed = 0"
+    if not connection.execute("select 1 from sqlite_master where name = 'subject'").fetchone():
+        wanted = set(urns)
+        for owner, name, body in connection.execute(
+            "select urn, aspect.name, body from aspect join asset on asset.id = aspect.asset "
+            f"where aspect.name in ({','.join('?' * len(SUBJECT_ASPECTS))}) and {live}",
+            SUBJECT_ASPECTS,
+        ):
+            for urn in wanted.intersection(read_subjects(name, parse_aspect(body))):
+                found.setdefault(urn, set()).add(owner)
+        return found
+    for part in chunks(urns):
+        for urn, owner in connection.execute(
+            "select subject.urn, asset.urn from subject join asset on asset.id = owner "
+            f"where subject.urn in ({','.join('?' * len(part))}) and {live}",
+            part,
+        ):
+            found.setdefault(urn, set()).add(owner)
+    return found
 
 
 def _is_removed(connection: sqlite3.Connection, urn: str) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 
 from datahub_llmops.catalog import urn_text
 from datahub_llmops.catalog.aspect_edges import carries_lineage, column_edges_of, edges_of
-from datahub_llmops.catalog.aspect_facts import FACT_ASPECTS, read_facts
+from datahub_llmops.catalog.aspect_facts import FACT_ASPECTS, SUBJECT_ASPECTS, read_facts, read_subjects
 from datahub_llmops.catalog.labels import LABEL_ASPECTS, read_labels
 from datahub_llmops.catalog.local.asset_ids import AssetIds
 from datahub_llmops.catalog.local.search_words import NOT_SEARCHED, words
@@ -32,8 +32,11 @@ class Derived:
 
     def derive(self, asset: int, urn: str, name: str, body: str, *, is_new: bool) -> None:
         is_fact, is_label, is_lineage = name in FACT_ASPECTS, name in LABEL_ASPECTS, carries_lineage(name)
-        if not (is_fact or is_label or is_lineage):
+        is_about = name in SUBJECT_ASPECTS
+        if not (is_fact or is_label or is_lineage or is_about):
             return
+        if is_about and not is_new:
+            self._db.execute("delete from subject where owner = ? and aspect = ?", (asset, name))
         if is_label and not is_new:
             self.mark_stale("owner = ? and aspect = ?", (asset, name))
             self._db.execute("delete from label where owner = ? and aspect = ?", (asset, name))
@@ -45,6 +48,9 @@ class Derived:
         aspect = json.loads(body)
         if is_fact:
             self._set_facts(asset, urn, read_facts(name, aspect))
+        if is_about:
+            subjects = ((asset, name, subject) for subject in read_subjects(name, aspect))
+            self._db.executemany("insert or ignore into subject values (?, ?, ?)", subjects)
         if is_lineage:
             self._add_edges(asset, urn, name, aspect)
         if is_label:

@@ -114,18 +114,42 @@ create table checkpoint (
 """
 
 
-_ADDED = """
-create table if not exists edge_not_confirmed (
-    owner integer not null,
-    aspect text not null,
-    up integer not null,
-    down integer not null,
-    since text not null,
-    primary key (owner, aspect, up, down)
-) without rowid
-"""
+_ADDED = (
+    """
+    create table if not exists edge_not_confirmed (
+        owner integer not null,
+        aspect text not null,
+        up integer not null,
+        down integer not null,
+        since text not null,
+        primary key (owner, aspect, up, down)
+    ) without rowid
+    """,
+)
 """A table beside ``edge`` that files of release 0.1.0 lack. It is no column of ``edge``, so that release can still read
 and write a file that has it."""
+_SUBJECTS: Final = (
+    """
+    create table subject (
+        owner integer not null,
+        aspect text not null,
+        urn text not null,
+        primary key (urn, owner, aspect)
+    ) without rowid
+    """,
+    "create index subject_owner on subject (owner, aspect)",
+    """
+    insert or ignore into subject select asset, name, value from aspect, json_each(body, '$.entities')
+    where name = 'incidentInfo' and json_valid(body) and json_each.type = 'text'
+    """,
+    """
+    insert or ignore into subject select aspect.asset, aspect.name, inner.value
+    from aspect, json_each(aspect.body) as outer, json_each(outer.value) as inner
+    where aspect.name = 'assertionInfo' and json_valid(aspect.body) and outer.type = 'object'
+    and inner.key in ('entity', 'dataset') and inner.type = 'text'
+    """,
+)
+"""Which assets an assertion or incident is about. Files of release 0.1.0 lack it; it is filled when it is made."""
 
 _GARBAGE: Final = (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError)
 """What our code makes of the rows of a damaged file: text that is no UTF-8 or no JSON, a number in place of a name."""
@@ -221,7 +245,11 @@ def _begin(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute("begin immediate")
     if not _check_format(connection, path, for_writing=True):
         _create(connection)
-    connection.execute(_ADDED)
+    for statement in _ADDED:
+        connection.execute(statement)
+    if not connection.execute("select 1 from sqlite_master where name = 'subject'").fetchone():
+        for statement in _SUBJECTS:
+            connection.execute(statement)
 
 
 def _set_write_ahead(connection: sqlite3.Connection, timeout: float) -> None:

@@ -217,6 +217,7 @@ class Writer:
             ("edge_not_confirmed", "owner"),
             ("column_edge", "owner"),
             ("label", "owner"),
+            ("subject", "owner"),
         ):
             self._db.execute(f"delete from {table} where {column} = ?", (asset,))
         self._db.execute(

@@ -13,8 +13,10 @@ from datahub_llmops.aspects.generated import register
 from datahub_llmops.catalog import urn_text as names
 from datahub_llmops.catalog.aspect_facts import (
     PROPERTY_PREFIX,
+    SUBJECT_ASPECTS,
     read_columns,
     read_properties,
+    read_subjects,
     urns_by_alias,
 )
 from datahub_llmops.catalog.labels import Label
@@ -68,6 +70,8 @@ _LABEL_FIELDS: Final = (
 )
 _OUTPUT_FIELDS: Final = ("outputs", "outputDatasetEdges")
 """How a server's index calls what jobs write, as ``dataJobInputOutput`` annotates its two fields."""
+_SUBJECT_FIELDS: Final = {"assertion": "entity", "incident": "entities"}
+"""How a server's index calls the assets that an assertion or incident is about, as their ``Searchable`` fields say."""
 _FIELD_LABELS: Final = ("glossaryTerms", "globalTags")
 _COMPUTED: Final = {"versionProperties": "isLatest"}
 """A field that the server works out itself and refuses to be told."""
@@ -389,6 +393,26 @@ class ServerCatalog(FullCatalog):
             if not is_removed(aspects)
         }
         return [urn for urn in found if names.asset_of(urn) in live]
+
+    @override
+    def quality(self, urns: Iterable[str]) -> Mapping[str, Mapping[str, Mapping[str, Aspect]]]:
+        wanted = dict.fromkeys(urns)
+        ahead = iter(wanted)
+        owners: set[str] = set()
+        while part := list(islice(ahead, _CANDIDATES)):
+            for kind, field in _SUBJECT_FIELDS.items():
+                about: RawSearchFilter = [{"and": [{"field": field, "condition": "EQUAL", "values": part}]}]
+                owners.update(self._gms.scroll([kind], either=about))
+        found: dict[str, dict[str, Mapping[str, Aspect]]] = {}
+        for owner, aspects in sorted(self._gms.batch_get(owners).items()):
+            if is_removed(aspects):
+                continue
+            for urn in {
+                urn for name in SUBJECT_ASPECTS for urn in read_subjects(name, aspects.get(name, {}))
+            }:
+                if urn in wanted:
+                    found.setdefault(urn, {})[owner] = aspects
+        return found
 
     @override
     def records(self) -> Iterator[Record]:
