@@ -175,6 +175,8 @@ def _dump_model(one: ModelCall, intern: Intern) -> dict[str, Any]:
                 ModelKey.TOKENS_CACHED: one.tokens_cached,
                 ModelKey.TOKENS_CACHE_WRITE: one.tokens_cache_write,
                 ModelKey.TOKENS_REASONING: one.tokens_reasoning,
+                ModelKey.COST: one.cost,
+                ModelKey.FINGERPRINT: one.fingerprint,
                 ModelKey.STATUS: one.status if one.status != "ok" else None,
                 ModelKey.ERROR: one.error,
             }
@@ -197,6 +199,8 @@ def _load_model(row: object, identities: Identities) -> ModelCall:
         tokens_cached=values.optional_count(one.get(ModelKey.TOKENS_CACHED)),
         tokens_cache_write=values.optional_count(one.get(ModelKey.TOKENS_CACHE_WRITE)),
         tokens_reasoning=values.optional_count(one.get(ModelKey.TOKENS_REASONING)),
+        cost=values.optional_number(one.get(ModelKey.COST)),
+        fingerprint=values.optional_name(one.get(ModelKey.FINGERPRINT)),
     )
 
 

@@ -81,6 +81,8 @@ class ModelKey:
     TOKENS_CACHED: Final = "cr"
     TOKENS_CACHE_WRITE: Final = "cw"
     TOKENS_REASONING: Final = "rs"
+    COST: Final = "c"
+    FINGERPRINT: Final = "fp"
     STATUS: Final = "st"
     ERROR: Final = "er"
 

@@ -51,7 +51,11 @@ class Retrieval:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelCall:
-    """One call of a model. Tokens are those that the provider reported; a cache hit has none."""
+    """One call of a model. Tokens are those that the provider reported; a cache hit has none.
+
+    ``cost`` is what a gateway or a tracer has computed, in US dollars. ``fingerprint`` names the configuration of the
+    model that served, as OpenAI's ``system_fingerprint``.
+    """
 
     asked: Raw
     served: Raw | None
@@ -65,6 +69,8 @@ class ModelCall:
     tokens_cached: int | None = None
     tokens_cache_write: int | None = None
     tokens_reasoning: int | None = None
+    cost: float | None = None
+    fingerprint: str | None = None
 
     @property
     def tokens(self) -> Tokens:
