@@ -31,6 +31,22 @@ def test_a_tool_counts_only_on_days_without_hosts() -> None:
     assert hosts_days(every) == {0}
 
 
+def test_spans_are_added_to_hosts_except_what_a_host_recorded_itself() -> None:
+    every = [
+        record("host=a"),
+        record("source=spans"),
+        record("source=spans@a"),
+        record("source=spans@b"),
+        record("source=langfuse"),
+        record("source=spans@a", day=1),
+        record("source=spans", day=2),
+        record("source=langfuse", day=2),
+        record("source=langfuse", day=3),
+    ]
+    assert records_to_add(every) == [every[0], every[1], every[3], every[5], every[6], every[8]]
+    assert hosts_days(every) == {0, 1, 2}
+
+
 @pytest.mark.parametrize("odd", [record(None), record("eu"), {}, {"partitionSpec": 3}])
 def test_records_of_others_count(odd: dict[str, Any]) -> None:
     assert records_to_add([odd]) == [odd]

@@ -18,6 +18,7 @@ from datahub_llmops.answer_store.format import load_answer, load_writes
 from datahub_llmops.answer_store.recorded import Identities
 from datahub_llmops.answer_store.replacement import open_or_replace
 from datahub_llmops.answers.daily_totals import roll_up
+from datahub_llmops.answers.names import HookNames
 from datahub_llmops.answers.resolver import Resolver
 from datahub_llmops.cli.main import main
 from datahub_llmops.errors import RecordError, StoreError
@@ -107,7 +108,7 @@ def test_records(whole: Path, tmp_path: Path) -> None:
                     answers.append(load_answer(row, known))
                 except RecordError as error:
                     passed.append(str(error))
-            roll_up(answers, Resolver([], env="PROD"), config, lambda *_: None)
+            roll_up(answers, HookNames(Resolver([], env="PROD")), config, lambda *_: None)
             for written in store.writes():
                 try:
                     load_writes(written, known)

@@ -94,9 +94,16 @@ class PricesConfig(BaseModel):
         return None
 
     def call_cost(self, call: ModelCall) -> float | None:
-        """Compute the cost of a recorded call, or ``None`` if it is unknown."""
-        names = (model_name(call.served), model_name(call.asked))
-        return self.cost(names, call.tokens, cached=call.cached, failed=call.status == "error")
+        """Compute the cost of a recorded call, or ``None`` if it is unknown.
+
+        The user's price counts; without one, what the span of the call says, which is in US dollars.
+        """
+        if self.prices:
+            names = (model_name(call.served), model_name(call.asked))
+            own = self.cost(names, call.tokens, cached=call.cached, failed=call.status == "error")
+            if own is not None:
+                return own
+        return call.cost if self.currency == "USD" else None
 
 
 def read(path: Path) -> PricesConfig:

@@ -5,8 +5,9 @@ The weight of a sampled answer counts the answers that sampling left out.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 MAX_CHUNKS: Final = 250_000
@@ -33,10 +34,16 @@ class Tokens:
 
     def items(self) -> Iterator[tuple[str, int]]:
         """Yield kind and number of the tokens that were reported."""
-        for one in fields(self):
-            number = getattr(self, one.name)
-            if number is not None:
-                yield one.name, number
+        if self.input is not None:
+            yield "input", self.input
+        if self.cached is not None:
+            yield "cached", self.cached
+        if self.cache_write is not None:
+            yield "cache_write", self.cache_write
+        if self.output is not None:
+            yield "output", self.output
+        if self.reasoning is not None:
+            yield "reasoning", self.reasoning
 
 
 @dataclass(slots=True, kw_only=True)
@@ -62,8 +69,10 @@ class Totals:
     def add(self, *, weight: float, started: float, ended: float) -> None:
         """Add one call or answer."""
         self.calls += weight
-        self.first = min(self.first, started)
-        self.last = max(self.last, ended)
+        if started < self.first:
+            self.first = started
+        if ended > self.last:
+            self.last = ended
 
     def add_end(self, *, weight: float, milliseconds: int | None, failed: bool) -> None:
         """Add the end of a call that can fail, with its latency."""
@@ -71,7 +80,8 @@ class Totals:
         if milliseconds is not None:
             self._milliseconds += milliseconds * weight
             self._timed += weight
-            bound = next((bound for bound in LATENCY_BOUNDS if milliseconds <= bound), None)
+            place = bisect_left(LATENCY_BOUNDS, milliseconds)
+            bound = LATENCY_BOUNDS[place] if place < len(LATENCY_BOUNDS) else None
             self._latencies[bound] = self._latencies.get(bound, 0.0) + weight
 
     def add_tokens(self, *, weight: float, tokens: Tokens, cost: float | None) -> None:

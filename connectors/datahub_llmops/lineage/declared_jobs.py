@@ -33,14 +33,38 @@ __all__ = [
     "trace_job",
 ]
 
-FoundBy: TypeAlias = Literal["declared", "payload", "hook", "trace", "registry", "digest"]
+FoundBy: TypeAlias = Literal[
+    "declared",
+    "payload",
+    "hook",
+    "trace",
+    "span attribute",
+    "recipe rule",
+    "database span",
+    "id probe",
+    "registry",
+    "digest",
+]
 """How an edge was found.
 
-``trace``: a tool saw the application use it. ``registry``: a registry of prompts states it. ``digest``: both ends have
-one template.
+``trace``: a tool, or a span, saw the application use it. Spans rarely name an index; then the edge says how it was
+found: ``span attribute``, the hooks stamped it; ``recipe rule``, the recipe says so; ``database span``, the span of the
+store's client names it; ``id probe``, it is the only index that has the ids of the retrieved chunks. ``registry``: a
+registry of prompts states it. ``digest``: both ends have one template.
 """
 
-WAYS: Final[tuple[FoundBy, ...]] = ("declared", "payload", "hook", "trace", "registry", "digest")
+WAYS: Final[tuple[FoundBy, ...]] = (
+    "declared",
+    "payload",
+    "hook",
+    "trace",
+    "span attribute",
+    "recipe rule",
+    "database span",
+    "id probe",
+    "registry",
+    "digest",
+)
 """Every ``FoundBy``, in the order in which an edge lists them."""
 
 _LOSES_COLUMNS: Final[frozenset[Kind]] = frozenset({"stopped_at_tables", "less_than_before"})

@@ -22,7 +22,11 @@ from datahub_llmops.mapping.proposals import Proposal, propose
 
 LAST_SEEN: Final = "last_seen"
 """Day, in UTC, that a hook or a tool saw the edge last."""
-SEEN: Final[frozenset[FoundBy]] = frozenset({"hook", "trace"})
+BY_SPANS: Final[frozenset[FoundBy]] = frozenset(
+    {"trace", "span attribute", "recipe rule", "database span", "id probe"}
+)
+"""The ways in which spans show an edge."""
+SEEN: Final[frozenset[FoundBy]] = frozenset({"hook", *BY_SPANS})
 """The ways that saw an application at work: their edges have ``last_seen``."""
 PAYLOAD_NOT_CONFIRMED_SINCE: Final = "payload_not_confirmed_since"
 """Property of an edge that something confirms: the instant of the first run that could not see whether, or in how many

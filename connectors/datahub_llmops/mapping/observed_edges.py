@@ -51,10 +51,13 @@ class Sight:
 
     way: FoundBy = "hook"
     retires: bool = True
+    also: frozenset[FoundBy] = frozenset()
+    """Other ways in which it finds edges. An edge to an index names the one that found it in place of ``way``."""
 
     def is_over(self, edge: Mapping[str, Any], now: float) -> bool:
         """Whether an edge that this run did not see is out of use."""
-        return self.retires and self.way in found_by(edge) and _long_ago(_last_seen(edge), now)
+        own = not self.also.union((self.way,)).isdisjoint(found_by(edge))
+        return self.retires and own and _long_ago(_last_seen(edge), now)
 
 
 BY_HOOKS: Final = Sight()
@@ -98,7 +101,10 @@ def job_edges(
         def put(urn: str, properties: dict[str, str], add: Callable[[EdgeClass], Any] = add) -> None:
             add(EdgeClass(destinationUrn=urn, properties=properties))
 
-        _patch_edges(seen, there, now, put, remove, sight, sources)
+        found: dict[str, tuple[FoundBy, ...]] = {
+            urn: ("payload", sight.way) if urn in sources else (sight.way,) for urn in seen
+        }
+        _patch_edges(found, seen, there, now, put, remove, sight)
     if columns is not None:
         unseen = _still_in_use(inputs, present.get("inputDatasetEdges"), "destinationUrn", now, sight)
         _patch_columns(patch, columns, present, unseen)
@@ -106,9 +112,19 @@ def job_edges(
 
 
 def upstream_edges(
-    dataset: str, upstreams: Mapping[str, float], present: Mapping[str, Any], now: float, columns: Columns
+    dataset: str,
+    upstreams: Mapping[str, float],
+    present: Mapping[str, Any],
+    now: float,
+    columns: Columns,
+    *,
+    sight: Sight = BY_HOOKS,
+    ways: Mapping[str, Collection[FoundBy]] | None = None,
 ) -> Iterator[Proposal]:
-    """Patch a retriever's indexes in the same way; ``present`` is its ``upstreamLineage``."""
+    """Patch a retriever's indexes in the same way; ``present`` is its ``upstreamLineage``.
+
+    ``ways`` says how each of ``upstreams`` was found, where that is not the way of ``sight``.
+    """
     patch = DatasetPatchBuilder(dataset)
 
     def put(urn: str, properties: dict[str, str]) -> None:
@@ -117,8 +133,9 @@ def upstream_edges(
         )
 
     there = {edge["dataset"]: edge for edge in present.get("upstreams") or []}
-    _patch_edges(upstreams, there, now, put, patch.remove_upstream_lineage, BY_HOOKS)
-    unseen = _still_in_use(upstreams, present.get("upstreams"), "dataset", now, BY_HOOKS)
+    found = {urn: tuple((ways or {}).get(urn) or (sight.way,)) for urn in upstreams}
+    _patch_edges(found, upstreams, there, now, put, patch.remove_upstream_lineage, sight)
+    unseen = _still_in_use(upstreams, present.get("upstreams"), "dataset", now, sight)
     _patch_columns(patch, columns, present, unseen)
     yield from patch.build()
 
@@ -151,13 +168,13 @@ def day(when: float) -> str:
 
 
 def _patch_edges(
+    found: Mapping[str, tuple[FoundBy, ...]],
     seen: Mapping[str, float],
     there: Mapping[str, Mapping[str, Any]],
     now: float,
     put: Callable[[str, dict[str, str]], None],
     remove: Callable[[str], Any],
     sight: Sight,
-    sources: Collection[str] = (),
 ) -> None:
     for urn in sorted(seen.keys() | there.keys()):
         edge = there.get(urn)
@@ -172,9 +189,8 @@ def _patch_edges(
         if not _long_ago(last, now):
             # Store the day, not the second: a value that changes on every run would add an aspect version each time.
             if urn in seen:
-                found = ("payload", sight.way) if urn in sources else (sight.way,)
                 seen_last = {**properties, LAST_SEEN: day(last)}
-                put(urn, edge_properties((*ways, *found), counted(properties), seen_last))
+                put(urn, edge_properties((*ways, *found[urn]), counted(properties), seen_last))
         elif edge is not None and sight.is_over(edge, now):
             rest = without((*SEEN, "payload") if "trace" in ways else SEEN, edge)
             if rest is None:

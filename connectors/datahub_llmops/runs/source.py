@@ -23,6 +23,7 @@ from datahub_llmops.answer_store.format import load_answer, load_writes
 from datahub_llmops.answer_store.queries import start_of
 from datahub_llmops.answer_store.recorded import Identities, RecordedAnswer, RecordedWrites
 from datahub_llmops.answers.daily_totals import roll_up
+from datahub_llmops.answers.names import HookNames
 from datahub_llmops.answers.resolver import Ambiguous, Resolver
 from datahub_llmops.catalog.protocol import Catalog, FullCatalog
 from datahub_llmops.errors import CatalogError, RecordError, StoreError
@@ -103,7 +104,7 @@ class RunsSource(PatchingSource, StatefulIngestionSourceBase):
         self.report.buckets = len(days)
         found = roll_up(
             self._answers(store, known, days),
-            resolver,
+            HookNames(resolver),
             self.config,
             lambda answer, error: self._passed_over.record("answer", answer.id, error),
             Places(catalog, self.config.env),

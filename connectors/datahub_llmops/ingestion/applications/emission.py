@@ -28,8 +28,8 @@ Guard: TypeAlias = Callable[[str, Iterable[Emission]], Iterator[Emission]]
 class Witness:
     """Who saw what is emitted: the hooks on their hosts, or a tool."""
 
-    counts_as: Literal["host", "source"] = "host"
-    """Name of the partition of usage."""
+    counts_as: Literal["host", "source"] | None = "host"
+    """Name of the partition of usage; ``None``: the roll-up has ``host=<host>`` or ``source=<tool>`` at that place."""
     sight: Sight = BY_HOOKS
     registry: str | None = None
     """The tool's platform; its own prompts are described by another part of the same run."""
@@ -114,7 +114,13 @@ class Applications:
         yield from self._emitter.emit_typed(urn, [aspect])
 
     def _counted_by(self, host: str) -> str:
-        return f"{self._witness.counts_as}={host}"
+        return "=".join(self._partition(host))
+
+    def _partition(self, host: str) -> tuple[str, str]:
+        if self._witness.counts_as is not None:
+            return self._witness.counts_as, host
+        kind, _, name = host.partition("=")
+        return kind, name
 
     def _day(
         self, application: Application, version: str, day: int, host: str, total: Totals
@@ -135,18 +141,19 @@ class Applications:
         if version:
             properties["version"] = version
         shown = observed_edges.day(day)
+        kind, who = self._partition(host)
         yield from emit(
             mapping.instance_proposals(
-                day_key(job, version, shown, host, self._witness.counts_as),
+                day_key(job, version, shown, who, kind),
                 f"{application.name} {version} {shown}".replace("  ", " "),
                 job,
                 started=total.first,
                 ended=total.last,
-                properties={**properties, self._witness.counts_as: host},
+                properties={**properties, kind: who},
                 inputs=(),
                 outputs=(application.log,),
                 failed=bool(total.calls) and total.errors == total.calls,
-                seen_by=self._witness.registry or "hooks",
+                seen_by=self._witness.registry or ("hooks" if kind == "host" else who),
             ),
             primary=False,
         )
@@ -165,7 +172,11 @@ class Applications:
         used = {
             retriever: frozenset(
                 observed_edges.in_use(
-                    application.indexes_of.get(retriever, {}), lineage.get("upstreams"), "dataset", self._now
+                    application.indexes_of.get(retriever, {}),
+                    lineage.get("upstreams"),
+                    "dataset",
+                    self._now,
+                    self._witness.sight,
                 )
             )
             for retriever, lineage in upstream.items()
@@ -240,7 +251,16 @@ class Applications:
             for path in returned
         }
         yield from emit(
-            observed_edges.upstream_edges(retriever, indexes, present, self._now, columns), primary=False
+            observed_edges.upstream_edges(
+                retriever,
+                indexes,
+                present,
+                self._now,
+                columns,
+                sight=self._witness.sight,
+                ways=application.ways.get(retriever),
+            ),
+            primary=False,
         )
         newest = application.facts[retriever]
         yield from self._emitter.emit_typed(

@@ -6,10 +6,11 @@ Each dimension is counted by itself and never as a cross product.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from datahub_llmops.answer_store.recorded import Raw
 from datahub_llmops.assets.usage import Totals
+from datahub_llmops.lineage.declared_jobs import FoundBy
 
 DAY: Final = 86_400
 MAX_UNNAMED_PROMPTS: Final = 20
@@ -22,6 +23,13 @@ class Newest:
 
     when: float
     raw: Raw
+
+
+class Served(NamedTuple):
+    """A model that served, as the provider named it; ``None`` is what it did not say."""
+
+    model: str | None
+    fingerprint: str | None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -38,6 +46,8 @@ class Application:
     """URN of its answer log."""
     retrievers: dict[str, float] = field(default_factory=dict)
     indexes_of: dict[str, dict[str, float]] = field(default_factory=dict)
+    ways: dict[str, dict[str, set[FoundBy]]] = field(default_factory=dict)
+    """How the edges in ``indexes_of`` were found; what is not listed was found as the witness finds everything."""
     prompts: dict[str, float] = field(default_factory=dict)
     unnamed_prompts: dict[str, tuple[float, float]] = field(default_factory=dict)
     models: dict[str, float] = field(default_factory=dict)
@@ -73,6 +83,8 @@ class Rollup:
     """By (model, day, host)."""
     query_models: dict[str, dict[tuple[str, str], float]] = field(default_factory=dict)
     """Index -> embedding model of queries of it and host, with the time of the last."""
+    served: dict[tuple[str, str], dict[int, set[Served]]] = field(default_factory=dict)
+    """By (application, model asked for): the models that served on each day."""
     unresolved: dict[str, int] = field(default_factory=dict)
     unnamed: int = 0
     """Prompts, retrievals and model calls whose name cannot be part of a URN. The rest of their answers counts."""
