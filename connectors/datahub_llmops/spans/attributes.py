@@ -15,12 +15,15 @@ Sources:
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, TypeAlias
 
-VERSION: Final = 1
+from datahub_llmops.hooks.chunk_sources import PICKED
+
+VERSION: Final = 2
 """Raise it with every change of meaning, so that what was read with an older table is read again."""
 
 MAX_TEXT: Final = 2_048
@@ -30,36 +33,74 @@ MAX_JSON: Final = 1_000_000
 MAX_DOCUMENTS: Final = 1_000
 """Most documents that are read from one span."""
 
-# What kind of work a span is.
+METADATA: Final = ("metadata",)
+"""OpenInference's JSON object of a framework's metadata. What is kept of it is a mapping of ``METADATA_KEYS``."""
+METADATA_KEYS: Final = (
+    "ls_provider",
+    "ls_model_name",
+    "ls_vector_store_provider",
+    "ls_embedding_provider",
+    "lc_hub_owner",
+    "lc_hub_repo",
+    "lc_hub_commit_hash",
+    "prompt_name",
+    "prompt_version",
+    "mlflow_prompt_uri",
+    "prompt_uri",
+    "datahub_urn",
+)
+"""What LangChain, prompt registries and users put into the metadata of a run, and that is no content."""
+METADATA_PREFIXES: Final = ("", "traceloop.association.properties.", "langsmith.metadata.")
+"""OpenLLMetry and LangSmith write each of ``METADATA_KEYS`` as an attribute of its own, behind these. LangSmith's bulk
+export has them as they are."""
+
+
+def _everywhere(*keys: str) -> tuple[str, ...]:
+    return tuple(prefix + key for prefix in METADATA_PREFIXES for key in keys)
+
+
+# What kind of work a span is. LangSmith calls retrievers embeddings and prompts chats in ``gen_ai.operation.name``.
 KIND: Final = (
     "openinference.span.kind",
+    "langsmith.span.kind",
     "gen_ai.operation.name",
-    "traceloop.span.kind",
     "mlflow.spanType",
     "langfuse.observation.type",
-    "langsmith.span.kind",
+    "traceloop.span.kind",
     "llm.request.type",
 )
+JUDGE: Final = ("mlflow.traceTag.mlflow.trace.sourceScorer",)
+"""Says of a trace that a scorer has made it."""
+ENVIRONMENT: Final = ("langfuse.environment",)
+"""Langfuse's own work has one that begins with ``langfuse-``."""
 
-# Models. ``llm.model_name`` of OpenInference is the one that was asked for, or that served: see ``assemble``.
+# Models. ``llm.model_name`` of OpenInference is the one that was asked for, or that served: see ``models``.
 MODEL_ASKED: Final = (
     "gen_ai.request.model",
     "llm.request.model_name",
     "llm.model_name",
     "mlflow.llm.model",
     "langfuse.observation.model.name",
-    "ls_model_name",
+    *_everywhere("ls_model_name"),
 )
+MODEL_IN_METADATA: Final = _everywhere("ls_model_name")
+"""The one that was asked for, whatever the others are."""
 MODEL_SERVED: Final = ("gen_ai.response.model", "llm.response.model_name")
-FINGERPRINT: Final = ("gen_ai.openai.response.system_fingerprint", "openai.response.system_fingerprint")
+FINGERPRINT: Final = (
+    "openai.response.system_fingerprint",
+    "gen_ai.openai.response.system_fingerprint",
+    "gen_ai.response.system_fingerprint",
+    "gen_ai.openai.system_fingerprint",
+)
 PROVIDER: Final = (
+    *_everywhere("ls_provider"),
     "gen_ai.provider.name",
     "gen_ai.system",
     "llm.provider",
     "llm.system",
     "mlflow.llm.provider",
-    "ls_provider",
 )
+"""LangChain's word first, because the hooks record it too."""
 EMBEDDING_MODEL: Final = ("embedding.model_name", *MODEL_ASKED)
 
 # Tokens. ``cached`` and ``cache_write`` are part of the input, ``reasoning`` is part of the output.
@@ -89,6 +130,7 @@ TOKENS_CACHE_WRITE: Final = (
 TOKENS_REASONING: Final = (
     "gen_ai.usage.reasoning.output_tokens",
     "gen_ai.usage.reasoning_tokens",
+    "llm.usage.reasoning_tokens",
     "llm.token_count.completion_details.reasoning",
 )
 TOKENS_JSON: Final = ("mlflow.chat.tokenUsage", "langfuse.observation.usage_details")
@@ -100,16 +142,20 @@ COST_JSON: Final = ("langfuse.observation.cost_details", "mlflow.llm.cost")
 PROMPT_NAME: Final = (
     "gen_ai.prompt.name",
     "langfuse.observation.prompt.name",
-    "prompt.id",
-    "lc_hub_repo",
+    *_everywhere("lc_hub_repo"),
     "traceloop.prompt.key",
+    *_everywhere("prompt_name"),
+    "prompt.id",
 )
+PROMPT_OWNER: Final = _everywhere("lc_hub_owner")
+PROMPT_URI: Final = _everywhere("mlflow_prompt_uri", "prompt_uri")
 PROMPT_VERSION: Final = (
     "gen_ai.prompt.version",
     "langfuse.observation.prompt.version",
-    "llm.prompt_template.version",
-    "lc_hub_commit_hash",
+    *_everywhere("lc_hub_commit_hash"),
     "traceloop.prompt.version",
+    *_everywhere("prompt_version"),
+    "llm.prompt_template.version",
 )
 PROMPT_VENDOR: Final = ("prompt.vendor",)
 PROMPTS_LINKED: Final = ("mlflow.linkedPrompts",)
@@ -122,6 +168,7 @@ HOST: Final = ("host.name", "k8s.pod.name", "service.instance.id")
 APPLICATION: Final = (
     "traceloop.association.properties.app_name",
     "langfuse.trace.name",
+    "langsmith.trace.session_name",
     "traceloop.workflow.name",
 )
 AGENT: Final = ("gen_ai.agent.name", "agent.name", "traceloop.entity.name")
@@ -132,23 +179,44 @@ ERROR_TYPE: Final = ("error.type", "exception.type")
 DATA_SOURCE: Final = ("gen_ai.data_source.id",)
 STORE_CLASS: Final = (
     "vector_store.class",
-    "traceloop.association.properties.ls_vector_store_provider",
-    "ls_vector_store_provider",
+    *_everywhere("ls_vector_store_provider"),
 )
+EMBEDDING_CLASS: Final = _everywhere("ls_embedding_provider")
+URN: Final = _everywhere("datahub_urn")
+"""Of the index of a retriever, or of a prompt: given by the application."""
 DOCUMENTS_JSON: Final = ("gen_ai.retrieval.documents",)
+DOCUMENT_IDS: Final = ("output.value",)
+"""OpenInference leaves the ids of LangChain's documents out, but writes the output of a retriever. Only its ids are
+kept, as a list with ``None`` for a document without one."""
+DOCUMENTS_OUTPUT: Final = '{"documents": ['
+"""How such an output begins. A door may look at the first bytes of a value before it reads the rest."""
+RESULT_IDS: Final = "db.query.result.id"
+"""The ids in OpenLLMetry's events of a search, as one list: see ``Selection.event``."""
+RESULT_SCORES: Final = "db.query.result.score"
+RESULT_METADATA: Final = "db.query.result.metadata"
+DB_OPERATION: Final = ("db.operation.name", "db.operation")
 DB_SYSTEM: Final = ("db.system.name", "db.system")
 DB_COLLECTION: Final = (
     "db.collection.name",
     "qdrant.collection_name",
     "db.chroma.collection.name",
-    "db.chroma.query.collection_name",
     "db.milvus.collection_name",
     "db.milvus.search.collection_name",
+    "db.milvus.query.collection_name",
+    "db.milvus.get.collection_name",
+    "qdrant.search.collection_name",
+    "qdrant.search_batch.collection_name",
+    "qdrant.query.collection_name",
+    "qdrant.search_groups.collection_name",
+    "qdrant.query_points_groups.collection_name",
+    "qdrant.discover.collection_name",
+    "qdrant.recommend.collection_name",
+    "qdrant.scroll.collection_name",
     "db.weaviate.collection_name",
     "db.elasticsearch.path_parts.index",
     "elasticsearch.index",
 )
-DB_NAMESPACE: Final = ("db.namespace", "db.name", "pinecone.namespace", "db.pinecone.query.namespace")
+DB_NAMESPACE: Final = ("db.namespace", "db.name", "pinecone.namespace", "pinecone.query.namespace")
 SERVER: Final = ("server.address", "net.peer.name", "db.pinecone.host", "pinecone.host")
 PORT: Final = ("server.port", "net.peer.port")
 
@@ -156,14 +224,16 @@ PORT: Final = ("server.port", "net.peer.port")
 GUARDRAIL: Final = ("guardrail.name",)
 EVALUATION_NAME: Final = ("gen_ai.evaluation.name", "evaluation.name", "annotation.name")
 EVALUATION_SCORE: Final = ("gen_ai.evaluation.score.value", "evaluation.score", "annotation.score")
+EVALUATION_EVENT: Final = "gen_ai.evaluation.result"
 EVALUATION_LABEL: Final = ("gen_ai.evaluation.score.label", "evaluation.label", "annotation.label")
 
 _PLAIN: Final = frozenset(
     name
     for names in (
-        KIND, MODEL_ASKED, MODEL_SERVED, FINGERPRINT, PROVIDER, EMBEDDING_MODEL, TOKENS_IN, TOKENS_OUT, TOKENS_CACHED,
-        TOKENS_CACHE_WRITE, TOKENS_REASONING, COST, PROMPT_NAME, PROMPT_VERSION, PROMPT_VENDOR, SERVICE,
-        SERVICE_VERSION, HOST, APPLICATION, AGENT, TOOL, ERROR_TYPE, DATA_SOURCE, STORE_CLASS, DB_SYSTEM, DB_COLLECTION,
+        KIND, JUDGE, ENVIRONMENT, MODEL_ASKED, MODEL_SERVED, FINGERPRINT, PROVIDER, EMBEDDING_MODEL, TOKENS_IN,
+        TOKENS_OUT, TOKENS_CACHED, TOKENS_CACHE_WRITE, TOKENS_REASONING, COST, PROMPT_NAME, PROMPT_VERSION,
+        PROMPT_OWNER, PROMPT_URI, PROMPT_VENDOR, SERVICE, SERVICE_VERSION, HOST, APPLICATION, AGENT, TOOL,
+        ERROR_TYPE, DATA_SOURCE, STORE_CLASS, EMBEDDING_CLASS, URN, DB_SYSTEM, DB_OPERATION, DB_COLLECTION,
         DB_NAMESPACE, SERVER, PORT, GUARDRAIL, EVALUATION_NAME, EVALUATION_SCORE, EVALUATION_LABEL,
     )
     for name in names
@@ -173,6 +243,26 @@ _OURS: Final = "datahub_llmops."
 _DOCUMENT: Final = re.compile(
     r"(?:retrieval\.documents|reranker\.output_documents)\.\d{1,6}\.document\.(id|score|metadata)"
 )
+
+RESULT_EVENTS: Final = frozenset({"db.query.result", "db.search.result"})
+"""Events of OpenLLMetry, one for each result of a search. Their other attributes are content."""
+EVENTS: Final = RESULT_EVENTS | {EVALUATION_EVENT}
+"""Events that ``Selection.event`` reads. An event ``exception`` has the type of an error."""
+_RESULT_IDS: Final = (RESULT_IDS, "db.search.result.id")
+_RESULT_SCORES: Final = (
+    RESULT_SCORES,
+    "db.query.result.distance",
+    "db.search.result.score",
+    "db.search.result.distance",
+)
+_IDS_IN_METADATA: Final = ("_id", "pk")
+"""Where Qdrant's and Milvus' packages put the id of a document."""
+
+_loads: Callable[[str], Any] = json.loads
+with contextlib.suppress(ImportError):  # The extra that reads spans has it.
+    import orjson
+
+    _loads = orjson.loads
 
 Reducer: TypeAlias = Callable[[Any], Any]
 """Makes what may be kept out of a value, or ``None`` if nothing may."""
@@ -198,21 +288,20 @@ class Selection:
     that a loop over millions of attributes asks a dictionary first. ``dropped`` counts wanted values that are too long.
     """
 
-    def __init__(self, metadata_fields: Iterable[str], application: str | None = None) -> None:
-        """``metadata_fields`` of a document name its source; ``application`` is one more attribute to keep."""
-        self._fields = frozenset(metadata_fields) | {
-            "dh_source_urn",
-            "dh_source_key",
-            "dh_embed_run",
-            "page",
-            "row",
-        }
+    def __init__(self, metadata_fields: Iterable[str] = (), application: str | None = None) -> None:
+        """Keep ``metadata_fields`` of a document beside those that the hooks keep, and the attribute ``application``.
+
+        Fields of a document's metadata name its source, or are its id.
+        """
+        self._fields = frozenset((*metadata_fields, *PICKED, *_IDS_IN_METADATA))
         self.rules: dict[str, Reducer | None] = dict.fromkeys(_PLAIN, keep)
         if application is not None:
             self.rules[application] = keep
         self.rules.update(dict.fromkeys((*TOKENS_JSON, *COST_JSON), self.numbers))
         self.rules.update(dict.fromkeys(PROMPTS_LINKED, self.linked_prompts))
         self.rules.update(dict.fromkeys(DOCUMENTS_JSON, self.documents))
+        self.rules.update(dict.fromkeys(DOCUMENT_IDS, self.document_ids))
+        self.rules.update(dict.fromkeys(METADATA, self.run_metadata))
         self.dropped = 0
 
     def rule(self, name: str) -> Reducer | None:
@@ -232,7 +321,7 @@ class Selection:
         kept = {}
         for name, value in attributes.items():
             reduce = self.rules[name] if name in self.rules else self.rule(name)
-            if reduce is None:
+            if reduce is None or not is_wanted(name, value):
                 continue
             found = reduce(value)
             if found is None:
@@ -240,6 +329,47 @@ class Selection:
             else:
                 kept[name] = found
         return kept
+
+    def event(self, name: str, attributes: Mapping[str, Any], kept: dict[str, Any]) -> None:
+        """Add what an event of a span says to ``kept`` of the span: what a search found, and evaluations.
+
+        Results of a search become lists. Errors are not kept: a door reads ``ERROR_TYPE`` of an event itself.
+        """
+        if name == EVALUATION_EVENT:
+            kept.update({one: attributes[one] for one in EVALUATION_NAME if one in attributes})
+        elif name in RESULT_EVENTS:
+            identity = first(attributes, _RESULT_IDS)
+            if identity is None:
+                return
+            ids = kept.setdefault(RESULT_IDS, [])
+            if len(ids) >= MAX_DOCUMENTS:
+                return
+            ids.append(keep(str(identity)))
+            kept.setdefault(RESULT_SCORES, []).append(keep(first(attributes, _RESULT_SCORES)))
+            metadata = self.metadata(attributes.get(RESULT_METADATA))
+            kept.setdefault(RESULT_METADATA, []).append(metadata or {})
+
+    @staticmethod
+    def document_ids(value: Any) -> list[str | None] | None:
+        """Return the ids of the documents in a retriever's output. Nothing else of it is kept."""
+        found = parsed(value)
+        documents = found.get("documents") if isinstance(found, dict) else None
+        if not isinstance(documents, list):
+            return None
+        ids = (one.get("id") if isinstance(one, dict) else None for one in documents[:MAX_DOCUMENTS])
+        return [one if isinstance(one, str) and len(one) <= MAX_TEXT else None for one in ids]
+
+    @staticmethod
+    def run_metadata(value: Any) -> dict[str, Any] | None:
+        """Return ``METADATA_KEYS`` of a run's metadata, given as JSON text or an object."""
+        found = parsed(value)
+        if not isinstance(found, dict):
+            return None
+        return {
+            name: found[name]
+            for name in METADATA_KEYS
+            if isinstance(found.get(name), (str, int)) and keep(found[name])
+        }
 
     def metadata(self, value: Any) -> dict[str, Any] | None:
         """Return the fields of a document's metadata, given as JSON text or an object, that name its source."""
@@ -300,9 +430,20 @@ def parsed(value: Any) -> Any:
     if len(value) > MAX_JSON:
         return None
     try:
-        return json.loads(value)
+        return _loads(value)
+    except (ValueError, RecursionError):
+        pass
+    if _loads is json.loads or ("NaN" not in value and "Infinity" not in value):
+        return None
+    try:
+        return json.loads(value)  # Python writes numbers so that are none in JSON.
     except (ValueError, RecursionError):
         return None
+
+
+def is_wanted(name: str, value: Any) -> bool:
+    """Return whether a value is worth reading, by how it begins. Most outputs are none of a retriever."""
+    return name != DOCUMENT_IDS[0] or (isinstance(value, str) and value.startswith(DOCUMENTS_OUTPUT))
 
 
 def first(attributes: Mapping[str, Any], names: Iterable[str]) -> Any:

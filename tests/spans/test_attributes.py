@@ -1,0 +1,79 @@
+"""What is kept of the attributes of spans, and what is dropped."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from datahub_llmops.spans import attributes as names
+from datahub_llmops.spans.attributes import Selection
+
+
+def test_content_is_dropped_and_identifiers_are_kept() -> None:
+    selection = Selection()
+    kept = selection.pick(
+        {
+            "openinference.span.kind": "LLM",
+            "input.value": "a question",
+            "llm.input_messages.0.message.content": "a prompt",
+            "llm.prompt_template.template": "Answer {question}",
+            "gen_ai.usage.input_tokens": 7,
+            "datahub_llmops.answer.id": "0af7",
+        }
+    )
+    assert kept == {
+        "openinference.span.kind": "LLM",
+        "gen_ai.usage.input_tokens": 7,
+        "datahub_llmops.answer.id": "0af7",
+    }
+
+
+def test_the_ids_of_a_retrievers_output_are_kept_and_nothing_else_of_it() -> None:
+    output = json.dumps({"documents": [{"id": "c1", "page_content": "text"}, {"page_content": "more"}]})
+    selection = Selection()
+    assert selection.pick({"output.value": output}) == {"output.value": ["c1", None]}
+    assert selection.pick({"output.value": "an answer"}) == {}
+    assert selection.dropped == 0
+
+
+@pytest.mark.parametrize("given", [dict, json.dumps])
+def test_a_runs_metadata_keeps_the_keys_of_frameworks_and_registries(given: Any) -> None:
+    metadata = {"ls_provider": "openai", "lc_hub_repo": "support", "customer": "Ada", "thread_id": "7"}
+    kept = Selection().pick({"metadata": given(metadata)})
+    assert kept == {"metadata": {"ls_provider": "openai", "lc_hub_repo": "support"}}
+
+
+def test_numbers_that_are_none_in_json_do_not_hide_a_documents_source() -> None:
+    name = "retrieval.documents.0.document.metadata"
+    kept = Selection().pick({name: '{"source": "s3://kb/a.md", "similarity": NaN, "note": "text"}'})
+    assert kept == {name: {"source": "s3://kb/a.md"}}
+
+
+def test_results_of_a_search_become_lists_without_their_texts() -> None:
+    kept: dict[str, Any] = {}
+    selection = Selection()
+    for number in range(2):
+        selection.event(
+            "db.query.result",
+            {
+                "db.query.result.id": f"c{number}",
+                "db.query.result.distance": 0.5,
+                "db.query.result.metadata": '{"source": "s3://kb/a.md", "note": "text"}',
+                "db.query.result.document": "text",
+            },
+            kept,
+        )
+    selection.event("gen_ai.choice", {"content": "text"}, kept)
+    assert kept == {
+        names.RESULT_IDS: ["c0", "c1"],
+        names.RESULT_SCORES: [0.5, 0.5],
+        names.RESULT_METADATA: [{"source": "s3://kb/a.md"}] * 2,
+    }
+
+
+def test_the_rows_of_a_query_without_an_id_of_their_own_are_content() -> None:
+    kept: dict[str, Any] = {}
+    Selection().event("db.query.result", {"id": 7, "text": "text"}, kept)
+    assert kept == {}
