@@ -15,6 +15,9 @@ from datahub_llmops.net.json_values import array, mapping, objects, strings, tex
 PROPERTY_PREFIX: Final = "urn:li:structuredProperty:datahub_llmops."
 """URN of each of our structured properties, up to its short name."""
 
+LISTED_PROPERTIES: Final = ("prompt_labels", "prompt_finding", "last_scores")
+"""Those that lists of ten thousands of assets show."""
+
 _NAMES: Mapping[str, str] = {
     "applicationProperties": "name",
     "businessAttributeInfo": "name",

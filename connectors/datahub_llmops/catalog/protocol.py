@@ -87,16 +87,15 @@ class Record:
     aspect: Aspect
 
 
-class Listed(NamedTuple):
-    """An asset in a list of many, with those of its structured properties that were asked for, by their short names.
+class Group(NamedTuple):
+    """The assets of one display name on one platform, in a list of many."""
 
-    A tuple, since ten thousands of them are made at once.
-    """
-
-    urn: str
-    name: str
     platform: str | None
-    properties: Mapping[str, tuple[str | float, ...]]
+    name: str
+    urns: Sequence[str]
+    """Sorted."""
+    properties: Mapping[str, Mapping[str, tuple[str | float, ...]]]
+    """URN -> those of its structured properties that were asked for, by their short names; only URNs that have some."""
 
 
 class Catalog(Protocol):
@@ -187,11 +186,17 @@ class FullCatalog(Catalog, Protocol):
         """List the live datasets and jobs of these subtypes. A server may not list yet what was written just now."""
         ...
 
-    def listed(self, subtype: str, properties: Sequence[str]) -> Sequence[Listed]:
-        """List the live datasets of a subtype, by URN, each with those of ``properties`` that it has.
+    def groups(self, subtype: str, properties: Sequence[str]) -> Iterable[Group]:
+        """List the live datasets of a subtype by platform and name, with those of ``properties`` that each has.
 
         It is for ten thousands of assets: a local catalog reads nothing else of them.
         """
+        ...
+
+    def series_of(
+        self, urns: Iterable[str], names: Sequence[str]
+    ) -> Mapping[str, Mapping[str, Sequence[Aspect]]]:
+        """Read whole time series of many assets at once, as ``series`` does. Those without a record are left out."""
         ...
 
     def latest(self, urn: str) -> Mapping[str, Aspect]:

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 import click
-from typing_extensions import override
 
+from datahub_llmops.catalog.overriding import override
 from datahub_llmops.errors import CatalogError, LlmopsError, NoCatalogError, RecordError
 
 if TYPE_CHECKING:

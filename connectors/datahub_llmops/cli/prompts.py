@@ -52,7 +52,6 @@ def prompts(context: click.Context, platform: str | None, finding: str | None, a
     if context.invoked_subcommand is not None:
         return
     from datahub_llmops.prompts.estate import read_estate
-    from datahub_llmops.prompts.page import read_pages
 
     with opened(context.obj) as catalog:
         estate = read_estate(catalog)
@@ -60,9 +59,11 @@ def prompts(context: click.Context, platform: str | None, finding: str | None, a
             one
             for one in estate.prompts
             if (platform is None or one.platform == platform)
-            and (finding is None or any(finding in version.findings for version in one.versions))
+            and (finding is None or any(finding in version.findings for version in one.noted))
         ]
         if as_json:
+            from datahub_llmops.prompts.page import read_pages
+
             print_json([_page_json(page) for page in read_pages(catalog, wanted)])
             return
     if not wanted:
@@ -131,13 +132,13 @@ def diff(context: click.Context, name: str, old: str, new: str, as_json: bool) -
 
 
 def _row(prompt: KnownPrompt, estate: Estate) -> tuple[str, ...]:
-    labels = [f"{label}={version.version}" for version in prompt.versions for label in version.labels]
-    scores = next((version.scores for version in reversed(prompt.versions) if version.scores), ())
+    labels = [f"{label}={version.version}" for version in prompt.noted for label in version.labels]
+    scores = next((version.scores for version in reversed(prompt.noted) if version.scores), ())
     findings = dict.fromkeys(
-        _MARKS[kind] for version in prompt.versions for kind in version.findings if kind in _MARKS
+        _MARKS[kind] for version in prompt.noted for kind in version.findings if kind in _MARKS
     )
-    count = "" if prompt.application is not None else str(len(prompt.versions))
-    newest = prompt.versions[-1].version if prompt.versions else ""
+    count = "" if prompt.application is not None else str(len(prompt.placed))
+    newest = prompt.placed[-1].version
     if newest.isdecimal():  # Of hashes only the registry knows the order, which a list does not read.
         count = f"{count}, newest {newest}"
     return (

@@ -7,15 +7,17 @@ of which it holds a copy: a prompt without a name whose lineage leads to the ver
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, Final, NamedTuple
 
-from datahub_llmops.catalog.protocol import FullCatalog, Listed
+from datahub_llmops.catalog.aspect_facts import LISTED_PROPERTIES
+from datahub_llmops.catalog.protocol import FullCatalog, Group
 from datahub_llmops.catalog.urn_text import full_name, platform
 from datahub_llmops.net.json_values import mapping, objects, text
 from datahub_llmops.prompts.findings import Use
+from datahub_llmops.prompts.version_names import PlacedVersion, place_versions
 
 PROMPT: Final = "Prompt"
 APPLICATION: Final = "LLM Application"
@@ -24,8 +26,6 @@ LABELS: Final = "prompt_labels"
 DIGEST: Final = "template_digest"
 FINDING: Final = "prompt_finding"
 SCORES: Final = "last_scores"
-PROPERTIES: Final = (LABELS, FINDING, SCORES)
-"""Structured properties that a list of prompts shows."""
 _MARK: Final = ".prompt-"
 _UNNAMED: Final = re.compile(rf".+{re.escape(_MARK)}[0-9a-f]{{12}}$")
 """Name in the URN of a prompt that is known by its digest only."""
@@ -53,8 +53,16 @@ class KnownPrompt:
     platform: str
     instance: str | None
     name: str
-    versions: tuple[Version, ...]
+    placed: tuple[PlacedVersion, ...]
+    noted: tuple[Version, ...] = ()
+    """The versions of which more is known than that they exist. Of a large registry, these are few."""
     application: str | None = None
+
+    @property
+    def versions(self) -> tuple[Version, ...]:
+        """All versions."""
+        noted = {version.urn: version for version in self.noted}
+        return tuple(noted.get(one.urn) or Version(one.urn, one.version) for one in self.placed)
 
     @property
     def shown(self) -> str:
@@ -68,7 +76,7 @@ class KnownPrompt:
     @property
     def uses(self) -> tuple[Use, ...]:
         """The uses of all versions."""
-        return tuple(use for version in self.versions for use in version.uses)
+        return tuple(use for version in self.noted for use in version.uses)
 
     @property
     def last_use(self) -> date | None:
@@ -90,88 +98,85 @@ def read_estate(catalog: FullCatalog) -> Estate:
     Raises:
         CatalogError: the catalog cannot answer.
     """
-    listed = [(full_name(item.urn), item) for item in catalog.listed(PROMPT, PROPERTIES)]
-    unnamed = {item.urn for whole, item in listed if _MARK in whole and _UNNAMED.match(whole)}
+    groups = list(catalog.groups(PROMPT, LISTED_PROPERTIES))
+    unnamed = {
+        urn: group
+        for group in groups
+        for urn in group.urns
+        if _MARK in urn and _UNNAMED.match(full_name(urn))
+    }
     uses = _uses(catalog)
     observed = any(use.last_seen is not None for found in uses.values() for use in found)
     registered = _follow_copies(catalog, unnamed, uses)
-    prompts: dict[tuple[str, str], list[Version]] = {}
-    names: dict[tuple[str, str], str] = {}
-    copies: list[KnownPrompt] = []
-    for whole, item in listed:
-        if item.urn in unnamed:
-            if item.urn not in registered:
-                copies.append(_unnamed(item, whole, uses))
-            continue
-        name, version = split_version(whole, item.name)
-        key = item.platform or "", name
-        names.setdefault(key, item.name)
-        prompts.setdefault(key, []).append(_version(item, version, uses))
-    known = [
-        KnownPrompt(
-            platform=key[0],
-            instance=_instance(key[1], names[key]),
-            name=names[key] if _instance(key[1], names[key]) or names[key] == key[1] else key[1],
-            versions=tuple(sorted(versions, key=_order)),
-        )
-        for key, versions in prompts.items()
-    ]
-    ranked = sorted([*known, *copies], key=lambda one: (one.name, one.platform, one.instance or ""))
+    known = _Known(uses)
+    for group in groups:
+        known.add(group, [urn for urn in group.urns if urn not in unnamed] if unnamed else group.urns)
+    copies = [_unnamed(urn, unnamed[urn], uses) for urn in sorted(unnamed.keys() - registered)]
+    ranked = sorted([*known.prompts(), *copies], key=lambda one: (one.name, one.platform, one.instance or ""))
     return Estate(prompts=tuple(ranked), observed=observed)
 
 
-def split_version(whole: str, name: str) -> tuple[str, str]:
-    """Split the name in a version's URN into that of the prompt, with the platform instance, and the version.
+class _Known:
+    """Gathers the prompts of registries, group by group."""
 
-    >>> split_version("support/answer.v3", "support/answer"), split_version("eu.a.v1.v2", "a.v1")
-    (('support/answer', '3'), ('eu.a.v1', '2'))
-    """
-    marked = f"{name}.v"
-    at = whole.find(marked)
-    if at > 0 and whole[at - 1] != ".":
-        at = -1
-    if at < 0:
-        before, _, version = whole.rpartition(".v")
-        return (before, version) if before else (whole, "")
-    end = at + len(name)
-    return whole[:end], whole[end + 2 :]
+    def __init__(self, uses: Mapping[str, Sequence[Use]]) -> None:
+        self._uses = uses
+        self._named: dict[tuple[str, str], tuple[str, str]] = {}
+        """The first URN of each prompt, and its display name: somebody may have edited that of one version."""
+        self._placed: dict[tuple[str, str], list[PlacedVersion]] = {}
+        self._noted: dict[str, Mapping[str, Sequence[str | float]]] = {urn: {} for urn in uses}
+
+    def add(self, group: Group, urns: Sequence[str]) -> None:
+        self._noted.update(group.properties)
+        for whole, versions in place_versions(group.platform, group.name, urns).items():
+            key = group.platform or "", whole
+            named = min(version.urn for version in versions), group.name
+            self._named[key] = min(self._named.get(key, named), named)
+            self._placed.setdefault(key, []).extend(versions)
+
+    def prompts(self) -> Iterator[KnownPrompt]:
+        for (platform_name, whole), placed in self._placed.items():
+            _, name = self._named[platform_name, whole]
+            instance = _instance(whole, name)
+            placed.sort()
+            yield KnownPrompt(
+                platform=platform_name,
+                instance=instance,
+                name=name if instance else whole,
+                placed=tuple(placed),
+                noted=tuple(
+                    _version(one.urn, one.version, self._noted[one.urn], self._uses)
+                    for one in placed
+                    if one.urn in self._noted
+                ),
+            )
 
 
 def _instance(whole: str, name: str) -> str | None:
     return whole[: -len(name) - 1] if whole.endswith(f".{name}") else None
 
 
-def _order(version: Version) -> tuple[int, int, str]:
-    """Numbers by value, others as text; the page of one prompt has the registry's own order."""
-    number = version.version
-    return (
-        (0, int(number), "")
-        if number.isascii() and number.isdecimal() and len(number) < 20
-        else (1, 0, number)
-    )
-
-
-def _version(item: Listed, version: str, uses: Mapping[str, Sequence[Use]]) -> Version:
-    found = item.properties
-    used = tuple(uses[item.urn]) if item.urn in uses else ()
-    if not found:
-        return Version(item.urn, version, uses=used)
+def _version(
+    urn: str, version: str, found: Mapping[str, Sequence[str | float]], uses: Mapping[str, Sequence[Use]]
+) -> Version:
     return Version(
-        item.urn,
+        urn,
         version,
         labels=_strings(found.get(LABELS)),
         findings=_strings(found.get(FINDING)),
         scores=_strings(found.get(SCORES)),
-        uses=used,
+        uses=tuple(uses.get(urn, ())),
     )
 
 
-def _unnamed(item: Listed, whole: str, uses: Mapping[str, Sequence[Use]]) -> KnownPrompt:
+def _unnamed(urn: str, group: Group, uses: Mapping[str, Sequence[Use]]) -> KnownPrompt:
+    whole = full_name(urn)
     return KnownPrompt(
-        platform=item.platform or platform(item.urn) or "",
+        platform=group.platform or platform(urn) or "",
         instance=None,
         name=whole,
-        versions=(_version(item, "", uses),),
+        placed=(PlacedVersion("", urn, ""),),
+        noted=(_version(urn, "", group.properties.get(urn, {}), uses),),
         application=whole.partition(_MARK)[0],
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from datahub_llmops.catalog.aspect_facts import PROPERTY_PREFIX, read_columns, read_properties
 from datahub_llmops.catalog.protocol import Aspect, FullCatalog
@@ -14,6 +14,10 @@ from datahub_llmops.errors import UnknownAssetError
 from datahub_llmops.net.json_values import mapping, moment, text, utc
 from datahub_llmops.prompts.estate import DIGEST, Estate, KnownPrompt, Version
 from datahub_llmops.prompts.findings import KINDS, Kind
+
+_MOVES: Final = "operation"
+_SCORES: Final = "llmScores"
+_USAGE: Final = "llmUsage"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,16 +132,23 @@ def read_page(catalog: FullCatalog, prompt: KnownPrompt) -> PromptPage:
 
 def read_pages(catalog: FullCatalog, prompts: Sequence[KnownPrompt]) -> list[PromptPage]:
     """Read everything about several prompts."""
-    aspects = catalog.aspects_of(version.urn for prompt in prompts for version in prompt.versions)
-    return [_page(catalog, prompt, aspects) for prompt in prompts]
+    urns = [version.urn for prompt in prompts for version in prompt.versions]
+    aspects = catalog.aspects_of(urns)
+    series = catalog.series_of(urns, (_MOVES, _SCORES, _USAGE))
+    return [_page(prompt, aspects, series) for prompt in prompts]
 
 
 def _page(
-    catalog: FullCatalog, prompt: KnownPrompt, aspects: Mapping[str, Mapping[str, Aspect]]
+    prompt: KnownPrompt,
+    aspects: Mapping[str, Mapping[str, Aspect]],
+    series: Mapping[str, Mapping[str, Sequence[Aspect]]],
 ) -> PromptPage:
-    pages = [_version(catalog, version, aspects.get(version.urn, {})) for version in prompt.versions]
+    pages = [
+        _version(version, aspects.get(version.urn, {}), series.get(version.urn, {}))
+        for version in prompt.versions
+    ]
     records = [
-        record for version in prompt.versions for record in catalog.series(version.urn, "operation", 0)
+        record for version in prompt.versions for record in series.get(version.urn, {}).get(_MOVES, ())
     ]
     records.sort(key=_moved_at, reverse=True)
     moves = [move for record in records if (move := _move(record)) is not None]
@@ -149,7 +160,9 @@ def _page(
     )
 
 
-def _version(catalog: FullCatalog, known: Version, aspects: Mapping[str, Aspect]) -> VersionPage:
+def _version(
+    known: Version, aspects: Mapping[str, Aspect], series: Mapping[str, Sequence[Aspect]]
+) -> VersionPage:
     about = mapping(aspects.get("datasetProperties"))
     custom = {key: value for key, value in mapping(about.get("customProperties")).items() if text(value)}
     placed = mapping(aspects.get("versionProperties"))
@@ -170,8 +183,8 @@ def _version(catalog: FullCatalog, known: Version, aspects: Mapping[str, Aspect]
         },
         url=text(about.get("externalUrl")),
         text=text(mapping(aspects.get("viewProperties")).get("viewLogic")),
-        scores=tuple(_scores(catalog.series(known.urn, "llmScores", 0))),
-        usage=_usage(catalog.series(known.urn, "llmUsage", 0)),
+        scores=tuple(_scores(series.get(_SCORES, ()))),
+        usage=_usage(series.get(_USAGE, ())),
         order=text(placed.get("sortId")) or known.version.zfill(10),
     )
 

@@ -15,16 +15,21 @@ from datahub.metadata.schema_classes import (
     AssertionRunEventClass,
     AuditStampClass,
     CustomAssertionInfoClass,
+    DatasetPropertiesClass,
     DatasetUsageStatisticsClass,
     IncidentInfoClass,
     IncidentStatusClass,
     MetadataChangeProposalClass,
     PartitionSpecClass,
     StatusClass,
+    StructuredPropertiesClass,
+    StructuredPropertyValueAssignmentClass,
+    SubTypesClass,
     VolumeAssertionInfoClass,
 )
 
 from catalog.local.local_runs import WIRE, column, contents, dataset, pipeline, raw, run
+from datahub_llmops.catalog.aspect_facts import LISTED_PROPERTIES, PROPERTY_PREFIX
 from datahub_llmops.catalog.local import file
 from datahub_llmops.catalog.local.catalog import LocalCatalog
 from datahub_llmops.catalog.protocol import Direction, Lineage
@@ -440,6 +445,66 @@ def test_the_records_of_one_time_series(tmp_path: Path) -> None:
         ]
         assert catalog.series(INDEX, "llmUsage", 0) == []
         assert catalog.series("urn:li:dataset:(urn:li:dataPlatform:x,y,PROD)", "llmUsage", 0) == []
+
+
+def test_whole_time_series_of_many_assets(tmp_path: Path) -> None:
+    records = [
+        MetadataChangeProposalWrapper(
+            entityUrn=urn, aspect=DatasetUsageStatisticsClass(timestampMillis=at, totalSqlQueries=at)
+        )
+        for urn, at in ((INDEX, 3), (CUSTOMERS, 1), (INDEX, 2))
+    ]
+    assert list(run(tmp_path / "catalog.db", *records).failures) == []
+    with LocalCatalog(tmp_path / "catalog.db") as catalog:
+        found = catalog.series_of([INDEX, CUSTOMERS, dataset("nope")], ["datasetUsageStatistics", "llmUsage"])
+        assert found == {
+            urn: {"datasetUsageStatistics": catalog.series(urn, "datasetUsageStatistics", 0)}
+            for urn in (INDEX, CUSTOMERS)
+        }
+        assert [one["timestampMillis"] for one in found[INDEX]["datasetUsageStatistics"]] == [2, 3]
+        assert catalog.series_of([INDEX], ["llmUsage"]) == {}
+
+
+def test_a_list_of_many_reads_only_aspects_that_assign_what_it_shows(tmp_path: Path) -> None:
+    def prompt(name: str, shown: str | None, **values: str) -> list[MetadataChangeProposalWrapper]:
+        assigned = [
+            StructuredPropertyValueAssignmentClass(propertyUrn=f"{PROPERTY_PREFIX}{key}", values=[value])
+            for key, value in values.items()
+        ]
+        return MetadataChangeProposalWrapper.construct_many(
+            f"urn:li:dataset:(urn:li:dataPlatform:mlflow,{name},PROD)",
+            [
+                SubTypesClass(typeNames=["Prompt"]),
+                DatasetPropertiesClass(name=shown),
+                StructuredPropertiesClass(properties=assigned),
+                StatusClass(removed=name == "gone"),
+            ],
+        )
+
+    path = tmp_path / "catalog.db"
+    assigned = [
+        *prompt("a.v2", "a", prompt_labels="production", template_digest="t1:2"),
+        *prompt("a.v1", "a", template_digest="t1:1"),
+        *prompt("b.v1", None, last_scores="faithfulness 0.9"),
+        *prompt("gone", "a", prompt_labels="old"),
+    ]
+    assert list(run(path, *assigned).failures) == []
+    with LocalCatalog(path) as catalog:
+        found = {(one.platform, one.name): one for one in catalog.groups("Prompt", LISTED_PROPERTIES)}
+    a, b = (f"urn:li:dataset:(urn:li:dataPlatform:mlflow,{name}.v1,PROD)" for name in "ab")
+    newer = a.replace("v1", "v2")
+    assert found.keys() == {("mlflow", "a"), ("mlflow", "b.v1")}
+    assert found["mlflow", "a"][2:] == ([a, newer], {newer: {"prompt_labels": ("production",)}})
+    assert found["mlflow", "b.v1"][2:] == ([b], {b: {"last_scores": ("faithfulness 0.9",)}})
+    with closing(sqlite3.connect(path)) as connection:
+        query = f"select asset from aspect where {file.assigns(LISTED_PROPERTIES)}"
+        (plan,) = connection.execute(f"explain query plan {query}").fetchall()
+        assert "aspect_listed" in plan[-1]
+        connection.execute("drop index aspect_listed")
+        connection.commit()
+    with LocalCatalog(path) as catalog:
+        # A file that an earlier release made has no such index.
+        assert {(one.platform, one.name): one for one in catalog.groups("Prompt", LISTED_PROPERTIES)} == found
 
 
 def test_latest_of_each_time_series(model: LocalCatalog) -> None:

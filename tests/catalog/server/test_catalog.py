@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +32,10 @@ from catalog.recorded import (
     stored,
     write_local,
 )
+from datahub_llmops.catalog.aspect_facts import LISTED_PROPERTIES, PROPERTY_PREFIX
 from datahub_llmops.catalog.local.catalog import LocalCatalog
 from datahub_llmops.catalog.open import open_catalog, resolve
-from datahub_llmops.catalog.protocol import Direction
+from datahub_llmops.catalog.protocol import Direction, Group
 from datahub_llmops.catalog.server import client
 from datahub_llmops.catalog.server.catalog import ServerCatalog
 from datahub_llmops.catalog.urn_text import entity_type
@@ -515,7 +516,56 @@ def test_aliases_are_those_of_live_datasets_of_the_platform(tmp_path: Path) -> N
             "docs": [first, second],
             "current": [second],
         }
-    written = [
+    with write_local(tmp_path / "catalog.db", _written(held)) as catalog:
+        assert catalog.aliases("qdrant") == {"docs": [first, second], "current": [second]}
+
+
+def test_groups_are_the_same_on_both(tmp_path: Path) -> None:
+    first, second, other = (
+        f"urn:li:dataset:(urn:li:dataPlatform:mlflow,{name},PROD)" for name in ("a.v1", "a.v2", "b.v1")
+    )
+    held: dict[str, dict[str, Any]] = {
+        urn: {"subTypes": {"typeNames": ["Prompt"]}, "datasetProperties": {"name": name, "tags": []}}
+        for urn, name in ((first, "a"), (second, "a"), (other, "b"))
+    }
+    labelled = {"propertyUrn": f"{PROPERTY_PREFIX}prompt_labels", "values": [{"string": "production"}]}
+    held[second]["structuredProperties"] = {"properties": [labelled]}
+    expected = [
+        Group("mlflow", "a", [first, second], {second: {"prompt_labels": ("production",)}}),
+        Group("mlflow", "b", [other], {}),
+    ]
+    with recorded_server(held) as (server, stub):
+        server.extra["typeNames"] = scrolled([other, second, first])
+        assert list(ServerCatalog(graph(stub.url)).groups("Prompt", LISTED_PROPERTIES)) == expected
+    with write_local(tmp_path / "catalog.db", _written(held)) as catalog:
+        assert list(catalog.groups("Prompt", LISTED_PROPERTIES)) == expected
+
+
+def test_time_series_of_many_assets_are_asked_only_where_there_are_records() -> None:
+    usage = {"timestampMillis": 86_400_000, "partitionSpec": {"type": "PARTITION", "partition": "host=a"}}
+    held = RecordedServer({INDEX: {"datasetUsageStatistics": usage}, REVIEWS: {"status": {"removed": False}}})
+    asked: list[tuple[str, str]] = []
+
+    def answer(call: Call) -> Reply:
+        if call.path != "/aspects":
+            return held.answer(call)
+        asked.append((call.json["urn"], call.json["aspect"]))
+        return answer_json(_usage(2))
+
+    with Stub(answer) as stub:
+        found = ServerCatalog(graph(stub.url)).series_of(
+            [INDEX, REVIEWS], ["datasetUsageStatistics", "llmUsage"]
+        )
+    assert asked == [(INDEX, "datasetUsageStatistics")]
+    assert {urn: list(own) for urn, own in found.items() if own} == {INDEX: ["datasetUsageStatistics"]}
+    assert [one["timestampMillis"] for one in found[INDEX]["datasetUsageStatistics"]] == [
+        86_400_000,
+        172_800_000,
+    ]
+
+
+def _written(held: Mapping[str, Mapping[str, Any]]) -> list[MetadataChangeProposalClass]:
+    return [
         MetadataChangeProposalClass(
             entityType="dataset",
             entityUrn=urn,
@@ -526,8 +576,6 @@ def test_aliases_are_those_of_live_datasets_of_the_platform(tmp_path: Path) -> N
         for urn, aspects in held.items()
         for name, aspect in aspects.items()
     ]
-    with write_local(tmp_path / "catalog.db", written) as catalog:
-        assert catalog.aliases("qdrant") == {"docs": [first, second], "current": [second]}
 
 
 def test_assertions_and_incidents_are_searched_by_what_they_are_about(

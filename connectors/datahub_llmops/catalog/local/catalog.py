@@ -5,14 +5,13 @@ Standard library only. Every answer is one read transaction, so it is of one mom
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-
-from typing_extensions import override
 
 from datahub_llmops.catalog import urn_text as names
 from datahub_llmops.catalog.aspect_facts import (
@@ -34,13 +33,14 @@ from datahub_llmops.catalog.local.walk import (
     column_lineage,
     node_of,
 )
+from datahub_llmops.catalog.overriding import override
 from datahub_llmops.catalog.protocol import (
     LABELLED_TYPES,
     Aspect,
     Direction,
     FullCatalog,
+    Group,
     Lineage,
-    Listed,
     Node,
     Record,
 )
@@ -140,26 +140,34 @@ class LocalCatalog(FullCatalog):
         return [urn for (urn,) in rows]
 
     @override
-    def listed(self, subtype: str, properties: Sequence[str]) -> Sequence[Listed]:
+    def groups(self, subtype: str, properties: Sequence[str]) -> Iterable[Group]:
         wanted = {f"{PROPERTY_PREFIX}{name}": name for name in properties}
-        # An aspect that names none of them is not parsed: most assets of a large catalog have none.
-        has_one = " or ".join(["instr(body, ?) > 0"] * len(wanted)) or "0"
+        of_subtype = "asset.emitted > 0 and removed = 0 and type = 'dataset' and subtype = ?"
+        found: dict[tuple[str | None, str], list[str]] = {}
+        assigned: dict[str, Mapping[str, tuple[str | float, ...]]] = {}
         with self._reading() as connection:
-            rows = connection.execute(
-                f"select urn, coalesce(edited_name, asset.name), platform, case when {has_one} then body end "
-                "from asset left join aspect on aspect.asset = asset.id and aspect.name = 'structuredProperties' "
-                "where asset.emitted > 0 and removed = 0 and type = 'dataset' and subtype = ? order by urn",
-                (*wanted, subtype),
-            )
-            return [
-                Listed(
-                    urn,
-                    name or names.full_name(urn),
-                    platform or names.platform(urn),
-                    read_properties(parse_aspect(body), wanted) if body else {},
-                )
-                for urn, name, platform, body in rows
-            ]
+            for platform, name, listed in connection.execute(
+                "select platform, coalesce(edited_name, name) as shown, json_group_array(urn) from asset "
+                f"where {of_subtype} group by platform, shown",
+                (subtype,),
+            ):
+                urns = json.loads(listed)
+                if platform and name:
+                    found.setdefault((platform, name), []).extend(urns)
+                    continue
+                for urn in urns:
+                    key = platform or names.platform(urn), name or names.full_name(urn)
+                    found.setdefault(key, []).append(urn)
+            for urn, body in connection.execute(
+                "select urn, body from aspect cross join asset on asset.id = aspect.asset "
+                f"where {file.assigns(properties)} and {of_subtype}",
+                (subtype,),
+            ):
+                assigned[urn] = read_properties(parse_aspect(body), wanted)
+        return [
+            Group(platform, name, sorted(urns), {urn: assigned[urn] for urn in urns if urn in assigned})
+            for (platform, name), urns in found.items()
+        ]
 
     @override
     def latest(self, urn: str) -> Mapping[str, Aspect]:
@@ -188,6 +196,23 @@ class LocalCatalog(FullCatalog):
                 (urn, name, since),
             )
             return [parse_aspect(body) for (body,) in rows]
+
+    @override
+    def series_of(
+        self, urns: Iterable[str], names: Sequence[str]
+    ) -> Mapping[str, Mapping[str, Sequence[Aspect]]]:
+        found: dict[str, dict[str, list[Aspect]]] = {}
+        with self._reading() as connection:
+            for part in chunks(dict.fromkeys(urns)):
+                rows = connection.execute(
+                    "select urn, series.name, body from series join asset on asset.id = series.asset "
+                    f"where urn in ({','.join('?' * len(part))}) and series.name in ({','.join('?' * len(names))}) "
+                    "order by at, partition, message",
+                    (*part, *names),
+                )
+                for urn, name, body in rows:
+                    found.setdefault(urn, {}).setdefault(_name(name), []).append(parse_aspect(body))
+        return found
 
     @override
     def lineage(

@@ -26,8 +26,8 @@ from datahub_llmops.catalog.protocol import (
     Aspect,
     Direction,
     FullCatalog,
+    Group,
     Lineage,
-    Listed,
     Node,
     Record,
 )
@@ -143,18 +143,21 @@ class ServerCatalog(FullCatalog):
         return self._gms.scroll(("dataset", "dataJob"), either=of_these)
 
     @override
-    def listed(self, subtype: str, properties: Sequence[str]) -> Sequence[Listed]:
+    def groups(self, subtype: str, properties: Sequence[str]) -> Iterable[Group]:
         wanted = {f"{PROPERTY_PREFIX}{name}": name for name in properties}
         urns = [urn for urn in self.of_subtypes([subtype]) if names.entity_type(urn) == "dataset"]
         aspects = self.aspects_of(urns, ["structuredProperties"])
+        found: dict[tuple[str | None, str], list[str]] = {}
+        for node in self.nodes(sorted(urns)):
+            found.setdefault((node.platform, node.name), []).append(node.urn)
+        assigned = {
+            urn: read
+            for urn, own in aspects.items()
+            if (read := read_properties(own.get("structuredProperties", {}), wanted))
+        }
         return [
-            Listed(
-                urn=node.urn,
-                name=node.name,
-                platform=node.platform,
-                properties=read_properties(aspects.get(node.urn, {}).get("structuredProperties", {}), wanted),
-            )
-            for node in self.nodes(sorted(urns))
+            Group(platform, name, grouped, {urn: assigned[urn] for urn in grouped if urn in assigned})
+            for (platform, name), grouped in found.items()
         ]
 
     @override
@@ -171,6 +174,17 @@ class ServerCatalog(FullCatalog):
     @override
     def series(self, urn: str, name: str, since: int) -> Sequence[Aspect]:
         return self._gms.series(urn, name, since)
+
+    @override
+    def series_of(
+        self, urns: Iterable[str], names: Sequence[str]
+    ) -> Mapping[str, Mapping[str, Sequence[Aspect]]]:
+        # A server gives the newest records of many assets at once, and whole series one by one. It refuses a question
+        # for an aspect that it does not know by name.
+        return {
+            urn: {name: self.series(urn, name, 0) for name in names if name in newest}
+            for urn, newest in self.latest_of(urns).items()
+        }
 
     @override
     def lineage(
