@@ -30,12 +30,30 @@ def test_content_is_dropped_and_identifiers_are_kept() -> None:
     }
 
 
-def test_the_ids_of_a_retrievers_output_are_kept_and_nothing_else_of_it() -> None:
-    output = json.dumps({"documents": [{"id": "c1", "page_content": "text"}, {"page_content": "more"}]})
+@pytest.mark.parametrize("separators", [(", ", ": "), (",", ":")])
+@pytest.mark.parametrize("within", [True, False])
+def test_ids_and_sources_of_a_retrievers_output_are_kept_and_nothing_else_of_it(
+    separators: tuple[str, str], within: bool
+) -> None:
+    documents = [
+        {"id": "c1", "page_content": "text", "metadata": {"source": "s3://kb/a.md", "note": "more"}},
+        {"page_content": "more"},
+    ]
+    output = json.dumps({"documents": documents} if within else documents, separators=separators)
+    assert Selection().pick({"output.value": output}) == {
+        "output.value": [
+            {"id": "c1", "metadata": {"source": "s3://kb/a.md"}},
+            {"id": None, "metadata": {}},
+        ]
+    }
+
+
+def test_other_outputs_are_dropped_and_are_not_too_long() -> None:
     selection = Selection()
-    assert selection.pick({"output.value": output}) == {"output.value": ["c1", None]}
-    assert selection.pick({"output.value": "an answer"}) == {}
+    calls = json.dumps([{"id": "call_1", "function": {"name": "search"}}])
+    assert selection.pick({"output.value": "an answer", "gen_ai.completion": '{"text": 1}'}) == {}
     assert selection.dropped == 0
+    assert selection.pick({"langfuse.observation.output": calls}) == {}
 
 
 @pytest.mark.parametrize("given", [dict, json.dumps])

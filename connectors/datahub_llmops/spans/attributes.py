@@ -50,9 +50,14 @@ METADATA_KEYS: Final = (
     "datahub_urn",
 )
 """What LangChain, prompt registries and users put into the metadata of a run, and that is no content."""
-METADATA_PREFIXES: Final = ("", "traceloop.association.properties.", "langsmith.metadata.")
-"""OpenLLMetry and LangSmith write each of ``METADATA_KEYS`` as an attribute of its own, behind these. LangSmith's bulk
-export has them as they are."""
+METADATA_PREFIXES: Final = (
+    "",
+    "traceloop.association.properties.",
+    "langsmith.metadata.",
+    "langfuse.observation.metadata.",
+)
+"""OpenLLMetry, LangSmith and Langfuse write each of ``METADATA_KEYS`` as an attribute of its own, behind these.
+LangSmith's bulk export has them as they are."""
 
 
 def _everywhere(*keys: str) -> tuple[str, ...]:
@@ -169,7 +174,6 @@ APPLICATION: Final = (
     "traceloop.association.properties.app_name",
     "langfuse.trace.name",
     "langsmith.trace.session_name",
-    "traceloop.workflow.name",
 )
 AGENT: Final = ("gen_ai.agent.name", "agent.name", "traceloop.entity.name")
 TOOL: Final = ("gen_ai.tool.name", "tool.name")
@@ -185,10 +189,16 @@ EMBEDDING_CLASS: Final = _everywhere("ls_embedding_provider")
 URN: Final = _everywhere("datahub_urn")
 """Of the index of a retriever, or of a prompt: given by the application."""
 DOCUMENTS_JSON: Final = ("gen_ai.retrieval.documents",)
-DOCUMENT_IDS: Final = ("output.value",)
-"""OpenInference leaves the ids of LangChain's documents out, but writes the output of a retriever. Only its ids are
-kept, as a list with ``None`` for a document without one."""
-DOCUMENTS_OUTPUT: Final = '{"documents": ['
+DOCUMENTS_OUTPUT: Final = (
+    "output.value",
+    "traceloop.entity.output",
+    "gen_ai.completion",
+    "langfuse.observation.output",
+    "mlflow.spanOutputs",
+)
+"""Outputs of retrievers: most tracers of LangChain have the ids of documents, or their sources, nowhere else. Ids and
+sources are all that is kept of a document."""
+DOCUMENTS_BEGIN: Final = ('{"documents": [{"', '{"documents":[{"', '[{"id":', '[{"page_content":')
 """How such an output begins. A door may look at the first bytes of a value before it reads the rest."""
 RESULT_IDS: Final = "db.query.result.id"
 """The ids in OpenLLMetry's events of a search, as one list: see ``Selection.event``."""
@@ -248,6 +258,7 @@ RESULT_EVENTS: Final = frozenset({"db.query.result", "db.search.result"})
 """Events of OpenLLMetry, one for each result of a search. Their other attributes are content."""
 EVENTS: Final = RESULT_EVENTS | {EVALUATION_EVENT}
 """Events that ``Selection.event`` reads. An event ``exception`` has the type of an error."""
+_OUTPUTS: Final = frozenset(DOCUMENTS_OUTPUT)
 _RESULT_IDS: Final = (RESULT_IDS, "db.search.result.id")
 _RESULT_SCORES: Final = (
     RESULT_SCORES,
@@ -255,8 +266,8 @@ _RESULT_SCORES: Final = (
     "db.search.result.score",
     "db.search.result.distance",
 )
-_IDS_IN_METADATA: Final = ("_id", "pk")
-"""Where Qdrant's and Milvus' packages put the id of a document."""
+_IN_METADATA: Final = ("_id", "pk", "_collection_name")
+"""Where Qdrant's and Milvus' packages put the id of a document, and Qdrant's its collection."""
 
 _loads: Callable[[str], Any] = json.loads
 with contextlib.suppress(ImportError):  # The extra that reads spans has it.
@@ -293,14 +304,14 @@ class Selection:
 
         Fields of a document's metadata name its source, or are its id.
         """
-        self._fields = frozenset((*metadata_fields, *PICKED, *_IDS_IN_METADATA))
+        self._fields = frozenset((*metadata_fields, *PICKED, *_IN_METADATA))
         self.rules: dict[str, Reducer | None] = dict.fromkeys(_PLAIN, keep)
         if application is not None:
             self.rules[application] = keep
         self.rules.update(dict.fromkeys((*TOKENS_JSON, *COST_JSON), self.numbers))
         self.rules.update(dict.fromkeys(PROMPTS_LINKED, self.linked_prompts))
         self.rules.update(dict.fromkeys(DOCUMENTS_JSON, self.documents))
-        self.rules.update(dict.fromkeys(DOCUMENT_IDS, self.document_ids))
+        self.rules.update(dict.fromkeys(DOCUMENTS_OUTPUT, self.documents_output))
         self.rules.update(dict.fromkeys(METADATA, self.run_metadata))
         self.dropped = 0
 
@@ -349,15 +360,18 @@ class Selection:
             metadata = self.metadata(attributes.get(RESULT_METADATA))
             kept.setdefault(RESULT_METADATA, []).append(metadata or {})
 
-    @staticmethod
-    def document_ids(value: Any) -> list[str | None] | None:
-        """Return the ids of the documents in a retriever's output. Nothing else of it is kept."""
+    def documents_output(self, value: Any) -> list[dict[str, Any]] | None:
+        """Return id and source of the documents in a retriever's output, given as JSON text or an object."""
         found = parsed(value)
-        documents = found.get("documents") if isinstance(found, dict) else None
-        if not isinstance(documents, list):
+        listed = found.get("documents") if isinstance(found, dict) else found
+        if not isinstance(listed, list) or not all(
+            isinstance(one, dict) and "page_content" in one for one in listed
+        ):
             return None
-        ids = (one.get("id") if isinstance(one, dict) else None for one in documents[:MAX_DOCUMENTS])
-        return [one if isinstance(one, str) and len(one) <= MAX_TEXT else None for one in ids]
+        return [
+            {"id": keep(one.get("id")), "metadata": self.metadata(one.get("metadata")) or {}}
+            for one in listed[:MAX_DOCUMENTS]
+        ]
 
     @staticmethod
     def run_metadata(value: Any) -> dict[str, Any] | None:
@@ -442,8 +456,8 @@ def parsed(value: Any) -> Any:
 
 
 def is_wanted(name: str, value: Any) -> bool:
-    """Return whether a value is worth reading, by how it begins. Most outputs are none of a retriever."""
-    return name != DOCUMENT_IDS[0] or (isinstance(value, str) and value.startswith(DOCUMENTS_OUTPUT))
+    """Return whether a value is worth reading, by how it begins: most outputs are none of a retriever."""
+    return name not in _OUTPUTS or not isinstance(value, str) or value.startswith(DOCUMENTS_BEGIN)
 
 
 def first(attributes: Mapping[str, Any], names: Iterable[str]) -> Any:
