@@ -1,0 +1,37 @@
+"""The command ``check``: whether an index can be trusted."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from datahub_llmops.catalog.open import resolve
+from datahub_llmops.cli.opening import opened, print_json
+from datahub_llmops.governance.finding import EXIT_CODES
+from datahub_llmops.governance.verdict import check_asset
+
+
+@click.command()
+@click.argument("asset", metavar="ASSET")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+@click.pass_obj
+def check(where: str | None, asset: str, as_json: bool) -> None:
+    """Say whether an index can be trusted: ok, not ok or not known.
+
+    Exit codes: 0 ok, 1 not ok, 2 not known.
+
+    \b
+    datahub-llmops check chroma:default_database.docs
+    datahub-llmops check docs --json
+    """
+    with opened(where) as catalog:
+        report = check_asset(catalog, resolve(catalog, asset))
+        if as_json:
+            print_json(report.to_obj())
+        else:
+            from datahub_llmops.cli import render
+            from datahub_llmops.cli.check_page import page
+
+            render.show(page(report, render.Labels(catalog)))
+    sys.exit(EXIT_CODES[report.verdict])

@@ -1,0 +1,116 @@
+"""Whether a model that the asset depends on is retired, or will be within the policy's time.
+
+Evidence, best first: the ``deprecation`` aspect of the model in the catalog, then the lists of retirements.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from typing import Final
+
+from datahub_llmops.governance.facts import Facts, time_of
+from datahub_llmops.governance.finding import Evidence, Finding
+from datahub_llmops.governance.policy import Policy
+from datahub_llmops.net.json_values import text
+
+NAME: Final = "model lives"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Stated:
+    """One statement on the end of a model: ``on`` is ``None`` if it is deprecated without a date."""
+
+    model: str
+    on: date | None
+    replacement: str | None
+    source: str
+    aspect: str
+
+
+def check(facts: Facts, policy: Policy) -> Finding:
+    """Compare the dates on which models retire with today."""
+    if not facts.models:
+        return Finding(
+            check=NAME,
+            verdict="not known",
+            code="no_model",
+            message="Which model it depends on is not known.",
+            missing="Declare the model on the job that fills it.",
+        )
+    stated = [one for urn in sorted(facts.models) for one in _statements(facts, policy, urn)]
+    last = facts.now.date() + policy.retires_within
+    soon = [one for one in stated if one.on is None or one.on <= last]
+    if soon:
+        return _ends(facts, soon, stated)
+    names = ", ".join(sorted(facts.name(urn) for urn in facts.models))
+    unlisted = [
+        urn
+        for urn in sorted(facts.models)
+        if not policy.lifecycles.knows(urn) and not any(one.model == urn for one in stated)
+    ]
+    if unlisted:
+        return Finding(
+            check=NAME,
+            verdict="not known",
+            code="unlisted",
+            message=f"No list knows {', '.join(facts.name(urn) for urn in unlisted)}.",
+            missing="State when it retires in a list of your own (option lifecycles).",
+            evidence=tuple(Evidence(urn=urn, aspect="deprecation") for urn in unlisted),
+        )
+    later = f"; the first retires {min(one.on for one in stated if one.on):%Y-%m-%d}" if stated else ""
+    return Finding(
+        check=NAME,
+        verdict="ok",
+        code="lives",
+        message=f"{names}: no retirement within {policy.retires_within.days} days{later}.",
+        evidence=tuple(Evidence(urn=urn, aspect="deprecation") for urn in sorted(facts.models)),
+    )
+
+
+def _statements(facts: Facts, policy: Policy, urn: str) -> Iterator[_Stated]:
+    deprecation = facts.aspect(urn, "deprecation")
+    if deprecation.get("deprecated") is True:
+        ends = time_of(deprecation.get("decommissionTime"))
+        yield _Stated(
+            model=urn,
+            on=ends.date() if ends else None,
+            replacement=text(deprecation.get("replacement")),
+            source="the catalog",
+            aspect="deprecation",
+        )
+    for one in policy.lifecycles.of(urn):
+        yield _Stated(
+            model=urn, on=one.on, replacement=one.replacement, source=one.source, aspect="mlModelKey"
+        )
+
+
+def _ends(facts: Facts, soon: list[_Stated], stated: list[_Stated]) -> Finding:
+    first = min(soon, key=lambda one: (one.on or date.min, one.model, one.source))
+    past = first.on is None or first.on <= facts.now.date()
+    name = facts.name(first.model)
+    when = f" {first.on:%Y-%m-%d}" if first.on else ""
+    instead = f"; replacement {facts.name(first.replacement)}" if first.replacement else ""
+    others = sorted(
+        {
+            f"{one.source} says {one.on:%Y-%m-%d}"
+            for one in stated
+            if one.model == first.model and one.on and one.on != first.on
+        }
+    )
+    also = f" ({', '.join(others)})" if others else ""
+    more = len({one.model for one in soon}) - 1
+    return Finding(
+        check=NAME,
+        verdict="not ok",
+        code="retired" if past else "retires",
+        message=f"{name} {'is retired since' if past and when else 'is deprecated' if past else 'retires'}{when}"
+        f"{instead} (source: {first.source}){also}." + (f" {more} more models end." if more else ""),
+        since=datetime.combine(first.on, time(), UTC) if past and first.on else None,
+        evidence=tuple(Evidence(urn=one.model, aspect=one.aspect) for one in soon),
+        path=facts.path(first.model),
+        to_do=f"Move to {facts.name(first.replacement)} and embed everything again."
+        if first.replacement
+        else "Choose another model and embed everything again.",
+    )

@@ -1,0 +1,127 @@
+"""Whether everything upstream may be used: not deprecated, without an open incident, and without a failing assertion.
+
+https://docs.datahub.com/docs/generated/metamodel/entities/dataset
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Final
+
+from datahub_llmops.governance.facts import Facts, time_of
+from datahub_llmops.governance.finding import Evidence, Finding
+from datahub_llmops.governance.policy import Policy
+from datahub_llmops.net.json_values import mapping, text
+
+NAME: Final = "trusted sources"
+_MISSING: Final = "Ingest it, so that its deprecation, incidents and assertions can be seen."
+
+
+def check(facts: Facts, policy: Policy) -> Finding:
+    """Look at the deprecation, the incidents and the newest run of each assertion of everything upstream."""
+    del policy
+    upstream = [
+        node for node in facts.upstream.nodes if node.urn != facts.root.urn and node.type != "mlModel"
+    ]
+    problems = [problem for node in upstream for problem in _problems(facts, node.urn)]
+    if problems:
+        worst = min(problems, key=lambda one: (one.code, one.path))
+        more = f" {len(problems) - 1} more upstream." if len(problems) > 1 else ""
+        return Finding(
+            check=NAME,
+            verdict="not ok",
+            code=worst.code,
+            message=worst.message + more,
+            since=worst.since,
+            evidence=tuple(evidence for one in problems for evidence in one.evidence),
+            path=worst.path,
+            to_do=worst.to_do,
+        )
+    unseen = [urn for urn in facts.sources if urn not in facts.nodes]
+    if unseen or not facts.sources:
+        shown = ", ".join(facts.name(urn) for urn in unseen)
+        return Finding(
+            check=NAME,
+            verdict="not known",
+            code="source_unseen" if unseen else "no_source",
+            message=f"The catalog does not hold {shown}." if unseen else "Nothing is known to feed it.",
+            missing=_MISSING if unseen else "Declare the job that fills it, with its SQL.",
+            evidence=tuple(Evidence(urn=urn, aspect="status") for urn in unseen),
+        )
+    return Finding(
+        check=NAME,
+        verdict="ok",
+        code="trusted",
+        message=f"{len(upstream)} assets upstream, none deprecated, with an open incident or a failing assertion.",
+        evidence=tuple(Evidence(urn=urn, aspect="status") for urn in facts.sources),
+    )
+
+
+def _problems(facts: Facts, urn: str) -> Iterator[Finding]:
+    deprecation = facts.aspect(urn, "deprecation")
+    if deprecation.get("deprecated") is True:
+        since = time_of(deprecation.get("decommissionTime"))
+        # The time until which it may be used: one that lies ahead is no failure that began.
+        successor = text(deprecation.get("replacement"))
+        instead = f", successor {facts.name(successor)}" if successor else ""
+        when = f" since {since:%Y-%m-%d}" if since is not None and since <= facts.now else ""
+        yield _problem(
+            facts,
+            urn,
+            "deprecated",
+            f"{facts.name(urn)} is deprecated{when}{instead}.",
+            "deprecation",
+            since=since if since is not None and since <= facts.now else None,
+            to_do=f"Read {facts.name(successor)} instead." if successor else "Read another source.",
+        )
+    for owner, aspects in facts.quality.get(urn, {}).items():
+        incident = mapping(aspects.get("incidentInfo"))
+        status = mapping(incident.get("status"))
+        if status.get("state") == "ACTIVE":
+            yield _problem(
+                facts,
+                urn,
+                "incident",
+                f"{facts.name(urn)} has an open incident.",
+                "incidentInfo",
+                holder=owner,
+                since=time_of(incident.get("startedAt"))
+                or time_of(mapping(incident.get("created")).get("time")),
+                to_do="Resolve the incident, or read another source.",
+            )
+        run = mapping(aspects.get("assertionRunEvent"))
+        if mapping(run.get("result")).get("type") == "FAILURE":
+            yield _problem(
+                facts,
+                urn,
+                "assertion",
+                f"An assertion on {facts.name(urn)} fails.",
+                "assertionRunEvent",
+                holder=owner,
+                since=time_of(run.get("timestampMillis")),
+                to_do="Repair what the assertion checks.",
+            )
+
+
+def _problem(
+    facts: Facts,
+    urn: str,
+    code: str,
+    message: str,
+    aspect: str,
+    *,
+    holder: str | None = None,
+    since: datetime | None,
+    to_do: str,
+) -> Finding:
+    return Finding(
+        check=NAME,
+        verdict="not ok",
+        code=code,
+        message=message,
+        since=since,
+        evidence=(Evidence(urn=holder or urn, aspect=aspect, at=since),),
+        path=facts.path(urn),
+        to_do=to_do,
+    )

@@ -1,0 +1,258 @@
+"""Gathers what the checks of one asset need, once, from a local catalog or a server."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import cached_property
+from typing import Any, Final
+
+from datahub_llmops.catalog.aspect_facts import PROPERTY_PREFIX, read_properties, read_schema_fields
+from datahub_llmops.catalog.protocol import Aspect, FullCatalog, Lineage, Node
+from datahub_llmops.catalog.urn_text import asset_of, field_urns
+from datahub_llmops.net.json_values import array, mapping, objects, text, utc, whole
+
+HOPS: Final = 10
+_PROFILES_BEFORE: Final = 30 * 86_400_000
+"""How long before the index was written profiles are read, in milliseconds."""
+_PASSED: Final = frozenset({"View"})
+"""Subtypes of datasets without data of their own: what they show changes with their sources."""
+NOT_SOURCES: Final = frozenset({"Vector Collection", "Retriever", "Prompt", "Answer Log", "Guardrail"})
+"""Our own subtypes of datasets, which are no data that an index is made of."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """An asset with everything upstream of it, and who uses it. Nothing here is read again later."""
+
+    root: Node
+    upstream: Lineage
+    downstream: Lineage
+    aspects: Mapping[str, Mapping[str, Aspect]]
+    """Versioned aspects of the asset and of everything upstream, by URN."""
+    newest: Mapping[str, Mapping[str, Aspect]]
+    """The newest record of each of their time series."""
+    quality: Mapping[str, Mapping[str, Mapping[str, Aspect]]]
+    """Assertions and incidents about them: see ``FullCatalog.quality``."""
+    columns: Mapping[str, Mapping[str, Aspect]]
+    """Aspects of the asset's own columns, and of those upstream that feed them, by URN."""
+    profiles: Mapping[str, Sequence[Aspect]]
+    """Profiles of the sources since shortly before the index was written, oldest first."""
+    now: datetime
+
+    def aspect(self, urn: str, name: str) -> Mapping[str, Any]:
+        """Return an aspect, or an empty one."""
+        return self.aspects.get(urn, {}).get(name, {})
+
+    @cached_property
+    def nodes(self) -> Mapping[str, Node]:
+        """The asset and everything upstream, by URN."""
+        return {node.urn: node for node in self.upstream.nodes}
+
+    @cached_property
+    def _next(self) -> Mapping[str, str]:
+        """Each asset upstream -> the next one on a shortest way down to the root."""
+        found: dict[str, str] = {}
+        frontier = [self.root.urn]
+        while frontier:
+            reached = []
+            for urn in frontier:
+                for source in self.feeders(urn):
+                    if source not in found and source != self.root.urn:
+                        found[source] = urn
+                        reached.append(source)
+            frontier = reached
+        return found
+
+    def path(self, urn: str) -> tuple[str, ...]:
+        """Return the URNs from ``urn`` down to the root on a shortest way; just these two if there is none."""
+        way = [urn]
+        while way[-1] != self.root.urn:
+            way.append(self._next.get(way[-1], self.root.urn))
+        return tuple(way)
+
+    def feeders(self, urn: str) -> list[str]:
+        """List what feeds an asset directly: what the walk found, and what the asset's own aspects name.
+
+        A walk leaves out assets that the catalog does not hold, or that were removed. They feed the asset all the same.
+        """
+        return sorted({*self._into.get(urn, ()), *self._named(urn)})
+
+    @cached_property
+    def _into(self) -> Mapping[str, set[str]]:
+        found: dict[str, set[str]] = {}
+        for edge in self.upstream.edges:
+            found.setdefault(edge.downstream, set()).add(edge.upstream)
+        return found
+
+    def _named(self, urn: str) -> set[str]:
+        job, dataset = self.aspect(urn, "dataJobInputOutput"), self.aspect(urn, "upstreamLineage")
+        named = [
+            *array(job.get("inputDatasets")),
+            *array(job.get("inputDatajobs")),
+            *(edge.get("destinationUrn") for edge in objects(job.get("inputDatasetEdges"))),
+            *(edge.get("dataset") for edge in objects(dataset.get("upstreams"))),
+        ]
+        return {one for one in named if isinstance(one, str)}
+
+    @cached_property
+    def jobs(self) -> Sequence[Node]:
+        """The jobs that write into the asset."""
+        return [
+            node
+            for urn in self.feeders(self.root.urn)
+            if (node := self.nodes.get(urn)) is not None and node.type == "dataJob"
+        ]
+
+    @cached_property
+    def sources(self) -> Sequence[str]:
+        """The nearest datasets with data of their own that feed the asset, by URN; views are walked through.
+
+        A dataset that the catalog does not hold is one too: it is known by its URN only.
+        """
+        found: set[str] = set()
+        seen = {self.root.urn}
+        frontier = [self.root.urn]
+        while frontier:
+            reached: list[str] = []
+            for urn in frontier:
+                for source in self.feeders(urn):
+                    if source in seen or not _carries_data(source):
+                        continue
+                    seen.add(source)
+                    node = self.nodes.get(source)
+                    subtype = node.subtype if node else None
+                    if source.startswith("urn:li:dataset:") and subtype not in _PASSED:
+                        if subtype not in NOT_SOURCES:
+                            found.add(source)
+                        else:
+                            reached.append(source)
+                    else:
+                        reached.append(source)
+            frontier = reached
+        return sorted(found)
+
+    @cached_property
+    def feeding_columns(self) -> Mapping[str, frozenset[str]]:
+        """Each column of the asset that others feed -> all columns upstream of it."""
+        into: dict[str, set[str]] = {}
+        for edge in self.upstream.edges:
+            for pair in edge.columns:
+                into.setdefault(pair.downstream, set()).add(pair.upstream)
+        own = [column for column in into if asset_of(column) == self.root.urn]
+        return {column: _ancestors(column, into) for column in own}
+
+    @cached_property
+    def models(self) -> Mapping[str, str]:
+        """The models upstream by URN, each with the asset that uses it."""
+        return {
+            edge.upstream: edge.downstream
+            for edge in self.upstream.edges
+            if edge.upstream.startswith("urn:li:mlModel:")
+        }
+
+    def name(self, urn: str) -> str:
+        """Return the name that people know an asset by, or the URN."""
+        node = self.nodes.get(urn)
+        return node.name if node else urn
+
+    def property(self, urn: str, name: str) -> tuple[str | float, ...]:
+        """Return the values of one of our structured properties of an asset or column, by its short name."""
+        held = self.aspects.get(urn) or self.columns.get(urn, {})
+        wanted = {f"{PROPERTY_PREFIX}{name}": name}
+        return read_properties(held.get("structuredProperties", {}), wanted).get(name, ())
+
+    def written(self, urn: str) -> tuple[datetime, str] | None:
+        """Return when a dataset was last written, and the aspect that says so, if the catalog knows."""
+        operation = self.newest.get(urn, {}).get("operation", {})
+        properties = self.aspect(urn, "datasetProperties")
+        known = [
+            (at, aspect)
+            for at, aspect in (
+                (time_of(operation.get("lastUpdatedTimestamp")), "operation"),
+                (
+                    time_of(mapping(properties.get("lastModified")).get("time")),
+                    "datasetProperties",
+                ),
+            )
+            if at is not None
+        ]
+        return max(known) if known else None
+
+    def owners(self) -> tuple[str, ...]:
+        """Return the owners of the asset, else of the jobs that fill it."""
+        own = self.root.owners
+        return own or tuple(dict.fromkeys(owner for job in self.jobs for owner in job.owners))
+
+    def schedule(self, job: str) -> str | None:
+        """Return the schedule of a job as its recipe states it."""
+        custom = mapping(self.aspect(job, "dataJobInfo").get("customProperties"))
+        return text(self.aspect(job, "embeddingJobInfo").get("schedule")) or text(custom.get("schedule"))
+
+
+def gather(catalog: FullCatalog, urn: str, *, now: datetime, hops: int = HOPS) -> Facts:
+    """Read everything that the checks of ``urn`` need.
+
+    Raises:
+        UnknownAssetError: the catalog does not know the asset.
+        CatalogError: the catalog cannot answer.
+    """
+    upstream = catalog.lineage(urn, "up", hops)
+    downstream = catalog.lineage(urn, "down", hops)
+    root = next(node for node in upstream.nodes if node.urn == urn)
+    urns = [node.urn for node in upstream.nodes]
+    facts = Facts(
+        root=root,
+        upstream=upstream,
+        downstream=downstream,
+        aspects=catalog.aspects_of(urns),
+        newest=catalog.latest_of(urns),
+        quality=catalog.quality(urns),
+        columns={},
+        profiles={},
+        now=now,
+    )
+    own = {
+        column
+        for path, _ in read_schema_fields("schemaMetadata", facts.aspects.get(urn, {}))
+        for column in field_urns(urn, path)
+    }
+    feeding = {column for found in facts.feeding_columns.values() for column in found}
+    facts = replace(facts, columns=catalog.aspects_of(sorted(own | feeding)))
+    return _with_profiles(catalog, facts)
+
+
+def _with_profiles(catalog: FullCatalog, facts: Facts) -> Facts:
+    """Add the profiles of sources that tell in no other way when they changed."""
+    written = facts.written(facts.root.urn)
+    silent = [
+        urn
+        for urn in facts.sources
+        if facts.written(urn) is None and "datasetProfile" in facts.newest.get(urn, {})
+    ]
+    if written is None or not silent:
+        return facts
+    since = round(written[0].timestamp() * 1000) - _PROFILES_BEFORE
+    return replace(facts, profiles={urn: catalog.series(urn, "datasetProfile", since) for urn in silent})
+
+
+def _ancestors(column: str, into: Mapping[str, set[str]]) -> frozenset[str]:
+    found: set[str] = set()
+    frontier = [column]
+    while frontier:
+        frontier = [
+            one for near in frontier for one in into.get(near, ()) if one not in found and one != column
+        ]
+        found.update(frontier)
+    return frozenset(found)
+
+
+def _carries_data(urn: str) -> bool:
+    return urn.startswith(("urn:li:dataset:", "urn:li:dataJob:"))
+
+
+def time_of(milliseconds: object) -> datetime | None:
+    """Return the time that an aspect states in milliseconds since 1970."""
+    value = whole(milliseconds)
+    return None if value is None else utc(value / 1000)

@@ -1,0 +1,69 @@
+"""Runs every check over one asset: the one way that the command, Python, agents and ``llm-health`` share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Final, TypeAlias
+
+from datahub_llmops.catalog.protocol import FullCatalog
+from datahub_llmops.governance.affected import users_of
+from datahub_llmops.governance.checks import (
+    allowed,
+    coverage,
+    fresh,
+    model_lives,
+    one_meaning,
+    one_vector_space,
+    schema,
+    trusted_sources,
+)
+from datahub_llmops.governance.facts import Facts, gather
+from datahub_llmops.governance.finding import Affected, CheckReport, Finding
+from datahub_llmops.governance.policy import Policy
+
+Check: TypeAlias = Callable[[Facts, Policy], Finding]
+
+CHECKS: Final[Mapping[str, Check]] = {
+    fresh.NAME: fresh.check,
+    coverage.NAME: coverage.check,
+    schema.NAME: schema.check,
+    trusted_sources.NAME: trusted_sources.check,
+    one_meaning.NAME: one_meaning.check,
+    allowed.NAME: allowed.check,
+    one_vector_space.NAME: one_vector_space.check,
+    model_lives.NAME: model_lives.check,
+}
+"""All checks by name, in the order in which they are shown."""
+_ONLY_OF_INDEXES: Final = frozenset({fresh.NAME, coverage.NAME, schema.NAME, one_vector_space.NAME})
+INDEX: Final = "Vector Collection"
+
+
+def check_asset(
+    catalog: FullCatalog, urn: str, policy: Policy | None = None, *, now: datetime | None = None
+) -> CheckReport:
+    """Check one asset.
+
+    Raises:
+        UnknownAssetError: the catalog does not know it.
+        CatalogError: the catalog cannot answer.
+    """
+    facts = gather(catalog, urn, now=now or datetime.now(UTC))
+    return report(facts, policy or Policy(), users_of(catalog, facts))
+
+
+def report(facts: Facts, policy: Policy, affected: tuple[Affected, ...]) -> CheckReport:
+    """Run the checks that apply to the asset over facts that were gathered."""
+    index = facts.root.subtype == INDEX
+    left_out = frozenset() if index else _ONLY_OF_INDEXES
+    if not policy.forbidden:
+        left_out |= {allowed.NAME}  # Nothing was asked.
+    return CheckReport(
+        urn=facts.root.urn,
+        name=facts.root.name,
+        subtype=facts.root.subtype,
+        platform=facts.root.platform,
+        findings=tuple(check(facts, policy) for name, check in CHECKS.items() if name not in left_out),
+        owners=facts.owners(),
+        affected=affected,
+    )
