@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 
 from datahub_llmops.catalog.urn_text import full_name, platform
+from datahub_llmops.governance.lifecycle_list import LifecycleList, Listed
+from datahub_llmops.governance.providers import provider_word
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retirement:
-    """One list's word on one model. ``source`` is the name of the list, ``link`` the provider's page if it has one."""
+    """One list's word on the end of a model. ``source`` names the list, ``link`` the provider's page if it has one."""
 
-    provider: str
-    model: str
     on: date
     source: str
     replacement: str | None = None
@@ -22,25 +22,34 @@ class Retirement:
 
 
 class Lifecycles:
-    """The retirements of several lists, those of greater weight first, and the models that they name without a date."""
+    """Several lists, the one of greatest weight first. A model matches by its exact name only.
 
-    def __init__(
-        self, retirements: Iterable[Retirement] = (), listed: Iterable[tuple[str, str]] = ()
-    ) -> None:
-        """``listed`` are providers and models whose end no list states, though one of them has the model."""
-        self._listed = {(provider.casefold(), model) for provider, model in listed}
-        self._known: dict[tuple[str, str], list[Retirement]] = {}
-        for one in retirements:
-            self._known.setdefault((one.provider.casefold(), one.model), []).append(one)
+    ``gpt-4o`` says nothing of ``gpt-4o-mini``, nor of the snapshot ``gpt-4o-2024-08-06``.
+    """
+
+    def __init__(self, lists: Iterable[LifecycleList] = (), *, problems: Iterable[str] = ()) -> None:
+        """``problems`` are the messages on lists that could not be read."""
+        self.problems = tuple(problems)
+        self._known: dict[tuple[str, str], list[tuple[str, Listed]]] = {}
+        for found in lists:
+            for one in found.models:
+                self._known.setdefault((one.provider, one.model), []).append((found.source, one))
 
     def of(self, urn: str) -> tuple[Retirement, ...]:
-        """Return what the lists say of a model by its URN; nothing if none of them names exactly this model."""
-        return tuple(self._known.get(_key(urn), ()))
+        """Return the dates that the lists state for a model, by its URN."""
+        return tuple(
+            Retirement(on=one.on, source=source, replacement=one.replacement, link=one.link)
+            for source, one in self._entries(urn)
+            if one.on is not None
+        )
 
     def knows(self, urn: str) -> bool:
         """Return whether a list has exactly this model, with a date or without."""
-        return _key(urn) in self._known or _key(urn) in self._listed
+        return any(True for _ in self._entries(urn))
 
+    def price(self, urn: str) -> float | None:
+        """Return the price of a million tokens of an embedding model in USD, if a list states it."""
+        return next((one.price for _, one in self._entries(urn) if one.price is not None), None)
 
-def _key(urn: str) -> tuple[str, str]:
-    return (platform(urn) or "").casefold(), full_name(urn)
+    def _entries(self, urn: str) -> Iterator[tuple[str, Listed]]:
+        yield from self._known.get((provider_word(platform(urn) or ""), full_name(urn)), ())

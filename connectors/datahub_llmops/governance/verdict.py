@@ -20,6 +20,8 @@ from datahub_llmops.governance.checks import (
 )
 from datahub_llmops.governance.facts import Facts, gather
 from datahub_llmops.governance.finding import Affected, CheckReport, Finding
+from datahub_llmops.governance.lifecycle import Lifecycles
+from datahub_llmops.governance.lifecycle_list import packaged
 from datahub_llmops.governance.policy import Policy
 
 Check: TypeAlias = Callable[[Facts, Policy], Finding]
@@ -42,14 +44,19 @@ INDEX: Final = "Vector Collection"
 def check_asset(
     catalog: FullCatalog, urn: str, policy: Policy | None = None, *, now: datetime | None = None
 ) -> CheckReport:
-    """Check one asset.
+    """Check one asset, by ``default_policy`` unless another is given.
 
     Raises:
         UnknownAssetError: the catalog does not know it.
         CatalogError: the catalog cannot answer.
     """
     facts = gather(catalog, urn, now=now or datetime.now(UTC))
-    return report(facts, policy or Policy(), users_of(catalog, facts))
+    return report(facts, policy or default_policy(), users_of(catalog, facts))
+
+
+def default_policy() -> Policy:
+    """Return what holds without options: the packaged list of model lifecycles."""
+    return Policy(lifecycles=Lifecycles([packaged()]))
 
 
 def report(facts: Facts, policy: Policy, affected: tuple[Affected, ...]) -> CheckReport:

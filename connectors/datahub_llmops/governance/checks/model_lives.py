@@ -64,7 +64,7 @@ def check(facts: Facts, policy: Policy) -> Finding:
         check=NAME,
         verdict="ok",
         code="lives",
-        message=f"{names}: no retirement within {policy.retires_within.days} days{later}.",
+        message=f"{names}: no list states an end within {policy.retires_within.days} days{later}.",
         evidence=tuple(Evidence(urn=urn, aspect="deprecation") for urn in sorted(facts.models)),
     )
 
