@@ -1,0 +1,716 @@
+"""The decision table of the checks: what is changed in an estate where all is well, and what the check then says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from catalog.local.local_runs import column, dataset
+from datahub_llmops.governance.finding import EXIT_CODES, Affected, CheckReport, Finding, Verdict
+from datahub_llmops.governance.lifecycle import Lifecycles
+from datahub_llmops.governance.lifecycle_list import LifecycleList, Listed
+from datahub_llmops.governance.policy import Forbidden, Policy
+from datahub_llmops.governance.verdict import CHECKS, check_asset, default_policy
+from governance.estate import (
+    ANSWERS,
+    BOT,
+    CUSTOMERS,
+    INDEX,
+    JOB,
+    MODEL,
+    NOW,
+    OTHER_JOB,
+    OWNER,
+    REVIEWS,
+    WRITTEN,
+    Facts,
+    estate,
+    fine_grained,
+    inputs_and_outputs,
+    milliseconds,
+    operation,
+    schema,
+    write,
+)
+
+HOUR = timedelta(hours=1)
+PERSONAL, PUBLIC = "urn:li:glossaryTerm:Privacy.Personal", "urn:li:glossaryTerm:Privacy.Public"
+INCIDENT, ASSERTION = "urn:li:incident:one", "urn:li:assertion:one"
+STAMP = {"time": milliseconds(NOW - timedelta(days=3)), "actor": OWNER}
+VIEW = dataset("shop.public.recent_reviews")
+
+Change = Callable[[Facts], None]
+
+
+def put(*changes: tuple[str, str, Any]) -> Change:
+    def change(facts: Facts) -> None:
+        facts.update({(urn, aspect): value for urn, aspect, value in changes})
+
+    return change
+
+
+NOTHING: Final = put()
+
+
+def without(*names: tuple[str, str]) -> Change:
+    return put(*((urn, aspect, None) for urn, aspect in names))
+
+
+def gone(urn: str) -> Change:
+    def change(facts: Facts) -> None:
+        for key in [key for key in facts if key[0] == urn]:
+            del facts[key]
+
+    return change
+
+
+def terms(*named: str) -> dict[str, Any]:
+    return {"terms": [{"urn": urn} for urn in named], "auditStamp": STAMP}
+
+
+def deprecated(**more: Any) -> dict[str, Any]:
+    return {"deprecated": True, "note": "", "actor": OWNER, **more}
+
+
+def incident(state: str, *about: str, kind: str = "Late") -> dict[str, Any]:
+    return {
+        "type": "CUSTOM",
+        "customType": kind,
+        "entities": list(about),
+        "status": {"state": state, "lastUpdated": STAMP},
+        "created": STAMP,
+    }
+
+
+def assertion(about: str) -> dict[str, Any]:
+    return {"type": "CUSTOM", "customAssertion": {"type": "Rows", "entity": about}}
+
+
+def run_event(about: str, result: str) -> dict[str, Any]:
+    return {
+        "timestampMillis": STAMP["time"],
+        "runId": "1",
+        "asserteeUrn": about,
+        "assertionUrn": ASSERTION,
+        "status": "COMPLETE",
+        "result": {"type": result},
+    }
+
+
+def profile(when: datetime, rows: int, **largest: str) -> dict[str, Any]:
+    fields = [{"fieldPath": name, "max": value} for name, value in largest.items()]
+    return {"timestampMillis": milliseconds(when), "rowCount": rows, "fieldProfiles": fields}
+
+
+def lists(*listed: Listed, source: str = "a list") -> LifecycleList:
+    return LifecycleList(source=source, models=listed)
+
+
+def small(on: date | None, **more: Any) -> Listed:
+    return Listed(provider="openai", model="text-embedding-3-small", on=on, **more)
+
+
+def policy(*found: LifecycleList, **options: Any) -> Policy:
+    given = found or (lists(small(None)),)
+    return Policy(lifecycles=Lifecycles(given), **options)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """A row of the table."""
+
+    name: str
+    check: str
+    verdict: Verdict
+    code: str
+    change: Change = NOTHING
+    policy: Policy = field(default_factory=policy)
+
+
+def _in_view(facts: Facts) -> None:
+    """The job reads a view over the reviews."""
+    facts[JOB, "dataJobInputOutput"] = inputs_and_outputs(
+        [VIEW, CUSTOMERS], INDEX, (column(VIEW, "body"), column(INDEX, "document"))
+    )
+    facts[VIEW, "subTypes"] = {"typeNames": ["View"]}
+    facts[VIEW, "schemaMetadata"] = schema("body")
+    facts[VIEW, "upstreamLineage"] = {
+        "upstreams": [{"dataset": REVIEWS, "type": "VIEW", "auditStamp": STAMP}],
+        "fineGrainedLineages": fine_grained((column(REVIEWS, "body"), column(VIEW, "body"))),
+    }
+
+
+def _both(*changes: Change) -> Change:
+    def change(facts: Facts) -> None:
+        for one in changes:
+            one(facts)
+
+    return change
+
+
+def _in_a_circle(facts: Facts) -> None:
+    """The reviews are written by a job that reads the index."""
+    facts[OTHER_JOB, "dataJobInfo"] = {"name": "back", "type": {"string": "SQL"}}
+    facts[OTHER_JOB, "dataJobInputOutput"] = inputs_and_outputs([INDEX], REVIEWS)
+
+
+CASES = [
+    Case(name="all is well", check="fresh", verdict="ok", code="fresh"),
+    Case(
+        name="a source changed and the next run is overdue",
+        check="fresh",
+        verdict="not ok",
+        code="source_changed",
+        change=put((REVIEWS, "operation", operation(WRITTEN + 3 * HOUR))),
+    ),
+    Case(
+        name="a source changed and the next run is not due yet",
+        check="fresh",
+        verdict="ok",
+        code="due",
+        change=_both(
+            put((REVIEWS, "operation", operation(WRITTEN + 3 * HOUR))),
+            put(
+                (
+                    JOB,
+                    "dataJobInfo",
+                    {"name": "j", "type": {"string": "E"}, "customProperties": {"schedule": "@daily"}},
+                )
+            ),
+        ),
+    ),
+    Case(
+        name="the policy's grace wins over the schedule",
+        check="fresh",
+        verdict="ok",
+        code="due",
+        change=put((REVIEWS, "operation", operation(WRITTEN + 3 * HOUR))),
+        policy=policy(grace=timedelta(days=2)),
+    ),
+    Case(
+        name="without a schedule a day of grace holds",
+        check="fresh",
+        verdict="ok",
+        code="due",
+        change=_both(
+            put((REVIEWS, "operation", operation(WRITTEN + 3 * HOUR))),
+            put((JOB, "dataJobInfo", {"name": "j", "type": {"string": "E"}})),
+        ),
+    ),
+    Case(
+        name="a change behind a view counts",
+        check="fresh",
+        verdict="not ok",
+        code="source_changed",
+        change=_both(_in_view, put((REVIEWS, "operation", operation(WRITTEN + 3 * HOUR)))),
+    ),
+    Case(
+        name="a view that was altered is no change of data",
+        check="fresh",
+        verdict="ok",
+        code="fresh",
+        change=_both(
+            _in_view,
+            put((VIEW, "datasetProperties", {"lastModified": {"time": milliseconds(WRITTEN + 3 * HOUR)}})),
+        ),
+    ),
+    Case(
+        name="a source that tells nothing",
+        check="fresh",
+        verdict="not known",
+        code="source_silent",
+        change=without((CUSTOMERS, "operation")),
+    ),
+    Case(
+        name="a source that the catalog does not hold",
+        check="fresh",
+        verdict="not known",
+        code="source_silent",
+        change=gone(CUSTOMERS),
+    ),
+    Case(
+        name="a known change wins over a silent source",
+        check="fresh",
+        verdict="not ok",
+        code="source_changed",
+        change=_both(
+            without((CUSTOMERS, "operation")),
+            put((REVIEWS, "operation", operation(WRITTEN + 3 * HOUR))),
+        ),
+    ),
+    Case(
+        name="equal row counts do not show that nothing was updated",
+        check="fresh",
+        verdict="not known",
+        code="source_silent",
+        change=put(
+            (CUSTOMERS, "operation", None), (CUSTOMERS, "datasetProfile", profile(WRITTEN + HOUR, 10))
+        ),
+    ),
+    Case(
+        name="a change column shows a change",
+        check="fresh",
+        verdict="not ok",
+        code="source_changed",
+        change=put(
+            (CUSTOMERS, "operation", None),
+            (CUSTOMERS, "datasetProfile", profile(WRITTEN + 4 * HOUR, 10, changed="2026-11-29T07:00:00Z")),
+        ),
+        policy=policy(change_columns={CUSTOMERS: "changed"}),
+    ),
+    Case(
+        name="a change column shows that nothing changed",
+        check="fresh",
+        verdict="ok",
+        code="fresh",
+        change=put(
+            (CUSTOMERS, "operation", None),
+            (CUSTOMERS, "datasetProfile", profile(WRITTEN + 4 * HOUR, 10, changed="2026-11-20T07:00:00Z")),
+        ),
+        policy=policy(change_columns={CUSTOMERS: "changed"}),
+    ),
+    Case(
+        name="the index was never written",
+        check="fresh",
+        verdict="not known",
+        code="never_written",
+        change=put((INDEX, "datasetProperties", {"name": "docs"})),
+    ),
+    Case(
+        name="the index was written in the future",
+        check="fresh",
+        verdict="not known",
+        code="clock",
+        change=put((INDEX, "operation", operation(NOW + HOUR))),
+    ),
+    Case(
+        name="a source changed in the future",
+        check="fresh",
+        verdict="not known",
+        code="source_silent",
+        change=put((REVIEWS, "operation", operation(NOW + HOUR))),
+    ),
+    Case(
+        name="clocks a minute apart are no future",
+        check="fresh",
+        verdict="ok",
+        code="fresh",
+        change=put((INDEX, "operation", operation(NOW + timedelta(minutes=1)))),
+    ),
+    Case(
+        name="a schedule that cannot be understood",
+        check="fresh",
+        verdict="not known",
+        code="schedule",
+        change=put(
+            (
+                JOB,
+                "dataJobInfo",
+                {"name": "j", "type": {"string": "E"}, "customProperties": {"schedule": "soon"}},
+            )
+        ),
+    ),
+    Case(
+        name="nothing feeds the index",
+        check="fresh",
+        verdict="not known",
+        code="no_source",
+        change=gone(JOB),
+    ),
+    Case(
+        name="two jobs fill the index",
+        check="fresh",
+        verdict="not known",
+        code="several_jobs",
+        change=put(
+            (OTHER_JOB, "dataJobInfo", {"name": "more", "type": {"string": "E"}}),
+            (OTHER_JOB, "dataJobInputOutput", inputs_and_outputs([CUSTOMERS], INDEX)),
+        ),
+    ),
+    Case(name="a circle ends", check="fresh", verdict="ok", code="fresh", change=_in_a_circle),
+    Case(name="all columns exist", check="schema", verdict="ok", code="columns_there"),
+    Case(
+        name="an embedded column was dropped",
+        check="schema",
+        verdict="not ok",
+        code="column_gone",
+        change=put((REVIEWS, "schemaMetadata", schema("id", "customer_id"))),
+    ),
+    Case(
+        name="a column behind a view was renamed",
+        check="schema",
+        verdict="not ok",
+        code="column_gone",
+        change=_both(_in_view, put((REVIEWS, "schemaMetadata", schema("id", "text")))),
+    ),
+    Case(
+        name="a table without a schema",
+        check="schema",
+        verdict="not known",
+        code="no_schema",
+        change=without((CUSTOMERS, "schemaMetadata")),
+    ),
+    Case(
+        name="no columns are known",
+        check="schema",
+        verdict="not known",
+        code="no_columns",
+        change=put((JOB, "dataJobInputOutput", inputs_and_outputs([REVIEWS, CUSTOMERS], INDEX))),
+    ),
+    Case(name="nothing upstream is amiss", check="trusted sources", verdict="ok", code="trusted"),
+    Case(
+        name="a source is deprecated",
+        check="trusted sources",
+        verdict="not ok",
+        code="deprecated",
+        change=put((REVIEWS, "deprecation", deprecated())),
+    ),
+    Case(
+        name="a table behind a view is deprecated",
+        check="trusted sources",
+        verdict="not ok",
+        code="deprecated",
+        change=_both(_in_view, put((REVIEWS, "deprecation", deprecated(replacement=CUSTOMERS)))),
+    ),
+    Case(
+        name="a deprecation was taken back",
+        check="trusted sources",
+        verdict="ok",
+        code="trusted",
+        change=put((REVIEWS, "deprecation", {**deprecated(), "deprecated": False})),
+    ),
+    Case(
+        name="a source has an open incident",
+        check="trusted sources",
+        verdict="not ok",
+        code="incident",
+        change=put((INCIDENT, "incidentInfo", incident("ACTIVE", REVIEWS))),
+    ),
+    Case(
+        name="an incident was resolved",
+        check="trusted sources",
+        verdict="ok",
+        code="trusted",
+        change=put((INCIDENT, "incidentInfo", incident("RESOLVED", REVIEWS))),
+    ),
+    Case(
+        name="an incident of the index itself is none of its sources",
+        check="trusted sources",
+        verdict="ok",
+        code="trusted",
+        change=put((INCIDENT, "incidentInfo", incident("ACTIVE", INDEX))),
+    ),
+    Case(
+        name="an assertion on a source fails",
+        check="trusted sources",
+        verdict="not ok",
+        code="assertion",
+        change=put(
+            (ASSERTION, "assertionInfo", assertion(CUSTOMERS)),
+            (ASSERTION, "assertionRunEvent", run_event(CUSTOMERS, "FAILURE")),
+        ),
+    ),
+    Case(
+        name="an assertion on a source holds",
+        check="trusted sources",
+        verdict="ok",
+        code="trusted",
+        change=put(
+            (ASSERTION, "assertionInfo", assertion(CUSTOMERS)),
+            (ASSERTION, "assertionRunEvent", run_event(CUSTOMERS, "SUCCESS")),
+        ),
+    ),
+    Case(
+        name="a source that nobody ingested may be deprecated",
+        check="trusted sources",
+        verdict="not known",
+        code="source_unseen",
+        change=gone(CUSTOMERS),
+    ),
+    Case(
+        name="nothing is known upstream",
+        check="trusted sources",
+        verdict="not known",
+        code="no_source",
+        change=gone(JOB),
+    ),
+    Case(name="no terms exclude each other", check="one meaning", verdict="ok", code="one_meaning"),
+    Case(
+        name="terms of an exclusive node meet in the index",
+        check="one meaning",
+        verdict="not ok",
+        code="conflicting_terms",
+        change=put(
+            (column(REVIEWS, "body"), "glossaryTerms", terms(PUBLIC)),
+            (column(CUSTOMERS, "email"), "glossaryTerms", terms(PERSONAL)),
+        ),
+        policy=policy(exclusive_nodes=frozenset({"Privacy"})),
+    ),
+    Case(
+        name="a term of a column that does not feed the index meets nothing",
+        check="one meaning",
+        verdict="ok",
+        code="one_meaning",
+        change=put(
+            (column(REVIEWS, "body"), "glossaryTerms", terms(PUBLIC)),
+            (column(REVIEWS, "customer_id"), "glossaryTerms", terms(PERSONAL)),
+        ),
+        policy=policy(exclusive_nodes=frozenset({"Privacy"})),
+    ),
+    Case(
+        name="listed terms meet",
+        check="one meaning",
+        verdict="not ok",
+        code="conflicting_terms",
+        change=put((REVIEWS, "glossaryTerms", terms(PUBLIC)), (CUSTOMERS, "glossaryTerms", terms(PERSONAL))),
+        policy=policy(exclusive_terms=(frozenset({PUBLIC, PERSONAL}),)),
+    ),
+    Case(
+        name="a deprecated table beside its replacement",
+        check="one meaning",
+        verdict="not ok",
+        code="both_versions",
+        change=put((REVIEWS, "deprecation", deprecated(replacement=CUSTOMERS))),
+    ),
+    Case(
+        name="terms of what nobody ingested are not known",
+        check="one meaning",
+        verdict="not known",
+        code="source_unseen",
+        change=gone(CUSTOMERS),
+    ),
+    Case(
+        name="a forbidden term",
+        check="allowed",
+        verdict="not ok",
+        code="forbidden_term",
+        change=put((column(CUSTOMERS, "email"), "glossaryTerms", terms(PERSONAL))),
+        policy=policy(forbidden=(Forbidden(term="Privacy.Personal"),)),
+    ),
+    Case(
+        name="a forbidden term that the index does not carry",
+        check="allowed",
+        verdict="ok",
+        code="allowed",
+        policy=policy(forbidden=(Forbidden(term="Privacy.Personal"),)),
+    ),
+    Case(
+        name="a term that another domain forbids",
+        check="allowed",
+        verdict="ok",
+        code="allowed",
+        change=put(
+            (column(CUSTOMERS, "email"), "glossaryTerms", terms(PERSONAL)),
+            (INDEX, "domains", {"domains": ["urn:li:domain:support"]}),
+        ),
+        policy=policy(forbidden=(Forbidden(term=PERSONAL, domain="marketing"),)),
+    ),
+    Case(
+        name="a term that the index's domain forbids",
+        check="allowed",
+        verdict="not ok",
+        code="forbidden_term",
+        change=put(
+            (column(CUSTOMERS, "email"), "glossaryTerms", terms(PERSONAL)),
+            (INDEX, "domains", {"domains": ["urn:li:domain:marketing"]}),
+        ),
+        policy=policy(forbidden=(Forbidden(term=PERSONAL, domain="marketing"),)),
+    ),
+    Case(
+        name="a region that nobody stated",
+        check="allowed",
+        verdict="not known",
+        code="no_region",
+        change=put((column(CUSTOMERS, "email"), "glossaryTerms", terms(PERSONAL))),
+        policy=policy(forbidden=(Forbidden(term=PERSONAL, region="us-east-1"),)),
+    ),
+    Case(
+        name="a policy that names a term which nobody knows",
+        check="allowed",
+        verdict="not known",
+        code="source_unseen",
+        change=gone(CUSTOMERS),
+        policy=policy(forbidden=(Forbidden(term="Nonsense"),)),
+    ),
+    Case(name="job and store name one model", check="one vector space", verdict="ok", code="one_model"),
+    Case(
+        name="job and store name two models",
+        check="one vector space",
+        verdict="not ok",
+        code="several_models",
+        change=put((JOB, "embeddingJobInfo", {"embeddingModel": "openai/text-embedding-3-large"})),
+    ),
+    Case(
+        name="what the index has from its job is one word only",
+        check="one vector space",
+        verdict="not known",
+        code="one_witness",
+        change=put(
+            (
+                INDEX,
+                "embeddingInfo",
+                {"embeddingModel": "openai/text-embedding-3-small", "embeddingModelKnownFrom": "declared"},
+            )
+        ),
+    ),
+    Case(
+        name="nobody names a model",
+        check="one vector space",
+        verdict="not known",
+        code="no_model",
+        change=without((INDEX, "embeddingInfo"), (JOB, "embeddingJobInfo")),
+    ),
+    Case(
+        name="queries use another model",
+        check="one vector space",
+        verdict="not ok",
+        code="other_query_model",
+        change=put((INCIDENT, "incidentInfo", incident("ACTIVE", INDEX, kind="Embedding model mismatch"))),
+    ),
+    Case(name="the model lives", check="model lives", verdict="ok", code="lives"),
+    Case(
+        name="the model retires soon",
+        check="model lives",
+        verdict="not ok",
+        code="retires",
+        policy=policy(lists(small(date(2027, 1, 14), replacement="text-embedding-4"))),
+    ),
+    Case(
+        name="the model retires later",
+        check="model lives",
+        verdict="ok",
+        code="lives",
+        policy=policy(lists(small(date(2028, 1, 14)))),
+    ),
+    Case(
+        name="the model is retired",
+        check="model lives",
+        verdict="not ok",
+        code="retired",
+        policy=policy(lists(small(date(2026, 10, 1)))),
+    ),
+    Case(
+        name="two lists disagree: the earlier date decides",
+        check="model lives",
+        verdict="not ok",
+        code="retires",
+        policy=policy(lists(small(date(2028, 1, 1))), lists(small(date(2026, 12, 24)), source="another")),
+    ),
+    Case(
+        name="a longer or shorter name is another model",
+        check="model lives",
+        verdict="not known",
+        code="unlisted",
+        policy=policy(
+            lists(
+                Listed(provider="openai", model="text-embedding-3", on=date(2026, 1, 1)),
+                Listed(provider="openai", model="text-embedding-3-small-2", on=date(2026, 1, 1)),
+                Listed(provider="azure", model="text-embedding-3-small", on=date(2026, 1, 1)),
+            )
+        ),
+    ),
+    Case(
+        name="a steward deprecated the model",
+        check="model lives",
+        verdict="not ok",
+        code="retired",
+        change=put((MODEL, "deprecation", deprecated())),
+    ),
+    Case(
+        name="no model is known",
+        check="model lives",
+        verdict="not known",
+        code="no_model",
+        change=gone(MODEL),
+    ),
+]
+
+
+def judge(tmp_path: Path, case: Case) -> Finding:
+    facts = estate()
+    case.change(facts)
+    with write(tmp_path / "catalog.db", facts) as catalog:
+        report = check_asset(catalog, INDEX, case.policy, now=NOW)
+    return next(one for one in report.findings if one.check == case.check)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.check}: {case.name}")
+def test_the_decision_table(case: Case, tmp_path: Path) -> None:
+    found = judge(tmp_path, case)
+    assert (found.verdict, found.code) == (case.verdict, case.code), found.message
+    assert found.verdict == "ok" or found.missing or found.to_do
+    if found.verdict == "not ok":
+        assert found.evidence
+        assert found.path[-1:] == (INDEX,)
+
+
+def test_rows_that_were_added_since_are_a_change(tmp_path: Path) -> None:
+    facts = estate()
+    facts[CUSTOMERS, "operation"] = None
+    facts[CUSTOMERS, "datasetProfile"] = profile(WRITTEN - HOUR, 10)
+    path = tmp_path / "catalog.db"
+    write(path, facts).close()
+    with write(path, {(CUSTOMERS, "datasetProfile"): profile(WRITTEN + HOUR, 51)}) as catalog:
+        report = check_asset(catalog, INDEX, policy(), now=NOW)
+    assert report.findings[0].code == "source_changed"
+    assert "41 rows" in report.findings[0].message
+
+
+@pytest.fixture
+def report(tmp_path: Path) -> Iterable[CheckReport]:
+    with write(tmp_path / "catalog.db", estate()) as catalog:
+        yield check_asset(catalog, INDEX, policy(), now=NOW)
+
+
+def test_a_report_has_every_check_that_was_asked_for(report: CheckReport) -> None:
+    assert [one.check for one in report.findings] == [name for name in CHECKS if name != "allowed"]
+
+
+def test_a_report_names_owners_and_who_is_affected(report: CheckReport) -> None:
+    assert report.owners == (OWNER,)
+    assert report.affected == (Affected(urn=BOT, name="docs-bot", answers_a_day=214.0),)
+
+
+def test_one_finding_that_is_not_known_keeps_the_report_from_being_ok(report: CheckReport) -> None:
+    assert report.verdict == "not known"
+    well = replace(report, findings=tuple(one for one in report.findings if one.verdict == "ok"))
+    assert well.verdict == "ok"
+    assert EXIT_CODES[report.verdict] == 2
+
+
+def test_an_answer_log_is_checked_by_what_it_depends_on(tmp_path: Path) -> None:
+    facts = estate()
+    facts[REVIEWS, "deprecation"] = deprecated()
+    with write(tmp_path / "catalog.db", facts) as catalog:
+        report = check_asset(catalog, ANSWERS, policy(), now=NOW)
+    assert {one.check: one.verdict for one in report.findings} == {
+        "trusted sources": "not ok",
+        "one meaning": "ok",
+        "model lives": "ok",
+    }
+    assert report.findings[0].path == (
+        REVIEWS,
+        JOB,
+        INDEX,
+        dataset("docs-bot.docs", "langchain"),
+        BOT,
+        ANSWERS,
+    )
+
+
+def test_the_packaged_list_knows_the_common_embedding_models() -> None:
+    known = default_policy().lifecycles
+    assert known.knows(MODEL)
+    assert known.price(MODEL) == 0.02
+    assert not known.knows(MODEL.replace("3-small", "3-tiny"))
+
+
+def test_times_are_of_utc(report: CheckReport) -> None:
+    times = [each.at for one in report.findings for each in one.evidence if each.at]
+    assert times
+    assert all(at.tzinfo is UTC for at in times)
