@@ -138,7 +138,11 @@ TOKENS_REASONING: Final = (
     "llm.usage.reasoning_tokens",
     "llm.token_count.completion_details.reasoning",
 )
-TOKENS_JSON: Final = ("mlflow.chat.tokenUsage", "langfuse.observation.usage_details")
+TOKENS_JSON: Final = (
+    "mlflow.chat.tokenUsage",
+    "langfuse.observation.usage_details",
+    "langsmith.metadata.usage_metadata",
+)
 """JSON objects of counts. Keys hold ``input`` or ``prompt``, ``output`` or ``completion``, ``cache``, ``reasoning``."""
 COST: Final = ("llm.cost.total", "gen_ai.usage.cost.amount", "gen_ai.usage.cost")
 COST_JSON: Final = ("langfuse.observation.cost_details", "mlflow.llm.cost")
@@ -168,7 +172,7 @@ PROMPTS_LINKED: Final = ("mlflow.linkedPrompts",)
 
 # Applications and their parts.
 SERVICE: Final = ("service.name",)
-SERVICE_VERSION: Final = ("service.version",)
+SERVICE_VERSION: Final = ("service.version", "langfuse.release", "langfuse.version")
 HOST: Final = ("host.name", "k8s.pod.name", "service.instance.id")
 APPLICATION: Final = (
     "traceloop.association.properties.app_name",
@@ -230,6 +234,8 @@ DB_NAMESPACE: Final = ("db.namespace", "db.name", "pinecone.namespace", "pinecon
 SERVER: Final = ("server.address", "net.peer.name", "db.pinecone.host", "pinecone.host")
 PORT: Final = ("server.port", "net.peer.port")
 
+RERANKER_MODEL: Final = ("reranker.model_name",)
+
 # Guardrails and evaluations.
 GUARDRAIL: Final = ("guardrail.name",)
 EVALUATION_NAME: Final = ("gen_ai.evaluation.name", "evaluation.name", "annotation.name")
@@ -244,7 +250,7 @@ _PLAIN: Final = frozenset(
         TOKENS_OUT, TOKENS_CACHED, TOKENS_CACHE_WRITE, TOKENS_REASONING, COST, PROMPT_NAME, PROMPT_VERSION,
         PROMPT_OWNER, PROMPT_URI, PROMPT_VENDOR, SERVICE, SERVICE_VERSION, HOST, APPLICATION, AGENT, TOOL,
         ERROR_TYPE, DATA_SOURCE, STORE_CLASS, EMBEDDING_CLASS, URN, DB_SYSTEM, DB_OPERATION, DB_COLLECTION,
-        DB_NAMESPACE, SERVER, PORT, GUARDRAIL, EVALUATION_NAME, EVALUATION_SCORE, EVALUATION_LABEL,
+        DB_NAMESPACE, SERVER, PORT, RERANKER_MODEL, GUARDRAIL, EVALUATION_NAME, EVALUATION_SCORE, EVALUATION_LABEL,
     )
     for name in names
 )  # fmt: skip
@@ -414,13 +420,17 @@ class Selection:
 
     @staticmethod
     def numbers(value: Any) -> dict[str, float] | None:
-        """Return the members of a JSON object that are numbers."""
+        """Return the members of a JSON object that are numbers, also those of objects in it, as ``outer.inner``."""
         found = parsed(value)
         if not isinstance(found, dict):
             return None
+        members = dict(found)
+        for outer, inner in found.items():
+            if isinstance(inner, dict):
+                members |= {f"{outer}.{name}": one for name, one in inner.items()}
         return {
             str(name): one
-            for name, one in found.items()
+            for name, one in members.items()
             if isinstance(one, (int, float)) and not isinstance(one, bool)
         }
 

@@ -1,13 +1,14 @@
-"""What kind of work a span is, by the names that instrumentations have for it."""
+"""What kind of work a span is, by the words that instrumentations have for it."""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from enum import Enum
 from typing import Final
 
 from datahub_llmops.spans import attributes as names
-from datahub_llmops.spans.span import Span
+from datahub_llmops.spans.span import Attributes
 
 
 class Kind(Enum):
@@ -40,18 +41,18 @@ _WORDS: Final[Mapping[Kind, tuple[str, ...]]] = {
         "generation",
     ),
     Kind.EMBEDDING: ("embedding", "embeddings"),
-    Kind.RETRIEVER: ("retriever", "retrieval"),
+    Kind.RETRIEVER: ("retriever", "retrieval", "vector_db_retrieve"),
     Kind.RERANKER: ("reranker", "rerank"),
-    Kind.CHAIN: ("chain", "parser", "invoke_workflow", "plan"),
+    Kind.CHAIN: ("chain", "parser", "invoke_workflow", "plan", "workflow", "task", "execute_task"),
     Kind.AGENT: ("agent", "invoke_agent"),
     Kind.TOOL: ("tool", "execute_tool"),
     Kind.GUARDRAIL: ("guardrail",),
     Kind.EVALUATOR: ("evaluator", "evaluation"),
     Kind.PROMPT: ("prompt",),
 }
-_BY_WORD: Final[dict[str, Kind]] = {word: kind for kind, words in _WORDS.items() for word in words}
-_VAGUE: Final = frozenset({"workflow", "task"})
-"""OpenLLMetry's and MLflow's words for whatever has no word of its own there. The span's name says more."""
+_BY_WORD: Final[dict[object, Kind]] = {word: kind for kind, words in _WORDS.items() for word in words}
+_VAGUE: Final = frozenset({"task", "workflow"})
+"""OpenLLMetry's words for whatever has no word of its own there. The name of the span may say more."""
 _BY_NAME: Final = (
     ("retriever", Kind.RETRIEVER),
     ("embedding", Kind.EMBEDDING),
@@ -59,36 +60,59 @@ _BY_NAME: Final = (
     ("prompttemplate", Kind.PROMPT),
 )
 _DATABASES: Final = ("chroma.", "qdrant.", "milvus.", "pinecone.", "lancedb.", "db.")
+_KIND: Final = names.KIND
+_DB_SYSTEM: Final = names.DB_SYSTEM
 
 
-def kind_of(span: Span) -> Kind:
+def kind_of(name: str, attributes: Attributes) -> Kind:
     """Return the kind of a span, by its attributes, else by its name."""
-    attributes = span.attributes
-    vague = False
-    for name in names.KIND:
-        word = attributes.get(name)
+    for key in _KIND:
+        word = attributes.get(key)
         if word is None:
             continue
-        kind = _BY_WORD.get(word)
-        if kind is not None:
-            return kind
-        # MLflow writes attributes as JSON, and each vendor has capitals of its own.
-        lower = word.strip('"').lower() if isinstance(word, str) else ""
-        kind = _BY_WORD.get(lower)
-        if kind is not None:
-            return kind
-        vague = vague or lower in _VAGUE
-    if vague:
-        return _by_name(span.name)
-    for name in names.DB_SYSTEM:
-        if name in attributes:
+        kind = _BY_WORD.get(word) if type(word) is str else None
+        if kind is None:
+            kind = _of_word(word) if isinstance(word, str) else None
+            if kind is None:
+                continue
+        if kind is Kind.CHAIN:
+            return _of_chain(name, word in _VAGUE)
+        if kind is Kind.LLM and "." in name:
+            return _of_method(name)
+        return kind
+    for key in _DB_SYSTEM:
+        if key in attributes:
             return Kind.DATABASE
-    return Kind.DATABASE if span.name.startswith(_DATABASES) else Kind.OTHER
+    return Kind.DATABASE if name.startswith(_DATABASES) else Kind.OTHER
 
 
-def _by_name(name: str) -> Kind:
+@functools.lru_cache(1_000)
+def _of_word(word: str) -> Kind | None:
+    """Return the kind of a word with capitals, or in quotation marks, as MLflow writes it."""
+    return _BY_WORD.get(word.strip('"').lower())
+
+
+@functools.lru_cache(10_000)
+def _of_chain(name: str, vague: bool) -> Kind:
     lower = name.lower()
-    for part, kind in _BY_NAME:
-        if part in lower:
-            return kind
+    if lower.endswith("prompttemplate"):
+        return Kind.PROMPT
+    if vague:
+        for part, kind in _BY_NAME:
+            if part in lower:
+                return kind
     return Kind.CHAIN
+
+
+@functools.lru_cache(10_000)
+def _of_method(name: str) -> Kind:
+    """Return the kind of a model's method. OpenInference calls all methods of LlamaIndex's models inferences.
+
+    >>> _of_method("OpenAI.chat"), _of_method("OpenAI._prepare_chat_with_tools"), _of_method("chat gpt-5.1")
+    (<Kind.LLM: 'llm'>, <Kind.CHAIN: 'chain'>, <Kind.LLM: 'llm'>)
+    """
+    method = name.rpartition(".")[2].lstrip("_")
+    return Kind.CHAIN if method.startswith(_NO_INFERENCE) and " " not in name else Kind.LLM
+
+
+_NO_INFERENCE: Final = ("prepare_", "get_tool_calls", "validate_")

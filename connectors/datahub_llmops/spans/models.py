@@ -1,10 +1,10 @@
-"""Calls of models: which model was asked, which one served, what it used and cost."""
+"""Calls of models: which model was asked, which one served, what it used, and what it cost."""
 
 from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 from datahub_llmops.answer_store.recorded import ModelCall, Raw
@@ -23,14 +23,12 @@ _PROVIDERS: Final = {
     "az.ai.inference": "azure",
     "aws.bedrock": "amazon_bedrock",
     "aws": "amazon_bedrock",
-    "bedrock": "amazon_bedrock",
     "gcp.vertex_ai": "google_vertexai",
     "vertex_ai": "google_vertexai",
     "vertexai": "google_vertexai",
     "gcp.gemini": "google_genai",
     "gcp.gen_ai": "google_genai",
     "gemini": "google_genai",
-    "google": "google_genai",
     "mistral_ai": "mistral",
     "mistralai": "mistral",
     "x_ai": "xai",
@@ -38,18 +36,26 @@ _PROVIDERS: Final = {
     "together_ai": "together",
     "ibm.watsonx.ai": "ibm",
 }
-"""Words of tracers for providers -> the words of LangChain, which the hooks record."""
+"""Words of tracers -> LangChain's word for the same provider, which the hooks record."""
 _FRAMEWORKS: Final = frozenset(
-    {"langchain", "langgraph", "llama_index", "llamaindex", "llama-index", "mlflow"}
+    {"langchain", "langgraph", "llama_index", "llamaindex", "llama-index", "unknown"}
 )
-"""OpenLLMetry names these as the provider where it knows of none."""
+"""What OpenLLMetry and LangSmith write where they know of no provider."""
+_CLASSES: Final = {"OpenAILike": "openailike"}
+"""Classes of LlamaIndex for any server with OpenAI's interface. Tracers call it OpenAI, the hooks by its class."""
 
 
 @functools.lru_cache(10_000)
 def model_raw(provider: str | None, name: str | None) -> Raw:
     """Return the raw identity of a model, the same object for the same model."""
     raw = {"provider": provider, "name": name}
-    return {key: value[:MAX_NAME] for key, value in raw.items() if value}
+    return {key: value for key, value in raw.items() if value}
+
+
+@functools.lru_cache(1_000)
+def embedding_raw(provider: str | None, name: str) -> Raw:
+    """Return the raw identity of an embedding model. The hooks call its name ``model``."""
+    return {"model": name, "provider": provider} if provider else {"model": name}
 
 
 @functools.lru_cache(1_000)
@@ -60,17 +66,31 @@ def provider_name(word: str) -> str | None:
     ('azure', 'openai', None)
     """
     lower = word.strip('"').lower()
-    return None if lower in _FRAMEWORKS else _PROVIDERS.get(lower, lower) or None
+    return None if lower in _FRAMEWORKS else _PROVIDERS.get(lower, lower[:MAX_NAME]) or None
 
 
 def read_model(span: Span, prompt: int | None) -> ModelCall:
-    """Read the call of a model from the span of an inference."""
+    """Read the call of a model from the span of an inference. ``prompt`` is the place of its prompt in the answer."""
     attributes = span.attributes
-    provider = _provider(attributes)
-    asked = _text(names.first(attributes, names.MODEL_ASKED))
-    served = _text(names.first(attributes, names.MODEL_SERVED))
+    asked = served = None
+    metadata = attributes.get("metadata")
+    for key in _ASKED:
+        asked = _text(attributes.get(key))
+        if asked is not None:
+            break
+    for key in _SERVED:
+        served = _text(attributes.get(key))
+        if served is not None:
+            break
+    told = _text(names.first(attributes, names.MODEL_IN_METADATA))
+    if told is None and isinstance(metadata, Mapping):
+        told = _text(metadata.get("ls_model_name"))
+    if told is not None and told != asked:
+        # OpenInference writes the model that served in place of the one that was asked.
+        asked, served = told, served or asked
     if asked is None:
         asked, served = served, None
+    provider = _provider(span, metadata)
     status, error = status_of(span)
     counts = _tokens(attributes)
     return ModelCall(
@@ -91,21 +111,34 @@ def read_model(span: Span, prompt: int | None) -> ModelCall:
     )
 
 
-def read_embedding(span: Span) -> Raw | None:
-    """Read the model of an embedding as the hooks describe one: with ``model`` where a language model has ``name``."""
-    attributes = span.attributes
+_ASKED: Final = names.MODEL_ASKED
+_SERVED: Final = names.MODEL_SERVED
+
+
+def read_embedding(attributes: Attributes) -> Raw | None:
+    """Read the model of an embedding, or ``None`` if the span names none."""
     name = _text(names.first(attributes, names.EMBEDDING_MODEL))
-    return None if name is None else _embedding_raw(_provider(attributes), name)
+    if name is None or name == "unknown":
+        return None
+    word = names.first(attributes, names.PROVIDER)
+    return embedding_raw(provider_name(word) if isinstance(word, str) else None, name)
 
 
-@functools.lru_cache(1_000)
-def _embedding_raw(provider: str | None, name: str) -> Raw:
-    return {"model": name, **({"provider": provider} if provider else {})}
-
-
-def _provider(attributes: Attributes) -> str | None:
-    for name in names.PROVIDER:
-        word = attributes.get(name)
+def _provider(span: Span, metadata: object) -> str | None:
+    if isinstance(metadata, Mapping):
+        word = metadata.get("ls_provider")
+        if isinstance(word, str) and word:
+            return _raw_provider(word)
+    attributes = span.attributes
+    for key in _OF_LANGCHAIN:
+        word = attributes.get(key)
+        if isinstance(word, str) and word:
+            return _raw_provider(word)
+    own = _CLASSES.get(span.name.partition(".")[0])
+    if own is not None:
+        return own
+    for key in names.PROVIDER:
+        word = attributes.get(key)
         if isinstance(word, str) and word:
             found = provider_name(word)
             if found is not None:
@@ -113,43 +146,87 @@ def _provider(attributes: Attributes) -> str | None:
     return None
 
 
+_OF_LANGCHAIN: Final = tuple(key for key in names.PROVIDER if key.endswith("ls_provider"))
+
+
+@functools.lru_cache(1_000)
+def _raw_provider(word: str) -> str:
+    return word.strip('"')[:MAX_NAME]  # LangChain's own word, which the hooks take as it is.
+
+
 def _text(value: object) -> str | None:
-    return value.strip('"')[:MAX_NAME] or None if isinstance(value, str) else None
+    if not isinstance(value, str):
+        return None
+    return (value.strip('"') if value[:1] == '"' else value)[:MAX_NAME] or None
 
 
-_NUMBERS: Final = (
+def _tokens(attributes: Attributes) -> list[int | None]:
+    """Return tokens in, out, cached, written to the cache and spent on reasoning."""
+    found: list[int | None] = []
+    for group in _COUNTS:
+        count = None
+        for key in group:
+            value = attributes.get(key)
+            if value is not None:
+                count = value if type(value) is int and 0 <= value <= _MOST else _count(value)
+                break
+        found.append(count)
+    for key in _COUNTS_JSON:
+        usage = attributes.get(key)
+        if isinstance(usage, Mapping):
+            told = _usage(usage)
+            found = [one if count is None else count for count, one in zip(found, told, strict=True)]
+    for part in _PARTS:
+        # Nought of a part says no more than nothing, and the hooks leave it out.
+        found[part] = found[part] or None
+    return found
+
+
+_COUNTS: Final = (
     names.TOKENS_IN,
     names.TOKENS_OUT,
     names.TOKENS_CACHED,
     names.TOKENS_CACHE_WRITE,
     names.TOKENS_REASONING,
 )
-
-
-def _tokens(attributes: Attributes) -> list[int | None]:
-    """Return tokens in, out, cached, written to the cache and spent on reasoning."""
-    found = [_count(_first_number(attributes, group)) for group in _NUMBERS]
-    if found[0] is None and found[1] is None:
-        for name in names.TOKENS_JSON:
-            usage = attributes.get(name)
-            if isinstance(usage, Mapping):
-                return _usage(usage)
-    return found
+_COUNTS_JSON: Final = names.TOKENS_JSON
+_PARTS: Final = (2, 3, 4)
 
 
 def _usage(usage: Mapping[str, Any]) -> list[int | None]:
-    """Read tokens from an object of counts, by parts of their names."""
+    """Read tokens from an object of counts, by parts of their names.
+
+    Langfuse takes the parts out of ``input`` and ``output``; ``total`` shows it.
+
+    >>> _usage({"input": 37, "input_cache_read": 64, "output": 14, "output_reasoning": 7, "total": 122})
+    [101, 21, 64, None, 7]
+    >>> _usage({"input_tokens": 101, "cache_read_input_tokens": 64, "output_tokens": 21, "total_tokens": 122})
+    [101, 21, 64, None, None]
+    """
     found: list[int | None] = [None] * 5
+    sums = [0, 0]
     for name, value in usage.items():
-        place = _place(name)
         count = _count(value)
-        if place is not None and count is not None:
+        if count is None:
+            continue
+        place = _place(name)
+        if place is not None:
             found[place] = max(count, found[place] or 0)
+        if name.startswith("input"):
+            sums[0] += count
+        elif name.startswith("output"):
+            sums[1] += count
+    if usage.get("total") == sum(sums):
+        found[:2] = [None if one is None else whole for one, whole in zip(found, sums, strict=False)]
     return found
 
 
 @functools.lru_cache(1_000)
 def _place(name: str) -> int | None:
+    """
+    >>> _place("input_tokens"), _place("cache_read_input_tokens"), _place("output_reasoning"), _place("total")
+    (0, 2, 4, None)
+    """
     lower = name.lower()
     if "reasoning" in lower:
         return 4
@@ -157,45 +234,44 @@ def _place(name: str) -> int | None:
         return 3 if "creat" in lower or "write" in lower else 2
     if lower in ("input", "input_tokens", "prompt_tokens", "prompt"):
         return 0
-    if lower in ("output", "output_tokens", "completion_tokens", "completion"):
-        return 1
-    return None
-
-
-def _first_number(attributes: Attributes, group: Iterable[str]) -> Any:
-    for name in group:
-        value = attributes.get(name)
-        if value is not None:
-            return value
-    return None
+    return 1 if lower in ("output", "output_tokens", "completion_tokens", "completion") else None
 
 
 def _count(value: object) -> int | None:
-    if value is None or isinstance(value, bool):
-        return None
     number = _number(value)
     return int(number) if number is not None and 0 <= number <= _MOST else None
 
 
 def _number(value: object) -> float | None:
-    """Return a finite number. ClickHouse and some exporters write numbers as text."""
+    """Return a finite number, also one that is written as text."""
     if isinstance(value, str):
         try:
-            value = float(value)
+            value = float(value.strip('"'))
         except ValueError:
             return None
-    if isinstance(value, (int, float)) and math.isfinite(value):
-        return value
-    return None
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    return value if math.isfinite(value) else None
+
+
+def may_be_same(one: Attributes, other: Attributes) -> bool:
+    """Return whether two spans can be of one inference: the tokens that both report are equal."""
+    return all(
+        mine is None or theirs is None or mine == theirs
+        for mine, theirs in zip(_tokens(one)[:2], _tokens(other)[:2], strict=True)
+    )
 
 
 def _cost(attributes: Attributes) -> float | None:
-    value = _number(_first_number(attributes, names.COST))
-    if value is None:
-        for name in names.COST_JSON:
-            parts = attributes.get(name)
-            if isinstance(parts, Mapping) and parts:
-                total = _number(parts.get("total", parts.get("total_cost")))
-                value = sum(parts.values()) if total is None else total
-                break
-    return value if value is not None and value >= 0 else None
+    """Return what a gateway or a tracer has computed, in US dollars."""
+    for key in names.COST:
+        value = _number(attributes.get(key))
+        if value is not None:
+            return value if value >= 0 else None
+    for key in names.COST_JSON:
+        parts = attributes.get(key)
+        if isinstance(parts, Mapping) and parts:
+            total = _number(parts.get("total", parts.get("total_cost")))
+            value = sum(parts.values()) if total is None else total
+            return value if value >= 0 else None
+    return None

@@ -1,46 +1,89 @@
-"""Which version of which prompt a span was made with, by the names that prompt registries leave on spans."""
+"""Which version of which prompt a span was made with, by what prompt registries leave on spans."""
 
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from typing import Any, Final
 
 from datahub_llmops.answer_store.recorded import Raw
+from datahub_llmops.hooks.prompt_identity import MAX_NAME, identify_prompt
 from datahub_llmops.spans import attributes as names
 from datahub_llmops.spans.span import Attributes
 
-MAX_NAME: Final = 256
-_REGISTRY_OF: Final = {
-    "langfuse.observation.prompt.name": "langfuse",
-    "lc_hub_repo": "langsmith",
-    "prompt.id": "phoenix",
+_REGISTRIES: Final = {name: "langsmith" for name in names.PROMPT_NAME if name.endswith("lc_hub_repo")} | {
+    "langfuse.observation.prompt.name": "langfuse"
 }
-_VENDORS: Final = {"arize": "phoenix", "arize-phoenix": "phoenix"}
+"""Attributes that only one registry writes."""
+_VENDORS: Final = {
+    "langfuse": "langfuse",
+    "langsmith": "langsmith",
+    "langchain-hub": "langsmith",
+    "langchain hub": "langsmith",
+    "mlflow": "mlflow",
+    "phoenix": "phoenix",
+    "arize-phoenix": "phoenix",
+    "weave": "weave",
+}
+_NO_REGISTRY: Final = "custom"
+"""As the hooks call it."""
+MARKS: Final = frozenset((*names.PROMPT_NAME, *names.PROMPT_URI, *names.PROMPTS_LINKED, *names.METADATA))
+"""A span that names a prompt has one of these."""
 
 
 def read_prompt(attributes: Attributes) -> Raw | None:
-    """Return the identity of the prompt that the attributes name, or ``None`` if they name none."""
+    """Return the identity of the prompt that a span names, or ``None`` if it names none or several.
+
+    It is the one that the hooks record of the same prompt. Equal identities are one object.
+    """
     for key in names.PROMPTS_LINKED:
         linked = attributes.get(key)
-        if linked and isinstance(linked, list):
-            one = linked[0]
-            return prompt_raw("mlflow", one["name"], one["version"])
+        if isinstance(linked, list) and linked:
+            # A span that loads two prompts does not say which one is meant.
+            return prompt_raw("mlflow", linked[0]["name"], linked[0]["version"]) if len(linked) == 1 else None
     for key in names.PROMPT_NAME:
-        name = attributes.get(key)
-        if isinstance(name, str) and name:
-            version = names.first(attributes, names.PROMPT_VERSION)
-            vendor = attributes.get(names.PROMPT_VENDOR[0])
-            registry = _REGISTRY_OF.get(key) or (vendor if isinstance(vendor, str) else None) or "custom"
-            return prompt_raw(
-                _VENDORS.get(registry, registry), name, None if version is None else str(version)
-            )
+        name = _text(attributes.get(key))
+        if name is not None:
+            registry = _registry(key, attributes)
+            if registry == "langsmith":
+                name = _owned(name, _text(names.first(attributes, names.PROMPT_OWNER)))
+            return prompt_raw(registry, name, _text(names.first(attributes, names.PROMPT_VERSION)))
+    uri = _text(names.first(attributes, names.PROMPT_URI))
+    if uri is not None:
+        return _of_metadata((("prompt_uri", uri),))
+    metadata = attributes.get("metadata")
+    if isinstance(metadata, Mapping) and metadata:
+        return _of_metadata(tuple(metadata.items()))
     return None
+
+
+def _registry(key: str, attributes: Attributes) -> str:
+    known = _REGISTRIES.get(key)
+    if known is not None:
+        return known
+    vendor = _text(attributes.get(names.PROMPT_VENDOR[0]))
+    return _VENDORS.get((vendor or "").lower(), _NO_REGISTRY)
+
+
+def _owned(name: str, owner: str | None) -> str:
+    return f"{owner}/{name}" if owner and owner != "-" else name
+
+
+@functools.lru_cache(10_000)
+def _of_metadata(items: tuple[tuple[str, Any], ...]) -> Raw | None:
+    return identify_prompt(dict(items))
 
 
 @functools.lru_cache(10_000)
 def prompt_raw(registry: str, name: str, version: str | None) -> Raw:
-    """Return the raw identity of a prompt, the same object for the same version of it."""
-    found: dict[str, Any] = {"registry": registry, "name": name[:MAX_NAME]}
+    """Return the raw identity of a prompt, as the hooks record it."""
+    found = {"registry": registry, "name": name[:MAX_NAME]}
     if version:
         found["version"] = version[:MAX_NAME]
     return found
+
+
+def _text(value: object) -> str | None:
+    if isinstance(value, str):
+        return value.strip('"') or None
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else None

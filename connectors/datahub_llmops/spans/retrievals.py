@@ -1,104 +1,173 @@
-"""Retrievals: by which retriever, of which index, and which chunks it found."""
+"""Retrievals: by which retriever, of which index, and which chunks they found."""
 
 from __future__ import annotations
 
 import functools
-import math
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from typing import Final
 
-from datahub_llmops.answer_store.recorded import Chunk, Raw
-from datahub_llmops.hooks.chunk_sources import HMAC_PREFIX, PICKED, identify_source
+from datahub_llmops.answer_store.recorded import Chunk, Raw, Retrieval
 from datahub_llmops.spans import attributes as names
-from datahub_llmops.spans.span import Attributes
+from datahub_llmops.spans import chunks, indexes, models, stamps
+from datahub_llmops.spans.drafts import Draft, Search
+from datahub_llmops.spans.span import Span
+from datahub_llmops.spans.status import milliseconds, status_of
 
-MAX_ID: Final = 200
-MAX_CHUNKS: Final = 200
-_METHODS: Final = (".retrieve", ".aretrieve", "._retrieve", "._aretrieve")
-_PLACES: Final[dict[str, tuple[int, int]]] = {
-    f"{prefix}.{number}.document.{field}": (number, place)
-    for prefix in ("retrieval.documents", "reranker.output_documents")
-    for number in range(names.MAX_DOCUMENTS)
-    for place, field in enumerate(("id", "score", "metadata"))
-}
-_CHUNK_ONLY: Final = frozenset({"dh_source_key", "dh_embed_run", "page", "row", "_id", "pk"})
+MAX_NAME: Final = 200
+_METHODS: Final = (".retrieve", ".aretrieve")
+_INNER_METHODS: Final = ("._retrieve", "._aretrieve")
+_PREFIXES: Final = ("vector_db_retrieve ", "retrieval ")
+_SUFFIXES: Final = (".task", ".workflow")
+_KINDS: Final = frozenset({"retriever", "retrieval", "retrieve", "vector_db_retrieve"})
+"""Names of spans that are only the word for their kind."""
+
+
+def retriever_of(span: Span) -> Raw:
+    """Return the raw identity of a retriever from its span, the same object for the same retriever."""
+    entity = span.attributes.get("traceloop.entity.name")
+    name = entity if isinstance(entity, str) and entity else span.name
+    known = _retriever(name)
+    # OpenTelemetry's LangChain does not name retrievers, but only this one has a store.
+    return _VECTOR_STORE_RETRIEVER if not known and indexes.store_class(span) is not None else known
+
+
+_VECTOR_STORE_RETRIEVER: Final[Raw] = {"class": "VectorStoreRetriever"}
 
 
 @functools.lru_cache(10_000)
-def retriever_raw(name: str) -> Raw:
-    """Return the raw identity of a retriever from the name of its span."""
-    for method in _METHODS:
+def _retriever(name: str) -> Raw:
+    for prefix in _PREFIXES:
+        name = name.removeprefix(prefix)
+    for suffix in _SUFFIXES:
+        name = name.removesuffix(suffix)
+    if not name or name.lower() in _KINDS:
+        return {}
+    for method in (*_METHODS, *_INNER_METHODS):
         if name.endswith(method):
-            return {"class": name[: -len(method)]}
-    return {"name": name.removesuffix(".task").removeprefix("retrieval ")[:MAX_ID]}
+            return {"class": name[: -len(method)][:MAX_NAME]}
+    return {"name": name[:MAX_NAME]}
 
 
-def read_chunks(attributes: Attributes) -> tuple[tuple[Chunk, ...], int]:
-    """Return the chunks that a span names, and how many are left out beyond the bound."""
-    found: dict[int, list[Any]] = {}
-    for name, value in attributes.items():
-        place = _PLACES.get(name)
-        if place is not None:
-            row = found.get(place[0])
-            if row is None:
-                row = found[place[0]] = [None, None, None]
-            row[place[1]] = value
-    if found:
-        rows = [found[number] for number in sorted(found)]
-    else:
-        listed = attributes.get(names.DOCUMENTS_JSON[0])
-        if not isinstance(listed, list):
-            return (), 0
-        rows = [[one.get("id"), one.get("score"), one.get("metadata")] for one in listed]
-    return tuple(_chunk(*row) for row in rows[:MAX_CHUNKS]), max(0, len(rows) - MAX_CHUNKS)
+@functools.lru_cache(100)
+def direct(platform: str) -> Raw:
+    """Return the raw identity of a search that no retriever is around."""
+    return {"class": platform, "direct": True}
 
 
-def _chunk(identity: object, score: object, metadata: object) -> Chunk:
-    known: Mapping[str, Any] = metadata if isinstance(metadata, Mapping) else {}
-    if identity is None and known:
-        identity = known.get("_id", known.get("pk"))
-    if not isinstance(identity, str):
-        identity = None if identity is None or isinstance(identity, bool) else str(identity)
-    if isinstance(score, str):
-        try:
-            score = float(score)
-        except ValueError:
-            score = None
-    number = round(float(score), 6) if isinstance(score, (int, float)) and math.isfinite(score) else None
-    if not known:
-        return Chunk(id=identity[:MAX_ID] if identity else None, score=number)
-    key, run = known.get("dh_source_key"), known.get("dh_embed_run")
-    return Chunk(
-        id=identity[:MAX_ID] if identity else None,
-        score=number,
-        source=_source(known),
-        key=key if isinstance(key, str) and key.startswith(HMAC_PREFIX) else None,
-        run=str(run)[:MAX_ID] if run is not None else None,
-        place={name: known[name] for name in ("page", "row") if isinstance(known.get(name), int)},
+def is_inner(span: Span, outer: Search) -> bool:
+    """Return whether a retriever's span is the inner half of the one around it, as LlamaIndex's ``_retrieve`` is."""
+    return span.name.endswith(_INNER_METHODS) and _retriever(span.name) == outer.retriever
+
+
+def build(draft: Draft, search: Search, service: str | None, numbers: dict[int, int]) -> Retrieval:
+    """Build a retrieval. ``numbers`` gives each index of the answer a number, by the identity of its object."""
+    span = search.span
+    status, _ = status_of(span)
+    found, cut = _chunks(search)
+    index = None if search.composite else _index(draft, search, service)
+    return Retrieval(
+        retriever=_described(search),
+        index=index,
+        index_number=None if index is None else numbers.setdefault(id(index), len(numbers)),
+        embedding=_embedding(search),
+        chunks=found,
+        milliseconds=milliseconds(span),
+        status=status,
+        composite=search.composite,
+        within=None if search.within is None else search.within.number,
+        chunks_cut=cut,
     )
 
 
-def _source(metadata: Mapping[str, Any]) -> Raw | None:
-    return _source_of(
-        tuple((key, metadata[key]) for key in PICKED if key in metadata and key not in _CHUNK_ONLY)
+def _described(search: Search) -> Raw:
+    span = search.reranked
+    if span is None:
+        return search.retriever
+    return _reranked(
+        search.retriever.get("class"),
+        search.retriever.get("name"),
+        span.name.rpartition(".")[0] or span.name,
+        names.first(span.attributes, names.RERANKER_MODEL),
     )
 
 
-@functools.lru_cache(20_000)
-def _source_of(picked: tuple[tuple[str, Any], ...]) -> Raw | None:
-    found = identify_source(dict(picked), lambda _: "", "hmac")
-    # What is no address is a value of somebody's data, and there is no key to digest it with.
-    return None if found is None or found.get("value", "").startswith(HMAC_PREFIX) else found
-
-
-@functools.lru_cache(10_000)
-def class_raw(store: str | None, service: str | None) -> Raw:
-    """Return what is known of an index that no span names: the class of its store, and the service that asked it."""
-    found = {"class": store, "service": service, "seen_by": "class"}
+@functools.lru_cache(1_000)
+def _reranked(class_name: str | None, name: str | None, reranker: str, model: str | None) -> Raw:
+    found = {"class": class_name, "name": name, "reranker": reranker[:MAX_NAME], "reranker_model": model}
     return {key: value for key, value in found.items() if value}
 
 
-@functools.lru_cache(10_000)
-def data_source_raw(identity: str) -> Raw:
-    """Return the raw identity of an index that has a name of the application's own."""
-    return {"data_source": identity, "seen_by": "data_source"}
+def _embedding(search: Search) -> Raw | None:
+    span = search.embedding
+    if span is not None:
+        return models.read_embedding(span.attributes)
+    asked = search.span.attributes.get("gen_ai.request.model")
+    return models.embedding_raw(None, asked) if isinstance(asked, str) else None
+
+
+def _chunks(search: Search) -> tuple[tuple[Chunk, ...], int]:
+    if search.reranked is not None:
+        left = chunks.read_reranked(search.reranked.attributes)
+        if left[0]:
+            return left
+    found = chunks.read_chunks(search.span.attributes)
+    if search.composite or len(search.clients) != 1 or any(chunk.id for chunk in found[0]):
+        return found
+    results = chunks.read_results(search.clients[0].attributes)
+    return results if not found[0] or _same(found[0], results[0]) else found
+
+
+def _same(found: Sequence[Chunk], results: Sequence[Chunk]) -> bool:
+    """Return whether a store's results are the documents that its retriever returned, in the same order."""
+    return len(found) == len(results) and all(
+        one.source is other.source for one, other in zip(found, results, strict=True)
+    )
+
+
+def _index(draft: Draft, search: Search, service: str | None) -> Raw:
+    span = search.span
+    attributes = span.attributes
+    name = indexes.store_class(span)
+    given = names.first(attributes, names.URN)
+    if given is None:
+        metadata = attributes.get("metadata")
+        given = metadata.get("datahub_urn") if isinstance(metadata, Mapping) else None
+    if isinstance(given, str):
+        return indexes.of_urn(given.strip('"'))
+    clients = [
+        raw for one in search.clients if (raw := indexes.of_database(one.attributes, name)) is not None
+    ]
+    named = indexes.choose(filter(indexes.names_index, clients), indexes.platform_of(name), alone=True)
+    hint = indexes.platform_of(name) or (named["platform"] if named else None) or _only_platform(clients)
+    stamped = _stamped(draft, search, hint)
+    if stamped is not None:
+        return stamped
+    source = names.first(attributes, names.DATA_SOURCE)
+    if isinstance(source, str):
+        return indexes.of_data_source(source, name)
+    if named is not None:
+        return named
+    written = indexes.of_documents(attributes, name)
+    if written is not None:
+        return written
+    if name is None and hint is not None:
+        return indexes.of_platform(hint)
+    return indexes.of_class(name, service)
+
+
+def _only_platform(clients: Sequence[Raw]) -> str | None:
+    found = {raw["platform"] for raw in clients}
+    return found.pop() if len(found) == 1 else None
+
+
+def _stamped(draft: Draft, search: Search, hint: str | None) -> Raw | None:
+    """Return the index that the hooks stamped, on this retrieval or on a span around it."""
+    if search.stamped:
+        return indexes.choose(search.stamped, hint, alone=True)
+    found = draft.indexes
+    if draft.around is not None:
+        found = [*found, *stamps.read_indexes(draft.around.attributes)]
+    if not found:
+        return None
+    # The span of a request has the indexes of all retrievals that the hooks saw, which may be others than the tracer's.
+    return indexes.choose(found, hint, alone=sum(not one.composite for one in draft.searches) == 1)

@@ -8,7 +8,7 @@ from typing import Final
 
 from datahub_llmops.spans.span import Span
 
-_CONTROL_FLOW: Final = frozenset(
+CONTROL_FLOW: Final = frozenset(
     {
         "GraphBubbleUp",
         "GraphInterrupt",
@@ -22,25 +22,39 @@ _CONTROL_FLOW: Final = frozenset(
     }
 )
 """Exceptions that a framework uses for control flow: no errors. The hooks have the same list."""
-_QUALIFIED: Final = re.compile(r"[A-Za-z_][\w.]*")
+MAX_ERROR: Final = 200
+_CLASS: Final = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
+_CODE: Final = re.compile(r"\d{3}|[A-Z][A-Z_]{2,40}")
+_OK: Final = ("ok", None)
+_OPEN: Final = ("open", None)
 
 
 def status_of(span: Span) -> tuple[str, str | None]:
     """Return status and error of a span: ``ok``, ``open``, ``interrupted``, or ``error`` with its class."""
     if span.error is not None:
-        name = _class_of(span.error)
-        return ("interrupted", None) if name in _CONTROL_FLOW else ("error", name)
-    return ("ok" if span.ended else "open"), None
+        return _failed(span.error)
+    return _OK if span.ended else _OPEN
 
 
 @functools.lru_cache(1_000)
-def _class_of(error: str) -> str:
-    """Return the class of an error without its module, as the hooks do, and a code such as ``429`` as it is."""
-    return (
-        error.rpartition(".")[2] if _QUALIFIED.fullmatch(error) and not error.endswith(".") else error[:200]
-    )
+def _failed(error: str) -> tuple[str, str | None]:
+    """Return the class of an error without its module, as the hooks do, or a code of HTTP or gRPC.
+
+    >>> _failed("chromadb.errors.NotFoundError"), _failed("429"), _failed("langgraph.errors.GraphInterrupt")
+    (('error', 'NotFoundError'), ('error', '429'), ('interrupted', None))
+    >>> _failed("No articles for jane@example.org")  # A message is content.
+    ('error', None)
+    """
+    text = error.strip()[:MAX_ERROR]
+    if _CODE.fullmatch(text):
+        return "error", text
+    if not _CLASS.fullmatch(text) or text in ("error", "_OTHER"):
+        return "error", None
+    name = text.rpartition(".")[2]
+    return ("interrupted", None) if name in CONTROL_FLOW else ("error", name)
 
 
 def milliseconds(span: Span) -> int | None:
     """Return how long a span took, or ``None`` if its end is not known."""
-    return max(0, round((span.ended - span.started) * 1000)) if span.ended else None
+    ended = span.ended
+    return max(0, round((ended - span.started) * 1000)) if ended else None

@@ -1,0 +1,141 @@
+"""The chunks that a retrieval found: their ids, scores and sources, from wherever a tracer has them."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from datahub_llmops.answer_store.recorded import Chunk, Raw
+from datahub_llmops.hooks.chunk_sources import HMAC_PREFIX, PICKED, identify_source
+from datahub_llmops.spans import attributes as names
+from datahub_llmops.spans.span import Attributes
+
+MAX_ID: Final = 200
+MAX_CHUNKS: Final = 200
+_FIELDS: Final = ("id", "score", "metadata")
+
+
+def _places(prefix: str) -> dict[str, tuple[int, int]]:
+    return {
+        f"{prefix}.{number}.document.{field}": (number, place)
+        for number in range(names.MAX_DOCUMENTS)
+        for place, field in enumerate(_FIELDS)
+    }
+
+
+_RETRIEVED: Final = _places("retrieval.documents")
+_RERANKED: Final = _places("reranker.output_documents")
+_NO_PLACE: Final[Mapping[str, int]] = {}
+_ORIGIN: Final = frozenset(PICKED) - {"dh_source_key", "dh_embed_run", "page", "row"}
+
+
+def read_chunks(attributes: Attributes) -> tuple[tuple[Chunk, ...], int]:
+    """Return the chunks that a retriever's span names, and how many are left out beyond ``MAX_CHUNKS``."""
+    rows = _flat(attributes, _RETRIEVED)
+    listed = attributes.get(names.DOCUMENTS_JSON[0])
+    for name in names.DOCUMENTS_OUTPUT if listed is None else ():
+        listed = attributes.get(name)
+        if listed is not None:
+            break
+    if isinstance(listed, list):
+        if not rows:
+            rows = [[one.get("id"), one.get("score"), one.get("metadata")] for one in listed]
+        elif len(rows) == len(listed):
+            for row, one in zip(rows, listed, strict=True):
+                if row[0] is None:
+                    row[0] = one.get("id")
+    return _build(rows)
+
+
+def read_reranked(attributes: Attributes) -> tuple[tuple[Chunk, ...], int]:
+    """Return the chunks that a reranker leaves, and how many are left out beyond ``MAX_CHUNKS``."""
+    return _build(_flat(attributes, _RERANKED))
+
+
+def read_results(attributes: Attributes) -> tuple[tuple[Chunk, ...], int]:
+    """Return the chunks in the results of a store's own span, and how many are left out beyond ``MAX_CHUNKS``."""
+    ids, scores, metadata = (
+        attributes.get(name) for name in (names.RESULT_IDS, names.RESULT_SCORES, names.RESULT_METADATA)
+    )
+    if not isinstance(ids, list):
+        return (), 0
+    rows = [[one, _at(scores, number), _at(metadata, number)] for number, one in enumerate(ids)]
+    return _build(rows)
+
+
+def _at(values: object, number: int) -> Any:
+    return values[number] if isinstance(values, list) and number < len(values) else None
+
+
+def _flat(attributes: Attributes, places: Mapping[str, tuple[int, int]]) -> list[list[Any]]:
+    found: dict[int, list[Any]] = {}
+    for name, value in attributes.items():
+        place = places.get(name)
+        if place is not None:
+            row = found.get(place[0])
+            if row is None:
+                row = found[place[0]] = [None, None, None]
+            row[place[1]] = value
+    return [found[number] for number in sorted(found)]
+
+
+def _build(rows: Sequence[Sequence[Any]]) -> tuple[tuple[Chunk, ...], int]:
+    return tuple([_chunk(*row) for row in rows[:MAX_CHUNKS]]), max(0, len(rows) - MAX_CHUNKS)
+
+
+def _chunk(identity: object, score: object, metadata: object) -> Chunk:
+    known: Mapping[str, Any] = metadata if isinstance(metadata, Mapping) else {}
+    if identity is None and known:
+        identity = known.get("_id", known.get("pk"))
+    name = _name(identity)
+    number = None if score is None else _score(score)
+    if not known:
+        return Chunk(id=name, score=number)
+    key, run = known.get("dh_source_key"), known.get("dh_embed_run")
+    return Chunk(
+        id=name,
+        score=number,
+        source=_source(tuple([(key, value) for key, value in known.items() if key in _ORIGIN])),
+        key=key if isinstance(key, str) and key.startswith(HMAC_PREFIX) else None,
+        run=None if run is None else str(run)[:MAX_ID],
+        place=_place(known.get("page"), known.get("row")),
+    )
+
+
+def _name(identity: object) -> str | None:
+    if isinstance(identity, str):
+        return identity[:MAX_ID] or None
+    return str(identity) if isinstance(identity, int) and not isinstance(identity, bool) else None
+
+
+def _score(score: object) -> float | None:
+    if isinstance(score, str):
+        try:
+            score = float(score)
+        except ValueError:
+            return None
+    return round(float(score), 6) if isinstance(score, (int, float)) and math.isfinite(score) else None
+
+
+def _place(page: object, row: object) -> Mapping[str, int]:
+    found = {
+        name: value
+        for name, value in (("page", page), ("row", row))
+        if isinstance(value, int) and not isinstance(value, bool)
+    }
+    return found or _NO_PLACE
+
+
+@functools.lru_cache(20_000)
+def _source(picked: tuple[tuple[str, Any], ...]) -> Raw | None:
+    if not picked:
+        return None
+    found = identify_source(dict(picked), _no_digest, "hmac")
+    # What is no address is a value of somebody's data, and there is no key here to digest it with.
+    return None if found is None or found.get("value", "").startswith(HMAC_PREFIX) else found
+
+
+def _no_digest(text: str) -> str:
+    return ""

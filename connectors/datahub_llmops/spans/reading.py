@@ -1,0 +1,183 @@
+"""Reads the spans of one trace, parents first, into drafts of answers."""
+
+from __future__ import annotations
+
+from operator import itemgetter
+from typing import Any, Final
+
+from datahub_llmops.answer_store.recorded import Raw
+from datahub_llmops.spans import indexes, prompts, retrievals, stamps
+from datahub_llmops.spans.drafts import NOTHING, Above, Draft, Search
+from datahub_llmops.spans.kinds import Kind, kind_of
+from datahub_llmops.spans.span import Span
+from datahub_llmops.spans.tree import Tree
+
+_BEGINS: Final = frozenset(
+    {
+        Kind.LLM,
+        Kind.CHAIN,
+        Kind.AGENT,
+        Kind.RETRIEVER,
+        Kind.RERANKER,
+        Kind.PROMPT,
+        Kind.GUARDRAIL,
+        Kind.EVALUATOR,
+    }
+)
+"""Kinds of spans that an answer can begin with."""
+_MARKS: Final = prompts.MARKS | stamps.MARKS
+_LEVELS: Final = 8
+"""How far above an inference the template may be rendered that it was made with."""
+_start: Final = itemgetter(0)
+
+
+class Reading:
+    """The drafts in a tree of spans.
+
+    ``outer`` has the places of inferences that a span below them reports too. ``application`` is the attribute that
+    tells applications apart.
+    """
+
+    def __init__(self, tree: Tree, application: str) -> None:
+        self._tree = tree
+        self.drafts: list[Draft] = []
+        self.outer: set[int] = set()
+        self.guardrails = self.evaluations = 0
+        self._read(application)
+
+    def _read(self, application: str) -> None:
+        spans, parents = self._tree.spans, self._tree.parents
+        above = [NOTHING] * len(spans)
+        for place in self._tree.order:
+            span, parent = spans[place], parents[place]
+            state = above[parent] if parent >= 0 else NOTHING
+            attributes, resource = span.attributes, span.resource
+            kind = kind_of(span.name, attributes)
+            service = resource.get(application) or resource.get("service.name")
+            # Most spans change nothing: the steps of a chain that has begun, and what is not about models.
+            if (kind is Kind.OTHER or (kind is Kind.CHAIN and service in state.drafts)) and _MARKS.isdisjoint(
+                attributes
+            ):
+                above[place] = state
+            else:
+                above[place] = self._enter(place, span, kind, service, state)
+
+    def _enter(self, place: int, span: Span, kind: Kind, service: Any, state: Above) -> Above:
+        """Take a span into the answer that it belongs to, and return what holds below it."""
+        new = state.copy()
+        prompt: Raw | None = None
+        if not _MARKS.isdisjoint(span.attributes):
+            prompt = prompts.read_prompt(span.attributes)
+            if prompt is not None and kind is not Kind.PROMPT:
+                new.prompt = prompt
+            if not stamps.MARKS.isdisjoint(span.attributes):
+                new.stamp = span
+        own = state.drafts.get(service)
+        draft = own or state.within_inference
+        if draft is None:
+            if kind not in _BEGINS:
+                if kind is Kind.DATABASE and state.search is not None:
+                    _note_client(state.search, span)
+                return new
+            draft = Draft(span, kind, service, state.stamp)
+            self.drafts.append(draft)
+            new.search = None
+        if draft is not own:
+            new.drafts = {**state.drafts, service: draft}
+        if kind is Kind.LLM:
+            self._inference(draft, place, span, new)
+        elif kind is Kind.RETRIEVER:
+            _begin_search(draft, span, new)
+        elif kind is Kind.PROMPT:
+            parent = self._tree.parents[place]
+            draft.prompts.setdefault(parent, []).append((span.started, prompt or new.prompt))
+        elif kind is Kind.EMBEDDING:
+            if new.search is not None and new.search.embedding is None:
+                new.search.embedding = span
+        elif kind is Kind.DATABASE:
+            _enter_client(draft, span, new)
+        elif kind is Kind.RERANKER:
+            _note_reranker(draft, span, new.search)
+        elif kind is Kind.TOOL:
+            draft.tools.append(span)
+            new.within_inference = None
+        elif kind is Kind.AGENT:
+            new.within_inference = None
+        elif kind is Kind.EVALUATOR:
+            new.evaluator = True
+            self.evaluations += 1
+        elif kind is Kind.GUARDRAIL:
+            self.guardrails += 1
+        if new.stamp is span:
+            _note_stamp(draft, span, new.search)
+        return new
+
+    def _inference(self, draft: Draft, place: int, span: Span, new: Above) -> None:
+        if new.inference >= 0:
+            self.outer.add(new.inference)
+        new.inference = place
+        new.within_inference = draft
+        draft.judged += new.evaluator
+        prompt = new.prompt
+        if prompt is None and draft.prompts:
+            prompt = self._rendered(draft, place)
+        draft.inferences.append((place, span, prompt))
+
+    def _rendered(self, draft: Draft, place: int) -> Raw | None:
+        """Return the prompt that was rendered last before an inference, beside it or beside what is around it."""
+        spans, parents = self._tree.spans, self._tree.parents
+        for _ in range(_LEVELS):
+            started = spans[place].started
+            place = parents[place]
+            before = [one for one in draft.prompts.get(place, ()) if one[0] <= started]
+            if before:
+                return max(before, key=_start)[1]
+            if place < 0 or spans[place] is draft.top:
+                return None
+        return None
+
+
+def _begin_search(draft: Draft, span: Span, new: Above) -> None:
+    outer = new.search
+    if outer is not None:
+        if retrievals.is_inner(span, outer):
+            return
+        outer.composite = True
+    new.search = Search(span, retrievals.retriever_of(span), outer, len(draft.searches))
+    draft.searches.append(new.search)
+
+
+def _enter_client(draft: Draft, span: Span, new: Above) -> None:
+    """Note the span of a store's client. Without a retriever around it, it is a retrieval itself."""
+    if new.search is not None:
+        _note_client(new.search, span)
+        return
+    raw = indexes.of_database(span.attributes) if indexes.is_search(span) else None
+    if raw is not None and indexes.is_store(raw):
+        search = Search(span, retrievals.direct(raw["platform"]), None, len(draft.searches))
+        search.clients.append(span)
+        draft.searches.append(search)
+        new.search = search
+
+
+def _note_client(search: Search, span: Span) -> None:
+    if indexes.is_search(span):
+        search.clients.append(span)
+
+
+def _note_reranker(draft: Draft, span: Span, within: Search | None) -> None:
+    """Note a reranker of the retrieval around it, else of the last one before it."""
+    search = within
+    if search is None:
+        search = next((one for one in reversed(draft.searches) if one.within is None), None)
+    if search is not None:
+        search.reranked = span
+
+
+def _note_stamp(draft: Draft, span: Span, search: Search | None) -> None:
+    draft.stamps.append(span)
+    found = stamps.read_indexes(span.attributes)
+    if search is not None:
+        search.stamped += found
+    else:
+        draft.indexes += found
