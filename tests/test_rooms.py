@@ -37,7 +37,7 @@ NOT_ABOUT_ONE_FILE: dict[str, set[str]] = {
     "prompt_registries/langsmith": {"service"},
     "prompt_registries/weave": {"service"},
     "propagation": {"local", "server"},
-    "runs": {"chain", "copies", "daily_totals", "incidents", "server", "typed"},
+    "runs": {"chain", "copies", "daily_totals", "incidents", "served_models", "server", "typed"},
     "vector_stores/chroma": {"typed"},
     "vector_stores/milvus": {"hooks"},
     "vector_stores/search": {"elasticsearch_source", "opensearch_source"},

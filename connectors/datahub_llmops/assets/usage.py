@@ -5,6 +5,7 @@ The weight of a sampled answer counts the answers that sampling left out.
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -115,6 +116,35 @@ class Totals:
             self._timed += calls
         self.add_tokens(weight=1.0, tokens=tokens, cost=cost)
 
+    def merge(self, other: Totals) -> None:
+        """Add another sum over other calls of the same kind."""
+        self.add(weight=other.calls, started=other.first, ended=other.last)
+        if other._errors is not None:
+            self._errors = (self._errors or 0.0) + other._errors
+        self._errors_unknown |= other._errors_unknown
+        self._milliseconds += other._milliseconds
+        self._timed += other._timed
+        for bound, calls in other._latencies.items():
+            self._latencies[bound] = self._latencies.get(bound, 0.0) + calls
+        for kind, number in other.tokens.items():
+            self.tokens[kind] = self.tokens.get(kind, 0.0) + number
+        if other._cost is not None:
+            self._cost = (self._cost or 0.0) + other._cost
+        self._cost_unknown |= other._cost_unknown
+        if self._chunks_unknown or other._chunks_unknown:
+            self._forget_chunks()
+        elif self._chunks_counted is None and other._chunks_counted is None:
+            self._chunks |= other._chunks
+            if len(self._chunks) > MAX_CHUNKS:
+                self._forget_chunks()
+        elif other.distinct_chunks and self.distinct_chunks:
+            self._forget_chunks()  # How many are in both is not known any more.
+        elif other.distinct_chunks:
+            self._chunks, self._chunks_counted = set(), other.distinct_chunks
+
+    def _forget_chunks(self) -> None:
+        self._chunks_unknown, self._chunks = True, set()
+
     @property
     def errors(self) -> float | None:
         """Number of calls that failed; ``None`` unless it is known of every call that can fail."""
@@ -138,7 +168,7 @@ class Totals:
             self._chunks.update(map(hash, ids))
             if len(self._chunks) <= MAX_CHUNKS:
                 return
-        self._chunks_unknown, self._chunks = True, set()
+        self._forget_chunks()
 
     def close(self) -> None:
         """Keep only the number of the chunks. No more will be added."""
@@ -166,3 +196,15 @@ def model_name(raw: Mapping[str, Any] | None) -> str | None:
     if not isinstance(name, str):
         return None
     return f"{provider}/{name}" if provider else name
+
+
+def moves(name: str) -> bool:
+    """Whether a provider moves the name of a model to a newer version from time to time.
+
+    >>> moves("openai/chatgpt-4o-latest"), moves("ollama/llama3:latest"), moves("openai/gpt-4o-2024-08-06")
+    (True, True, False)
+    """
+    return _MOVES.search(name) is not None
+
+
+_MOVES: Final = re.compile(r"(^|[-:@/.])latest$")

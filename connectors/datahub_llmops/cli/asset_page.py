@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from datahub_llmops.aspects.manifest import Tab, tabs
+from datahub_llmops.assets.usage import moves
 from datahub_llmops.catalog import urn_text
 from datahub_llmops.catalog.aspect_facts import SCHEMA_ASPECTS, read_schema_fields
 from datahub_llmops.catalog.labels import Label, labels_in
@@ -159,6 +160,11 @@ def _rows(facts: Facts, marks: Sequence[_Mark], labels: Labels) -> Iterator[tupl
     yield from _size_rows(latest)
     if changed := _last_change(aspects, latest):
         yield "Last updated", Text(changed)
+    if facts.node.type == "mlModel" and moves(facts.node.name):
+        yield (
+            "Version",
+            Text("Not observable: a provider moves this name, and did not say which version served."),
+        )
     for title, neighbours in (("Depends on", facts.upstream), ("Used by", facts.downstream)):
         if neighbours:
             yield title, _neighbours(neighbours)

@@ -54,6 +54,7 @@ class RunEmitter:
     _claimed: set[str] = field(default_factory=set)
     _users: dict[str, set[str]] = field(default_factory=dict)
     _dropped: dict[str, set[str]] = field(default_factory=dict)
+    _facts: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def read_aspect(self, urn: str, aspect: str) -> Mapping[str, Any]:
         """Read an aspect from the catalog; empty if it has none, or if there is no catalog."""
@@ -140,6 +141,10 @@ class RunEmitter:
         """Remember that a job no longer uses a model; ``emit_model`` writes it."""
         self._dropped.setdefault(model, set()).add(job)
 
+    def add_model_fact(self, model: str, key: str, text: str) -> None:
+        """Remember a custom property of a model that has a user; ``emit_model`` writes it."""
+        self._facts.setdefault(model, {})[key] = text
+
     @property
     def changed_models(self) -> list[str]:
         """The models that have users, or had."""
@@ -153,7 +158,10 @@ class RunEmitter:
             present = self.read_aspect(urn, "mlModelProperties")
             users, gone = self._users.get(name, set()), self._dropped.get(name, set())
             yield Emission(
-                model_proposal(name, self._env, users, present, without=gone - users), primary=False
+                model_proposal(
+                    name, self._env, users, present, without=gone - users, facts=self._facts.get(name)
+                ),
+                primary=False,
             )
             return
         self._report.warning(

@@ -79,11 +79,23 @@ def application_urns(name: str, platform: str, env: str) -> tuple[str, str, str]
     return flow, urns.job(flow, name), urns.answer_log(platform, name, env=env)
 
 
-def application_proposals(name: str, platform: str, env: str, url: str | None = None) -> Iterator[Proposal]:
-    """Describe an application and its answer log, without edges. ``url`` is a tool's page of the application."""
+def application_proposals(
+    name: str,
+    platform: str,
+    env: str,
+    url: str | None = None,
+    properties: Mapping[str, str] | None = None,
+) -> Iterator[Proposal]:
+    """Describe an application and its answer log, without edges.
+
+    ``url`` is a tool's page of the application, and ``properties`` are its custom properties.
+    """
     flow, job, log = application_urns(name, platform, env)
     yield propose(flow, DataFlowInfoClass(name=name, env=env))
-    yield propose(job, DataJobInfoClass(name=name, type="APPLICATION", flowUrn=flow, externalUrl=url))
+    info = DataJobInfoClass(
+        name=name, type="APPLICATION", flowUrn=flow, externalUrl=url, customProperties=dict(properties or {})
+    )
+    yield propose(job, info)
     yield propose(job, SubTypesClass(typeNames=[APPLICATION]))
     yield from dataset_proposals(log, f"{name} answers", ANSWER_LOG, _LOG_FIELDS, platform)
 

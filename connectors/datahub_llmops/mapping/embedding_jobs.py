@@ -87,10 +87,11 @@ def model_proposal(
     jobs: Iterable[str],
     present: Mapping[str, Any],
     without: Collection[str] = frozenset(),
+    facts: Mapping[str, str] | None = None,
 ) -> Proposal:
     """Add ``jobs`` to those that use the model, and take away those ``without`` it.
 
-    ``present`` is its ``mlModelProperties`` in the catalog.
+    ``present`` is its ``mlModelProperties`` in the catalog, and ``facts`` are custom properties to set.
 
     Other recipes and tools write the aspect too, and it has no patch builder: hence read, modify, write.
     """
@@ -98,6 +99,8 @@ def model_proposal(
     properties = MLModelPropertiesClass.from_obj(dict(present)) if present else MLModelPropertiesClass()
     properties.name = properties.name or MlModelUrn.from_string(urn).name
     properties.downstreamJobs = sorted({*(properties.downstreamJobs or []), *jobs} - set(without))
+    if facts:
+        properties.customProperties = {**(properties.customProperties or {}), **facts}
     return propose(urn, properties)
 
 

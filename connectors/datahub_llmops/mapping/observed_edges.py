@@ -78,6 +78,7 @@ def job_edges(
     *,
     sight: Sight = BY_HOOKS,
     sources: Collection[str] = (),
+    ways: Mapping[str, Collection[FoundBy]] | None = None,
 ) -> Iterator[Proposal]:
     """Patch a job's inputs and outputs; each comes with the time in seconds at which it was last seen.
 
@@ -90,6 +91,7 @@ def job_edges(
         columns: all column edges from ``inputs``; ``None`` leaves the present ones unchanged.
         sight: how the edges were seen.
         sources: those of ``inputs`` that documents named as their source: these edges are found in the payload too.
+        ways: how each input was found, where that is not the way of ``sight``.
     """
     patch = DataJobPatchBuilder(job)
     for field, seen, add, remove in (
@@ -102,7 +104,8 @@ def job_edges(
             add(EdgeClass(destinationUrn=urn, properties=properties))
 
         found: dict[str, tuple[FoundBy, ...]] = {
-            urn: ("payload", sight.way) if urn in sources else (sight.way,) for urn in seen
+            urn: ("payload", sight.way) if urn in sources else tuple((ways or {}).get(urn) or (sight.way,))
+            for urn in seen
         }
         _patch_edges(found, seen, there, now, put, remove, sight)
     if columns is not None:

@@ -61,6 +61,10 @@ class RunsReport(CleanReport, StatefulIngestionReport):
     """Records of the store that cannot be understood."""
     unnamed_parts: int = 0
     """Prompts, retrievals and model calls whose name cannot be part of a URN."""
+    models_that_changed: int = 0
+    """Changes of the model that served where the same one was asked for."""
+    models_not_observable: list[str] = field(default_factory=list)
+    """Models asked for by a name that moves, such as `*-latest`, where no answer says which one served."""
     custom_aspects: str = ""
     """What was decided about typed aspects, and why."""
     store_counters: dict[str, int] = field(default_factory=dict)

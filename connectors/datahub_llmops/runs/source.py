@@ -25,6 +25,7 @@ from datahub_llmops.answer_store.recorded import Identities, RecordedAnswer, Rec
 from datahub_llmops.answers.daily_totals import roll_up
 from datahub_llmops.answers.names import HookNames
 from datahub_llmops.answers.resolver import Ambiguous, Resolver
+from datahub_llmops.answers.served_models import ServedModels
 from datahub_llmops.catalog.protocol import Catalog, FullCatalog
 from datahub_llmops.errors import CatalogError, RecordError, StoreError
 from datahub_llmops.ingestion.applications.emission import Applications
@@ -109,7 +110,8 @@ class RunsSource(PatchingSource, StatefulIngestionSourceBase):
             lambda answer, error: self._passed_over.record("answer", answer.id, error),
             Places(catalog, self.config.env),
         )
-        self._report_totals(found)
+        served = ServedModels(state.served, found)
+        self._report_totals(found, served)
         now = self._now()
         applications = Applications(
             env=self.config.env,
@@ -118,6 +120,7 @@ class RunsSource(PatchingSource, StatefulIngestionSourceBase):
             catalog=catalog,
             guard=self._passed_over.guard,
             now=now,
+            served=served.changes,
         )
         yield from applications.emissions(found)
         runs = list(self._writes(store, known, writes_from, self._passed_over.record))
@@ -136,7 +139,9 @@ class RunsSource(PatchingSource, StatefulIngestionSourceBase):
             yield from self._passed_over.guard(
                 "an incident", self._incidents(found, built_with(writes, resolver), emitter)
             )
-        self._watermark.reached(state.after(name, answers_upto, writes_upto, typed=typed))
+        self._watermark.reached(
+            state.after(name, answers_upto, writes_upto, typed=typed, served=served.state)
+        )
 
     def _instances_without_edges(
         self, catalog: Catalog, found: Rollup, indexes: set[str]
@@ -148,8 +153,10 @@ class RunsSource(PatchingSource, StatefulIngestionSourceBase):
             runs = take_edges_back(catalog, index, is_run_into(index))
             yield from self._passed_over.guard(f"runs into {index}", emit(runs, primary=False))
 
-    def _report_totals(self, found: Rollup) -> None:
+    def _report_totals(self, found: Rollup, served: ServedModels) -> None:
         self.report.answers_read, self.report.applications = found.answers, len(found.applications)
+        self.report.models_that_changed = len(served.changes)
+        self.report.models_not_observable = served.not_observable
         self.report.unnamed_parts = found.unnamed
         for key, count in found.unresolved.items():
             self.report.unresolved_indexes[key] = count

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from datahub.ingestion.api.common import PipelineContext
 from datahub.ingestion.api.ingestion_job_checkpointing_provider_base import JobId
@@ -33,12 +34,22 @@ class RunsState(CheckpointStateBase):
     """Whether the target accepted typed aspects. Those of the past are sent once it does."""
     answers: dict[str, int] = Field(default_factory=dict)
     writes: dict[str, int] = Field(default_factory=dict)
+    served: dict[str, Any] = Field(default_factory=dict)
+    """The models that served last: see ``answers.served_models``."""
 
     def is_outdated(self, *, typed: bool) -> bool:
         """Whether everything has to be sent again: in a newer form, or with ``typed`` aspects for the first time."""
         return self.format < FORMAT or (typed and not self.typed)
 
-    def after(self, key: str, answers: int, writes: int, *, typed: bool = False) -> RunsState:
+    def after(
+        self,
+        key: str,
+        answers: int,
+        writes: int,
+        *,
+        typed: bool = False,
+        served: Mapping[str, Any] | None = None,
+    ) -> RunsState:
         """Return the state with the new position of one store, without the oldest positions beyond the limit.
 
         Outdated positions are forgotten: those stores are read from their beginning once.
@@ -49,6 +60,7 @@ class RunsState(CheckpointStateBase):
             typed=typed,
             answers=_newest(known.answers, key, answers),
             writes=_newest(known.writes, key, writes),
+            served=dict(self.served if served is None else served),
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, Literal, TypeAlias
@@ -13,9 +13,10 @@ from datahub_llmops import urns
 from datahub_llmops.assets.usage import Totals
 from datahub_llmops.catalog.protocol import FullCatalog
 from datahub_llmops.ingestion.applications.rollup import Application, Rollup, prompts_drawn
+from datahub_llmops.ingestion.applications.served import ServedChange
 from datahub_llmops.ingestion.emitter import Emission, RunEmitter, emit
 from datahub_llmops.ingestion.prompt_originals import PromptOriginals
-from datahub_llmops.mapping import application_aspects, observed_edges
+from datahub_llmops.mapping import application_aspects, observed_edges, served_models
 from datahub_llmops.mapping import applications as mapping
 from datahub_llmops.mapping.edge_properties import found_by
 from datahub_llmops.mapping.observed_edges import BY_HOOKS, Sight
@@ -51,6 +52,7 @@ class Applications:
         guard: Guard,
         now: float,
         witness: Witness = HOOKS,
+        served: Sequence[ServedChange] = (),
     ) -> None:
         """
         Args:
@@ -61,6 +63,7 @@ class Applications:
             guard: hands on what one asset emits, so that one that fails stops no other.
             now: the time in seconds since the epoch.
             witness: who saw all of it.
+            served: changes of the models that served, oldest first.
         """
         self._env = env
         self._currency = currency
@@ -70,6 +73,7 @@ class Applications:
         self._guard = guard
         self._now = now
         self._witness = witness
+        self._served = served
 
     def emissions(self, found: Rollup) -> Iterator[Emission]:
         """Yield everything except the models, which embedding jobs may use as well. One that fails stops no other."""
@@ -80,6 +84,11 @@ class Applications:
             yield from self._guard(f"application {application.name}", self._application(application))
             drawn.update(prompts_drawn(application))
             unnamed.update(application.unnamed_prompts)
+        for change in self._served:
+            if change.application in found.applications:
+                yield from self._guard(
+                    change.asked, self._change(found.applications[change.application], change)
+                )
         for (urn, day, host), total in sorted(found.usage.items()):
             # A template that is rendered before it is one has a new digest each time.
             if urn in drawn or urn not in unnamed:
@@ -90,6 +99,18 @@ class Applications:
         for (name, version, day, host), total in sorted(found.versions.items()):
             application = found.applications[name]
             yield from self._guard(application.job, self._day(application, version, day, host, total))
+
+    def _change(self, application: Application, change: ServedChange) -> Iterator[Emission]:
+        told = (change.asked, change.part, change.before, change.now)
+        proposal = served_models.change_proposal(
+            application.log, *told, seen_before=change.seen_before, on=change.day
+        )
+        yield Emission(proposal, primary=False)
+        serving = change.now if change.part == "model" else ()
+        for model in serving:
+            if model in application.models:
+                key, text = served_models.change_property(*told, on=change.day)
+                self._emitter.add_model_fact(model, key, text)
 
     def _dataset_usage(
         self, urn: str, day: int, host: str, total: Totals, *, own: bool
@@ -162,7 +183,13 @@ class Applications:
         name, platform, job, log = application.name, application.platform, application.job, application.log
         yield from self._emitter.emit_platform(platform)
         url = application.definition or self._emitter.read_aspect(job, "dataJobInfo").get("externalUrl")
-        yield from self._emitter.emit_new(mapping.application_proposals(name, platform, self._env, url))
+        changes = served_models.kept_properties(self._emitter.read_aspect(job, "dataJobInfo"))
+        for one in self._served:
+            if one.application == name:
+                changes |= [served_models.change_property(one.asked, one.part, one.before, one.now, one.day)]
+        yield from self._emitter.emit_new(
+            mapping.application_proposals(name, platform, self._env, url, changes)
+        )
         answer = urns.schema_field(log, mapping.ANSWER_FIELD)
         into_answer: list[str] = []
         upstream = {
@@ -210,6 +237,7 @@ class Applications:
                 columns,
                 sight=self._witness.sight,
                 sources=application.sources,
+                ways=application.ways.get(job),
             ),
             primary=False,
         )

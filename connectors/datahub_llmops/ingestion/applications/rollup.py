@@ -47,7 +47,8 @@ class Application:
     retrievers: dict[str, float] = field(default_factory=dict)
     indexes_of: dict[str, dict[str, float]] = field(default_factory=dict)
     ways: dict[str, dict[str, set[FoundBy]]] = field(default_factory=dict)
-    """How the edges in ``indexes_of`` were found; what is not listed was found as the witness finds everything."""
+    """How edges were found, by downstream and upstream: those of retrievers to their indexes, and of the application to
+    what it used. What is not listed was found as the witness finds everything."""
     prompts: dict[str, float] = field(default_factory=dict)
     unnamed_prompts: dict[str, tuple[float, float]] = field(default_factory=dict)
     models: dict[str, float] = field(default_factory=dict)
