@@ -20,7 +20,7 @@ from datahub_llmops.assets import platforms
 from datahub_llmops.assets.collections import Collection, Name
 from datahub_llmops.catalog.urn_text import full_name, schema_field
 from datahub_llmops.errors import VanishedError
-from datahub_llmops.ingestion.reader import Reader
+from datahub_llmops.ingestion.reader import StoreReader
 from datahub_llmops.urns import Deployment
 from support.examples import examples
 from support.scripted import STORE, ScriptedConfig, ScriptedReader, ScriptedSource
@@ -158,7 +158,7 @@ def run_over(names: Sequence[Name]) -> tuple[list[Name], list[str]]:
     class Source(ScriptedSource):
         @classmethod
         @override
-        def open(cls, config: ScriptedConfig) -> Reader[Collection]:
+        def open(cls, config: ScriptedConfig) -> StoreReader:
             return reader
 
     STORE.clear()

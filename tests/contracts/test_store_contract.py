@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import ClassVar
 
 import pytest
 from typing_extensions import override
@@ -18,8 +20,12 @@ from datahub_llmops.assets.collections import (
     PayloadField,
     Vector,
 )
-from datahub_llmops.errors import VanishedError
-from datahub_llmops.testing import CHECKS, OpenReader, ReaderContract
+from datahub_llmops.errors import UnreadableError, VanishedError
+from datahub_llmops.ingestion.capabilities import always
+from datahub_llmops.ingestion.chunk_ids import find_ids, parse_keys, parse_text
+from datahub_llmops.ingestion.reader import MAX_IDS
+from datahub_llmops.testing import CHECKS, KnownIds, OpenReader, ReaderContract, StoreContract
+from support.scripted import ScriptedSource
 
 DOCS: Name = ("db", "docs")
 CODE: Name = ("db", "code")
@@ -236,3 +242,172 @@ def test_the_check_passes_on_the_sound_reader(check: str) -> None:
 
 def test_no_check_lacks_its_broken_reader() -> None:
     assert set(BROKEN) == CHECKS
+
+
+PHOTOS: Name = ("db", "photos")
+IDS = ("0b9e6c2a-3f9e-4b1c-8d7a-6f5e4d3c2b1a", "42")
+
+
+class Holding(Sound):
+    """A sound reader that is asked for ids too; a third collection cannot be asked."""
+
+    held: ClassVar[dict[Name, tuple[str, ...]]] = {DOCS: IDS, CODE: ("43",)}
+
+    def __init__(self) -> None:
+        self.items = {name: collection(name) for name in (CODE, DOCS, PHOTOS)}
+
+    def has(self, name: Name, ids: Sequence[str]) -> frozenset[str]:
+        keys = parse_keys(ids, parse_text)
+        if name == PHOTOS:
+            raise UnreadableError("Shelf: photos have no ids")
+        if name not in self.held:
+            raise VanishedError(f"Shelf: no {name}")
+        return find_ids(keys, self.held[name])
+
+
+class Failing(Holding):
+    @override
+    def has(self, name: Name, ids: Sequence[str]) -> frozenset[str]:
+        raise UnreadableError("Shelf: no answer")
+
+
+class DeclaringSource(ScriptedSource):
+    declares = always("dimension", "payload fields", "text field", "count", "created")
+
+
+class TestHolding(StoreContract):
+    source = DeclaringSource
+
+    @pytest.fixture
+    def open_reader(self) -> OpenReader:
+        return Holding
+
+    @pytest.fixture
+    def known_ids(self) -> KnownIds:
+        return {DOCS: IDS}
+
+    @pytest.fixture
+    def open_faulty(self) -> OpenReader:
+        return Failing
+
+
+class SaysAll(Holding):
+    @override
+    def has(self, name: Name, ids: Sequence[str]) -> frozenset[str]:
+        super().has(name, ids)
+        return frozenset(ids)
+
+
+class SaysNone(Holding):
+    @override
+    def has(self, name: Name, ids: Sequence[str]) -> frozenset[str]:
+        super().has(name, ids)
+        return frozenset()
+
+
+class AddsIds(Holding):
+    @override
+    def has(self, name: Name, ids: Sequence[str]) -> frozenset[str]:
+        found = super().has(name, ids)
+        return found | {"43"} if found else found
+
+
+class FindsTheFirst(Holding):
+    @override
+    def has(self, name: Name, ids: Sequence[str]) -> frozenset[str]:
+        return super().has(name, ids[:1])
+
+
+class MixesCollections(Holding):
+    held: ClassVar[dict[Name, tuple[str, ...]]] = {DOCS: (*IDS, "43"), CODE: (*IDS, "43")}
+
+
+class CannotAskOthers(Holding):
+    @override
+    def has(self, name: Name, ids: Sequence[str]) -> frozenset[str]:
+        if name == CODE:
+            raise UnreadableError("Shelf: no answer")
+        return super().has(name, ids)
+
+
+class TakesWhatIsMissingForEmpty(Holding):
+    @override
+    def has(self, name: Name, ids: Sequence[str]) -> frozenset[str]:
+        return super().has(name, ids) if name in self.items else frozenset()
+
+
+class AsksForAny(Holding):
+    @override
+    def has(self, name: Name, ids: Sequence[str]) -> frozenset[str]:
+        return frozenset(one for one in ids if one in self.held.get(name, ()))
+
+
+class AsksForTheFirst(Holding):
+    @override
+    def has(self, name: Name, ids: Sequence[str]) -> frozenset[str]:
+        return super().has(name, ids[:MAX_IDS])
+
+
+class Trims(Holding):
+    @override
+    def has(self, name: Name, ids: Sequence[str]) -> frozenset[str]:
+        trimmed = {one.strip() for one in super().has(name, [one.strip() for one in ids])}
+        return frozenset(one for one in ids if one.strip() in trimmed)
+
+
+class BreaksOnOddIds(Holding):
+    @override
+    def has(self, name: Name, ids: Sequence[str]) -> frozenset[str]:
+        for one in ids:
+            one.encode()
+        return super().has(name, ids)
+
+
+class TellsLessToThreads(Holding):
+    def __init__(self) -> None:
+        super().__init__()
+        self.owner = threading.get_ident()
+
+    @override
+    def has(self, name: Name, ids: Sequence[str]) -> frozenset[str]:
+        return super().has(name, ids) if threading.get_ident() == self.owner else frozenset()
+
+
+BROKEN_PROBES: dict[str, tuple[type[Holding], ...]] = {
+    "test_has_the_ids_that_it_holds": (SaysNone, AddsIds, FindsTheFirst),
+    "test_has_no_id_that_nobody_wrote": (SaysAll,),
+    "test_has_looks_up_a_bounded_number_of_ids": (AsksForAny, AsksForTheFirst, FindsTheFirst),
+    "test_ids_that_cannot_exist_are_not_there": (SaysAll, Trims, BreaksOnOddIds),
+    "test_no_other_collection_has_its_ids": (
+        MixesCollections,
+        CannotAskOthers,
+        TakesWhatIsMissingForEmpty,
+    ),
+    "test_an_answer_without_sense_is_no_answer": (Holding, SaysNone),
+    "test_threads_find_what_one_finds": (TellsLessToThreads,),
+}
+PROBES = frozenset(name for name in vars(StoreContract) if name.startswith("test_"))
+
+
+def check_ids(check: str, opened: type[Holding], faulty: type[Holding]) -> None:
+    """Run one check of the lookup of ids. Where only the wrong answer counts, ``faulty`` gives it."""
+    method = getattr(StoreContract(), check)
+    given = {"open_reader": opened, "open_faulty": faulty, "known_ids": {DOCS: IDS}}
+    method(**{name: given[name] for name in inspect.signature(method).parameters})
+
+
+@pytest.mark.parametrize(
+    ("check", "broken"), [(check, broken) for check, readers in BROKEN_PROBES.items() for broken in readers]
+)
+def test_the_check_of_ids_fails_on_a_reader_broken_in_that_way(check: str, broken: type[Holding]) -> None:
+    with pytest.raises((AssertionError, ValueError, pytest.fail.Exception)):
+        check_ids(check, broken, broken)
+
+
+@pytest.mark.parametrize("check", sorted(PROBES))
+def test_the_check_of_ids_passes_on_the_sound_reader(check: str) -> None:
+    check_ids(check, Holding, Failing)
+
+
+def test_no_check_of_ids_lacks_its_broken_reader() -> None:
+    assert set(BROKEN_PROBES) == PROBES

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 from datahub.configuration.common import AllowDenyPattern
@@ -14,7 +14,8 @@ from typing_extensions import override
 
 from datahub_llmops.assets.collections import Collection, Container, FailedListing, Name, Vector
 from datahub_llmops.errors import VanishedError
-from datahub_llmops.ingestion.reader import Reader
+from datahub_llmops.ingestion.chunk_ids import find_ids, parse_keys, parse_text
+from datahub_llmops.ingestion.reader import StoreReader
 from datahub_llmops.ingestion.vector_store import VectorStoreConfig, VectorStoreSource
 
 Answer = Collection | Exception
@@ -25,6 +26,9 @@ STORE: Script = {}
 
 UNLISTED: set[Name] = set()
 """Names that it leaves out of its list, as a system does with what a role may not see."""
+
+IDS: dict[Name, frozenset[str] | Exception] = {}
+"""Ids of the chunks of collections; each test that asks for them fills it."""
 
 SOURCE = f"{__name__}.ScriptedSource"
 """Type of the source in a recipe."""
@@ -73,6 +77,13 @@ class ScriptedReader:
         assert isinstance(answer, Exception)
         raise answer
 
+    def has(self, name: Name, ids: Sequence[str]) -> frozenset[str]:
+        keys = parse_keys(ids, parse_text)
+        answer = IDS.get(name, VanishedError("gone"))
+        if isinstance(answer, Exception):
+            raise answer
+        return find_ids(keys, answer)
+
     def close(self) -> None:
         pass
 
@@ -87,5 +98,5 @@ class ScriptedSource(VectorStoreSource[ScriptedConfig]):
 
     @classmethod
     @override
-    def open(cls, config: ScriptedConfig) -> Reader[Collection]:
+    def open(cls, config: ScriptedConfig) -> StoreReader:
         return ScriptedReader()

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     )
     from datahub_llmops.assets.platforms import Platform
     from datahub_llmops.ingestion.capabilities import Fact, always
+    from datahub_llmops.ingestion.chunk_ids import find_ids, parse_integer, parse_keys, parse_text, parse_uuid
     from datahub_llmops.ingestion.once import Once
-    from datahub_llmops.ingestion.reader import Reader
+    from datahub_llmops.ingestion.reader import MAX_IDS, IdProbe, Reader, StoreReader
     from datahub_llmops.ingestion.sampling import (
         ValueCounter,
         infer,
@@ -49,8 +50,9 @@ _NAMES = {
     ),
     "assets.platforms": ("Platform",),
     "ingestion.capabilities": ("Fact", "always"),
+    "ingestion.chunk_ids": ("find_ids", "parse_integer", "parse_keys", "parse_text", "parse_uuid"),
     "ingestion.once": ("Once",),
-    "ingestion.reader": ("Reader",),
+    "ingestion.reader": ("MAX_IDS", "IdProbe", "Reader", "StoreReader"),
     "ingestion.sampling": ("ValueCounter", "without_collisions", "infer", "provenance_paths", "text_path"),
     "ingestion.shared_dataset": ("SharedStoreConfig", "SharedStoreSource"),
     "ingestion.vector_store": ("VectorStoreConfig", "VectorStoreReport", "VectorStoreSource"),
@@ -59,6 +61,7 @@ _NAMES = {
 _MODULES = {name: module for module, names in _NAMES.items() for name in names}
 
 __all__ = [
+    "MAX_IDS",
     "Collection",
     "Container",
     "Fact",
@@ -66,6 +69,7 @@ __all__ = [
     "FieldType",
     "HttpClient",
     "HttpOptions",
+    "IdProbe",
     "Name",
     "Once",
     "PayloadField",
@@ -74,6 +78,7 @@ __all__ = [
     "Reader",
     "SharedStoreConfig",
     "SharedStoreSource",
+    "StoreReader",
     "ValueCounter",
     "Vector",
     "VectorStoreConfig",
@@ -81,7 +86,12 @@ __all__ = [
     "VectorStoreSource",
     "always",
     "errors",
+    "find_ids",
     "infer",
+    "parse_integer",
+    "parse_keys",
+    "parse_text",
+    "parse_uuid",
     "provenance_paths",
     "text_path",
     "without_collisions",

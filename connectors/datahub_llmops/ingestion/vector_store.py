@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, TypeVar
 
@@ -17,6 +18,7 @@ from datahub_llmops.ingestion.collection_lineage import CollectionLineage
 from datahub_llmops.ingestion.emitter import Emission
 from datahub_llmops.ingestion.job_ledger import DeclaredMemory, JobLedger
 from datahub_llmops.ingestion.parts import SourcePart
+from datahub_llmops.ingestion.reader import StoreReader
 from datahub_llmops.ingestion.retraction import Retraction
 from datahub_llmops.ingestion.source import CatalogSource
 from datahub_llmops.ingestion.typed_aspects import TypedAspects
@@ -67,6 +69,12 @@ class VectorStoreSource(CatalogSource[VectorStoreConfigT, Collection]):
                 cls.noun = entry.noun or entry.levels[-1]
             if "name_filters" not in own:
                 cls.name_filters = tuple(f"{level}_pattern" for level in entry.levels)
+
+    @classmethod
+    @abstractmethod
+    @override
+    def open(cls, config: VectorStoreConfigT) -> StoreReader:
+        """Connect. Raises ``AccessError``."""
 
     @classmethod
     @override

@@ -180,6 +180,12 @@ class HttpClient:
         """Like ``get``. ``reads`` declares that the call changes nothing, so that it may be repeated."""
         return self._call("POST", path, params, body, repeatable=reads)
 
+    def head(self, path: str, params: Query | None = None, *, expected: frozenset[int]) -> int:
+        """Return the status of a HEAD request, which is one of ``expected``. Raises like ``get`` for any other."""
+        status = self._call("HEAD", path, params, None, repeatable=True, expected=expected)
+        assert isinstance(status, int)
+        return status
+
     def unexpected(self, path: str) -> UnreadableError:
         """Return the error for JSON at ``path`` that does not have the shape of the system's answers."""
         return UnreadableError(
@@ -199,6 +205,7 @@ class HttpClient:
         body: Json,
         *,
         repeatable: bool,
+        expected: frozenset[int] = frozenset(),
     ) -> Json:
         full_path = self._prefix + path
         try:
@@ -211,12 +218,12 @@ class HttpClient:
         data = None if body is None else json.dumps(body).encode()
         return self._attempts.call(
             f"{self.name}: {method} {full_path}",
-            lambda deadline: self._attempt(method, url, data, deadline),
+            lambda deadline: self._attempt(method, url, data, deadline, expected),
             repeatable=repeatable,
         )
 
     def _attempt(
-        self, method: str, url: str, data: bytes | None, deadline: Deadline
+        self, method: str, url: str, data: bytes | None, deadline: Deadline, expected: frozenset[int]
     ) -> Success[Json] | Failure:
         """Send one request. The exceptions of urllib3 end here, because they may contain secrets."""
         headers = self._headers if data is None else {**self._headers, "Content-Type": "application/json"}
@@ -235,7 +242,10 @@ class HttpClient:
                 pool_timeout=left,
             )
             self._heard = True
-            return self._judge_response(response, self._read_body(response, deadline))
+            content = self._read_body(response, deadline)
+            if response.status in expected:
+                return Success(value=response.status)
+            return self._judge_response(response, content)
         except (trouble.HTTPError, OSError, ValueError) as error:
             return self._explain_error(error)
         finally:

@@ -8,6 +8,12 @@ class TestContract(StoreContract):
 
     @pytest.fixture
     def open_reader(self) -> OpenReader: ...   # opens a new reader of the same, populated system at every call
+
+    @pytest.fixture
+    def known_ids(self) -> KnownIds: ...       # ids of chunks by the collection that alone holds them
+
+    @pytest.fixture
+    def open_faulty(self) -> OpenReader: ...   # the same system, whose lookups in that collection get wrong answers
 ```
 """
 
@@ -21,6 +27,8 @@ pytest.register_assert_rewrite("datahub_llmops.testing.contracts", "datahub_llmo
 from datahub_llmops.testing.contracts import (  # noqa: E402
     CHECKS,
     Config,
+    FactsContract,
+    KnownIds,
     OpenReader,
     ReaderContract,
     RegistryContract,
@@ -34,6 +42,8 @@ from datahub_llmops.testing.recipe_contracts import (  # noqa: E402
 __all__ = [
     "CHECKS",
     "Config",
+    "FactsContract",
+    "KnownIds",
     "OpenReader",
     "ReaderContract",
     "RegistryContract",

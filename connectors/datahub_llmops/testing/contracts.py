@@ -1,13 +1,13 @@
 """What every connector keeps to, as classes that its tests inherit.
 
 ``ReaderContract`` is for any reader. ``StoreContract`` is for those of vector stores, ``RegistryContract`` for those of
-registries of prompts: the facts that one reads are those that its source declares. What is for a whole source is in
-``recipe_contracts``.
+registries of prompts: the facts that one reads are those that its source declares (``FactsContract``). What is for a
+whole source is in ``recipe_contracts``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import fields, is_dataclass
@@ -18,19 +18,28 @@ import pytest
 
 from datahub_llmops.assets.collections import Collection, Container, FailedListing, Name
 from datahub_llmops.assets.prompts import Prompt
-from datahub_llmops.errors import ConnectorError, VanishedError
+from datahub_llmops.errors import ConnectorError, UnreadableError, VanishedError
 from datahub_llmops.ingestion.capabilities import Fact, present_facts
 from datahub_llmops.ingestion.prompt_capabilities import PromptFact
 from datahub_llmops.ingestion.prompt_capabilities import present_facts as present_prompt_facts
 from datahub_llmops.ingestion.prompt_reader import PromptReader
 from datahub_llmops.ingestion.prompt_registry import PromptRegistrySource
-from datahub_llmops.ingestion.reader import Reader
+from datahub_llmops.ingestion.reader import MAX_IDS, Reader, StoreReader
 from datahub_llmops.ingestion.vector_store import VectorStoreSource
 
 OpenReader: TypeAlias = Callable[[], Reader[Any]]
+KnownIds: TypeAlias = Mapping[Name, Sequence[str]]
 Config: TypeAlias = dict[str, Any]
 
 NO_SUCH = "no-such-item-7f3a"
+UNKNOWN_IDS = (NO_SUCH, "0dead0de-0000-4000-8000-00000000dead", "7700000000000000077")
+"""Ids that no chunk has: text, a UUID, and an integer."""
+ODD_IDS = (
+    *("", " ", "\0", "a\0b", "\ud800", "x" * 5_000, "é漢 字", "../..", "a,b", "*", "%", "null", "true"),
+    *("'", "''", '"', "\\", "`", "') OR 1=1 --", '"] or 1 == 1 or "" in ["', "{}", "$1", "%s"),
+    *("+7", "007", "-0", "1.0", "1e3", str(2**64), str(-(2**63) - 1), "0x1", "٣"),
+)
+"""Ids that a careless reader sends as they are, or as others."""
 _STAND_INS = frozenset({"", "unknown", "none", "null", "n/a", "undefined", "nan"})
 _MAY_SAY_UNKNOWN = frozenset({"type", "native_type"})
 _COUNTS_FROM_ONE = frozenset({"dimension", "size_bytes"})
@@ -137,7 +146,7 @@ class ReaderContract:
             reader.read(names[0])
 
 
-class StoreContract(ReaderContract):
+class FactsContract(ReaderContract):
     """The system has to hold an example of every fact that the connector declares."""
 
     source: ClassVar[type[VectorStoreSource[Any]]]
@@ -149,6 +158,68 @@ class StoreContract(ReaderContract):
             seen = {fact for item in _collections(reader) for fact in present_facts(item)}
         declared = set(self.source.declares) - self.missing_facts
         assert seen == declared, f"undeclared: {sorted(seen - declared)}; not read: {sorted(declared - seen)}"
+
+
+class StoreContract(FactsContract):
+    """The contract of a vector store's reader, which is asked for ids too.
+
+    Two more fixtures: ``known_ids`` names ids of at least one collection, and no other holds one of them.
+    ``open_faulty`` opens readers of the same system, where lookups in the first of these collections get an answer that
+    makes no sense.
+    """
+
+    def test_has_the_ids_that_it_holds(self, open_reader: OpenReader, known_ids: KnownIds) -> None:
+        assert known_ids
+        with closing(_store(open_reader)) as reader:
+            for name, ids in known_ids.items():
+                assert ids
+                assert reader.has(name, ids) == frozenset(ids)
+                assert reader.has(name, [ids[0], ids[0], *UNKNOWN_IDS]) == {ids[0]}
+
+    def test_has_no_id_that_nobody_wrote(self, open_reader: OpenReader, known_ids: KnownIds) -> None:
+        with closing(_store(open_reader)) as reader:
+            for name in known_ids:
+                assert reader.has(name, UNKNOWN_IDS) == frozenset()
+                assert reader.has(name, ()) == frozenset()
+
+    def test_has_looks_up_a_bounded_number_of_ids(self, open_reader: OpenReader, known_ids: KnownIds) -> None:
+        with closing(_store(open_reader)) as reader:
+            for name, ids in known_ids.items():
+                many = [f"0dead0de-0000-4000-8000-{number:012d}" for number in range(MAX_IDS - 1)]
+                assert reader.has(name, [*many, ids[0]]) == {ids[0]}
+                with pytest.raises(ValueError, match=str(MAX_IDS)):
+                    reader.has(name, [*many, *ids[:1], NO_SUCH])
+
+    def test_ids_that_cannot_exist_are_not_there(self, open_reader: OpenReader, known_ids: KnownIds) -> None:
+        with closing(_store(open_reader)) as reader:
+            for name, ids in known_ids.items():
+                odd = [*ODD_IDS, f" {ids[0]}", f"{ids[0]} ", f"{ids[0]}\n"]
+                for start in range(0, len(odd), MAX_IDS - 1):
+                    part = odd[start : start + MAX_IDS - 1]
+                    assert reader.has(name, [*part, ids[0]]) == {ids[0]}
+                    assert reader.has(name, part) == frozenset()
+
+    def test_no_other_collection_has_its_ids(self, open_reader: OpenReader, known_ids: KnownIds) -> None:
+        with closing(_store(open_reader)) as reader:
+            for name, ids in known_ids.items():
+                # A table may hold several collections, and has what they have.
+                others = [other for other in _names(reader) if other != name[: len(other)]]
+                answers = [_ask(reader, other, ids) for other in others]
+                assert [answer for answer in answers if answer] == []
+                assert frozenset() in answers
+                with pytest.raises(VanishedError):
+                    reader.has((*name[:-1], NO_SUCH), ids)
+
+    def test_an_answer_without_sense_is_no_answer(self, open_faulty: OpenReader, known_ids: KnownIds) -> None:
+        name, ids = next(iter(known_ids.items()))
+        with closing(_store(open_faulty)) as reader, pytest.raises(UnreadableError):
+            reader.has(name, ids)
+
+    def test_threads_find_what_one_finds(self, open_reader: OpenReader, known_ids: KnownIds) -> None:
+        with closing(_store(open_reader)) as reader, ThreadPoolExecutor(max_workers=8) as pool:
+            asked = list(known_ids.items()) * 4
+            found = list(pool.map(lambda one: reader.has(*one), asked))
+            assert found == [frozenset(ids) for _, ids in asked]
 
 
 class RegistryContract(ReaderContract):
@@ -203,6 +274,18 @@ CHECKS = frozenset(name for name in vars(ReaderContract) if name.startswith("tes
 def _names(reader: Reader[Any]) -> list[Name]:
     entries = list(reader.names())
     return [entry for entry in entries if not isinstance(entry, FailedListing)]
+
+
+def _store(open_reader: OpenReader) -> StoreReader:
+    return cast(StoreReader, open_reader())
+
+
+def _ask(reader: StoreReader, name: Name, ids: Sequence[str]) -> frozenset[str] | None:
+    """Return which of the ids a collection has; ``None`` if that is not known."""
+    try:
+        return reader.has(name, ids)
+    except UnreadableError:
+        return None
 
 
 def _collections(reader: Reader[Any]) -> Iterator[Collection]:

@@ -26,7 +26,7 @@ from datahub_llmops.errors import AccessError, UnreadableError, VanishedError
 from datahub_llmops.ingestion.reader import Reader
 from datahub_llmops.net.http import HttpClient
 from datahub_llmops.net.paging import Client, Pages
-from datahub_llmops.testing import OpenReader, StoreContract
+from datahub_llmops.testing import KnownIds, OpenReader, StoreContract
 from datahub_llmops.vector_stores.chroma import rest_reader as rest_reader_module
 from datahub_llmops.vector_stores.chroma.file_reader import ChromaFileReader
 from datahub_llmops.vector_stores.chroma.rest_reader import ChromaRestReader, absent
@@ -79,12 +79,33 @@ class FewPages(Pages):
         return super().of(client, path, most)
 
 
+def langchain_ids(folder: Path) -> list[str]:
+    """Ids that LangChain's package made."""
+    with closing(sqlite3.connect(folder / "chroma.sqlite3")) as file:
+        rows = file.execute(
+            "SELECT e.embedding_id FROM embeddings e JOIN segments s ON s.id = e.segment_id "
+            "JOIN collections c ON c.id = s.collection WHERE c.name = 'notes' ORDER BY e.id LIMIT 3"
+        ).fetchall()
+    return [row[0] for row in rows]
+
+
 class TestFolder(StoreContract):
     source = ChromaSource
 
     @pytest.fixture
     def open_reader(self, chroma_written: Path) -> OpenReader:
         return lambda: file_reader(chroma_written)
+
+    @pytest.fixture
+    def known_ids(self, chroma_written: Path) -> KnownIds:
+        return {(DEFAULT, "mixed"): ["m0", "m7", "m39"], (DEFAULT, "notes"): langchain_ids(chroma_written)}
+
+    @pytest.fixture
+    def open_faulty(self, chroma_folder: Path) -> OpenReader:
+        with sqlite3.connect(chroma_folder / "chroma.sqlite3") as file:
+            file.execute("DELETE FROM segments WHERE scope = 'METADATA'")
+        file.close()
+        return lambda: file_reader(chroma_folder)
 
 
 class TestServer(StoreContract):
@@ -95,6 +116,16 @@ class TestServer(StoreContract):
     def open_reader(self, chroma_server: ChromaServer) -> OpenReader:
         return lambda: rest_reader(chroma_server.url)
 
+    @pytest.fixture
+    def known_ids(self, chroma_written: Path) -> KnownIds:
+        return {(DEFAULT, "mixed"): ["m0", "m7", "m39"], (DEFAULT, "notes"): langchain_ids(chroma_written)}
+
+    @pytest.fixture
+    def open_faulty(self, chroma_server: ChromaServer) -> Iterator[OpenReader]:
+        true, wrong = forward(chroma_server.url), answer_json({"ids": "m0", "include": []})
+        with Stub(lambda call: wrong if call.path.endswith("/get") else true(call)) as stub:
+            yield lambda: rest_reader(stub.url)
+
 
 @pytest.fixture
 def reader(open_either: OpenReader) -> Iterator[Reader[Collection]]:
@@ -104,6 +135,16 @@ def reader(open_either: OpenReader) -> Iterator[Reader[Collection]]:
 
 def test_all_collections_of_all_databases_are_listed(reader: Reader[Collection]) -> None:
     assert sorted(reader.names(), key=str) == sorted(NAMES, key=str)
+
+
+def test_answers_about_ids_hold_nothing_else(chroma_server: ChromaServer) -> None:
+    with (
+        Stub(forward(chroma_server.url)) as stub,
+        closing(rest_reader(stub.url)) as reader,
+    ):
+        assert reader.has((DEFAULT, "mixed"), ["m1", "m2"]) == {"m1", "m2"}
+        [asked] = [call for call in stub.calls if call.path.endswith("/get")]
+        assert PLANTED not in stub.answer(asked).body.decode()
 
 
 def test_a_collection_with_everything(reader: Reader[Collection]) -> None:

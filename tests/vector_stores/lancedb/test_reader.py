@@ -37,7 +37,7 @@ from datahub_llmops.errors import (
     UnreadableError,
     VanishedError,
 )
-from datahub_llmops.testing import OpenReader, StoreContract
+from datahub_llmops.testing import KnownIds, OpenReader, StoreContract
 from datahub_llmops.vector_stores.lancedb.facts import Index, Table, countable, moment_of
 from datahub_llmops.vector_stores.lancedb.reader import LanceReader
 from datahub_llmops.vector_stores.lancedb.source import LanceSource
@@ -58,6 +58,20 @@ class TestContract(StoreContract):
     @pytest.fixture
     def open_reader(self, lancedb_written: Path) -> OpenReader:
         return lambda: reader_of(lancedb_written)
+
+    @pytest.fixture
+    def known_ids(self, lancedb_written: Path) -> KnownIds:
+        db = lancedb.connect(lancedb_written)
+        return {
+            ("articles",): ["0", "511"],
+            **{(name,): db.open_table(name).to_arrow()["id"].to_pylist()[:2] for name in ("notes", "llama")},
+        }
+
+    @pytest.fixture
+    def open_faulty(self, lancedb_folder: Path) -> OpenReader:
+        for file in (lancedb_folder / "articles.lance" / "data").iterdir():
+            file.write_bytes(b"\0" * file.stat().st_size)
+        return lambda: reader_of(lancedb_folder)
 
 
 @pytest.fixture

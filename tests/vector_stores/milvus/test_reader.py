@@ -25,7 +25,7 @@ from datahub_llmops.assets.collections import (
     Vector,
 )
 from datahub_llmops.errors import DeniedError, UnreachableError, UnreadableError, VanishedError
-from datahub_llmops.testing import OpenReader, StoreContract
+from datahub_llmops.testing import FactsContract, KnownIds, OpenReader, StoreContract
 from datahub_llmops.vector_stores.milvus.client import MilvusGrpcClient
 from datahub_llmops.vector_stores.milvus.facts import Description
 from datahub_llmops.vector_stores.milvus.reader import MilvusReader
@@ -46,6 +46,14 @@ def reader_of(url: str, **options: Any) -> MilvusReader:
     return MilvusReader(calls, **{"provenance_fields": FIELDS, "database": DATABASE, **options})
 
 
+def keys_of(engine: MilvusEngine, name: str) -> list[str]:
+    """The first primary keys of a collection that a framework wrote."""
+    with closing(client(engine, DATABASE)) as kb:
+        key = next(one["name"] for one in kb.describe_collection(name)["fields"] if one.get("is_primary"))
+        rows = kb.query(name, filter="", limit=2, output_fields=[key], consistency_level="Strong")
+    return [str(row[key]) for row in rows]
+
+
 class TestServer(StoreContract):
     source = MilvusSource
     # Newer servers do: TestNewer.
@@ -55,8 +63,20 @@ class TestServer(StoreContract):
     def open_reader(self, milvus: MilvusEngine) -> OpenReader:
         return lambda: reader_of(milvus.url)
 
+    @pytest.fixture
+    def known_ids(self, milvus: MilvusEngine) -> KnownIds:
+        return {
+            (DATABASE, "articles"): [f"k\"{n}\\'é" for n in (0, 7, ARTICLES - 1)],
+            **{(DATABASE, name): keys_of(milvus, name) for name in ("notes", "llama")},
+        }
 
-class TestNewer(StoreContract):
+    @pytest.fixture
+    def open_faulty(self, milvus_proxy: MilvusProxy) -> OpenReader:
+        milvus_proxy.fail("empty", when=lambda method, request: method == "Query")
+        return lambda: reader_of(milvus_proxy.url)
+
+
+class TestNewer(FactsContract):
     source = MilvusSource
     # Its collections are not loaded.
     missing_facts = frozenset({"count"})
@@ -65,6 +85,15 @@ class TestNewer(StoreContract):
     def open_reader(self) -> Iterator[OpenReader]:
         with replayed("2.6") as url:
             yield lambda: reader_of(url, database=None)
+
+
+@pytest.mark.parametrize("name", ["asleep", "bits"])
+def test_ids_are_not_known_unless_all_of_a_collection_is_loaded(milvus: MilvusEngine, name: str) -> None:
+    with closing(reader_of(milvus.url)) as reader:
+        with pytest.raises(UnreadableError, match="not loaded as a whole"):
+            reader.has((DATABASE, name), ["7"])
+        # No key of this collection is text.
+        assert reader.has((DATABASE, name), ["seven"]) == frozenset()
 
 
 @pytest.fixture

@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 
+import psycopg
 import pytest
 from psycopg import sql
 
 from datahub_llmops.assets.collections import Collection, FailedListing, Vector
 from datahub_llmops.errors import DeniedError, UnreadableError, VanishedError
-from datahub_llmops.testing import OpenReader, ReaderContract, StoreContract
+from datahub_llmops.testing import KnownIds, OpenReader, ReaderContract, StoreContract
 from datahub_llmops.vector_stores.pgvector.client import Connections
 from datahub_llmops.vector_stores.pgvector.reader import PgvectorReader
 from datahub_llmops.vector_stores.pgvector.source import PgvectorSource
@@ -39,6 +40,30 @@ class TestAllDatabases(StoreContract):
     @pytest.fixture
     def open_reader(self, postgres: Postgres) -> OpenReader:
         return lambda: postgres.reader(None)
+
+    @pytest.fixture
+    def known_ids(self, postgres: Postgres) -> KnownIds:
+        shared = "langchain_pg_embedding"
+        with postgres.connected("frames") as connection:
+            written = connection.execute(
+                "SELECT c.name, array_agg(e.id) FROM langchain_pg_embedding e "
+                "JOIN langchain_pg_collection c ON c.uuid = e.collection_id GROUP BY 1"
+            ).fetchall()
+            [store] = connection.execute("SELECT array_agg(langchain_id::text) FROM store_docs").fetchall()
+            [llama] = connection.execute("SELECT array_agg(node_id) FROM data_llama").fetchall()
+        return {
+            ("shop", "public", "docs"): ["150", "400"],
+            **{("frames", "public", shared, name): ids for name, ids in written},
+            ("frames", "public", "store_docs"): store[0],
+            ("frames", "public", "data_llama"): llama[0],
+        }
+
+    @pytest.fixture
+    def open_faulty(self, postgres: Postgres) -> Iterator[OpenReader]:
+        """An answer does not come: a session holds the table."""
+        with closing(psycopg.connect(postgres.uri("shop"))) as session:
+            session.execute("LOCK TABLE docs")
+            yield lambda: postgres.reader("shop", timeout=0.5)
 
 
 @pytest.fixture

@@ -116,16 +116,18 @@ class PineconeService(Stub):
             return self._page(entries, "namespaces", call.query.get("paginationToken"), {})
         if parts == ["vectors", "list"]:
             name = call.query["namespace"][0]
-            ids = [{"id": key} for key in sorted(self._records(item, name))]
+            prefix, limit = call.query.get("prefix", [""])[0], int(call.query.get("limit", ["100"])[0])
+            ids = [{"id": key} for key in sorted(self._records(item, name)) if key.startswith(prefix)]
             usage = {"namespace": name, "usage": {"readUnits": 1}}
-            return self._page(ids, "vectors", call.query.get("paginationToken"), usage)
+            return self._page(ids, "vectors", call.query.get("paginationToken"), usage, limit)
         if parts == ["vectors", "fetch"]:
             return answer_json(self._fetched(item, call.query["namespace"][0], call.query["ids"]))
         if parts[0] == "namespaces" and parts[2:] == ["documents", "list"]:
-            ids = [{"_id": key} for key in sorted(self._records(item, parts[1]))]
+            prefix, limit = call.json.get("prefix", ""), call.json.get("limit", 100)
+            ids = [{"_id": key} for key in sorted(self._records(item, parts[1])) if key.startswith(prefix)]
             token = call.json.get("pagination_token")
             usage = {"namespace": parts[1], "usage": {"read_units": 1}}
-            return self._page(ids, "documents", [token] if token else None, usage)
+            return self._page(ids, "documents", [token] if token else None, usage, limit)
         if parts[0] == "namespaces" and parts[2:] == ["documents", "fetch"]:
             there = self._records(item, parts[1])
             found = {key: {"_id": key, **there[key]} for key in call.json["ids"] if key in there}
@@ -155,8 +157,15 @@ class PineconeService(Stub):
         }
         return {**answer, "namespace": name, "usage": {"readUnits": -(-len(ids) // 10)}, "vectors": vectors}
 
-    def _page(self, entries: list[Any], key: str, token: list[str] | None, more: Mapping[str, Any]) -> Reply:
+    def _page(
+        self,
+        entries: list[Any],
+        key: str,
+        token: list[str] | None,
+        more: Mapping[str, Any],
+        limit: int = 100,
+    ) -> Reply:
         start = int(token[0]) if token else 0
-        end = start + self.page
+        end = start + min(self.page, limit)
         following = {"pagination": {"next": str(end)}} if end < len(entries) else {}
         return answer_json({key: entries[start:end], **following, **more})

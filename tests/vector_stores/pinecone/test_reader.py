@@ -18,7 +18,7 @@ from datahub_llmops.assets.collections import (
 )
 from datahub_llmops.errors import DeniedError, UnreachableError, UnreadableError, VanishedError
 from datahub_llmops.net.http import HttpClient
-from datahub_llmops.testing import OpenReader, StoreContract
+from datahub_llmops.testing import KnownIds, OpenReader, StoreContract
 from datahub_llmops.vector_stores.pinecone.facts import Index, parse_index, parse_stats
 from datahub_llmops.vector_stores.pinecone.reader import API_VERSION, PineconeReader, absent
 from datahub_llmops.vector_stores.pinecone.source import PineconeSource
@@ -63,6 +63,20 @@ class TestContract(StoreContract):
 
     @pytest.fixture
     def open_reader(self, service: PineconeService) -> OpenReader:
+        return lambda: open_at(service.url)
+
+    @pytest.fixture
+    def known_ids(self) -> KnownIds:
+        return {
+            ("docs", "__default__"): ["id-00100", "id-00249"],
+            ("written", "langchain"): ["lc-0", "lc-3"],
+            ("written", "llama"): ["doc-0#li-0"],
+        }
+
+    @pytest.fixture
+    def open_faulty(self, service: PineconeService) -> OpenReader:
+        true, wrong = service.answer, answer_json({"vectors": {"id": "id-00100"}})
+        service.answer = lambda call: wrong if call.path.endswith("/vectors/list") else true(call)
         return lambda: open_at(service.url)
 
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
+from uuid import UUID
 
 import qdrant_edge as edge
 
@@ -161,6 +162,13 @@ class QdrantEngine:
         if rest == "POST points/count":
             request = edge.CountRequest(exact=body.get("exact", True), filter=_filter(body.get("filter")))
             return _ok({"count": held.shard.count(request)})
+        if rest == "POST points":
+            try:
+                ids = [_point_id(one) for one in body["ids"]]
+            except ValueError as error:
+                return answer_json({"status": {"error": f"Format error in JSON body: {error}"}}, 400)
+            records = held.shard.retrieve(ids, body.get("with_payload", True), body.get("with_vector", False))
+            return _ok([{"id": one.id, "payload": one.payload, "vector": one.vector} for one in records])
         if rest == "POST points/query":
             query = body["query"]["nearest"] if isinstance(body["query"], dict) else body["query"]
             wanted = edge.Query.Nearest(query, using=body.get("using") or None)
@@ -207,6 +215,15 @@ def _ok(result: object) -> Reply:
     # The engine's ids and values may be UUIDs and the like.
     body = json.dumps({"result": result, "status": "ok", "time": 0.0001}, default=str).encode()
     return Reply(body=body)
+
+
+def _point_id(given: object) -> int | str:
+    """As Qdrant takes it: an unsigned integer of 64 bits, or a UUID in any form."""
+    if isinstance(given, int) and not isinstance(given, bool) and 0 <= given < 1 << 64:
+        return given
+    if isinstance(given, str):
+        return str(UUID(given))
+    raise ValueError("data did not match any variant of untagged enum ExtendedPointId")
 
 
 def _filter(spec: Mapping[str, Any] | None) -> Any:

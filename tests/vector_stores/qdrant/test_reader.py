@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import unquote
 
 import pytest
+import qdrant_edge as edge
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from qdrant_client import QdrantClient
@@ -24,7 +25,7 @@ from datahub_llmops.assets.collections import (
 )
 from datahub_llmops.errors import UnreachableError, UnreadableError, VanishedError
 from datahub_llmops.net.http import HttpClient
-from datahub_llmops.testing import OpenReader, StoreContract
+from datahub_llmops.testing import KnownIds, OpenReader, StoreContract
 from datahub_llmops.vector_stores.qdrant.facts import CollectionInfo, json_path
 from datahub_llmops.vector_stores.qdrant.reader import QdrantReader, absent
 from datahub_llmops.vector_stores.qdrant.source import QdrantSource
@@ -41,11 +42,33 @@ def reader_of(url: str, **options: Any) -> QdrantReader:
     return QdrantReader(client, **{"provenance_fields": FIELDS, **options})
 
 
+def points_of(engine: QdrantEngine, name: str) -> list[str]:
+    """The first ids of a collection that a framework wrote."""
+    records, _ = engine.held[name].shard.scroll(edge.ScrollRequest(limit=2))
+    return [str(record.id) for record in records]
+
+
 class TestContract(StoreContract):
     source = QdrantSource
 
     @pytest.fixture
     def open_reader(self, qdrant_server: Stub) -> OpenReader:
+        return lambda: reader_of(qdrant_server.url)
+
+    @pytest.fixture
+    def known_ids(self, qdrant_engine: QdrantEngine) -> KnownIds:
+        return {
+            ("articles",): ["0", "7", "39"],
+            ("plain",): [f"00000000-0000-4000-8000-{n:012d}" for n in (0, 2_049)],
+            ("notes",): points_of(qdrant_engine, "notes"),
+            ("llama",): points_of(qdrant_engine, "llama"),
+        }
+
+    @pytest.fixture
+    def open_faulty(self, qdrant_server: Stub) -> OpenReader:
+        true = qdrant_server.answer
+        wrong = answer_json({"result": [{"id": 1.5}], "status": "ok", "time": 0.0})
+        qdrant_server.answer = lambda call: wrong if call.path.endswith("/points") else true(call)
         return lambda: reader_of(qdrant_server.url)
 
 
@@ -66,6 +89,23 @@ def test_all_collections_are_listed_in_one_order(qdrant_server: Stub) -> None:
     with closing(reader_of(qdrant_server.url)) as reader:
         assert list(reader.names()) == sorted((name,) for name in COLLECTIONS)
         assert len(list(reader.names())) == 6
+
+
+def test_a_uuid_is_the_same_however_it_is_written(qdrant_server: Stub) -> None:
+    written = "00000000-0000-4000-8000-000000000007"
+    forms = [written, written.replace("-", ""), f"urn:uuid:{written}"]
+    with closing(reader_of(qdrant_server.url)) as reader:
+        assert reader.has(("plain",), forms) == set(forms)
+        assert reader.has(("plain",), ["0b9e6c2a-3f9e-4b1c-8d7a-6f5e4d3c2b1a", "7"]) == set()
+
+
+def test_answers_about_ids_hold_nothing_else(qdrant_server: Stub) -> None:
+    with closing(reader_of(qdrant_server.url)) as reader:
+        assert reader.has(("articles",), ["1", "2"]) == {"1", "2"}
+    [asked] = [call for call in qdrant_server.calls if call.path.endswith("/points")]
+    answer = json.loads(qdrant_server.answer(asked).body)["result"]
+    assert [one["id"] for one in answer] == [1, 2]
+    assert not any(one["payload"] or one["vector"] for one in answer)
 
 
 def test_vectors_with_names_sparse_ones_and_multivectors(read: Callable[..., Collection]) -> None:

@@ -97,6 +97,12 @@ def place(name: str) -> str:
     return f"/{quote(name, safe='')}"
 
 
+def hits_of(url: str, name: str) -> list[str]:
+    """The first ids of an index that a framework wrote."""
+    found = call(url, "POST", f"{place(name)}/_search", {"size": 2, "_source": False})
+    return [hit["_id"] for hit in found["hits"]["hits"]]
+
+
 def create(url: str, name: str, mappings: object, **settings: Any) -> None:
     call(url, "PUT", place(name), {"mappings": mappings, "settings": {"index": {"knn": True, **settings}}})
 

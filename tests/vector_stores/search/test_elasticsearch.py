@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from datahub_llmops.assets.collections import Collection, Vector
 from datahub_llmops.errors import DeniedError, UnreadableError, VanishedError
 from datahub_llmops.net.http import HttpClient
-from datahub_llmops.testing import OpenReader, StoreContract
+from datahub_llmops.testing import KnownIds, OpenReader, StoreContract
 from datahub_llmops.vector_stores.search.elasticsearch import (
     ElasticsearchConfig,
     ElasticsearchSource,
@@ -30,7 +30,7 @@ from vector_stores.search.service import (
     answering,
     documented,
 )
-from vector_stores.search.stores import PLANTED
+from vector_stores.search.stores import PLANTED, hits_of
 
 FIELDS = ("source", "url", "path", "file_path")
 
@@ -52,6 +52,22 @@ class TestContract(StoreContract):
 
     @pytest.fixture
     def open_reader(self, elasticsearch: Stub) -> OpenReader:
+        return lambda: reader_of(elasticsearch.url)
+
+    @pytest.fixture
+    def known_ids(self, elasticsearch: Stub) -> KnownIds:
+        written: dict[tuple[str, ...], list[str]] = {
+            (name,): hits_of(elasticsearch.url, name) for name in ("langchain", "llama")
+        }
+        return {("articles",): ["4", "5"], **written}
+
+    @pytest.fixture
+    def open_faulty(self, elasticsearch: Stub) -> OpenReader:
+        true, wrong = (
+            elasticsearch.answer,
+            answer_json({"_shards": {"failed": 0}, "hits": {"hits": [{"_id": 4}]}}),
+        )
+        elasticsearch.answer = lambda call: wrong if call.path.endswith("/_search") else true(call)
         return lambda: reader_of(elasticsearch.url)
 
 

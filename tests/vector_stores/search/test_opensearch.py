@@ -20,7 +20,7 @@ from datahub_llmops import urns
 from datahub_llmops.assets.collections import Collection, ProvenanceCount, Vector
 from datahub_llmops.errors import UnreachableError, UnreadableError, VanishedError
 from datahub_llmops.net.http import HttpClient
-from datahub_llmops.testing import OpenReader, StoreContract
+from datahub_llmops.testing import KnownIds, OpenReader, StoreContract
 from datahub_llmops.vector_stores.search.facts import Index, embedded_text
 from datahub_llmops.vector_stores.search.opensearch import OpenSearchSource
 from datahub_llmops.vector_stores.search.reader import (
@@ -39,6 +39,7 @@ from vector_stores.search.stores import (
     PLANTED,
     VECTOR,
     create,
+    hits_of,
     insert,
 )
 
@@ -60,6 +61,22 @@ class TestContract(StoreContract):
 
     @pytest.fixture
     def open_reader(self, opensearch: Stub) -> OpenReader:
+        return lambda: reader_of(opensearch.url)
+
+    @pytest.fixture
+    def known_ids(self, opensearch: Stub) -> KnownIds:
+        written: dict[tuple[str, ...], list[str]] = {
+            (name,): hits_of(opensearch.url, name) for name in ("notes", "llama")
+        }
+        return {("articles",): ["17", "19"], **written}
+
+    @pytest.fixture
+    def open_faulty(self, opensearch: Stub) -> OpenReader:
+        true, wrong = (
+            opensearch.answer,
+            answer_json({"_shards": {"failed": 0}, "hits": {"hits": [{"_id": 4}]}}),
+        )
+        opensearch.answer = lambda call: wrong if call.path.endswith("/_search") else true(call)
         return lambda: reader_of(opensearch.url)
 
 

@@ -18,10 +18,19 @@ from support.stub import Call, Reply, Stub, answer_json
 RECORDED: Final[Mapping[str, Any]] = json.loads(
     (paths.WIRE / "weaviate" / "recorded.json").read_text(encoding="utf-8")
 )
+LOOKUPS: Final[Mapping[str, Any]] = json.loads(
+    (paths.WIRE / "weaviate" / "lookups.json").read_text(encoding="utf-8")
+)
+"""What another server answered when it was asked for ids, with what it held."""
 PLANTED: Final = "planted-payload-c0ffee"
 """In payload values: it must turn up nowhere."""
 
 _ASK: Final = re.compile(r"(a\d+):(\w+)(?:\((.*?)\))?\{meta\{count\}( groupedBy\{value\})?\}")
+_LOOKUP: Final = re.compile(
+    r'(a\d+):(\w+)\((?:tenant:("[^"]*"),)?limit:(\d+),where:(\{.*?\})\)\{_additional\{id\}\}'
+)
+_ID: Final = re.compile(r'path:\["id"\],operator:Equal,valueText:("[^"]*")')
+_UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _ARGUMENT: Final = re.compile(r'(\w+):(\[?"(?:[^"\\]|\\.)*"\]?|\d+)')
 
 
@@ -81,7 +90,9 @@ class WeaviateService(Stub):
         parts = [unquote(part) for part in call.path.strip("/").split("/")]
         kind, rest = parts[1] if len(parts) > 1 else "", parts[2:]
         if (kind, rest) == ("graphql", []) and call.method == "POST":
-            return self._counted(call.json["query"])
+            return self._asked(call.json["query"])
+        if (kind, call.method, len(rest)) == ("objects", "HEAD", 2):
+            return Reply(status=self._status_of(rest[0], rest[1], call.query.get("tenant", [None])[0]))
         answers: dict[tuple[str, int], Any] = {
             ("meta", 0): lambda: answer_json(self.meta),
             ("schema", 0): lambda: answer_json({"classes": self.classes}),
@@ -126,16 +137,50 @@ class WeaviateService(Stub):
         answer = {"deprecations": [], "objects": shown}
         return answer_json({**answer, "totalResults": len(shown)} if shown else answer)
 
-    def _counted(self, query: str) -> Reply:
+    def _status_of(self, name: str, key: str, tenant: str | None) -> int:
+        if not _UUID.fullmatch(key):
+            return 422
+        if name not in self.names:
+            return 404
+        if (name, tenant) not in self.objects:
+            return 422
+        return 204 if any(item["id"] == key for item in self.objects[name, tenant]) else 404
+
+    def _looked_up(self, query: str) -> Reply:
+        results: dict[str, Any] = {}
+        errors: list[dict[str, Any]] = []
+        for alias, name, tenant, limit, where in _LOOKUP.findall(query):
+            if name not in self.names:
+                return self._unknown(name, query, "GetObjectsObj")
+            scope = (name, json.loads(tenant) if tenant else None)
+            if scope not in self.objects:
+                words = f"explorer: list class: search: object search at index {name.lower()}: "
+                words += (
+                    f"tenant not active: '{scope[1]}'"
+                    if tenant
+                    else f"class {name} has multi-tenancy enabled, but request was without tenant"
+                )
+                errors.append({"message": words, "path": ["Get", alias]})
+                results[alias] = None
+                continue
+            wanted = {json.loads(one) for one in _ID.findall(where)}
+            found = [item["id"] for item in self.objects[scope] if item["id"] in wanted][: int(limit)]
+            results[alias] = [{"_additional": {"id": one}} for one in found]
+        return answer_json({"data": {"Get": results}, **({"errors": errors} if errors else {})})
+
+    def _asked(self, query: str) -> Reply:
         if self.graphql == "off":
             off = RECORDED["graphql switched off"]
             return answer_json(off["answer"], off["status"])
         if self.graphql == "refused":
             return said("one-key POST /v1/graphql")
+        return self._looked_up(query) if query.startswith("{Get{") else self._counted(query)
+
+    def _counted(self, query: str) -> Reply:
         results: dict[str, Any] = {}
         for alias, name, given, groups in _ASK.findall(query):
             if name not in self.names:
-                return self._unknown(name, query)
+                return self._unknown(name, query, "AggregateObjectsObj")
             arguments = {key: json.loads(value) for key, value in _ARGUMENT.findall(given)}
             held = self.objects[name, arguments.get("tenant")]
             if groups:
@@ -144,8 +189,8 @@ class WeaviateService(Stub):
                 results[alias] = [{"meta": {"count": len(held)}}]
         return answer_json({"data": {"Aggregate": results}})
 
-    def _unknown(self, name: str, query: str) -> Reply:
-        words = f'Cannot query field "{name}" on type "AggregateObjectsObj".'
+    def _unknown(self, name: str, query: str, kind: str) -> Reply:
+        words = f'Cannot query field "{name}" on type "{kind}".'
         places = [{"column": query.index(":") - 1, "line": 1}]
         return answer_json({"errors": [{"locations": places, "message": words, "path": None}]})
 

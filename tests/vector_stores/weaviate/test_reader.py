@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from typing import Any
-from urllib.parse import parse_qs
+from typing import Any, Literal
+from urllib.parse import parse_qs, urlsplit
 
 import grpc
 import pytest
@@ -24,7 +24,7 @@ from datahub_llmops.assets.collections import (
 )
 from datahub_llmops.errors import DeniedError, UnreachableError, UnreadableError, VanishedError
 from datahub_llmops.net.http import HttpClient
-from datahub_llmops.testing import OpenReader, StoreContract
+from datahub_llmops.testing import KnownIds, OpenReader, StoreContract
 from datahub_llmops.vector_stores.weaviate.client import WeaviateServer, absent
 from datahub_llmops.vector_stores.weaviate.facts import CollectionSchema
 from datahub_llmops.vector_stores.weaviate.queries import Ask, build_query, parse_results
@@ -33,7 +33,7 @@ from datahub_llmops.vector_stores.weaviate.source import WeaviateSource
 from support import paths
 from support.stub import Call, Reply, Stub, answer_json
 from vector_stores.weaviate.grpc import MESSAGES, WeaviateGrpc, asking, served
-from vector_stores.weaviate.service import PLANTED, RECORDED, WeaviateService, said
+from vector_stores.weaviate.service import LOOKUPS, PLANTED, RECORDED, WeaviateService, said
 
 FIELDS = ("source", "uri", "page", "table", "dataset", "path", "file_path", "file_name", "ref_doc_id")
 GRAPH = {
@@ -62,11 +62,31 @@ def service() -> Iterator[WeaviateService]:
         yield server
 
 
+def uid(block: int, number: int) -> str:
+    """The id of an object as `fill.py` gave it, but for its offset of one."""
+    return f"00000000-0000-{block:04x}-0000-{number:012x}"
+
+
 class TestContract(StoreContract):
     source = WeaviateSource
 
     @pytest.fixture
     def open_reader(self, service: WeaviateService) -> OpenReader:
+        return lambda: reader_of(service.url)
+
+    @pytest.fixture
+    def known_ids(self) -> KnownIds:
+        return {
+            ("Article",): [uid(2, 1), uid(2, 40)],
+            ("Notes",): [uid(10, 1), uid(10, 12)],
+            ("Llama",): [uid(11, 2), uid(11, 3)],
+        }
+
+    @pytest.fixture
+    def open_faulty(self, service: WeaviateService) -> OpenReader:
+        true = service.answer
+        wrong = answer_json({"data": {"Get": {"a0": [{"_additional": {"id": 7}}]}}})
+        service.answer = lambda call: wrong if call.path == "/v1/graphql" else true(call)
         return lambda: reader_of(service.url)
 
 
@@ -81,6 +101,59 @@ def read(service: WeaviateService) -> Callable[..., Collection]:
 
 def counts(item: Collection) -> dict[str, dict[str, int]]:
     return {found.field: dict(found.values) for found in item.provenance}
+
+
+def test_ids_are_looked_up_in_all_tenants(service: WeaviateService) -> None:
+    with closing(reader_of(service.url)) as reader:
+        assert reader.has(("Awake",), [uid(5, 1), uid(4, 2), uid(2, 1)]) == {uid(5, 1), uid(4, 2)}
+        # One of its tenants is not active.
+        assert reader.has(("Tenanted",), [uid(5, 1), uid(4, 2)]) == {uid(5, 1), uid(4, 2)}
+        with pytest.raises(UnreadableError, match="not active, or there are more than max_tenants"):
+            reader.has(("Tenanted",), [uid(5, 1), uid(2, 1)])
+    with closing(reader_of(service.url, max_tenants=1)) as reader:
+        assert reader.has(("Awake",), [uid(5, 1)]) == {uid(5, 1)}
+        with pytest.raises(UnreadableError, match="Raise max_tenants"):
+            reader.has(("Awake",), [uid(4, 2)])
+
+
+def test_a_uuid_is_the_same_however_it_is_written(service: WeaviateService) -> None:
+    written = uid(11, 2)
+    forms = [written, written.replace("-", ""), written.upper(), f"urn:uuid:{written}"]
+    with closing(reader_of(service.url)) as reader:
+        assert reader.has(("Llama",), forms) == set(forms)
+    [call] = [call for call in service.calls if call.method == "POST"]
+    assert call.json["query"].count("valueText") == 1
+
+
+@pytest.mark.parametrize("graphql", ["off", "refused"])
+def test_without_graphql_ids_are_looked_up_one_by_one(
+    service: WeaviateService, graphql: Literal["off", "refused"]
+) -> None:
+    service.graphql = graphql
+    with closing(reader_of(service.url)) as reader:
+        assert reader.has(("Article",), [uid(2, 1), uid(2, 40), uid(11, 2)]) == {uid(2, 1), uid(2, 40)}
+        assert reader.has(("Awake",), [uid(5, 1), uid(4, 2), uid(2, 1)]) == {uid(5, 1), uid(4, 2)}
+        with pytest.raises(VanishedError):
+            reader.has(("Gone",), [uid(2, 1)])
+    assert {call.method for call in service.calls if "/objects/" in call.path} == {"HEAD"}
+
+
+def test_a_gateway_that_answers_404_to_every_head_is_not_believed(service: WeaviateService) -> None:
+    service.graphql = "off"
+    service.fail("gateway_404", when=lambda call: call.method == "HEAD")
+    with closing(reader_of(service.url)) as reader, pytest.raises(UnreachableError):
+        reader.has(("Article",), [uid(2, 1)])
+
+
+def test_many_tenants_are_not_asked_one_by_one(service: WeaviateService) -> None:
+    service.graphql = "off"
+    service.tenants["Awake"] = [{"name": f"t{n}", "activityStatus": "HOT"} for n in range(201)]
+    with (
+        closing(reader_of(service.url, max_tenants=1_000)) as reader,
+        pytest.raises(UnreadableError, match="201 tenants of Awake"),
+    ):
+        reader.has(("Awake",), [uid(5, 1)])
+    assert not any(call.method == "HEAD" for call in service.calls)
 
 
 def paths_of(calls: list[Call]) -> list[str]:
@@ -118,6 +191,35 @@ def unordered(reply: Any) -> dict[str, Any]:
         result["metadata"].pop("score", None)
     found.get("results", []).sort(key=lambda result: result["metadata"]["id"])
     return found
+
+
+@pytest.mark.parametrize(
+    "call", LOOKUPS["calls"], ids=[f"{n} {call['method']}" for n, call in enumerate(LOOKUPS["calls"])]
+)
+def test_the_stand_in_looks_up_ids_as_the_server_did(call: dict[str, Any], service: WeaviateService) -> None:
+    service.classes = LOOKUPS["classes"]
+    active = [one["name"] for one in LOOKUPS["tenants"] if "activityStatus" not in one]
+    scopes = [("Docs", None), ("Other", None), *(("Tenanted", name) for name in active)]
+    service.objects = {
+        scope: [one for one in LOOKUPS["objects"] if (one["class"], one.get("tenant")) == scope]
+        for scope in scopes
+    }
+    body = b"" if call["body"] is None else json.dumps(call["body"]).encode()
+    parts = urlsplit(call["path"])
+    reply = service.answer(
+        Call(method=call["method"], path=parts.path, query=parse_qs(parts.query), body=body)
+    )
+    answer = json.loads(reply.body) if reply.body else None
+    assert reply.status == call["status"]
+    assert without_places(answer) == without_places(call["answer"])
+
+
+def without_places(answer: Any) -> Any:
+    """An answer in no order, without the places of errors in a query."""
+    for error in (answer or {}).get("errors", ()):
+        error.pop("locations", None)
+        error.setdefault("path", None)
+    return comparable(answer)
 
 
 @pytest.mark.parametrize(

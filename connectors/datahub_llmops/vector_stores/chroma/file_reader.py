@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from datahub_llmops.assets.collections import Collection, Container, FailedListing, Name, PayloadField
 from datahub_llmops.errors import AccessError, UnreachableError, UnreadableError, VanishedError
+from datahub_llmops.ingestion.chunk_ids import find_ids, parse_keys, parse_text
 from datahub_llmops.ingestion.once import Once
 from datahub_llmops.ingestion.sampling import ValueCounter, infer
 from datahub_llmops.vector_stores.chroma.facts import Stored, containers
@@ -142,6 +143,18 @@ class ChromaFileReader:
             properties=stored.properties(),
             provenance=counter.result(scan.count),
         )
+
+    def has(self, name: Name, ids: Sequence[str]) -> frozenset[str]:
+        keys = parse_keys(ids, parse_text)
+        if not keys:
+            return frozenset()
+        _, segment = self._read_collection(name)
+        marks = ", ".join("?" * len(keys))
+        rows = self._file.rows(
+            f"SELECT embedding_id FROM embeddings WHERE segment_id = ? AND embedding_id IN ({marks})",
+            (segment, *keys),
+        )
+        return find_ids(keys, (row[0] for row in rows))
 
     def close(self) -> None:
         self._file.close()

@@ -24,6 +24,7 @@ from datahub_llmops.errors import (
     UnreadableError,
     VanishedError,
 )
+from datahub_llmops.ingestion.chunk_ids import find_ids, parse_keys, parse_text
 from datahub_llmops.ingestion.once import Once
 from datahub_llmops.ingestion.sampling import ValueCounter, infer
 from datahub_llmops.net.http import HttpClient, path_part
@@ -87,18 +88,12 @@ class ChromaRestReader:
                 yield FailedListing(name=(database,), error=error)
 
     def read(self, name: Name) -> Collection:
-        if len(name) != 2:
-            raise VanishedError(f"{self._client.name}: no collection {'.'.join(name)}.")
-        database, collection = name
         server = self._server()
-        stored = _parse_collection(
-            name, self._client.get(f"{self._path_of(database)}/collections/{path_part(collection)}")
-        )
-        path = f"{self._path_of(database)}/collections/{path_part(stored.identity)}"
+        stored, path = self._read_collection(name)
         count = self._read_count(path) if self._exact_count else None
         return Collection(
             name=name,
-            containers=containers(server, self._tenant, database),
+            containers=containers(server, self._tenant, name[0]),
             vectors=stored.vectors(),
             fields=stored.fields(() if stored.has_schema else self._sample(path)),
             text_field=stored.text_field,
@@ -108,8 +103,28 @@ class ChromaRestReader:
             provenance=self._count_provenance(path, count),
         )
 
+    def has(self, name: Name, ids: Sequence[str]) -> frozenset[str]:
+        keys = parse_keys(ids, parse_text)
+        if not keys:
+            return frozenset()
+        _, path = self._read_collection(name)
+        # Without `include` it would answer with documents and metadata.
+        answer = mapping(self._client.post(f"{path}/get", {"ids": list(keys), "include": []}, reads=True))
+        found = answer.get("ids")
+        if not isinstance(found, list) or not all(isinstance(one, str) for one in found):
+            raise self._client.unexpected(f"{path}/get")
+        return find_ids(keys, found)
+
     def close(self) -> None:
         self._client.close()
+
+    def _read_collection(self, name: Name) -> tuple[Stored, str]:
+        """Read what describes a collection, and the path of its contents."""
+        if len(name) != 2:
+            raise VanishedError(f"{self._client.name}: no collection {'.'.join(name)}.")
+        collections = f"{self._path_of(name[0])}/collections"
+        stored = _parse_collection(name, self._client.get(f"{collections}/{path_part(name[1])}"))
+        return stored, f"{collections}/{path_part(stored.identity)}"
 
     def _path_of(self, database: str) -> str:
         return f"{self._base}/databases/{path_part(database)}"

@@ -21,9 +21,8 @@ from datahub.ingestion.api.decorators import (
 from pydantic import Field, model_validator
 from typing_extensions import override
 
-from datahub_llmops.assets.collections import Collection
 from datahub_llmops.ingestion.capabilities import Fact, always
-from datahub_llmops.ingestion.reader import Reader
+from datahub_llmops.ingestion.reader import StoreReader
 from datahub_llmops.ingestion.vector_store import VectorStoreConfig, VectorStoreSource
 from datahub_llmops.net.http import HttpClient, HttpOptions
 from datahub_llmops.vector_stores.chroma.file_reader import ChromaFileReader
@@ -116,7 +115,7 @@ class ChromaSource(VectorStoreSource[ChromaConfig]):
 
     @classmethod
     @override
-    def open(cls, config: ChromaConfig) -> Reader[Collection]:
+    def open(cls, config: ChromaConfig) -> StoreReader:
         fields, most = config.provenance.fields, config.provenance.max_values
         if config.path is not None:
             return ChromaFileReader(

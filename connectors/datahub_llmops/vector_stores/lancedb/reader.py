@@ -25,11 +25,12 @@ from datahub_llmops.errors import (
     UnreadableError,
     VanishedError,
 )
+from datahub_llmops.ingestion.chunk_ids import Keys, find_ids, parse_keys, parse_text
 from datahub_llmops.ingestion.sampling import provenance_paths, text_path
 from datahub_llmops.net.attempts import Breaker, within
 from datahub_llmops.net.paging import Pages
 from datahub_llmops.vector_stores.lancedb.facts import Index, Table, index_of, moment_of
-from datahub_llmops.vector_stores.lancedb.rows import Rows
+from datahub_llmops.vector_stores.lancedb.rows import ID_COLUMNS, Rows, find_keys
 
 _NAMES_A_PAGE: Final = 1_000
 _NAME: Final = re.compile(r"[A-Za-z0-9_.-]+")
@@ -119,7 +120,25 @@ class LanceReader:
         shown = ".".join(name)
         if not name or not all(name):
             raise VanishedError(f"LanceDB at {self._shown}: no table {shown!r}.")
-        found = self._in_time(lambda: self._read(name), f"the table {shown} was not read")
+        found = self._in_time(
+            lambda: self._try(name, lambda opened: self._build_collection(name, opened)),
+            f"the table {shown} was not read",
+        )
+        if isinstance(found, ConnectorError):
+            raise found
+        return found
+
+    def has(self, name: Name, ids: Sequence[str]) -> frozenset[str]:
+        keys = parse_keys(ids, parse_text)
+        if not keys:
+            return frozenset()
+        shown = ".".join(name)
+        if not name or not all(name):
+            raise VanishedError(f"LanceDB at {self._shown}: no table {shown!r}.")
+        found = self._in_time(
+            lambda: self._try(name, lambda opened: self._find_keys(name, opened, keys)),
+            f"the ids of the table {shown} were not looked up",
+        )
         if isinstance(found, ConnectorError):
             raise found
         return found
@@ -151,14 +170,15 @@ class LanceReader:
         except _TROUBLE as error:
             return self._explain_listing(error)
 
-    def _read(self, name: Name) -> Collection | ConnectorError:
+    def _try(self, name: Name, read: Callable[[Any], T | ConnectorError]) -> T | ConnectorError:
+        """Return what ``read`` makes of a table once it is open, or the error of the table."""
         if (odd := _find_special_file(self._folders_of(name))) is not None:
             return UnreadableError(
                 f"LanceDB at {self._shown}: the table {'.'.join(name)} holds {odd.name}, which is no ordinary file "
                 "but a pipe, a device or a socket. Remove it."
             )
         try:
-            return self._build_collection(name, self._open(name))
+            return read(self._open(name))
         except BaseException as error:
             if not _is_trouble(error):
                 raise
@@ -239,6 +259,16 @@ class LanceReader:
             provenance=rows.provenance(wanted, max_rows=self._max_rows, max_values=self._max_values)
             if rows and wanted
             else (),
+        )
+
+    def _find_keys(self, name: Name, opened: Any, keys: Keys[str]) -> frozenset[str] | ConnectorError:
+        found = find_keys(opened, keys)
+        if found is not None:
+            return find_ids(keys, found)
+        return UnreadableError(
+            f"LanceDB at {self._shown}: the table {'.'.join(name)} has no column of ids, which is called "
+            f"{' or '.join(ID_COLUMNS)} and holds text or integers, so ids cannot be looked up. Leave it out by "
+            "table_pattern."
         )
 
     def _explain_reading(self, name: Name, error: BaseException) -> ConnectorError:

@@ -6,18 +6,22 @@ https://lance.org/guide/read_and_write/
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import pyarrow as pa  # type: ignore[import-untyped]  # ships no types
 
 from datahub_llmops.assets.collections import PayloadField, ProvenanceCount
+from datahub_llmops.ingestion.chunk_ids import parse_integer
 from datahub_llmops.ingestion.sampling import ValueCounter, infer
 from datahub_llmops.net.json_values import mapping
 from datahub_llmops.vector_stores.lancedb.facts import countable
 
 JSON_COLUMN: Final = "metadata"
 """Column in which LangChain's package for LanceDB writes a document's metadata as JSON text."""
+
+ID_COLUMNS: Final = ("id", "node_id")
+"""Columns of ids, in this order of preference. LangChain's and LlamaIndex's packages call it ``id``."""
 
 _SAMPLE: Final = 100
 _ROWS_A_BATCH: Final = 4_096
@@ -95,6 +99,26 @@ class Rows:
         for batch in scanner.to_batches():
             for written in batch.column(0).to_pylist():
                 yield _parse_object(written)
+
+
+def find_keys(opened: Any, wanted: Iterable[str]) -> list[str] | None:
+    """Return those of ``wanted`` that are ids in the opened table, or ``None`` if it has no column of ids."""
+    column = next((name for name in ID_COLUMNS if name in opened.schema.names), None)
+    if column is None:
+        return None
+    kind = opened.schema.field(column).type
+    literals: list[str]
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        literals = ["'" + one.replace("'", "''") + "'" for one in wanted]
+    elif pa.types.is_integer(kind):
+        literals = [one for one in wanted if parse_integer(one) is not None]
+    else:
+        return None
+    if not literals:
+        return []
+    sql = f"SELECT DISTINCT {column} AS v FROM dataset WHERE {column} IN ({', '.join(literals)})"
+    batches = opened.to_lance().sql(sql).build().to_batch_records()
+    return [str(value) for batch in batches for value in batch.column(0).to_pylist()]
 
 
 def _parse_object(written: str | None) -> Mapping[str, Any]:

@@ -21,10 +21,10 @@ from datahub.ingestion.api.decorators import (
 from pydantic import Field, model_validator
 from typing_extensions import override
 
-from datahub_llmops.assets.collections import Collection, Name
+from datahub_llmops.assets.collections import Name
 from datahub_llmops.errors import AccessError
 from datahub_llmops.ingestion.capabilities import Fact, always
-from datahub_llmops.ingestion.reader import Reader
+from datahub_llmops.ingestion.reader import StoreReader
 from datahub_llmops.ingestion.vector_store import VectorStoreConfig, VectorStoreSource
 from datahub_llmops.lineage.patterns import is_allowed
 
@@ -103,7 +103,7 @@ class LanceSource(VectorStoreSource[LanceConfig]):
 
     @classmethod
     @override
-    def open(cls, config: LanceConfig) -> Reader[Collection]:
+    def open(cls, config: LanceConfig) -> StoreReader:
         try:
             # Imported here because only LanceDB needs it, and its engine is large.
             from datahub_llmops.vector_stores.lancedb.reader import LanceReader

@@ -22,6 +22,7 @@ from datahub_llmops.assets.collections import (
     ProvenanceCount,
 )
 from datahub_llmops.errors import DeniedError, UnreachableError, UnreadableError, VanishedError
+from datahub_llmops.ingestion.chunk_ids import find_ids, parse_integer, parse_keys, parse_text
 from datahub_llmops.ingestion.once import Once
 from datahub_llmops.ingestion.sampling import (
     ValueCounter,
@@ -143,9 +144,7 @@ class MilvusReader:
         return names
 
     def read(self, name: Name) -> Collection:
-        if len(name) != 2 or not all(name):
-            raise VanishedError(f"Milvus at {self._client.server}: no collection {'.'.join(name)!r}.")
-        address = _Address(database=name[0], collection=name[1])
+        address = self._address_of(name)
         server = self._server()
         found = self._read_description(address)
         partitions = self._list_partitions(address)
@@ -172,8 +171,32 @@ class MilvusReader:
             provenance=contents.provenance,
         )
 
+    def has(self, name: Name, ids: Sequence[str]) -> frozenset[str]:
+        texts = parse_keys(ids, parse_text)
+        if not texts:
+            return frozenset()
+        address = self._address_of(name)
+        found = self._read_description(address)
+        is_text = found.primary_key is not None and found.primary_key[1]
+        keys = texts if is_text else parse_keys(ids, parse_integer)
+        if not keys:
+            return frozenset()
+        loaded = self._find_loaded(address, found, self._list_partitions(address))
+        there = self._open_rows(address, found).find(list(keys)) if loaded != "no" else []
+        if loaded != "whole" and len(set(there)) < len(keys):
+            raise NotLoadedError(
+                f"Milvus at {self._client.server}: {address.label}: ids cannot be looked up, because it is not loaded "
+                "as a whole. Load it, or leave it out by collection_pattern."
+            )
+        return find_ids(keys, there)
+
     def close(self) -> None:
         self._client.close()
+
+    def _address_of(self, name: Name) -> _Address:
+        if len(name) != 2 or not all(name):
+            raise VanishedError(f"Milvus at {self._client.server}: no collection {'.'.join(name)!r}.")
+        return _Address(database=name[0], collection=name[1])
 
     def _read_server(self) -> Container:
         """Describe the server, after checking that it is Milvus."""

@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
+from datahub_llmops.errors import UnreadableError
 from datahub_llmops.net.paging import Pages
 from datahub_llmops.vector_stores.milvus.client import MilvusGrpcClient, TooLargeError
 from datahub_llmops.vector_stores.milvus.protobuf import common_pb2, milvus_pb2
@@ -75,6 +76,20 @@ class Rows:
             turned.turn(last)
             yield page[:size]
             total += len(page[:size])
+
+    def find(self, keys: Sequence[object]) -> list[Any]:
+        """Return those of ``keys`` that are primary keys of rows.
+
+        Raises like ``MilvusGrpcClient.ask``, and ``UnreadableError`` if the answer holds no primary keys.
+        """
+        expression = f"{self._key} in [{', '.join(map(self._quote_key, keys))}]"
+        answer = self._query(expression, [self._key], {"limit": len(keys)})
+        for data in answer.fields_data:
+            if data.field_name == self._key:
+                return list(_list_values(data))
+        raise UnreadableError(
+            f"Milvus: {self._item}: the answer holds no primary keys. Check the server's version."
+        )
 
     def _quote_key(self, key: object) -> str:
         return json.dumps(key, ensure_ascii=False) if self._is_text else str(key)

@@ -21,10 +21,9 @@ from datahub.ingestion.api.decorators import (
 from pydantic import Field
 from typing_extensions import override
 
-from datahub_llmops.assets.collections import Collection
 from datahub_llmops.errors import AccessError
 from datahub_llmops.ingestion.capabilities import Fact, always
-from datahub_llmops.ingestion.reader import Reader
+from datahub_llmops.ingestion.reader import StoreReader
 from datahub_llmops.ingestion.vector_store import VectorStoreConfig, VectorStoreSource
 
 
@@ -102,7 +101,7 @@ class MilvusSource(VectorStoreSource[MilvusConfig]):
 
     @classmethod
     @override
-    def open(cls, config: MilvusConfig) -> Reader[Collection]:
+    def open(cls, config: MilvusConfig) -> StoreReader:
         try:
             # Imported here because only Milvus needs it.
             from datahub_llmops.vector_stores.milvus.client import MilvusGrpcClient

@@ -112,6 +112,19 @@ WHERE n.nspname = %s AND c.relname = %s AND c.relkind IN ('r', 'p', 'm')"""
 )
 """Parameters: the columns whose statistics are wanted, schema and table."""
 
+COLUMNS: Final = sql.SQL("""
+SELECT a.attname::text, format_type(coalesce(nullif(t.typbasetype, 0), t.oid), NULL),
+  coalesce(a.attnum = ANY(x.indkey), false), row_security_active(c.oid)
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+JOIN pg_attribute a ON a.attrelid = c.oid JOIN pg_type t ON t.oid = a.atttypid
+LEFT JOIN pg_index x ON x.indrelid = c.oid AND x.indisprimary
+WHERE n.nspname = %s AND c.relname = %s AND c.relkind IN ('r', 'p', 'm') AND a.attnum > 0 AND NOT a.attisdropped
+ORDER BY a.attnum""")
+"""Name and base type of each column, whether it is in the primary key, and if policies hide rows from this role.
+
+Parameters: schema and table.
+"""
+
 _ROWS_FOR_KEYS: Final = 10_000
 
 
@@ -119,6 +132,41 @@ def collections(schema: str) -> sql.Composed:
     """Select name and id of the collections that LangChain's ``PGVector`` keeps in one table."""
     return sql.SQL("SELECT name, uuid::text FROM {} WHERE name IS NOT NULL ORDER BY 1, 2").format(
         sql.Identifier(schema, "langchain_pg_collection")
+    )
+
+
+def collection(schema: str, name: str) -> sql.Composed:
+    """Select the ids of LangChain's collections of this name."""
+    return sql.SQL("SELECT uuid::text FROM {} WHERE name = {}").format(
+        sql.Identifier(schema, "langchain_pg_collection"), sql.Literal(name)
+    )
+
+
+def lookup(
+    schema: str,
+    table: str,
+    column: str,
+    keys: Sequence[str | int],
+    *,
+    cast: str | None,
+    collections: Sequence[str] | None = None,
+) -> sql.Composed:
+    """Select those of ``keys`` that are in a column, as text.
+
+    ``cast`` is the type with whose operators, and so by whose index, they are compared; ``None`` compares the column's
+    text. ``collections`` are the ids of LangChain's collections in which to look, ``None`` is the whole table.
+    """
+    name = sql.Identifier(column)
+    where = sql.SQL("t.{}{} = ANY({}::{}[])").format(
+        name,
+        sql.SQL("" if cast else "::text"),
+        sql.Literal([str(key) for key in keys]),
+        sql.SQL("text") if cast is None else sql.Identifier("pg_catalog", cast),
+    )
+    if collections is not None:
+        where += sql.SQL(" AND t.collection_id = ANY({}::uuid[])").format(sql.Literal(list(collections)))
+    return sql.SQL("SELECT DISTINCT t.{}::text FROM {} t WHERE {}").format(
+        name, sql.Identifier(schema, table), where
     )
 
 

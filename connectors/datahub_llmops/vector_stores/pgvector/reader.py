@@ -16,11 +16,14 @@ from datahub_llmops.errors import (
     ConnectorError,
     DeniedError,
     UnreachableError,
+    UnreadableError,
     VanishedError,
 )
+from datahub_llmops.ingestion.chunk_ids import find_ids, parse_keys, parse_text
 from datahub_llmops.vector_stores.pgvector import queries as ask
 from datahub_llmops.vector_stores.pgvector.client import Connections
 from datahub_llmops.vector_stores.pgvector.facts import Table
+from datahub_llmops.vector_stores.pgvector.keys import find_key
 
 INITIAL_DATABASE: Final = "postgres"
 """A database that every server has, where the list of databases is read."""
@@ -148,8 +151,7 @@ class PgvectorReader:
                 yield (database, schema, SHARED_TABLE, name)
 
     def read(self, name: Name) -> Collection:
-        if not 3 <= len(name) <= 4 or any("\0" in part or not _is_encodable(part) for part in name):
-            raise VanishedError(f"Postgres at {self._connections.server}: no table {'.'.join(name)!r}.")
+        self._check_name(name)
         database, schema, table = name[:3]
         if table == SHARED_TABLE:
             shared = self._read_shared_once((database, schema, table))
@@ -175,8 +177,55 @@ class PgvectorReader:
             return replace(item, count=counts.rows, count_is_estimate=False)
         return item
 
+    def has(self, name: Name, ids: Sequence[str]) -> frozenset[str]:
+        texts = parse_keys(ids, parse_text)
+        if not texts:
+            return frozenset()
+        self._check_name(name)
+        database, schema, table = name[:3]
+        where = f"Postgres at {self._connections.server}: table {'.'.join(name[:3])}"
+        rows = self._connections.query(database, ask.COLUMNS, (schema, table), what=f"table {schema}.{table}")
+        if not rows:
+            raise VanishedError(f"{where} is gone.")
+        column = find_key(rows)
+        if column is None:
+            raise UnreadableError(
+                f"{where} has no primary key of one column and no column `id`, so ids cannot be looked up. Leave it "
+                "out by table_pattern."
+            )
+        collections = self._find_collections(name) if len(name) == 4 else None
+        keys: dict[str | int, frozenset[str]] = parse_keys(ids, column.parse)
+        if not keys:
+            return frozenset()
+        statement = ask.lookup(
+            schema, table, column.name, list(keys), cast=column.cast, collections=collections
+        )
+        found = self._connections.query(database, statement, what=f"ids of table {schema}.{table}")
+        there = {column.parse(value) for (value,) in found}
+        if column.filtered and not keys.keys() <= there:
+            raise DeniedError(f"{where}: {_HIDDEN}, or leave it out by table_pattern.")
+        return find_ids(keys, (key for key in there if key is not None))
+
     def close(self) -> None:
         self._connections.close()
+
+    def _check_name(self, name: Name) -> None:
+        """Raise if no table can have this name."""
+        if not 3 <= len(name) <= 4 or any(parse_text(part) is None for part in name):
+            raise VanishedError(f"Postgres at {self._connections.server}: no table {'.'.join(name)!r}.")
+
+    def _find_collections(self, name: Name) -> list[str]:
+        """Return the ids of a collection in LangChain's shared table."""
+        database, schema, table, collection = name
+        gone = VanishedError(f"Postgres at {self._connections.server}: collection {collection!r} is gone.")
+        if table != SHARED_TABLE:
+            raise gone
+        rows = self._connections.query(
+            database, ask.collection(schema, collection), what=f"table {schema}.langchain_pg_collection"
+        )
+        if not rows:
+            raise gone
+        return [identity for (identity,) in rows]
 
     def _read_table(self, name: Name, *more: str) -> Table:
         database, schema, table = name[:3]
@@ -345,11 +394,3 @@ def _build_from_catalog(name: Name, table: Table) -> Collection:
         description=table.comment or None,
         hidden=_HIDDEN if table.filtered else None,
     )
-
-
-def _is_encodable(part: str) -> bool:
-    try:
-        part.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

@@ -30,7 +30,7 @@ from datahub_llmops.assets.collections import Collection, Name
 from datahub_llmops.ingestion.capabilities import Fact, always
 from datahub_llmops.ingestion.emitter import Emission, RunEmitter, emit
 from datahub_llmops.ingestion.parts import SourcePart
-from datahub_llmops.ingestion.reader import Reader
+from datahub_llmops.ingestion.reader import StoreReader
 from datahub_llmops.ingestion.vector_store import VectorStoreConfig, VectorStoreSource
 from datahub_llmops.lineage.patterns import is_allowed
 from datahub_llmops.lineage.schema_lookup import SchemaLookup
@@ -179,7 +179,7 @@ class PgvectorSource(VectorStoreSource[PgvectorConfig]):
 
     @classmethod
     @override
-    def open(cls, config: PgvectorConfig) -> Reader[Collection]:
+    def open(cls, config: PgvectorConfig) -> StoreReader:
         parameters = config.parameters()
         connections = Connections(parameters, timeout=config.timeout_sec)
         # Finds a wrong address or password before anything is listed.

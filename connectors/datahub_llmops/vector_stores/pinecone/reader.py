@@ -6,7 +6,7 @@ https://docs.pinecone.io/reference/api/introduction
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
@@ -28,6 +28,7 @@ from datahub_llmops.errors import (
     UnreadableError,
     VanishedError,
 )
+from datahub_llmops.ingestion.chunk_ids import Keys, find_ids, parse_keys, parse_text, parse_uuid
 from datahub_llmops.ingestion.sampling import ValueCounter, infer, text_path
 from datahub_llmops.net.connections import parse_url
 from datahub_llmops.net.http import HttpClient, path_part, split_for_urls
@@ -51,6 +52,10 @@ _BYTES_OF_IDS: Final = 6_000
 _DOMAIN: Final = "pinecone.io"
 """The domain of every host of the service."""
 _SAMPLE: Final = 1_000
+_LONGEST_ID: Final = 512
+"""Maximum length of a record's id, which is ASCII."""
+_PAGES_OF_NODES: Final = 10
+"""Pages of ids that are searched for LlamaIndex's nodes: 1,000 ids for 10 read units."""
 _NOT_FOUND: Final = 5
 """A code of gRPC, which the hosts of the indexes use in their answers."""
 
@@ -124,11 +129,7 @@ class PineconeReader:
             pool.shutdown(wait=True, cancel_futures=True)
 
     def read(self, name: Name) -> Collection:
-        if len(name) != 2:
-            raise VanishedError(f"{self._client.name}: no namespace {'.'.join(name)!r}.")
-        opened = self._open(name[0])
-        if name[1] not in opened.stats.namespaces:
-            raise VanishedError(f"{self._client.name}: no namespace {name[1]!r} in the index {name[0]}.")
+        opened = self._open_namespace(name)
         count = opened.stats.namespaces[name[1]]
         sampled, provenance = self._read_payload(opened, name[1], count) if self._sample_rows else ((), ())
         more = opened.namespaces.get(name[1], Namespace())
@@ -148,8 +149,34 @@ class PineconeReader:
             provenance=provenance,
         )
 
+    def has(self, name: Name, ids: Sequence[str]) -> frozenset[str]:
+        """Look up ids by one listing each, or on pods by fetching the records.
+
+        LlamaIndex reports the id of a node and writes ``<document>#<node>``. Such a node is found in the first 1,000
+        ids only.
+        """
+        keys = parse_keys(ids, _parse_id)
+        if not keys:
+            return frozenset()
+        opened = self._open_namespace(name)
+        try:
+            if not opened.index.can_list:
+                return find_ids(keys, self._fetch_keys(opened, name[1], list(keys)))
+            there = {key for key in keys if self._is_listed(opened, name[1], key)}
+            return find_ids(keys, there) | self._find_nodes(opened, name[1], keys.keys() - there, keys)
+        except (AccessError, VanishedError) as error:
+            raise self._explain_error(opened, name[1], error) from None
+
     def close(self) -> None:
         self._client.close()
+
+    def _open_namespace(self, name: Name) -> _Opened:
+        if len(name) != 2:
+            raise VanishedError(f"{self._client.name}: no namespace {'.'.join(name)!r}.")
+        opened = self._open(name[0])
+        if name[1] not in opened.stats.namespaces:
+            raise VanishedError(f"{self._client.name}: no namespace {name[1]!r} in the index {name[0]}.")
+        return opened
 
     def _list_indexes(self) -> list[Index]:
         try:
@@ -299,6 +326,8 @@ class PineconeReader:
             for rows in self._read_rows(opened, name):
                 counter.add_rows(rows)
                 sample += islice(rows, max(0, _SAMPLE - len(sample)))
+        except DeniedError as error:
+            raise DeniedError(f"{error} Set sample_rows to 0 to leave out the payload.") from None
         except (AccessError, VanishedError) as error:
             raise self._explain_error(opened, name, error) from None
         return infer(sample, complete=count == len(sample)), counter.result(count)
@@ -306,7 +335,7 @@ class PineconeReader:
     def _explain_error(self, opened: _Opened, name: str, error: ConnectorError) -> ConnectorError:
         """Return the error of records that cannot be read: is the namespace gone, or may the key count but not read?"""
         if isinstance(error, DeniedError):
-            return DeniedError(f"{error} Set sample_rows to 0 to leave out the payload.")
+            return error
         if isinstance(error, VanishedError):
             again = self._try_open(opened.index)
             gone = isinstance(again, VanishedError)
@@ -316,42 +345,84 @@ class PineconeReader:
 
     def _read_rows(self, opened: _Opened, name: str) -> Iterator[list[Mapping[str, Any]]]:
         left = self._sample_rows
-        most = max(MOST_PAGES, left)
-        documents = opened.index.holds_documents
-        path = f"/namespaces/{path_part(name)}/documents"
-        if documents:
-            pages = self._read_pages(opened.client, f"{path}/list", {"limit": _IDS_A_PAGE}, "documents", most)
-        else:
-            query: dict[str, str | int] = {"namespace": name, "limit": _IDS_A_PAGE}
-            pages = self._read_pages(opened.client, "/vectors/list", query, "vectors", most)
-        for page in pages:
-            ids = [text(mapping(item).get("_id" if documents else "id")) for item in page]
-            wanted = [key for key in ids if key][:left]
+        for ids in self._list_ids(opened, name, most=max(MOST_PAGES, left)):
+            wanted = ids[:left]
             left -= len(wanted)
             for part in split_for_urls(wanted, _as_parameter, _BYTES_OF_IDS):
-                if documents:
-                    yield self._fetch_documents(opened, path, part)
+                if opened.index.holds_documents:
+                    yield self._fetch_documents(opened, f"{_documents(name)}/fetch", part)
                 else:
                     yield self._fetch_metadata(opened.client, name, part)
             if left <= 0:
                 return
 
+    def _list_ids(self, opened: _Opened, name: str, *, most: int, **query: str | int) -> Iterator[list[str]]:
+        """Yield the ids of records page by page, sorted by their bytes. ``query`` overrides the limit."""
+        if opened.index.holds_documents:
+            asked: dict[str, str | int] = {"limit": _IDS_A_PAGE, **query}
+            pages = self._read_pages(opened.client, f"{_documents(name)}/list", asked, "documents", most)
+        else:
+            asked = {"namespace": name, "limit": _IDS_A_PAGE, **query}
+            pages = self._read_pages(opened.client, "/vectors/list", asked, "vectors", most)
+        key = "_id" if opened.index.holds_documents else "id"
+        for page in pages:
+            yield [one for item in page if (one := text(mapping(item).get(key)))]
+
+    def _is_listed(self, opened: _Opened, name: str, key: str) -> bool:
+        """Whether a record has this id: of all ids that begin with it, it is the first one."""
+        return key in next(self._list_ids(opened, name, most=1, prefix=key, limit=1))
+
+    def _find_nodes(
+        self, opened: _Opened, name: str, missing: Iterable[str], keys: Keys[str]
+    ) -> frozenset[str]:
+        """Return the ids that are nodes of LlamaIndex, whose records are called ``<document>#<node>``.
+
+        Raises:
+            UnreadableError: the namespace has such records, and too many to list.
+        """
+        wanted = {node: key for key in missing if (node := parse_uuid(key))}
+        found: set[str] = set()
+        pages = self._list_ids(opened, name, most=MOST_PAGES) if wanted else iter(())
+        for at, page in enumerate(pages):
+            if at == _PAGES_OF_NODES:
+                raise UnreadableError(
+                    f"{self._client.name}: the namespace {name!r} of the index {opened.index.name} holds too many "
+                    "records of LlamaIndex to look up the id of a node, which is only the end of a record's id. Give "
+                    "the ids of the records, or leave it out by index_pattern."
+                )
+            nodes = {node for one in page if "#" in one and (node := parse_uuid(one.rpartition("#")[2]))}
+            found |= nodes & wanted.keys()
+            if len(found) == len(wanted) or (at == 0 and not nodes):
+                break
+        return find_ids(keys, (wanted[node] for node in found))
+
+    def _fetch_keys(self, opened: _Opened, name: str, keys: Sequence[str]) -> list[str]:
+        """Return the ids of the records that exist. Pods can only be asked for the records themselves."""
+        found: list[str] = []
+        for part in split_for_urls(keys, _as_parameter, _BYTES_OF_IDS):
+            found += self._fetch(opened.client, name, part)
+        return found
+
     def _fetch_metadata(self, client: HttpClient, name: str, ids: Sequence[str]) -> list[Mapping[str, Any]]:
+        found = self._fetch(client, name, ids)
+        return [mapping(mapping(item).get("metadata")) for item in found.values()]
+
+    def _fetch(self, client: HttpClient, name: str, ids: Sequence[str]) -> Mapping[str, Any]:
         answer = mapping(client.get("/vectors/fetch", {"ids": ids, "namespace": name}))
         self._add_cost(answer)
         found = answer.get("vectors")
         if not isinstance(found, Mapping):
             raise client.unexpected("/vectors/fetch")
-        return [mapping(mapping(item).get("metadata")) for item in found.values()]
+        return found
 
     def _fetch_documents(self, opened: _Opened, path: str, ids: Sequence[str]) -> list[Mapping[str, Any]]:
         """Fetch documents without their ids and vectors."""
         client = opened.client
-        answer = mapping(client.post(f"{path}/fetch", {"ids": list(ids)}, reads=True))
+        answer = mapping(client.post(path, {"ids": list(ids)}, reads=True))
         self._add_cost(answer)
         found = answer.get("documents")
         if not isinstance(found, Mapping):
-            raise client.unexpected(f"{path}/fetch")
+            raise client.unexpected(path)
         vectors = {vector.name for vector in opened.index.vectors(opened.stats, ())}
         return [
             {key: value for key, value in mapping(item).items() if key not in vectors and key[:1] != "_"}
@@ -397,6 +468,15 @@ def _key_of(entry: object) -> str | None:
     """Return what tells an entry of a listing from the others: the id of a record, or the name of a namespace."""
     found = mapping(entry)
     return next((key for key in map(text, map(found.get, ("_id", "id", "name"))) if key is not None), None)
+
+
+def _documents(name: str) -> str:
+    return f"/namespaces/{path_part(name)}/documents"
+
+
+def _parse_id(written: str) -> str | None:
+    key = parse_text(written)
+    return key if key is not None and key.isascii() and len(key) <= _LONGEST_ID else None
 
 
 def _as_parameter(key: str) -> str:

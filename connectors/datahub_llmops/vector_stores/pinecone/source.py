@@ -26,7 +26,7 @@ from datahub_llmops.errors import PatternError
 from datahub_llmops.ingestion.capabilities import Fact, always
 from datahub_llmops.ingestion.emitter import Emission
 from datahub_llmops.ingestion.parts import SourcePart
-from datahub_llmops.ingestion.reader import Reader
+from datahub_llmops.ingestion.reader import Reader, StoreReader
 from datahub_llmops.ingestion.shared_dataset import SharedStoreConfig, SharedStoreSource
 from datahub_llmops.ingestion.vector_store import VectorStoreReport
 from datahub_llmops.lineage.patterns import is_allowed
@@ -113,7 +113,7 @@ class PineconeSource(SharedStoreSource[PineconeConfig]):
 
     @classmethod
     @override
-    def open(cls, config: PineconeConfig) -> Reader[Collection]:
+    def open(cls, config: PineconeConfig) -> StoreReader:
         client = HttpClient.of(
             config,
             system="Pinecone",

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from datahub_llmops.assets.collections import Collection, Container, Name, ProvenanceCount
 from datahub_llmops.errors import UnreachableError, UnreadableError, VanishedError
+from datahub_llmops.ingestion.chunk_ids import find_ids, parse_integer, parse_keys, parse_uuid
 from datahub_llmops.ingestion.once import Once
 from datahub_llmops.ingestion.sampling import (
     ValueCounter,
@@ -94,6 +95,21 @@ class QdrantReader:
             properties=found.properties(),
             provenance=self._count_provenance(base, found, provenance_paths(self._fields, paths), count),
         )
+
+    def has(self, name: Name, ids: Sequence[str]) -> frozenset[str]:
+        keys = parse_keys(ids, _parse_key)
+        if not keys:
+            return frozenset()
+        path = f"{self._path_of(name)}/points"
+        body = {"ids": list(keys), "with_payload": False, "with_vector": False}
+        envelope = mapping(self._client.post(path, body, reads=True))
+        points = envelope.get("result")
+        if envelope.get("status") != "ok" or not isinstance(points, list):
+            raise self._client.unexpected(path)
+        found = [_parse_key(str(point.get("id"))) for point in mappings(points)]
+        if None in found:
+            raise self._client.unexpected(path)
+        return find_ids(keys, (key for key in found if key is not None))
 
     def close(self) -> None:
         self._client.close()
@@ -234,6 +250,12 @@ class QdrantReader:
                 break
             pages.turn(offset)
         return counter.result(counter.rows if offset is None else count)
+
+
+def _parse_key(written: str) -> str | int | None:
+    """Return an id as Qdrant takes it: an unsigned integer of 64 bits, or a UUID."""
+    number = parse_integer(written, 0, 2**64 - 1)
+    return parse_uuid(written) if number is None else number
 
 
 def _payload_paths(paths: Sequence[str]) -> bool | list[str]:

@@ -21,9 +21,8 @@ from datahub.ingestion.api.decorators import (
 from pydantic import Field
 from typing_extensions import override
 
-from datahub_llmops.assets.collections import Collection
 from datahub_llmops.ingestion.capabilities import Fact, always
-from datahub_llmops.ingestion.reader import Reader
+from datahub_llmops.ingestion.reader import StoreReader
 from datahub_llmops.ingestion.shared_dataset import SharedStoreSource
 from datahub_llmops.vector_stores.search.config import HIDDEN_DOCUMENTS, SearchConfig, open_reader
 from datahub_llmops.vector_stores.search.reader import ELASTICSEARCH
@@ -81,5 +80,5 @@ class ElasticsearchSource(SharedStoreSource[ElasticsearchConfig]):
 
     @classmethod
     @override
-    def open(cls, config: ElasticsearchConfig) -> Reader[Collection]:
+    def open(cls, config: ElasticsearchConfig) -> StoreReader:
         return open_reader(config, ELASTICSEARCH, ask_endpoints=config.inference_endpoints)

@@ -18,9 +18,8 @@ from datahub.ingestion.api.decorators import (
 )
 from typing_extensions import override
 
-from datahub_llmops.assets.collections import Collection
 from datahub_llmops.ingestion.capabilities import Fact, always
-from datahub_llmops.ingestion.reader import Reader
+from datahub_llmops.ingestion.reader import StoreReader
 from datahub_llmops.ingestion.shared_dataset import SharedStoreSource
 from datahub_llmops.vector_stores.search.config import HIDDEN_DOCUMENTS, SearchConfig, open_reader
 from datahub_llmops.vector_stores.search.reader import OPENSEARCH
@@ -54,5 +53,5 @@ class OpenSearchSource(SharedStoreSource[OpenSearchConfig]):
 
     @classmethod
     @override
-    def open(cls, config: OpenSearchConfig) -> Reader[Collection]:
+    def open(cls, config: OpenSearchConfig) -> StoreReader:
         return open_reader(config, OPENSEARCH)

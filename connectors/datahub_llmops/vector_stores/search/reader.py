@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 from datahub_llmops.assets.collections import Collection, Name, ProvenanceCount
 from datahub_llmops.errors import DeniedError, UnreachableError, UnreadableError, VanishedError
+from datahub_llmops.ingestion.chunk_ids import find_ids, parse_keys, parse_text
 from datahub_llmops.ingestion.once import Once
 from datahub_llmops.ingestion.sampling import ValueCounter, provenance_paths
 from datahub_llmops.net.http import HttpClient, split_for_urls
@@ -36,6 +37,12 @@ _LONGEST_NAME: Final = 255
 
 _BYTES_OF_NAMES: Final = 3_000
 """Bytes of names in one request: a URL may have 4,096 bytes in all (``http.max_initial_line_length``)."""
+
+_LONGEST_ID: Final = 512
+"""Maximum length of a document's id in bytes."""
+
+_HITS: Final = 100
+"""Hits of one search for ids: in a data stream several documents may have the same one."""
 
 _BUCKETS: Final = 60_000
 """Values that one search may count, slightly below the engines' own limit (``search.max_buckets``)."""
@@ -152,6 +159,31 @@ class SearchReader:
             properties={**index.properties(), **{key: value for key, value in more.items() if value}},
             provenance=self._count_provenance(item.name, index, paths, count) if count else (),
         )
+
+    def has(self, name: Name, ids: Sequence[str]) -> frozenset[str]:
+        keys = parse_keys(ids, _parse_id)
+        if not keys:
+            return frozenset()
+        item = self._find(name)
+        if item.closed:
+            raise UnreadableError(
+                f"{self._client.name}: {item.name} is closed, so ids cannot be looked up. Open it, or leave it out by "
+                "index_pattern."
+            )
+        # Neither `_mget` nor a GET finds documents of a data stream, or of an index with its own routing.
+        left = set(keys)
+        while left:
+            body = {"query": {"ids": {"values": sorted(left)}}, "size": _HITS, "_source": False}
+            hits = mapping(self._search(item.name, body).get("hits")).get("hits")
+            found = [text(hit.get("_id")) for hit in mappings(hits)]
+            if not isinstance(hits, list) or None in found:
+                raise self._client.unexpected(f"/{_quote(item.name)}/_search")
+            if left.isdisjoint(found):
+                break
+            left.difference_update(found)
+            if len(found) < _HITS:
+                break
+        return find_ids(keys, keys.keys() - left)
 
     def close(self) -> None:
         self._client.close()
@@ -371,6 +403,11 @@ def _find_distribution(answer: Mapping[str, Any]) -> str | None:
         return named
     motto = text(answer.get("tagline")) or ""
     return "elasticsearch" if motto == "You Know, for Search" else None
+
+
+def _parse_id(written: str) -> str | None:
+    key = parse_text(written)
+    return key if key is not None and len(key.encode()) <= _LONGEST_ID else None
 
 
 def _quote(name: str) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from datahub_llmops.assets.collections import Container
-from datahub_llmops.errors import DeniedError, UnreachableError, VanishedError
+from datahub_llmops.errors import DeniedError, UnreachableError, UnreadableError, VanishedError
 from datahub_llmops.ingestion.once import Once
 from datahub_llmops.net.http import HttpClient, path_part
 from datahub_llmops.net.json_values import array, is_since, mapping, mappings, text, whole
@@ -17,12 +17,16 @@ from datahub_llmops.vector_stores.weaviate.facts import CollectionSchema
 from datahub_llmops.vector_stores.weaviate.queries import (
     Ask,
     Group,
+    build_lookup,
     build_query,
     has_errors,
+    parse_lookup,
     parse_results,
 )
 
 _ASKS_A_QUERY: Final = 10
+_MOST_HEADS: Final = 200
+"""Maximum number of requests for the objects of one lookup, where GraphQL is not available."""
 _ALIASES_SINCE: Final = (1, 32)
 _ACTIVE: Final = frozenset({"ACTIVE", "HOT"})
 
@@ -153,26 +157,69 @@ class WeaviateServer:
         results: list[list[Group]] = []
         for start in range(0, len(asks), _ASKS_A_QUERY):
             part = asks[start : start + _ASKS_A_QUERY]
-            if not self._has_graphql:
+            answer = self._ask(collection, build_query(collection, part))
+            if answer is None:
                 return None
-            try:
-                answer = self._client.post(
-                    "/v1/graphql", {"query": build_query(collection, part)}, reads=True
-                )
-            except (DeniedError, VanishedError, UnreachableError):
-                # If the server itself is down, the requests that replace this one will fail.
-                self._has_graphql = False
-                return None
-            failed, refused = has_errors(answer)
-            if refused:
-                raise DeniedError(
-                    f"{self.name}: POST /v1/graphql may not read {collection}. Give the key's role read_data on it."
-                )
-            found = None if failed else parse_results(answer, part)
+            found = parse_results(answer, part)
             if found is None:
                 raise self.unexpected("/v1/graphql")
             results += found
         return results
+
+    def find(self, collection: str, tenants: Sequence[str | None], ids: Sequence[str]) -> set[str]:
+        """Return those UUIDs of ``ids`` that one of the tenants holds.
+
+        Raises also ``UnreadableError`` if GraphQL is not available and there are too many tenants to ask otherwise.
+        """
+        found: set[str] = set()
+        for start in range(0, len(tenants), _ASKS_A_QUERY):
+            part = tenants[start : start + _ASKS_A_QUERY]
+            answer = self._ask(collection, build_lookup(collection, part, ids))
+            if answer is None:
+                return self._find_by_head(collection, tenants, ids)
+            there = parse_lookup(answer, part)
+            if there is None:
+                raise self.unexpected("/v1/graphql")
+            found.update(there)
+        return found
+
+    def _find_by_head(self, collection: str, tenants: Sequence[str | None], ids: Sequence[str]) -> set[str]:
+        if len(tenants) * len(ids) > _MOST_HEADS:
+            raise UnreadableError(
+                f"{self.name}: without GraphQL ids cannot be looked up in {len(tenants)} tenants of {collection}. "
+                "Give this key POST /v1/graphql, or leave the collection out by collection_pattern."
+            )
+        # A gateway may answer 404 as well. Only Weaviate itself refuses what is no UUID.
+        objects = f"/v1/objects/{path_part(collection)}"
+        self._client.head(f"{objects}/no-uuid", expected=frozenset({422}))
+        return {
+            one
+            for one in ids
+            if any(self._exists(f"{objects}/{path_part(one)}", tenant) for tenant in tenants)
+        }
+
+    def _exists(self, path: str, tenant: str | None) -> bool:
+        query = {} if tenant is None else {"tenant": tenant}
+        return self._client.head(path, query, expected=frozenset({204, 404})) == 204
+
+    def _ask(self, collection: str, query: str) -> object:
+        """Return the answer of GraphQL; ``None`` if it is off, blocked by a proxy, or denied to this key."""
+        if not self._has_graphql:
+            return None
+        try:
+            answer = self._client.post("/v1/graphql", {"query": query}, reads=True)
+        except (DeniedError, VanishedError, UnreachableError):
+            # If the server itself is down, the requests that replace this one will fail.
+            self._has_graphql = False
+            return None
+        failed, refused = has_errors(answer)
+        if refused:
+            raise DeniedError(
+                f"{self.name}: POST /v1/graphql may not read {collection}. Give the key's role read_data on it."
+            )
+        if failed or answer is None:
+            raise self.unexpected("/v1/graphql")
+        return answer
 
     def close(self) -> None:
         self._client.close()

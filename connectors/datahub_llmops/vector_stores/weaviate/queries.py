@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from datahub_llmops.net.json_values import mapping, whole
+from datahub_llmops.net.json_values import array, mapping, text, whole
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +41,33 @@ def build_query(collection: str, asks: Sequence[Ask]) -> str:
     '{Aggregate{a0:Docs{meta{count}} a1:Docs(tenant:"a",groupBy:["source"],limit:9){meta{count} groupedBy{value}}}}'
     """
     return "{Aggregate{" + " ".join(_build_field(collection, at, ask) for at, ask in enumerate(asks)) + "}}"
+
+
+def build_lookup(collection: str, tenants: Sequence[str | None], ids: Sequence[str]) -> str:
+    """Build one query that gives each tenant an alias, and asks for those of ``ids`` that it holds.
+
+    https://docs.weaviate.io/weaviate/api/graphql/filters#by-id
+
+    >>> build_lookup("Docs", ["a"], ["u"])
+    '{Get{a0:Docs(tenant:"a",limit:1,where:{path:["id"],operator:Equal,valueText:"u"}){_additional{id}}}}'
+    """
+    operands = [f'{{path:["id"],operator:Equal,valueText:{json.dumps(one)}}}' for one in ids]
+    where = operands[0] if len(operands) == 1 else f"{{operator:Or,operands:[{','.join(operands)}]}}"
+    fields = [
+        f"a{at}:{collection}({'' if tenant is None else f'tenant:{json.dumps(tenant)},'}limit:{len(ids)},"
+        f"where:{where}){{_additional{{id}}}}"
+        for at, tenant in enumerate(tenants)
+    ]
+    return "{Get{" + " ".join(fields) + "}}"
+
+
+def parse_lookup(answer: object, tenants: Sequence[str | None]) -> list[str] | None:
+    """Return the ids that were found in any of the tenants; ``None`` if the answer has an unexpected shape."""
+    found = mapping(mapping(mapping(answer).get("data")).get("Get"))
+    lists = [found.get(f"a{at}") for at in range(len(tenants))]
+    entries = [entry for one in lists for entry in array(one)]
+    ids = [one for entry in entries if (one := text(mapping(mapping(entry).get("_additional")).get("id")))]
+    return ids if all(isinstance(one, list) for one in lists) and len(ids) == len(entries) else None
 
 
 def parse_results(answer: object, asks: Sequence[Ask]) -> list[list[Group]] | None:

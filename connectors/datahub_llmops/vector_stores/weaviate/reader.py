@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from datahub_llmops.assets.collections import Collection, Name, ProvenanceCount
 from datahub_llmops.errors import ConnectorError, UnreachableError, UnreadableError, VanishedError
+from datahub_llmops.ingestion.chunk_ids import Keys, find_ids, parse_keys, parse_uuid
 from datahub_llmops.ingestion.sampling import ValueCounter, provenance_paths
 from datahub_llmops.net.json_values import mapping, text
 from datahub_llmops.net.paging import Pages
 from datahub_llmops.vector_stores.weaviate.client import WeaviateServer
-from datahub_llmops.vector_stores.weaviate.facts import can_be_provenance, read_dimensions
+from datahub_llmops.vector_stores.weaviate.facts import CollectionSchema, can_be_provenance, read_dimensions
 from datahub_llmops.vector_stores.weaviate.queries import Ask, parse_value
 
 _ROWS_A_PAGE: Final = 100
 _GROUPS: Final = 200
 """Weaviate scans all objects to group them, and copies the sorted groups for each value that it meets: 100,000
 different values take seconds with this limit, and more than five minutes with a limit of 10,000."""
+
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,8 +86,18 @@ class WeaviateReader:
         yield from ((name,) for name in sorted(self._server.schema(refresh=True)))
 
     def read(self, name: Name) -> Collection:
+        return self._confirm(name, lambda: self._read(name))
+
+    def has(self, name: Name, ids: Sequence[str]) -> frozenset[str]:
+        keys = parse_keys(ids, parse_uuid)
+        return self._confirm(name, lambda: self._find(name, keys)) if keys else frozenset()
+
+    def close(self) -> None:
+        self._server.close()
+
+    def _confirm(self, name: Name, read: Callable[[], T]) -> T:
         try:
-            return self._read(name)
+            return read()
         except (VanishedError, UnreadableError, UnreachableError) as error:
             # For a dropped collection Weaviate answers with an empty 404 or with a GraphQL error; a gateway may do the
             # same for an existing one. So ask the schema.
@@ -93,20 +107,33 @@ class WeaviateReader:
                 raise UnreadableError(f"{error} The collection is still in the schema.") from None
             raise
 
-    def close(self) -> None:
-        self._server.close()
-
     def _is_gone(self, name: Name) -> bool:
         try:
             return len(name) != 1 or name[0] not in self._server.schema(refresh=True)
         except ConnectorError:
             return False
 
-    def _read(self, name: Name) -> Collection:
-        container = self._server.container()
+    def _find(self, name: Name, keys: Keys[str]) -> frozenset[str]:
+        self._server.container()
+        schema = self._schema_of(name)
+        scopes = self._read_scopes(name[0]) if schema.is_multi_tenant else _Scopes()
+        found = self._server.find(name[0], scopes.queried, list(keys))
+        if not scopes.whole and len(found) < len(keys):
+            raise UnreadableError(
+                f"{self._server.name}: ids cannot be looked up in all tenants of {name[0]}: some are not active, or "
+                "there are more than max_tenants. Raise max_tenants, or leave it out by collection_pattern."
+            )
+        return find_ids(keys, found)
+
+    def _schema_of(self, name: Name) -> CollectionSchema:
         schema = self._server.schema(refresh=False).get(name[0]) if len(name) == 1 else None
         if schema is None:
             raise VanishedError(f"{self._server.name}: not in the schema.")
+        return schema
+
+    def _read(self, name: Name) -> Collection:
+        container = self._server.container()
+        schema = self._schema_of(name)
         scopes = self._read_scopes(name[0]) if schema.is_multi_tenant else _Scopes()
         fields = schema.fields()
         paths = [item.path for item in fields]

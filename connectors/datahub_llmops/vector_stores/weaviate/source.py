@@ -20,9 +20,8 @@ from datahub.ingestion.api.decorators import (
 from pydantic import Field
 from typing_extensions import override
 
-from datahub_llmops.assets.collections import Collection
 from datahub_llmops.ingestion.capabilities import Fact, always
-from datahub_llmops.ingestion.reader import Reader
+from datahub_llmops.ingestion.reader import StoreReader
 from datahub_llmops.ingestion.vector_store import VectorStoreConfig, VectorStoreSource
 from datahub_llmops.net.http import HttpClient, HttpOptions
 from datahub_llmops.vector_stores.weaviate.client import WeaviateServer, absent
@@ -90,7 +89,7 @@ class WeaviateSource(VectorStoreSource[WeaviateConfig]):
 
     @classmethod
     @override
-    def open(cls, config: WeaviateConfig) -> Reader[Collection]:
+    def open(cls, config: WeaviateConfig) -> StoreReader:
         client = HttpClient.of(
             config,
             system="Weaviate",

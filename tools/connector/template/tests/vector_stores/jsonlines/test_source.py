@@ -12,7 +12,7 @@ from datahub_llmops.vector_stores.jsonlines.source import JsonLinesSource
 from typing_extensions import override
 
 from datahub_llmops.errors import UnreadableError
-from datahub_llmops.testing import Config, OpenReader, SourceContract, StoreContract
+from datahub_llmops.testing import Config, KnownIds, OpenReader, SourceContract, StoreContract
 
 SECRET = "planted-secret-5ec7e7"
 POINT = {
@@ -30,7 +30,8 @@ def folder(tmp_path: Path) -> Path:
     found = tmp_path / "vectors"
     found.mkdir()
     for name in ("guides", "notes"):
-        (found / f"{name}.jsonl").write_text(f"{json.dumps(POINT)}\n" * 3)
+        points = [{"id": f"{name}-{number}", **POINT} for number in range(3)]
+        (found / f"{name}.jsonl").write_text("".join(f"{json.dumps(point)}\n" for point in points))
     return found
 
 
@@ -39,6 +40,15 @@ class TestContract(StoreContract):
 
     @pytest.fixture
     def open_reader(self, folder: Path) -> OpenReader:
+        return lambda: open_folder(folder)
+
+    @pytest.fixture
+    def known_ids(self) -> KnownIds:
+        return {("guides",): ["guides-0", "guides-2"]}
+
+    @pytest.fixture
+    def open_faulty(self, folder: Path) -> OpenReader:
+        (folder / "guides.jsonl").write_text('{"id": ')
         return lambda: open_folder(folder)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -38,9 +38,7 @@ def collection_of(
             payload, dimension = point["payload"], dimension or len(point["vector"])
         except (ValueError, KeyError, TypeError):
             # Not `from error`: the error of json holds the line, and a payload never leaves the process.
-            raise UnreadableError(
-                f"JSON lines: {'.'.join(name)}, line {number} is not a point with vector and payload. Check the file."
-            ) from None
+            raise _no_point(name, number, "vector and payload") from None
         provenance.add_rows([payload])
         if len(sample) < SAMPLE:
             sample.append(payload)
@@ -53,4 +51,23 @@ def collection_of(
         size_bytes=stat.st_size or None,
         modified=datetime.fromtimestamp(stat.st_mtime, tz=UTC),
         provenance=provenance.result(provenance.rows),
+    )
+
+
+def ids_of(name: Name, lines: Iterable[str]) -> Iterator[str]:
+    """Yield the id of each point.
+
+    Raises:
+        UnreadableError: a line is not a point with an id.
+    """
+    for number, line in enumerate(lines, start=1):
+        try:
+            yield str(json.loads(line)["id"])
+        except (ValueError, KeyError, TypeError):
+            raise _no_point(name, number, "an id") from None
+
+
+def _no_point(name: Name, number: int, what: str) -> UnreadableError:
+    return UnreadableError(
+        f"JSON lines: {'.'.join(name)}, line {number} is not a point with {what}. Check the file."
     )

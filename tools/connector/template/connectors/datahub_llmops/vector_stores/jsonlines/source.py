@@ -12,7 +12,7 @@ from datahub_llmops.vector_stores.jsonlines.reader import JsonLinesReader
 from pydantic import Field
 from typing_extensions import override
 
-from datahub_llmops.ingestion import Collection, Fact, Reader, VectorStoreConfig, VectorStoreSource, always
+from datahub_llmops.ingestion import Fact, StoreReader, VectorStoreConfig, VectorStoreSource, always
 
 
 class JsonLinesConfig(VectorStoreConfig):
@@ -42,7 +42,7 @@ class JsonLinesSource(VectorStoreSource[JsonLinesConfig]):
 
     @classmethod
     @override
-    def open(cls, config: JsonLinesConfig) -> Reader[Collection]:
+    def open(cls, config: JsonLinesConfig) -> StoreReader:
         return JsonLinesReader(
             config.folder,
             provenance_fields=config.provenance.fields,
