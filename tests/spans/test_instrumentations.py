@@ -1,0 +1,144 @@
+"""Recorded spans of real instrumentations say what the hooks saw of the same answers, or nothing: never anything else.
+
+``WRITE_SEEN=1`` writes anew what each shows, from which the table in docs/spans.md is built.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from typing import Any, Final
+
+import pytest
+
+from datahub_llmops.answer_store.recorded import ModelCall
+from spans.recordings import Recording, raw_lines, recordings
+from spans.seen import FILE, NAMED, calls, known_id, pairs, searches, summary
+
+RECORDINGS: Final = recordings()
+TOGETHER: Final = {("openllmetry-langchain/features", "batch")}
+"""Answers that the instrumentation itself puts into one trace: it leaves its context behind."""
+TOKENS: Final = ("tokens_in", "tokens_out", "tokens_cached", "tokens_cache_write", "tokens_reasoning")
+
+each = pytest.mark.parametrize("recording", RECORDINGS, ids=[one.name for one in RECORDINGS])
+
+
+def test_there_are_recordings() -> None:
+    assert {one.instrumentation for one in RECORDINGS} >= {
+        "openinference",
+        "openllmetry",
+        "genai",
+        "mlflow",
+        "langfuse",
+        "langsmith",
+    }
+    assert {one.framework for one in RECORDINGS} == {"langchain", "llama-index"}
+
+
+@each
+def test_one_answer_of_the_hooks_is_one_of_the_spans(recording: Recording) -> None:
+    for expected in recording.expected["answers"]:
+        if (recording.name, expected["step"]) not in TOGETHER:
+            assert len(recording.seen(expected)) == 1, expected["step"]
+
+
+@each
+def test_no_other_trace_is_an_answer(recording: Recording) -> None:
+    used = {trace for one in recording.expected["answers"] for trace in one["traces"]}
+    others = {trace: found.answers for trace, found in recording.assembled.items() if trace not in used}
+    assert not any(others.values())
+
+
+@each
+def test_answers_are_the_same(recording: Recording) -> None:
+    for expected, seen in pairs(recording):
+        assert (seen.application, seen.version) == (expected["application"], expected["version"])
+        assert seen.status == expected["status"], expected["step"]
+        assert_error(seen.error, expected["error"])
+        assert abs(seen.started - expected["started"]) < 1
+
+
+@each
+def test_models_are_the_same_or_not_known(recording: Recording) -> None:
+    for expected, seen in pairs(recording):
+        assert len(seen.models) == len(expected["models"]), expected["step"]
+        for ours, theirs in calls(expected, seen):
+            assert_model(theirs, ours)
+
+
+@each
+def test_retrievals_are_the_same_or_not_known(recording: Recording) -> None:
+    for expected, seen in pairs(recording):
+        for ours, theirs in searches(expected, seen):
+            assert theirs.status == ours["status"]
+            ids = [one.id for one in theirs.chunks]
+            known = [known_id(one) for one in ours["chunks"]]
+            assert ids in ([], known) or not any(ids), (expected["step"], ids, known)
+            sources = [one.source for one in theirs.chunks if one.source is not None]
+            assert all(one in [chunk["source"] for chunk in ours["chunks"]] for one in sources)
+            index = theirs.index or {}
+            if index.get("seen_by") in NAMED:
+                named = {key: index[key] for key in ("platform", "collection") if key in index}
+                assert named.items() <= ours["index"].items()
+
+
+@each
+def test_prompts_are_the_same_or_not_known(recording: Recording) -> None:
+    for expected, seen in pairs(recording):
+        known = [(one.get("registry"), one.get("name"), one.get("version")) for one in expected["prompts"]]
+        for prompt in seen.prompts:
+            assert (prompt.get("registry"), prompt.get("name"), prompt.get("version")) in known, expected[
+                "step"
+            ]
+
+
+@each
+def test_tools_are_the_same_or_not_known(recording: Recording) -> None:
+    for expected, seen in pairs(recording):
+        assert {one.name for one in seen.tools} <= {one["name"] for one in expected["tools"]}
+
+
+@each
+def test_nothing_that_was_said_is_kept(recording: Recording) -> None:
+    assert any("CANARY" in line for line in raw_lines(recording.name))
+    assert "CANARY" not in repr(recording.traces)
+    assert "CANARY" not in repr(recording.assembled)
+    assert "CANARY" not in json.dumps(recording.expected)
+
+
+def test_what_is_shown_is_written_down() -> None:
+    found = summary()
+    if os.environ.get("WRITE_SEEN") == "1":
+        FILE.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    assert json.loads(FILE.read_text(encoding="utf-8")) == found
+
+
+def assert_error(seen: str | None, expected: str | None) -> None:
+    """The hooks add the status of HTTP to the class; spans may name the class alone, its module too, or none."""
+    if expected is None or seen is None:
+        assert seen == expected
+    else:
+        assert seen == "error" or expected.split(" ")[0] == seen.rpartition(".")[2]
+
+
+def assert_model(seen: ModelCall, expected: Mapping[str, Any]) -> None:
+    served = expected["served"] or expected["asked"]
+    assert seen.asked["name"] == expected["asked"]["name"]
+    assert seen.served is None or seen.served["name"] == served["name"]
+    for one in (seen.asked, seen.served or {}):
+        assert one.get("provider") in (None, expected["asked"]["provider"])
+    assert seen.status == expected["status"]
+    assert_error(seen.error, expected["error"])
+    for field in TOKENS:
+        assert getattr(seen, field) in (None, expected[field]), field
+
+
+def test_a_wrong_answer_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The comparison can fail: a model call with one token more is no longer that of the hooks."""
+    [expected, seen] = next(pairs(RECORDINGS[0]))
+    call = seen.models[0]
+    assert call.tokens_in is not None
+    monkeypatch.setitem(expected["models"][0], "tokens_in", call.tokens_in + 1)
+    with pytest.raises(AssertionError):
+        assert_model(call, expected["models"][0])
