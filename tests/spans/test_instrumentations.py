@@ -19,6 +19,10 @@ from spans.seen import FILE, NAMED, calls, known_id, pairs, searches, summary
 RECORDINGS: Final = recordings()
 TOGETHER: Final = {("openllmetry-langchain/features", "batch")}
 """Answers that the instrumentation itself puts into one trace: it leaves its context behind."""
+APART: Final = frozenset({"openinference-openai"})
+"""Two instrumentations that share no context: what both report has two traces, and nothing ties them."""
+RELEASE: Final = "2026.11"
+"""The version of the application as Langfuse is told it."""
 TOKENS: Final = ("tokens_in", "tokens_out", "tokens_cached", "tokens_cache_write", "tokens_reasoning")
 
 each = pytest.mark.parametrize("recording", RECORDINGS, ids=[one.name for one in RECORDINGS])
@@ -39,8 +43,13 @@ def test_there_are_recordings() -> None:
 @each
 def test_one_answer_of_the_hooks_is_one_of_the_spans(recording: Recording) -> None:
     for expected in recording.expected["answers"]:
-        if (recording.name, expected["step"]) not in TOGETHER:
-            assert len(recording.seen(expected)) == 1, expected["step"]
+        found = recording.seen(expected)
+        if recording.instrumentation in APART:
+            alone = [one for one in found if one.framework is None]
+            assert len(found) - len(alone) == 1, expected["step"]
+            assert all(len(one.models) == 1 and not one.retrievals for one in alone)
+        elif (recording.name, expected["step"]) not in TOGETHER:
+            assert len(found) == 1, expected["step"]
 
 
 @each
@@ -53,7 +62,8 @@ def test_no_other_trace_is_an_answer(recording: Recording) -> None:
 @each
 def test_answers_are_the_same(recording: Recording) -> None:
     for expected, seen in pairs(recording):
-        assert (seen.application, seen.version) == (expected["application"], expected["version"])
+        assert seen.application == expected["application"]
+        assert seen.version in (None, expected["version"], RELEASE)
         assert seen.status == expected["status"], expected["step"]
         assert_error(seen.error, expected["error"])
         assert abs(seen.started - expected["started"]) < 1
@@ -74,7 +84,8 @@ def test_retrievals_are_the_same_or_not_known(recording: Recording) -> None:
             assert theirs.status == ours["status"]
             ids = [one.id for one in theirs.chunks]
             known = [known_id(one) for one in ours["chunks"]]
-            assert ids in ([], known) or not any(ids), (expected["step"], ids, known)
+            # Sorted: one of the two may have the order that a reranker made.
+            assert not any(ids) or sorted(map(str, ids)) == sorted(map(str, known)), expected["step"]
             sources = [one.source for one in theirs.chunks if one.source is not None]
             assert all(one in [chunk["source"] for chunk in ours["chunks"]] for one in sources)
             index = theirs.index or {}
