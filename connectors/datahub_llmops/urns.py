@@ -211,6 +211,16 @@ def evaluation(key: Mapping[str, str]) -> str:
     return AssertionUrn(datahub_guid(dict(key))).urn()
 
 
+def check_assertion(asset: str, check: str) -> str:
+    """The assertion of one check on an asset."""
+    return AssertionUrn(datahub_guid({"kind": "health", "asset": asset, "check": check})).urn()
+
+
+def check_incident(asset: str, check: str) -> str:
+    """The incident that one check of an asset is not ok; there is one for each check."""
+    return IncidentUrn(datahub_guid({"kind": "health", "asset": asset, "check": check})).urn()
+
+
 def structured_property(name: str) -> str:
     """
     >>> structured_property("dimension")

@@ -406,6 +406,13 @@ CASES = [
         change=put((INCIDENT, "incidentInfo", incident("ACTIVE", INDEX))),
     ),
     Case(
+        name="what an earlier run of the checks found is no evidence",
+        check="trusted sources",
+        verdict="ok",
+        code="trusted",
+        change=put((INCIDENT, "incidentInfo", incident("ACTIVE", REVIEWS, kind="Index Health"))),
+    ),
+    Case(
         name="an assertion on a source fails",
         check="trusted sources",
         verdict="not ok",

@@ -3,30 +3,41 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import click
 
 from datahub_llmops.catalog.open import resolve
 from datahub_llmops.cli.opening import opened, print_json
 from datahub_llmops.governance.finding import EXIT_CODES
+from datahub_llmops.governance.policy import Policy
 from datahub_llmops.governance.verdict import check_asset
 
 
 @click.command()
 @click.argument("asset", metavar="ASSET")
+@click.option(
+    "--policy",
+    "policy_file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="A recipe of llm-health, or a YAML file with its options: grace, exclusive and forbidden terms, and when "
+    "models retire.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 @click.pass_obj
-def check(where: str | None, asset: str, as_json: bool) -> None:
+def check(where: str | None, asset: str, policy_file: Path | None, as_json: bool) -> None:
     """Say whether an index can be trusted: ok, not ok or not known.
 
     Exit codes: 0 ok, 1 not ok, 2 not known.
 
     \b
     datahub-llmops check chroma:default_database.docs
+    datahub-llmops check docs --policy health.dhub.yaml
     datahub-llmops check docs --json
     """
     with opened(where) as catalog:
-        report = check_asset(catalog, resolve(catalog, asset))
+        report = check_asset(catalog, resolve(catalog, asset), _policy(policy_file))
         if as_json:
             print_json(report.to_obj())
         else:
@@ -35,3 +46,12 @@ def check(where: str | None, asset: str, as_json: bool) -> None:
 
             render.show(page(report, render.Labels(catalog)))
     sys.exit(EXIT_CODES[report.verdict])
+
+
+def _policy(file: Path | None) -> Policy | None:
+    if file is None:
+        return None
+    # Recipes need pydantic and DataHub, whose import takes long.
+    from datahub_llmops.health.options import read_policy
+
+    return read_policy(file)

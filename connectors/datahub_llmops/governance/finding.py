@@ -10,6 +10,9 @@ from typing import Any, Final, Literal, TypeAlias
 Verdict: TypeAlias = Literal["ok", "not ok", "not known"]
 """``not known`` is what a check says that could not see everything it needs; it is never ``ok``."""
 
+HEALTH: Final = "Index Health"
+"""Type of the assertions and incidents that findings become in a catalog. Checks do not take them for evidence."""
+
 EXIT_CODES: Final[Mapping[Verdict, int]] = {"ok": 0, "not ok": 1, "not known": 2}
 
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Final
 
 from datahub_llmops.governance.facts import Facts, time_of
-from datahub_llmops.governance.finding import Evidence, Finding
+from datahub_llmops.governance.finding import HEALTH, Evidence, Finding
 from datahub_llmops.governance.policy import Policy
 from datahub_llmops.net.json_values import mapping, text
 
@@ -77,6 +77,9 @@ def _problems(facts: Facts, urn: str) -> Iterator[Finding]:
         )
     for owner, aspects in facts.quality.get(urn, {}).items():
         incident = mapping(aspects.get("incidentInfo"))
+        asserted = mapping(mapping(aspects.get("assertionInfo")).get("customAssertion"))
+        if HEALTH in (incident.get("customType"), asserted.get("type")):
+            continue  # What an earlier run of these checks found is not evidence.
         status = mapping(incident.get("status"))
         if status.get("state") == "ACTIVE":
             yield _problem(

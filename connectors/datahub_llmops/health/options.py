@@ -1,0 +1,92 @@
+"""Options of the checks, for the recipe of ``llm-health`` and for the command's ``--policy``."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+from datahub.configuration.common import ConfigModel
+from pydantic import Field
+
+from datahub_llmops.errors import RecipeError
+from datahub_llmops.governance.policy import Forbidden, Policy
+from datahub_llmops.health.lifecycles import LifecycleOptions, load_lifecycles
+from datahub_llmops.ingestion.recipe_file import read_options
+
+
+class ForbiddenConfig(ConfigModel):
+    """One rule of `forbidden_terms`."""
+
+    term: str = Field(
+        description="Glossary term that must not reach the index, by URN or by what stands behind "
+        "`urn:li:glossaryTerm:`, for example `Privacy.PersonalData`."
+    )
+    domain: str | None = Field(
+        default=None, description="Domain of the indexes that the rule is for, for example `marketing`."
+    )
+    region: str | None = Field(
+        default=None, description="Region of the indexes that the rule is for, for example `us-east-1`."
+    )
+    purpose: str | None = Field(
+        default=None, description="Purpose of the indexes that the rule is for, for example `public-chat`."
+    )
+
+
+class PolicyConfig(LifecycleOptions):
+    """Options that say what is ok."""
+
+    grace_hours: float | None = Field(
+        default=None,
+        ge=0,
+        description="Hours that a changed source may wait for the next embedding run, for example `6`. Default: the "
+        "longest wait of the job's schedule, else 24.",
+    )
+    retires_within_days: int = Field(
+        default=90,
+        ge=0,
+        description="Days before the end of a model from which on it is not ok, for example `90`.",
+    )
+    exclusive_nodes: list[str] = Field(
+        default_factory=list,
+        description="Glossary nodes of which no two terms may meet in one index, for example `[Classification]`.",
+    )
+    exclusive_terms: list[list[str]] = Field(
+        default_factory=list,
+        description="Sets of terms of which no two may meet in one index, for example "
+        "`[[Privacy.PersonalData, Publication.Public]]`.",
+    )
+    forbidden_terms: list[ForbiddenConfig] = Field(
+        default_factory=list,
+        description="Terms that an index must not carry, for example "
+        "`[{term: Privacy.PersonalData, domain: marketing}]`.",
+    )
+    change_columns: dict[str, str] = Field(
+        default_factory=dict,
+        description="URN of a source -> its column with the time of each row's last change, for example "
+        "`{'urn:li:dataset:(urn:li:dataPlatform:postgres,shop.public.reviews,PROD)': updated_at}`.",
+    )
+
+    def policy(self) -> Policy:
+        """Return what the options say. Lists that cannot be read are named in ``Policy.lifecycles.problems``."""
+        return Policy(
+            grace=timedelta(hours=self.grace_hours) if self.grace_hours is not None else None,
+            exclusive_nodes=frozenset(self.exclusive_nodes),
+            exclusive_terms=tuple(frozenset(group) for group in self.exclusive_terms),
+            forbidden=tuple(Forbidden(**rule.model_dump()) for rule in self.forbidden_terms),
+            retires_within=timedelta(days=self.retires_within_days),
+            change_columns=dict(self.change_columns),
+            lifecycles=load_lifecycles(self),
+        )
+
+
+def read_policy(path: Path) -> Policy:
+    """Read the policy from a recipe of ``llm-health``, or from a file that holds only its options.
+
+    Raises:
+        RecipeError: it cannot be read.
+    """
+    found = read_options(path, PolicyConfig.model_fields)
+    try:
+        return PolicyConfig.model_validate(found).policy()
+    except ValueError as error:  # pydantic's ValidationError is one
+        raise RecipeError(f"{path}: {error}") from error
