@@ -1,0 +1,309 @@
+"""Finds the index that chunks were retrieved from, by their ids alone: get-by-id in every index that may have them.
+
+An index is accepted only if it has all of the ids and no other has any. A store that could not be asked might have had
+them, so then nothing is accepted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from datahub.configuration.config_loader import load_config_file
+from datahub.ingestion.api.common import PipelineContext
+from datahub.ingestion.source.source_registry import source_registry
+
+from datahub_llmops.assets import platforms
+from datahub_llmops.assets.collections import FailedListing, Name
+from datahub_llmops.errors import (
+    CatalogError,
+    ConnectorError,
+    PatternError,
+    RecipeError,
+    UnreadableError,
+    VanishedError,
+)
+from datahub_llmops.ingestion.reader import MAX_IDS, IdProbe, Reader
+from datahub_llmops.ingestion.report import unexpected
+from datahub_llmops.ingestion.vector_store import VectorStoreSource
+from datahub_llmops.net.attempts import Deadline
+
+MAX_COLLECTIONS: Final = 5_000
+"""Collections of one store that are asked. A store with more is not asked: narrow its recipe's patterns."""
+_AT_ONCE: Final = 8
+"""Collections of one store that are asked at the same time."""
+_NOT_FOR_READING: Final = ("stateful_ingestion", "catalog", "custom_aspects")
+"""Options of a recipe that are about what it writes."""
+_SMALL_NUMBER: Final = 9
+"""Digits up to which a whole number is taken to be counted up, so that any index may have it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What the stores said about the ids of one retriever's chunks.
+
+    ``reason`` says why there is no index. ``asked`` is whether any store was, and ``final`` is false if one that might
+    have the ids was not.
+    """
+
+    index: str | None = None
+    reason: str = ""
+    asked: bool = True
+    final: bool = True
+
+
+class ProbedStore:
+    """A store that may be asked. Its collections are listed once, and filtered by the patterns of its own recipe."""
+
+    def __init__(self, recipe: str, source: VectorStoreSource[Any], reader: Reader[Any]) -> None:
+        self.recipe = recipe
+        self.problem: str | None = None
+        """Why it cannot be asked; the text of an error, which holds no secret."""
+        self._source = source
+        self._reader = reader
+        self._listed: dict[str, Name] | None = None
+        self._pool = ThreadPoolExecutor(max_workers=_AT_ONCE, thread_name_prefix="probe")
+
+    @property
+    def platform(self) -> str:
+        """The platform of its URNs."""
+        return platforms.find(self._source.platform).cataloged_as or self._source.platform
+
+    def indexes(self) -> Mapping[str, Name]:
+        """Return the collections by URN; empty, with a ``problem``, if not all of them are known."""
+        if self._listed is None:
+            try:
+                self._listed = self._list()
+            except ConnectorError as error:
+                self._break(str(error))
+            except Exception as error:  # noqa: BLE001 - whatever it is, this store cannot be asked
+                self._break(str(unexpected(error)))
+        return self._listed or {}
+
+    def _list(self) -> dict[str, Name]:
+        found: dict[str, Name] = {}
+        for entry in self._reader.names():
+            name = entry.name if isinstance(entry, FailedListing) else entry
+            try:
+                wanted = self._source.allowed(name)
+            except PatternError as error:
+                raise UnreadableError(str(error)) from error
+            if not wanted:
+                continue
+            if isinstance(entry, FailedListing):
+                if entry.is_item:
+                    raise entry.error
+                continue
+            urn = self._source.asset_urn(name)
+            if found.setdefault(urn, name) != name:
+                raise UnreadableError(f"two of its collections are {urn}")
+            if len(found) > MAX_COLLECTIONS:
+                raise UnreadableError(
+                    f"it has more than {MAX_COLLECTIONS:,} collections; narrow the patterns of its recipe"
+                )
+        return found
+
+    def holders(self, ids: Sequence[str], deadline: Deadline, among: str | None = None) -> dict[str, int]:
+        """Count the ids in each index that has any; ``among`` is the only index to ask.
+
+        Look at ``problem`` afterwards: with one, the counts are not the whole truth.
+        """
+        asked = {urn: name for urn, name in self.indexes().items() if among in (None, urn)}
+        if self.problem is not None:
+            return {}
+
+        def ask(urn: str) -> tuple[str, int]:
+            if self.problem is not None:
+                return urn, 0
+            if deadline.left() <= 0:
+                self._break("the time for asking stores is over; raise `probe_seconds`")
+                return urn, 0
+            try:
+                return urn, len(self._has(asked[urn], ids))
+            except VanishedError:
+                return urn, 0
+            except ConnectorError as error:
+                self._break(str(error))
+            except Exception as error:  # noqa: BLE001 - whatever it is, this store cannot be asked
+                self._break(str(unexpected(error)))
+            return urn, 0
+
+        return {urn: count for urn, count in self._pool.map(ask, asked) if count}
+
+    def _has(self, name: Name, ids: Sequence[str]) -> frozenset[str]:
+        if not isinstance(self._reader, IdProbe):
+            raise UnreadableError(f"{type(self._source).__name__} cannot look up ids")
+        return self._reader.has(name, ids)
+
+    def _break(self, problem: str) -> None:
+        self.problem = self.problem or problem
+        self._listed = {}
+
+    def close(self) -> None:
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._reader.close()
+        self._source.close()
+
+
+class StoreProbe:
+    """Asks all stores of a run."""
+
+    def __init__(
+        self,
+        recipes: Sequence[str],
+        *,
+        seconds: float,
+        load: Callable[[str], ProbedStore] | None = None,
+    ) -> None:
+        """``recipes`` are files; they are read, and their stores opened, at the first question.
+
+        ``seconds`` is how long all questions together may take.
+        """
+        self._recipes = recipes
+        self._load = load or open_store
+        self._seconds = seconds
+        self._deadline: Deadline | None = None
+        self._stores: list[ProbedStore] | None = None
+        self._broken: dict[str, str] = {}
+        self.questions = 0
+
+    @property
+    def problems(self) -> dict[str, str]:
+        """The recipes of stores that could not be asked, with the reason."""
+        asked = {store.recipe: store.problem for store in self._stores or () if store.problem is not None}
+        return {**self._broken, **asked}
+
+    def find(self, ids: Iterable[str], platform: str | None, likely: str | None = None) -> Verdict:
+        """Find the index that has all of ``ids``.
+
+        Args:
+            ids: ids of chunks that one retriever returned.
+            platform: platform of the index, if it is known: then only its stores may have them.
+            likely: the index that an earlier run found. If it still has all ids, no other is asked.
+        """
+        asked = sorted(set(ids))[:MAX_IDS]
+        if not self._recipes:
+            return Verdict(reason="no store may be asked: name recipes under `stores`", asked=False)
+        if not asked:
+            return Verdict(reason="the retrieved chunks have no ids", asked=False)
+        if all(one.isascii() and one.isdigit() and len(one) <= _SMALL_NUMBER for one in asked):
+            return Verdict(reason="the ids are small numbers, which any index may have", asked=False)
+        stores = [one for one in self._open() if platform in (None, one.platform)]
+        deadline = self._deadline = self._deadline or Deadline.after(self._seconds)
+        self.questions += 1
+        if likely is not None:
+            for store in stores:
+                if store.holders(asked, deadline, among=likely).get(likely) == len(asked):
+                    return Verdict(index=likely)
+        held: dict[str, int] = {}
+        for store in stores:
+            held.update(store.holders(asked, deadline))
+        unasked = [*self._broken, *(store.recipe for store in stores if store.problem is not None)]
+        if unasked:
+            return Verdict(
+                reason=f"the store of {', '.join(sorted(unasked))} was not asked, and might have the ids",
+                final=False,
+            )
+        return _decide(held, len(asked), platform if not stores else None)
+
+    def _open(self) -> list[ProbedStore]:
+        if self._stores is None:
+            self._stores = []
+            for recipe in self._recipes:
+                try:
+                    self._stores.append(self._load(recipe))
+                except (ConnectorError, CatalogError, RecipeError) as error:
+                    self._broken[recipe] = str(error)
+        return self._stores
+
+    def close(self) -> None:
+        for store in self._stores or ():
+            # What cannot be closed does not end a run that has its answers.
+            with suppress(ConnectorError):
+                store.close()
+
+
+def _decide(held: Mapping[str, int], asked: int, missing: str | None) -> Verdict:
+    whole = [urn for urn, count in held.items() if count == asked]
+    if len(held) == 1 and whole:
+        return Verdict(index=whole[0])
+    if len(held) > 1:
+        return Verdict(reason="several indexes have some of the ids")
+    if held:
+        return Verdict(reason="an index has some of the ids, but not all")
+    if missing is not None:
+        return Verdict(reason=f"no recipe under `stores` is of the platform {missing}")
+    return Verdict(reason="no index of the stores has any of the ids")
+
+
+def platform_of(store_class: str | None) -> str | None:
+    """Return the platform of the URNs of a store's class, or ``None`` if it is not known.
+
+    >>> platform_of("langchain_qdrant.qdrant.QdrantVectorStore"), platform_of("OpenSearchVectorSearch")
+    ('qdrant', 'elasticsearch')
+    """
+    name = (store_class or "").rpartition(".")[2]
+    found = {
+        entry.cataloged_as or entry.name
+        for entry in platforms.PLATFORMS.values()
+        if any(one.name == name for one in entry.store_classes)
+    }
+    return found.pop() if len(found) == 1 else None
+
+
+def open_store(recipe: str) -> ProbedStore:
+    """Open the store of a recipe for reading, with the recipe's own config class.
+
+    Raises:
+        RecipeError: it cannot be read, is not valid, or is of no vector store.
+        ConnectorError: the store cannot be opened.
+    """
+    made, config = _load(recipe)
+    try:
+        source = made(config, PipelineContext(run_id="id-probe"))
+    except Exception as error:
+        raise RecipeError(f"{recipe}: its source cannot be made ({type(error).__name__})") from error
+    try:
+        return ProbedStore(recipe, source, made.open(config))
+    except BaseException:
+        source.close()
+        raise
+
+
+def _load(recipe: str) -> tuple[type[VectorStoreSource[Any]], Any]:
+    try:
+        read = load_config_file(Path(recipe), resolve_env_vars=True, allow_remote=False)
+    except Exception as error:
+        # The text of DataHub's error may quote the recipe.
+        raise RecipeError(
+            f"{recipe} cannot be read as a recipe ({type(error).__name__}): is the path right, are its variables set?"
+        ) from error
+    part = read.get("source") if isinstance(read, dict) else None
+    kind = part.get("type") if isinstance(part, dict) else None
+    given = part.get("config") if isinstance(part, dict) else None
+    if not isinstance(kind, str) or not isinstance(given, dict):
+        raise RecipeError(f"{recipe} has no `source` with `type` and `config`")
+    try:
+        made = source_registry.get(kind)
+    except Exception as error:
+        raise RecipeError(f"{recipe}: DataHub cannot load {kind!r}; is its extra installed?") from error
+    if not (isinstance(made, type) and issubclass(made, VectorStoreSource)):
+        raise RecipeError(f"{recipe} reads {kind}, which is no vector store of this package")
+    options = {key: value for key, value in given.items() if key not in _NOT_FOR_READING}
+    try:
+        return made, made.config_type.model_validate(options)
+    except ValueError as error:
+        # pydantic's text quotes values, among them secrets.
+        raise RecipeError(f"{recipe} is not valid: {_fields(error)}") from error
+
+
+def _fields(error: ValueError) -> str:
+    listed = getattr(error, "errors", None)
+    if listed is None:
+        return type(error).__name__
+    places: Iterator[str] = (".".join(str(part) for part in one["loc"]) for one in listed())
+    return "look at " + ", ".join(sorted({place or "its options" for place in places}))

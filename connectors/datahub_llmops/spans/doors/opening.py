@@ -1,0 +1,51 @@
+"""Opens the door that a recipe names. Packages that only one door needs are loaded with it."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from datahub_llmops.errors import AccessError
+from datahub_llmops.hooks.chunk_sources import PICKED
+from datahub_llmops.spans.assemble import AssembleOptions, assemble
+from datahub_llmops.spans.attributes import Selection
+from datahub_llmops.spans.config import SpansConfig
+from datahub_llmops.spans.doors.door import Door, ReadCounts, Tell
+
+
+def assemble_options(config: SpansConfig) -> AssembleOptions:
+    """Return how answers are put together, by the recipe."""
+    return AssembleOptions(application=config.application.attribute)
+
+
+def open_door(config: SpansConfig, tell: Tell, counts: ReadCounts) -> Door:
+    """Open the files or the server of a recipe. Nothing is read yet.
+
+    Raises:
+        AccessError: a package that the door needs is missing, or its address cannot be used.
+    """
+    selection = Selection(PICKED, config.application.attribute)
+    options = assemble_options(config)
+    if config.clickhouse is not None:
+        from datahub_llmops.spans.doors.clickhouse import ClickHouseDoor, ClickHouseOptions
+
+        return ClickHouseDoor(
+            ClickHouseOptions.of(config.clickhouse, config.max_days),
+            selection=selection,
+            options=options,
+            tell=tell,
+            counts=counts,
+        )
+    try:
+        from datahub_llmops.spans.doors.files import FilesDoor
+        from datahub_llmops.spans.doors.options import FilesOptions
+    except ImportError as error:
+        raise AccessError(
+            f"files of spans need the package {error.name}: pip install 'datahub-llmops[spans]'"
+        ) from error
+    return FilesDoor(
+        FilesOptions(files=config.patterns, storage=config.storage, max_days=config.max_days),
+        selection=selection,
+        assemble=partial(assemble, options=options),
+        tell=tell,
+        counts=counts,
+    )

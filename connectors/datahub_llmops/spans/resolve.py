@@ -1,0 +1,247 @@
+"""Finds the index of a retrieval that spans show, in this order, and says which way found it.
+
+1. The hooks stamped the index on the span.
+2. A rule of the recipe names it.
+3. The span of the store's client names it.
+4. The id probe finds the only index that has the ids of the retrieved chunks.
+
+What none of them finds is *not known*, with the reason. Then the sources in the chunks' metadata still give edges from
+tables. Nothing is guessed.
+"""
+
+from __future__ import annotations
+
+import heapq
+import re
+import zlib
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from datahub.configuration.common import ConfigModel
+from pydantic import Field, field_validator
+
+from datahub_llmops.answer_store.recorded import Raw, Retrieval
+from datahub_llmops.answers.resolver import Resolver, is_dataset
+from datahub_llmops.ingestion.id_probe import platform_of
+from datahub_llmops.ingestion.reader import MAX_IDS
+from datahub_llmops.ingestion.recipe_file import Regex
+from datahub_llmops.lineage.declared_jobs import FoundBy
+
+MAX_PENDING: Final = 10_000
+"""Retrievers whose index is found after all answers are read."""
+MAX_SOURCES: Final = 10_000
+"""Different sources of the chunks of one such retriever that are counted."""
+_MAX_KNOWN: Final = 100_000
+_SEEN_BY: Final = "seen_by"
+
+
+class IndexRule(ConfigModel):
+    """A rule that says which index an application's retriever searches. What it leaves out matches everything."""
+
+    application: Regex = Field(
+        default=".*",
+        description="Regular expression over the whole name of the application, for example `support-.*`.",
+    )
+    store_class: Regex = Field(
+        default=".*",
+        description="Regular expression over the whole class of the store, as spans name it, for example "
+        "`QdrantVectorStore`.",
+    )
+    retriever: Regex = Field(
+        default=".*",
+        description="Regular expression over the whole name or class of the retriever, for example `faq`.",
+    )
+    urn: str = Field(
+        description="URN of the index, for example `urn:li:dataset:(urn:li:dataPlatform:qdrant,docs,PROD)`."
+    )
+
+    @field_validator("urn")
+    @classmethod
+    def _is_dataset(cls, value: str) -> str:
+        if not is_dataset(value):
+            raise ValueError(f"{value!r} is not the URN of a dataset with its environment")
+        return value
+
+    def fits(self, application: str, store_class: str, retriever: str) -> bool:
+        """Whether the rule is about this retriever."""
+        return all(
+            re.fullmatch(pattern, text) is not None
+            for pattern, text in (
+                (self.application, application),
+                (self.store_class, store_class),
+                (self.retriever, retriever),
+            )
+        )
+
+
+@dataclass(slots=True, kw_only=True)
+class Pending:
+    """A retriever whose index is not known yet, with what may tell it: a sample of the ids that it found."""
+
+    key: str
+    """What it is counted under until then."""
+    application: str
+    retriever: str
+    """URN of the retriever."""
+    store_class: str | None
+    platform: str | None
+    """Platform of the index, if it is known."""
+    why: str | None = None
+    """Why the identity on the span was not enough, if there is one."""
+    retrievals: int = 0
+    sources: dict[str, int] = field(default_factory=dict)
+    """What its chunks name as their source, with the number of chunks. They leave as URNs only."""
+    sources_left_out: int = 0
+    _sample: list[tuple[int, str]] = field(default_factory=list)
+    _sampled: set[str] = field(default_factory=set)
+
+    @property
+    def ids(self) -> list[str]:
+        """Up to 20 of the ids, chosen evenly among all that were seen and the same in each run."""
+        return sorted(self._sampled)
+
+    def add_ids(self, ids: Iterable[str | None]) -> None:
+        """Take ids into the sample."""
+        for one in ids:
+            if one is None:
+                continue
+            rank = -zlib.crc32(one.encode("utf-8", "replace"))
+            if len(self._sample) < MAX_IDS:
+                if one not in self._sampled:
+                    self._sampled.add(one)
+                    heapq.heappush(self._sample, (rank, one))
+            elif rank > self._sample[0][0] and one not in self._sampled:
+                self._sampled.add(one)
+                self._sampled.discard(heapq.heappushpop(self._sample, (rank, one))[1])
+
+    def add_source(self, source: Raw | None, chunks: int = 1) -> None:
+        """Count the source that chunks name."""
+        value = (source.get("urn") or source.get("value")) if source else None
+        if not isinstance(value, str) or not value:
+            return
+        if value in self.sources or len(self.sources) < MAX_SOURCES:
+            self.sources[value] = self.sources.get(value, 0) + chunks
+        else:
+            self.sources_left_out += chunks
+
+
+class SpanNames:
+    """Names of what spans show. What hooks recorded, in sealed segments, has its index already."""
+
+    def __init__(
+        self,
+        resolver: Resolver,
+        *,
+        data_sources: Mapping[str, str],
+        rules: Sequence[IndexRule],
+    ) -> None:
+        """
+        Args:
+            resolver: resolves raw identities.
+            data_sources: ``gen_ai.data_source.id`` -> URN of the index.
+            rules: the rules of the recipe.
+        """
+        self._resolver = resolver
+        self._data_sources = data_sources
+        self._rules = rules
+        self._known: dict[tuple[int, str, str], tuple[Raw | None, str | Pending, FoundBy | None]] = {}
+        self.prompt = resolver.prompt
+        self.retriever = resolver.retriever
+        self.model = resolver.model
+        self.pending: dict[tuple[str, str, str | None, str | None], Pending] = {}
+        self.ways: dict[str, dict[str, set[FoundBy]]] = {}
+        """Retriever -> index -> how it was found."""
+        self.found: Counter[FoundBy] = Counter()
+        """Retrievals by the way that found their index."""
+        self.too_many = 0
+        """Retrievals beyond ``MAX_PENDING`` retrievers."""
+
+    def searched(self, retrieval: Retrieval, retriever: str | None, application: str) -> str | None:
+        """Return the URN of the index, or the key of what is found after all answers are read."""
+        if retriever is None:
+            return None
+        index = self.learn(retrieval.index, retriever, application, _retriever_name(retrieval.retriever))
+        if isinstance(index, Pending):
+            index.retrievals += 1
+            for chunk in retrieval.chunks:
+                index.add_source(chunk.source)
+            index.add_ids(chunk.id for chunk in retrieval.chunks)
+            return index.key
+        return index
+
+    def learn(
+        self, raw: Raw | None, retriever: str, application: str, name: str, times: int = 1
+    ) -> str | Pending | None:
+        """Return the URN of an index, or what is pending, for ``times`` retrievals by a retriever of this ``name``."""
+        quick = id(raw), retriever, application
+        known = self._known.get(quick)
+        if known is None:
+            found, way = self._learn(raw or {}, retriever, application, name)
+            if found is None:
+                self.too_many += times
+                return None
+            if len(self._known) >= _MAX_KNOWN:
+                self._known.clear()
+            # The identity is kept as well, so that no other object gets its id.
+            known = self._known[quick] = raw, found, way
+            if way is not None and isinstance(found, str):
+                self.ways.setdefault(retriever, {}).setdefault(found, set()).add(way)
+        if known[2] is not None:
+            self.found[known[2]] += times
+        return known[1]
+
+    def _learn(
+        self, raw: Raw, retriever: str, application: str, name: str
+    ) -> tuple[str | Pending | None, FoundBy | None]:
+        seen_by = raw.get(_SEEN_BY)
+        identity = {key: value for key, value in raw.items() if key != _SEEN_BY}
+        store_class = identity.get("class")
+        if seen_by is None and identity:
+            index = self._resolver.index(identity)
+            if index is not None:
+                return index, "hook"
+        if seen_by == "attribute" and (index := self._resolver.index(identity)) is not None:
+            return index, "span attribute"
+        if (index := self._ruled(identity, application, name)) is not None:
+            return index, "recipe rule"
+        if seen_by == "database_span" and (index := self._resolver.index(identity)) is not None:
+            return index, "database span"
+        platform = identity.get("platform")
+        key = application, retriever, _text(store_class), _text(platform)
+        if key not in self.pending:
+            if len(self.pending) >= MAX_PENDING:
+                return None, None
+            self.pending[key] = Pending(
+                key=f"pending {len(self.pending)}",
+                application=application,
+                retriever=retriever,
+                store_class=_text(store_class),
+                platform=_text(platform) or platform_of(_text(store_class)),
+                why=_why(seen_by),
+            )
+        return self.pending[key], None
+
+    def _ruled(self, identity: Mapping[str, Any], application: str, name: str) -> str | None:
+        source = identity.get("data_source")
+        if isinstance(source, str) and source in self._data_sources:
+            return self._data_sources[source]
+        store_class = _text(identity.get("class")) or ""
+        return next((rule.urn for rule in self._rules if rule.fits(application, store_class, name)), None)
+
+
+def _why(seen_by: object) -> str | None:
+    if seen_by == "database_span":
+        return "the span of the store's client names its index in part, or one of several"
+    if seen_by == "data_source":
+        return "its data source is in no rule of `data_source_ids`"
+    return "the index on the span is no asset" if seen_by == "attribute" else None
+
+
+def _retriever_name(raw: Raw) -> str:
+    return str(raw.get("name") or str(raw.get("class", "retriever")).rpartition(".")[2])
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None
