@@ -27,6 +27,7 @@ from datahub.ingestion.source.state_provider.state_provider_registry import (
 )
 from datahub.ingestion.transformer.transform_registry import transform_registry
 
+from datahub_llmops.health.options import PolicyConfig
 from support.documents import PAGES, Block, anchors, blocks, links, prose
 from support.paths import ROOT
 
@@ -279,6 +280,11 @@ def test_a_workflow_names_what_there_is(block: Block) -> None:
         command = shlex.split(step)
         assert command[0] in NOT_RUN
         check_unrun(command)
+
+
+@pytest.mark.parametrize("block", by_language("yaml", mark="policy"))
+def test_a_policy_in_a_page_is_valid(block: Block) -> None:
+    PolicyConfig.model_validate(yaml.safe_load(block.text))
 
 
 @pytest.mark.parametrize("block", by_language("yaml"))
