@@ -45,6 +45,16 @@ def test_loads_neither_datahub_nor_a_vendor_sdk(module: str) -> None:
     assert loaded.isdisjoint({"datahub", "chromadb", "sqlglot", "pydantic", "requests"})
 
 
+@pytest.mark.parametrize(
+    "module", ["ingestion.prompt_registry", "prompt_registries.langfuse.source", "runs.source"]
+)
+def test_a_source_without_sql_loads_no_parser_of_it(module: str) -> None:
+    # It takes a second and 30 MB.
+    loaded = loaded_by(f"import datahub_llmops.{module}")
+    assert "pydantic" in loaded
+    assert "sqlglot" not in loaded
+
+
 def test_every_module_imports_without_a_vendor_sdk() -> None:
     package = ROOT / "connectors" / "datahub_llmops"
     paths = (path.relative_to(package.parent).with_suffix("") for path in sorted(package.rglob("*.py")))

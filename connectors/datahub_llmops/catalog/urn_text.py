@@ -23,7 +23,6 @@ _NAME_AT: Final = {"dataFlow": 1, "dataJob": -1, "schemaField": -1}
 """Which part of a compound key is the name; of all others the second (dataset, mlModel ...)."""
 
 
-@lru_cache(maxsize=65536)
 def key_parts(urn: str) -> tuple[str, ...]:
     """The parts of a URN's key, not decoded; empty for what is no URN.
 
@@ -37,9 +36,15 @@ def key_parts(urn: str) -> tuple[str, ...]:
         return ()
     if not (key.startswith("(") and key.endswith(")")):
         return (key,)
+    inner = key[1:-1]
+    return _nested_parts(inner) if "(" in inner or ")" in inner else tuple(inner.split(","))
+
+
+@lru_cache(maxsize=8192)
+def _nested_parts(inner: str) -> tuple[str, ...]:
+    """Split at the commas outside of brackets. It goes letter by letter, and a walk asks for the same URNs often."""
     parts: list[str] = []
     depth = start = 0
-    inner = key[1:-1]
     for at, letter in enumerate(inner):
         depth += (letter == "(") - (letter == ")")
         if letter == "," and depth == 0:

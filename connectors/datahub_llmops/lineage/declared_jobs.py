@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
-from typing import Final, Literal, TypeAlias
+from typing import Final
 
 from datahub_llmops.assets.collections import Collection
 from datahub_llmops.lineage import provenance
+from datahub_llmops.lineage.found_by import WAYS, FoundBy, Input
 from datahub_llmops.lineage.index_fields import IndexFields, nearest
 from datahub_llmops.lineage.job_config import ChunkingConfig, EmbeddingJobConfig, UpstreamConfig
 from datahub_llmops.lineage.provenance import ProvenanceConfig, Rules, SourceCount, identity
@@ -33,40 +34,6 @@ __all__ = [
     "trace_job",
 ]
 
-FoundBy: TypeAlias = Literal[
-    "declared",
-    "payload",
-    "hook",
-    "trace",
-    "span attribute",
-    "recipe rule",
-    "database span",
-    "id probe",
-    "registry",
-    "digest",
-]
-"""How an edge was found.
-
-``trace``: a tool, or a span, saw the application use it. Spans rarely name an index; then the edge says how it was
-found: ``span attribute``, the hooks stamped it; ``recipe rule``, the recipe says so; ``database span``, the span of the
-store's client names it; ``id probe``, it is the only index that has the ids of the retrieved chunks. ``registry``: a
-registry of prompts states it. ``digest``: both ends have one template.
-"""
-
-WAYS: Final[tuple[FoundBy, ...]] = (
-    "declared",
-    "payload",
-    "hook",
-    "trace",
-    "span attribute",
-    "recipe rule",
-    "database span",
-    "id probe",
-    "registry",
-    "digest",
-)
-"""Every ``FoundBy``, in the order in which an edge lists them."""
-
 _LOSES_COLUMNS: Final[frozenset[Kind]] = frozenset({"stopped_at_tables", "less_than_before"})
 """Warnings about a job, apart from those of its SQL, after which columns of any of its tables may lack an edge."""
 
@@ -75,18 +42,6 @@ _HIDES_TABLES: Final[frozenset[Kind]] = frozenset({"unparsed_sql", "unknown_tabl
 
 _KEY: Final = re.compile(r"(^|_)(id|ids|pk|uuid|guid|key|rowid|oid)$|(?-i:[a-z]I[dD]$)", re.IGNORECASE)
 """Names of columns that are keys of rows."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, order=True)
-class Input:
-    """A dataset that feeds a collection, and how it was found.
-
-    ``chunks`` counts the chunks whose payload names the dataset. It is ``None`` if no payload does.
-    """
-
-    urn: str
-    found_by: tuple[FoundBy, ...]
-    chunks: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)

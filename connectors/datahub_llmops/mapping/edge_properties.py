@@ -17,7 +17,7 @@ from datahub.metadata.urns import DatasetUrn
 from datahub.specific.dataset import DatasetPatchBuilder
 
 from datahub_llmops.catalog.confirmation import NOT_CONFIRMED_SINCE
-from datahub_llmops.lineage.declared_jobs import WAYS, FoundBy, Input
+from datahub_llmops.lineage.found_by import WAYS, FoundBy, Input
 from datahub_llmops.mapping.proposals import Proposal, propose
 
 LAST_SEEN: Final = "last_seen"

@@ -6,7 +6,7 @@ https://docs.datahub.com/docs/generated/metamodel/entities/datajob
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from datahub.emitter.mcp import MetadataChangeProposalWrapper
 from datahub.metadata.schema_classes import (
@@ -24,9 +24,12 @@ from datahub.metadata.schema_classes import (
 from datahub.metadata.urns import DataJobUrn, MlModelUrn
 
 from datahub_llmops import urns
-from datahub_llmops.lineage.job_config import EmbeddingJobConfig
 from datahub_llmops.mapping.properties import AssetPatch, PropertyValues
 from datahub_llmops.mapping.proposals import Proposal, propose
+
+if TYPE_CHECKING:
+    # It loads the parser of SQL, and the sources of prompts need none.
+    from datahub_llmops.lineage.job_config import EmbeddingJobConfig
 
 EMBEDDING_JOB: Final = "Embedding Job"
 _TYPE: Final = "EMBEDDING"

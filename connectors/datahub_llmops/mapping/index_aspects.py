@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from datahub_llmops.aspects.base import LlmopsAspect
 from datahub_llmops.aspects.generated import (
@@ -19,9 +19,12 @@ from datahub_llmops.aspects.generated import (
     VectorRowClass,
 )
 from datahub_llmops.assets.collections import Collection, Vector
-from datahub_llmops.lineage.declared_jobs import JobLineage
 from datahub_llmops.mapping.collections import container_fact, region_of
 from datahub_llmops.mapping.properties import PropertyValues
+
+if TYPE_CHECKING:
+    # It loads the parser of SQL, and sources without declared jobs need none.
+    from datahub_llmops.lineage.declared_jobs import JobLineage
 
 DECLARED: Final = "declared"
 RECORDED: Final = "recorded"

@@ -21,7 +21,7 @@ from datahub.specific.datajob import DataJobPatchBuilder
 from datahub.specific.dataset import DatasetPatchBuilder
 
 from datahub_llmops.catalog.urn_text import asset_of
-from datahub_llmops.lineage.declared_jobs import FoundBy
+from datahub_llmops.lineage.found_by import FoundBy
 from datahub_llmops.mapping.edge_properties import (
     LAST_SEEN,
     SEEN,

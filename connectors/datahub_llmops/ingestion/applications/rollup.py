@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from datahub_llmops.answer_store.recorded import Raw
 from datahub_llmops.assets.usage import Totals
-from datahub_llmops.lineage.declared_jobs import FoundBy
+from datahub_llmops.lineage.found_by import FoundBy
 
 DAY: Final = 86_400
 MAX_UNNAMED_PROMPTS: Final = 20
