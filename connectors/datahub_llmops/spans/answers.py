@@ -23,7 +23,8 @@ MAX_PARTS: Final = 1_000
 """The most parts of one kind that an answer has. The rest is counted."""
 _NO_NAME: Final = "unknown_service"
 """How OpenTelemetry begins the name of a service that has none."""
-_ID: Final = re.compile(r"[0-9a-f]{16}")
+_ID_LENGTH: Final = 16
+"""Hexadecimal digits of a span's id. Ids of tools are longer."""
 _NOTHING: Final[Mapping[str, Any]] = {}
 
 
@@ -38,28 +39,35 @@ def build(draft: Draft, outer: set[int], application: str, answer_id: str | None
     """
     top = draft.top
     stamped = _stamped(draft)
-    name = _application(top, application, stamped)
+    try:
+        name, version, host = _of_process(tuple(top.resource.items()), application)
+    except TypeError:  # A list, which names nothing.
+        return None
+    if stamped or application in top.attributes:
+        given = _name(stamped.get(span_names.APPLICATION))
+        name = given or _proper(top.attributes.get(application)) or name
+    if name is None:
+        name = _name(names.first(top.attributes, names.APPLICATION))
     if name is None:
         return None
     calls, used = _calls(draft, outer)
-    resource = top.resource
-    service = resource.get("service.name")
+    service = top.resource.get("service.name")
     numbers: dict[int, int] = {}
     found = [retrievals.build(draft, one, service, numbers) for one in draft.searches[:MAX_PARTS]]
     status, error = status_of(top)
-    host = stamped.get(span_names.HOST)
+    if stamped:
+        version = _name(stamped.get(span_names.VERSION)) or version
+        host = _name(stamped.get(span_names.HOST)) or host
+    elif version is None:
+        version = _name(names.first(top.attributes, names.SERVICE_VERSION))
     return RecordedAnswer(
         id=answer_id or _id_of(top),
         application=name,
-        version=_name(
-            stamped.get(span_names.VERSION)
-            or names.first(resource, names.SERVICE_VERSION)
-            or names.first(top.attributes, names.SERVICE_VERSION)
-        ),
+        version=version,
         framework=_framework(draft),
         framework_version=None,
         root=top.name[:MAX_NAME],
-        host=_name(host or names.first(resource, names.HOST)),
+        host=host,
         started=top.started,
         ended=max(top.ended, top.started),
         status="unfinished" if status == "open" else status,
@@ -69,8 +77,8 @@ def build(draft: Draft, outer: set[int], application: str, answer_id: str | None
         prompts=tuple(used),
         models=tuple(calls[:MAX_PARTS]),
         tools=tuple([_tool(span) for span in draft.tools[:MAX_PARTS]]),
-        parts_cut=sum(max(0, len(one) - MAX_PARTS) for one in (draft.searches, calls, draft.tools)),
-        recorded_on=_name(host) if stamped.get(span_names.RECORDED) is True else None,
+        parts_cut=_cut(draft.searches, calls, draft.tools),
+        recorded_on=_name(stamped.get(span_names.HOST)) if stamped.get(span_names.RECORDED) is True else None,
     )
 
 
@@ -162,17 +170,25 @@ def _place(raw: Raw, used: list[Raw]) -> int:
         return len(used) - 1
 
 
-def _application(top: Span, application: str, stamped: Mapping[str, Any]) -> str | None:
-    """Return the name of the application, or ``None`` if nothing names it."""
-    for value in (
-        stamped.get(span_names.APPLICATION),
-        top.attributes.get(application),
-        top.resource.get(application),
-    ):
-        name = _name(value)
-        if name is not None and not name.startswith(_NO_NAME):
-            return name
-    return _name(names.first(top.attributes, names.APPLICATION))
+def _cut(*parts: Sequence[object]) -> int:
+    """Return how many parts are left out."""
+    return sum([len(one) - MAX_PARTS for one in parts if len(one) > MAX_PARTS])
+
+
+@functools.lru_cache(1_000)
+def _of_process(
+    resource: tuple[tuple[str, Any], ...], application: str
+) -> tuple[str | None, str | None, str | None]:
+    """Return application, its version and its host, as the attributes of the process say."""
+    known = dict(resource)
+    version, host = names.first(known, names.SERVICE_VERSION), names.first(known, names.HOST)
+    return _proper(known.get(application)), _name(version), _name(host)
+
+
+def _proper(value: object) -> str | None:
+    """Return the name of an application, or ``None`` if OpenTelemetry made it up."""
+    name = _name(value)
+    return None if name is None or name.startswith(_NO_NAME) else name
 
 
 def _name(value: object) -> str | None:
@@ -222,8 +238,8 @@ def _tool(span: Span) -> ToolCall:
 
 def _id_of(top: Span) -> str:
     """Return an id that begins with the time, as those of the hooks do, and ends with that of the span."""
-    start = int(min(max(0.0, top.started), LAST_MOMENT) * 1000)
-    end = top.id
-    if not _ID.fullmatch(end):
-        end = hashlib.blake2b(f"{top.trace}:{top.id}".encode("utf-8", "replace"), digest_size=8).hexdigest()
+    started, end = top.started, top.id
+    start = int(started * 1000) if 0.0 <= started <= LAST_MOMENT else 0
+    if len(end) != _ID_LENGTH or not (end.isascii() and end.isalnum()):
+        end = hashlib.blake2b(f"{top.trace}:{end}".encode("utf-8", "replace"), digest_size=8).hexdigest()
     return f"{start:012x}{end}"

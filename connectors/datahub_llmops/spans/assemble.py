@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from datahub_llmops.answer_store.recorded import RecordedAnswer
-from datahub_llmops.spans import answers, repeated_inferences
+from datahub_llmops.spans import answers, kinds, repeated_inferences
 from datahub_llmops.spans import attributes as names
 from datahub_llmops.spans.drafts import Draft
-from datahub_llmops.spans.kinds import Kind
 from datahub_llmops.spans.reading import Reading
 from datahub_llmops.spans.span import Span
 from datahub_llmops.spans.tree import build
@@ -70,7 +69,7 @@ def assemble(spans: Sequence[Span], options: AssembleOptions) -> Assembled:
         elif _is_answer(draft):
             made.append(draft)
         else:
-            indexing += draft.kind is not Kind.GUARDRAIL
+            indexing += draft.kind != kinds.GUARDRAIL
     whole = repeated_inferences.leave_out(made)
     ids = answers.stamped_ids(whole)
     found = [answers.build(draft, reading.outer, options.application, ids.get(id(draft))) for draft in whole]
@@ -90,7 +89,7 @@ def assemble(spans: Sequence[Span], options: AssembleOptions) -> Assembled:
 
 
 def _is_judge(draft: Draft) -> bool:
-    if draft.kind is Kind.EVALUATOR:
+    if draft.kind == kinds.EVALUATOR:
         return True
     if draft.judged and draft.judged == len(draft.inferences) and not draft.searches:
         return True
@@ -104,6 +103,6 @@ def _is_judge(draft: Draft) -> bool:
 def _is_answer(draft: Draft) -> bool:
     if not draft.inferences and not draft.searches:
         return False
-    if draft.kind is Kind.GUARDRAIL and not draft.searches:
+    if draft.kind == kinds.GUARDRAIL and not draft.searches:
         return False
     return not draft.top.name.startswith(_WRITES_ONLY)

@@ -97,8 +97,9 @@ FINGERPRINT: Final = (
     "gen_ai.response.system_fingerprint",
     "gen_ai.openai.system_fingerprint",
 )
+PROVIDER_OF_LANGCHAIN: Final = _everywhere("ls_provider")
 PROVIDER: Final = (
-    *_everywhere("ls_provider"),
+    *PROVIDER_OF_LANGCHAIN,
     "gen_ai.provider.name",
     "gen_ai.system",
     "llm.provider",

@@ -33,20 +33,14 @@ _ORIGIN: Final = frozenset(PICKED) - {"dh_source_key", "dh_embed_run", "page", "
 
 def read_chunks(attributes: Attributes) -> tuple[tuple[Chunk, ...], int]:
     """Return the chunks that a retriever's span names, and how many are left out beyond ``MAX_CHUNKS``."""
-    rows = _flat(attributes, _RETRIEVED)
-    listed = attributes.get(names.DOCUMENTS_JSON[0])
-    for name in names.DOCUMENTS_OUTPUT if listed is None else ():
+    for name in _LISTS:
         listed = attributes.get(name)
-        if listed is not None:
-            break
-    if isinstance(listed, list):
-        if not rows:
-            rows = [[one.get("id"), one.get("score"), one.get("metadata")] for one in listed]
-        elif len(rows) == len(listed):
-            for row, one in zip(rows, listed, strict=True):
-                if row[0] is None:
-                    row[0] = one.get("id")
-    return _build(rows)
+        if type(listed) is list:
+            return _build([(one.get("id"), one.get("score"), one.get("metadata")) for one in listed])
+    return _build(_flat(attributes, _RETRIEVED))
+
+
+_LISTS: Final = (*names.DOCUMENTS_JSON, *names.DOCUMENTS_OUTPUT)
 
 
 def read_reranked(attributes: Attributes) -> tuple[tuple[Chunk, ...], int]:
@@ -82,22 +76,38 @@ def _flat(attributes: Attributes, places: Mapping[str, tuple[int, int]]) -> list
 
 
 def _build(rows: Sequence[Sequence[Any]]) -> tuple[tuple[Chunk, ...], int]:
-    return tuple([_chunk(*row) for row in rows[:MAX_CHUNKS]]), max(0, len(rows) - MAX_CHUNKS)
+    found = []
+    for identity, score, metadata in rows if len(rows) <= MAX_CHUNKS else rows[:MAX_CHUNKS]:
+        about = tuple(metadata.items()) if type(metadata) is dict else ()
+        name = _name(identity)
+        if score is None:
+            found.append(_chunk(name, about))
+            continue
+        own = _chunk(name, about) if about else _NOTHING
+        found.append(
+            Chunk(
+                id=own.id or name,
+                score=_score(score),
+                source=own.source,
+                key=own.key,
+                run=own.run,
+                place=own.place,
+            )
+        )
+    return tuple(found), max(0, len(rows) - MAX_CHUNKS)
 
 
-def _chunk(identity: object, score: object, metadata: object) -> Chunk:
-    known: Mapping[str, Any] = metadata if isinstance(metadata, Mapping) else {}
-    if identity is None and known:
-        identity = known.get("_id", known.get("pk"))
-    name = _name(identity)
-    number = None if score is None else _score(score)
-    if not known:
-        return Chunk(id=name, score=number)
+_NOTHING: Final = Chunk(id=None)
+
+
+@functools.lru_cache(50_000)
+def _chunk(name: str | None, metadata: tuple[tuple[str, Any], ...]) -> Chunk:
+    """Return a chunk without a score. The same few come again and again."""
+    known = dict(metadata)
     key, run = known.get("dh_source_key"), known.get("dh_embed_run")
     return Chunk(
-        id=name,
-        score=number,
-        source=_source(tuple([(key, value) for key, value in known.items() if key in _ORIGIN])),
+        id=name if name is not None else _name(known.get("_id", known.get("pk"))),
+        source=_source(tuple([(name, value) for name, value in metadata if name in _ORIGIN])),
         key=key if isinstance(key, str) and key.startswith(HMAC_PREFIX) else None,
         run=None if run is None else str(run)[:MAX_ID],
         place=_place(known.get("page"), known.get("row")),
@@ -105,7 +115,7 @@ def _chunk(identity: object, score: object, metadata: object) -> Chunk:
 
 
 def _name(identity: object) -> str | None:
-    if isinstance(identity, str):
+    if type(identity) is str:
         return identity[:MAX_ID] or None
     return str(identity) if isinstance(identity, int) and not isinstance(identity, bool) else None
 

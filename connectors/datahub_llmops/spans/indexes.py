@@ -10,12 +10,13 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Iterable, Mapping
-from typing import Final
+from typing import Any, Final
 
 from datahub_llmops.answer_store.recorded import Raw
 from datahub_llmops.assets import platforms
 from datahub_llmops.hooks.addresses import parse_address
 from datahub_llmops.spans import attributes as names
+from datahub_llmops.spans.facts import Facts
 from datahub_llmops.spans.span import Attributes, Span
 
 MAX_NAME: Final = 512
@@ -59,16 +60,23 @@ def platform_of(store_class: str | None) -> str | None:
     return _PLATFORM_OF.get((store_class or "").rpartition(".")[2])
 
 
-def store_class(span: Span) -> str | None:
-    """Return the class of the store that a retriever's span names."""
-    attributes = span.attributes
-    found = names.first(attributes, names.STORE_CLASS)
-    if found is None:
-        metadata = attributes.get("metadata")
-        found = metadata.get("ls_vector_store_provider") if isinstance(metadata, Mapping) else None
-    if found is None and attributes.get("gen_ai.operation.name") == "retrieval":
-        found = attributes.get("gen_ai.provider.name")  # OpenTelemetry's LangChain writes the class there.
-    return found.strip('"')[:MAX_NAME] or None if isinstance(found, str) else None
+def told(attributes: Attributes) -> tuple[str | None, str | None, str | None]:
+    """Return URN, class of the store, and id of the data source that a retriever's span tells."""
+    metadata = attributes.get("metadata")
+    if type(metadata) is not dict:
+        metadata = _NOTHING
+    urn = metadata.get("datahub_urn") or names.first(attributes, names.URN)
+    store = metadata.get("ls_vector_store_provider") or names.first(attributes, names.STORE_CLASS)
+    if store is None and attributes.get("gen_ai.operation.name") == "retrieval":
+        store = attributes.get("gen_ai.provider.name")  # OpenTelemetry's LangChain writes the class there.
+    return _plain(urn), _plain(store), _plain(attributes.get(names.DATA_SOURCE[0]))
+
+
+_NOTHING: Final[Mapping[str, Any]] = {}
+
+
+def _plain(value: object) -> str | None:
+    return value.strip('"')[:MAX_NAME] or None if isinstance(value, str) else None
 
 
 def of_class(name: str | None, service: str | None) -> Raw:
@@ -91,22 +99,21 @@ def of_data_source(identity: str, name: str | None) -> Raw:
     return _raw((("data_source", identity[:MAX_NAME]), ("class", name), ("seen_by", "data_source")))
 
 
+_CLIENT_FACTS: Final = Facts(
+    names.DB_SYSTEM, names.DB_COLLECTION, names.DB_NAMESPACE, names.SERVER, names.PORT
+)
+
+
 def of_database(attributes: Attributes, name: str | None = None) -> Raw | None:
     """Return the identity of the collection on the span of a store's client; ``None`` if it is none of a store.
 
     ``name`` is the class of the store. A client that names no collection names its platform at least.
     """
-    system = names.first(attributes, names.DB_SYSTEM)
+    system, collection, namespace, server, port = _CLIENT_FACTS.read(attributes)
     if not isinstance(system, str):
         return None
-    server, port = names.first(attributes, names.SERVER), names.first(attributes, names.PORT)
-    return _of_client(
-        system,
-        _text(names.first(attributes, names.DB_COLLECTION)),
-        _text(names.first(attributes, names.DB_NAMESPACE)),
-        f"{server}:{port}" if server and port else _text(server),
-        name,
-    )
+    place = f"{server}:{port}" if server and port else _text(server)
+    return _of_client(system, _text(collection), _text(namespace), place, name)
 
 
 def of_documents(attributes: Attributes, name: str | None) -> Raw | None:

@@ -1,94 +1,107 @@
-"""What kind of work a span is, by the words that instrumentations have for it."""
+"""What kind of work a span is, by the words that instrumentations have for it.
+
+Kinds are plain texts: members of an ``Enum`` take longer to look up than the kind of a span may.
+"""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from enum import Enum
-from typing import Final
+from typing import Final, TypeAlias
 
 from datahub_llmops.spans import attributes as names
 from datahub_llmops.spans.span import Attributes
 
+Kind: TypeAlias = str
 
-class Kind(Enum):
-    """Kinds of work that are told apart."""
-
-    LLM = "llm"
-    """One inference of a language model."""
-    EMBEDDING = "embedding"
-    RETRIEVER = "retriever"
-    RERANKER = "reranker"
-    CHAIN = "chain"
-    AGENT = "agent"
-    TOOL = "tool"
-    GUARDRAIL = "guardrail"
-    EVALUATOR = "evaluator"
-    PROMPT = "prompt"
-    """A template that is rendered."""
-    DATABASE = "database"
-    OTHER = "other"
-
+LLM: Final = "llm"
+"""One inference of a language model."""
+EMBEDDING: Final = "embedding"
+RETRIEVER: Final = "retriever"
+RERANKER: Final = "reranker"
+CHAIN: Final = "chain"
+AGENT: Final = "agent"
+TOOL: Final = "tool"
+GUARDRAIL: Final = "guardrail"
+EVALUATOR: Final = "evaluator"
+PROMPT: Final = "prompt"
+"""A template that is rendered."""
+DATABASE: Final = "database"
+OTHER: Final = "other"
 
 _WORDS: Final[Mapping[Kind, tuple[str, ...]]] = {
-    Kind.LLM: (
-        "llm",
-        "chat",
-        "chat_model",
-        "text_completion",
-        "completion",
-        "generate_content",
-        "generation",
-    ),
-    Kind.EMBEDDING: ("embedding", "embeddings"),
-    Kind.RETRIEVER: ("retriever", "retrieval", "vector_db_retrieve"),
-    Kind.RERANKER: ("reranker", "rerank"),
-    Kind.CHAIN: ("chain", "parser", "invoke_workflow", "plan", "workflow", "task", "execute_task"),
-    Kind.AGENT: ("agent", "invoke_agent"),
-    Kind.TOOL: ("tool", "execute_tool"),
-    Kind.GUARDRAIL: ("guardrail",),
-    Kind.EVALUATOR: ("evaluator", "evaluation"),
-    Kind.PROMPT: ("prompt",),
+    LLM: ("llm", "chat", "chat_model", "text_completion", "completion", "generate_content", "generation"),
+    EMBEDDING: ("embedding", "embeddings"),
+    RETRIEVER: ("retriever", "retrieval", "vector_db_retrieve"),
+    RERANKER: ("reranker", "rerank"),
+    CHAIN: ("chain", "parser", "invoke_workflow", "plan", "workflow", "task", "execute_task"),
+    AGENT: ("agent", "invoke_agent"),
+    TOOL: ("tool", "execute_tool"),
+    GUARDRAIL: ("guardrail",),
+    EVALUATOR: ("evaluator", "evaluation"),
+    PROMPT: ("prompt",),
 }
-_BY_WORD: Final[dict[object, Kind]] = {word: kind for kind, words in _WORDS.items() for word in words}
+_BY_WORD: Final[dict[object, Kind]] = {
+    form: kind
+    for kind, words in _WORDS.items()
+    for word in words
+    # MLflow writes its attributes as JSON.
+    for form in (word, word.upper(), f'"{word.upper()}"')
+}
 _VAGUE: Final = frozenset({"task", "workflow"})
 """OpenLLMetry's words for whatever has no word of its own there. The name of the span may say more."""
 _BY_NAME: Final = (
-    ("retriever", Kind.RETRIEVER),
-    ("embedding", Kind.EMBEDDING),
-    ("rerank", Kind.RERANKER),
-    ("prompttemplate", Kind.PROMPT),
+    ("retriever", RETRIEVER),
+    ("embedding", EMBEDDING),
+    ("rerank", RERANKER),
+    ("prompttemplate", PROMPT),
 )
 _DATABASES: Final = ("chroma.", "qdrant.", "milvus.", "pinecone.", "lancedb.", "db.")
+_NO_INFERENCE: Final = ("prepare_", "get_tool_calls", "validate_")
 _KIND: Final = names.KIND
 _DB_SYSTEM: Final = names.DB_SYSTEM
 
 
 def kind_of(name: str, attributes: Attributes) -> Kind:
     """Return the kind of a span, by its attributes, else by its name."""
+    word = attributes.get(_OPENINFERENCE)
+    if type(word) is not str:
+        return _find(name, attributes)
+    known = _known.get((name, word))
+    if known is None:
+        known = _find(name, attributes)
+        if len(_known) < _MAX_KNOWN and word in _BY_WORD:
+            _known[name, word] = known
+    return known
+
+
+_OPENINFERENCE: Final = names.KIND[0]
+_MAX_KNOWN: Final = 10_000
+_known: Final[dict[tuple[str, object], Kind]] = {}
+"""By the name of a span and OpenInference's word, which counts first."""
+
+
+def _find(name: str, attributes: Attributes) -> Kind:
     for key in _KIND:
-        word = attributes.get(key)
-        if word is None:
-            continue
-        kind = _BY_WORD.get(word) if type(word) is str else None
-        if kind is None:
-            kind = _of_word(word) if isinstance(word, str) else None
+        if key in attributes:
+            word = attributes[key]
+            kind = _BY_WORD.get(word) if type(word) is str else None
             if kind is None:
-                continue
-        if kind is Kind.CHAIN:
-            return _of_chain(name, word in _VAGUE)
-        if kind is Kind.LLM and "." in name:
-            return _of_method(name)
-        return kind
+                kind = _of_word(word) if isinstance(word, str) else None
+                if kind is None:
+                    continue
+            if kind == CHAIN:
+                return _of_chain(name, word in _VAGUE)
+            return _of_method(name) if kind == LLM else kind
     for key in _DB_SYSTEM:
         if key in attributes:
-            return Kind.DATABASE
-    return Kind.DATABASE if name.startswith(_DATABASES) else Kind.OTHER
+            return DATABASE
+    return DATABASE if name.startswith(_DATABASES) else OTHER
 
 
 @functools.lru_cache(1_000)
 def _of_word(word: str) -> Kind | None:
-    """Return the kind of a word with capitals, or in quotation marks, as MLflow writes it."""
+    """Return the kind of a word with capitals of its own."""
     return _BY_WORD.get(word.strip('"').lower())
 
 
@@ -96,12 +109,12 @@ def _of_word(word: str) -> Kind | None:
 def _of_chain(name: str, vague: bool) -> Kind:
     lower = name.lower()
     if lower.endswith("prompttemplate"):
-        return Kind.PROMPT
+        return PROMPT
     if vague:
         for part, kind in _BY_NAME:
             if part in lower:
                 return kind
-    return Kind.CHAIN
+    return CHAIN
 
 
 @functools.lru_cache(10_000)
@@ -109,10 +122,7 @@ def _of_method(name: str) -> Kind:
     """Return the kind of a model's method. OpenInference calls all methods of LlamaIndex's models inferences.
 
     >>> _of_method("OpenAI.chat"), _of_method("OpenAI._prepare_chat_with_tools"), _of_method("chat gpt-5.1")
-    (<Kind.LLM: 'llm'>, <Kind.CHAIN: 'chain'>, <Kind.LLM: 'llm'>)
+    ('llm', 'chain', 'llm')
     """
-    method = name.rpartition(".")[2].lstrip("_")
-    return Kind.CHAIN if method.startswith(_NO_INFERENCE) and " " not in name else Kind.LLM
-
-
-_NO_INFERENCE: Final = ("prepare_", "get_tool_calls", "validate_")
+    _, point, method = name.rpartition(".")
+    return CHAIN if point and " " not in name and method.lstrip("_").startswith(_NO_INFERENCE) else LLM

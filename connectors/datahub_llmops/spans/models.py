@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from datahub_llmops.answer_store.recorded import ModelCall, Raw
 from datahub_llmops.spans import attributes as names
+from datahub_llmops.spans.facts import Facts
 from datahub_llmops.spans.span import Attributes, Span
 from datahub_llmops.spans.status import milliseconds, status_of
 
@@ -45,13 +46,6 @@ _CLASSES: Final = {"OpenAILike": "openailike"}
 """Classes of LlamaIndex for any server with OpenAI's interface. Tracers call it OpenAI, the hooks by its class."""
 
 
-@functools.lru_cache(10_000)
-def model_raw(provider: str | None, name: str | None) -> Raw:
-    """Return the raw identity of a model, the same object for the same model."""
-    raw = {"provider": provider, "name": name}
-    return {key: value for key, value in raw.items() if value}
-
-
 @functools.lru_cache(1_000)
 def embedding_raw(provider: str | None, name: str) -> Raw:
     """Return the raw identity of an embedding model. The hooks call its name ``model``."""
@@ -69,33 +63,39 @@ def provider_name(word: str) -> str | None:
     return None if lower in _FRAMEWORKS else _PROVIDERS.get(lower, lower[:MAX_NAME]) or None
 
 
+_FACTS: Final = Facts(
+    names.MODEL_IN_METADATA,
+    tuple(name for name in names.MODEL_ASKED if name not in names.MODEL_IN_METADATA),
+    names.MODEL_SERVED,
+    names.PROVIDER_OF_LANGCHAIN,
+    tuple(name for name in names.PROVIDER if name not in names.PROVIDER_OF_LANGCHAIN),
+    names.TOKENS_IN,
+    names.TOKENS_OUT,
+    names.TOKENS_CACHED,
+    names.TOKENS_CACHE_WRITE,
+    names.TOKENS_REASONING,
+    names.TOKENS_JSON,
+    names.COST,
+    names.COST_JSON,
+    names.FINGERPRINT,
+)
+
+
 def read_model(span: Span, prompt: int | None) -> ModelCall:
     """Read the call of a model from the span of an inference. ``prompt`` is the place of its prompt in the answer."""
-    attributes = span.attributes
-    asked = served = None
-    metadata = attributes.get("metadata")
-    for key in _ASKED:
-        asked = _text(attributes.get(key))
-        if asked is not None:
-            break
-    for key in _SERVED:
-        served = _text(attributes.get(key))
-        if served is not None:
-            break
-    told = _text(names.first(attributes, names.MODEL_IN_METADATA))
-    if told is None and isinstance(metadata, Mapping):
-        told = _text(metadata.get("ls_model_name"))
-    if told is not None and told != asked:
+    found = _FACTS.read(span.attributes)
+    told, asked, served = found[0], found[1], found[2]
+    if told is not None:
         # OpenInference writes the model that served in place of the one that was asked.
         asked, served = told, served or asked
-    if asked is None:
-        asked, served = served, None
-    provider = _provider(span, metadata)
+    elif asked is None:
+        asked = served
+    provider = _provider(found[3], found[4], span.name)
     status, error = status_of(span)
-    counts = _tokens(attributes)
+    counts = _tokens(found)
     return ModelCall(
-        asked=model_raw(provider, asked),
-        served=model_raw(provider, served) if served is not None and served != asked else None,
+        asked=_model(provider, asked),
+        served=None if served is None or served == asked else _served(provider, served, asked),
         prompt=prompt,
         milliseconds=milliseconds(span),
         status=status,
@@ -106,52 +106,53 @@ def read_model(span: Span, prompt: int | None) -> ModelCall:
         tokens_cached=counts[2],
         tokens_cache_write=counts[3],
         tokens_reasoning=counts[4],
-        cost=_cost(attributes),
-        fingerprint=_text(names.first(attributes, names.FINGERPRINT)),
+        cost=None if found[11] is None and found[12] is None else _cost(found[11], found[12]),
+        fingerprint=None if found[13] is None else _text(found[13]),
     )
 
 
-_ASKED: Final = names.MODEL_ASKED
-_SERVED: Final = names.MODEL_SERVED
+def _served(provider: str | None, served: object, asked: object) -> Raw | None:
+    """Return the model that served, if it is another one than was asked."""
+    found = _model(provider, served)
+    return found if found and found is not _model(provider, asked) else None
+
+
+def _model(provider: str | None, name: object) -> Raw:
+    return model_raw(provider, name if isinstance(name, str) else None)
+
+
+@functools.lru_cache(10_000)
+def model_raw(provider: str | None, name: str | None) -> Raw:
+    """Return the raw identity of a model, the same object for the same model."""
+    text = _text(name)
+    return _identity(provider, text)
+
+
+@functools.lru_cache(10_000)
+def _identity(provider: str | None, name: str | None) -> Raw:
+    raw = {"provider": provider, "name": name}
+    return {key: value for key, value in raw.items() if value}
+
+
+_EMBEDDING_FACTS: Final = Facts(names.EMBEDDING_MODEL, names.PROVIDER)
 
 
 def read_embedding(attributes: Attributes) -> Raw | None:
     """Read the model of an embedding, or ``None`` if the span names none."""
-    name = _text(names.first(attributes, names.EMBEDDING_MODEL))
+    model, word = _EMBEDDING_FACTS.read(attributes)
+    name = _text(model)
     if name is None or name == "unknown":
         return None
-    word = names.first(attributes, names.PROVIDER)
     return embedding_raw(provider_name(word) if isinstance(word, str) else None, name)
 
 
-def _provider(span: Span, metadata: object) -> str | None:
-    if isinstance(metadata, Mapping):
-        word = metadata.get("ls_provider")
-        if isinstance(word, str) and word:
-            return _raw_provider(word)
-    attributes = span.attributes
-    for key in _OF_LANGCHAIN:
-        word = attributes.get(key)
-        if isinstance(word, str) and word:
-            return _raw_provider(word)
-    own = _CLASSES.get(span.name.partition(".")[0])
+def _provider(of_langchain: object, word: object, name: str) -> str | None:
+    if isinstance(of_langchain, str):
+        return _text(of_langchain)  # As it is: the hooks take it so too.
+    own = _CLASSES.get(name.partition(".")[0])
     if own is not None:
         return own
-    for key in names.PROVIDER:
-        word = attributes.get(key)
-        if isinstance(word, str) and word:
-            found = provider_name(word)
-            if found is not None:
-                return found
-    return None
-
-
-_OF_LANGCHAIN: Final = tuple(key for key in names.PROVIDER if key.endswith("ls_provider"))
-
-
-@functools.lru_cache(1_000)
-def _raw_provider(word: str) -> str:
-    return word.strip('"')[:MAX_NAME]  # LangChain's own word, which the hooks take as it is.
+    return provider_name(word) if isinstance(word, str) else None
 
 
 def _text(value: object) -> str | None:
@@ -160,37 +161,17 @@ def _text(value: object) -> str | None:
     return (value.strip('"') if value[:1] == '"' else value)[:MAX_NAME] or None
 
 
-def _tokens(attributes: Attributes) -> list[int | None]:
+def _tokens(found: Sequence[Any]) -> list[int | None]:
     """Return tokens in, out, cached, written to the cache and spent on reasoning."""
-    found: list[int | None] = []
-    for group in _COUNTS:
-        count = None
-        for key in group:
-            value = attributes.get(key)
-            if value is not None:
-                count = value if type(value) is int and 0 <= value <= _MOST else _count(value)
-                break
-        found.append(count)
-    for key in _COUNTS_JSON:
-        usage = attributes.get(key)
-        if isinstance(usage, Mapping):
-            told = _usage(usage)
-            found = [one if count is None else count for count, one in zip(found, told, strict=True)]
-    for part in _PARTS:
-        # Nought of a part says no more than nothing, and the hooks leave it out.
-        found[part] = found[part] or None
-    return found
-
-
-_COUNTS: Final = (
-    names.TOKENS_IN,
-    names.TOKENS_OUT,
-    names.TOKENS_CACHED,
-    names.TOKENS_CACHE_WRITE,
-    names.TOKENS_REASONING,
-)
-_COUNTS_JSON: Final = names.TOKENS_JSON
-_PARTS: Final = (2, 3, 4)
+    counts: list[int | None] = [
+        value if type(value) is int and 0 <= value <= _MOST else None if value is None else _count(value)
+        for value in found[5:10]
+    ]
+    if isinstance(found[10], Mapping):
+        told = _usage(found[10])
+        counts = [one if count is None else count for count, one in zip(counts, told, strict=True)]
+    # Nought of a part says no more than nothing, and the hooks leave it out.
+    return [counts[0], counts[1], counts[2] or None, counts[3] or None, counts[4] or None]
 
 
 def _usage(usage: Mapping[str, Any]) -> list[int | None]:
@@ -258,20 +239,15 @@ def may_be_same(one: Attributes, other: Attributes) -> bool:
     """Return whether two spans can be of one inference: the tokens that both report are equal."""
     return all(
         mine is None or theirs is None or mine == theirs
-        for mine, theirs in zip(_tokens(one)[:2], _tokens(other)[:2], strict=True)
+        for mine, theirs in zip(_tokens(_FACTS.read(one))[:2], _tokens(_FACTS.read(other))[:2], strict=True)
     )
 
 
-def _cost(attributes: Attributes) -> float | None:
+def _cost(billed: object, parts: object) -> float | None:
     """Return what a gateway or a tracer has computed, in US dollars."""
-    for key in names.COST:
-        value = _number(attributes.get(key))
-        if value is not None:
-            return value if value >= 0 else None
-    for key in names.COST_JSON:
-        parts = attributes.get(key)
-        if isinstance(parts, Mapping) and parts:
-            total = _number(parts.get("total", parts.get("total_cost")))
-            value = sum(parts.values()) if total is None else total
-            return value if value >= 0 else None
-    return None
+    value = _number(billed)
+    if value is None and isinstance(parts, Mapping) and parts:
+        value = _number(parts.get("total", parts.get("total_cost")))
+        if value is None:
+            value = sum(parts.values())
+    return value if value is not None and value >= 0 else None

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from datahub_llmops.answer_store.recorded import Raw
 from datahub_llmops.hooks.prompt_identity import MAX_NAME, identify_prompt
 from datahub_llmops.spans import attributes as names
+from datahub_llmops.spans.facts import Facts
 from datahub_llmops.spans.span import Attributes
 
 _REGISTRIES: Final = {name: "langsmith" for name in names.PROMPT_NAME if name.endswith("lc_hub_repo")} | {
@@ -27,8 +27,25 @@ _VENDORS: Final = {
 }
 _NO_REGISTRY: Final = "custom"
 """As the hooks call it."""
-MARKS: Final = frozenset((*names.PROMPT_NAME, *names.PROMPT_URI, *names.PROMPTS_LINKED, *names.METADATA))
-"""A span that names a prompt has one of these."""
+MARKS: Final = frozenset((*names.PROMPT_NAME, *names.PROMPT_URI, *names.PROMPTS_LINKED))
+"""A span that names a prompt has one of these, or its metadata has."""
+_FACTS: Final = Facts(
+    names.PROMPTS_LINKED,
+    *([name] for name in names.PROMPT_NAME),
+    names.PROMPT_VERSION,
+    names.PROMPT_OWNER,
+    names.PROMPT_VENDOR,
+    names.PROMPT_URI,
+)
+_NAMES: Final = len(names.PROMPT_NAME)
+
+
+def names_prompt(attributes: Attributes) -> bool:
+    """Return whether a span may name a prompt."""
+    if not MARKS.isdisjoint(attributes):
+        return True
+    metadata = attributes.get("metadata")
+    return type(metadata) is dict and not MARKS.isdisjoint(metadata)
 
 
 def read_prompt(attributes: Attributes) -> Raw | None:
@@ -36,33 +53,19 @@ def read_prompt(attributes: Attributes) -> Raw | None:
 
     It is the one that the hooks record of the same prompt. Equal identities are one object.
     """
-    for key in names.PROMPTS_LINKED:
-        linked = attributes.get(key)
-        if isinstance(linked, list) and linked:
-            # A span that loads two prompts does not say which one is meant.
-            return prompt_raw("mlflow", linked[0]["name"], linked[0]["version"]) if len(linked) == 1 else None
-    for key in names.PROMPT_NAME:
-        name = _text(attributes.get(key))
+    linked, *named, version, owner, vendor, uri = _FACTS.read(attributes)
+    if isinstance(linked, list) and linked:
+        # A span that loads two prompts does not say which one is meant.
+        return prompt_raw("mlflow", linked[0]["name"], linked[0]["version"]) if len(linked) == 1 else None
+    for key, value in zip(names.PROMPT_NAME, named, strict=True):
+        name = _text(value)
         if name is not None:
-            registry = _registry(key, attributes)
+            registry = _REGISTRIES.get(key) or _VENDORS.get((_text(vendor) or "").lower(), _NO_REGISTRY)
             if registry == "langsmith":
-                name = _owned(name, _text(names.first(attributes, names.PROMPT_OWNER)))
-            return prompt_raw(registry, name, _text(names.first(attributes, names.PROMPT_VERSION)))
-    uri = _text(names.first(attributes, names.PROMPT_URI))
-    if uri is not None:
-        return _of_metadata((("prompt_uri", uri),))
-    metadata = attributes.get("metadata")
-    if isinstance(metadata, Mapping) and metadata:
-        return _of_metadata(tuple(metadata.items()))
-    return None
-
-
-def _registry(key: str, attributes: Attributes) -> str:
-    known = _REGISTRIES.get(key)
-    if known is not None:
-        return known
-    vendor = _text(attributes.get(names.PROMPT_VENDOR[0]))
-    return _VENDORS.get((vendor or "").lower(), _NO_REGISTRY)
+                name = _owned(name, _text(owner))
+            return prompt_raw(registry, name, _text(version))
+    text = _text(uri)
+    return None if text is None else _of_uri(text)
 
 
 def _owned(name: str, owner: str | None) -> str:
@@ -70,8 +73,8 @@ def _owned(name: str, owner: str | None) -> str:
 
 
 @functools.lru_cache(10_000)
-def _of_metadata(items: tuple[tuple[str, Any], ...]) -> Raw | None:
-    return identify_prompt(dict(items))
+def _of_uri(uri: str) -> Raw | None:
+    return identify_prompt({"prompt_uri": uri})
 
 
 @functools.lru_cache(10_000)

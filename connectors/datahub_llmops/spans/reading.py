@@ -6,26 +6,28 @@ from operator import itemgetter
 from typing import Any, Final
 
 from datahub_llmops.answer_store.recorded import Raw
-from datahub_llmops.spans import indexes, prompts, retrievals, stamps
+from datahub_llmops.spans import indexes, kinds, prompts, retrievals, stamps
 from datahub_llmops.spans.drafts import NOTHING, Above, Draft, Search
-from datahub_llmops.spans.kinds import Kind, kind_of
+from datahub_llmops.spans.kinds import CHAIN, OTHER, Kind, kind_of
 from datahub_llmops.spans.span import Span
 from datahub_llmops.spans.tree import Tree
 
 _BEGINS: Final = frozenset(
     {
-        Kind.LLM,
-        Kind.CHAIN,
-        Kind.AGENT,
-        Kind.RETRIEVER,
-        Kind.RERANKER,
-        Kind.PROMPT,
-        Kind.GUARDRAIL,
-        Kind.EVALUATOR,
+        kinds.LLM,
+        kinds.CHAIN,
+        kinds.AGENT,
+        kinds.RETRIEVER,
+        kinds.RERANKER,
+        kinds.PROMPT,
+        kinds.GUARDRAIL,
+        kinds.EVALUATOR,
     }
 )
 """Kinds of spans that an answer can begin with."""
 _MARKS: Final = prompts.MARKS | stamps.MARKS
+_CHANGES_NOTHING: Final = frozenset({kinds.PROMPT, kinds.EMBEDDING, kinds.RERANKER, kinds.GUARDRAIL})
+"""Kinds of spans below which the same holds as above, once an answer has begun."""
 _LEVELS: Final = 8
 """How far above an inference the template may be rendered that it was made with."""
 _start: Final = itemgetter(0)
@@ -54,9 +56,13 @@ class Reading:
             attributes, resource = span.attributes, span.resource
             kind = kind_of(span.name, attributes)
             service = resource.get(application) or resource.get("service.name")
+            if type(service) is not str:
+                service = None if service is None else repr(service)
             # Most spans change nothing: the steps of a chain that has begun, and what is not about models.
-            if (kind is Kind.OTHER or (kind is Kind.CHAIN and service in state.drafts)) and _MARKS.isdisjoint(
-                attributes
+            if (
+                (kind == OTHER or (kind == CHAIN and service in state.drafts))
+                and _MARKS.isdisjoint(attributes)
+                and ("metadata" not in attributes or not prompts.names_prompt(attributes))
             ):
                 above[place] = state
             else:
@@ -64,51 +70,52 @@ class Reading:
 
     def _enter(self, place: int, span: Span, kind: Kind, service: Any, state: Above) -> Above:
         """Take a span into the answer that it belongs to, and return what holds below it."""
-        new = state.copy()
-        prompt: Raw | None = None
-        if not _MARKS.isdisjoint(span.attributes):
-            prompt = prompts.read_prompt(span.attributes)
-            if prompt is not None and kind is not Kind.PROMPT:
-                new.prompt = prompt
-            if not stamps.MARKS.isdisjoint(span.attributes):
-                new.stamp = span
+        attributes = span.attributes
         own = state.drafts.get(service)
+        prompt = prompts.read_prompt(attributes) if prompts.names_prompt(attributes) else None
+        stamped = not stamps.MARKS.isdisjoint(attributes)
+        same = own is not None and prompt is None and not stamped and kind in _CHANGES_NOTHING
+        new = state if same else state.copy()
+        if prompt is not None and kind != kinds.PROMPT:
+            new.prompt = prompt
+        if stamped:
+            new.stamp = span
         draft = own or state.within_inference
         if draft is None:
             if kind not in _BEGINS:
-                if kind is Kind.DATABASE and state.search is not None:
+                if kind == kinds.DATABASE and state.search is not None:
                     _note_client(state.search, span)
                 return new
             draft = Draft(span, kind, service, state.stamp)
             self.drafts.append(draft)
             new.search = None
-        if draft is not own:
+        if draft is not own and kind in _BEGINS:
             new.drafts = {**state.drafts, service: draft}
-        if kind is Kind.LLM:
+        if kind == kinds.LLM:
             self._inference(draft, place, span, new)
-        elif kind is Kind.RETRIEVER:
+        elif kind == kinds.RETRIEVER:
             _begin_search(draft, span, new)
-        elif kind is Kind.PROMPT:
+        elif kind == kinds.PROMPT:
             parent = self._tree.parents[place]
             draft.prompts.setdefault(parent, []).append((span.started, prompt or new.prompt))
-        elif kind is Kind.EMBEDDING:
+        elif kind == kinds.EMBEDDING:
             if new.search is not None and new.search.embedding is None:
                 new.search.embedding = span
-        elif kind is Kind.DATABASE:
+        elif kind == kinds.DATABASE:
             _enter_client(draft, span, new)
-        elif kind is Kind.RERANKER:
+        elif kind == kinds.RERANKER:
             _note_reranker(draft, span, new.search)
-        elif kind is Kind.TOOL:
+        elif kind == kinds.TOOL:
             draft.tools.append(span)
             new.within_inference = None
-        elif kind is Kind.AGENT:
+        elif kind == kinds.AGENT:
             new.within_inference = None
-        elif kind is Kind.EVALUATOR:
+        elif kind == kinds.EVALUATOR:
             new.evaluator = True
             self.evaluations += 1
-        elif kind is Kind.GUARDRAIL:
+        elif kind == kinds.GUARDRAIL:
             self.guardrails += 1
-        if new.stamp is span:
+        if stamped:
             _note_stamp(draft, span, new.search)
         return new
 

@@ -10,10 +10,9 @@ from collections.abc import Sequence
 from operator import itemgetter
 from typing import Final
 
-from datahub_llmops.spans import models
+from datahub_llmops.spans import kinds, models
 from datahub_llmops.spans.answers import framework_of
 from datahub_llmops.spans.drafts import Draft
-from datahub_llmops.spans.kinds import Kind
 from datahub_llmops.spans.span import Span
 
 _CLOCK: Final = 0.001
@@ -43,7 +42,7 @@ def leave_out(drafts: Sequence[Draft]) -> Sequence[Draft]:
 
 
 def _is_bare(draft: Draft) -> bool:
-    return draft.kind is Kind.LLM and not draft.searches and framework_of(draft.top.scope) is None
+    return draft.kind == kinds.LLM and not draft.searches and framework_of(draft.top.scope) is None
 
 
 def _is_reported(span: Span, around: Sequence[tuple[float, Span]]) -> bool:

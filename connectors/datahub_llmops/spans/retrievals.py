@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from datahub_llmops.answer_store.recorded import Chunk, Raw, Retrieval
@@ -28,7 +28,7 @@ def retriever_of(span: Span) -> Raw:
     name = entity if isinstance(entity, str) and entity else span.name
     known = _retriever(name)
     # OpenTelemetry's LangChain does not name retrievers, but only this one has a store.
-    return _VECTOR_STORE_RETRIEVER if not known and indexes.store_class(span) is not None else known
+    return _VECTOR_STORE_RETRIEVER if not known and indexes.told(span.attributes)[1] is not None else known
 
 
 _VECTOR_STORE_RETRIEVER: Final[Raw] = {"class": "VectorStoreRetriever"}
@@ -83,11 +83,12 @@ def _described(search: Search) -> Raw:
     span = search.reranked
     if span is None:
         return search.retriever
+    model = names.first(span.attributes, names.RERANKER_MODEL)
     return _reranked(
         search.retriever.get("class"),
         search.retriever.get("name"),
         span.name.rpartition(".")[0] or span.name,
-        names.first(span.attributes, names.RERANKER_MODEL),
+        None if model is None else str(model)[:MAX_NAME],
     )
 
 
@@ -127,23 +128,21 @@ def _same(found: Sequence[Chunk], results: Sequence[Chunk]) -> bool:
 def _index(draft: Draft, search: Search, service: str | None) -> Raw:
     span = search.span
     attributes = span.attributes
-    name = indexes.store_class(span)
-    given = names.first(attributes, names.URN)
-    if given is None:
-        metadata = attributes.get("metadata")
-        given = metadata.get("datahub_urn") if isinstance(metadata, Mapping) else None
-    if isinstance(given, str):
-        return indexes.of_urn(given.strip('"'))
-    clients = [
-        raw for one in search.clients if (raw := indexes.of_database(one.attributes, name)) is not None
-    ]
-    named = indexes.choose(filter(indexes.names_index, clients), indexes.platform_of(name), alone=True)
-    hint = indexes.platform_of(name) or (named["platform"] if named else None) or _only_platform(clients)
+    urn, name, source = indexes.told(attributes)
+    if urn is not None:
+        return indexes.of_urn(urn)
+    hint = indexes.platform_of(name)
+    named: Raw | None = None
+    if search.clients:
+        clients = [
+            raw for one in search.clients if (raw := indexes.of_database(one.attributes, name)) is not None
+        ]
+        named = indexes.choose(filter(indexes.names_index, clients), hint, alone=True)
+        hint = hint or (named["platform"] if named else _only_platform(clients))
     stamped = _stamped(draft, search, hint)
     if stamped is not None:
         return stamped
-    source = names.first(attributes, names.DATA_SOURCE)
-    if isinstance(source, str):
+    if source is not None:
         return indexes.of_data_source(source, name)
     if named is not None:
         return named

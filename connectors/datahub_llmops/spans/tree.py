@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from operator import itemgetter
+from typing import NamedTuple
 
 from datahub_llmops.spans.span import Span
 
 _by_start = itemgetter(4, 1)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tree:
+class Tree(NamedTuple):
     """Spans by start, each once, and the position of the parent of each, or -1."""
 
     spans: Sequence[Span]
