@@ -1,13 +1,12 @@
-"""Which applications use an asset, and how many answers a day they give."""
+"""What an asset affects downstream: the applications with their answers a day, and everything on the way to them."""
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
-from datahub_llmops.catalog.protocol import FullCatalog
+from datahub_llmops.catalog.protocol import FullCatalog, Lineage
 from datahub_llmops.catalog.usage_records import records_to_add
-from datahub_llmops.governance.facts import Facts
 from datahub_llmops.governance.finding import Affected
 from datahub_llmops.net.json_values import whole
 
@@ -16,19 +15,19 @@ ANSWER_LOG: Final = "Answer Log"
 _DAYS: Final = 30
 
 
-def users_of(catalog: FullCatalog, facts: Facts) -> tuple[Affected, ...]:
-    """List the applications downstream of the asset, the busiest first.
+def users_of(catalog: FullCatalog, downstream: Lineage, now: datetime) -> tuple[Affected, ...]:
+    """List the applications in a walk downstream, the busiest first.
 
     Raises:
         CatalogError: the catalog cannot answer.
     """
-    nodes = {node.urn: node for node in facts.downstream.nodes}
+    nodes = {node.urn: node for node in downstream.nodes}
     logs: dict[str, str] = {}
-    for edge in facts.downstream.edges:
+    for edge in downstream.edges:
         log = nodes.get(edge.downstream)
         if log is not None and log.subtype == ANSWER_LOG:
             logs[edge.upstream] = log.urn
-    since = round((facts.now - timedelta(days=_DAYS)).timestamp() * 1000)
+    since = round((now - timedelta(days=_DAYS)).timestamp() * 1000)
     found = [
         Affected(
             urn=node.urn,

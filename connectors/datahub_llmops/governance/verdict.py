@@ -51,7 +51,7 @@ def check_asset(
         CatalogError: the catalog cannot answer.
     """
     facts = gather(catalog, urn, now=now or datetime.now(UTC))
-    return report(facts, policy or default_policy(), users_of(catalog, facts))
+    return report(facts, policy or default_policy(), users_of(catalog, facts.downstream, facts.now))
 
 
 def default_policy() -> Policy:
