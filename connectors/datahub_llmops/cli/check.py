@@ -37,7 +37,7 @@ def check(where: str | None, asset: str, policy_file: Path | None, as_json: bool
     datahub-llmops check docs --json
     """
     with opened(where) as catalog:
-        report = check_asset(catalog, resolve(catalog, asset), _policy(policy_file))
+        report = check_asset(catalog, resolve(catalog, asset), read_policy_file(policy_file))
         if as_json:
             print_json(report.to_obj())
         else:
@@ -48,7 +48,8 @@ def check(where: str | None, asset: str, policy_file: Path | None, as_json: bool
     sys.exit(EXIT_CODES[report.verdict])
 
 
-def _policy(file: Path | None) -> Policy | None:
+def read_policy_file(file: Path | None) -> Policy | None:
+    """Read the policy of ``--policy``; ``None`` without one."""
     if file is None:
         return None
     # Recipes need pydantic and DataHub, whose import takes long.

@@ -22,6 +22,7 @@ from datahub_llmops.catalog.protocol import Direction, Edge, FullCatalog, Lineag
 from datahub_llmops.catalog.untraced import untraced_of
 from datahub_llmops.catalog.urn_text import asset_of, entity_type
 from datahub_llmops.cli import answers
+from datahub_llmops.cli.affected import affected
 from datahub_llmops.cli.check import check
 from datahub_llmops.cli.models import models
 from datahub_llmops.cli.opening import opened, print_json, shown
@@ -293,6 +294,7 @@ def _asset_json(catalog: FullCatalog, node: Node) -> dict[str, object]:
 
 main.add_command(answers.answers)
 main.add_command(answers.explain)
+main.add_command(affected)
 main.add_command(check)
 main.add_command(models)
 main.add_command(prompts)

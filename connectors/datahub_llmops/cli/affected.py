@@ -1,0 +1,62 @@
+"""The command ``affected``: who must be told if a model ends, or a column goes."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from datahub_llmops.catalog.open import resolve
+from datahub_llmops.catalog.protocol import Catalog
+from datahub_llmops.cli.opening import opened, print_json
+from datahub_llmops.errors import UnknownAssetError
+from datahub_llmops.governance.impact import impact_of
+
+
+@click.command()
+@click.argument("asset", metavar="ASSET")
+@click.option(
+    "--policy",
+    "policy_file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="A recipe of llm-health, or a YAML file with its options: it may name lists of when models retire.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+@click.pass_obj
+def affected(where: str | None, asset: str, policy_file: Path | None, as_json: bool) -> None:
+    """Show what depends on an asset: indexes, jobs, prompts, applications and owners.
+
+    \b
+    datahub-llmops affected openai/text-embedding-3-small     what a retired model takes along
+    datahub-llmops affected sqlite:main.entries#doc           what breaks if this column goes
+    """
+    from datahub_llmops.cli.check import read_policy_file
+    from datahub_llmops.governance.verdict import default_policy
+
+    with opened(where) as catalog:
+        policy = read_policy_file(policy_file) or default_policy()
+        found = impact_of(catalog, _resolve(catalog, asset), policy.lifecycles, now=datetime.now(UTC))
+        if as_json:
+            print_json(found.to_obj())
+            return
+        from datahub_llmops.cli import render
+        from datahub_llmops.cli.affected_page import page
+
+        render.show(page(found, render.Labels(catalog)))
+
+
+def _resolve(catalog: Catalog, typed: str) -> str:
+    """Find the asset. ``provider/model`` is a model, as recipes write it."""
+    try:
+        return resolve(catalog, typed)
+    except UnknownAssetError:
+        provider, slash, model = typed.partition("/")
+        if not slash or typed.startswith("urn:li:"):
+            raise
+        try:
+            return resolve(catalog, f"{provider}:{model}")
+        except UnknownAssetError:
+            pass
+        raise

@@ -1,0 +1,188 @@
+"""Everything downstream of a model, a column or another asset: who must be told if it ends, goes or changes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from datahub_llmops.catalog.aspect_facts import PROPERTY_PREFIX, read_properties
+from datahub_llmops.catalog.protocol import Aspect, FullCatalog, Node
+from datahub_llmops.governance.affected import users_of
+from datahub_llmops.governance.facts import time_of
+from datahub_llmops.governance.finding import Affected
+from datahub_llmops.governance.lifecycle import Lifecycles
+from datahub_llmops.net.json_values import text, whole
+
+HOPS: Final = 10
+INDEX: Final = "Vector Collection"
+JOB: Final = "Embedding Job"
+PROMPT: Final = "Prompt"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class End:
+    """One statement on the end of a model. ``on`` is an ISO date; ``None`` if it is deprecated without one."""
+
+    on: str | None
+    replacement: str | None
+    source: str
+    link: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Index:
+    """An affected index, and what embedding it again takes.
+
+    ``tokens`` is an upper bound: the number of chunks times their largest size, since a token has at least one
+    character. ``cost`` is its price in USD with ``priced_by``. ``None`` is not known.
+    """
+
+    urn: str
+    name: str
+    platform: str | None
+    owners: tuple[str, ...]
+    chunks: int | None
+    tokens: int | None
+    cost: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Impact:
+    """What an asset affects. ``owners`` are those of everything affected, by URN."""
+
+    urn: str
+    name: str
+    type: str
+    subtype: str | None
+    platform: str | None
+    ends: tuple[End, ...]
+    indexes: tuple[Index, ...]
+    jobs: tuple[Node, ...]
+    prompts: tuple[Node, ...]
+    others: tuple[Node, ...]
+    applications: tuple[Affected, ...]
+    owners: tuple[str, ...]
+    priced_by: str | None = None
+    """The model whose price was taken: the replacement if it has one, else the model itself."""
+
+    def to_obj(self) -> dict[str, Any]:
+        """Return the impact as plain JSON."""
+        return {
+            "urn": self.urn,
+            "name": self.name,
+            "type": self.type,
+            "subtype": self.subtype,
+            "platform": self.platform,
+            "ends": [asdict(one) for one in self.ends],
+            "indexes": [{**asdict(one), "owners": list(one.owners)} for one in self.indexes],
+            **{
+                name: [_node(one) for one in nodes]
+                for name, nodes in (("jobs", self.jobs), ("prompts", self.prompts), ("others", self.others))
+            },
+            "applications": [asdict(one) for one in self.applications],
+            "owners": list(self.owners),
+            "priced_by": self.priced_by,
+        }
+
+
+def impact_of(catalog: FullCatalog, urn: str, lifecycles: Lifecycles, *, now: datetime) -> Impact:
+    """Walk downstream of ``urn``.
+
+    Raises:
+        UnknownAssetError: the catalog does not know it.
+        CatalogError: the catalog cannot answer.
+    """
+    walk = catalog.lineage(urn, "down", HOPS)
+    root = next(node for node in walk.nodes if node.urn == urn)
+    reached = [node for node in walk.nodes if node.urn != urn]
+    indexes = [node for node in reached if node.subtype == INDEX]
+    held = catalog.aspects_of([urn, *(node.urn for node in indexes)], ["deprecation", "structuredProperties"])
+    newest = catalog.latest_of([node.urn for node in indexes])
+    ends = _ends(urn, held.get(urn, {}).get("deprecation", {}), lifecycles)
+    model = urn if root.type == "mlModel" else None
+    price, priced_by = _price(model, ends, lifecycles)
+    others = [node for node in reached if node.subtype not in (INDEX, JOB, PROMPT) and node.type != "mlModel"]
+    users = users_of(catalog, walk, now)
+    named = {one.urn for one in users}
+    return Impact(
+        urn=urn,
+        name=root.name,
+        type=root.type,
+        subtype=root.subtype,
+        platform=root.platform,
+        ends=ends,
+        indexes=tuple(
+            _index(node, held.get(node.urn, {}), newest.get(node.urn, {}), price) for node in indexes
+        ),
+        jobs=tuple(node for node in reached if node.subtype == JOB),
+        prompts=tuple(node for node in reached if node.subtype == PROMPT),
+        others=tuple(node for node in others if node.urn not in named and node.type != "dataProcessInstance"),
+        applications=users,
+        owners=tuple(sorted({owner for node in reached for owner in node.owners})),
+        priced_by=priced_by,
+    )
+
+
+def _ends(urn: str, deprecation: Aspect, lifecycles: Lifecycles) -> tuple[End, ...]:
+    stated = [
+        End(on=one.on.isoformat(), replacement=one.replacement, source=one.source, link=one.link)
+        for one in lifecycles.of(urn)
+    ]
+    if deprecation.get("deprecated") is True:
+        at = time_of(deprecation.get("decommissionTime"))
+        own = End(
+            on=at.date().isoformat() if at else None,
+            replacement=text(deprecation.get("replacement")),
+            source="the catalog",
+        )
+        stated.insert(0, own)
+    return tuple(stated)
+
+
+def _price(model: str | None, ends: Sequence[End], lifecycles: Lifecycles) -> tuple[float | None, str | None]:
+    """Return the price of a million tokens of what would embed next, and its name."""
+    if model is None:
+        return None, None
+    replacement = next((one.replacement for one in ends if one.replacement), None)
+    if replacement is not None:
+        successor = replacement if replacement.startswith("urn:li:") else _sibling(model, replacement)
+        return lifecycles.price(successor), replacement
+    return lifecycles.price(model), None
+
+
+def _sibling(model: str, name: str) -> str:
+    """Return the URN of another model of the same provider."""
+    before, _, rest = model.partition(",")
+    return f"{before},{name},{rest.rpartition(',')[2]}"
+
+
+def _index(
+    node: Node, held: Mapping[str, Aspect], newest: Mapping[str, Aspect], price: float | None
+) -> Index:
+    wanted = {f"{PROPERTY_PREFIX}chunk_size": "chunk_size"}
+    sizes = read_properties(held.get("structuredProperties", {}), wanted).get("chunk_size", ())
+    largest = next((round(size) for size in sizes if isinstance(size, (int, float))), None)
+    chunks = whole(newest.get("datasetProfile", {}).get("rowCount"))
+    tokens = chunks * largest if chunks is not None and largest else None
+    return Index(
+        urn=node.urn,
+        name=node.name,
+        platform=node.platform,
+        owners=node.owners,
+        chunks=chunks,
+        tokens=tokens,
+        cost=round(tokens * price / 1e6, 6) if tokens is not None and price is not None else None,
+    )
+
+
+def _node(node: Node) -> dict[str, Any]:
+    return {
+        "urn": node.urn,
+        "name": node.name,
+        "type": node.type,
+        "subtype": node.subtype,
+        "platform": node.platform,
+        "owners": list(node.owners),
+    }
