@@ -24,6 +24,8 @@ CONTROL_FLOW: Final = frozenset(
 """Exceptions that a framework uses for control flow: no errors. The hooks have the same list."""
 MAX_ERROR: Final = 200
 _CLASS: Final = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
+_NO_CLASS: Final = frozenset({"error", "_OTHER", "Exception"})
+"""Words for any error. LangSmith's exporter makes an ``Exception`` of every one."""
 _CODE: Final = re.compile(r"\d{3}|[A-Z][A-Z_]{2,40}")
 _OK: Final = ("ok", None)
 _OPEN: Final = ("open", None)
@@ -48,7 +50,7 @@ def _failed(error: str) -> tuple[str, str | None]:
     text = error.strip()[:MAX_ERROR]
     if _CODE.fullmatch(text):
         return "error", text
-    if not _CLASS.fullmatch(text) or text in ("error", "_OTHER"):
+    if not _CLASS.fullmatch(text) or text in _NO_CLASS:
         return "error", None
     name = text.rpartition(".")[2]
     return ("interrupted", None) if name in CONTROL_FLOW else ("error", name)
