@@ -108,11 +108,11 @@ def test_an_index_that_was_found_before_is_asked_alone(
         return has(self, name, ids)
 
     monkeypatch.setattr(ProbedStore, "_has", noted)
-    assert probe.find(IDS[1:4], None, likely=DOCS).index == DOCS
+    assert probe.find(IDS[1:4], None, likely=[DOCS]).index == DOCS
     assert asked == ["docs"]
     # It no longer has all of them: then every index is asked.
     asked.clear()
-    assert probe.find(["row-of-articles-1"], None, likely=DOCS).index == TABLE
+    assert probe.find(["row-of-articles-1"], None, likely=[DOCS]).index == TABLE
     assert sorted(asked) == ["articles", "docs", "docs", "other"]
 
 

@@ -83,22 +83,10 @@ def test_what_no_way_tells_is_pending_with_a_sample_of_ids(raw: dict[str, Any]) 
     by = names()
     key = searched(by, raw, "a", "b")
     assert searched(by, raw, "b", None, "c") == key
-    (pending,) = by.pending.values()
-    assert (pending.key, pending.retrievals, pending.ids) == (key, 2, ["a", "b", "c"])
+    (group,) = by.pending.values()
+    (part,) = group.all_parts()
+    assert (part.key, part.retrievals, part.ids) == (key, 2, ["a", "b", "c"])
     assert not by.found
-
-
-def test_the_sample_is_of_all_ids_and_does_not_depend_on_their_order() -> None:
-    every = [f"chunk-{number}" for number in range(500)]
-    samples = []
-    for order in (every, every[::-1], every[250:] + every[:250] + every):
-        by = names()
-        for start in range(0, len(order), 4):
-            searched(by, CLASS, *order[start : start + 4])
-        samples.append(next(iter(by.pending.values())).ids)
-    assert samples[0] == samples[1] == samples[2]
-    assert len(samples[0]) == 20
-    assert len({one for one in samples[0] if int(one[6:]) >= 250}) > 2
 
 
 def test_the_class_of_the_store_tells_its_platform() -> None:
@@ -111,8 +99,9 @@ def test_the_class_of_the_store_tells_its_platform() -> None:
 def test_sources_of_chunks_are_noted_where_the_index_is_not_known() -> None:
     by = names()
     searched(by, CLASS, "a", "b", source="s3://kb/a.md")
-    (pending,) = by.pending.values()
-    assert pending.sources == {"s3://kb/a.md": 2}
+    (group,) = by.pending.values()
+    (part,) = group.all_parts()
+    assert part.sources == {"s3://kb/a.md": 2}
 
 
 def test_a_rule_names_a_dataset() -> None:

@@ -6,7 +6,7 @@ them, so then nothing is accepted.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -107,12 +107,14 @@ class ProbedStore:
                 )
         return found
 
-    def holders(self, ids: Sequence[str], deadline: Deadline, among: str | None = None) -> dict[str, int]:
-        """Count the ids in each index that has any; ``among`` is the only index to ask.
+    def holders(
+        self, ids: Sequence[str], deadline: Deadline, among: Collection[str] | None = None
+    ) -> dict[str, int]:
+        """Count the ids in each index that has any. Of all indexes, or of those in ``among``.
 
         Look at ``problem`` afterwards: with one, the counts are not the whole truth.
         """
-        asked = {urn: name for urn, name in self.indexes().items() if among in (None, urn)}
+        asked = {urn: name for urn, name in self.indexes().items() if among is None or urn in among}
         if self.problem is not None:
             return {}
 
@@ -177,13 +179,14 @@ class StoreProbe:
         asked = {store.recipe: store.problem for store in self._stores or () if store.problem is not None}
         return {**self._broken, **asked}
 
-    def find(self, ids: Iterable[str], platform: str | None, likely: str | None = None) -> Verdict:
+    def find(self, ids: Iterable[str], platform: str | None, likely: Iterable[str] = ()) -> Verdict:
         """Find the index that has all of ``ids``.
 
         Args:
             ids: ids of chunks that one retriever returned.
             platform: platform of the index, if it is known: then only its stores may have them.
-            likely: the index that an earlier run found. If it still has all ids, no other is asked.
+            likely: indexes that were found for the same retriever before. If one of them has all ids, and no other of
+                them has any, the others are not asked again.
         """
         asked = sorted(set(ids))[:MAX_IDS]
         if not self._recipes:
@@ -195,10 +198,13 @@ class StoreProbe:
         stores = [one for one in self._open() if platform in (None, one.platform)]
         deadline = self._deadline = self._deadline or Deadline.after(self._seconds)
         self.questions += 1
-        if likely is not None:
+        expected = frozenset(likely)
+        if expected:
+            known: dict[str, int] = {}
             for store in stores:
-                if store.holders(asked, deadline, among=likely).get(likely) == len(asked):
-                    return Verdict(index=likely)
+                known.update(store.holders(asked, deadline, among=expected))
+            if list(known.values()) == [len(asked)]:
+                return Verdict(index=next(iter(known)))
         held: dict[str, int] = {}
         for store in stores:
             held.update(store.holders(asked, deadline))
@@ -208,7 +214,7 @@ class StoreProbe:
                 reason=f"the store of {', '.join(sorted(unasked))} was not asked, and might have the ids",
                 final=False,
             )
-        return _decide(held, len(asked), platform if not stores else None)
+        return decide(held, len(asked), platform if not stores else None)
 
     def _open(self) -> list[ProbedStore]:
         if self._stores is None:
@@ -227,7 +233,11 @@ class StoreProbe:
                 store.close()
 
 
-def _decide(held: Mapping[str, int], asked: int, missing: str | None) -> Verdict:
+def decide(held: Mapping[str, int], asked: int, missing: str | None = None) -> Verdict:
+    """Judge what all stores said: how many of the ids that were ``asked`` for each index holds that has any.
+
+    ``missing`` is the platform of the index if no store of it may be asked.
+    """
     whole = [urn for urn, count in held.items() if count == asked]
     if len(held) == 1 and whole:
         return Verdict(index=whole[0])

@@ -24,7 +24,8 @@ from datahub_llmops.ingestion.applications.merging import merge, note_witness
 from datahub_llmops.ingestion.applications.places import Places
 from datahub_llmops.ingestion.applications.rollup import Application, Rollup
 from datahub_llmops.mapping.applications import application_urns
-from datahub_llmops.spans.resolve import Pending, SpanNames
+from datahub_llmops.spans.pending import Group
+from datahub_llmops.spans.resolve import SpanNames
 
 _MILLISECONDS: Final = 1000
 
@@ -81,7 +82,7 @@ class SpanCounting:
     def index(self, raw: Raw | None) -> str | None:
         """Return the URN of an index that is known by its raw identity alone."""
         found = self._names.learn(raw, "", "", "")
-        return found.key if isinstance(found, Pending) else found
+        return found.part(()).key if isinstance(found, Group) else found
 
     def searched(
         self,
@@ -106,13 +107,13 @@ class SpanCounting:
             times: how many retrievals this is.
         """
         found = self._names.learn(raw, retriever, application, name, times)
-        if not isinstance(found, Pending):
+        if not isinstance(found, Group):
             return found
-        found.retrievals += times
-        found.add_ids(ids)
+        part = found.part([one for one in ids if one is not None])
+        part.retrievals += times
         for source, chunks in sources:
-            found.add_source(source, chunks)
-        return found.key
+            part.add_source(source, chunks)
+        return part.key
 
     def retriever(self, raw: Raw, application: str, framework: str | None = None) -> str | None:
         """Return the URN of an application's retriever."""

@@ -26,10 +26,12 @@ FORMAT: Final = 1
 class FoundIndex(BaseModel):
     """What the stores said of one retriever."""
 
-    index: str | None = None
+    indexes: dict[str, str] = Field(default_factory=dict)
+    """The indexes that it searches, with the days of the questions in ISO form."""
     reason: str = ""
+    """Why there is none."""
     on: str
-    """The day of the question, in ISO form."""
+    """The day of the oldest question."""
 
     def holds(self, today: date) -> bool:
         """Whether the answer is new enough."""

@@ -11,12 +11,9 @@ tables. Nothing is guessed.
 
 from __future__ import annotations
 
-import heapq
 import re
-import zlib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from datahub.configuration.common import ConfigModel
@@ -25,14 +22,12 @@ from pydantic import Field, field_validator
 from datahub_llmops.answer_store.recorded import Raw, Retrieval
 from datahub_llmops.answers.resolver import Resolver, is_dataset
 from datahub_llmops.ingestion.id_probe import platform_of
-from datahub_llmops.ingestion.reader import MAX_IDS
 from datahub_llmops.ingestion.recipe_file import Regex
 from datahub_llmops.lineage.declared_jobs import FoundBy
+from datahub_llmops.spans.pending import Group
 
-MAX_PENDING: Final = 10_000
+MAX_PENDING: Final = 5_000
 """Retrievers whose index is found after all answers are read."""
-MAX_SOURCES: Final = 10_000
-"""Different sources of the chunks of one such retriever that are counted."""
 _MAX_KNOWN: Final = 100_000
 _SEEN_BY: Final = "seen_by"
 
@@ -76,57 +71,6 @@ class IndexRule(ConfigModel):
         )
 
 
-@dataclass(slots=True, kw_only=True)
-class Pending:
-    """A retriever whose index is not known yet, with what may tell it: a sample of the ids that it found."""
-
-    key: str
-    """What it is counted under until then."""
-    application: str
-    retriever: str
-    """URN of the retriever."""
-    store_class: str | None
-    platform: str | None
-    """Platform of the index, if it is known."""
-    why: str | None = None
-    """Why the identity on the span was not enough, if there is one."""
-    retrievals: int = 0
-    sources: dict[str, int] = field(default_factory=dict)
-    """What its chunks name as their source, with the number of chunks. They leave as URNs only."""
-    sources_left_out: int = 0
-    _sample: list[tuple[int, str]] = field(default_factory=list)
-    _sampled: set[str] = field(default_factory=set)
-
-    @property
-    def ids(self) -> list[str]:
-        """Up to 20 of the ids, chosen evenly among all that were seen and the same in each run."""
-        return sorted(self._sampled)
-
-    def add_ids(self, ids: Iterable[str | None]) -> None:
-        """Take ids into the sample."""
-        for one in ids:
-            if one is None:
-                continue
-            rank = -zlib.crc32(one.encode("utf-8", "replace"))
-            if len(self._sample) < MAX_IDS:
-                if one not in self._sampled:
-                    self._sampled.add(one)
-                    heapq.heappush(self._sample, (rank, one))
-            elif rank > self._sample[0][0] and one not in self._sampled:
-                self._sampled.add(one)
-                self._sampled.discard(heapq.heappushpop(self._sample, (rank, one))[1])
-
-    def add_source(self, source: Raw | None, chunks: int = 1) -> None:
-        """Count the source that chunks name."""
-        value = (source.get("urn") or source.get("value")) if source else None
-        if not isinstance(value, str) or not value:
-            return
-        if value in self.sources or len(self.sources) < MAX_SOURCES:
-            self.sources[value] = self.sources.get(value, 0) + chunks
-        else:
-            self.sources_left_out += chunks
-
-
 class SpanNames:
     """Names of what spans show. What hooks recorded, in sealed segments, has its index already."""
 
@@ -146,11 +90,11 @@ class SpanNames:
         self._resolver = resolver
         self._data_sources = data_sources
         self._rules = rules
-        self._known: dict[tuple[int, str, str], tuple[Raw | None, str | Pending, FoundBy | None]] = {}
+        self._known: dict[tuple[int, str, str], tuple[Raw | None, str | Group, FoundBy | None]] = {}
         self.prompt = resolver.prompt
         self.retriever = resolver.retriever
         self.model = resolver.model
-        self.pending: dict[tuple[str, str, str | None, str | None], Pending] = {}
+        self.pending: dict[tuple[str, str, str | None, str | None], Group] = {}
         self.ways: dict[str, dict[str, set[FoundBy]]] = {}
         """Retriever -> index -> how it was found."""
         self.found: Counter[FoundBy] = Counter()
@@ -163,18 +107,21 @@ class SpanNames:
         if retriever is None:
             return None
         index = self.learn(retrieval.index, retriever, application, _retriever_name(retrieval.retriever))
-        if isinstance(index, Pending):
-            index.retrievals += 1
-            for chunk in retrieval.chunks:
-                index.add_source(chunk.source)
-            index.add_ids(chunk.id for chunk in retrieval.chunks)
-            return index.key
-        return index
+        if not isinstance(index, Group):
+            return index
+        part = index.part([chunk.id for chunk in retrieval.chunks if chunk.id is not None])
+        part.retrievals += 1
+        for chunk in retrieval.chunks:
+            part.add_source(chunk.source)
+        return part.key
 
     def learn(
         self, raw: Raw | None, retriever: str, application: str, name: str, times: int = 1
-    ) -> str | Pending | None:
-        """Return the URN of an index, or what is pending, for ``times`` retrievals by a retriever of this ``name``."""
+    ) -> str | Group | None:
+        """Return the URN of an index, or the group of those that wait, for ``times`` retrievals of one retriever.
+
+        ``retriever`` is its URN, and ``name`` its name or class.
+        """
         quick = id(raw), retriever, application
         known = self._known.get(quick)
         if known is None:
@@ -194,7 +141,7 @@ class SpanNames:
 
     def _learn(
         self, raw: Raw, retriever: str, application: str, name: str
-    ) -> tuple[str | Pending | None, FoundBy | None]:
+    ) -> tuple[str | Group | None, FoundBy | None]:
         seen_by = raw.get(_SEEN_BY)
         identity = {key: value for key, value in raw.items() if key != _SEEN_BY}
         store_class = identity.get("class")
@@ -213,7 +160,7 @@ class SpanNames:
         if key not in self.pending:
             if len(self.pending) >= MAX_PENDING:
                 return None, None
-            self.pending[key] = Pending(
+            self.pending[key] = Group(
                 key=f"pending {len(self.pending)}",
                 application=application,
                 retriever=retriever,

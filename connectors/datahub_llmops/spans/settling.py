@@ -17,11 +17,14 @@ from datahub_llmops.ingestion.report import shown
 from datahub_llmops.lineage import provenance
 from datahub_llmops.lineage.schema_lookup import SchemaLookup
 from datahub_llmops.spans.memory import MAX_FOUND, FoundIndex
+from datahub_llmops.spans.pending import Group, Pending
 from datahub_llmops.spans.report import SpansReport
-from datahub_llmops.spans.resolve import Pending, SpanNames
+from datahub_llmops.spans.resolve import SpanNames
 
 MAX_UPSTREAMS: Final = 100
 """Sources that one application is given as edges by one retriever. More are collapsed to their common folders."""
+MAX_MISSES: Final = 3
+"""Parts of one retriever that are looked up in vain before the others count as not known too."""
 
 
 @dataclass(kw_only=True)
@@ -44,21 +47,7 @@ class Settling:
         Raises:
             CatalogError: the catalog cannot answer.
         """
-        decided: dict[str, str | None] = {}
-        for pending in names.pending.values():
-            index, reason = self._find(pending)
-            decided[pending.key] = index
-            if index is not None:
-                names.found["id probe"] += pending.retrievals
-                continue
-            text = shown(
-                f"{pending.application}, {pending.store_class or pending.platform or 'unknown store'}: {reason}"
-            )
-            unknown = self.report.indexes_not_known
-            unknown[text] = unknown.get(text, 0) + pending.retrievals
-            if pending.application in found.applications:
-                self._add_sources(found.applications[pending.application], pending)
-        settle_indexes(found, decided, "id probe")
+        settle_indexes(found, self.decide(found, names), "id probe")
         for application in found.applications.values():
             for retriever in application.indexes_of.keys() & names.ways.keys():
                 ways = application.ways.setdefault(retriever, {})
@@ -68,27 +57,44 @@ class Settling:
         self.known = dict(list(self.known.items())[-MAX_FOUND:])
         self._report_stores()
 
-    def _find(self, pending: Pending) -> tuple[str | None, str]:
-        """Return the index, or why it is not known. An index that an earlier run found is asked alone."""
-        key = "\n".join(
-            (pending.application, pending.retriever, pending.store_class or "", pending.platform or "")
-        )
-        before = self.known.get(key)
-        if before is not None and before.index is None:
-            return None, f"{before.reason} (asked on {before.on})"
-        verdict = self.probe.find(
-            pending.ids, pending.platform, likely=before.index if before is not None else None
-        )
-        if verdict.asked and verdict.final:
-            is_same = before is not None and before.index == verdict.index
-            on = before.on if before is not None and is_same else self.today.isoformat()
-            self.known[key] = FoundIndex(index=verdict.index, reason=verdict.reason, on=on)
-        return verdict.index, "; ".join(one for one in (pending.why, verdict.reason) if one)
+    def decide(self, found: Rollup, names: SpanNames) -> dict[str, str | None]:
+        """Find what each key stands for; ``None`` if its index is not known, which the report counts with the reason.
 
-    def _add_sources(self, application: Application, pending: Pending) -> None:
-        count = ProvenanceCount(
-            field="source", values=pending.sources, rows_scanned=sum(pending.sources.values())
-        )
+        The applications of ``found`` get the sources of what is not known.
+        """
+        decided: dict[str, str | None] = {}
+        for group in names.pending.values():
+            self._settle_group(group, found, names, decided)
+        return decided
+
+    def _settle_group(
+        self, group: Group, found: Rollup, names: SpanNames, decided: dict[str, str | None]
+    ) -> None:
+        search = _Search(self.probe, self.known.get(_key(group)), self.today)
+        for part in group.all_parts():
+            if part.joined is not None:
+                continue
+            index, reason = search.find(group, part)
+            decided[part.key] = index
+            if index is not None:
+                names.found["id probe"] += part.retrievals
+                continue
+            store = group.store_class or group.platform or "unknown store"
+            why = "; ".join(one for one in (group.why, reason) if one)
+            text = shown(f"{group.application}, {store}: {why}")
+            unknown = self.report.indexes_not_known
+            unknown[text] = unknown.get(text, 0) + part.retrievals
+            if group.application in found.applications:
+                self._add_sources(found.applications[group.application], group.retriever, part)
+        for part in group.all_parts():
+            if part.joined is not None:
+                decided[part.key] = decided[part.final().key]
+        result = search.result()
+        if result is not None:
+            self.known[_key(group)] = result
+
+    def _add_sources(self, application: Application, retriever: str, part: Pending) -> None:
+        count = ProvenanceCount(field="source", values=part.sources, rows_scanned=sum(part.sources.values()))
         found = provenance.find_upstreams(
             self.source_rules, [count], max_upstreams=MAX_UPSTREAMS, lookup=self.lookup
         )
@@ -101,14 +107,14 @@ class Settling:
             )
             return
         self.report.sources_unmatched += found.unmatched_values
-        if found.left_out or pending.sources_left_out:
+        if found.left_out or part.sources_left_out:
             self.report.warning(
                 title="Too many sources",
                 message="The most frequent ones are edges. Name the index of the retriever by `indexes`: then its own "
                 "recipe knows them all.",
-                context=f"{application.name}: {found.left_out + pending.sources_left_out} left out",
+                context=f"{application.name}: {found.left_out + part.sources_left_out} left out",
             )
-        last = application.retrievers.get(pending.retriever, application.last)
+        last = application.retrievers.get(retriever, application.last)
         for source in found.sources:
             application.sources[source.urn] = max(application.sources.get(source.urn, 0.0), last)
 
@@ -124,3 +130,43 @@ class Settling:
                 "stores said of these was accepted. Everything else was written.",
                 context=f"{recipe}: {problem}",
             )
+
+
+class _Search:
+    """The search for the indexes of one retriever."""
+
+    def __init__(self, probe: StoreProbe, before: FoundIndex | None, today: date) -> None:
+        self._probe = probe
+        self._before = before
+        self._today = today.isoformat()
+        self._indexes = dict(before.indexes) if before is not None else {}
+        self._misses: list[str] = []
+        self._is_final = True
+
+    def find(self, group: Group, part: Pending) -> tuple[str | None, str]:
+        """Return the index, or why it is not known. Indexes that were found before are asked first."""
+        if part is group.without_ids:
+            return None, "the retrieved chunks have no ids"
+        if self._before is not None and not self._before.indexes:
+            return None, f"{self._before.reason} (asked on {self._before.on})"
+        if not self._indexes and len(self._misses) >= MAX_MISSES:
+            return None, self._misses[-1]
+        verdict = self._probe.find(part.ids, group.platform, likely=self._indexes)
+        if verdict.index is not None:
+            self._indexes.setdefault(verdict.index, self._today)
+        elif verdict.asked:
+            self._misses.append(verdict.reason)
+            self._is_final &= verdict.final
+        return verdict.index, verdict.reason
+
+    def result(self) -> FoundIndex | None:
+        """Return what is to be remembered."""
+        if self._indexes:
+            return FoundIndex(indexes=self._indexes, on=min(self._indexes.values()))
+        if self._misses and self._is_final:
+            return FoundIndex(reason=self._misses[-1], on=self._today)
+        return self._before
+
+
+def _key(group: Group) -> str:
+    return "\n".join((group.application, group.retriever, group.store_class or "", group.platform or ""))
