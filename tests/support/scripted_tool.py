@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, Literal
 
 from datahub.ingestion.api.decorators import SupportStatus, config_class, platform_name, support_status
+from pydantic import Field
 from typing_extensions import override
 
 from datahub_llmops.assets.collections import FailedListing
@@ -15,7 +16,11 @@ from datahub_llmops.assets.prompts import Prompt
 from datahub_llmops.ingestion.parts import SourcePart
 from datahub_llmops.ingestion.prompt_reader import PromptReader
 from datahub_llmops.ingestion.prompt_registry import PromptRegistryConfig, PromptRegistrySource
-from datahub_llmops.ingestion.prompt_registry_config import WithApplications, WithEvaluations
+from datahub_llmops.ingestion.prompt_registry_config import (
+    ApplicationsWithSources,
+    WithApplications,
+    WithEvaluations,
+)
 from support.scripted_prompts import PLATFORM, ScriptedPromptReader
 
 OBSERVED: list[Observed | RetrievedSource | FailedListing | Exception] = []
@@ -70,7 +75,7 @@ class ScriptedToolReader(ScriptedPromptReader):
 
 
 class ScriptedToolConfig(PromptRegistryConfig, WithApplications, WithEvaluations):
-    pass
+    applications: ApplicationsWithSources | Literal[False] = Field(default_factory=ApplicationsWithSources)
 
 
 @platform_name("Scripted tool", id=PLATFORM)

@@ -3,11 +3,30 @@
 from __future__ import annotations
 
 import re
+from typing import Annotated, TypeAlias
 
-from datahub.configuration.common import AllowDenyPattern, ConfigModel
-from pydantic import BaseModel, Field
+from datahub.configuration.common import AllowDenyPattern, ConfigModel, TransparentSecretStr
+from pydantic import AfterValidator, BaseModel, Field
 
 from datahub_llmops.aspects.admission import Mode
+
+
+def _check_given(text: str) -> str:
+    if not text.strip():
+        raise ValueError("is empty: set the variable that it names, or the key itself")
+    return text
+
+
+def _check_secret_given(secret: TransparentSecretStr) -> TransparentSecretStr:
+    _check_given(secret.get_secret_value())
+    return secret
+
+
+GivenText: TypeAlias = Annotated[str, AfterValidator(_check_given)]
+"""Text that is not blank, as a variable is that nobody set."""
+
+GivenSecret: TypeAlias = Annotated[TransparentSecretStr, AfterValidator(_check_secret_given)]
+"""A secret that is not blank."""
 
 
 class CatalogOptions(ConfigModel):

@@ -51,15 +51,20 @@ class ApplicationsOptions(ConfigModel):
         description="Platform that applications are drawn on, for example `langchain`. Default: where the catalog has "
         "an application of this name, else `langchain`. Set it as in the recipe of `llm-runs`.",
     )
-    provenance: ProvenanceConfig = Field(
-        default_factory=ProvenanceConfig,
-        description="How the sources of documents in traces become datasets.",
-    )
     first_days: int = Field(
         default=30,
         ge=1,
         le=365,
         description="Days that the first run reads; later runs go on from the last day that was read, for example `7`.",
+    )
+
+
+class ApplicationsWithSources(ApplicationsOptions):
+    """Which applications are read, of a tool that also tells which documents their answers were given."""
+
+    provenance: ProvenanceConfig = Field(
+        default_factory=ProvenanceConfig,
+        description="How the sources of documents in traces become datasets.",
     )
 
 

@@ -30,7 +30,11 @@ from datahub_llmops.ingestion.day_memory import DayMemory, Days
 from datahub_llmops.ingestion.emitter import Emission, RunEmitter
 from datahub_llmops.ingestion.parts import SourcePart
 from datahub_llmops.ingestion.prompt_reader import UsageReader
-from datahub_llmops.ingestion.prompt_registry_config import ApplicationsOptions, PromptRegistryReport
+from datahub_llmops.ingestion.prompt_registry_config import (
+    ApplicationsOptions,
+    ApplicationsWithSources,
+    PromptRegistryReport,
+)
 from datahub_llmops.ingestion.reader import Reader
 from datahub_llmops.ingestion.report import guard_asset, unexpected
 from datahub_llmops.lineage import provenance
@@ -105,7 +109,9 @@ class ObservedApplications(SourcePart[Prompt]):
                 elif not self._is_wanted(row.application, seen):
                     continue
                 elif isinstance(row, RetrievedSource):
-                    self._sources.setdefault(row.application, _Sources()).add(row, self.options.provenance)
+                    if isinstance(self.options, ApplicationsWithSources):
+                        found = self._sources.setdefault(row.application, _Sources())
+                        found.add(row, self.options.provenance)
                 elif window.first <= row.day <= window.last and row.calls > 0:
                     seen.rows[row.application, row.day].append(row)
         except ConnectorError as error:
@@ -200,7 +206,7 @@ class ObservedApplications(SourcePart[Prompt]):
 
     def _add_sources(self, name: str, application: Application, window: Window) -> None:
         sources = self._sources.get(name)
-        if sources is None:
+        if sources is None or not isinstance(self.options, ApplicationsWithSources):
             return
         options = self.options.provenance
         rules = provenance.compile_rules(options, env=self.deployment.env)

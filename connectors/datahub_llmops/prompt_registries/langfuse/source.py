@@ -9,7 +9,6 @@ import base64
 from collections.abc import Mapping
 from typing import ClassVar, Literal
 
-from datahub.configuration.common import TransparentSecretStr
 from datahub.ingestion.api.decorators import (
     SourceCapability,
     SupportStatus,
@@ -18,13 +17,14 @@ from datahub.ingestion.api.decorators import (
     platform_name,
     support_status,
 )
-from pydantic import Field, field_validator
+from pydantic import Field
 from typing_extensions import override
 
+from datahub_llmops.ingestion.options import GivenSecret, GivenText
 from datahub_llmops.ingestion.prompt_capabilities import PromptFact, always
 from datahub_llmops.ingestion.prompt_registry import PromptRegistryConfig, PromptRegistrySource
 from datahub_llmops.ingestion.prompt_registry_config import (
-    ApplicationsOptions,
+    ApplicationsWithSources,
     WithApplications,
     WithEvaluations,
 )
@@ -34,7 +34,7 @@ from datahub_llmops.prompt_registries.langfuse.reader import LangfuseReader
 from datahub_llmops.prompt_registries.langfuse.usage import ApplicationName
 
 
-class LangfuseApplications(ApplicationsOptions):
+class LangfuseApplications(ApplicationsWithSources):
     """Which applications are read, and what Langfuse is taken to call one."""
 
     name: ApplicationName = Field(
@@ -57,25 +57,17 @@ class LangfuseConfig(PromptRegistryConfig, WithApplications, WithEvaluations, Ht
         description="Root of Langfuse, for example `https://cloud.langfuse.com`, `https://us.cloud.langfuse.com` or "
         "`${LANGFUSE_HOST}`."
     )
-    public_key: str = Field(
+    public_key: GivenText = Field(
         description="Public key of the project, for example `${LANGFUSE_PUBLIC_KEY}`. A key of an organization does "
         "not read prompts."
     )
-    secret_key: TransparentSecretStr = Field(
+    secret_key: GivenSecret = Field(
         description="Secret key of the project, for example `${LANGFUSE_SECRET_KEY}`."
     )
     applications: LangfuseApplications | Literal[False] = Field(
         default_factory=LangfuseApplications,
         description="What Langfuse saw applications do, by the day; `false` leaves it out.",
     )
-
-    @field_validator("public_key", "secret_key")
-    @classmethod
-    def _given(cls, value: str | TransparentSecretStr) -> str | TransparentSecretStr:
-        written = value if isinstance(value, str) else value.get_secret_value()
-        if not written.strip():
-            raise ValueError("is empty: set the variable that it names, or the key itself")
-        return value
 
     def headers(self) -> dict[str, str]:
         """Headers that authenticate a request."""

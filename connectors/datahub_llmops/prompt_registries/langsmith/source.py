@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-from datahub.configuration.common import TransparentSecretStr
 from datahub.ingestion.api.decorators import (
     SourceCapability,
     SupportStatus,
@@ -17,9 +16,10 @@ from datahub.ingestion.api.decorators import (
     platform_name,
     support_status,
 )
-from pydantic import Field, field_validator
+from pydantic import Field
 from typing_extensions import override
 
+from datahub_llmops.ingestion.options import GivenSecret
 from datahub_llmops.ingestion.prompt_capabilities import PromptFact, always
 from datahub_llmops.ingestion.prompt_registry import PromptRegistryConfig, PromptRegistrySource
 from datahub_llmops.ingestion.prompt_registry_config import WithApplications, WithEvaluations
@@ -36,7 +36,7 @@ class LangSmithConfig(PromptRegistryConfig, WithApplications, WithEvaluations, H
         description="Root of LangSmith's API, for example `https://eu.api.smith.langchain.com` or "
         "`${LANGSMITH_ENDPOINT}`. A path `/api` or `/api/v1` at its end may be there or not.",
     )
-    api_key: TransparentSecretStr = Field(
+    api_key: GivenSecret = Field(
         description="Key of a workspace, for example `${LANGSMITH_API_KEY}`. It needs to read prompts, projects and "
         "runs."
     )
@@ -44,13 +44,6 @@ class LangSmithConfig(PromptRegistryConfig, WithApplications, WithEvaluations, H
         default=None,
         description="Id of the workspace, for a key that may see several, for example `${LANGSMITH_WORKSPACE_ID}`.",
     )
-
-    @field_validator("api_key")
-    @classmethod
-    def _given(cls, value: TransparentSecretStr) -> TransparentSecretStr:
-        if not value.get_secret_value().strip():
-            raise ValueError("is empty: set the variable that it names, or the key itself")
-        return value
 
     @property
     def root(self) -> str:

@@ -10,7 +10,6 @@ import re
 from collections.abc import Mapping
 from typing import ClassVar
 
-from datahub.configuration.common import TransparentSecretStr
 from datahub.ingestion.api.decorators import (
     SourceCapability,
     SupportStatus,
@@ -22,6 +21,7 @@ from datahub.ingestion.api.decorators import (
 from pydantic import Field, field_validator
 from typing_extensions import override
 
+from datahub_llmops.ingestion.options import GivenSecret
 from datahub_llmops.ingestion.prompt_capabilities import PromptFact, always
 from datahub_llmops.ingestion.prompt_registry import PromptRegistryConfig, PromptRegistrySource
 from datahub_llmops.net.http import HttpClient, HttpOptions
@@ -41,16 +41,9 @@ class WeaveConfig(PromptRegistryConfig, HttpOptions):
         description="The project that the prompts are published in, for example `acme/rag-bot`: its entity (a team or "
         "a person) and its name."
     )
-    api_key: TransparentSecretStr = Field(
+    api_key: GivenSecret = Field(
         description="Key of a user or a service account that may see the project, for example `${WANDB_API_KEY}`."
     )
-
-    @field_validator("api_key")
-    @classmethod
-    def _given(cls, value: TransparentSecretStr) -> TransparentSecretStr:
-        if not value.get_secret_value().strip():
-            raise ValueError("is empty: set the variable that it names, or the key itself")
-        return value
 
     @field_validator("project")
     @classmethod
