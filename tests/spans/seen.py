@@ -11,6 +11,10 @@ from datahub_llmops.hooks.chunk_sources import HMAC_PREFIX
 from spans.recordings import FOLDER, Recording, recordings
 
 FILE: Final = FOLDER / "seen.json"
+LOST: Final = frozenset(
+    ("openllmetry-llama-index/features", step) for step in ("model fails", "retriever fails", "stream")
+)
+"""OpenLLMetry's LlamaIndex exports no span that failed, nor those around a stream: what is below lacks a parent."""
 NAMED: Final = frozenset({"attribute", "data_source", "database_span", "document"})
 """Ways in which a span names its index by itself."""
 
@@ -23,6 +27,8 @@ def pairs(recording: Recording) -> Iterator[tuple[Mapping[str, Any], RecordedAns
     traces = Counter(trace for one in recording.expected["answers"] for trace in one["traces"])
     for expected in recording.expected["answers"]:
         seen = recording.seen(expected)
+        if (recording.name, expected["step"]) in LOST:
+            continue
         if len(seen) > 1:
             seen = [one for one in seen if one.framework == recording.framework]
         if len(seen) == 1 and all(traces[trace] == 1 for trace in expected["traces"]):
@@ -87,7 +93,8 @@ def _facts(expected: Mapping[str, Any], seen: RecordedAnswer) -> Iterator[tuple[
     models: list[tuple[Mapping[str, Any], ModelCall | None]] = list(calls(expected, seen))
     models = models or [(one, None) for one in expected["models"]]
     for ours, theirs in models:
-        yield "model asked", True, theirs is not None and theirs.asked.get("name") == ours["asked"]["name"]
+        asked = theirs.asked.get("name") if theirs else None
+        yield "model asked", True, asked == ours["asked"]["name"]
         served = (theirs.served or {}).get("name") if theirs else None
         yield "model served", ours["served"] is not None, served is not None
         for name, field in (
