@@ -141,6 +141,18 @@ def model(name: str, *, env: str) -> str:
     return MlModelUrn(platform=provider, name=rest, env=env).urn()
 
 
+def sibling_model(model: str, name: str) -> str:
+    """Another model of the same provider and environment; ``name`` may be a whole URN.
+
+    >>> sibling_model("urn:li:mlModel:(urn:li:dataPlatform:openai,gpt-4o,PROD)", "gpt-5")
+    'urn:li:mlModel:(urn:li:dataPlatform:openai,gpt-5,PROD)'
+    """
+    if name.startswith("urn:li:"):
+        return name
+    known = MlModelUrn.from_string(model)
+    return MlModelUrn(platform=known.platform, name=name, env=known.env).urn()
+
+
 def prompt_version(registry: str, name: str, version: str, *, env: str, instance: str | None = None) -> str:
     """One version of a prompt that has a name, in the registry that keeps it.
 

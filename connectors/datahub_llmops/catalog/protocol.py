@@ -207,6 +207,10 @@ class FullCatalog(Catalog, Protocol):
         """Read ``latest`` of many assets at once. Assets without a time series are left out."""
         ...
 
+    def models(self) -> Iterable[str]:
+        """List the live models, in order. A server may not list yet what was written just now."""
+        ...
+
     def quality(self, urns: Iterable[str]) -> Mapping[str, Mapping[str, Mapping[str, Aspect]]]:
         """Read the live assertions and incidents about assets: by asset and URN, their aspects and newest records.
 

@@ -405,6 +405,14 @@ class LocalCatalog(FullCatalog):
         return [urn for (urn,) in rows]
 
     @override
+    def models(self) -> Iterable[str]:
+        with self._reading() as connection:
+            rows = connection.execute(
+                "select urn from asset where type = 'mlModel' and emitted > 0 and removed = 0 order by urn"
+            ).fetchall()
+        return [urn for (urn,) in rows]
+
+    @override
     def quality(self, urns: Iterable[str]) -> Mapping[str, Mapping[str, Mapping[str, Aspect]]]:
         with self._reading() as connection:
             about = _subjects(connection, list(dict.fromkeys(urns)))

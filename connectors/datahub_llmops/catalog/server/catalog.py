@@ -409,6 +409,10 @@ class ServerCatalog(FullCatalog):
         return [urn for urn in found if names.asset_of(urn) in live]
 
     @override
+    def models(self) -> Iterable[str]:
+        return sorted(self._gms.scroll(["mlModel"]))
+
+    @override
     def quality(self, urns: Iterable[str]) -> Mapping[str, Mapping[str, Mapping[str, Aspect]]]:
         wanted = dict.fromkeys(urns)
         ahead = iter(wanted)
