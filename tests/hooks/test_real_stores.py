@@ -6,13 +6,14 @@ import asyncio
 import inspect
 import re
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import weaviate
+from datahub.ingestion.source.source_registry import source_registry
 from llama_index.core import Document, MockEmbedding, VectorStoreIndex
 from osmem_server import OsmemServer  # type: ignore[import-untyped]  # it has no types
 
@@ -119,8 +120,21 @@ def test_connector_and_hooks_end_at_one_urn(
     assert retrieval.embedding["model"] == written.embedding["model"] == "text-embedding-3-small"  # type: ignore[index]
     assert host.handle.stats()["degraded"] == []
     assert writers(host, retrieval) == [written.run if case.ids else None] * 2
+    finds_its_chunks(case, case.config(engines), retrieval)
 
     ends_at_the_connectors_urn(host, tmp_path, framework, case, case.config(engines))
+
+
+def finds_its_chunks(case: Case, config: dict[str, Any], retrieval: Any) -> None:
+    """What the framework says of its chunks is what the connector's reader finds in their index."""
+    source: Any = source_registry.get(f"llm-{case.system}")
+    # A chunk without an id is recorded by its digest.
+    ids = [chunk.id for chunk in retrieval.chunks if not chunk.id.startswith("hmac:")]
+    assert len(ids) == (2 if case.ids else 0)
+    with closing(source.open(source.config_type.model_validate(config))) as reader:
+        [name] = [name for name in reader.names() if ".".join(name) == case.index]
+        assert reader.has(name, ids) == frozenset(ids)
+        assert reader.has(name, [f"0dead0de{one[8:]}" for one in ids]) == frozenset()
 
 
 def ends_at_the_connectors_urn(
@@ -227,7 +241,9 @@ def test_stores_over_weaviate_end_at_the_connectors_urn(
         "langchain": (_langchain_over_weaviate, "Notes", False),
         "llama-index": (_llama_over_weaviate, "Llama", True),
     }[framework]
-    with WeaviateService() as service, grpc.served(WeaviateGrpc(service.schema_of).answer) as port:
+    with WeaviateService() as service, ExitStack() as stack:
+        objects = WeaviateGrpc(service.schema_of)
+        port = stack.enter_context(grpc.served(objects.answer))
         use(service.port, port, how)
         [answer] = host.answers()
         [retrieval] = answer.retrievals
@@ -236,7 +252,11 @@ def test_stores_over_weaviate_end_at_the_connectors_urn(
         assert written.counts == {"added": 3}
         assert host.handle.stats()["degraded"] == []
         assert writers(host, retrieval) == [written.run if says_ids else None] * 2
-        case = Case("weaviate", "weaviate", name, lambda _: None, lambda _: {})
+        case = Case("weaviate", "weaviate", name, lambda _: None, lambda _: {}, ids=says_ids)
+        recorded = service.objects[name, None]
+        service.objects[name, None] = [{"id": one} for one in objects.held[name]]
+        finds_its_chunks(case, {"url": service.url}, retrieval)
+        service.objects[name, None] = recorded
         ends_at_the_connectors_urn(host, tmp_path, framework, case, {"url": service.url})
 
 

@@ -676,3 +676,17 @@ class TestSeveralHosts:
             asked: Query = {"ids": ["a&b", "c"], "limit": 3, "name": "x y"}
             assert client.get("/", asked) == {"ids": ["a&b", "c"], "limit": ["3"], "name": ["x y"]}
             client.close()
+
+
+def test_a_head_returns_the_status_that_the_caller_knows(stub: Stub) -> None:
+    known = frozenset({204, 404})
+    stub.answer = lambda call: Reply(status=204 if call.path.endswith("/there") else 404)
+    calls = client(stub.url)
+    assert calls.head("/there", expected=known) == 204
+    assert calls.head("/gone", {"tenant": "a"}, expected=known) == 404
+    assert [(call.method, call.query) for call in stub.calls] == [("HEAD", {}), ("HEAD", {"tenant": ["a"]})]
+    with pytest.raises(UnreachableError):
+        calls.head("/gone", expected=frozenset({204}))
+    stub.answer = lambda call: Reply(status=401)
+    with pytest.raises(DeniedError):
+        calls.head("/there", expected=known)

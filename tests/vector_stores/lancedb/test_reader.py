@@ -648,3 +648,18 @@ def test_a_uri_that_cannot_be_used(uri: str, message: str) -> None:
     with pytest.raises(UnreachableError, match=message) as caught:
         LanceReader(uri=uri)
     assert "secret" not in str(caught.value)
+
+
+def test_a_table_without_ids_cannot_be_asked_for_them(lancedb_written: Path) -> None:
+    with closing(reader_of(lancedb_written)) as reader:
+        with pytest.raises(UnreadableError, match="no column of ids"):
+            reader.has(("bare",), ["1"])
+        assert reader.has(("bare",), []) == frozenset()
+
+
+def test_ids_may_be_in_a_column_called_node_id_and_repeat(tmp_path: Path) -> None:
+    db = lancedb.connect(tmp_path)
+    rows = [{"node_id": "it's" if n % 2 else "b", "vector": [1.0, 2.0]} for n in range(60)]
+    db.create_table("docs", pa.Table.from_pylist(rows))
+    with closing(reader_of(tmp_path)) as reader:
+        assert reader.has(("docs",), ["it's", "b", "c"]) == {"it's", "b"}

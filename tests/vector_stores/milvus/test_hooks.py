@@ -12,6 +12,8 @@ from datahub_llmops.answer_store.database import Store
 from datahub_llmops.answers.explain import explain
 from datahub_llmops.catalog.local.catalog import LocalCatalog
 from datahub_llmops.testing.runs import aspect, failures, ingest
+from datahub_llmops.vector_stores.milvus.client import MilvusGrpcClient
+from datahub_llmops.vector_stores.milvus.reader import MilvusReader
 from hooks.seen import stored_answers, stored_writes
 from vector_stores.milvus.engine import OLDEST, ROOT, SERVER, MilvusEngine, run
 from vector_stores.milvus.stores import client
@@ -49,6 +51,10 @@ def test_connector_and_hooks_end_at_one_urn(
         writer = opened.writer_of(written.index_number, digests.chunk_key(secret, str(chunk.id)))
         assert writer is not None
     opened.close()
+    ids = [str(chunk.id) for one in retrievals for chunk in one.chunks]
+    calls = MilvusGrpcClient(milvus.url, token=ROOT, timeout=20.0, retries=0)
+    with closing(MilvusReader(calls, database=database)) as reader:
+        assert reader.has((database, "asked"), ids) == frozenset(ids)
 
     place = {"env": "DEV", "platform_instance": "eu"}
     connector = ingest(tmp_path, "milvus", url=milvus.url, token=ROOT, **place)

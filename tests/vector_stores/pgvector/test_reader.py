@@ -14,7 +14,9 @@ from psycopg import sql
 from datahub_llmops.assets.collections import Collection, FailedListing, Vector
 from datahub_llmops.errors import DeniedError, UnreadableError, VanishedError
 from datahub_llmops.testing import KnownIds, OpenReader, ReaderContract, StoreContract
+from datahub_llmops.vector_stores.pgvector import queries
 from datahub_llmops.vector_stores.pgvector.client import Connections
+from datahub_llmops.vector_stores.pgvector.keys import find_key
 from datahub_llmops.vector_stores.pgvector.reader import PgvectorReader
 from datahub_llmops.vector_stores.pgvector.source import PgvectorSource
 from vector_stores.pgvector.stores import SHOP_TABLES, Postgres
@@ -518,3 +520,89 @@ def test_what_fails_for_a_shared_table_is_tried_once(postgres: Postgres) -> None
             with pytest.raises(DeniedError, match="cmetadata"):
                 reader.read(name)
     assert connections.queries == 3
+
+
+UUIDS = [f"00000000-0000-4000-8000-{n:012d}" for n in range(3)]
+KEYS = {
+    "by_uuid": ("id uuid PRIMARY KEY", UUIDS, [UUIDS[0].replace("-", "")]),
+    "by_text": ("key varchar(64) PRIMARY KEY", ["a", "b'c", "100%"], []),
+    "by_number": ("id smallint PRIMARY KEY", ["1", "2", "3"], []),
+    "by_amount": ("id numeric PRIMARY KEY", ["1.50", "2"], []),
+    "without_key": ("id text", ["a", "b"], []),
+    "in_parts": ("part int, id int, PRIMARY KEY (part, id)", ["1", "2"], []),
+}
+"""Table -> its key columns, the ids in it, and other spellings of some of them."""
+
+
+@pytest.mark.parametrize("table", KEYS)
+def test_ids_are_looked_up_in_the_key_of_a_table(postgres: Postgres, table: str) -> None:
+    columns, ids, spellings = KEYS[table]
+    key = "key" if table == "by_text" else "id"
+    rows = ", ".join(
+        f"({'1, ' if table == 'in_parts' else ''}'{one.replace(chr(39), chr(39) * 2)}', '[1,2]')"
+        for one in ids
+    )
+    into = f"{'part, ' if table == 'in_parts' else ''}{key}, embedding"
+    database = postgres.fresh(
+        f"CREATE EXTENSION vector; CREATE TABLE {table} ({columns}, embedding vector(2));"
+        f"INSERT INTO {table} ({into}) VALUES {rows}"
+    )
+    with closing(postgres.reader(database)) as reader:
+        name = (database, "public", table)
+        assert reader.has(name, [*ids, *spellings, "70000", "z"]) == {*ids, *spellings}
+
+
+def test_a_table_without_a_key_cannot_be_asked_for_ids(postgres: Postgres) -> None:
+    database = postgres.fresh(
+        "CREATE EXTENSION vector; CREATE TABLE docs (a int, b int, embedding vector(2), PRIMARY KEY (a, b))"
+    )
+    with closing(postgres.reader(database)) as reader, pytest.raises(UnreadableError, match="no primary key"):
+        reader.has((database, "public", "docs"), ["1"])
+
+
+def test_ids_that_a_policy_may_hide_are_not_known(postgres: Postgres) -> None:
+    guest = postgres.guest()
+    database = postgres.fresh(
+        "CREATE EXTENSION vector; CREATE TABLE docs (id int PRIMARY KEY, embedding vector(2));"
+        "INSERT INTO docs VALUES (1, '[1,2]'), (2, '[1,2]'); ALTER TABLE docs ENABLE ROW LEVEL SECURITY;"
+        f"CREATE POLICY first ON docs USING (id = 1); GRANT SELECT ON docs TO {guest}"
+    )
+    connections = Connections(postgres.parameters(user=guest), timeout=10.0)
+    with closing(PgvectorReader(connections, database=database)) as reader:
+        assert reader.has((database, "public", "docs"), ["1"]) == {"1"}
+        with pytest.raises(DeniedError, match="row-level security"):
+            reader.has((database, "public", "docs"), ["1", "2"])
+
+
+def test_ids_of_an_older_table_of_langchain_are_the_custom_ones(postgres: Postgres) -> None:
+    """As langchain-community's ``PGVector`` made it."""
+    database = postgres.fresh(
+        "CREATE EXTENSION vector; CREATE TABLE langchain_pg_collection (uuid uuid PRIMARY KEY, name varchar);"
+        "CREATE TABLE langchain_pg_embedding (uuid uuid PRIMARY KEY, collection_id uuid, embedding vector,"
+        " document varchar, cmetadata json, custom_id varchar);"
+        f"INSERT INTO langchain_pg_collection VALUES ('{UUIDS[0]}', 'a'), ('{UUIDS[1]}', 'b');"
+        f"INSERT INTO langchain_pg_embedding (uuid, collection_id, custom_id) VALUES"
+        f" ('{UUIDS[0]}', '{UUIDS[0]}', 'one'), ('{UUIDS[1]}', '{UUIDS[1]}', 'two')"
+    )
+    shared = (database, "public", "langchain_pg_embedding")
+    with closing(postgres.reader(database)) as reader:
+        assert reader.has((*shared, "a"), ["one", "two", UUIDS[0]]) == {"one"}
+        assert reader.has((*shared, "b"), ["one", "two"]) == {"two"}
+        assert reader.has(shared, ["one", "two"]) == {"one", "two"}
+
+
+@pytest.mark.parametrize("table", ["by_uuid", "by_text", "by_number"])
+def test_ids_are_looked_up_by_the_index(postgres: Postgres, table: str) -> None:
+    columns, ids, _ = KEYS[table]
+    database = postgres.fresh(
+        f"CREATE EXTENSION vector; CREATE TABLE {table} ({columns}, embedding vector(2))"
+    )
+    with postgres.connected(database) as connection:
+        rows = connection.execute(queries.COLUMNS, ("public", table)).fetchall()
+        column = find_key(rows)
+        assert column is not None
+        keys = [key for one in ids if (key := column.parse(one)) is not None]
+        statement = queries.lookup("public", table, column.name, keys, cast=column.cast)
+        connection.execute("SET enable_seqscan = off")
+        plan = connection.execute(sql.SQL("EXPLAIN ") + statement).fetchall()
+    assert "Index" in str(plan)

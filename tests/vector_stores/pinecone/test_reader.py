@@ -543,3 +543,45 @@ def test_pages_that_never_end_are_noticed(service: PineconeService) -> None:
     inner, service.answer = service.answer, answer
     with closing(open_at(service.url)) as reader, pytest.raises(UnreadableError, match="same page again"):
         reader.read(("docs", "__default__"))
+
+
+NODES = [f"00000000-0000-4000-8000-{n:012d}" for n in range(1_100)]
+
+
+def test_ids_are_looked_up_by_listings_that_return_no_values(service: PineconeService) -> None:
+    with closing(open_at(service.url)) as reader:
+        assert reader.has(("docs", "__default__"), ["id-00001", "id-0000"]) == {"id-00001"}
+        assert reader.has(("articles", "news"), ["id-00004", "id-00005"]) == {"id-00004"}
+        assert reader.read_units == 4
+    assert service.count("fetch") == 0
+
+
+def test_ids_of_a_pod_are_fetched(service: PineconeService) -> None:
+    with closing(open_at(service.url)) as reader:
+        assert reader.has(("podded", "__default__"), ["id-00006", "id-00007"]) == {"id-00006"}
+    assert service.count("/vectors/list") == 0
+
+
+def test_a_node_of_llamaindex_is_the_end_of_a_records_id() -> None:
+    held: dict[str, Any] = {f"doc-{n // 10}#{node}": {} for n, node in enumerate(NODES[:250])}
+    with (
+        PineconeService(FakeIndex(name="nodes", namespaces={"a": held, "b": {"x": {}}})) as service,
+        closing(open_at(service.url)) as reader,
+    ):
+        written = NODES[249].replace("-", "")
+        assert reader.has(("nodes", "a"), [NODES[0], written, NODES[250]]) == {NODES[0], written}
+        assert reader.has(("nodes", "b"), [NODES[0]]) == frozenset()
+        # Only a UUID can be such a node: "1" is the end of many ids.
+        assert reader.has(("nodes", "a"), [NODES[0][-1]]) == frozenset()
+
+
+def test_whether_many_records_hold_a_node_is_not_known() -> None:
+    held: dict[str, Any] = {f"doc#{node}": {} for node in NODES}
+    with (
+        PineconeService(FakeIndex(name="nodes", namespaces={"a": held})) as service,
+        closing(open_at(service.url)) as reader,
+    ):
+        assert reader.has(("nodes", "a"), [NODES[999]]) == {NODES[999]}
+        with pytest.raises(UnreadableError, match="too many records of LlamaIndex"):
+            reader.has(("nodes", "a"), [NODES[1_050]])
+        assert reader.has(("nodes", "a"), [f"doc#{NODES[1_050]}"]) == {f"doc#{NODES[1_050]}"}

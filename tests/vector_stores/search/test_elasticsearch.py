@@ -338,3 +338,24 @@ def test_a_missing_index_has_vanished_however_the_cluster_says_it(elastic: Elast
     nothing: dict[str, Any] = {"indices": [], "aliases": [], "data_streams": []}
     with Stub(answering(elastic, {"/_resolve/index/gone": nothing})) as server, pytest.raises(VanishedError):
         read(server.url, "gone")
+
+
+def test_ids_of_a_stream_are_looked_up_in_all_its_indexes(elasticsearch: Stub) -> None:
+    """Here each of two indexes has documents of the same ids."""
+    with closing(reader_of(elasticsearch.url)) as reader:
+        assert reader.has((STREAM,), ["0", "1", "2"]) == {"0", "1"}
+
+
+def test_ids_behind_a_full_page_of_hits_are_asked_for_again(elasticsearch: Stub) -> None:
+    true = elasticsearch.answer
+
+    def answer(call: Call) -> Reply:
+        if not call.path.endswith("/_search"):
+            return true(call)
+        first = min(call.json["query"]["ids"]["values"])
+        return answer_json({"_shards": {"failed": 0}, "hits": {"hits": [{"_id": first}] * 100}})
+
+    elasticsearch.answer = answer
+    with closing(reader_of(elasticsearch.url)) as reader:
+        assert reader.has(("articles",), ["a", "b", "c"]) == {"a", "b", "c"}
+    assert elasticsearch.count("/_search") == 3

@@ -590,3 +590,20 @@ def test_any_name_survives_address_and_urn(name: str) -> None:
     assert urn == make_dataset_urn_with_platform_instance("elasticsearch", name, None, "PROD")
     if "%" not in name:
         assert unquote(DatasetUrn.from_string(urn).name) == name
+
+
+def test_a_closed_index_cannot_be_asked_for_ids(opensearch: Stub) -> None:
+    with (
+        closing(reader_of(opensearch.url)) as reader,
+        pytest.raises(UnreadableError, match="closed is closed"),
+    ):
+        reader.has(("closed",), ["1"])
+
+
+def test_answers_about_ids_hold_nothing_else(opensearch: Stub) -> None:
+    with closing(reader_of(opensearch.url)) as reader:
+        assert reader.has(("articles",), ["1", "2"]) == {"1", "2"}
+    [asked] = [call for call in opensearch.calls if call.path.endswith("/_search")]
+    hits = json.loads(opensearch.answer(asked).body)["hits"]["hits"]
+    assert [hit["_id"] for hit in hits] == ["1", "2"]
+    assert not any("_source" in hit for hit in hits)
