@@ -38,6 +38,7 @@ NOT_ABOUT_ONE_FILE: dict[str, set[str]] = {
     "prompt_registries/weave": {"service"},
     "propagation": {"local", "server"},
     "runs": {"chain", "copies", "daily_totals", "incidents", "served_models", "server", "typed"},
+    "spans": {"edges", "instrumentations"},
     "vector_stores/chroma": {"typed"},
     "vector_stores/milvus": {"hooks"},
     "vector_stores/search": {"elasticsearch_source", "opensearch_source"},
