@@ -37,6 +37,7 @@ NOT_ABOUT_ONE_FILE: dict[str, set[str]] = {
     "prompt_registries/langsmith": {"service"},
     "prompt_registries/weave": {"service"},
     "propagation": {"local", "server"},
+    "spans/doors": {"faults", "properties"},
     "runs": {"chain", "copies", "daily_totals", "incidents", "served_models", "server", "typed"},
     "spans": {"edges", "instrumentations"},
     "vector_stores/chroma": {"typed"},

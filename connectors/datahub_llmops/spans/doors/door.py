@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 from datahub_llmops.answer_store.recorded import Raw, RecordedAnswer
-from datahub_llmops.ingestion.applications.rollup import Application, Rollup
 from datahub_llmops.spans.span import Span
+
+if TYPE_CHECKING:  # It loads DataHub, which takes a hundred megabytes.
+    from datahub_llmops.ingestion.applications.rollup import Application, Rollup
 
 Days: TypeAlias = tuple[int, ...]
 """Days in UTC, oldest first: the times of their starts, in seconds since the epoch."""
@@ -29,6 +31,8 @@ class Problem:
     """What to do about it."""
     context: str
     """The object, table or day that it is about, and the reason. Never a value of an attribute."""
+    days: Days = ()
+    """Days that were left out of the totals, because only a part of them could be read."""
 
 
 Tell: TypeAlias = Callable[[Problem], None]
@@ -53,6 +57,8 @@ class ReadCounts:
     spans_read: int = 0
     spans_too_old: int = 0
     """Older than ``max_days``."""
+    spans_in_future: int = 0
+    """Begun more than a day after the run, by their clock."""
     spans_unusable: int = 0
     """Without a trace, an id or a start."""
     records_unreadable: int = 0
@@ -82,8 +88,11 @@ class ReadCounts:
 class Counting(Protocol):
     """What the source gives to a door that counts: identities become URNs, answers become totals."""
 
-    def roll_up(self, answers_by_day: Iterable[RecordedAnswer]) -> Rollup:
-        """Return the totals of answers. Those of a day come together, the oldest day first."""
+    def roll_up(self, answers: Iterable[RecordedAnswer], recorded: Iterable[RecordedAnswer] = ()) -> Rollup:
+        """Return the totals of answers. Those of a day come together, the oldest day first.
+
+        ``answers`` were put together from spans; ``recorded`` are those of sealed segments, which are read first.
+        """
         ...
 
     def index(self, raw: Raw | None) -> str | None:

@@ -1,0 +1,439 @@
+"""The door to spans in a folder or a bucket: everything new is read once, and the days it belongs to as a whole.
+
+Two passes. ``days`` reads what is new since the position into a spool and finds the days. ``count`` adds what was read
+by earlier runs and belongs to these days, and hands on the answers of each day as a whole.
+"""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
+
+from datahub_llmops.answer_store.recorded import RecordedAnswer
+from datahub_llmops.answer_store.segments import dump_line, load_line
+from datahub_llmops.errors import AccessError, UnreadableError
+from datahub_llmops.spans.attributes import Selection
+from datahub_llmops.spans.doors import matching, storage_errors
+from datahub_llmops.spans.doors import position as positions
+from datahub_llmops.spans.doors.door import Counting, Days, Problem, ReadCounts, Tell
+from datahub_llmops.spans.doors.keys import DAY, HOUR
+from datahub_llmops.spans.doors.matching import Found
+from datahub_llmops.spans.doors.objects import Object, Place
+from datahub_llmops.spans.doors.options import FilesOptions
+from datahub_llmops.spans.doors.reading import ObjectReader, Outcome, Part
+from datahub_llmops.spans.doors.rows import Row, as_spans
+from datahub_llmops.spans.doors.search import search
+from datahub_llmops.spans.doors.spool import EDGE, Spool
+from datahub_llmops.spans.doors.storage_errors import StorageError
+from datahub_llmops.spans.span import Span
+
+if TYPE_CHECKING:  # It loads DataHub, which takes a hundred megabytes.
+    from datahub_llmops.ingestion.applications.rollup import Rollup
+
+logger = logging.getLogger(__name__)
+
+MAX_TRACE: Final = 100_000
+"""Spans of one trace that are kept; the others are counted as cut."""
+_COMPRESSED_SPAN: Final = 150
+"""Fewest bytes that a span takes in an object, compressed or not: a guess that decides on the parts of the spool."""
+_PROGRESS: Final = 30.0
+"""Seconds between two lines of the log."""
+_Answer: TypeAlias = tuple[str, str, bytes, None, float]
+
+
+class AssembledTrace(Protocol):
+    """What is made of the spans of one trace."""
+
+    @property
+    def answers(self) -> Sequence[RecordedAnswer]: ...
+    @property
+    def orphans(self) -> int: ...
+    @property
+    def duplicates(self) -> int: ...
+
+
+class FilesDoor:
+    """Reads objects through fsspec."""
+
+    def __init__(
+        self,
+        options: FilesOptions,
+        *,
+        selection: Selection,
+        assemble: Callable[[Sequence[Span]], AssembledTrace],
+        tell: Tell,
+        counts: ReadCounts | None = None,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        """Find the file systems.
+
+        Raises:
+            RecipeError: one of them is not installed or not known.
+        """
+        self.counts = counts if counts is not None else ReadCounts()
+        self._options = options
+        self._selection = selection
+        self._assemble = assemble
+        self._tell = tell
+        self._now = now
+        self._places = [Place(pattern, options.storage) for pattern in options.files]
+        self._spool: Spool[Row] = Spool()
+        self._sealed: Spool[_Answer] = Spool()
+        self._reader = ObjectReader(selection, self.counts, self._take, self._take_answer)
+        self._old = positions.Position()
+        self._gone: list[positions.Entry] = []
+        self._waiting: list[tuple[Found, Part]] = []
+        """What earlier runs read, and this one has not yet."""
+        self._broken: list[tuple[Found, positions.Entry]] = []
+        """What earlier runs read, and this one cannot."""
+        self._entries: dict[bytes, positions.Entry] = {}
+        self._fresh: set[bytes] = set()
+        self._unsettled: set[int] = set()
+        self._from = self._until = 0.0
+        self._counting = False
+        self._first = self._last = 0.0
+        self._segment = ""
+        self._said = 0.0
+
+    def days(self, position: Mapping[str, Any]) -> Days:
+        """Read everything that is new, and return the days that it belongs to.
+
+        Raises:
+            AccessError: a place cannot be listed; the message says what to do.
+        """
+        old = self._old = positions.load(position)
+        today = int(self._now()) // DAY * DAY
+        horizon = max(today - self._options.max_days * DAY, old.closed)
+        self._from, self._until = float(horizon - EDGE), float(self._now() + DAY)
+        matched = matching.match(self._list(horizon - EDGE), old, self._cannot_open)
+        self.counts.objects_vanished += matched.vanished
+        self._gone = [entry for entry in matched.gone if (entry.last + 1) * HOUR > horizon]
+        expected = sum(found.object.size for found in matched.found) // _COMPRESSED_SPAN
+        self._spool.close()
+        self._spool = Spool(expected)
+        new = []
+        for found in matched.found:
+            if found.is_unchanged and found.before is not None:
+                self._keep(found, found.before)
+                self._waiting.append((found, Part()))
+                self.counts.objects_unchanged += 1
+            else:
+                new.append(found)
+        for number, found in enumerate(new):
+            self._progress("new objects read", number, len(new))
+            self._read_new(found)
+        return tuple(
+            day
+            for day in sorted({*self._spool.days(), *self._sealed.days()})
+            if horizon <= day <= today + DAY
+        )
+
+    def _list(self, oldest: float) -> Iterator[tuple[Place, Object]]:
+        for place in self._places:
+            for one in place.list(lambda start, end: end + HOUR >= oldest):
+                self.counts.objects_listed += 1
+                if one.modified is not None and one.modified < oldest:
+                    self.counts.objects_too_old += 1
+                else:
+                    yield place, one
+
+    def _cannot_open(self, one: Object, error: StorageError) -> None:
+        self.counts.objects_failed += 1
+        self._tell(
+            Problem(
+                kind="failure",
+                title="Objects that cannot be read",
+                message="Their spans are missing. Give the credentials the right to read them; the next run tries "
+                "again.",
+                context=f"{one.name}: {error}",
+            )
+        )
+
+    def _read_new(self, found: Found) -> None:
+        part = Part()
+        before = found.before
+        self._first, self._last = float("inf"), 0.0
+        try:
+            if before is not None and matching.has_only_grown(found):
+                part = Part(start=before.end)
+            outcome = self._read(found, part)
+            tail = self._tail(found, outcome)
+        except (StorageError, ModuleNotFoundError) as error:
+            self._could_not_read(found, error)
+            self._keep_earlier(found)
+            return
+        first, last = (int(self._first) // HOUR, int(self._last) // HOUR) if self._last else (0, 0)
+        if part.start and before is not None:
+            if before.last:
+                first, last = min(first or before.first, before.first), max(last, before.last)
+            self._waiting.append((found, Part(stop=before.end)))
+        if not self._say(found, outcome):
+            self._keep_earlier(found)
+            return
+        if before is not None and found.object.size < before.end:
+            self._gone.append(before)  # Something else was written in its place.
+        end = found.object.size if outcome.compressed else outcome.end
+        entry = positions.Entry(found.identity, found.version, end, tail, found.head, first, last)
+        self._keep(found, entry)
+        self._fresh.add(found.identity)
+
+    def _read(self, found: Found, part: Part) -> Outcome:
+        self._segment = found.object.name.rpartition("/")[2]
+        with found.place.open(found.object.name) as file:
+            outcome = self._reader.read(file, part)
+        self.counts.values_too_long = self._selection.dropped
+        self.counts.records_unreadable += outcome.unreadable + outcome.too_long
+        self.counts.records_unfinished += outcome.unfinished
+        if outcome.broken is None:
+            self.counts.objects_read += 1
+            self.counts.segments += outcome.answers > 0
+            self.counts.objects_without_spans += not (outcome.spans or outcome.answers) and outcome.others > 0
+        else:
+            self.counts.objects_failed += 1
+        return outcome
+
+    def _tail(self, found: Found, outcome: Outcome) -> int:
+        if outcome.compressed or not outcome.end:
+            return 0
+        with found.place.open(found.object.name) as file:
+            return matching.tail_of(file, outcome.end)
+
+    def _keep(self, found: Found, entry: positions.Entry) -> None:
+        self._entries[found.identity] = entry._replace(identity=found.identity, head=found.head)
+
+    def _keep_earlier(self, found: Found) -> None:
+        """Remember of an object that cannot be read this time what an earlier run read, and that it has to be read."""
+        if found.before is not None:
+            self._keep(found, found.before._replace(version=bytes(8)))
+            self._broken.append((found, found.before))
+
+    def _say(self, found: Found, outcome: Outcome) -> bool:
+        """Report what is odd about an object, and return whether it needs no further reading."""
+        name = found.object.name
+        if outcome.broken is not None:
+            self._tell(
+                Problem(
+                    kind="failure",
+                    title="Objects that break off",
+                    message="What was readable before counts. Repair or remove them, or leave them out of `files`; the "
+                    "next run reads them again.",
+                    context=f"{name}: {outcome.broken}",
+                )
+            )
+        if outcome.unreadable or outcome.too_long:
+            self._tell(
+                Problem(
+                    kind="failure",
+                    title="Records that cannot be understood",
+                    message="The other records of the object count. Check what writes it, or leave it out of `files`.",
+                    context=f"{name}: {outcome.unreadable} unreadable, {outcome.too_long} longer than 64 MiB, "
+                    f"read as {outcome.format}",
+                )
+            )
+        return outcome.broken is None
+
+    def _could_not_read(self, found: Found, error: StorageError | ModuleNotFoundError) -> None:
+        if isinstance(error, ModuleNotFoundError):
+            self.counts.objects_failed += 1
+            self._tell(
+                Problem(
+                    kind="failure",
+                    title="Parquet cannot be read yet",
+                    message="pip install 'datahub-llmops[spans-parquet]'",
+                    context=found.object.name,
+                )
+            )
+        elif error.is_missing:
+            self.counts.objects_vanished += 1
+        else:
+            self._cannot_open(found.object, error)
+
+    def _take(self, rows: list[Row]) -> None:
+        if not rows:
+            return
+        starts = [row[4] for row in rows]
+        first, last = min(starts), max(starts)
+        self._first, self._last = min(self._first, first), max(self._last, last)
+        if first < self._from or last > self._until:
+            kept = [row for row in rows if self._from <= row[4] <= self._until]
+            if not self._counting:
+                self.counts.spans_too_old += sum(row[4] < self._from for row in rows)
+                self.counts.spans_in_future += sum(row[4] > self._until for row in rows)
+            rows = kept
+        try:
+            self._spool.put(rows)
+        except OSError as error:
+            raise AccessError(
+                f"The temporary file in {tempfile.gettempdir()} cannot be written ({storage_errors.reason(error)}): "
+                "spans need about 200 bytes each there. Free some space, or set TMPDIR to another folder."
+            ) from None
+
+    def _take_answer(self, answer: RecordedAnswer) -> None:
+        self._first, self._last = min(self._first, answer.started), max(self._last, answer.started)
+        if self._from <= answer.started <= self._until:
+            self._sealed.put([(answer.id, self._segment, dump_line(answer), None, answer.started)])
+
+    def count(self, days: Sequence[int], counting: Counting) -> Rollup:
+        """Count whole days. Those of which earlier objects are gone or unreadable now are left out, and reported."""
+        wanted = set(days)
+        self._counting = True
+        left = self._left_by_gone(wanted)
+        left |= self._read_rest(wanted - left)
+        self.counts.days_left += len(left)
+        whole = sorted(wanted - left)
+        return counting.roll_up(self._answers(whole), recorded=self._recorded(whole))
+
+    def _left_by_gone(self, days: set[int]) -> set[int]:
+        left = {day for entry in self._gone if entry.last for day in days if _overlaps(entry, day, 0)}
+        if left:
+            self._tell(
+                Problem(
+                    kind="failure",
+                    title="Days whose objects were removed",
+                    message="Something new belongs to these days, but objects that were counted with them are gone. "
+                    "Their totals stay as they are. Keep objects for some days after their last span, or run more "
+                    "often.",
+                    context=_shown(left),
+                    days=tuple(sorted(left)),
+                )
+            )
+        return left
+
+    def _read_rest(self, days: set[int]) -> set[int]:
+        """Read what earlier runs read of these days. Return the days of which something cannot be read any more."""
+        if not days:
+            return set()
+        self._from, self._until = float(min(days) - EDGE), float(max(days) + DAY + EDGE)
+        needed: list[tuple[Found, Part]] = []
+        waiting: list[tuple[Found, Part]] = []
+        for found, part in self._waiting:
+            entry = found.before
+            near = entry is not None and entry.last and any(_overlaps(entry, day, EDGE) for day in days)
+            (needed if near else waiting).append((found, part))
+        self._waiting = waiting
+        left: set[int] = set()
+        for number, (found, part) in enumerate(needed):
+            self._progress("objects of the same days read", number, len(needed))
+            try:
+                outcome = self._read(found, part)
+                broken = outcome.broken
+            except StorageError as error:
+                broken = str(error)
+                self.counts.objects_vanished += error.is_missing
+                self.counts.objects_failed += not error.is_missing
+            if broken is not None and found.before is not None:
+                left |= self._leave(found, found.before, broken, days)
+        for found, before in self._broken:
+            left |= self._leave(found, before, "it was reported above", days)
+        return left
+
+    def _leave(self, found: Found, before: positions.Entry, reason: str, days: set[int]) -> set[int]:
+        own = {day for day in days if _overlaps(before, day, 0)}
+        if own:
+            self._unsettled |= own
+            self._tell(
+                Problem(
+                    kind="failure",
+                    title="Days that cannot be counted again",
+                    message="An object that an earlier run counted cannot be read this time. The totals of its days "
+                    "stay as they are; the next run tries again.",
+                    context=f"{found.object.name}: {reason}; {_shown(own)}",
+                    days=tuple(sorted(own)),
+                )
+            )
+        return own
+
+    def _answers(self, days: Sequence[int]) -> Iterator[RecordedAnswer]:
+        counts = self.counts
+        for day in days:
+            cut: list[str] = []
+            for rows in self._spool.groups(day, MAX_TRACE, cut):
+                spans = as_spans(rows)
+                made = self._assemble(spans)
+                # A trace that runs past midnight comes with both days. Each takes the answers that began in it.
+                own = [answer for answer in made.answers if day <= answer.started < day + DAY]
+                if own or min(span.started for span in spans) >= day:
+                    counts.traces += 1
+                    counts.orphans += made.orphans
+                    counts.duplicates += made.duplicates
+                    counts.traces_without_answer += not made.answers
+                counts.answers += len(own)
+                yield from own
+            counts.traces_cut += len(cut)
+            if cut:
+                self._tell(
+                    Problem(
+                        kind="failure",
+                        title="Traces with too many spans",
+                        message=f"Only {MAX_TRACE:,} spans of a trace count. Check what gives one id to so many spans.",
+                        context=f"{len(cut)} traces of {_shown([day])}, for example {cut[0]}",
+                    )
+                )
+
+    def _recorded(self, days: Sequence[int]) -> Iterator[RecordedAnswer]:
+        for day in days:
+            for rows in self._sealed.groups(day, MAX_TRACE, []):
+                # Of an answer that was sealed more than once, the newest segment has the newest state.
+                found = load_line(max(rows, key=lambda row: row[1])[2])
+                if isinstance(found, RecordedAnswer) and day <= found.started < day + DAY:
+                    self.counts.answers += 1
+                    yield found
+
+    def position(self) -> dict[str, Any]:
+        """Return what was read. Objects of days that could not be counted are left out, so they are read again."""
+        kept = {entry.identity: entry for entry in self._gone if entry.last}
+        for identity, entry in self._entries.items():
+            if identity in self._fresh and any(_overlaps(entry, day, 0) for day in self._unsettled):
+                continue
+            kept[identity] = entry
+        return positions.Position(kept, self._old.closed).dump()
+
+    def trace(self, trace_id: str, at: datetime | None) -> list[Span]:
+        """Return the spans of a trace, or of the one that has the answer of this id.
+
+        Raises:
+            AccessError: a place cannot be listed.
+            UnreadableError: it was not found, and some objects could not be read.
+        """
+        return search(self._places, trace_id, at, self._selection, self._assemble, self._now())
+
+    def check(self) -> None:
+        """List each place, and read the beginning of its first object.
+
+        Raises:
+            ConnectorError: a place cannot be listed or read; the message says what to do.
+        """
+        for place in self._places:
+            one = next(place.list(lambda start, end: True), None)
+            if one is None:
+                raise UnreadableError(f"{place.pattern} has no objects: correct `files`.")
+            try:
+                with place.open(one.name) as file:
+                    file.read(8)
+            except StorageError as error:
+                raise UnreadableError(
+                    f"{one.name} cannot be read ({error}): give the credentials the right to "
+                    "read objects, such as s3:GetObject."
+                ) from None
+
+    def close(self) -> None:
+        """Remove the spool."""
+        self._spool.close()
+        self._sealed.close()
+
+    def _progress(self, what: str, number: int, total: int) -> None:
+        if time.monotonic() - self._said >= _PROGRESS:
+            self._said = time.monotonic()
+            logger.info("%d of %d %s, %d spans in all", number, total, what, self.counts.spans_read)
+
+
+def _overlaps(entry: positions.Entry, day: int, edge: int) -> bool:
+    return entry.first * HOUR < day + DAY + edge and (entry.last + 1) * HOUR > day - edge
+
+
+def _shown(days: Iterable[int]) -> str:
+    return ", ".join(datetime.fromtimestamp(day, UTC).date().isoformat() for day in sorted(days))

@@ -1,0 +1,150 @@
+"""Finds one trace, or the trace of one answer, among many objects, and opens as few of them as it can."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from typing import Final, Protocol
+
+from datahub_llmops.answer_store.queries import start_of
+from datahub_llmops.answer_store.recorded import RecordedAnswer
+from datahub_llmops.errors import RecordError, UnreadableError
+from datahub_llmops.spans.attributes import Selection
+from datahub_llmops.spans.doors.door import ReadCounts
+from datahub_llmops.spans.doors.keys import HOUR, period
+from datahub_llmops.spans.doors.objects import Object, Place
+from datahub_llmops.spans.doors.reading import ObjectReader
+from datahub_llmops.spans.doors.rows import Row, as_spans, hexadecimal
+from datahub_llmops.spans.doors.spool import Spool
+from datahub_llmops.spans.doors.storage_errors import StorageError
+from datahub_llmops.spans.span import Span
+
+_ANSWER: Final = re.compile(r"[0-9a-f]{28}")
+_XRAY: Final = re.compile(r"1-([0-9a-f]{8})-([0-9a-f]{24})")
+_MOST: Final = 100_000
+"""Spans of the trace that are returned."""
+
+
+class _Assembled(Protocol):
+    @property
+    def answers(self) -> Sequence[RecordedAnswer]: ...
+
+
+def search(
+    places: Sequence[Place],
+    wanted: str,
+    at: datetime | None,
+    selection: Selection,
+    assemble: Callable[[Sequence[Span]], _Assembled],
+    now: float,
+) -> list[Span]:
+    """Return the spans of a trace, or of the trace that has the answer ``wanted``.
+
+    With a time, which ids of answers and of X-Ray have in them, only objects around it are opened.
+
+    Raises:
+        AccessError: a place cannot be listed.
+        UnreadableError: it was not found, and some objects could not be read.
+    """
+    around = at.timestamp() if at is not None else _time_of(wanted, now)
+    failed: list[str] = []
+    if _ANSWER.fullmatch(wanted):
+        found = _of_answer(_near(places, around), wanted, selection, assemble, failed)
+    else:
+        match = _XRAY.fullmatch(wanted)
+        trace = match[1] + match[2] if match else hexadecimal(wanted)
+        found = _of_trace(_near(places, around), trace, selection, failed)
+        if not found and at is None and around is not None and match is None:
+            # What looked like a time at the beginning of the id was none.
+            found = _of_trace(_near(places, None), trace, selection, failed)
+    if not found and failed:
+        raise UnreadableError(
+            f"{wanted} was not found, but {len(failed)} objects could not be read, such as {failed[0]}. Give the "
+            "credentials the right to read them, or try again."
+        )
+    return found
+
+
+def _time_of(wanted: str, now: float) -> float | None:
+    if _ANSWER.fullmatch(wanted):
+        try:
+            return start_of(wanted)
+        except RecordError:
+            return None
+    match = _XRAY.fullmatch(wanted)
+    if match:
+        return float(int(match[1], 16))
+    trace = hexadecimal(wanted)
+    try:
+        seconds = int(trace[:8], 16)
+    except ValueError:
+        return None
+    # X-Ray's ids begin with the time, also where OpenTelemetry makes them. One random id in a hundred looks so.
+    return float(seconds) if len(trace) == 32 and now - 400 * 86_400 <= seconds <= now + HOUR else None
+
+
+def _near(places: Sequence[Place], around: float | None) -> Iterable[tuple[Place, Object]]:
+    if around is None:
+        for place in places:
+            for one in place.list(lambda start, end: True):
+                yield place, one
+        return
+    low, high = around - HOUR, around + HOUR
+    for place in places:
+        for one in place.list(lambda start, end: start <= high and end > low):
+            late = one.modified is not None and one.modified > high + HOUR and not place.is_local
+            early = one.modified is not None and one.modified < low
+            # An object of a bucket is written once; a local file may hold more than its last hour.
+            if period(one.name) is not None or not (early or late):
+                yield place, one
+
+
+def _of_trace(
+    objects: Iterable[tuple[Place, Object]], trace: str, selection: Selection, failed: list[str]
+) -> list[Span]:
+    kept: list[Row] = []
+
+    def take(rows: list[Row]) -> None:
+        if len(kept) < _MOST:
+            kept.extend(row for row in rows if row[0] == trace)
+
+    _read(objects, selection, take, failed)
+    return as_spans(kept[:_MOST])
+
+
+def _of_answer(
+    objects: Iterable[tuple[Place, Object]],
+    answer: str,
+    selection: Selection,
+    assemble: Callable[[Sequence[Span]], _Assembled],
+    failed: list[str],
+) -> list[Span]:
+    spool: Spool[Row] = Spool()
+    try:
+        _read(objects, selection, spool.put, failed)
+        for day in spool.days():
+            for rows in spool.groups(day, _MOST, []):
+                spans = as_spans(rows)
+                if any(one.id == answer for one in assemble(spans).answers):
+                    return spans
+    finally:
+        spool.close()
+    return []
+
+
+def _read(
+    objects: Iterable[tuple[Place, Object]],
+    selection: Selection,
+    take: Callable[[list[Row]], None],
+    failed: list[str],
+) -> None:
+    reader = ObjectReader(selection, ReadCounts(), take, lambda answer: None)
+    for place, one in objects:
+        try:
+            with place.open(one.name) as file:
+                broken = reader.read(file).broken
+        except StorageError as error:
+            broken = str(error)
+        if broken is not None:
+            failed.append(f"{one.name} ({broken})")

@@ -1,0 +1,138 @@
+"""A temporary file in which spans are brought together by trace, without any content.
+
+The spans of a trace stand in many objects, hours apart, so each is put away under its day and a part, which the hash of
+its trace decides (Grace partitioning). A part fits into memory, whatever the whole takes. The file has no name, so the
+system removes it with the process, however that ends.
+
+A trace may run past midnight. What lies within an hour of it is read with the day on the other side too.
+"""
+
+from __future__ import annotations
+
+import marshal
+import tempfile
+from array import array
+from collections.abc import Iterable, Iterator
+from typing import Any, Final, Generic, TypeVar
+
+from datahub_llmops.spans.doors.keys import DAY
+
+EDGE: Final = 3_600
+"""Seconds before and after midnight in which the spans of one trace may lie on both days."""
+BUFFERED: Final = 20_000
+"""Spans in memory before they are written, about 30 MB."""
+PART: Final = 20_000
+"""Spans that a part should have, and that are in memory together when it is read."""
+MAX_PARTS: Final = 1_024
+R = TypeVar("R", bound=tuple[Any, ...])
+_EARLY, _MIDDLE, _LATE = 0, 1, 2
+
+
+class Spool(Generic[R]):
+    """Rows of one run, by day and part. The first value of a row is its key, the fifth its time."""
+
+    def __init__(self, expected: int = 0) -> None:
+        """``expected`` is about how many rows will come; a wrong guess costs time, not memory."""
+        self.parts = min(MAX_PARTS, max(1, expected // PART))
+        self._file = tempfile.TemporaryFile(prefix="datahub-llmops-")  # noqa: SIM115 - open as long as this object
+        self._buffers: dict[int, list[R]] = {}
+        self._pending = 0
+        self._size = 0
+        self._chunks: dict[int, array[int]] = {}
+        """By place: offset, length and number of spans of each piece in the file."""
+        self.rows = 0
+
+    def put(self, rows: Iterable[R]) -> None:
+        """Put spans away."""
+        buffers, parts = self._buffers, self.parts
+        count = 0
+        for row in rows:
+            day, second = divmod(int(row[4]), DAY)
+            area = _MIDDLE if EDGE <= second < DAY - EDGE else _EARLY if second < EDGE else _LATE
+            place = (day * 3 + area) * parts + hash(row[0]) % parts
+            if place in buffers:
+                buffers[place].append(row)
+            else:
+                buffers[place] = [row]
+            count += 1
+        self.rows += count
+        self._pending += count
+        if self._pending >= BUFFERED:
+            self._flush()
+
+    def groups(self, day: int, limit: int, cut: list[str]) -> Iterator[list[R]]:
+        """Yield the rows of each key that has any on ``day``, which is the start of a day.
+
+        Rows within an hour of its ends come along. A key with more than ``limit`` rows is cut to them, and appended to
+        ``cut``.
+        """
+        self._flush()
+        for part in range(self.parts):
+            rounds = -(-self._count(day, part) // (2 * PART)) or 1
+            for turn in range(rounds):
+                yield from self._part(day, part, turn, rounds, limit, cut)
+
+    def days(self) -> list[int]:
+        """Return the starts of the days that have spans, oldest first."""
+        places = self._chunks.keys() | self._buffers.keys()
+        return sorted({place // self.parts // 3 * DAY for place in places})
+
+    def close(self) -> None:
+        """Remove the file. May be called twice."""
+        self._file.close()
+        self._buffers.clear()
+
+    def _flush(self) -> None:
+        self._file.seek(self._size)
+        for place, rows in self._buffers.items():
+            piece = marshal.dumps(rows)
+            self._file.write(piece)
+            chunks = self._chunks.get(place)
+            if chunks is None:
+                chunks = self._chunks[place] = array("Q")
+            chunks.extend((self._size, len(piece), len(rows)))
+            self._size += len(piece)
+        self._buffers.clear()
+        self._pending = 0
+
+    def _places(self, day: int, part: int) -> tuple[int, ...]:
+        own = day // DAY * 3
+        return tuple(
+            (own + area) * self.parts + part for area in (_EARLY - 1, _EARLY, _MIDDLE, _LATE, _LATE + 1)
+        )
+
+    def _count(self, day: int, part: int) -> int:
+        return sum(sum(self._chunks.get(place, ())[2::3]) for place in self._places(day, part))
+
+    def _part(
+        self, day: int, part: int, turn: int, rounds: int, limit: int, cut: list[str]
+    ) -> Iterator[list[R]]:
+        groups: dict[str, list[R]] = {}
+        own: set[str] = set()
+        before, _, _, _, after = places = self._places(day, part)
+        for place in places:
+            inside = place not in (before, after)
+            for rows in self._read(place):
+                for row in rows:
+                    key = row[0]
+                    if rounds > 1 and hash(key) // self.parts % rounds != turn:
+                        continue
+                    group = groups.get(key)
+                    if group is None:
+                        group = groups[key] = []
+                    if len(group) < limit:
+                        group.append(row)
+                    elif not cut or cut[-1] != key:
+                        cut.append(key)
+                    if inside:
+                        own.add(key)
+        while groups:
+            key, group = groups.popitem()
+            if key in own:
+                yield group
+
+    def _read(self, place: int) -> Iterator[list[R]]:
+        chunks = self._chunks.get(place, ())
+        for at in range(0, len(chunks), 3):
+            self._file.seek(chunks[at])
+            yield marshal.loads(self._file.read(chunks[at + 1]))

@@ -1,0 +1,267 @@
+from __future__ import annotations
+
+import gzip
+import io
+import json
+from pathlib import Path
+
+import orjson
+import pytest
+import zstandard
+from opentelemetry.proto.metrics.v1.metrics_pb2 import MetricsData
+
+from datahub_llmops.spans.attributes import Selection
+from datahub_llmops.spans.doors.door import ReadCounts
+from datahub_llmops.spans.doors.reading import ObjectReader, Outcome, Part
+from datahub_llmops.spans.doors.rows import Row
+from spans.doors.making import CANARY, as_line, as_message, as_observation, call, in_base64, prefixed
+from support.paths import WIRE
+
+SPANS = WIRE / "spans"
+COLLECTOR = SPANS / "collector"
+RECORDED = sorted(path.relative_to(SPANS).as_posix()[:-6] for path in SPANS.glob("*/*.otlp.pb.gz"))
+
+
+def read(content: bytes, part: Part | None = None) -> tuple[list[Row], Outcome, ReadCounts]:
+    rows: list[Row] = []
+    counts = ReadCounts()
+    reader = ObjectReader(Selection(), counts, rows.extend, lambda answer: None)
+    return rows, reader.read(io.BytesIO(content), part or Part()), counts
+
+
+@pytest.mark.parametrize("case", RECORDED)
+def test_the_same_spans_come_out_of_protobuf_and_json(case: str) -> None:
+    out_of = [
+        sorted(read((SPANS / f"{case}.{form}").read_bytes())[0], key=lambda row: row[:2])
+        for form in ("pb.gz", "jsonl.gz")
+    ]
+    assert out_of[0]
+    assert [row[:4] for row in out_of[0]] == [row[:4] for row in out_of[1]]
+    for binary, text in zip(*out_of, strict=True):
+        assert binary[4:6] == pytest.approx(text[4:6])
+        assert binary[6:] == text[6:]
+    assert "CANARY" not in repr(out_of)
+
+
+def test_no_form_of_the_collectors_files_loses_a_span() -> None:
+    forms = {
+        name: sorted(read((COLLECTOR / name).read_bytes())[0], key=lambda row: row[:2])
+        for name in (
+            "traces.json",
+            "traces.proto",
+            "traces.json.messages",
+            "traces.proto.messages",
+            "traces.json.zst",
+            "traces.proto.zst",
+        )
+    }
+    assert len(forms["traces.json"]) > 20
+    for name, rows in forms.items():
+        assert [row[:2] for row in rows] == [row[:2] for row in forms["traces.json"]], name
+        assert [row[7] for row in rows] == [row[7] for row in forms["traces.json"]], name
+
+
+def test_ids_in_base64_are_those_in_hexadecimal() -> None:
+    spans = [call(1), call(1, span=2, parent=1)]
+    assert [row[:3] for row in read(as_line(spans, ids=in_base64))[0]] == [
+        (one.trace, one.id, one.parent) for one in spans
+    ]
+    assert [row[:3] for row in read(as_line(spans, ids=str.upper))[0]] == [
+        (one.trace, one.id, one.parent) for one in spans
+    ]
+
+
+def test_lists_as_json_text_and_values_of_every_type() -> None:
+    documents = [{"id": "a", "score": 0.5, "content": CANARY}, {"id": "b"}]
+    attributes = {
+        "gen_ai.retrieval.documents": json.dumps(documents),
+        "retrieval.documents.0.document.id": "a",
+        "retrieval.documents.0.document.score": 0.25,
+        "llm.token_count.prompt": 300_000,
+        "llm.token_count.completion": 5_000_000_000,
+        "gen_ai.usage.cost": 0.5,
+        "gen_ai.agent.name": "x" * 200,
+        "datahub_llmops.index": ["urn:li:one", "urn:li:two"],
+        "datahub_llmops.recorded": True,
+        "tool.name": "ключ",
+    }
+    spans = [call(1, attributes=attributes)]
+    for content in (as_line(spans), as_message(spans)):
+        (row,) = read(content)[0]
+        kept = row[7]
+        assert kept["gen_ai.retrieval.documents"] == [
+            {"id": "a", "score": 0.5, "metadata": {}},
+            {"id": "b", "metadata": {}},
+        ]
+        assert {name: kept[name] for name in list(attributes)[1:]} == {
+            **dict(list(attributes.items())[1:]),
+        }
+        assert CANARY not in repr(row)
+
+
+@pytest.mark.parametrize(
+    ("state", "weight"),
+    [
+        ("", 1.0),
+        ("ot=th:0", 1.0),
+        ("ot=th:8", 2.0),
+        ("vendor=x, ot=rv:abc;th:c", 4.0),
+        ("ot=th:zz", 1.0),
+        ("ot", 1.0),
+    ],
+)
+def test_a_sampled_span_stands_for_others(state: str, weight: float) -> None:
+    spans = [call(1, state=state)]
+    for content in (as_line(spans), as_message(spans)):
+        assert read(content)[0][0][10] == weight
+
+
+def test_an_error_has_the_type_of_its_exception() -> None:
+    spans = [call(1, error="openai.RateLimitError")]
+    for content in (as_line(spans), as_message(spans)):
+        (row,) = read(content)[0]
+        assert row[6] == "openai.RateLimitError"
+        assert CANARY not in repr(row)
+
+
+def test_events_of_a_search_give_ids() -> None:
+    path = SPANS / "openllmetry-langchain" / "chroma.otlp.pb.gz"
+    found = [row for row in read(path.read_bytes())[0] if "db.query.result.id" in row[7]]
+    assert found
+    assert all(len(row[7]["db.query.result.id"]) > 0 for row in found)
+
+
+def test_logs_and_metrics_are_no_spans() -> None:
+    data = MetricsData()
+    metric = data.resource_metrics.add().scope_metrics.add().metrics.add(name="http.requests", unit="1")
+    metric.sum.data_points.add(as_int=3, start_time_unix_nano=5, time_unix_nano=7)
+    metrics = data.SerializeToString()
+    for content in (b'{"resourceLogs": []}\n', b'{"resourceMetrics": []}', metrics):
+        rows, outcome, counts = read(content)
+        assert rows == []
+        assert (outcome.others, outcome.unreadable, counts.spans_unusable) == (1, 0, 0)
+
+
+def test_a_document_of_many_lines_or_a_list_is_read_as_a_whole() -> None:
+    line = as_line([call(1)])
+    indented = json.dumps(json.loads(line), indent=1).encode()
+    listed = json.dumps([as_observation(call(2)), as_observation(call(3)), 5]).encode()
+    assert [row[0] for row in read(indented)[0]] == [call(1).trace]
+    rows, outcome, _ = read(listed)
+    assert [row[0] for row in rows] == [call(2).trace, call(3).trace]
+    assert outcome.unreadable == 1
+
+
+def test_observations_of_langfuse() -> None:
+    line = orjson.dumps(as_observation(call(1, span=2, parent=1, error="x"))) + b"\n"
+    others = b'{"id":"s1","project_id":"p1","trace_id":"t","data_type":"NUMERIC"}\n'
+    rows, outcome, _ = read(line + others)
+    (row,) = rows
+    made = call(1, span=2, parent=1)
+    assert row[:3] == (made.trace, made.id, made.parent)
+    assert row[4] == pytest.approx(made.started)
+    assert row[6] == "error"
+    assert row[7]["langfuse.observation.usage_details"] == {"input": 10, "output": 3}
+    assert row[7]["langfuse.observation.prompt.version"] == 4
+    assert row[8] == {"service.name": "support-bot"}
+    assert CANARY not in repr(row)
+    assert outcome.others == 1
+
+
+def test_a_part_of_a_file_is_what_lies_between_two_records() -> None:
+    lines = [as_line([call(number)]) for number in (1, 2, 3)]
+    ends = [len(b"".join(lines[: number + 1])) for number in range(3)]
+    content = b"".join(lines)
+    assert read(content)[1].end == ends[2]
+    middle, outcome, _ = read(content, Part(start=ends[0], stop=ends[1]))
+    assert [row[0] for row in middle] == [call(2).trace]
+    assert outcome.end == ends[1]
+    messages = [as_message([call(number)]) for number in (1, 2)]
+    rest, outcome, _ = read(prefixed(messages), Part(start=len(messages[0]) + 4))
+    assert [row[0] for row in rest] == [call(2).trace]
+    assert outcome.end == len(prefixed(messages))
+
+
+def test_parquet_of_both_exports(tmp_path: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    from spans.doors.making import as_run
+
+    made = [call(1), call(1, span=2, parent=1, error="x")]
+    path = tmp_path / "runs.parquet"
+    parquet.write_table(pyarrow.Table.from_pylist([as_run(one) for one in made]), path)
+    rows, outcome, _ = read(path.read_bytes())
+    assert [row[0] for row in rows] == [one.trace for one in made]
+    assert rows[1][2] == rows[0][1]
+    assert [row[6] for row in rows] == [None, "error"]
+    assert rows[0][4] == made[0].started
+    assert rows[0][7]["gen_ai.usage.input_tokens"] == 10
+    assert rows[0][7]["ls_model_name"] == "gpt-4o"
+    assert rows[0][7]["lc_hub_commit_hash"] == "abc"
+    assert CANARY not in repr(rows)
+    assert outcome.format == "Parquet"
+    observations = [as_observation(one) for one in made]
+    for one in observations:
+        one["metadata"] = json.dumps(one["metadata"])
+    parquet.write_table(pyarrow.Table.from_pylist(observations), path)
+    rows, _, _ = read(path.read_bytes())
+    assert [row[:3] for row in rows] == [(one.trace, one.id, one.parent) for one in made]
+    assert rows[0][7]["langfuse.observation.usage_details"] == {"input": 10, "output": 3}
+    assert CANARY not in repr(rows)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (gzip.compress(as_line([call(1)]) * 200)[:-30], "the gzip stream is cut off"),
+        (zstandard.compress(as_line([call(1)]) * 200)[:-30], "the zstd stream is cut off"),
+        (b"\x1f\x8b" + bytes(200), "the gzip stream is damaged"),
+        (b"id,name\n1,2\n", "it is in no format that is known"),
+        (b"PAR1 and nothing", "the Parquet file is cut off or damaged"),
+    ],
+)
+def test_what_breaks_off_says_why(content: bytes, reason: str) -> None:
+    assert read(content)[1].broken == reason
+
+
+def test_what_was_readable_before_the_break_counts() -> None:
+    lines = b"".join(as_line([call(number)]) for number in range(1, 2_000))
+    rows, outcome, _ = read(gzip.compress(lines)[:-3_000])
+    assert outcome.broken
+    assert 0 < len(rows) < 1_999
+
+
+def test_the_export_of_langfuse_in_both_its_forms() -> None:
+    folder = SPANS / "langfuse-export"
+    lines, parquet = (
+        sorted(read(next(folder.rglob(f"*.{form}")).read_bytes())[0], key=lambda row: row[:2])
+        for form in ("jsonl.gz", "parquet")
+    )
+    assert len(lines) > 20
+    for line, record in zip(lines, parquet, strict=True):
+        assert line[:4] == record[:4]
+        assert line[4:6] == pytest.approx(record[4:6])
+        assert line[6:] == record[6:]
+    assert any("langfuse.observation.usage_details" in row[7] for row in lines)
+    assert "CANARY" not in repr(lines)
+    manifest = next(folder.rglob("manifests/*.json")).read_bytes()
+    assert read(manifest)[1].others == 1
+
+
+def test_the_export_of_langsmith() -> None:
+    rows = read(next((SPANS / "langsmith-export").rglob("*.parquet")).read_bytes())[0]
+    assert len(rows) > 20
+    assert {row[7].get("langsmith.span.kind") for row in rows} >= {"llm", "chain", "retriever"}
+    assert any(row[7].get("gen_ai.usage.input_tokens") for row in rows)
+    assert "CANARY" not in repr(rows)
+
+
+def test_the_archive_of_mlflow() -> None:
+    paths = sorted((SPANS / "mlflow-archive").rglob("traces.pb"))
+    assert paths
+    for path in paths:
+        rows, outcome, _ = read(path.read_bytes())
+        assert rows
+        assert outcome.format == "one protobuf message"
+        assert "CANARY" not in repr(rows)
