@@ -9,6 +9,7 @@ from typing import Any
 from datahub_llmops.spans.span import Span
 
 SERVICE: Mapping[str, Any] = {"service.name": "support-bot", "service.version": "3"}
+OTHER_SERVICE: Mapping[str, Any] = {"service.name": "handbook"}
 BEGIN = 1_790_000_000.0
 
 _numbers = itertools.count(1)
@@ -26,7 +27,7 @@ def span(
     took: float | None = 0.5,
     **attributes: Any,
 ) -> Span:
-    """Build a span that begins after all others, below ``parent``. Underscores in names stand for dots."""
+    """Build a span that begins after all others, below ``parent``. Two underscores in a name stand for a dot."""
     number = next(_numbers)
     given = {key.replace("__", "."): value for key, value in attributes.items()}
     if kind is not None:

@@ -16,6 +16,7 @@ class Search:
     __slots__ = (
         "clients",
         "composite",
+        "draft",
         "embedding",
         "number",
         "reranked",
@@ -25,11 +26,12 @@ class Search:
         "within",
     )
 
-    def __init__(self, span: Span, retriever: Raw, within: Search | None, number: int) -> None:
+    def __init__(self, draft: Draft, span: Span, retriever: Raw, within: Search | None) -> None:
+        self.draft = draft
         self.span = span
         self.retriever = retriever
         self.within = within
-        self.number = number
+        self.number = len(draft.searches)
         """Place among the retrievals of the answer."""
         self.composite = False
         self.clients: list[Span] = []

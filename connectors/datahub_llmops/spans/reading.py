@@ -88,23 +88,27 @@ class Reading:
                 return new
             draft = Draft(span, kind, service, state.stamp)
             self.drafts.append(draft)
-            new.search = None
         if draft is not own and kind in _BEGINS:
             new.drafts = {**state.drafts, service: draft}
+        around = state.search
+        search = around if around is not None and around.draft is draft else None
         if kind == kinds.LLM:
             self._inference(draft, place, span, new)
         elif kind == kinds.RETRIEVER:
-            _begin_search(draft, span, new)
+            _begin_search(draft, span, search, new)
         elif kind == kinds.PROMPT:
             parent = self._tree.parents[place]
             draft.prompts.setdefault(parent, []).append((span.started, prompt or new.prompt))
         elif kind == kinds.EMBEDDING:
-            if new.search is not None and new.search.embedding is None:
-                new.search.embedding = span
+            if search is not None and search.embedding is None:
+                search.embedding = span
         elif kind == kinds.DATABASE:
-            _enter_client(draft, span, new)
+            if search is not None:
+                _note_client(search, span)
+            else:
+                _search_directly(draft, span, new)
         elif kind == kinds.RERANKER:
-            _note_reranker(draft, span, new.search)
+            _note_reranker(draft, span, search)
         elif kind == kinds.TOOL:
             draft.tools.append(span)
             new.within_inference = None
@@ -116,7 +120,7 @@ class Reading:
         elif kind == kinds.GUARDRAIL:
             self.guardrails += 1
         if stamped:
-            _note_stamp(draft, span, new.search)
+            _note_stamp(draft, span, new.search if kind == kinds.RETRIEVER else search)
         return new
 
     def _inference(self, draft: Draft, place: int, span: Span, new: Above) -> None:
@@ -144,27 +148,22 @@ class Reading:
         return None
 
 
-def _begin_search(draft: Draft, span: Span, new: Above) -> None:
-    outer = new.search
+def _begin_search(draft: Draft, span: Span, outer: Search | None, new: Above) -> None:
     if outer is not None:
         if retrievals.is_inner(span, outer):
             return
         outer.composite = True
-    new.search = Search(span, retrievals.retriever_of(span), outer, len(draft.searches))
+    new.search = Search(draft, span, retrievals.retriever_of(span), outer)
     draft.searches.append(new.search)
 
 
-def _enter_client(draft: Draft, span: Span, new: Above) -> None:
-    """Note the span of a store's client. Without a retriever around it, it is a retrieval itself."""
-    if new.search is not None:
-        _note_client(new.search, span)
-        return
+def _search_directly(draft: Draft, span: Span, new: Above) -> None:
+    """Take a search by the store's client that no retriever is around as a retrieval itself."""
     raw = indexes.of_database(span.attributes) if indexes.is_search(span) else None
     if raw is not None and indexes.is_store(raw):
-        search = Search(span, retrievals.direct(raw["platform"]), None, len(draft.searches))
-        search.clients.append(span)
-        draft.searches.append(search)
-        new.search = search
+        new.search = Search(draft, span, retrievals.direct(raw["platform"]), None)
+        new.search.clients.append(span)
+        draft.searches.append(new.search)
 
 
 def _note_client(search: Search, span: Span) -> None:
