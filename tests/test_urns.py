@@ -14,8 +14,8 @@ from datahub_llmops.urns import Deployment
 from support.paths import ROOT
 
 PACKAGE = ROOT / "connectors" / "datahub_llmops"
-BUILDERS = frozenset({"urns.py", "catalog/urn_text.py"})
-"""``urn_text`` writes the same text without DataHub, for the command; ``contracts/test_names.py`` compares them."""
+BUILDERS = frozenset({"urns.py", "assets/index_identity.py", "catalog/urn_text.py"})
+"""The others write the same text without DataHub, for the hooks and the command; tests compare them."""
 
 
 def test_platform_instance_is_a_prefix_and_env_is_kept() -> None:

@@ -19,7 +19,7 @@ from datahub_llmops.answer_store.keys import AnswerKey, RetrievalKey, WritesKey
 from datahub_llmops.answer_store.queries import AnswerRow
 from datahub_llmops.answer_store.recorded import Identities, RecordedAnswer
 from datahub_llmops.hooks import chunk_sources
-from datahub_llmops.hooks.identity_numbers import MAX_ID
+from datahub_llmops.hooks.identity_text import MAX_ID
 from datahub_llmops.hooks.parts import Answer, ModelCall, Part, Prompt, Retrieval, ToolCall
 from datahub_llmops.hooks.row_encoder import MAX_CHUNKS, Encoder
 from datahub_llmops.hooks.settings import Settings

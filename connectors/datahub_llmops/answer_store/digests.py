@@ -12,16 +12,27 @@ import hashlib
 import hmac
 import os
 import stat
-from typing import Final
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
 
 KEY_VARIABLE: Final = "DATAHUB_LLMOPS_KEY"
 DIGEST_BYTES: Final = 16
 CHUNK_BYTES: Final = 8
+HMAC_PREFIX: Final = "hmac:"
+"""Begins what was digested because it is a value of the user's data."""
+SOURCES_PREFIX: Final = "s1:"
+"""The version of ``digest_sources``."""
 
 
 def key_path(store: str) -> str:
     """Return the path of the key file of ``store``."""
     return f"{store}.key"
+
+
+def shared_key() -> bytes | None:
+    """Return the key from ``DATAHUB_LLMOPS_KEY``, or ``None``."""
+    shared = os.environ.get(KEY_VARIABLE)
+    return hashlib.sha256(os.fsencode(shared)).digest() if shared else None
 
 
 def key(store: str, *, create: bool = True) -> bytes | None:
@@ -30,9 +41,9 @@ def key(store: str, *, create: bool = True) -> bytes | None:
     Raises:
         OSError: the file cannot be read or created.
     """
-    shared = os.environ.get(KEY_VARIABLE)
-    if shared:
-        return hashlib.sha256(os.fsencode(shared)).digest()
+    shared = shared_key()
+    if shared is not None:
+        return shared
     path = key_path(store)
     with contextlib.suppress(FileNotFoundError):
         return _read(path)
@@ -85,6 +96,25 @@ def digest(secret: bytes, text: str) -> bytes:
 def chunk_key(secret: bytes, chunk: str) -> bytes:
     """Digest the id of a chunk, cut to 8 bytes: the key under which the store keeps the chunks of an index."""
     return digest(secret, chunk)[:CHUNK_BYTES]
+
+
+def digest_sources(sources: Iterable[Mapping[str, Any] | None]) -> str | None:
+    """Digest the set of sources of a retrieval's chunks, given by their identities.
+
+    It is a plain SHA-256, since dataset URNs and addresses are no secrets: another host gets the same. Returns ``None``
+    if there is no chunk, or if one has no source or one that is only known by its HMAC.
+
+    >>> digest_sources([{"urn": "b"}, {"key": "source", "value": "a"}]) == digest_sources([{"urn": "a"}, {"urn": "b"}])
+    True
+    >>> digest_sources([{"urn": "a"}, {"key": "source", "value": "hmac:00"}]) is None
+    True
+    """
+    texts = {None if one is None else one.get("urn") or one.get("value") for one in sources}
+    found = sorted(one for one in texts if isinstance(one, str) and not one.startswith(HMAC_PREFIX))
+    if not found or len(found) < len(texts):
+        return None
+    digested = hashlib.sha256("\n".join(found).encode("utf-8", "surrogatepass")).hexdigest()
+    return SOURCES_PREFIX + digested[: 2 * DIGEST_BYTES]
 
 
 @functools.lru_cache(4)

@@ -48,13 +48,20 @@ def default_catalog(platform: str = sys.platform, variables: Mapping[str, str] =
     return Path(_data_folder(platform, variables), _OURS, "catalog.db")
 
 
+def records_by_default() -> bool:
+    """Return whether applications record if their code does not say: ``DATAHUB_LLMOPS_STORE=false`` stops it."""
+    return (environment("STORE") or "").strip().lower() != "false"
+
+
 def default_store(platform: str = sys.platform, variables: Mapping[str, str] = os.environ) -> str:
     """Absolute path of the answer store if neither the code nor a recipe names one.
 
-    ``DATAHUB_LLMOPS_STORE``, else a file in the user's state folder (Linux) or data folder (macOS, Windows). Earlier
-    versions used the Linux path on every system: a store that lies there is used while there is none at the new path.
+    ``DATAHUB_LLMOPS_STORE`` if it is not ``false``, else a file in the user's state folder (Linux) or data folder
+    (macOS, Windows). Earlier versions used the Linux path on every system: a store that lies there is used while there
+    is none at the new path.
     """
-    if named := variables.get(PREFIX + "STORE"):
+    named = variables.get(PREFIX + "STORE", "")
+    if named and named.strip().lower() != "false":
         return absolute(named)
     state = variables.get("XDG_STATE_HOME") or _home(".local", "state")
     in_state = absolute(os.path.join(state, _OURS, "answers.db"))

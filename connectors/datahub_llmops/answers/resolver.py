@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from datahub.configuration.common import ConfigModel
 from datahub.configuration.source_common import EnvConfigMixin
@@ -25,15 +25,13 @@ from datahub_llmops import urns
 from datahub_llmops.answer_store.recorded import RecordedWrites
 from datahub_llmops.assets import platforms
 from datahub_llmops.assets.collections import Name
+from datahub_llmops.assets.index_identity import IN_MEMORY, asset_name, catalog_platform
 from datahub_llmops.assets.usage import model_name
 from datahub_llmops.catalog.protocol import Catalog
 from datahub_llmops.errors import RecipeError
 from datahub_llmops.ingestion.recipe_file import Regex, read_options
 from datahub_llmops.lineage.addresses import dataset_urn
 from datahub_llmops.lineage.provenance import RuleConfig
-
-IN_MEMORY: Final = ":memory:"
-"""Path of a store that ends with its process: no asset of a catalog, whatever its name."""
 
 
 class InstanceConfig(ConfigModel):
@@ -146,9 +144,8 @@ class Resolver:
         given = raw.get("urn")
         if isinstance(given, str):
             return given if is_dataset(given) else None
-        platform = platforms.find(str(raw.get("platform"))).cataloged_as or raw.get("platform")
-        name = asset_name(raw)
-        if not isinstance(platform, str) or name is None or raw.get("path") == IN_MEMORY:
+        platform, name = catalog_platform(raw), asset_name(raw)
+        if platform is None or name is None or raw.get("path") == IN_MEMORY:
             return None
         rule = next((rule for rule in self._rules if rule.fits(raw, platform)), None)
         if rule is None:
@@ -224,14 +221,6 @@ def job_of(run: RecordedWrites) -> tuple[str, str, str]:
     """Return orchestrator, flow and job of a run. Framework, application and index replace missing names."""
     job = run.job or f"index {run.index.get('collection', 'documents')}"
     return run.orchestrator or run.framework, run.flow or run.application, job
-
-
-def asset_name(raw: Mapping[str, Any]) -> Name | None:
-    """Return the parts of an index's name in the catalog, or ``None`` if a part is unknown."""
-    parts = [raw.get(key) for key in platforms.find(str(raw.get("platform"))).raw_keys]
-    if raw.get("partition"):
-        parts.append(raw["partition"])  # Of a table that several collections share.
-    return tuple(str(part) for part in parts) if all(parts) else None
 
 
 def shown(raw: Mapping[str, Any] | None) -> str:

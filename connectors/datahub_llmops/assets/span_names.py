@@ -13,6 +13,8 @@ PREFIX: Final = "datahub_llmops."
 
 ANSWER_ID: Final = PREFIX + "answer.id"
 """The id of the answer, as ``explain`` takes it. A span that several answers were made under has that of the last."""
+ANSWER_IDS: Final = PREFIX + "answer.ids"
+"""List: the ids of all answers that were made under the span, where they are several."""
 APPLICATION: Final = PREFIX + "application"
 """The application that gave the answer, by the name that ``attach`` or the block around it has."""
 VERSION: Final = PREFIX + "application.version"
@@ -34,3 +36,8 @@ urn, or the digest of the template."""
 SOURCES: Final = PREFIX + "sources"
 """List: digests of the sources of a retrieval's chunks. Equal sets of sources have equal digests. A retrieval has none
 if one of its chunks has no source, or one that is no address."""
+CUT: Final = PREFIX + "cut"
+"""True if a list would be longer than ``MAX_LISTED``; the rest is left out."""
+
+MAX_LISTED: Final = 64
+"""The longest list of an attribute."""

@@ -9,12 +9,12 @@ import re
 from functools import lru_cache
 from typing import Final
 
+from datahub_llmops.assets.index_identity import RESERVED
+
 _URN: Final = "urn:li:"
 _PLATFORM: Final = "urn:li:dataPlatform:"
-_CODES: Final = {",": "%2C", "(": "%28", ")": "%29", "\u241f": "%E2%90%9F"}
-"""All that DataHub encodes; a percent sign stays as it is. https://docs.datahub.com/docs/what/urn/#restrictions"""
-_ENCODED: Final = str.maketrans(_CODES)
-_LETTERS: Final = {code: letter for letter, code in _CODES.items()}
+_ENCODED: Final = str.maketrans(RESERVED)
+_LETTERS: Final = {code: letter for letter, code in RESERVED.items()}
 _CODE: Final = re.compile("|".join(_LETTERS))
 _TYPE: Final = re.compile(r"\[[^\]]*\]")
 _PLAIN: Final = re.compile(r"urn:li:dataset:\([^,()]+,([^,()%]+),[^,()]+\)")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import sys
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from datahub_llmops.hooks import guard, patching, runtime
 from datahub_llmops.hooks.import_watch import Finder
@@ -46,8 +46,9 @@ class Handle:
     def stats(self) -> dict[str, Any]:
         """Return counts of this process: records, our own errors by entry point, what is degraded, and what was lost.
 
-        ``answers_without_model`` retrieved and asked no model; ``models_without_answer`` are model calls outside of any
-        chain or block; ``late_parts`` ended after their answer.
+        ``stamped`` answers began in an OpenTelemetry span; ``answers_without_model`` retrieved and asked no model;
+        ``models_without_answer`` are model calls outside of any chain or block; ``late_parts`` ended after their
+        answer.
         """
         found: dict[str, Any] = {"enabled": runtime.enabled, "application": runtime.settings.application}
         if runtime.recorder is not None:
@@ -55,11 +56,17 @@ class Handle:
         shipping: Any = sys.modules.get("datahub_llmops.hooks.ship")
         if shipping is not None:
             found.update(shipping.stats())
+        stamps: Any = sys.modules.get("datahub_llmops.hooks.span_stamps")
+        found["stamped"] = stamps.answers if stamps is not None else 0
         found["abandoned"] = runtime.abandoned
         found.update(runtime.counts)
         found["errors"] = dict(guard.errors)
         found["degraded"] = sorted(runtime.degraded)
         found["notes"] = list(runtime.settings.notes)
+        if not runtime.settings.records and "opentelemetry.trace" not in sys.modules:
+            found["notes"].append(
+                "store=False, and the application uses no OpenTelemetry: answers leave no trace"
+            )
         return found
 
     @override
@@ -80,12 +87,13 @@ def attach(
     application: str | None = None,
     *,
     version: str | None = None,
-    store: str | os.PathLike[str] | None = None,
+    store: str | os.PathLike[str] | Literal[False] | None = None,
     capture_text: bool | None = None,
     source_keys: str | None = None,
     sample: float | None = None,
     ship: str | os.PathLike[str] | None = None,
     ship_every: float | None = None,
+    segments: str | os.PathLike[str] | None = None,
     max_bytes: int | None = None,
     max_days: float | None = None,
 ) -> Handle:
@@ -94,7 +102,8 @@ def attach(
     Called again, the latest arguments win on the same handle. What is not given here is taken from
     ``DATAHUB_LLMOPS_APPLICATION``, ``..._VERSION``, ``..._STORE`` and so on, else: ``store`` in the user's state
     directory, ``capture_text=False``, ``source_keys="hmac"`` (or ``clear``, ``off``), ``sample=1.0``, no ``ship``,
-    ``ship_every=900`` seconds, 512 MiB and 30 days at most.
+    ``ship_every=900`` seconds, no ``segments``, 512 MiB and 30 days at most. ``store=False`` records nothing and opens
+    no file: the answers are stamped on the application's OpenTelemetry spans, and nowhere else.
 
     Raises:
         ValueError: an argument is out of range. Nothing else, and nothing later, raises.
@@ -108,6 +117,7 @@ def attach(
         sample=sample,
         ship=ship,
         ship_every=ship_every,
+        segments=segments,
         max_bytes=max_bytes,
         max_days=max_days,
     )
@@ -118,7 +128,7 @@ def attach(
     with guard.guarded("attach"):
         recorder = runtime.start(settings)
         _hook()
-        if settings.ship:
+        if settings.ship or settings.segments:
             from datahub_llmops.hooks import ship as shipping
 
             shipping.start(recorder)

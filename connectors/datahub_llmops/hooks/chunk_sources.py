@@ -15,6 +15,7 @@ from pathlib import PurePath
 from typing import Any, Final
 from uuid import UUID
 
+from datahub_llmops.answer_store.digests import HMAC_PREFIX
 from datahub_llmops.hooks.addresses import has_secret
 from datahub_llmops.hooks.names import dataset_urn
 
@@ -30,7 +31,6 @@ PICKED: Final = (
     "page",
 )
 MAX_VALUE: Final = 512
-HMAC_PREFIX: Final = "hmac:"
 _ADDRESS: Final = re.compile(
     r"[\w.+-]+://|[/\\~.]|[A-Za-z]:[/\\]|[\w .-]+[/\\]|[\w-]+\.[A-Za-z][\w]{0,7}$|[\w-]+(\.[\w-]+){1,3}$"
 )

@@ -12,11 +12,10 @@ from typing import Any, Final
 from datahub_llmops.answer_store.database import Store
 from datahub_llmops.answer_store.queries import Kind
 from datahub_llmops.hooks import chunk_sources, prompt_identity
+from datahub_llmops.hooks.identity_text import MAX_ID, plain
 from datahub_llmops.hooks.parts import Prompt
 from datahub_llmops.hooks.settings import Settings
 
-MAX_ID: Final = 200
-MAX_TEXT: Final = 100_000
 CHUNK_KEYS: Final = frozenset({"dh_source_key", "dh_embed_run", "page", "row"})
 """Keys of what only one chunk has, and not its source."""
 _SOURCE_KEYS: Final = ("dh_source_urn", "datahub_urn", "dh_text_fields", *chunk_sources.SOURCE_KEYS)
@@ -100,7 +99,7 @@ class IdentityNumbers:
             return cached[1]
         if len(self._templates) >= 256:
             self._templates.clear()
-        facts = _describe_template(template, one.role, capture_text)
+        facts = prompt_identity.describe_template(template, one.role, capture_text=capture_text)
         self._templates[key] = (template, facts)
         return facts
 
@@ -116,34 +115,3 @@ class IdentityNumbers:
 
 
 _NOTHING: Final[dict[str, Any]] = {}
-
-
-def _describe_template(template: object, role: str, capture_text: bool) -> dict[str, Any]:
-    """Return the digest of a template, its variables, and its messages where texts are captured."""
-    facts: dict[str, Any] = {}
-    messages: list[prompt_identity.Part] | None
-    if isinstance(template, str):
-        messages = [(role, template, "text")]  # As the model gets it: nothing is a variable any more.
-        facts = {"digest": prompt_identity.digest(messages), "role": role}
-    elif isinstance(template, tuple):
-        messages = list(zip(template[1::3], template[2::3], template[3::3], strict=True))
-        facts["digest"] = prompt_identity.digest(messages)
-        if template[0]:
-            facts["variables"] = template[0]
-    elif isinstance(template, Mapping):
-        messages, facts["digest"] = prompt_identity.read_serialized(template)
-        facts.update(prompt_identity.read_variables(template))
-    else:
-        return facts
-    if capture_text and messages is not None:
-        facts["messages"] = [[role, text[:MAX_TEXT]] for role, text, _ in messages]
-    return facts
-
-
-def plain(raw: Mapping[str, Any]) -> dict[str, Any]:
-    """Keep the names and numbers of an identity, and cut long names."""
-    return {
-        key: value[:MAX_ID] if isinstance(value, str) and key != "urn" else value
-        for key, value in raw.items()
-        if isinstance(value, (str, int, float, bool, list))
-    }

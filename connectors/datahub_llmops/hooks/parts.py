@@ -40,6 +40,7 @@ class Answer:
         "rendered",
         "root",
         "serial",
+        "span",
         "started",
         "status",
         "text",
@@ -70,6 +71,8 @@ class Answer:
         self.place: object = None
         """The thread and task that began it, and whether another answer was begun from there since."""
         self.overtaken = False
+        self.span: Any = None
+        """The OpenTelemetry span that it began in, until it ends."""
         self.rendered: list[tuple[Prompt, Any, Any]] | None = None
         """LangChain's rendered prompts with their inputs and values, until the answer ends."""
 
@@ -141,7 +144,7 @@ class Prompt(Part):
     ``prompt_identity.read_llamaindex`` builds it.
     """
 
-    __slots__ = ("from_config", "identity", "inputs", "role", "template")
+    __slots__ = ("from_config", "identity", "inputs", "role", "stamped", "template")
 
     def __init__(
         self,
@@ -157,6 +160,8 @@ class Prompt(Part):
         self.role = role
         self.from_config: Metadata | None = None
         """The identity that the config around it gives, and not the prompt itself."""
+        self.stamped = False
+        """Whether it is on a span."""
         self.inputs: object = None
         """What LangChain renders it with, until it is rendered."""
 

@@ -21,6 +21,8 @@ Part: TypeAlias = tuple[str, str, PartFormat]
 """Role, text and format of one message."""
 
 MAX_NAME: Final = 256
+MAX_TEXT: Final = 100_000
+"""Characters of a captured text. Longer ones are cut."""
 _ROLES: Final = {
     "SystemMessagePromptTemplate": "system",
     "HumanMessagePromptTemplate": "human",
@@ -148,6 +150,28 @@ def read_serialized(serialized: Mapping[str, Any]) -> tuple[list[Part] | None, s
         return parts, digest(parts)
     dump = json.dumps(_template_only(serialized), sort_keys=True, default=lambda thing: type(thing).__name__)
     return None, hashlib.sha256(dump.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def describe_template(template: object, role: str, *, capture_text: bool) -> dict[str, Any]:
+    """Return the digest of a template, its variables, and its messages where texts are captured."""
+    facts: dict[str, Any] = {}
+    messages: list[Part] | None
+    if isinstance(template, str):
+        messages = [(role, template, "text")]  # As the model gets it: nothing is a variable any more.
+        facts = {"digest": digest(messages), "role": role}
+    elif isinstance(template, tuple):
+        messages = list(zip(template[1::3], template[2::3], template[3::3], strict=True))
+        facts["digest"] = digest(messages)
+        if template[0]:
+            facts["variables"] = template[0]
+    elif isinstance(template, Mapping):
+        messages, facts["digest"] = read_serialized(template)
+        facts.update(read_variables(template))
+    else:
+        return facts
+    if capture_text and messages is not None:
+        facts["messages"] = [[role, text[:MAX_TEXT]] for role, text, _ in messages]
+    return facts
 
 
 _PER_CALL: Final = frozenset({"metadata", "partial_variables", "repr"})

@@ -107,7 +107,11 @@ class Recorder:
     # The application's threads
 
     def record(self, item: Answer | WriteEvent) -> None:
-        """Queue a record. If there is no room, the oldest waiting record is dropped."""
+        """Queue a record. If there is no room, the oldest waiting record is dropped. Without a store, forget it."""
+        if not self.settings.records:
+            if self._pid is None:
+                self._start()  # For the sweeps: runs that never end are given up in any case.
+            return
         queue = self._queue
         if len(queue) >= CAPACITY:
             with contextlib.suppress(IndexError):
@@ -212,6 +216,9 @@ class Recorder:
 
         settings = self.settings
         batch = self._next_batch()
+        if not settings.records:  # They waited for a store when ``attach(store=False)`` was called.
+            self.dropped += len(batch)
+            return True
         try:
             store, encoder = self._open.open(settings)
             self._write_batch(store, encoder, batch, settings, patient)
@@ -315,7 +322,7 @@ class Recorder:
             "written": self.written,
             "waiting": len(self._queue) + len(self._waiting),
             "dropped": self.dropped,
-            "store": self.settings.store,
+            "store": self.settings.store or None,
         }
         if self._problem is not None:
             found["problem"] = self._problem

@@ -21,8 +21,10 @@ from datahub_llmops.answer_store import digests
 from datahub_llmops.answer_store.database import Store
 from datahub_llmops.answer_store.keys import AnswerKey, ModelKey, RetrievalKey
 from datahub_llmops.hooks import chunk_sources, runtime
-from datahub_llmops.hooks.identity_numbers import CHUNK_KEYS, MAX_ID, MAX_TEXT, IdentityNumbers
+from datahub_llmops.hooks.identity_numbers import CHUNK_KEYS, IdentityNumbers
+from datahub_llmops.hooks.identity_text import MAX_ID
 from datahub_llmops.hooks.parts import Answer, ModelCall, Part, Prompt, Retrieval, ToolCall, text_of
+from datahub_llmops.hooks.prompt_identity import MAX_TEXT
 from datahub_llmops.hooks.settings import Settings
 from datahub_llmops.hooks.write_events import WriteEvent
 from datahub_llmops.hooks.write_rows import WriteRows
@@ -175,9 +177,7 @@ class Encoder:
         if chunk_id:
             row = _quote(str(chunk_id)[:MAX_ID])
         else:
-            row = (
-                f'"{chunk_sources.HMAC_PREFIX}{self._hex_digest(text)}"' if isinstance(text, str) else "null"
-            )
+            row = f'"{digests.HMAC_PREFIX}{self._hex_digest(text)}"' if isinstance(text, str) else "null"
         if picked:
             return f"[{row},{_score(score)},{self._encode_origin(store, picked, settings)}]"
         return f"[{row}]" if score is None else f"[{row},{_score(score)}]"

@@ -13,8 +13,17 @@ from collections.abc import Callable, MutableMapping
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
 
-from datahub_llmops.hooks import blocks, guard
-from datahub_llmops.hooks.parts import SKIPPED, Answer, Metadata, ModelCall, Part, Retrieval, Skipped
+from datahub_llmops.hooks import blocks, guard, spans
+from datahub_llmops.hooks.parts import (
+    SKIPPED,
+    Answer,
+    Metadata,
+    ModelCall,
+    Part,
+    Retrieval,
+    Skipped,
+    ToolCall,
+)
 from datahub_llmops.hooks.recorder import Recorder
 from datahub_llmops.hooks.settings import Settings
 from datahub_llmops.hooks.write_events import Job, WriteEvent
@@ -93,6 +102,8 @@ def start(new: Settings) -> Recorder:
     settings = new
     if recorder is None:
         recorder = Recorder(new)
+    if recorder.settings.records and not new.records:
+        recorder.flush(2.0)
     recorder.settings = new
     enabled = True
     return recorder
@@ -127,20 +138,9 @@ def begin_answer(
     answer = Answer(
         application, version, framework=framework, explicit=explicit, weight=1.0 / sample if sample else 1.0
     )
-    _mark_span(answer)
+    if spans.CONTEXT in sys.modules:
+        spans.begin(answer, recorded=settings.records)
     return answer
-
-
-def _mark_span(answer: Answer) -> None:
-    """Set the id on the OpenTelemetry span in force, where the application uses OpenTelemetry."""
-    # Ask for the context first: it is empty in most calls, and asking for the span takes three times as long.
-    context = sys.modules.get("opentelemetry.context")
-    trace = sys.modules.get("opentelemetry.trace")
-    if context is None or trace is None or not context.get_current():
-        return
-    span = trace.get_current_span()
-    if span.is_recording():
-        span.set_attribute("datahub_llmops.answer.id", answer.id)
 
 
 def enter_answer(framework: str) -> tuple[Answer | Skipped, bool, Part | None]:
@@ -193,6 +193,8 @@ def finish_answer(answer: Answer, status: str = "ok", error: str | None = None) 
     """End an answer and hand it to the recorder."""
     answer.ended = time.time()
     answer.rendered = None
+    if answer.span is not None:
+        spans.end(answer)
     if status != "ok":
         answer.status, answer.error = status, error
     lacks = None
@@ -222,6 +224,8 @@ def end_part(part: Part, status: str = "ok", error: str | None = None) -> None:
     answer = part.answer
     if isinstance(answer, Skipped):
         return
+    if spans.CONTEXT in sys.modules and type(part) is not ToolCall:
+        spans.end_part(answer, part)
     if part.root and not answer.explicit:
         finish_answer(answer, status, error)
     elif answer.ended is not None:

@@ -5,7 +5,13 @@ from __future__ import annotations
 import os
 from typing import Final, Literal, TypeAlias, cast
 
-from datahub_llmops.answer_store.location import PREFIX, absolute, default_store, environment
+from datahub_llmops.answer_store.location import (
+    PREFIX,
+    absolute,
+    default_store,
+    environment,
+    records_by_default,
+)
 from datahub_llmops.hooks.names import clean_name
 
 SourceKeys: TypeAlias = Literal["hmac", "clear", "off"]
@@ -28,7 +34,9 @@ class Settings:
         "max_bytes",
         "max_days",
         "notes",
+        "records",
         "sample",
+        "segments",
         "ship",
         "ship_every",
         "source_keys",
@@ -41,12 +49,13 @@ class Settings:
         application: str | None = None,
         *,
         version: str | None = None,
-        store: str | os.PathLike[str] | None = None,
+        store: str | os.PathLike[str] | Literal[False] | None = None,
         capture_text: bool | None = None,
         source_keys: str | None = None,
         sample: float | None = None,
         ship: str | os.PathLike[str] | None = None,
         ship_every: float | None = None,
+        segments: str | os.PathLike[str] | None = None,
         max_bytes: int | None = None,
         max_days: float | None = None,
     ) -> None:
@@ -64,7 +73,8 @@ class Settings:
                 "application has no name: attach(application=...) or DATAHUB_LLMOPS_APPLICATION"
             )
         self.version = self._name("version", version, "VERSION")
-        self.store = self._path("store", store) or default_store()
+        self.records = store is not False and (store is not None or records_by_default())
+        self.store = (self._path("store", store) or default_store()) if self.records else ""
         self.capture_text = (
             bool(capture_text)
             if capture_text is not None
@@ -72,7 +82,8 @@ class Settings:
         )
         self.source_keys = self._keys(source_keys)
         self.sample = self._number("sample", sample, "SAMPLE", 1.0, low=0.0, high=1.0)
-        self.ship = self._path("ship", ship) or environment("SHIP")
+        self.ship = self._of_store("ship", ship, "SHIP")
+        self.segments = self._of_store("segments", segments, "SEGMENTS")
         self.ship_every = self._number("ship_every", ship_every, "SHIP_EVERY", 900.0, low=1.0, most=_FOREVER)
         self.max_bytes = int(
             self._number("max_bytes", max_bytes, "MAX_BYTES", 512.0 * 2**20, low=2**20, most=2**50)
@@ -98,9 +109,20 @@ class Settings:
             value = "hmac"
         return cast("SourceKeys", value)
 
+    def _of_store(self, argument: str, given: str | os.PathLike[str] | None, variable: str) -> str | None:
+        """Return where something of the store is sent. Without a store there is nothing to send."""
+        path = self._path(argument, given)
+        if self.records:
+            return path or environment(variable)
+        if path is not None:
+            raise ValueError(f"attach(store=False, {argument}=...): without a store there is nothing to send")
+        if environment(variable) is not None:
+            self.notes.append(f"{PREFIX}{variable} is ignored: store=False, so there is nothing to send")
+        return None
+
     @staticmethod
-    def _path(argument: str, given: str | os.PathLike[str] | None) -> str | None:
-        if given is None or given == "":
+    def _path(argument: str, given: str | os.PathLike[str] | Literal[False] | None) -> str | None:
+        if given is None or given is False or given == "":
             return None
         try:
             path = os.fsdecode(given)

@@ -56,8 +56,8 @@ def pick_metadata(metadata: object) -> dict[str, Any]:
     return found
 
 
-def build_stamp(job: Job, metadata: Mapping[str, Any], text: object, secret: bytes) -> dict[str, str]:
-    """Build the ``dh_*`` keys of one chunk, as flat strings."""
+def build_stamp(job: Job, metadata: Mapping[str, Any], text: object, secret: bytes | None) -> dict[str, str]:
+    """Build the ``dh_*`` keys of one chunk, as flat strings. Without a key there are no digests."""
     found = {"dh_embed_run": job.run}
     urn = find_source(job, metadata)
     if urn is not None:
@@ -67,18 +67,20 @@ def build_stamp(job: Job, metadata: Mapping[str, Any], text: object, secret: byt
         mode = runtime.settings.source_keys
         if mode == "clear":
             found["dh_source_key"] = value
-        elif mode == "hmac":
-            found["dh_source_key"] = chunk_sources.HMAC_PREFIX + digests.digest(secret, value).hex()
-    if isinstance(text, str):
+        elif mode == "hmac" and secret is not None:
+            found["dh_source_key"] = digests.HMAC_PREFIX + digests.digest(secret, value).hex()
+    if isinstance(text, str) and secret is not None:
         found["dh_content_hmac"] = digests.digest(secret, text).hex()
     if job.fields:
         found["dh_text_fields"] = ",".join(job.fields)
     return found
 
 
-def _secret() -> bytes:
-    found = digests.key(runtime.settings.store)
-    assert found is not None
+def _secret() -> bytes | None:
+    settings = runtime.settings
+    found = digests.key(settings.store) if settings.records else digests.shared_key()
+    if found is None:
+        runtime.degraded[f"stamp: store=False has no key for digests: set {digests.KEY_VARIABLE}"] = 1
     return found
 
 
@@ -108,7 +110,7 @@ def stamp_langchain(job: Job, store: Any, method: str, args: Any, kwargs: Any) -
     return None
 
 
-def _stamp_document(job: Job, document: Any, secret: bytes) -> Any:
+def _stamp_document(job: Job, document: Any, secret: bytes | None) -> Any:
     metadata = document.metadata or {}
     return document.model_copy(
         update={"metadata": {**metadata, **build_stamp(job, metadata, document.page_content, secret)}}

@@ -8,7 +8,8 @@ from typing import Any, Final
 from datahub_llmops.answer_store import digests
 from datahub_llmops.answer_store.database import Store
 from datahub_llmops.answer_store.keys import WritesKey
-from datahub_llmops.hooks.identity_numbers import IdentityNumbers, plain
+from datahub_llmops.hooks.identity_numbers import IdentityNumbers
+from datahub_llmops.hooks.identity_text import plain
 from datahub_llmops.hooks.settings import Settings
 from datahub_llmops.hooks.write_events import WriteEvent, new_run
 

@@ -180,14 +180,6 @@ class TestExplicitAnswer:
             ("support-bot", "7"),
         ]
 
-    def test_the_id_is_on_the_span_of_opentelemetry(self, host: Host) -> None:
-        from opentelemetry.sdk.trace import TracerProvider
-
-        tracer = TracerProvider().get_tracer("test")
-        with tracer.start_as_current_span("request") as span:
-            Model().invoke("a")
-        assert dict(span.attributes or {}) == {"datahub_llmops.answer.id": host.answer().id}  # type: ignore[attr-defined]  # of the SDK's span
-
 
 class TestTree:
     def test_a_batch_is_an_answer_an_item(self, host: Host, store: InMemoryVectorStore) -> None:
