@@ -152,6 +152,9 @@ class RecordedServer:
             return whole
         if written := {field: rule["values"] for rule in rules if (field := rule["field"]) in OUTPUT_FIELDS}:
             return scrolled(sorted(self._jobs_into(written)))
+        kinds = variables.get("types")
+        if kinds == ["MLMODEL"] and "mlModel" not in str(rules):
+            return scrolled(sorted(urn for urn in self.held if urn.startswith("urn:li:mlModel:")))
         return next((self.extra[rule["field"]] for rule in rules if rule["field"] in self.extra), None)
 
     def _jobs_into(self, written: Mapping[str, list[str]]) -> Iterator[str]:

@@ -207,6 +207,10 @@ class FullCatalog(Catalog, Protocol):
         """Read ``latest`` of many assets at once. Assets without a time series are left out."""
         ...
 
+    def upstreams(self, urns: Iterable[str], hops: int = 5) -> Mapping[str, Lineage]:
+        """Read ``lineage`` upstream of many assets at once. Those that the catalog does not know are left out."""
+        ...
+
     def models(self) -> Iterable[str]:
         """List the live models, in order. A server may not list yet what was written just now."""
         ...

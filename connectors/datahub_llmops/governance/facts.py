@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
@@ -24,11 +24,10 @@ NOT_SOURCES: Final = frozenset({"Vector Collection", "Retriever", "Prompt", "Ans
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """An asset with everything upstream of it, and who uses it. Nothing here is read again later."""
+    """An asset with everything upstream of it. Assets that were gathered together share what was read."""
 
     root: Node
     upstream: Lineage
-    downstream: Lineage
     aspects: Mapping[str, Mapping[str, Aspect]]
     """Versioned aspects of the asset and of everything upstream, by URN."""
     newest: Mapping[str, Mapping[str, Aspect]]
@@ -198,29 +197,49 @@ def gather(catalog: FullCatalog, urn: str, *, now: datetime, hops: int = HOPS) -
         UnknownAssetError: the catalog does not know the asset.
         CatalogError: the catalog cannot answer.
     """
-    upstream = catalog.lineage(urn, "up", hops)
-    downstream = catalog.lineage(urn, "down", hops)
-    root = next(node for node in upstream.nodes if node.urn == urn)
-    urns = [node.urn for node in upstream.nodes]
-    facts = Facts(
-        root=root,
-        upstream=upstream,
-        downstream=downstream,
-        aspects=catalog.aspects_of(urns),
-        newest=catalog.latest_of(urns),
-        quality=catalog.quality(urns),
-        columns={},
-        profiles={},
-        now=now,
-    )
-    own = {
-        column
-        for path, _ in read_schema_fields("schemaMetadata", facts.aspects.get(urn, {}))
-        for column in field_urns(urn, path)
-    }
-    feeding = {column for found in facts.feeding_columns.values() for column in found}
-    facts = replace(facts, columns=catalog.aspects_of(sorted(own | feeding)))
-    return _with_profiles(catalog, facts)
+    walk = catalog.lineage(urn, "up", hops)
+    return next(_gather(catalog, {urn: walk}, now))
+
+
+def gather_many(
+    catalog: FullCatalog, urns: Iterable[str], *, now: datetime, hops: int = HOPS
+) -> Iterator[Facts]:
+    """Read what the checks of many assets need at once, without those that the catalog does not know.
+
+    Raises:
+        CatalogError: the catalog cannot answer.
+    """
+    yield from _gather(catalog, catalog.upstreams(urns, hops), now)
+
+
+def _gather(catalog: FullCatalog, walks: Mapping[str, Lineage], now: datetime) -> Iterator[Facts]:
+    urns = sorted({node.urn for walk in walks.values() for node in walk.nodes})
+    aspects, newest, quality = catalog.aspects_of(urns), catalog.latest_of(urns), catalog.quality(urns)
+    gathered = [
+        Facts(
+            root=next(node for node in walk.nodes if node.urn == urn),
+            upstream=walk,
+            aspects=aspects,
+            newest=newest,
+            quality=quality,
+            columns={},
+            profiles={},
+            now=now,
+        )
+        for urn, walk in walks.items()
+    ]
+    columns = catalog.aspects_of(sorted({column for facts in gathered for column in _columns(facts)}))
+    for facts in gathered:
+        yield _with_profiles(catalog, replace(facts, columns=columns))
+
+
+def _columns(facts: Facts) -> Iterator[str]:
+    """The asset's own columns, and those that feed them."""
+    urn = facts.root.urn
+    for path, _ in read_schema_fields("schemaMetadata", facts.aspects.get(urn, {})):
+        yield from field_urns(urn, path)
+    for feeding in facts.feeding_columns.values():
+        yield from feeding
 
 
 def _with_profiles(catalog: FullCatalog, facts: Facts) -> Facts:

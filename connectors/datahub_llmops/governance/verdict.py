@@ -18,7 +18,7 @@ from datahub_llmops.governance.checks import (
     schema,
     trusted_sources,
 )
-from datahub_llmops.governance.facts import Facts, gather
+from datahub_llmops.governance.facts import HOPS, Facts, gather
 from datahub_llmops.governance.finding import Affected, CheckReport, Finding
 from datahub_llmops.governance.lifecycle import Lifecycles
 from datahub_llmops.governance.lifecycle_list import packaged
@@ -51,7 +51,8 @@ def check_asset(
         CatalogError: the catalog cannot answer.
     """
     facts = gather(catalog, urn, now=now or datetime.now(UTC))
-    return report(facts, policy or default_policy(), users_of(catalog, facts.downstream, facts.now))
+    users = users_of(catalog, catalog.lineage(urn, "down", HOPS), facts.now)
+    return report(facts, policy or default_policy(), users)
 
 
 def default_policy() -> Policy:

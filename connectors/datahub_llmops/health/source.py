@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import islice
 from typing import ClassVar, Final, Self
 
 from datahub.configuration.common import AllowDenyPattern
@@ -33,10 +34,11 @@ from datahub_llmops import urns
 from datahub_llmops.catalog.open import open_catalog
 from datahub_llmops.catalog.protocol import FullCatalog
 from datahub_llmops.catalog.urn_text import full_name
-from datahub_llmops.errors import CatalogError, PatternError, RecipeError, UnknownAssetError
+from datahub_llmops.errors import CatalogError, PatternError, RecipeError
+from datahub_llmops.governance.facts import gather_many
 from datahub_llmops.governance.finding import CheckReport
 from datahub_llmops.governance.policy import Policy
-from datahub_llmops.governance.verdict import check_asset
+from datahub_llmops.governance.verdict import report
 from datahub_llmops.health.options import PolicyConfig
 from datahub_llmops.ingestion.emitter import Emission, emit
 from datahub_llmops.ingestion.options import check_patterns
@@ -48,6 +50,8 @@ from datahub_llmops.mapping import health as mapping
 
 SUBTYPES: Final = ("Vector Collection", "Answer Log")
 """What can be checked. Assertions stand on datasets only, so an application is checked at its answer log."""
+_AT_ONCE: Final = 100
+"""Assets that are gathered together: a server is asked for all of them at once."""
 RAISED_ELSEWHERE: Final = frozenset({"other_query_model"})
 """Codes of findings whose incident ``llm-runs`` raises and resolves: its hosts alone see the queries."""
 
@@ -146,18 +150,21 @@ class HealthSource(TestedSource, StatefulIngestionSourceBase):
     def _check_all(self, catalog: FullCatalog, policy: Policy) -> Iterator[Emission]:
         seen: Counter[str] = Counter()
         now = self._now()
-        for urn in sorted(catalog.of_subtypes(SUBTYPES)):
-            if not is_allowed(self.config.asset_pattern, full_name(urn)):
-                self.report.assets_filtered += 1
-                continue
-            try:
-                report = check_asset(catalog, urn, policy, now=now)
-            except UnknownAssetError:
-                continue  # Removed since it was listed: stale removal takes its assertions.
-            seen.update(one.code for one in report.findings)
-            self._count(report)
-            yield from self._emit(catalog, report, now)
+        assets = self._assets(catalog)
+        while part := list(islice(assets, _AT_ONCE)):
+            reports = [report(facts, policy, ()) for facts in gather_many(catalog, part, now=now)]
+            for found in reports:
+                seen.update(one.code for one in found.findings)
+                self._count(found)
+            yield from self._emit(catalog, reports, now)
         self.report.findings_by_code = dict(sorted(seen.items()))
+
+    def _assets(self, catalog: FullCatalog) -> Iterator[str]:
+        for urn in sorted(catalog.of_subtypes(SUBTYPES)):
+            if is_allowed(self.config.asset_pattern, full_name(urn)):
+                yield urn
+            else:
+                self.report.assets_filtered += 1
 
     def _count(self, report: CheckReport) -> None:
         self.report.assets_checked += 1
@@ -170,23 +177,25 @@ class HealthSource(TestedSource, StatefulIngestionSourceBase):
             case "not known":
                 self.report.not_known += 1
 
-    def _emit(self, catalog: FullCatalog, report: CheckReport, now: datetime) -> Iterator[Emission]:
-        assertions = {one.check: urns.check_assertion(report.urn, one.check) for one in report.findings}
-        incidents = {one.check: urns.check_incident(report.urn, one.check) for one in report.findings}
-        present = catalog.aspects_of(
-            [*assertions.values(), *incidents.values()], ["assertionInfo", "incidentInfo"]
-        )
-        for finding in report.findings:
-            info = present.get(assertions[finding.check], {}).get("assertionInfo", {})
+    def _emit(self, catalog: FullCatalog, reports: list[CheckReport], now: datetime) -> Iterator[Emission]:
+        pairs = [(found, finding) for found in reports for finding in found.findings]
+        assertions = [urns.check_assertion(found.urn, finding.check) for found, finding in pairs]
+        incidents = [urns.check_incident(found.urn, finding.check) for found, finding in pairs]
+        known = {
+            **catalog.aspects_of(assertions, ["assertionInfo"]),
+            **catalog.aspects_of(incidents, ["incidentInfo"]),
+        }
+        for (found, finding), assertion, incident in zip(pairs, assertions, incidents, strict=True):
+            info = known.get(assertion, {}).get("assertionInfo", {})
             yield from emit(
                 [
-                    mapping.assertion_proposal(report.urn, finding, info),
-                    mapping.run_event(report.urn, finding, run=self.ctx.run_id, now=now),
+                    mapping.assertion_proposal(found.urn, finding, info),
+                    mapping.run_event(found.urn, finding, run=self.ctx.run_id, now=now),
                 ]
             )
             if self.config.incidents and finding.code not in RAISED_ELSEWHERE:
-                incident = present.get(incidents[finding.check], {}).get("incidentInfo", {})
-                yield from emit(mapping.incident_proposal(report, finding, incident, now), primary=False)
+                raised = known.get(incident, {}).get("incidentInfo", {})
+                yield from emit(mapping.incident_proposal(found, finding, raised, now), primary=False)
 
     @classmethod
     @override

@@ -610,3 +610,34 @@ def test_a_server_s_index_knows_what_assertions_and_incidents_are_about() -> Non
     }
     assert named["entityUrn"]["fieldName"] == "entity"
     assert named["entities"] == {"/*": {"fieldType": "URN"}}  # Without a name of its own: that of the field.
+
+
+def test_walks_of_many_assets_at_once_are_those_of_each(
+    recorded: tuple[RecordedServer, ServerCatalog],
+) -> None:
+    _, catalog = recorded
+    found = catalog.upstreams([INDEX, REVIEWS, NOPE], 5)
+    one = catalog.lineage(INDEX, "up", 5)
+    assert sorted(found) == [INDEX, REVIEWS]
+    assert found[INDEX].edges == one.edges
+    assert found[INDEX].nodes == one.nodes
+    assert [node.urn for node in found[REVIEWS].nodes] == [REVIEWS]
+
+
+def test_walks_of_many_assets_take_few_requests(tmp_path: Path) -> None:
+    held = stored(proposals())
+    for number in range(100):
+        held[f"{INDEX[:-6]}{number},PROD)"] = held[INDEX]
+        job = JOB[:-1] + f"{number})"
+        edges = {**held[JOB]["dataJobInputOutput"]}
+        edges["outputDatasetEdges"] = [{"destinationUrn": f"{INDEX[:-6]}{number},PROD)"}]
+        edges["outputDatasets"] = []
+        held[job] = {**held[JOB], "dataJobInputOutput": edges}
+    with recorded_server(held) as (_, stub):
+        catalog = ServerCatalog(graph(stub.url))
+        before = len(stub.calls)
+        found = catalog.upstreams([f"{INDEX[:-6]}{number},PROD)" for number in range(100)])
+        asked = len(stub.calls) - before
+    assert len(found) == 100
+    assert all(len(walk.nodes) == len(found[next(iter(found))].nodes) > 2 for walk in found.values())
+    assert asked <= 60

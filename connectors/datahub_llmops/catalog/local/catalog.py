@@ -9,7 +9,7 @@ import json
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -403,6 +403,14 @@ class LocalCatalog(FullCatalog):
                 LABELLED_TYPES,
             ).fetchall()
         return [urn for (urn,) in rows]
+
+    @override
+    def upstreams(self, urns: Iterable[str], hops: int = 5) -> Mapping[str, Lineage]:
+        found: dict[str, Lineage] = {}
+        for urn in dict.fromkeys(urns):
+            with suppress(UnknownAssetError):
+                found[urn] = self.lineage(urn, "up", hops)
+        return found
 
     @override
     def models(self) -> Iterable[str]:

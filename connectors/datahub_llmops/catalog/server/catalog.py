@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,6 +12,7 @@ from typing_extensions import override
 
 from datahub_llmops.aspects.generated import register
 from datahub_llmops.catalog import urn_text as names
+from datahub_llmops.catalog.aspect_edges import edges_in
 from datahub_llmops.catalog.aspect_facts import (
     PROPERTY_PREFIX,
     SUBJECT_ASPECTS,
@@ -39,7 +41,7 @@ from datahub_llmops.catalog.server.nodes import (
     is_removed,
     labels_of,
 )
-from datahub_llmops.catalog.server.walk import asset_lineage, column_lineage
+from datahub_llmops.catalog.server.walk import AssetGraph, asset_lineage, column_lineage
 from datahub_llmops.errors import UnknownAssetError
 from datahub_llmops.net.paging import MOST_EMPTY_PAGES
 
@@ -407,6 +409,50 @@ class ServerCatalog(FullCatalog):
             if not is_removed(aspects)
         }
         return [urn for urn in found if names.asset_of(urn) in live]
+
+    @override
+    def upstreams(self, urns: Iterable[str], hops: int = 5) -> Mapping[str, Lineage]:
+        """Implements the protocol without the server's own lineage, which answers for one asset at a time.
+
+        The assets name most of their edges. Jobs and models name what they feed, so they are searched for.
+        """
+        roots = list(dict.fromkeys(urns))
+        found = dict(self.aspects_of(self.models()))
+        frontier, seen = set(roots), set(found)
+        for _ in range(hops + 1):
+            fresh = frontier - seen
+            if not fresh:
+                break
+            seen |= fresh
+            jobs = set(self.jobs_into(urn for urn in fresh if names.entity_type(urn) == "dataset")) - seen
+            read = self.aspects_of([*sorted(fresh), *sorted(jobs)])
+            found.update(read)
+            seen |= jobs
+            frontier = {edge.upstream for edge in edges_in(read).values()}
+        gone = {urn for urn, aspects in found.items() if is_removed(aspects)}
+        live = {urn: aspects for urn, aspects in found.items() if urn not in gone}
+        graph = AssetGraph("up", live, gone)
+        walks = {urn: graph.walk(urn, hops) for urn in roots if urn in live}
+        passed = {asset for walk in walks.values() for asset in walk.hops if asset in live}
+        nodes = {node.urn: node for node in self._nodes({urn: live[urn] for urn in sorted(passed)}, {})}
+        return {
+            urn: Lineage(
+                root=urn,
+                direction="up",
+                nodes=tuple(
+                    sorted(
+                        (
+                            replace(nodes[asset], hops=hop)
+                            for asset, hop in walk.hops.items()
+                            if asset in nodes
+                        ),
+                        key=lambda node: (node.hops, node.urn),
+                    )
+                ),
+                edges=walk.edges,
+            )
+            for urn, walk in walks.items()
+        }
 
     @override
     def models(self) -> Iterable[str]:

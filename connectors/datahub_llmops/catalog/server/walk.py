@@ -31,25 +31,36 @@ class Walk:
     hops: Mapping[str, int]
 
 
+class AssetGraph:
+    """The edges between assets, read once for walks from several of them."""
+
+    def __init__(self, direction: Direction, aspects: Aspects, gone: Collection[str] = frozenset()) -> None:
+        """Leave out the edges of ``gone`` (soft-deleted) assets.
+
+        ``aspects`` are those of all assets that exist; an edge may end at another one if a walk goes on behind it.
+        """
+        self._direction: Direction = direction
+        self._edges = edges_in(aspects)
+        self._leaving: dict[str, list[AssetStep[str]]] = {}
+        for up, down, aspect in self._edges:
+            if up not in gone and down not in gone:
+                here, there = (down, up) if direction == "up" else (up, down)
+                self._leaving.setdefault(here, []).append(AssetStep(up, down, aspect, there in aspects))
+
+    def walk(self, root: str, hops: int) -> Walk:
+        """Return the edges within ``hops`` of ``root``."""
+        walked = walk_assets(root, self._direction, hops, self._neighbours)
+        return Walk(sort_edges({self._edges[step[:3]]: None for step in walked.steps}), walked.hops)
+
+    def _neighbours(self, assets: Sequence[str]) -> Iterator[AssetStep[str]]:
+        return (step for asset in assets for step in self._leaving.get(asset, ()))
+
+
 def asset_lineage(
     root: str, direction: Direction, hops: int, aspects: Aspects, gone: Collection[str] = frozenset()
 ) -> Walk:
-    """Edges within ``hops`` of ``root``, except those of ``gone`` (soft-deleted) assets.
-
-    ``aspects`` are those of all assets that exist; an edge may end at another one if the walk goes on behind it.
-    """
-    edges = edges_in(aspects)
-    leaving: dict[str, list[AssetStep[str]]] = {}
-    for up, down, aspect in edges:
-        if up not in gone and down not in gone:
-            here, there = (down, up) if direction == "up" else (up, down)
-            leaving.setdefault(here, []).append(AssetStep(up, down, aspect, there in aspects))
-
-    def neighbours(assets: Sequence[str]) -> Iterator[AssetStep[str]]:
-        return (step for asset in assets for step in leaving.get(asset, ()))
-
-    walked = walk_assets(root, direction, hops, neighbours)
-    return Walk(sort_edges({edges[step[:3]]: None for step in walked.steps}), walked.hops)
+    """Return the edges within ``hops`` of ``root``: see ``AssetGraph``."""
+    return AssetGraph(direction, aspects, gone).walk(root, hops)
 
 
 def column_lineage(
