@@ -42,7 +42,9 @@ print(json.dumps({
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--indexes", type=int, default=10_000)
     parser.add_argument("--edges", type=int, default=250_000)
     options = parser.parse_args()
