@@ -20,6 +20,7 @@ from datahub_llmops.spans.attributes import Selection
 from datahub_llmops.spans.doors import matching, storage_errors
 from datahub_llmops.spans.doors import position as positions
 from datahub_llmops.spans.doors.door import Counting, Days, Problem, ReadCounts, Tell
+from datahub_llmops.spans.doors.garbage import rarely_collected
 from datahub_llmops.spans.doors.keys import DAY, HOUR
 from datahub_llmops.spans.doors.matching import Found
 from datahub_llmops.spans.doors.objects import Object, Place
@@ -123,9 +124,10 @@ class FilesDoor:
                 self.counts.objects_unchanged += 1
             else:
                 new.append(found)
-        for number, found in enumerate(new):
-            self._progress("new objects read", number, len(new))
-            self._read_new(found)
+        with rarely_collected():
+            for number, found in enumerate(new):
+                self._progress("new objects read", number, len(new))
+                self._read_new(found)
         return tuple(
             day
             for day in sorted({*self._spool.days(), *self._sealed.days()})
@@ -282,10 +284,11 @@ class FilesDoor:
         wanted = set(days)
         self._counting = True
         left = self._left_by_gone(wanted)
-        left |= self._read_rest(wanted - left)
-        self.counts.days_left += len(left)
-        whole = sorted(wanted - left)
-        return counting.roll_up(self._answers(whole), recorded=self._recorded(whole))
+        with rarely_collected():
+            left |= self._read_rest(wanted - left)
+            self.counts.days_left += len(left)
+            whole = sorted(wanted - left)
+            return counting.roll_up(self._answers(whole), recorded=self._recorded(whole))
 
     def _left_by_gone(self, days: set[int]) -> set[int]:
         left = {day for entry in self._gone if entry.last for day in days if _overlaps(entry, day, 0)}

@@ -71,10 +71,15 @@ class JsonDecoder:
         for pair in pairs:
             try:
                 name = pair["key"]
-                reduce = rules[name] if name in rules else self._selection.rule(name)
+                try:
+                    reduce = rules[name]
+                except KeyError:
+                    reduce = self._selection.rule(name)
                 if reduce is None:
                     continue
-                value = _value(pair["value"])
+                value = pair["value"].get("stringValue")
+                if value is None:
+                    value = _value(pair["value"])
                 if name in DOCUMENTS_OUTPUT and not is_wanted(name, value):
                     continue
                 found = reduce(value)

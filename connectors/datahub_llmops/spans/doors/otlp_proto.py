@@ -40,6 +40,8 @@ _NO_ERROR: Final = (b"", b"\x18\x01", b"\x18\x00")
 _MAX_BYTES: Final = 4 * MAX_JSON
 """No text of ``MAX_JSON`` characters is longer in UTF-8."""
 _CACHED: Final = 4_096
+_SHORT: Final = 64
+"""Bytes below which an attribute is looked up as a whole: longer ones are rarely the same."""
 _BEGINS: Final = tuple(one.encode() for one in DOCUMENTS_BEGIN)
 _EVENTS: Final = tuple(one.encode() for one in EVENTS)
 _Rule: TypeAlias = tuple[str, Reducer, tuple[bytes, ...] | None]
@@ -53,6 +55,9 @@ class ProtoDecoder:
         self._selection = selection
         self._counts = counts
         self._rules: dict[bytes, _Rule | None] = {}
+        self._known: dict[bytes, tuple[()] | tuple[str, Any]] = {}
+        """Short attributes as they were read before; those that are not kept are empty."""
+        self._names: dict[bytes, str] = {}
         self._resources: dict[bytes, dict[str, Any]] = {}
         self._scopes: dict[bytes, str] = {}
 
@@ -68,12 +73,13 @@ class ProtoDecoder:
             raise ValueError("it is no OTLP message") from None
         rows: list[Row] = []
         unusable = 0
-        pick = self.pick
+        pick, names = self.pick, self._names
         for resource_spans in data.resource_spans:
             resource = self._resource(resource_spans.resource)
             for scope_spans in resource_spans.scope_spans:
                 scope = self._scope(scope_spans.scope)
                 for span in scope_spans.spans:
+                    name = span.name
                     trace, own, start = span.trace_id, span.span_id, span.start_time_unix_nano
                     if len(trace) != 16 or len(own) != 8 or not start:
                         unusable += 1
@@ -89,7 +95,7 @@ class ProtoDecoder:
                             trace.hex(),
                             own.hex(),
                             span.parent_span_id.hex(),
-                            intern(span.name.decode("utf-8", "replace")[:MAX_NAME]),
+                            names.get(name) or self._name(name),
                             start / 1e9,
                             span.end_time_unix_nano / 1e9,
                             None if status in _NO_ERROR else self._error(status, attributes, events),
@@ -105,8 +111,15 @@ class ProtoDecoder:
     def pick(self, pairs: Iterable[bytes]) -> dict[str, Any]:
         """Return what is kept of attributes, each the bytes of a ``KeyValue``."""
         kept: dict[str, Any] = {}
-        rules = self._rules
+        rules, known = self._rules, self._known
         for pair in pairs:
+            # Kinds, models, prompts and small numbers are the same again and again.
+            if len(pair) < _SHORT:
+                found = known.get(pair)
+                if found is not None:
+                    if found:
+                        kept[found[0]] = found[1]
+                    continue
             try:
                 # Tag 10 is the key, whose length takes one byte below 128.
                 end = pair[1] + 2
@@ -119,6 +132,7 @@ class ProtoDecoder:
                 except KeyError:
                     rule = self._rule(key)
                 if rule is None:
+                    self._remember(pair, ())
                     continue
                 # Tag 18 is the value. Its length takes one byte below 128, two below 16,384, three below 2 MiB.
                 at = end + 2
@@ -150,12 +164,17 @@ class ProtoDecoder:
             except IndexError:
                 self._pick_slowly(pair, kept)
                 continue
-            found = reduce(value)
-            if found is not None:
-                kept[name] = found
+            reduced = reduce(value)
+            if reduced is not None:
+                kept[name] = reduced
+                self._remember(pair, (name, reduced))
             else:
                 self._selection.dropped += 1
         return kept
+
+    def _remember(self, pair: bytes, found: tuple[()] | tuple[str, Any]) -> None:
+        if len(pair) < _SHORT and len(self._known) < _CACHED:
+            self._known[pair] = found
 
     def _pick_slowly(self, pair: bytes, kept: dict[str, Any]) -> None:
         try:
@@ -188,6 +207,12 @@ class ProtoDecoder:
         if len(self._rules) < 50_000 and len(key) <= MAX_NAME:
             self._rules[key] = rule
         return rule
+
+    def _name(self, raw: bytes) -> str:
+        name = raw.decode("utf-8", "replace")[:MAX_NAME]
+        if len(self._names) < _CACHED and len(raw) <= MAX_NAME:
+            self._names[raw] = name
+        return name
 
     def _resource(self, raw: bytes) -> dict[str, Any]:
         found = self._resources.get(raw)

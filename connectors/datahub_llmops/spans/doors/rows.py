@@ -14,6 +14,7 @@ Row: TypeAlias = tuple[
     str, str, str, str, float, float, str | None, dict[str, Any], dict[str, Any], str, float
 ]
 
+_NO_IDS: Final = frozenset({"0" * 16, "0" * 32})
 MAX_NAME: Final = 200
 """Longest name of a span that is kept, in characters."""
 LONGEST_RECORD: Final = 64 * 2**20
@@ -57,7 +58,7 @@ def hexadecimal(value: Any) -> str:
         return ""
     length = len(value)
     if length in (16, 32):
-        return "" if value.count("0") == length else value.lower()
+        return "" if value in _NO_IDS else value.lower()
     if length == 36 and value.count("-") == 4:
         return value.replace("-", "").lower()
     if (length == 24 and value.endswith("==")) or (length == 12 and value.endswith("=")):

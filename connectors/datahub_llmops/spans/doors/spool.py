@@ -15,9 +15,9 @@ from array import array
 from collections.abc import Iterable, Iterator
 from typing import Any, Final, Generic, TypeVar
 
-from datahub_llmops.spans.doors.keys import DAY
+from datahub_llmops.spans.doors.keys import DAY, HOUR
 
-EDGE: Final = 3_600
+EDGE: Final = HOUR
 """Seconds before and after midnight in which the spans of one trace may lie on both days."""
 BUFFERED: Final = 20_000
 """Spans in memory before they are written, about 30 MB."""
@@ -47,9 +47,12 @@ class Spool(Generic[R]):
         buffers, parts = self._buffers, self.parts
         count = 0
         for row in rows:
-            day, second = divmod(int(row[4]), DAY)
-            area = _MIDDLE if EDGE <= second < DAY - EDGE else _EARLY if second < EDGE else _LATE
-            place = (day * 3 + area) * parts + hash(row[0]) % parts
+            day, of_day = divmod(row[4] // HOUR, 24)
+            # The first hour of a day, the last one, or those between.
+            place = (
+                int(day * 3 + (1 if 0 < of_day < 23 else 0 if of_day == 0 else 2)) * parts
+                + hash(row[0]) % parts
+            )
             if place in buffers:
                 buffers[place].append(row)
             else:
