@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from datahub_llmops.answer_store.recorded import ModelCall, RecordedAnswer, Retrieval
-from datahub_llmops.hooks.chunk_sources import HMAC_PREFIX
+from datahub_llmops.answer_store.digests import HMAC_PREFIX
 from spans.recordings import FOLDER, Recording, recordings
 
 FILE: Final = FOLDER / "seen.json"

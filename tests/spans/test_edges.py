@@ -103,6 +103,8 @@ def test_with_a_rule_for_each_store_that_gives_no_ids_nearly_all_are_found() -> 
     of, right = Counter[str](), Counter[str]()
     for recording in recordings():
         folder = recording.name.partition("/")[0]
+        if folder == "mlflow-semconv-langchain":  # MLflow's translation leaves out the documents.
+            continue
         docs = next((urn for urn in Stores(recording).held if urn.endswith("docs,PROD)")), None)
         # A case of one store has one index. Where there are several, no rule may say which it is.
         rules = [IndexRule(urn=docs)] if docs is not None and recording.case != "features" else []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from datahub_llmops.answer_store.recorded import ModelCall, Raw, RecordedAnswer, ToolCall
@@ -23,6 +23,7 @@ MAX_PARTS: Final = 1_000
 """The most parts of one kind that an answer has. The rest is counted."""
 _NO_NAME: Final = "unknown_service"
 """How OpenTelemetry begins the name of a service that has none."""
+_METHODS: Final = (".call", ".acall", ".__call__")
 _ID_LENGTH: Final = 16
 """Hexadecimal digits of a span's id. Ids of tools are longer."""
 _NOTHING: Final[Mapping[str, Any]] = {}
@@ -76,7 +77,7 @@ def build(draft: Draft, outer: set[int], application: str, answer_id: str | None
         retrievals=tuple(found),
         prompts=tuple(used),
         models=tuple(calls[:MAX_PARTS]),
-        tools=tuple([_tool(span) for span in draft.tools[:MAX_PARTS]]),
+        tools=tuple(_tools(draft.tools[:MAX_PARTS])),
         parts_cut=_cut(draft.searches, calls, draft.tools),
         recorded_on=_name(stamped.get(span_names.HOST)) if stamped.get(span_names.RECORDED) is True else None,
     )
@@ -231,9 +232,12 @@ def framework_of(scope: str) -> str | None:
     return "llama-index" if "llamaindex" in letters else None
 
 
-def _tool(span: Span) -> ToolCall:
-    name = _name(names.first(span.attributes, names.TOOL)) or span.name.removeprefix("execute_tool ")
-    return ToolCall(name=name[:MAX_NAME], milliseconds=milliseconds(span), status=status_of(span)[0])
+def _tools(spans: Iterable[Span]) -> Iterator[ToolCall]:
+    """Yield the calls of tools that are named. MLflow's spans of LlamaIndex have the name of a method."""
+    for span in spans:
+        name = _name(names.first(span.attributes, names.TOOL)) or span.name.removeprefix("execute_tool ")
+        if not name.endswith(_METHODS):
+            yield ToolCall(name=name[:MAX_NAME], milliseconds=milliseconds(span), status=status_of(span)[0])
 
 
 def _id_of(top: Span) -> str:
