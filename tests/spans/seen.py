@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from datahub_llmops.answer_store.recorded import ModelCall, RecordedAnswer, Retrieval
 from datahub_llmops.answer_store.digests import HMAC_PREFIX
+from datahub_llmops.answer_store.recorded import ModelCall, RecordedAnswer, Retrieval
 from spans.recordings import FOLDER, Recording, recordings
 
 FILE: Final = FOLDER / "seen.json"
