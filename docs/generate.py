@@ -8,6 +8,7 @@ A page asks for a part by a comment; what stands up to the closing comment is re
     <!-- facts: all registries -->                                   which registry of prompts tells what, as declared
     <!-- faults: all -->                                             what the fault matrix of the tests saw
     <!-- connectors: vector_stores -->                               the connectors of a room, by their pages' summaries
+    <!-- seen: all -->                                              what spans of each instrumentation show, as recorded
     <!-- template: tests/vector_stores/jsonlines/faults.py -->       a file that ``make connector`` writes
 
     python docs/generate.py            write
@@ -41,7 +42,7 @@ from datahub_llmops.ingestion.vector_store import VectorStoreSource
 
 ROOT = Path(__file__).resolve().parent.parent
 BLOCK = re.compile(
-    r"(<!-- (options|help|facts|faults|connectors|template): *(.*?) *-->\n).*?(<!-- /\2 -->)", re.DOTALL
+    r"(<!-- (options|help|facts|faults|connectors|seen|template): *(.*?) *-->\n).*?(<!-- /\2 -->)", re.DOTALL
 )
 SUMMARY = re.compile(r"<!-- summary: *(.*?) *-->", re.DOTALL)
 OWN = "datahub_llmops"
@@ -285,6 +286,42 @@ def connectors(room: str) -> str:
     return "\n".join(lines) + "\n\n"
 
 
+SEEN = ROOT / "tests" / "wire" / "spans" / "seen.json"
+SEEN_PARTS: tuple[Mapping[str, str], ...] = (
+    {
+        "answers": "answers",
+        "model asked": "asked",
+        "model served": "served",
+        "fingerprint": "fingerprint",
+        "tokens": "tokens",
+        "prompt": "prompts",
+        "tool": "tools",
+    },
+    {
+        "retrieval": "retrievals",
+        "class of the store": "class of store",
+        "index named": "index",
+        "ids of chunks": "ids of chunks",
+        "sources of chunks": "sources",
+        "error": "errors",
+    },
+)
+"""What the recordings count, table by table: its name there, and the head of its column."""
+
+
+def seen(_: str) -> str:
+    """Tables of what spans of each instrumentation show, of what the hooks saw of the same answers."""
+    counted = json.loads(SEEN.read_text(encoding="utf-8"))
+    tables = []
+    for parts in SEEN_PARTS:
+        lines = [table_row("", parts.values()), table_row("---", ["---"] * len(parts))]
+        for name, one in counted.items():
+            cells = [one["seen"].get(part) for part in parts]
+            lines.append(table_row(name, [f"{cell[0]} of {cell[1]}" if cell else "" for cell in cells]))
+        tables.append("\n".join(lines))
+    return "\n\n".join(["", *tables]) + "\n\n"
+
+
 def template(path: str) -> str:
     """A file of the skeleton that ``make connector`` writes, as a code block."""
     text = (ROOT / "tools" / "connector" / "template" / path).read_text(encoding="utf-8")
@@ -298,6 +335,7 @@ PARTS: Mapping[str, Callable[[str], str]] = {
     "facts": facts,
     "faults": faults,
     "connectors": connectors,
+    "seen": seen,
     "template": template,
 }
 

@@ -287,6 +287,16 @@ def test_a_policy_in_a_page_is_valid(block: Block) -> None:
     PolicyConfig.model_validate(yaml.safe_load(block.text))
 
 
+@pytest.mark.parametrize("block", by_language("yaml", mark="collector"))
+def test_a_collector_in_a_page_uses_what_it_declares(block: Block) -> None:
+    config = yaml.safe_load(block.text)
+    # Components are named `<type>` or `<type>/<name>`; those are the ones that a page tells of.
+    assert {name.partition("/")[0] for name in config["exporters"]} <= {"file", "awss3", "clickhouse"}
+    for pipeline in config["service"]["pipelines"].values():
+        for kind in ("receivers", "processors", "exporters"):
+            assert set(pipeline[kind]) <= config[kind].keys()
+
+
 @pytest.mark.parametrize("block", by_language("yaml"))
 def test_a_recipe_in_a_page_is_valid(block: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "recipe.yaml"

@@ -9,29 +9,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Final, Literal, TypeAlias
 
 from datahub_llmops import urns
 from datahub_llmops.answer_store import digests
 from datahub_llmops.answer_store.database import Store
-from datahub_llmops.answer_store.format import load_answer, load_writes
-from datahub_llmops.answer_store.queries import WriteRow
+from datahub_llmops.answer_store.format import load_answer
 from datahub_llmops.answer_store.recorded import (
     Chunk,
     Identities,
     ModelCall,
-    Raw,
     RecordedAnswer,
-    RecordedWrites,
     Retrieval,
 )
 from datahub_llmops.answers.given_documents import list_given
-from datahub_llmops.answers.resolver import MapConfig, Resolver, job_of, shown
+from datahub_llmops.answers.resolver import MapConfig, Resolver, shown
+from datahub_llmops.answers.writers import Writers, WritingJob
 from datahub_llmops.assets.usage import model_name
 from datahub_llmops.catalog.protocol import FullCatalog, Node
 from datahub_llmops.catalog.urn_text import asset_of
-from datahub_llmops.errors import RecordError, StoreError, UnknownAssetError
+from datahub_llmops.errors import StoreError, UnknownAssetError
 from datahub_llmops.lineage import provenance
 from datahub_llmops.lineage.addresses import dataset_urn
 
@@ -65,21 +62,6 @@ class ModelUsed:
     tokens_in: int | None
     tokens_out: int | None
     status: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WritingJob:
-    """The job run that wrote a document, as this host recorded it. Times are in seconds since the epoch."""
-
-    run: str
-    job: str
-    flow: str
-    orchestrator: str
-    embedding_model: str | None
-    sources: tuple[str, ...]
-    """Datasets that the run as a whole read, if it recorded them."""
-    started: float
-    ended: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,17 +156,26 @@ def find(store: Store, answer: str | None, *, text: str | None = None) -> Record
 
 
 def explain(
-    store: Store,
+    store: Store | None,
     answer: RecordedAnswer,
     catalog: FullCatalog | None,
     config: MapConfig | None = None,
+    *,
+    known_gaps: Iterable[str] = (),
 ) -> Explanation:
-    """Join a recorded answer with the catalog. Pass the ``config`` of ``llm-runs``, so that both resolve alike.
+    """Join a recorded answer with the catalog.
+
+    Args:
+        store: the answer store that has the answer, and the runs that wrote its chunks; ``None`` if spans show it.
+        answer: the answer.
+        catalog: where what feeds its indexes is looked up.
+        config: that of ``llm-runs`` or ``llm-spans``, so that both resolve alike.
+        known_gaps: what is missing in the answer itself.
 
     Raises:
         CatalogError: the catalog cannot answer.
     """
-    gaps: dict[str, None] = {}
+    gaps: dict[str, None] = dict.fromkeys(known_gaps)
     config = config or MapConfig()
     resolver = Resolver(
         config.instances,
@@ -192,11 +183,16 @@ def explain(
         catalog=catalog,
         ambiguous=lambda found: gaps.setdefault(
             f"{found.shown} may be {' or '.join(found.candidates)}: say which with `instances` in the recipe of "
-            "llm-runs, and name it: --recipe"
+            f"{'llm-runs' if store is not None else 'llm-spans'}, and name it: --recipe"
         ),
     )
     rules = provenance.compile_rules(provenance.ProvenanceConfig(rules=config.source_rules), env=config.env)
-    documents, jobs = _Documents(store, resolver, rules, gaps).read(answer)
+    writers = Writers(store, resolver, gaps) if store is not None else None
+    documents, jobs = _Documents(writers, resolver, rules, gaps).read(answer)
+    if store is None and documents:
+        gaps.setdefault(
+            "which job runs wrote the documents is not known: spans do not show it, an answer store does"
+        )
     unconfirmed: set[NotConfirmed] = set()
     indexes, origins = (
         _read_origins(catalog, documents, gaps, unconfirmed) if catalog is not None else ([], [])
@@ -249,27 +245,25 @@ def _model(call: ModelCall, resolver: Resolver) -> ModelUsed:
 
 
 class _Documents:
-    """Reads the documents of an answer, and the job runs that wrote them."""
+    """Reads the documents of an answer, and the job runs that wrote them, where an answer store knows these."""
 
     def __init__(
-        self, store: Store, resolver: Resolver, rules: provenance.Rules, gaps: dict[str, None]
+        self, writers: Writers | None, resolver: Resolver, rules: provenance.Rules, gaps: dict[str, None]
     ) -> None:
-        self._store, self._resolver, self._rules, self._gaps = store, resolver, rules, gaps
-        self._secret = digests.key(store.path, create=False)
-        self._identities = Identities(store)
-        self._jobs: dict[str, WritingJob] = {}
+        self._writers, self._resolver, self._rules, self._gaps = writers, resolver, rules, gaps
 
     def read(self, answer: RecordedAnswer) -> tuple[list[Document], list[WritingJob]]:
         documents = [self._document(*given) for given in list_given(answer.retrievals)]
-        return documents, list(self._jobs.values())
+        return documents, list(self._writers.jobs.values()) if self._writers is not None else []
 
     def _document(self, retrieval: Retrieval | None, chunk: Chunk) -> Document:
         number, raw_index = (None, None) if retrieval is None else (retrieval.index_number, retrieval.index)
         index = None if retrieval is None else self._resolver.index(raw_index)
         if retrieval is not None and index is None:
-            self._gaps.setdefault(
-                f"index not resolved: {shown(raw_index)}; name it: lineage.name_index(store, urn)"
+            advice = (
+                "lineage.name_index(store, urn)" if self._writers is not None else "`indexes` in the recipe"
             )
+            self._gaps.setdefault(f"index not resolved: {shown(raw_index)}; name it: {advice}")
         raw = chunk.source or {}
         given = raw.get("urn")
         source = (
@@ -286,62 +280,14 @@ class _Documents:
             key=chunk.key,
             text_fields=tuple(fields.split(",")) if isinstance(fields, str) else (),
             rests_on=_rests_on(retrieval, source, chunk),
-            run=self._run(number, chunk, index),
+            run=self._writers.run(number, chunk, index) if self._writers is not None else chunk.run,
         )
-
-    def _run(self, number: int | None, chunk: Chunk, index: str | None) -> str | None:
-        """The run that wrote the chunk last; its job is kept for the explanation."""
-        found = self._last_write(number, chunk, index)
-        if found is None and chunk.run is not None:
-            found = self._load(self._store.run(chunk.run))
-        if found is None:
-            return chunk.run
-        if found.run not in self._jobs:
-            self._jobs[found.run] = _writing_job(found)
-        return found.run
-
-    def _load(self, row: WriteRow | None) -> RecordedWrites | None:
-        try:
-            return None if row is None else load_writes(row, self._identities)
-        except RecordError as error:
-            self._gaps.setdefault(f"a run of writes cannot be read: {error}")
-            return None
-
-    def _last_write(self, number: int | None, chunk: Chunk, index: str | None) -> RecordedWrites | None:
-        """The newest write of the chunk into its index, under whichever of its names the index was written."""
-        if chunk.id is None or self._secret is None:
-            return None
-        key = digests.chunk_key(self._secret, chunk.id)
-        found = []
-        for other, raw in self._indexes:
-            written = self._load(self._store.writer_of(other, key))
-            if written is not None and (other == number or (index and self._resolver.index(raw) == index)):
-                found.append(written)
-        return max(found, key=lambda write: write.ended, default=None)
-
-    @cached_property
-    def _indexes(self) -> list[tuple[int, Raw]]:
-        return list(self._store.identities("index"))
 
 
 def _rests_on(retrieval: Retrieval | None, source: str | None, chunk: Chunk) -> Evidence:
     if source is None:
         return "none" if retrieval is None else "index"
     return "source" if chunk.key is None else "row"
-
-
-def _writing_job(run: RecordedWrites) -> WritingJob:
-    orchestrator, flow, job = job_of(run)
-    return WritingJob(
-        run=run.run,
-        job=job,
-        flow=flow,
-        orchestrator=orchestrator,
-        embedding_model=model_name(run.embedding),
-        sources=tuple(sorted(urn for raw, _ in run.sources if (urn := dataset_urn(str(raw.get("urn")))))),
-        started=run.started,
-        ended=run.ended,
-    )
 
 
 def _read_origins(

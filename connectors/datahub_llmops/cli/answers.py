@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -22,6 +23,7 @@ from datahub_llmops.errors import CatalogError, LlmopsError, NoCatalogError, Rec
 if TYPE_CHECKING:
     from datahub_llmops.answer_store.database import Store
     from datahub_llmops.answer_store.recorded import RecordedAnswer
+    from datahub_llmops.answers.explain import Explanation
     from datahub_llmops.answers.prices import PricesConfig
     from datahub_llmops.assets.usage import Totals
     from datahub_llmops.catalog.protocol import FullCatalog
@@ -183,7 +185,13 @@ def export(file: Path, force: bool, path: Path | None) -> None:
 @click.option(
     "--recipe",
     type=click.Path(path_type=Path),
-    help="The recipe of llm-runs. Its `instances`, `source_rules` and `env` decide which index is meant.",
+    help="The recipe of llm-runs. Its `instances`, `source_rules` and `env` decide which index is meant. Or that of "
+    "llm-spans: then the answer is read where its spans lie.",
+)
+@click.option(
+    "--at",
+    type=click.DateTime(["%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M", "%Y-%m-%d"]),
+    help="With a recipe of llm-spans: a time in UTC at which the trace ran. Only what was recorded around it is read.",
 )
 @_STORE
 @_JSON
@@ -194,20 +202,30 @@ def explain(
     text: str | None,
     env: str | None,
     recipe: Path | None,
+    at: datetime | None,
     path: Path | None,
     as_json: bool,
 ) -> None:
     """Show what an answer was made from: prompt, documents, their tables and owners, jobs, models.
 
     ANSWER is an id or the first characters of one. `datahub-llmops answers` lists ids; an application gets the id from
-    `lineage.current_answer().id`, and it is on the answer's OpenTelemetry span.
+    `lineage.current_answer().id`, and it is on the answer's OpenTelemetry span. With a recipe of llm-spans, ANSWER is
+    the id of a trace or the whole id of an answer.
 
     \b
     datahub-llmops explain 01a20b810a049f9b00d68c1f9c35
     datahub-llmops explain --text "Refunds take five days."
+    datahub-llmops explain 4bf92f3577b34da6a3ce929d0e0e4736 --recipe spans.dhub.yaml --at 2026-11-30T12:00
     """
     if (answer is None) == (text is None):
         raise click.UsageError("give either the id of an answer or --text")
+    if recipe is not None and _is_of_spans(recipe):
+        if answer is None or path is not None:
+            raise click.UsageError("with a recipe of llm-spans, give the id of a trace or of an answer")
+        _explain_spans(where, answer, recipe, env, at, as_json=as_json)
+        return
+    if at is not None:
+        raise click.UsageError("--at goes with --recipe, a recipe of llm-spans")
     from datahub_llmops.answers.explain import explain as walk_back
     from datahub_llmops.answers.explain import find
     from datahub_llmops.answers.resolver import MapConfig
@@ -219,14 +237,48 @@ def explain(
     except LlmopsError as error:
         raise click.ClickException(_shown(str(error))) from error
     with _store(path) as store, _catalog(where) as catalog:
-        found = walk_back(store, find(store, answer, text=text), catalog, config)
-        if as_json:
-            click.echo(json.dumps(asdict(found), indent=2, default=str))
-        else:
-            from datahub_llmops.cli.explanation import explanation_lines
-            from datahub_llmops.cli.render import show
+        _print(walk_back(store, find(store, answer, text=text), catalog, config), catalog, as_json=as_json)
 
-            show(*explanation_lines(found, catalog), soft_wrap=True)
+
+def _is_of_spans(recipe: Path) -> bool:
+    """Whether a recipe is one of llm-spans. What cannot be read is not: whoever reads it then says why."""
+    try:
+        if "llm-spans" not in recipe.read_text("utf-8"):
+            return False
+    except (OSError, UnicodeDecodeError):
+        return False
+    from datahub_llmops.spans.one_answer import is_recipe_of_spans
+
+    return is_recipe_of_spans(recipe)
+
+
+def _explain_spans(
+    where: str | None, identity: str, recipe: Path, env: str | None, at: datetime | None, *, as_json: bool
+) -> None:
+    from datahub_llmops.answers.explain import explain as walk_back
+    from datahub_llmops.spans.one_answer import read_answer, read_config
+
+    try:
+        config = read_config(recipe)
+        if env is not None:
+            config = config.model_copy(update={"env": env})
+        with _catalog(where) as catalog:
+            instant = at.replace(tzinfo=UTC) if at is not None else None
+            seen = read_answer(config, identity, instant, catalog)
+            found = walk_back(None, seen.answer, catalog, config, known_gaps=seen.gaps)
+            _print(found, catalog, as_json=as_json)
+    except LlmopsError as error:
+        raise click.ClickException(_shown(str(error))) from error
+
+
+def _print(found: Explanation, catalog: FullCatalog | None, *, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(asdict(found), indent=2, default=str))
+        return
+    from datahub_llmops.cli.explanation import explanation_lines
+    from datahub_llmops.cli.render import show
+
+    show(*explanation_lines(found, catalog), soft_wrap=True)
 
 
 def _open_private(file: Path, *, force: bool) -> TextIO:

@@ -26,7 +26,10 @@ class ClickHouseConfig(HttpOptions, ConfigModel):
     url: str = Field(
         description="Root of the server's HTTP interface, for example `https://clickhouse:8443` or `${CLICKHOUSE_URL}`."
     )
-    database: str = Field(default="otel", description="Database of the table, for example `otel`.")
+    database: str = Field(
+        default="default",
+        description="Database of the table, as `database` of the exporter says, for example `otel`.",
+    )
     table: str = Field(
         default="otel_traces",
         description="Table of the spans, as `traces_table_name` of the exporter says, for example `otel_traces`.",
@@ -37,6 +40,14 @@ class ClickHouseConfig(HttpOptions, ConfigModel):
     password: TransparentSecretStr = Field(
         default=TransparentSecretStr(""),
         description="Password of the user, for example `${CLICKHOUSE_PASSWORD}`.",
+    )
+    columns: dict[str, str] = Field(
+        default_factory=dict,
+        description="The exporter's name of a column -> its name in the table, where they differ, for example "
+        "`{ServiceName: service}`.",
+    )
+    timeout_sec: float = Field(
+        default=300.0, gt=0, description="Seconds that one statement may take in all, for example `600`."
     )
 
 

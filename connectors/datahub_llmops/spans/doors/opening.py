@@ -24,15 +24,29 @@ def open_door(config: SpansConfig, tell: Tell, counts: ReadCounts) -> Door:
         AccessError: a package that the door needs is missing, or its address cannot be used.
     """
     selection = Selection(PICKED, config.application.attribute)
-    options = assemble_options(config)
+    made = partial(assemble, options=assemble_options(config))
     if config.clickhouse is not None:
         from datahub_llmops.spans.doors.clickhouse import ClickHouseDoor, ClickHouseOptions
 
+        given = config.clickhouse
         return ClickHouseDoor(
-            ClickHouseOptions.of(config.clickhouse, config.max_days),
+            ClickHouseOptions(
+                url=given.url,
+                database=given.database,
+                table=given.table,
+                user=given.user,
+                password=given.password.get_secret_value() or None,
+                columns=given.columns,
+                timeout_sec=given.timeout_sec,
+                retry_max_times=given.retry_max_times,
+                ca_certificate_path=given.ca_certificate_path,
+                disable_ssl_verification=given.disable_ssl_verification,
+                max_days=config.max_days,
+            ),
             selection=selection,
-            options=options,
+            assemble=made,
             tell=tell,
+            application=config.application.attribute,
             counts=counts,
         )
     try:
@@ -45,7 +59,7 @@ def open_door(config: SpansConfig, tell: Tell, counts: ReadCounts) -> Door:
     return FilesDoor(
         FilesOptions(files=config.patterns, storage=config.storage, max_days=config.max_days),
         selection=selection,
-        assemble=partial(assemble, options=options),
+        assemble=made,
         tell=tell,
         counts=counts,
     )

@@ -1,0 +1,307 @@
+"""``llm-spans`` through DataHub's pipeline: recorded spans in a folder, real stores that are asked, a catalog."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import shutil
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import chromadb
+import numpy as np
+import pytest
+import zstandard
+from datahub.ingestion.run.pipeline import Pipeline
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from datahub_llmops.answer_store.recorded import Chunk, ModelCall, RecordedAnswer, Retrieval, ToolCall
+from datahub_llmops.answer_store.segments import dump_line
+from datahub_llmops.assets import span_names
+from datahub_llmops.catalog.local.catalog import LocalCatalog
+from datahub_llmops.catalog.usage_records import records_to_add
+from datahub_llmops.spans.source import SpansSource
+from datahub_llmops.testing.runs import aspect, failures, graph_of, outputs, report, run
+from spans.recordings import FOLDER, Recording
+
+CHROMA = Recording("openinference-langchain/chroma")
+DOCS = "urn:li:dataset:(urn:li:dataPlatform:chroma,default_database.docs,PROD)"
+LOG = "urn:li:dataset:(urn:li:dataPlatform:langchain,support-bot.answers,PROD)"
+JOB = "urn:li:dataJob:(urn:li:dataFlow:(langchain,support-bot,PROD),support-bot)"
+RETRIEVER = "urn:li:dataset:(urn:li:dataPlatform:langchain,support-bot.VectorStoreRetriever,PROD)"
+ANY_AGE = 3_650
+"""Recordings grow old, and a run reads a month by default."""
+
+
+class World:
+    """A folder of spans, a Chroma folder with the chunks of the recordings, and a catalog."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.spans = folder / "spans"
+        self.spans.mkdir()
+        self.recipe = folder / "chroma.dhub.yaml"
+
+    def record(self, recording: Recording, name: str | None = None) -> Path:
+        """Put a recording into the folder, as a Collector would have."""
+        packed = (FOLDER / f"{recording.name}.otlp.pb.gz").read_bytes()
+        path = self.spans / (name or f"{recording.name.replace('/', '-')}.pb")
+        path.write_bytes(gzip.decompress(packed))
+        return path
+
+    def seal(self, *answers: RecordedAnswer, name: str = "host-1") -> Path:
+        """Put a sealed segment of answers into the folder, as `attach(segments=...)` writes it."""
+        path = self.spans / f"{name}.jsonl.zst"
+        path.write_bytes(zstandard.compress(b"".join(map(dump_line, answers))))
+        return path
+
+    def chroma(self, recording: Recording = CHROMA) -> str:
+        """The store that the recorded application searched, and its recipe."""
+        client = chromadb.PersistentClient(str(self.folder / "chroma"))
+        for name, ids in recording.expected["indexes"].items():
+            client.create_collection(name).add(ids=ids, embeddings=np.ones((len(ids), 2), np.float32))
+        config = {"path": str(self.folder / "chroma")}
+        self.recipe.write_text(json.dumps({"source": {"type": "llm-chroma", "config": config}}))
+        return str(self.recipe)
+
+    def run(self, *, catalog: Path | None = None, **config: Any) -> Pipeline:
+        options = {"files": str(self.spans), "max_days": ANY_AGE, **config}
+        return run(catalog or self.folder, "llm-spans", options)
+
+    def aspect(self, urn: str, name: str) -> dict[str, Any]:
+        return aspect(self.folder, urn, name)
+
+    def indexes(self, retriever: str = RETRIEVER) -> dict[str, str]:
+        """The indexes of a retriever, with how each was found."""
+        found = self.aspect(retriever, "upstreamLineage").get("upstreams", [])
+        return {one["dataset"]: one["properties"]["found_by"] for one in found}
+
+    def usage(self, urn: str, name: str = "datasetUsageStatistics") -> dict[str, int]:
+        """Calls by who counted them."""
+        with closing(LocalCatalog(self.folder / "catalog.db")) as catalog:
+            return {
+                one["partitionSpec"]["partition"]: one["totalSqlQueries"]
+                for one in catalog.series(urn, name, 0)
+            }
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path)
+
+
+def recorded(given: Mapping[str, Any]) -> RecordedAnswer:
+    """What the hooks recorded of an answer, as they keep it."""
+    fields = {key: one for key, one in given.items() if key in RecordedAnswer.__dataclass_fields__}
+    retrievals = [
+        Retrieval(
+            **{
+                "index_number": None,
+                **one,
+                "chunks": tuple(Chunk(**chunk) for chunk in one["chunks"]),
+            }
+        )
+        for one in given["retrievals"]
+    ]
+    return RecordedAnswer(
+        **{
+            "weight": 1.0,
+            "host": "web-1",
+            **fields,
+            "retrievals": tuple(retrievals),
+            "prompts": tuple(given["prompts"]),
+            "models": tuple(ModelCall(**one) for one in given["models"]),
+            "tools": tuple(ToolCall(**one) for one in given["tools"]),
+        }
+    )
+
+
+def test_spans_become_an_application_with_lineage_and_usage(world: World) -> None:
+    world.record(CHROMA)
+    pipeline = world.run(stores=[world.chroma()])
+    assert failures(pipeline) == []
+    said = report(pipeline)
+    assert (said.answers, said.applications, said.days) == (2, 1, 1)
+    assert said.indexes_found_by == {"id probe": 2}
+    assert dict(said.indexes_not_known) == {}
+    assert world.indexes() == {DOCS: "id probe"}
+    inputs = world.aspect(JOB, "dataJobInputOutput")["inputDatasetEdges"]
+    assert {one["destinationUrn"]: one["properties"]["found_by"] for one in inputs} == {RETRIEVER: "trace"}
+    assert world.usage(LOG) == {"source=spans": 2}
+    assert world.usage(DOCS) == {"source=spans": 2}
+
+
+def test_a_second_run_reads_nothing_and_changes_nothing(world: World) -> None:
+    world.record(CHROMA)
+    world.run(stores=[world.chroma()])
+    before = graph_of(world.folder)
+    again = report(world.run(stores=[str(world.recipe)]))
+    assert (again.answers, again.read.spans_read, again.probe_questions) == (0, 0, 0)
+    assert graph_of(world.folder) == before
+
+
+def test_what_comes_later_to_the_same_day_is_counted_with_it(world: World) -> None:
+    world.record(CHROMA)
+    world.run(stores=[world.chroma()])
+    world.record(Recording("openinference-langchain/features"))
+    more = report(world.run(stores=[str(world.recipe)]))
+    assert more.answers > 2
+    assert world.usage(LOG) == {"source=spans": more.answers}
+
+
+def test_an_index_that_no_store_knows_is_not_known_and_sources_are_edges(world: World) -> None:
+    world.record(CHROMA)
+    said = report(world.run())
+    assert said.indexes_found_by == {}
+    assert dict(said.indexes_not_known) == {
+        "support-bot, Chroma: no store may be asked: name recipes under `stores`": 2
+    }
+    assert world.indexes() == {}
+    assert world.usage(RETRIEVER) == {"source=spans": 2}
+    inputs = world.aspect(JOB, "dataJobInputOutput")["inputDatasetEdges"]
+    sources = [one for one in inputs if "payload" in one["properties"]["found_by"]]
+    assert {one["destinationUrn"].partition(",")[2] for one in sources} == {"kb/0.md,PROD)", "kb/2.md,PROD)"}
+
+
+def test_a_store_that_cannot_be_asked_fails_by_name_and_nothing_is_accepted(world: World) -> None:
+    world.record(CHROMA)
+    gone = world.folder / "gone.dhub.yaml"
+    broken = {"source": {"type": "llm-chroma", "config": {"path": str(world.folder / "nowhere")}}}
+    gone.write_text(json.dumps(broken))
+    pipeline = world.run(stores=[world.chroma(), str(gone)])
+    assert any("gone.dhub.yaml" in one for one in failures(pipeline))
+    assert world.indexes() == {}
+    assert report(pipeline).understood_less
+    assert world.usage(LOG) == {"source=spans": 2}
+
+
+def test_a_recipe_rule_needs_no_store(world: World) -> None:
+    world.record(CHROMA)
+    said = report(world.run(indexes=[{"application": "support-.*", "store_class": "Chroma", "urn": DOCS}]))
+    assert said.indexes_found_by == {"recipe rule": 2}
+    assert world.indexes() == {DOCS: "recipe rule"}
+
+
+def test_hooks_and_spans_give_the_same_assets_and_edges(world: World, tmp_path: Path) -> None:
+    """What the hooks recorded of the same answers goes through the same source, as a sealed segment."""
+    hooks, spans = tmp_path / "hooks", tmp_path / "from-spans"
+    hooks.mkdir()
+    spans.mkdir()
+    segment = world.seal(*map(recorded, CHROMA.expected["answers"]))
+    assert failures(world.run(catalog=hooks)) == []
+    segment.unlink()
+    world.record(CHROMA)
+    assert failures(world.run(catalog=spans, stores=[world.chroma()])) == []
+    by_hooks, by_spans = graph_of(hooks), graph_of(spans)
+
+    def assets(graph: Mapping[tuple[str, str], Any]) -> set[str]:
+        return {urn for urn, _ in graph if "dataProcessInstance" not in urn and "dataPlatform:" in urn}
+
+    def edges(graph: Mapping[tuple[str, str], Any]) -> set[tuple[str, str]]:
+        found = {
+            (JOB, one["destinationUrn"]) for one in graph[JOB, "dataJobInputOutput"]["inputDatasetEdges"]
+        }
+        upstreams = graph[RETRIEVER, "upstreamLineage"]["upstreams"]
+        return found | {(RETRIEVER, one["dataset"]) for one in upstreams}
+
+    # A template without a name is text, which a reader of spans drops where it arrives.
+    template = {urn for urn in assets(by_hooks) if ".prompt-" in urn}
+    assert assets(by_spans) == assets(by_hooks) - template
+    assert edges(by_spans) == {edge for edge in edges(by_hooks) if edge[1] not in template}
+
+
+def test_answers_of_segments_and_of_spans_are_added_and_each_edge_says_who_saw_it(world: World) -> None:
+    world.seal(*map(recorded, CHROMA.expected["answers"]))
+    world.record(CHROMA)
+    assert report(world.run(stores=[world.chroma()])).answers == 4
+    assert world.usage(LOG) == {"host=web-1": 2, "source=spans": 2}
+    assert world.indexes() == {DOCS: "hook,id probe"}
+    inputs = world.aspect(JOB, "dataJobInputOutput")["inputDatasetEdges"]
+    found = {one["destinationUrn"]: one["properties"]["found_by"] for one in inputs}
+    assert found.pop(RETRIEVER) == "hook,trace"
+    assert list(found.values()) == ["hook"]  # The template, whose text no reader of spans keeps.
+
+
+def stamped(path: Path, host: str) -> None:
+    """Stamp the first span of each trace, as hooks whose store takes the answers."""
+    request = ExportTraceServiceRequest.FromString(path.read_bytes())
+    for resource in request.resource_spans:
+        for scope in resource.scope_spans:
+            for span in scope.spans:
+                if not span.parent_span_id:
+                    span.attributes.add(key=span_names.RECORDED).value.bool_value = True
+                    span.attributes.add(key=span_names.APPLICATION).value.string_value = "support-bot"
+                    span.attributes.add(key=span_names.HOST).value.string_value = host
+                    answer = f"{span.start_time_unix_nano // 1_000_000:012x}{span.span_id.hex()}"
+                    span.attributes.add(key=span_names.ANSWER_ID).value.string_value = answer
+    path.write_bytes(request.SerializeToString())
+
+
+def test_an_answer_that_a_host_and_spans_saw_counts_once(world: World) -> None:
+    stamped(world.record(CHROMA), "web-1")
+    world.seal(*map(recorded, CHROMA.expected["answers"]))
+    world.run(stores=[world.chroma()])
+    assert world.usage(LOG) == {"host=web-1": 2}
+    # The edges of the spans are there all the same.
+    assert world.indexes() == {DOCS: "hook,id probe"}
+
+
+def test_what_the_catalog_has_of_a_host_is_not_counted_again(world: World) -> None:
+    segment = world.seal(*map(recorded, CHROMA.expected["answers"]))
+    world.run()
+    segment.unlink()
+    stamped(world.record(CHROMA), "web-1")
+    spans = world.folder / "only-spans"
+    shutil.copytree(world.spans, spans)
+    world.run(files=str(spans))
+    assert world.usage(LOG) == {"host=web-1": 2}
+
+
+def test_spans_that_come_before_the_totals_of_their_host_are_left_out_of_sums(world: World) -> None:
+    segments = world.folder / "segments"
+    stamped(world.record(CHROMA), "web-1")
+    world.run()
+    assert world.usage(LOG) == {"source=spans@web-1": 2}
+    segments.mkdir()
+    world.spans = segments
+    world.seal(*map(recorded, CHROMA.expected["answers"]))
+    world.run()
+    with closing(LocalCatalog(world.folder / "catalog.db")) as catalog:
+        added = records_to_add(catalog.series(LOG, "datasetUsageStatistics", 0))
+    assert [one["partitionSpec"]["partition"] for one in added] == ["host=web-1"]
+
+
+def test_the_memory_is_kept_by_a_run_that_ends_early(world: World) -> None:
+    world.record(CHROMA)
+    world.run(stores=[world.chroma()])
+    before = graph_of(world.folder)
+    away = world.folder / "away"
+    shutil.move(world.spans, away)
+    assert failures(world.run(stores=[str(world.recipe)])) != []
+    assert graph_of(world.folder) == before
+    shutil.move(away, world.spans)
+    assert report(world.run(stores=[str(world.recipe)])).read.spans_read == 0
+
+
+def test_no_text_of_an_application_leaves(world: World, tmp_path: Path) -> None:
+    for name in ("chroma", "features"):
+        world.record(Recording(f"openinference-langchain/{name}"))
+    target = tmp_path / "out"
+    target.mkdir()
+    shown = outputs(target, "spans", {"files": str(world.spans), "max_days": ANY_AGE})
+    assert not any("CANARY" in one for one in shown)
+
+
+def test_a_connection_that_works_and_one_that_does_not(world: World) -> None:
+    world.record(CHROMA)
+    works = SpansSource.test_connection({"files": str(world.spans)}).basic_connectivity
+    assert works is not None
+    assert works.capable
+    nothing = SpansSource.test_connection({"files": str(world.folder / "nowhere")}).basic_connectivity
+    assert nothing is not None
+    assert not nothing.capable
+    refused = SpansSource.test_connection({"files": "/x", "clickhouse": {"url": "http://CANARY"}})
+    assert "either `files` or `clickhouse`" in str(refused.internal_failure_reason)
+    assert "CANARY" not in str(refused.internal_failure_reason)
