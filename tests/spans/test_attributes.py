@@ -42,8 +42,8 @@ def test_ids_and_sources_of_a_retrievers_output_are_kept_and_nothing_else_of_it(
     output = json.dumps({"documents": documents} if within else documents, separators=separators)
     assert Selection().pick({"output.value": output}) == {
         "output.value": [
-            {"id": "c1", "metadata": {"source": "s3://kb/a.md"}},
-            {"id": None, "metadata": {}},
+            {"id": "c1", "score": None, "metadata": {"source": "s3://kb/a.md"}},
+            {"id": None, "score": None, "metadata": {}},
         ]
     }
 

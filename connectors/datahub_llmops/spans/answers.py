@@ -120,7 +120,7 @@ def _ids(spans: Iterable[Span]) -> list[str]:
     """Return the ids on spans, each once, by the time that they begin with."""
     found: set[str] = set()
     for span in spans:
-        listed = span.attributes.get(stamps.ANSWER_IDS)
+        listed = span.attributes.get(span_names.ANSWER_IDS)
         given = listed if isinstance(listed, list) else [span.attributes.get(span_names.ANSWER_ID)]
         found.update(one for one in given if isinstance(one, str) and _GIVEN_ID.fullmatch(one))
     return sorted(found)

@@ -203,7 +203,13 @@ DOCUMENTS_OUTPUT: Final = (
 )
 """Outputs of retrievers: most tracers of LangChain have the ids of documents, or their sources, nowhere else. Ids and
 sources are all that is kept of a document."""
-DOCUMENTS_BEGIN: Final = ('{"documents": [{"', '{"documents":[{"', '[{"id":', '[{"page_content":')
+DOCUMENTS_BEGIN: Final = (
+    '{"documents": [{"',
+    '{"documents":[{"',
+    '[{"id":',
+    '[{"page_content":',
+    '["{\\"node\\": {',
+)
 """How such an output begins. A door may look at the first bytes of a value before it reads the rest."""
 RESULT_IDS: Final = "db.query.result.id"
 """The ids in OpenLLMetry's events of a search, as one list: see ``Selection.event``."""
@@ -273,6 +279,8 @@ _RESULT_SCORES: Final = (
     "db.search.result.score",
     "db.search.result.distance",
 )
+_SCORES: Final = ("relevance_score", "score")
+"""Where LangChain's rerankers and MLflow put the score of a document."""
 _IN_METADATA: Final = ("_id", "pk", "_collection_name")
 """Where Qdrant's and Milvus' packages put the id of a document, and Qdrant's its collection."""
 
@@ -284,6 +292,11 @@ with contextlib.suppress(ImportError):  # The extra that reads spans has it.
 
 Reducer: TypeAlias = Callable[[Any], Any]
 """Makes what may be kept out of a value, or ``None`` if nothing may."""
+
+
+def number(value: Any) -> float | None:
+    """Return a number as it is, and ``None`` for anything else."""
+    return value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
 
 
 def keep(value: Any) -> Any:
@@ -371,14 +384,33 @@ class Selection:
         """Return id and source of the documents in a retriever's output, given as JSON text or an object."""
         found = parsed(value)
         listed = found.get("documents") if isinstance(found, dict) else found
-        if not isinstance(listed, list) or not all(
-            isinstance(one, dict) and "page_content" in one for one in listed
-        ):
+        if not isinstance(listed, list):
             return None
-        return [
-            {"id": keep(one.get("id")), "metadata": self.metadata(one.get("metadata")) or {}}
-            for one in listed[:MAX_DOCUMENTS]
-        ]
+        documents = [self._document(one) for one in listed[:MAX_DOCUMENTS]]
+        # A list of anything else is none of a retriever.
+        return None if None in documents else [one for one in documents if one is not None]
+
+    def _document(self, value: Any) -> dict[str, Any] | None:
+        """Return id, score and source of a document of LangChain, or of a node of LlamaIndex as JSON text."""
+        found = parsed(value)
+        if not isinstance(found, dict):
+            return None
+        if "page_content" in found:
+            metadata = parsed(found.get("metadata"))
+            scores = metadata if isinstance(metadata, dict) else {}
+            return {
+                "id": keep(found.get("id")),
+                "score": number(first(scores, _SCORES)),
+                "metadata": self.metadata(metadata) or {},
+            }
+        node = found.get("node")
+        if not isinstance(node, dict) or "id_" not in node:
+            return None
+        return {
+            "id": keep(node["id_"]),
+            "score": keep(found.get("score")),
+            "metadata": self.metadata(node.get("metadata")) or {},
+        }
 
     @staticmethod
     def run_metadata(value: Any) -> dict[str, Any] | None:

@@ -7,8 +7,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from datahub_llmops.answer_store.digests import HMAC_PREFIX
 from datahub_llmops.answer_store.recorded import Chunk, Raw
-from datahub_llmops.hooks.chunk_sources import HMAC_PREFIX, PICKED, identify_source
+from datahub_llmops.hooks.chunk_sources import PICKED, identify_source
 from datahub_llmops.spans import attributes as names
 from datahub_llmops.spans.span import Attributes
 

@@ -18,6 +18,7 @@ class Search:
         "composite",
         "draft",
         "embedding",
+        "inner",
         "number",
         "reranked",
         "retriever",
@@ -36,6 +37,8 @@ class Search:
         self.composite = False
         self.clients: list[Span] = []
         """Searches by the store's client below it."""
+        self.inner: Span | None = None
+        """The span of the same retriever directly below, as LlamaIndex's ``retrieve`` calls ``_retrieve``."""
         self.embedding: Span | None = None
         self.reranked: Span | None = None
         self.stamped: list[Raw] = []

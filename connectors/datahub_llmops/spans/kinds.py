@@ -51,11 +51,13 @@ _BY_WORD: Final[dict[object, Kind]] = {
 _VAGUE: Final = frozenset({"task", "workflow"})
 """OpenLLMetry's words for whatever has no word of its own there. The name of the span may say more."""
 _BY_NAME: Final = (
-    ("retriever", RETRIEVER),
-    ("embedding", EMBEDDING),
-    ("rerank", RERANKER),
-    ("prompttemplate", PROMPT),
+    (("retriever",), RETRIEVER),
+    (("embedding", "embeddings"), EMBEDDING),
+    (("rerank", "reranker"), RERANKER),
+    (("prompttemplate",), PROMPT),
 )
+"""How the class of a framework ends that a span is named after."""
+_SUFFIXES: Final = (".task", ".workflow")
 _DATABASES: Final = ("chroma.", "qdrant.", "milvus.", "pinecone.", "lancedb.", "db.")
 _NO_INFERENCE: Final = ("prepare_", "get_tool_calls", "validate_")
 _KIND: Final = names.KIND
@@ -107,12 +109,19 @@ def _of_word(word: str) -> Kind | None:
 
 @functools.lru_cache(10_000)
 def _of_chain(name: str, vague: bool) -> Kind:
+    """Return the kind of a step.
+
+    >>> _of_chain("VectorIndexRetriever.task", True), _of_chain("RetrieverQueryEngine.task", True)
+    ('retriever', 'chain')
+    """
     lower = name.lower()
     if lower.endswith("prompttemplate"):
         return PROMPT
     if vague:
-        for part, kind in _BY_NAME:
-            if part in lower:
+        for suffix in _SUFFIXES:
+            lower = lower.removesuffix(suffix)
+        for ends, kind in _BY_NAME:
+            if lower.endswith(ends):
                 return kind
     return CHAIN
 

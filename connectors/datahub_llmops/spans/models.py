@@ -88,8 +88,6 @@ def read_model(span: Span, prompt: int | None) -> ModelCall:
     if told is not None:
         # OpenInference writes the model that served in place of the one that was asked.
         asked, served = told, served or asked
-    elif asked is None:
-        asked = served
     provider = _provider(found[3], found[4], span.name)
     status, error = status_of(span)
     counts = _tokens(found)

@@ -151,6 +151,7 @@ class Reading:
 def _begin_search(draft: Draft, span: Span, outer: Search | None, new: Above) -> None:
     if outer is not None:
         if retrievals.is_inner(span, outer):
+            outer.inner = span
             return
         outer.composite = True
     new.search = Search(draft, span, retrievals.retriever_of(span), outer)

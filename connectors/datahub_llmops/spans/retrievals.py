@@ -55,8 +55,15 @@ def direct(platform: str) -> Raw:
 
 
 def is_inner(span: Span, outer: Search) -> bool:
-    """Return whether a retriever's span is the inner half of the one around it, as LlamaIndex's ``_retrieve`` is."""
-    return span.name.endswith(_INNER_METHODS) and _retriever(span.name) == outer.retriever
+    """Return whether a retriever's span is the inner half of the one around it, as LlamaIndex's ``_retrieve`` is.
+
+    OpenLLMetry names both by the class.
+    """
+    if outer.inner is not None or span.parent != outer.span.id:
+        return False
+    if span.name.endswith(_INNER_METHODS):
+        return _retriever(span.name) == outer.retriever
+    return span.name == outer.span.name and span.name.endswith(_SUFFIXES)
 
 
 def build(draft: Draft, search: Search, service: str | None, numbers: dict[int, int]) -> Retrieval:
@@ -112,6 +119,8 @@ def _chunks(search: Search) -> tuple[tuple[Chunk, ...], int]:
         if left[0]:
             return left
     found = chunks.read_chunks(search.span.attributes)
+    if not found[0] and search.inner is not None:
+        found = chunks.read_chunks(search.inner.attributes)
     if search.composite or len(search.clients) != 1 or any(chunk.id for chunk in found[0]):
         return found
     results = chunks.read_results(search.clients[0].attributes)

@@ -12,8 +12,6 @@ from datahub_llmops.assets import span_names
 from datahub_llmops.spans.indexes import of_urn
 from datahub_llmops.spans.span import Attributes
 
-ANSWER_IDS: Final = span_names.PREFIX + "answer.ids"
-"""List: the ids of all answers that a span was in force for."""
 MARKS: Final = frozenset({span_names.ANSWER_ID, span_names.INDEX, span_names.INDEX_RAW, span_names.PROMPT})
 """A span that the hooks stamped has one of these."""
 
