@@ -7,6 +7,7 @@ import fcntl
 import json
 import logging
 import os
+import stat
 import subprocess
 import sys
 import time
@@ -16,12 +17,15 @@ from pathlib import Path
 import pytest
 
 import datahub_llmops.hooks as lineage
+from datahub_llmops.answer_store import segments
+from datahub_llmops.answer_store.recorded import RecordedAnswer
 from datahub_llmops.catalog.local.catalog import LocalCatalog
 from datahub_llmops.errors import NoCatalogError
-from datahub_llmops.hooks import guard, ship
+from datahub_llmops.hooks import guard, runtime, ship
 from datahub_llmops.hooks import recorder as recording
+from datahub_llmops.hooks.settings import Settings
 from hooks.parts import Model
-from hooks.seen import Host
+from hooks.seen import Host, stored_answers, stored_writes
 from hooks.test_faults import ENVIRONMENT
 
 LOG = "urn:li:dataset:(urn:li:dataPlatform:langchain,support-bot.answers,PROD)"
@@ -156,3 +160,112 @@ def test_a_child_that_hangs_ends_itself_and_frees_the_lock(tmp_path: Path) -> No
     assert "stopped after 1 seconds" in done.stderr
     with lock.open("w") as free:
         fcntl.flock(free, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+# Segments
+
+SEGMENTS = """
+import sys
+import datahub_llmops.hooks as lineage
+from langchain_core.documents import Document
+from hooks.parts import InMemoryVectorStore, Model, NamedEmbedding, rag
+handle = lineage.attach("support-bot", store=sys.argv[1], capture_text=True)
+with lineage.job("nightly"):
+    store = InMemoryVectorStore.from_documents([Document("CANARY", id="c1")], NamedEmbedding(size=8))
+for _ in range(3):
+    rag(store).invoke("CANARY")
+handle.flush()
+texts = sys.argv[3] == "texts"
+lineage.attach("support-bot", store=sys.argv[1], segments=sys.argv[2], ship_every=3600, capture_text=texts)
+assert not {"datahub", "fsspec"} & {name.partition(".")[0] for name in sys.modules}
+"""
+
+
+def sealed(folder: Path) -> dict[str, segments.Record]:
+    """Records by their id or run."""
+    return {
+        record.id if isinstance(record, RecordedAnswer) else record.run: record
+        for path in folder.rglob("*.jsonl.zst")
+        for record in segments.iterate(str(path), lambda number, error: pytest.fail(str(error)))
+    }
+
+
+def wait_for_log(store: Path, words: str) -> str:
+    log = Path(f"{store}.ship.log")
+    until(lambda: log.exists() and words in log.read_text())
+    return log.read_text()
+
+
+@pytest.mark.parametrize("texts", ["texts", "no texts"])
+def test_segments_are_sealed_at_exit(tmp_path: Path, texts: str) -> None:
+    store, bucket = tmp_path / "answers.db", tmp_path / "bucket"
+    command = [sys.executable, "-c", SEGMENTS, str(store), str(bucket), texts]
+    subprocess.run(command, check=True, env=ENVIRONMENT, timeout=60)
+    assert wait_for_log(store, "were sealed") == "segments: 4 records were sealed in 1 segments\n"
+    found = sealed(bucket)
+    assert found.keys() == {one.id for one in stored_answers(store)} | {
+        one.run for one in stored_writes(store)
+    }
+    assert {one.query_text for one in stored_answers(store)} == {"CANARY"}
+    asked = [one.query_text for one in found.values() if isinstance(one, RecordedAnswer)]
+    assert asked == (["CANARY"] * 3 if texts == "texts" else [None] * 3)
+    assert stat.S_IMODE(Path(f"{store}.segments.json").stat().st_mode) == 0o600
+
+
+def test_a_bucket_that_cannot_be_written_and_a_recipe_beside_it(
+    host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The recipe is run all the same, the application goes on, and one warning says where to look."""
+    monkeypatch.setattr(recording, "TICK", 0.05)
+    (tmp_path / "file").write_text("in the way")
+    recipe, catalog = tmp_path / "runs.yaml", tmp_path / "catalog.db"
+    recipe.write_text(
+        json.dumps(
+            {
+                "source": {"type": "llm-runs", "config": {"store": str(host.path)}},
+                "sink": {"type": "llm-local", "config": {"path": str(catalog)}},
+            }
+        )
+    )
+    monkeypatch.setattr(ship, "_failed", 0)
+    bucket = tmp_path / "file" / "PLANTED"
+    with caplog.at_level(logging.WARNING):
+        lineage.attach("support-bot", store=host.path, ship=recipe, segments=bucket, ship_every=1)
+
+        def failed() -> bool:
+            assert Model().invoke("q").content == "forty two"
+            return bool(host.handle.stats()["ship_failed"] >= 1)
+
+        until(failed)
+        lineage.attach("support-bot", store=host.path)
+    assert [one.message for one in caplog.records if "tried again" in one.message] == [
+        f"datahub-llmops: sealing for segments=... failed, and is tried again: see {host.path}.ship.log"
+    ]
+    assert "Not a directory" in Path(f"{host.path}.ship.log").read_text()
+    LocalCatalog(catalog).close()
+    assert host.handle.stats()["errors"] == {}
+
+
+def test_an_address_is_no_argument_of_the_child(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everybody on a host sees the arguments of a process."""
+    seen: list[tuple[list[str], dict[str, str]]] = []
+
+    class Child:
+        def __init__(self, command: list[str], *, env: dict[str, str], **named: object) -> None:
+            seen.append((command, env))
+
+        def poll(self) -> int:
+            return 0
+
+        returncode = 0
+
+    monkeypatch.setattr(subprocess, "Popen", Child)
+    monkeypatch.setattr(
+        runtime, "settings", Settings("a", store=tmp_path / "a.db", segments="sftp://user:PLANTED@host/a")
+    )
+    monkeypatch.setattr(ship, "_child", None)
+    ship._run()
+    ((command, environment),) = seen
+    assert "PLANTED" not in " ".join(command)
+    assert environment["DATAHUB_LLMOPS_SEGMENTS"] == "sftp://user:PLANTED@host/a"
+    monkeypatch.setattr(ship, "_child", None)

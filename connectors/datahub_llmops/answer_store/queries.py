@@ -108,6 +108,20 @@ class Queries:
         ):
             yield answer_id
 
+    def answers_after(self, seq: int, upto: int) -> Iterator[AnswerRow]:
+        """Iterate over the answers that were written or rewritten after ``seq``, in the order of their last change."""
+        for row in self._db.execute(f"{_ANSWER} WHERE seq > ? AND seq <= ? ORDER BY seq", (seq, upto)):
+            yield _answer(row)
+
+    @contextlib.contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Read everything inside from one state of the file, whatever is written meanwhile."""
+        self._db.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self._db.execute("ROLLBACK")
+
     def with_text(self, digest: bytes) -> list[str]:
         """Return ids of the answers whose text has this digest, newest first."""
         rows = self._db.execute("SELECT id FROM texts WHERE digest = ? ORDER BY id DESC LIMIT 100", (digest,))
@@ -121,12 +135,12 @@ class Queries:
         )
         return int(answers), int(writes)
 
-    def writes(self, after: int = 0) -> Iterator[WriteRow]:
+    def writes(self, after: int = 0, upto: int = 2**63 - 1) -> Iterator[WriteRow]:
         """Iterate over runs written or changed after ``after``, in the order of their last change."""
         rows = self._db.execute(
             "SELECT w.seq, i.body, w.started, w.ended, w.application, w.target, w.body FROM writes w"
-            " JOIN identities i ON i.id = w.run WHERE w.seq > ? ORDER BY w.seq",
-            (after,),
+            " JOIN identities i ON i.id = w.run WHERE w.seq > ? AND w.seq <= ? ORDER BY w.seq",
+            (after, upto),
         )
         for row in rows:
             yield _write(row)

@@ -12,11 +12,15 @@ name sorts last has the newest state of an answer, by its id, and of a run of wr
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import IO, Any, Final, TypeAlias, cast
+from urllib.parse import quote, unquote
 
 from datahub_llmops.answer_store import format as rows
 from datahub_llmops.answer_store import values
@@ -146,6 +150,67 @@ class _Inlined:
             raise RecordError("an identity is missing")
         found: dict[str, Any] = values.mend(dict(values.fields(self._raws[number])))
         return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentName:
+    """What the path of a segment says. ``hour`` is the start of an hour (UTC), in seconds since the epoch."""
+
+    application: str
+    hour: int
+    host: str
+    ulid: str
+
+    @property
+    def path(self) -> str:
+        """The path below the folder of all segments.
+
+        >>> SegmentName(application="a/b", hour=7200, host="pod-1", ulid="0" * 26).path
+        'a%2Fb/1970-01-01/02/pod-1-00000000000000000000000000.jsonl.zst'
+        """
+        begun = datetime.fromtimestamp(self.hour, UTC)
+        folder = f"{_quote(self.application)}/{begun:%Y-%m-%d/%H}"
+        return f"{folder}/{_quote(self.host)}-{self.ulid}{SUFFIX}"
+
+
+def parse_path(path: str) -> SegmentName | None:
+    """Read the path of a segment, with or without the folder of all of them; ``None`` for any other path.
+
+    >>> parse_path("s3://bucket/answers/a%2Fb/1970-01-01/02/pod-1-00000000000000000000000000.jsonl.zst").host
+    'pod-1'
+    """
+    found = _PATH.search(path)
+    if found is None:
+        return None
+    application, day, hour, host, ulid = found.groups()
+    try:
+        begun = datetime.strptime(f"{day} {hour} +0000", "%Y-%m-%d %H %z")
+    except ValueError:
+        return None
+    return SegmentName(
+        application=unquote(application), hour=int(begun.timestamp()), host=unquote(host), ulid=ulid
+    )
+
+
+_PATH: Final = re.compile(
+    r"(?:^|/)([^/]+)/(\d{4}-\d\d-\d\d)/(\d\d)/([^/]+)-([0-7][0-9A-HJKMNP-TV-Z]{25})\.jsonl\.zst$", re.ASCII
+)
+_DIGITS: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+
+def build_ulid(milliseconds: int, key: bytes) -> str:
+    """Build a ULID of a time since the epoch and of 80 bits of a digest. https://github.com/ulid/spec
+
+    >>> build_ulid(1469918176385, b"")[:10]
+    '01ARYZ6S41'
+    """
+    number = milliseconds << 80 | int.from_bytes(hashlib.sha256(key).digest()[:10], "big")
+    return "".join(_DIGITS[number >> shift & 31] for shift in range(125, -1, -5))
+
+
+def _quote(name: str) -> str:
+    # A name of dots only would be another folder.
+    return quote(name, safe=" ", errors="replace") if name.strip(".") else name.replace(".", "%2E") or "%00"
 
 
 PassedOver: TypeAlias = Callable[[int, RecordError], None]

@@ -1,5 +1,6 @@
-"""Ships answers from pods without a volume: a child process runs the recipe of ``llm-runs`` regularly and at exit.
+"""Ships answers from pods without a volume: a child process runs regularly and at exit.
 
+It seals segments for a bucket (``segments=``), then runs the recipe of ``llm-runs`` (``ship=``), or does one of them.
 Inside the application's process, building a hundred events would take 25 to 45 ms of CPU under its interpreter lock.
 One worker of a host ships at a time: the child holds a lock while it runs. A child that hangs ends itself after a
 while, also when its parent has gone, and with it its lock.
@@ -16,6 +17,8 @@ import threading
 import time
 from typing import TYPE_CHECKING, Final
 
+from datahub_llmops.answer_store import location
+from datahub_llmops.answer_store.location import PREFIX
 from datahub_llmops.hooks import runtime
 
 if TYPE_CHECKING:
@@ -23,6 +26,8 @@ if TYPE_CHECKING:
 
 TOOK_TOO_LONG: Final = 75
 """Exit status of a child that ended itself."""
+NOT_SEALED: Final = 76
+"""Exit status of a child that could not seal the segments, and whose recipe, if there is one, was run."""
 FIRST_LIMIT: Final = 30.0
 """Seconds that a child may take if ``ship_every`` is shorter than half of it; else it is twice ``ship_every``."""
 LONGEST_LIMIT: Final = 86_400.0
@@ -46,25 +51,37 @@ def start(recorder: Recorder) -> None:
 
 def _tick() -> None:
     global _next
-    if runtime.settings.ship and time.monotonic() >= _next:
+    if _wanted() and time.monotonic() >= _next:
         _next = time.monotonic() + runtime.settings.ship_every
-        _run(runtime.settings.ship)
+        _run()
 
 
 def _leave() -> None:
-    if runtime.settings.ship and runtime.recorder is not None and runtime.recorder.recorded:
-        _run(runtime.settings.ship)
+    if _wanted() and runtime.recorder is not None and runtime.recorder.recorded:
+        _run()
 
 
-def _run(recipe: str) -> None:
+def _wanted() -> bool:
+    return bool(runtime.settings.ship or runtime.settings.segments)
+
+
+def _run() -> None:
     """Start a child unless ours still runs. It outlives us and writes a log beside the store."""
     global _child, _store
     _check_child()
     if _child is not None:
         return
-    store = _store = runtime.settings.store
-    environment = {**os.environ, "DATAHUB_LLMOPS_DISABLED": "1", "DATAHUB_LLMOPS_STORE": store}
-    limit = min(max(2 * runtime.settings.ship_every, FIRST_LIMIT) * 2**_stopped, LONGEST_LIMIT)
+    settings = runtime.settings
+    store = _store = settings.store
+    # In the environment, because others see the arguments of a process, and an address may have a password.
+    environment = {
+        **os.environ,
+        PREFIX + "DISABLED": "1",
+        PREFIX + "STORE": store,
+        PREFIX + "SEGMENTS": settings.segments or "",
+        PREFIX + "CAPTURE_TEXT": "1" if settings.capture_text else "0",
+    }
+    limit = min(max(2 * settings.ship_every, FIRST_LIMIT) * 2**_stopped, LONGEST_LIMIT)
     log = _open_log(f"{store}.ship.log")
     try:
         _child = subprocess.Popen(
@@ -72,7 +89,7 @@ def _run(recipe: str) -> None:
                 sys.executable,
                 "-m",
                 "datahub_llmops.hooks.ship",
-                recipe,
+                settings.ship or "",
                 f"{store}.ship.lock",
                 str(limit),
             ],
@@ -113,8 +130,12 @@ def _check_child() -> None:
         if _failed == 1:
             import logging
 
+            what = "the recipe of ship=..." if runtime.settings.ship else "sealing for segments=..."
+            if _child.returncode == NOT_SEALED:
+                what = "sealing for segments=..."
             logging.getLogger("datahub_llmops.hooks").warning(
-                "datahub-llmops: the recipe of ship=... %s, and is tried again: see %s.ship.log",
+                "datahub-llmops: %s %s, and is tried again: see %s.ship.log",
+                what,
                 "took too long and was stopped" if _stopped else "failed",
                 _store,
             )
@@ -122,13 +143,13 @@ def _check_child() -> None:
 
 
 def stats() -> dict[str, int]:
-    """Return how often the recipe failed in this process."""
+    """Return how often a child of this process failed."""
     _check_child()
     return {"ship_failed": _failed}
 
 
 def main(recipe: str, lock_path: str, limit: float) -> int:
-    """Run the recipe in the child, for ``limit`` seconds at most, unless another worker holds the lock."""
+    """Seal and run the recipe in the child, for ``limit`` seconds at most, unless another worker holds the lock."""
     _end_after(limit)
     handle = os.open(lock_path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
     with contextlib.suppress(ImportError):
@@ -138,20 +159,44 @@ def main(recipe: str, lock_path: str, limit: float) -> int:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return 0
-    from datahub.configuration.config_loader import load_config_file
-    from datahub.ingestion.run.pipeline import Pipeline
+    sealed = _seal()
+    if recipe:
+        from datahub.configuration.config_loader import load_config_file
+        from datahub.ingestion.run.pipeline import Pipeline
 
-    pipeline = Pipeline.create(load_config_file(recipe, resolve_env_vars=True))
-    pipeline.run()
-    pipeline.raise_from_status()
-    return 0
+        pipeline = Pipeline.create(load_config_file(recipe, resolve_env_vars=True))
+        pipeline.run()
+        pipeline.raise_from_status()
+    return 0 if sealed else NOT_SEALED
+
+
+def _seal() -> bool:
+    """Seal segments if they are wanted, and return whether that went well. What went wrong is for the log."""
+    target = location.environment("SEGMENTS")
+    if target is None:
+        return True
+    from datahub_llmops.answer_store.sealing import seal
+    from datahub_llmops.errors import StoreError
+
+    texts = location.environment("CAPTURE_TEXT") == "1"
+    try:
+        done = seal(location.default_store(), target, texts=texts, say=_say)
+    except StoreError as error:
+        _say(str(error))
+        return False
+    _say(f"segments: {done.records} records were sealed in {done.segments} segments")
+    return True
+
+
+def _say(message: str) -> None:
+    os.write(2, f"{message}\n".encode("utf-8", "replace"))
 
 
 def _end_after(limit: float) -> None:
     """End this process after ``limit`` seconds, whatever it waits for."""
 
     def end() -> None:
-        os.write(2, f"the recipe was stopped after {limit:.0f} seconds\n".encode())
+        _say(f"it was stopped after {limit:.0f} seconds")
         os._exit(TOOK_TOO_LONG)
 
     timer = threading.Timer(limit, end)
