@@ -92,10 +92,31 @@ def test_a_file_that_is_renamed_while_we_read_loses_nothing(
     with monkeypatch.context() as patched:
         patched.setattr(ObjectReader, "read", rotate)
         first = run(tmp_path)
+    assert not first.problems
+    assert len(first.counted.answers) == 2
+    second = run(tmp_path, position=first.position)
+    assert second.days == ()
+    assert second.door.counts.objects_unchanged == 2
+
+
+def test_a_file_that_is_renamed_after_it_was_listed_is_read_by_the_next_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in (1, 2):
+        (tmp_path / f"{number}.json").write_bytes(as_line([call(number)]))
+    listed = matching.match
+
+    def and_rotate(*given: Any) -> Any:
+        found = listed(*given)
+        (tmp_path / "2.json").rename(tmp_path / "2-rotated.json")
+        return found
+
+    with monkeypatch.context() as patched:
+        patched.setattr(matching, "match", and_rotate)
+        first = run(tmp_path)
     assert first.door.counts.objects_vanished == 1
     assert not first.problems
-    second = run(tmp_path, position=first.position)
-    assert len(second.counted.answers) == 2
+    assert len(run(tmp_path, position=first.position).counted.answers) == 2
 
 
 def test_an_object_deleted_between_listing_and_reading_is_counted_and_no_failure(
@@ -274,10 +295,10 @@ class Forbidding(MemoryFileSystem):  # type: ignore[misc]
             raise PermissionError(13, f"AccessDenied {CANARY}")
         return super().ls(path, detail, **given)
 
-    def _open(self, path: str, *given: Any, **named: Any) -> Any:
-        if self.denied == "open" and named.get("mode", given[0] if given else "rb") == "rb":
+    def cat_file(self, path: str, *given: Any, **named: Any) -> Any:
+        if self.denied == "open":
             raise PermissionError(13, f"AccessDenied {CANARY}")
-        return super()._open(path, *given, **named)
+        return super().cat_file(path, *given, **named)
 
 
 def test_without_the_right_to_list_the_run_stops_and_says_what_to_grant() -> None:

@@ -9,7 +9,7 @@ import fsspec
 import pytest
 
 from datahub_llmops.errors import UnreadableError
-from datahub_llmops.spans.doors.objects import Place
+from datahub_llmops.spans.doors.objects import Object, Place
 from spans.doors import making
 from spans.doors.making import DAY, TODAY, Made, as_line, call, key, open_door, run
 
@@ -21,9 +21,9 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     names: list[str] = []
     original = Place.open
 
-    def count(self: Place, name: str) -> Any:
-        names.append(name)
-        return original(self, name)
+    def count(self: Place, one: Object) -> Any:
+        names.append(one.name)
+        return original(self, one)
 
     monkeypatch.setattr(Place, "open", count)
     return names

@@ -19,6 +19,7 @@ from datahub_llmops.errors import AccessError, UnreadableError
 from datahub_llmops.spans.attributes import Selection
 from datahub_llmops.spans.doors import matching, storage_errors
 from datahub_llmops.spans.doors import position as positions
+from datahub_llmops.spans.doors.ahead import ahead
 from datahub_llmops.spans.doors.door import Counting, Days, Problem, ReadCounts, Tell
 from datahub_llmops.spans.doors.garbage import rarely_collected
 from datahub_llmops.spans.doors.keys import DAY, HOUR
@@ -29,7 +30,7 @@ from datahub_llmops.spans.doors.reading import ObjectReader, Outcome, Part
 from datahub_llmops.spans.doors.rows import Row, as_spans
 from datahub_llmops.spans.doors.search import search
 from datahub_llmops.spans.doors.spool import EDGE, Spool
-from datahub_llmops.spans.doors.storage_errors import StorageError
+from datahub_llmops.spans.doors.storage_errors import StorageError, Watched
 from datahub_llmops.spans.span import Span
 
 if TYPE_CHECKING:  # It loads DataHub, which takes a hundred megabytes.
@@ -116,18 +117,18 @@ class FilesDoor:
         expected = sum(found.object.size for found in matched.found) // _COMPRESSED_SPAN
         self._spool.close()
         self._spool = Spool(expected)
-        new = []
+        new: list[tuple[Found, Part]] = []
         for found in matched.found:
             if found.is_unchanged and found.before is not None:
                 self._keep(found, found.before)
                 self._waiting.append((found, Part()))
                 self.counts.objects_unchanged += 1
             else:
-                new.append(found)
+                new.append((found, self._part(found)))
         with rarely_collected():
-            for number, found in enumerate(new):
+            for number, ((found, part), opened) in enumerate(ahead(new, _open)):
                 self._progress("new objects read", number, len(new))
-                self._read_new(found)
+                self._read_new(found, part, opened)
         return tuple(
             day
             for day in sorted({*self._spool.days(), *self._sealed.days()})
@@ -155,15 +156,20 @@ class FilesDoor:
             )
         )
 
-    def _read_new(self, found: Found) -> None:
-        part = Part()
+    @staticmethod
+    def _part(found: Found) -> Part:
+        try:
+            if found.before is not None and matching.has_only_grown(found):
+                return Part(start=found.before.end)
+        except StorageError:
+            pass  # It will be said when the object is read.
+        return Part()
+
+    def _read_new(self, found: Found, part: Part, opened: Callable[[], Watched]) -> None:
         before = found.before
         self._first, self._last = float("inf"), 0.0
         try:
-            if before is not None and matching.has_only_grown(found):
-                part = Part(start=before.end)
-            outcome = self._read(found, part)
-            tail = self._tail(found, outcome)
+            outcome, tail = self._read(found, part, opened)
         except (StorageError, ModuleNotFoundError) as error:
             self._could_not_read(found, error)
             self._keep_earlier(found)
@@ -183,10 +189,14 @@ class FilesDoor:
         self._keep(found, entry)
         self._fresh.add(found.identity)
 
-    def _read(self, found: Found, part: Part) -> Outcome:
+    def _read(self, found: Found, part: Part, opened: Callable[[], Watched]) -> tuple[Outcome, int]:
+        """Return what came of it, and the checksum by which the rest is found once the file has grown."""
         self._segment = found.object.name.rpartition("/")[2]
-        with found.place.open(found.object.name) as file:
+        with opened() as file:
             outcome = self._reader.read(file, part)
+            # An object in a bucket is written as a whole, so it never grows.
+            grows = found.place.is_local and outcome.end and not outcome.compressed
+            tail = matching.tail_of(file, outcome.end) if grows else 0
         self.counts.values_too_long = self._selection.dropped
         self.counts.records_unreadable += outcome.unreadable + outcome.too_long
         self.counts.records_unfinished += outcome.unfinished
@@ -196,13 +206,7 @@ class FilesDoor:
             self.counts.objects_without_spans += not (outcome.spans or outcome.answers) and outcome.others > 0
         else:
             self.counts.objects_failed += 1
-        return outcome
-
-    def _tail(self, found: Found, outcome: Outcome) -> int:
-        if outcome.compressed or not outcome.end:
-            return 0
-        with found.place.open(found.object.name) as file:
-            return matching.tail_of(file, outcome.end)
+        return outcome, tail
 
     def _keep(self, found: Found, entry: positions.Entry) -> None:
         self._entries[found.identity] = entry._replace(identity=found.identity, head=found.head)
@@ -319,10 +323,10 @@ class FilesDoor:
             (needed if near else waiting).append((found, part))
         self._waiting = waiting
         left: set[int] = set()
-        for number, (found, part) in enumerate(needed):
+        for number, ((found, part), opened) in enumerate(ahead(needed, _open)):
             self._progress("objects of the same days read", number, len(needed))
             try:
-                outcome = self._read(found, part)
+                outcome, _ = self._read(found, part, opened)
                 broken = outcome.broken
             except StorageError as error:
                 broken = str(error)
@@ -415,7 +419,7 @@ class FilesDoor:
             if one is None:
                 raise UnreadableError(f"{place.pattern} has no objects: correct `files`.")
             try:
-                with place.open(one.name) as file:
+                with place.open(one) as file:
                     file.read(8)
             except StorageError as error:
                 raise UnreadableError(
@@ -432,6 +436,11 @@ class FilesDoor:
         if time.monotonic() - self._said >= _PROGRESS:
             self._said = time.monotonic()
             logger.info("%d of %d %s, %d spans in all", number, total, what, self.counts.spans_read)
+
+
+def _open(item: tuple[Found, Part]) -> Watched:
+    found, _ = item
+    return found.place.open(found.object)
 
 
 def _overlaps(entry: positions.Entry, day: int, edge: int) -> bool:

@@ -62,7 +62,7 @@ def match(
         names.add((id(place), one.name))
         if place.is_local:
             try:
-                with place.open(one.name) as file:
+                with place.open(one) as file:
                     head = file.read(HEAD)
             except StorageError as error:
                 if error.is_missing:
@@ -111,7 +111,7 @@ def has_only_grown(found: Found) -> bool:
     before = found.before
     if before is None or not before.tail or found.object.size < before.end:
         return False
-    with found.place.open(found.object.name) as file:
+    with found.place.open(found.object) as file:
         return tail_of(file, before.end) == before.tail
 
 

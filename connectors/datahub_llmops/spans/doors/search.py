@@ -11,6 +11,7 @@ from datahub_llmops.answer_store.queries import start_of
 from datahub_llmops.answer_store.recorded import RecordedAnswer
 from datahub_llmops.errors import RecordError, UnreadableError
 from datahub_llmops.spans.attributes import Selection
+from datahub_llmops.spans.doors.ahead import ahead
 from datahub_llmops.spans.doors.door import ReadCounts
 from datahub_llmops.spans.doors.keys import HOUR, period
 from datahub_llmops.spans.doors.objects import Object, Place
@@ -140,9 +141,9 @@ def _read(
     failed: list[str],
 ) -> None:
     reader = ObjectReader(selection, ReadCounts(), take, lambda answer: None)
-    for place, one in objects:
+    for (_, one), opened in ahead(objects, lambda found: found[0].open(found[1])):
         try:
-            with place.open(one.name) as file:
+            with opened() as file:
                 broken = reader.read(file).broken
         except StorageError as error:
             broken = str(error)
