@@ -15,6 +15,7 @@ from datahub_llmops.hooks.parts import Answer
 from datahub_llmops.hooks.scope import answer, application, current_answer
 
 if TYPE_CHECKING:
+    from datahub_llmops.hooks.index_check import IndexVerdict, check
     from datahub_llmops.hooks.jobs import aindex, apipeline, index, job, pipeline
     from datahub_llmops.hooks.langchain.middleware import prompt_middleware
     from datahub_llmops.hooks.store_identity import name_index
@@ -23,11 +24,13 @@ if TYPE_CHECKING:
 __all__ = [
     "Answer",
     "Handle",
+    "IndexVerdict",
     "aindex",
     "answer",
     "apipeline",
     "application",
     "attach",
+    "check",
     "current_answer",
     "index",
     "job",
@@ -38,6 +41,8 @@ __all__ = [
 ]
 
 _LATER = {
+    "IndexVerdict": ("index_check", "IndexVerdict"),
+    "check": ("index_check", "check"),
     "aindex": ("jobs", "aindex"),
     "apipeline": ("jobs", "apipeline"),
     "index": ("jobs", "index"),
