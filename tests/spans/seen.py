@@ -80,6 +80,8 @@ def summary() -> dict[str, Any]:
     """Counts of each folder of recordings: of how many parts that the hooks saw the spans say the same."""
     folders: dict[str, list[Recording]] = {}
     for one in recordings():
+        if one.case == "stamped":  # The hooks show that.
+            continue
         folders.setdefault(one.name.partition("/")[0], []).append(one)
     return {name: _count(group) for name, group in folders.items()}
 

@@ -141,6 +141,24 @@ def test_tools_are_the_same_or_not_known(recording: Recording) -> None:
         assert {one.name for one in seen.tools} <= {one["name"] for one in expected["tools"]}
 
 
+@pytest.mark.parametrize("name", [one.name for one in RECORDINGS if one.case == "stamped"])
+def test_what_the_hooks_stamped_says_which_answer_which_index_and_which_prompt(name: str) -> None:
+    answers = list(pairs(Recording(name)))
+    assert answers
+    for expected, seen in answers:
+        assert seen.id == expected["id"]
+        assert seen.recorded_on is not None
+        assert [dict(one) for one in seen.prompts] == [
+            {"digest": one["digest"]} for one in expected["prompts"]
+        ]
+        found = list(searches(expected, seen))
+        assert found
+        for ours, theirs in found:
+            index = dict(theirs.index or {})
+            assert index.pop("seen_by") == "attribute"
+            assert ours["index"].items() <= index.items()
+
+
 @each
 def test_nothing_that_was_said_is_kept(recording: Recording) -> None:
     assert any("CANARY" in line for line in raw_lines(recording.name))
