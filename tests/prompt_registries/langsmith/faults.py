@@ -30,6 +30,7 @@ FAULTS = (
             ),
             item="classify-ticket",
         ),
+        observing=At(requests=lambda call: call.path == "/api/v2/sessions"),
         item_of=version_less,
         # What did not change is not read again under the same options.
         again={"timeout_sec": 19.0},

@@ -8,7 +8,7 @@ from faults.matrix import SECRET, At, over_http, version_less
 from prompt_registries.mlflow.engine import ABSENT
 from support.stub import Call, Stub, forward
 
-PROMPTS: Final = ["support-answer", "with-a-gap"]
+PROMPTS: Final = ["classify-ticket", "support-answer", "with-a-gap"]
 
 
 def _is_read(call: Call) -> bool:
@@ -28,11 +28,13 @@ FAULTS = (
             "username": "user",
             "password": SECRET,
             "prompt_pattern": {"allow": PROMPTS},
-            "applications": False,
+            # Findings about use change from the first run to the second, whatever fails.
+            "production_labels": [],
             "evaluations": False,
         },
         listing=At(requests=lambda call: call.path.endswith("registered-models/search")),
         reading=At(requests=_is_read, item="support-answer"),
+        observing=At(requests=lambda call: call.path.endswith("traces/metrics")),
         item_of=version_less,
         # What did not change is not read again, unless an option of the recipe did.
         again={"retry_max_times": 2},

@@ -11,7 +11,7 @@ from datahub_llmops.assets.collections import FailedListing
 from datahub_llmops.assets.observations import Observed, Window
 from datahub_llmops.assets.prompts import PromptRef
 from datahub_llmops.assets.usage import Tokens
-from datahub_llmops.errors import DeniedError, UnreadableError
+from datahub_llmops.errors import DeniedError, UnreachableError, UnreadableError
 from datahub_llmops.prompt_registries.mlflow.tracking import write_link
 from datahub_llmops.prompt_registries.mlflow.traffic import NamedBy
 from prompt_registries.mlflow.engine import PLANTED, MlflowServer
@@ -175,13 +175,29 @@ def test_a_server_from_before_traces_metrics_is_told_once(mlflow_server: Stub) -
 
     def answer(call: Call) -> Reply:
         unknown = Call(method="GET", path="/api/3.0/mlflow/nosuch")
-        return real(unknown if call.path.endswith("/traces/metrics") else call)
+        return real(unknown if call.path.endswith(("/traces/metrics", "/server-info")) else call)
 
     mlflow_server.answer = answer
     (failed,) = observe(mlflow_server)
     assert isinstance(failed, FailedListing)
     assert not failed.is_item
     assert "too old" in str(failed.error)
+
+
+@pytest.mark.parametrize("hidden", ["/traces/metrics", ""])
+def test_a_server_that_is_not_known_to_be_old_is_not_called_so(mlflow_server: Stub, hidden: str) -> None:
+    """A gateway that does not let one path through, and one that answers everything once MLflow is gone."""
+    real, gone = mlflow_server.answer, False
+
+    def answer(call: Call) -> Reply:
+        nonlocal gone
+        gone = gone or call.path.endswith("/traces/metrics")
+        unknown = Call(method="GET", path="/api/3.0/mlflow/nosuch")
+        return real(unknown if gone and call.path.endswith(hidden) else call)
+
+    mlflow_server.answer = answer
+    with pytest.raises(UnreachableError):
+        observe(mlflow_server)
 
 
 def test_no_text_of_a_trace_is_kept(seen: list[Observed], mlflow: MlflowServer) -> None:

@@ -21,7 +21,7 @@ def _stub(engine: PhoenixEngine, *, tls: bool = False) -> Stub:
 
 
 def _is_listing(call: Call) -> bool:
-    return call.path == "/graphql" and b"$name" not in call.body
+    return call.path == "/graphql" and b"{prompts(" in call.body and b"$name" not in call.body
 
 
 FAULTS = (
@@ -35,11 +35,13 @@ FAULTS = (
             "url": url,
             "api_key": SECRET,
             "prompt_pattern": {"allow": ["support-answer", "summary"]},
-            "applications": False,
+            # Findings about use change from the first run to the second, whatever fails.
+            "production_labels": [],
             "evaluations": False,
         },
         listing=At(requests=_is_listing),
         reading=At(requests=lambda call: is_about("support-answer", call), item="support-answer"),
+        observing=At(requests=lambda call: call.path == "/graphql" and b"query($p:ID!){" in call.body),
         item_of=version_less,
         # What did not change is not read again, unless an option of the recipe did.
         again={"timeout_sec": 19.0},

@@ -29,6 +29,7 @@ NamedBy: TypeAlias = Literal["logged_model", "experiment", "trace_name"]
 """What counts as an application."""
 
 _JUDGED_BY: Final = "trace.tag.`mlflow.trace.sourceScorer`"
+_SERVER_INFO: Final = "/api/3.0/mlflow/server-info"
 _NAMES: Final = Question(
     view="TRACES", metric="trace_count", aggregations=("COUNT",), dimensions=("trace_name",)
 )
@@ -106,6 +107,8 @@ class Traffic:
             except DeniedError as error:
                 denied = error
             except UnreachableError:
+                if not self._lacks_newer_paths():
+                    raise
                 return UnreadableError(
                     f"{self._client.name} has no {PATH}, so it is too old to say what applications did: prompts are "
                     "read, applications and scores are not. Upgrade MLflow, or set applications and evaluations to "
@@ -116,6 +119,18 @@ class Traffic:
         if denied is not None:
             raise denied
         return None
+
+    def _lacks_newer_paths(self) -> bool:
+        """Whether the server still answers, and lacks another path of its newer releases too.
+
+        It answers unknown paths as a gateway or a login page in front of it may, so one path alone says nothing.
+        """
+        self.tracking.experiments()
+        try:
+            self._client.get(_SERVER_INFO)
+        except UnreachableError:
+            return True
+        return False
 
     @property
     def experiments(self) -> list[Experiment]:
