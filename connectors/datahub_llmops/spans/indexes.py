@@ -154,8 +154,8 @@ def is_store(raw: Raw) -> bool:
 def is_reading(operation: str) -> bool:
     """Return whether an operation of a store is a search.
 
-    >>> is_reading("query_points"), is_reading("upsert"), is_reading("query.fetch_objects")
-    (True, False, True)
+    >>> is_reading("query_points"), is_reading("upsert"), is_reading("delete_by_query")
+    (True, False, False)
     """
     words = re.split(r"[^a-z0-9]", operation.lower())
     return not _SEARCHES.isdisjoint(words) and _WRITES.isdisjoint(words)
