@@ -181,19 +181,21 @@ def test_verdicts(tmp_path: Path, facts: dict[str, Any], limit: dict[str, Any], 
 
 
 def test_categories_have_a_history_and_no_verdict(tmp_path: Path) -> None:
-    SCORES.append(
-        replace(
-            EXPERIMENT,
-            metric="tone",
-            kind="categorical",
-            mean=None,
-            categories={"kind": 80, 'very "rude"': 90},
-            count=170,
-        )
+    tone = replace(
+        EXPERIMENT,
+        metric="tone",
+        kind="categorical",
+        mean=None,
+        categories={"kind": 80, 'very "rude"': 90},
+        count=170,
     )
-    run(tmp_path, {"metric": "tone", "at_least": 0.5}).raise_from_status()
+    SCORES.extend([tone, replace(tone, data_set="other")])
+    pipeline = run(tmp_path, {"metric": "tone", "at_least": 0.5})
+    pipeline.raise_from_status()
+    warned = [one for one in pipeline.source.get_report().warnings if one.title == "Threshold without effect"]
+    assert [list(one.context) for one in warned] == [["tone"]]
     assert events(tmp_path) == {}
-    [record] = history(tmp_path, PROMPT)
+    [record, _] = history(tmp_path, PROMPT)
     assert [(one["category"], one["count"]) for one in record["categories"]] == [
         ("kind", 80),
         ('very "rude"', 90),

@@ -58,6 +58,8 @@ class Evaluations(SourcePart[Prompt]):
     memory: EvaluationsMemory
     now: datetime
     _missed: set[date] = field(default_factory=set)
+    _without_mean: set[str] = field(default_factory=set)
+    """Metrics of categories that the recipe has a threshold for."""
     _assets: dict[PromptRef | str, str | None] = field(default_factory=dict)
     """The asset of each subject; ``None`` if its scores are left out."""
     _metrics: dict[str, bool] = field(default_factory=dict)
@@ -212,9 +214,21 @@ class Evaluations(SourcePart[Prompt]):
                 applications.application_proposals(subject, platform, self.deployment.env, url)
             )
 
+    def _warn_of_categories(self, row: Scores) -> None:
+        named = any(threshold.metric == row.metric for threshold in self.options.thresholds)
+        if named and row.metric not in self._without_mean:
+            self._without_mean.add(row.metric)
+            self.report.warning(
+                title="Threshold without effect",
+                message="The metric's scores are categories, which have no mean to compare. Its history is kept, and "
+                "it gets no assertion. Take the metric out of `evaluations.thresholds`.",
+                context=row.metric,
+            )
+
     def _limit(self, row: Scores, window: Window) -> Limit | None:
         """Find the threshold of a metric: the recipe's first one that fits, else the tool's. Categories have none."""
         if row.kind == "categorical":
+            self._warn_of_categories(row)
             return None
         name = row.subject if isinstance(row.subject, str) else row.subject.name
         for threshold in self.options.thresholds:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 
 import pytest
+from langchain_core.load import dumps
+from langchain_core.messages import SystemMessage
+from langchain_core.prompts import ChatPromptTemplate
 
 from datahub_llmops.assets.templates import digest
 from datahub_llmops.prompt_registries.prompt_files.formats.dispatch import parse, prompt_name
@@ -229,6 +232,19 @@ def test_langchain_reads_the_forms_of_load_prompt() -> None:
     found = parse("prompts/few.json", json.dumps(few), "mustache")
     assert found.template.shown == "Give the antonym.\n\nIn: {in}\n\nIn: {word}"
     assert "planted-example" not in repr(found)
+
+
+def test_braces_of_a_langchain_message_without_a_template_are_text() -> None:
+    literal = 'Answer as {"a": 1}, {not} {{else}}.'
+    chat = ChatPromptTemplate([SystemMessage(literal), ("human", "{q}")])
+    found = parse("prompts/chat.json", dumps(chat), "mustache")
+    expected = digest(
+        [("system", literal.replace("{", "{{").replace("}", "}}")), ("user", "{q}")], "f-string"
+    )
+    assert (found.template.digest, found.template.variables) == (expected, ("q",))
+    alone = parse("prompts/chat.json", dumps(ChatPromptTemplate([SystemMessage(literal)])), "mustache")
+    assert alone.template.digest == digest([("system", literal)], "text")
+    assert alone.template.variables == ()
 
 
 def test_text_without_a_format_has_that_of_the_recipe() -> None:

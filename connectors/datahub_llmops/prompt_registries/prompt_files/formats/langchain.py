@@ -7,6 +7,7 @@ https://python.langchain.com/api_reference/core/prompts/langchain_core.prompts.l
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from datahub_llmops.assets.templates import PLACEHOLDER, Message, Template, TemplateFormat, normal_role
@@ -100,6 +101,7 @@ def _few_shot(kwargs: Mapping[str, Any]) -> Template:
 def _chat(messages: list[Any]) -> Template:
     found: list[Message] = []
     formats: set[TemplateFormat] = set()
+    literal: set[int] = set()
     for number, one in enumerate(messages, start=1):
         outer = mapping(one)
         kind = _class(outer) or str(outer.get("role") or outer.get("type") or "")
@@ -117,7 +119,16 @@ def _chat(messages: list[Any]) -> Template:
             raise MalformedError(f"message {number} has no role, or no text")
         if inner:
             formats.add(_format(inner))
+        else:
+            literal.add(len(found))
         found.append(Message(role=normal_role(role), text=content))
     if len(formats) > 1:
         raise MalformedError("its messages have templates of different formats")
-    return Template(messages=tuple(found), format=next(iter(formats), "f-string"), is_chat=True)
+    if not formats and literal:
+        return Template(messages=tuple(found), format="text", is_chat=True)
+    form: TemplateFormat = next(iter(formats), "f-string")
+    if form == "f-string":
+        # A message without a template is text as it stands: its braces are no variables.
+        for at in literal:
+            found[at] = replace(found[at], text=found[at].text.replace("{", "{{").replace("}", "}}"))
+    return Template(messages=tuple(found), format=form, is_chat=True)
