@@ -6,6 +6,7 @@ import functools
 import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from operator import itemgetter
 from typing import Any, Final
 
 from datahub_llmops.answer_store.recorded import ModelCall, Raw, RecordedAnswer, ToolCall
@@ -140,8 +141,9 @@ def _stamped(draft: Draft) -> Mapping[str, Any]:
 def _calls(draft: Draft, outer: set[int]) -> tuple[list[ModelCall], list[Raw]]:
     """Return the calls of models, and the prompts of the answer."""
     inferences = draft.inferences
-    if outer:
-        inferences = [one for one in inferences if one[0] not in outer]
+    if len(inferences) > 1:
+        # Places are in the order of time; spans are read in that of the tree.
+        inferences = sorted([one for one in inferences if one[0] not in outer], key=_place_of)
     stamped: list[Raw] = []
     for span in draft.stamps:
         stamped += stamps.read_prompts(span.attributes)
@@ -160,6 +162,9 @@ def _calls(draft: Draft, outer: set[int]) -> tuple[list[ModelCall], list[Raw]]:
     for raw in stamped:
         _place(raw, used)
     return calls, used
+
+
+_place_of: Final = itemgetter(0)
 
 
 def _place(raw: Raw, used: list[Raw]) -> int:
