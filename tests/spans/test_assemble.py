@@ -95,6 +95,8 @@ def test_a_tool_below_an_inference_ends_what_is_a_part_of_it(of_tool: Mapping[st
     found = assembled(asked, tool, other).answers
     services = ["support-bot"] if (kind, of_tool) == ("AGENT", OTHER_SERVICE) else ["support-bot", "handbook"]
     assert [one.application for one in found] == services
+    # The one that reports what is below it is no call of its own, whoever made that.
+    assert sum(len(one.models) for one in found) == 1
 
 
 def test_the_span_of_an_sdk_beside_that_of_a_framework_is_the_same_inference() -> None:

@@ -141,7 +141,7 @@ def _stamped(draft: Draft) -> Mapping[str, Any]:
 def _calls(draft: Draft, outer: set[int]) -> tuple[list[ModelCall], list[Raw]]:
     """Return the calls of models, and the prompts of the answer."""
     inferences = draft.inferences
-    if len(inferences) > 1:
+    if outer or len(inferences) > 1:
         # Places are in the order of time; spans are read in that of the tree.
         inferences = sorted([one for one in inferences if one[0] not in outer], key=_place_of)
     stamped: list[Raw] = []
