@@ -37,7 +37,7 @@ def affected(where: str | None, asset: str, policy_file: Path | None, as_json: b
 
     with opened(where) as catalog:
         policy = read_policy_file(policy_file) or default_policy()
-        found = impact_of(catalog, _resolve(catalog, asset), policy.lifecycles, now=datetime.now(UTC))
+        found = impact_of(catalog, resolve_asset(catalog, asset), policy.lifecycles, now=datetime.now(UTC))
         if as_json:
             print_json(found.to_obj())
             return
@@ -47,8 +47,12 @@ def affected(where: str | None, asset: str, policy_file: Path | None, as_json: b
         render.show(page(found, render.Labels(catalog)))
 
 
-def _resolve(catalog: Catalog, typed: str) -> str:
-    """Find the asset. ``provider/model`` is a model, as recipes write it."""
+def resolve_asset(catalog: Catalog, typed: str) -> str:
+    """Find the asset. ``provider/model`` is a model, as recipes write it.
+
+    Raises:
+        UnknownAssetError: no asset has this name, or several do.
+    """
     try:
         return resolve(catalog, typed)
     except UnknownAssetError:

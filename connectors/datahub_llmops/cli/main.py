@@ -24,6 +24,7 @@ from datahub_llmops.catalog.urn_text import asset_of, entity_type
 from datahub_llmops.cli import answers
 from datahub_llmops.cli.affected import affected
 from datahub_llmops.cli.check import check
+from datahub_llmops.cli.mcp_server import mcp
 from datahub_llmops.cli.models import models
 from datahub_llmops.cli.opening import opened, print_json, shown
 from datahub_llmops.cli.prompts import prompts
@@ -296,6 +297,7 @@ main.add_command(answers.answers)
 main.add_command(answers.explain)
 main.add_command(affected)
 main.add_command(check)
+main.add_command(mcp)
 main.add_command(models)
 main.add_command(prompts)
 
