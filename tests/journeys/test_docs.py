@@ -282,6 +282,22 @@ def test_a_workflow_names_what_there_is(block: Block) -> None:
         check_unrun(command)
 
 
+@pytest.mark.parametrize("block", by_language("yaml", mark="a step"))
+def test_a_step_names_an_action_and_its_inputs(block: Block) -> None:
+    for step in yaml.safe_load(block.text):
+        name = step["uses"].partition("/.github/")[2].partition("@")[0]
+        action = yaml.safe_load((ROOT / ".github" / name / "action.yml").read_text())
+        required = {key for key, value in action["inputs"].items() if value.get("required")}
+        assert required <= step["with"].keys() <= action["inputs"].keys()
+
+
+@pytest.mark.parametrize("block", by_language("yaml", mark="pre-commit"))
+def test_a_hook_calls_a_command_that_there_is(block: Block) -> None:
+    for repository in yaml.safe_load(block.text)["repos"]:
+        for hook in repository["hooks"]:
+            check_unrun(shlex.split(hook["entry"]))
+
+
 @pytest.mark.parametrize("block", by_language("yaml", mark="policy"))
 def test_a_policy_in_a_page_is_valid(block: Block) -> None:
     PolicyConfig.model_validate(yaml.safe_load(block.text))

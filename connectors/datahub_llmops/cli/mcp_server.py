@@ -6,6 +6,7 @@ https://modelcontextprotocol.io, by its official Python SDK of either major vers
 from __future__ import annotations
 
 import json
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
@@ -78,17 +79,13 @@ def mcp(where: str | None, policy_file: Path | None, store: Path | None) -> None
 
 
 def _server_class() -> Any:
-    try:
-        from mcp.server.mcpserver import MCPServer
-    except ImportError:
+    """Return the SDK's class for a server, which was renamed in its version 2."""
+    for module, name in (("mcp.server.mcpserver", "MCPServer"), ("mcp.server.fastmcp", "FastMCP")):
         try:
-            from mcp.server.fastmcp import FastMCP
+            return getattr(import_module(module), name)
         except ImportError:
-            raise click.ClickException(
-                "the MCP server needs an extra: pip install 'datahub-llmops[mcp]'"
-            ) from None
-        return FastMCP
-    return MCPServer
+            continue
+    raise click.ClickException("the MCP server needs an extra: pip install 'datahub-llmops[mcp]'")
 
 
 def _dump(found: dict[str, Any]) -> str:

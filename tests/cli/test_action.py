@@ -1,0 +1,66 @@
+"""The GitHub Action that checks an index in a deployment, run as its runner would run it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from governance.estate import INDEX, REVIEWS, Facts, estate, write
+from support.paths import ROOT
+
+FOLDER = ROOT / ".github" / "actions" / "check"
+
+
+def run(catalog: Path, indexes: str, allow: str = "false") -> subprocess.CompletedProcess[str]:
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = {
+        **os.environ,
+        "PATH": path,
+        "INDEXES": indexes,
+        "DATAHUB_LLMOPS_CATALOG": str(catalog),
+        "POLICY": "",
+        "ALLOW_NOT_KNOWN": allow,
+    }
+    return subprocess.run(
+        ["bash", str(FOLDER / "check.sh")], env=environment, capture_output=True, text=True, check=False
+    )
+
+
+def catalog(tmp_path: Path, **more: object) -> Path:
+    path = tmp_path / "catalog.db"
+    facts: Facts = estate()
+    if more:
+        facts[REVIEWS, "deprecation"] = {"deprecated": True, "note": "", "actor": "urn:li:corpuser:ada"}
+    write(path, facts).close()
+    return path
+
+
+def test_what_is_not_ok_fails_the_deployment(tmp_path: Path) -> None:
+    done = run(catalog(tmp_path, deprecated=True), INDEX, allow="true")
+    assert done.returncode == 1
+    assert "::error::" in done.stdout
+
+
+@pytest.mark.parametrize("indexes", ["nothing", f"{INDEX} nothing", "*", "$(touch hacked)"])
+def test_what_cannot_be_checked_fails_the_deployment(tmp_path: Path, indexes: str) -> None:
+    assert run(catalog(tmp_path), indexes, allow="true").returncode == 1
+    assert not Path("hacked").exists()
+
+
+def test_inputs_are_data_and_no_part_of_a_script() -> None:
+    action = yaml.safe_load((FOLDER / "action.yml").read_text())
+    assert action["runs"]["using"] == "composite"
+    for step in action["runs"]["steps"]:
+        assert "${{" not in step["run"]
+        assert step["shell"] == "bash"
+    used = {
+        value.removeprefix("${{ inputs.").removesuffix(" }}")
+        for step in action["runs"]["steps"]
+        for value in step.get("env", {}).values()
+    }
+    assert used == set(action["inputs"])
