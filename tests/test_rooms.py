@@ -39,7 +39,7 @@ NOT_ABOUT_ONE_FILE: dict[str, set[str]] = {
     "propagation": {"local", "server"},
     "spans/doors": {"faults", "properties"},
     "runs": {"chain", "copies", "daily_totals", "incidents", "served_models", "server", "typed"},
-    "spans": {"edges", "instrumentations"},
+    "spans": {"edges", "faults", "instrumentations"},
     "vector_stores/chroma": {"typed"},
     "vector_stores/milvus": {"hooks"},
     "vector_stores/search": {"elasticsearch_source", "opensearch_source"},

@@ -290,7 +290,7 @@ def _load(recipe: str) -> tuple[type[VectorStoreSource[Any]], Any]:
     except Exception as error:
         # The text of DataHub's error may quote the recipe.
         raise RecipeError(
-            f"{recipe} cannot be read as a recipe ({type(error).__name__}): is the path right, are its variables set?"
+            f"{recipe} cannot be read as a recipe ({type(error).__name__}): check the path, and set its variables"
         ) from error
     part = read.get("source") if isinstance(read, dict) else None
     kind = part.get("type") if isinstance(part, dict) else None

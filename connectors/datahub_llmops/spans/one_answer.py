@@ -65,7 +65,7 @@ def _read(recipe: Path) -> dict[str, Any]:
     except Exception as error:
         # The text of DataHub's error may quote the recipe.
         raise RecipeError(
-            f"{recipe} cannot be read as a recipe ({type(error).__name__}): is the path right, are its variables set?"
+            f"{recipe} cannot be read as a recipe ({type(error).__name__}): check the path, and set its variables"
         ) from error
     return found if isinstance(found, dict) else {}
 

@@ -136,6 +136,10 @@ class ObjectReader:
                 try:
                     read(record, outcome)
                 except ValueError:
+                    if framing is Framing.WHOLE:
+                        # The object is this one message. Perhaps it is still being written.
+                        outcome.broken = "it is one message that is not whole, or none of OpenTelemetry"
+                        return
                     outcome.unreadable += 1
             outcome.end = start + end
 
