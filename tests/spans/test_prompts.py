@@ -9,7 +9,7 @@ import pytest
 
 from datahub_llmops.hooks.prompt_identity import identify_prompt
 from datahub_llmops.spans.attributes import Selection
-from datahub_llmops.spans.prompts import names_prompt, read_prompt
+from datahub_llmops.spans.prompts import MARKS, read_prompt
 
 LANGSMITH = {"lc_hub_owner": "acme", "lc_hub_repo": "support", "lc_hub_commit_hash": "9f86d081"}
 OWN = {"lc_hub_owner": "-", "lc_hub_repo": "support", "lc_hub_commit_hash": "9f86d081"}
@@ -53,7 +53,7 @@ def test_opentelemetry_names_no_registry() -> None:
 
 def test_a_version_alone_names_no_prompt() -> None:
     attributes = {"llm.prompt_template.version": "v12", "llm.prompt_template.template": "Answer {question}"}
-    assert not names_prompt(Selection().pick(attributes))
+    assert MARKS.isdisjoint(Selection().pick(attributes))
 
 
 def test_equal_prompts_are_one_object() -> None:
@@ -62,5 +62,5 @@ def test_equal_prompts_are_one_object() -> None:
 
 def read(attributes: Mapping[str, Any]) -> Any:
     kept = Selection().pick(attributes)
-    assert names_prompt(kept)
+    assert not MARKS.isdisjoint(kept.get("metadata", kept))
     return read_prompt(kept)

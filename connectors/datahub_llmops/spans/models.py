@@ -84,16 +84,15 @@ _FACTS: Final = Facts(
 def read_model(span: Span, prompt: int | None) -> ModelCall:
     """Read the call of a model from the span of an inference. ``prompt`` is the place of its prompt in the answer."""
     found = _FACTS.read(span.attributes)
-    told, asked, served = found[0], found[1], found[2]
-    if told is not None:
-        # OpenInference writes the model that served in place of the one that was asked.
-        asked, served = told, served or asked
-    provider = _provider(found[3], found[4], span.name)
+    try:
+        asked, served = _names(found[0], found[1], found[2], found[3], found[4], span.name.partition(".")[0])
+    except TypeError:  # A list, which names nothing.
+        asked, served = _NOTHING, None
     status, error = status_of(span)
     counts = _tokens(found)
     return ModelCall(
-        asked=_model(provider, asked),
-        served=None if served is None or served == asked else _served(provider, served, asked),
+        asked=asked,
+        served=served,
         prompt=prompt,
         milliseconds=milliseconds(span),
         status=status,
@@ -109,25 +108,25 @@ def read_model(span: Span, prompt: int | None) -> ModelCall:
     )
 
 
-def _served(provider: str | None, served: object, asked: object) -> Raw | None:
-    """Return the model that served, if it is another one than was asked."""
-    found = _model(provider, served)
-    return found if found and found is not _model(provider, asked) else None
+_NOTHING: Final[Raw] = {}
 
 
-def _model(provider: str | None, name: object) -> Raw:
-    return model_raw(provider, name if isinstance(name, str) else None)
+@functools.lru_cache(10_000)
+def _names(
+    told: object, asked: object, served: object, of_langchain: object, word: object, class_name: str
+) -> tuple[Raw, Raw | None]:
+    """Return the raw identities of the model that was asked, and of the one that served if it is another."""
+    if told is not None:
+        # OpenInference writes the model that served in place of the one that was asked.
+        asked, served = told, served or asked
+    provider = _provider(of_langchain, word, class_name)
+    first, second = model_raw(provider, _text(asked)), _text(served)
+    return first, None if second in (None, first.get("name")) else model_raw(provider, second)
 
 
 @functools.lru_cache(10_000)
 def model_raw(provider: str | None, name: str | None) -> Raw:
     """Return the raw identity of a model, the same object for the same model."""
-    text = _text(name)
-    return _identity(provider, text)
-
-
-@functools.lru_cache(10_000)
-def _identity(provider: str | None, name: str | None) -> Raw:
     raw = {"provider": provider, "name": name}
     return {key: value for key, value in raw.items() if value}
 
@@ -144,10 +143,10 @@ def read_embedding(attributes: Attributes) -> Raw | None:
     return embedding_raw(provider_name(word) if isinstance(word, str) else None, name)
 
 
-def _provider(of_langchain: object, word: object, name: str) -> str | None:
+def _provider(of_langchain: object, word: object, class_name: str) -> str | None:
     if isinstance(of_langchain, str):
         return _text(of_langchain)  # As it is: the hooks take it so too.
-    own = _CLASSES.get(name.partition(".")[0])
+    own = _CLASSES.get(class_name)
     if own is not None:
         return own
     return provider_name(word) if isinstance(word, str) else None

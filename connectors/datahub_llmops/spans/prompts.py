@@ -40,14 +40,6 @@ _FACTS: Final = Facts(
 _NAMES: Final = len(names.PROMPT_NAME)
 
 
-def names_prompt(attributes: Attributes) -> bool:
-    """Return whether a span may name a prompt."""
-    if not MARKS.isdisjoint(attributes):
-        return True
-    metadata = attributes.get("metadata")
-    return type(metadata) is dict and not MARKS.isdisjoint(metadata)
-
-
 def read_prompt(attributes: Attributes) -> Raw | None:
     """Return the identity of the prompt that a span names, or ``None`` if it names none or several.
 

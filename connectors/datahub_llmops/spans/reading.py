@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from operator import itemgetter
-from typing import Any, Final
+from typing import Final
 
 from datahub_llmops.answer_store.recorded import Raw
 from datahub_llmops.spans import indexes, kinds, prompts, retrievals, stamps
 from datahub_llmops.spans.drafts import NOTHING, Above, Draft, Search
 from datahub_llmops.spans.kinds import CHAIN, OTHER, Kind, kind_of
-from datahub_llmops.spans.span import Span
+from datahub_llmops.spans.span import Attributes, Span
 from datahub_llmops.spans.tree import Tree
 
 _BEGINS: Final = frozenset(
@@ -50,30 +50,42 @@ class Reading:
     def _read(self, application: str) -> None:
         spans, parents = self._tree.spans, self._tree.parents
         above = [NOTHING] * len(spans)
+        known: object = None
+        service: str | None = None
         for place in self._tree.order:
-            span, parent = spans[place], parents[place]
+            _, _, _, name, _, _, _, attributes, resource, _, _ = span = spans[place]
+            parent = parents[place]
             state = above[parent] if parent >= 0 else NOTHING
-            attributes, resource = span.attributes, span.resource
-            kind = kind_of(span.name, attributes)
-            service = resource.get(application) or resource.get("service.name")
-            if type(service) is not str:
-                service = None if service is None else repr(service)
+            if resource is not known:
+                known, service = resource, _service(resource, application)
+            kind = kind_of(name, attributes)
+            marked = not _MARKS.isdisjoint(attributes)
+            metadata = attributes.get("metadata")
+            prompted = type(metadata) is dict and not prompts.MARKS.isdisjoint(metadata)
             # Most spans change nothing: the steps of a chain that has begun, and what is not about models.
-            if (
-                (kind == OTHER or (kind == CHAIN and service in state.drafts))
-                and _MARKS.isdisjoint(attributes)
-                and ("metadata" not in attributes or not prompts.names_prompt(attributes))
-            ):
+            if not marked and not prompted and (kind == OTHER or (kind == CHAIN and service in state.drafts)):
                 above[place] = state
             else:
-                above[place] = self._enter(place, span, kind, service, state)
+                above[place] = self._enter(place, span, kind, service, state, marked, prompted)
 
-    def _enter(self, place: int, span: Span, kind: Kind, service: Any, state: Above) -> Above:
-        """Take a span into the answer that it belongs to, and return what holds below it."""
+    def _enter(
+        self,
+        place: int,
+        span: Span,
+        kind: Kind,
+        service: str | None,
+        state: Above,
+        marked: bool,
+        prompted: bool,
+    ) -> Above:
+        """Take a span into the answer that it belongs to, and return what holds below it.
+
+        ``marked`` is whether its attributes name a prompt or are stamps, ``prompted`` whether its metadata names one.
+        """
         attributes = span.attributes
         own = state.drafts.get(service)
-        prompt = prompts.read_prompt(attributes) if prompts.names_prompt(attributes) else None
-        stamped = not stamps.MARKS.isdisjoint(attributes)
+        prompt = prompts.read_prompt(attributes) if marked or prompted else None
+        stamped = marked and not stamps.MARKS.isdisjoint(attributes)
         same = own is not None and prompt is None and not stamped and kind in _CHANGES_NOTHING
         new = state if same else state.copy()
         if prompt is not None and kind != kinds.PROMPT:
@@ -146,6 +158,12 @@ class Reading:
             if place < 0 or spans[place] is draft.top:
                 return None
         return None
+
+
+def _service(resource: Attributes, application: str) -> str | None:
+    """Return what tells the process of a span from others: its application, else its service."""
+    found = resource.get(application) or resource.get("service.name")
+    return found if found is None or isinstance(found, str) else repr(found)
 
 
 def _begin_search(draft: Draft, span: Span, outer: Search | None, new: Above) -> None:
