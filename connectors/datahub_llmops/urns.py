@@ -31,7 +31,7 @@ from datahub.metadata.urns import (
 )
 
 from datahub_llmops.assets.collections import Container, Name
-from datahub_llmops.assets.templates import short_digest
+from datahub_llmops.assets.templates import PROMPT_PREFIX, short_digest
 
 ATTRIBUTION_SOURCE: Final = "urn:li:dataHubAction:datahub-llmops"
 """Who attached a term or tag that was propagated."""
@@ -49,9 +49,6 @@ DEFAULT_ENV: Final = "PROD"
 
 DEFAULT_FRAMEWORK: Final = "langchain"
 """Platform of an application whose framework nobody states."""
-
-PROMPT_PREFIX: Final = "prompt-"
-"""Tells prompts without a name from retrievers of the same application."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

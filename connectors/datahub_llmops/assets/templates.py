@@ -22,6 +22,8 @@ Segment: TypeAlias = "str | tuple[str]"
 
 DIGEST_PREFIX: Final = "t1:"
 """The version of the normalisation. A change of what counts as the same needs another one."""
+PROMPT_PREFIX: Final = "prompt-"
+"""Tells prompts without a name from retrievers of the same application: ``<application>.prompt-<digest>``."""
 PLACEHOLDER: Final = "placeholder"
 """Role of a message that stands for a list of messages; its text is the name of the variable."""
 

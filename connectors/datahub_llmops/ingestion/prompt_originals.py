@@ -14,8 +14,8 @@ from typing import Final
 from datahub_llmops.assets.templates import DIGEST_PREFIX, short_digest
 from datahub_llmops.catalog.protocol import FullCatalog
 from datahub_llmops.mapping.applications import PROMPT
-from datahub_llmops.mapping.prompt_copies import digest_in_urn
 from datahub_llmops.mapping.properties import property_values
+from datahub_llmops.prompts.observed_uses import digest_in_urn
 
 _TOGETHER: Final = 200
 """Assets whose aspects are read at once."""

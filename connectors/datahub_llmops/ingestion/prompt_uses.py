@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
-from typing import Any, Final
+from datetime import UTC, datetime, timedelta
+from typing import Final
 
 from typing_extensions import override
 
@@ -22,11 +22,12 @@ from datahub_llmops.ingestion.prompt_originals import PromptOriginals
 from datahub_llmops.ingestion.prompt_registry_config import PromptRegistryConfig, PromptRegistryReport
 from datahub_llmops.ingestion.reader import Reader
 from datahub_llmops.mapping.applications import APPLICATION
-from datahub_llmops.mapping.edge_properties import LAST_SEEN, found_by
-from datahub_llmops.mapping.prompt_copies import copy_proposals, digest_in_urn
+from datahub_llmops.mapping.edge_properties import found_by
+from datahub_llmops.mapping.prompt_copies import copy_proposals
 from datahub_llmops.mapping.prompts import version_urn
 from datahub_llmops.mapping.properties import AssetPatch, property_values
 from datahub_llmops.prompts.findings import Finding, KnownVersion, Use, find, is_observed
+from datahub_llmops.prompts.observed_uses import digest_in_urn, uses_by_dataset
 from datahub_llmops.urns import Deployment
 
 FINDING: Final = "prompt_finding"
@@ -79,13 +80,8 @@ class PromptUses(SourcePart[Prompt]):
 
     def _observed_uses(self, catalog: FullCatalog | None) -> Uses:
         """Map each dataset that an application reads to these uses, whatever it is."""
-        found: Uses = {}
         jobs = catalog.of_subtypes([APPLICATION]) if catalog is not None else ()
-        for job, aspects in self._aspects(catalog, jobs, ("dataJobInputOutput",)).items():
-            for edge in aspects.get("dataJobInputOutput", {}).get("inputDatasetEdges") or []:
-                use = Use(application=job, last_seen=_day(edge), found_by=found_by(edge))
-                found.setdefault(edge["destinationUrn"], []).append(use)
-        return found
+        return uses_by_dataset(self._aspects(catalog, jobs, ("dataJobInputOutput",)))
 
     def _aspects(
         self, catalog: FullCatalog | None, urns: Iterable[str], names: tuple[str, ...]
@@ -217,10 +213,3 @@ def _included(aspects: Mapping[str, Aspect]) -> list[str]:
     """List the versions that one includes, as its registry states."""
     edges = aspects.get("upstreamLineage", {}).get("upstreams") or []
     return [edge["dataset"] for edge in edges if "registry" in found_by(edge)]
-
-
-def _day(edge: Mapping[str, Any]) -> date | None:
-    try:
-        return date.fromisoformat(str((edge.get("properties") or {}).get(LAST_SEEN, ""))[:10])
-    except ValueError:
-        return None

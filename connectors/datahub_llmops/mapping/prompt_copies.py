@@ -5,30 +5,15 @@ Whoever sees both ends writes the same edge: the source of the registry, and the
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterator, Mapping
 from datetime import date
-from typing import Any, Final
+from typing import Any
 
 from datahub.metadata.schema_classes import DatasetLineageTypeClass, UpstreamClass
 from datahub.specific.dataset import DatasetPatchBuilder
 
-from datahub_llmops.catalog.urn_text import entity_type, full_name
 from datahub_llmops.mapping.edge_properties import LAST_SEEN, edge_properties, found_by, without
 from datahub_llmops.mapping.proposals import Proposal
-from datahub_llmops.urns import PROMPT_PREFIX
-
-_UNNAMED: Final = re.compile(rf"\.{PROMPT_PREFIX}([0-9a-f]{{12}})$")
-
-
-def digest_in_urn(urn: str) -> str | None:
-    """The short digest in the URN of a prompt without a name; ``None`` for any other asset.
-
-    >>> digest_in_urn("urn:li:dataset:(urn:li:dataPlatform:langchain,support-bot.prompt-3fd2f819836c,PROD)")
-    '3fd2f819836c'
-    """
-    found = _UNNAMED.search(full_name(urn)) if entity_type(urn) == "dataset" else None
-    return found[1] if found is not None else None
 
 
 def copy_proposals(

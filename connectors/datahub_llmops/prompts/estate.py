@@ -6,17 +6,17 @@ of which it holds a copy: a prompt without a name whose lineage leads to the ver
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from datahub_llmops.catalog.aspect_facts import LISTED_PROPERTIES
 from datahub_llmops.catalog.protocol import FullCatalog, Group
 from datahub_llmops.catalog.urn_text import full_name, platform
 from datahub_llmops.net.json_values import mapping, objects, text
 from datahub_llmops.prompts.findings import Use
+from datahub_llmops.prompts.observed_uses import MARK, digest_in_urn, uses_by_dataset
 from datahub_llmops.prompts.version_names import PlacedVersion, place_versions
 
 PROMPT: Final = "Prompt"
@@ -26,9 +26,6 @@ LABELS: Final = "prompt_labels"
 DIGEST: Final = "template_digest"
 FINDING: Final = "prompt_finding"
 SCORES: Final = "last_scores"
-_MARK: Final = ".prompt-"
-_UNNAMED: Final = re.compile(rf".+{re.escape(_MARK)}[0-9a-f]{{12}}$")
-"""Name in the URN of a prompt that is known by its digest only."""
 
 
 class Version(NamedTuple):
@@ -99,13 +96,8 @@ def read_estate(catalog: FullCatalog) -> Estate:
         CatalogError: the catalog cannot answer.
     """
     groups = list(catalog.groups(PROMPT, LISTED_PROPERTIES))
-    unnamed = {
-        urn: group
-        for group in groups
-        for urn in group.urns
-        if _MARK in urn and _UNNAMED.match(full_name(urn))
-    }
-    uses = _uses(catalog)
+    unnamed = {urn: group for group in groups for urn in group.urns if digest_in_urn(urn) is not None}
+    uses = uses_by_dataset(catalog.aspects_of(catalog.of_subtypes([APPLICATION]), ["dataJobInputOutput"]))
     observed = any(use.last_seen is not None for found in uses.values() for use in found)
     registered = _follow_copies(catalog, unnamed, uses)
     known = _Known(uses)
@@ -177,40 +169,12 @@ def _unnamed(urn: str, group: Group, uses: Mapping[str, Sequence[Use]]) -> Known
         name=whole,
         placed=(PlacedVersion("", urn, ""),),
         noted=(_version(urn, "", group.properties.get(urn, {}), uses),),
-        application=whole.partition(_MARK)[0],
+        application=whole.partition(MARK)[0],
     )
 
 
 def _strings(values: Iterable[object] | None) -> tuple[str, ...]:
     return tuple(str(value) for value in values or ())
-
-
-def _uses(catalog: FullCatalog) -> dict[str, list[Use]]:
-    """Dataset -> the applications whose job has it as an input."""
-    found: dict[str, list[Use]] = {}
-    jobs = catalog.aspects_of(catalog.of_subtypes([APPLICATION]), ["dataJobInputOutput"])
-    for job, aspects in sorted(jobs.items()):
-        for edge in objects(mapping(aspects.get("dataJobInputOutput")).get("inputDatasetEdges")):
-            target = text(edge.get("destinationUrn"))
-            if target is not None:
-                found.setdefault(target, []).append(_use(job, mapping(edge.get("properties"))))
-    return found
-
-
-def _use(application: str, properties: Mapping[str, Any]) -> Use:
-    ways = text(properties.get("found_by")) or ""
-    return Use(
-        application=application,
-        last_seen=_day(properties.get("last_seen")),
-        found_by=tuple(way for way in ways.split(",") if way),
-    )
-
-
-def _day(value: object) -> date | None:
-    try:
-        return date.fromisoformat(value[:10]) if isinstance(value, str) else None
-    except ValueError:
-        return None
 
 
 def _follow_copies(catalog: FullCatalog, unnamed: Collection[str], uses: dict[str, list[Use]]) -> set[str]:

@@ -10,6 +10,7 @@ from typing import Any, Final, Literal, TypeAlias
 from datahub.metadata.urns import DatasetUrn
 
 from datahub_llmops import urns
+from datahub_llmops.assets.templates import PROMPT_PREFIX
 from datahub_llmops.assets.usage import Totals
 from datahub_llmops.catalog.protocol import FullCatalog
 from datahub_llmops.ingestion.applications.rollup import Application, Rollup, prompts_drawn
@@ -351,7 +352,7 @@ class Applications:
         own = {
             urn: names.get(urn) or self._emitter.read_aspect(urn, "datasetProperties").get("name", name)
             for urn, name in parts.items()
-            if name.startswith(prefix) and not name.startswith(f"{prefix}{urns.PROMPT_PREFIX}")
+            if name.startswith(prefix) and not name.startswith(f"{prefix}{PROMPT_PREFIX}")
         }
         # Which models an application calls is not among its edges: what was known of it stays.
         present = self._emitter.read_aspect(job, "llmApplicationInfo")
