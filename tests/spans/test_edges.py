@@ -22,6 +22,9 @@ from datahub_llmops.spans.settling import Settling
 from spans.recordings import Recording, recordings
 from spans.seen import pairs, searches
 
+WITHOUT_IDS = {"mlflow-semconv-langchain"}
+"""MLflow's export in the form of OpenTelemetry GenAI has no ids of chunks at all."""
+
 
 class Stores:
     """The indexes of one recording, by the ids that each of them holds: those that the real store had."""
@@ -103,6 +106,8 @@ def test_with_a_rule_for_each_store_that_gives_no_ids_nearly_all_are_found() -> 
     of, right = Counter[str](), Counter[str]()
     for recording in recordings():
         folder = recording.name.partition("/")[0]
+        if folder in WITHOUT_IDS:
+            continue
         if folder == "mlflow-semconv-langchain":  # MLflow's translation leaves out the documents.
             continue
         docs = next((urn for urn in Stores(recording).held if urn.endswith("docs,PROD)")), None)
