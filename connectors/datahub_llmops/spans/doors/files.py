@@ -21,7 +21,7 @@ from datahub_llmops.spans.doors import matching, storage_errors
 from datahub_llmops.spans.doors import position as positions
 from datahub_llmops.spans.doors.ahead import ahead
 from datahub_llmops.spans.doors.door import Counting, Days, Problem, ReadCounts, Tell
-from datahub_llmops.spans.doors.garbage import rarely_collected
+from datahub_llmops.spans.doors.garbage import collected_by_hand
 from datahub_llmops.spans.doors.keys import DAY, HOUR
 from datahub_llmops.spans.doors.matching import Found
 from datahub_llmops.spans.doors.objects import Object, Place
@@ -40,8 +40,10 @@ logger = logging.getLogger(__name__)
 
 MAX_TRACE: Final = 100_000
 """Spans of one trace that are kept; the others are counted as cut."""
+_SPAN: Final = 600
 _COMPRESSED_SPAN: Final = 150
-"""Fewest bytes that a span takes in an object, compressed or not: a guess that decides on the parts of the spool."""
+"""Fewest bytes that a span takes in an object: guesses that decide on the parts of the spool."""
+_COMPRESSED: Final = (".gz", ".zst", ".zstd", ".parquet")
 _PROGRESS: Final = 30.0
 """Seconds between two lines of the log."""
 _Answer: TypeAlias = tuple[str, str, bytes, None, float]
@@ -114,7 +116,7 @@ class FilesDoor:
         matched = matching.match(self._list(horizon - EDGE), old, self._cannot_open)
         self.counts.objects_vanished += matched.vanished
         self._gone = [entry for entry in matched.gone if (entry.last + 1) * HOUR > horizon]
-        expected = sum(found.object.size for found in matched.found) // _COMPRESSED_SPAN
+        expected = sum(_expected_spans(found.object) for found in matched.found)
         self._spool.close()
         self._spool = Spool(expected)
         new: list[tuple[Found, Part]] = []
@@ -125,7 +127,7 @@ class FilesDoor:
                 self.counts.objects_unchanged += 1
             else:
                 new.append((found, self._part(found)))
-        with rarely_collected():
+        with collected_by_hand():
             for number, ((found, part), opened) in enumerate(ahead(new, _open)):
                 self._progress("new objects read", number, len(new))
                 self._read_new(found, part, opened)
@@ -288,7 +290,7 @@ class FilesDoor:
         wanted = set(days)
         self._counting = True
         left = self._left_by_gone(wanted)
-        with rarely_collected():
+        with collected_by_hand():
             left |= self._read_rest(wanted - left)
             self.counts.days_left += len(left)
             whole = sorted(wanted - left)
@@ -436,6 +438,10 @@ class FilesDoor:
         if time.monotonic() - self._said >= _PROGRESS:
             self._said = time.monotonic()
             logger.info("%d of %d %s, %d spans in all", number, total, what, self.counts.spans_read)
+
+
+def _expected_spans(one: Object) -> int:
+    return one.size // (_COMPRESSED_SPAN if one.name.endswith(_COMPRESSED) else _SPAN)
 
 
 def _open(item: tuple[Found, Part]) -> Watched:

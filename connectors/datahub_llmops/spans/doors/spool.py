@@ -15,14 +15,15 @@ from array import array
 from collections.abc import Iterable, Iterator
 from typing import Any, Final, Generic, TypeVar
 
+from datahub_llmops.spans.doors.garbage import collect
 from datahub_llmops.spans.doors.keys import DAY, HOUR
 
 EDGE: Final = HOUR
 """Seconds before and after midnight in which the spans of one trace may lie on both days."""
-BUFFERED: Final = 20_000
-"""Spans in memory before they are written, about 30 MB."""
+BUFFERED: Final = 40_000
+"""Rows in memory before they are written, about 40 MB."""
 PART: Final = 20_000
-"""Spans that a part should have, and that are in memory together when it is read."""
+"""Rows that a part should have, and that are in memory together when it is read."""
 MAX_PARTS: Final = 1_024
 R = TypeVar("R", bound=tuple[Any, ...])
 _EARLY, _MIDDLE, _LATE = 0, 1, 2
@@ -74,6 +75,7 @@ class Spool(Generic[R]):
             rounds = -(-self._count(day, part) // (2 * PART)) or 1
             for turn in range(rounds):
                 yield from self._part(day, part, turn, rounds, limit, cut)
+                collect()
 
     def days(self) -> list[int]:
         """Return the starts of the days that have spans, oldest first."""
@@ -97,6 +99,7 @@ class Spool(Generic[R]):
             self._size += len(piece)
         self._buffers.clear()
         self._pending = 0
+        collect()
 
     def _places(self, day: int, part: int) -> tuple[int, ...]:
         own = day // DAY * 3
