@@ -177,6 +177,7 @@ def test_an_attribute_of_the_process_or_of_a_span_names_the_application() -> Non
 def test_a_name_that_opentelemetry_made_up_is_none() -> None:
     call = span("chat", kind="LLM", resource={"service.name": "unknown_service:python"})
     assert (assembled(call).answers, assembled(call).unnamed) == ((), 1)
+    assert assembled(call).others() == {"answers left out because nothing names their application": 1}
     named = call._replace(attributes={**call.attributes, "langfuse.trace.name": "support"})
     assert assembled(named).answers[0].application == "support"
 

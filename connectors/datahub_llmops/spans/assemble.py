@@ -25,6 +25,18 @@ _LANGFUSE_ITSELF: Final = "langfuse-"
 """How the environment of Langfuse's own work begins."""
 
 
+_WORDS: Final = (
+    "answers left out because nothing names their application",
+    "evaluations by a model that are no answers",
+    "work without an inference or a retrieval",
+    "inferences of an SDK that a framework reports too",
+    "checks by guardrails",
+    "evaluations",
+    "rings of parents",
+)
+"""What ``Assembled.others`` counts."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AssembleOptions:
     """``application`` is the attribute that names the application, of the process or of a span."""
@@ -55,6 +67,23 @@ class Assembled:
     """Checks by guardrails."""
     evaluations: int = 0
     """Evaluations, by models or others."""
+
+    def others(self) -> dict[str, int]:
+        """Return what else was counted, by words that a person understands; only what there is."""
+        counted = (
+            self.unnamed,
+            self.judged,
+            self.indexing,
+            self.repeated,
+            self.guardrails,
+            self.evaluations,
+            self.cycles,
+        )
+        return (
+            {word: number for word, number in zip(_WORDS, counted, strict=True) if number}
+            if any(counted)
+            else {}
+        )
 
 
 def assemble(spans: Sequence[Span], options: AssembleOptions) -> Assembled:

@@ -58,6 +58,9 @@ class AssembledTrace(Protocol):
     def orphans(self) -> int: ...
     @property
     def duplicates(self) -> int: ...
+    def others(self) -> Mapping[str, int]:
+        """Return what else is counted, by words that a person understands."""
+        ...
 
 
 class FilesDoor:
@@ -369,6 +372,8 @@ class FilesDoor:
                     counts.traces += 1
                     counts.orphans += made.orphans
                     counts.duplicates += made.duplicates
+                    for word, number in made.others().items():
+                        counts.others[word] = counts.others.get(word, 0) + number
                     counts.traces_without_answer += not made.answers
                 counts.answers += len(own)
                 yield from own
