@@ -95,8 +95,7 @@ def test_a_tool_below_an_inference_ends_what_is_a_part_of_it(of_tool: Mapping[st
     found = assembled(asked, tool, other).answers
     services = ["support-bot"] if (kind, of_tool) == ("AGENT", OTHER_SERVICE) else ["support-bot", "handbook"]
     assert [one.application for one in found] == services
-    # The one that reports what is below it is no call of its own, whoever made that.
-    assert sum(len(one.models) for one in found) == 1
+    assert sum(len(one.models) for one in found) == 2
 
 
 def test_the_span_of_an_sdk_beside_that_of_a_framework_is_the_same_inference() -> None:
@@ -274,9 +273,14 @@ class Plain:
         return one.id if kind_of(one) in BEGINS else None
 
     def is_call(self, one: Span) -> bool:
-        return kind_of(one) == "LLM" and not any(
-            kind_of(other) == "LLM" and one in self.above(other) for other in self.spans
-        )
+        return kind_of(one) == "LLM" and not any(self.inference(other) is one for other in self.spans)
+
+    def inference(self, one: Span) -> Span | None:
+        """The inference that this one is a part of."""
+        for outer in self.above(one) if kind_of(one) == "LLM" else ():
+            if kind_of(outer) in ("LLM", "TOOL", "AGENT"):
+                return outer if kind_of(outer) == "LLM" else None
+        return None
 
     def is_within(self, one: Span) -> bool:
         """Whether another retriever of the answer made this retrieval."""

@@ -2,7 +2,8 @@
 
 An answer is the topmost span of one application that has to do with a language model, with everything below it. Several
 tracers report one inference: the framework's, the SDK's, the gateway's. Only the innermost span of them is a call of a
-model. The order of the spans changes nothing, and no span of odd shape is an error.
+model; what a tool or an agent below it asks is another one. The order of the spans changes nothing, and no span of odd
+shape is an error.
 """
 
 from __future__ import annotations

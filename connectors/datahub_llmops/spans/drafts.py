@@ -91,14 +91,19 @@ class Above:
         self.drafts: Mapping[Any, Draft] = {}
         """The answer of each service that is begun above."""
         self.inference = -1
-        """Place of the inference around it."""
+        """Place of the inference around it, unless a tool or an agent is between them."""
         self.within_inference: Draft | None = None
-        """The answer of that inference, unless a tool or an agent is between them: what a gateway does is its part."""
+        """The answer of that inference: what a gateway does is a part of it."""
         self.search: Search | None = None
         self.prompt: Raw | None = None
         self.stamp: Span | None = None
         """The innermost span around it, or itself, that the hooks stamped."""
         self.evaluator = False
+
+    def leave_inference(self) -> None:
+        """Note that what is below a tool or an agent is no part of the inference around that."""
+        self.inference = -1
+        self.within_inference = None
 
     def copy(self) -> Above:
         """Return a copy to change."""

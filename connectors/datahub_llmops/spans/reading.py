@@ -123,9 +123,9 @@ class Reading:
             _note_reranker(draft, span, search)
         elif kind == kinds.TOOL:
             draft.tools.append(span)
-            new.within_inference = None
+            new.leave_inference()
         elif kind == kinds.AGENT:
-            new.within_inference = None
+            new.leave_inference()
         elif kind == kinds.EVALUATOR:
             new.evaluator = True
             self.evaluations += 1
