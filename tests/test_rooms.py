@@ -28,7 +28,7 @@ NOT_ABOUT_ONE_FILE: dict[str, set[str]] = {
             "privacy",
             "probes",
         ),
-        *("real_stores", "shortcuts", "shutdown", "stamps_only", "trees", "writes"),
+        *("real_stores", "shortcuts", "shutdown", "stamps_only", "tracers", "trees", "writes"),
     },
     "ingestion": {"names", "prompt_server", "server_run", "server_typed"},
     "journeys": {"docs"},

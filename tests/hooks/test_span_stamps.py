@@ -41,7 +41,7 @@ def a_retrieval(answer: Answer, name: str, **members: Any) -> Retrieval:
 def test_a_list_is_bounded_and_says_so() -> None:
     span, answer = Span(), an_answer()
     for n in range(span_names.MAX_LISTED + 5):
-        span_stamps.stamp_part(span, answer, a_retrieval(answer, f"c{n}"))
+        span_stamps.stamp_part(span, answer, a_retrieval(answer, f"c{n}"), recorded=True)
         assert span.attributes.get(span_names.CUT) is (True if n >= span_names.MAX_LISTED else None)
     assert len(span.attributes[span_names.INDEX]) == len(span.attributes[span_names.INDEX_RAW])
     assert len(span.attributes[span_names.INDEX]) == span_names.MAX_LISTED
@@ -62,10 +62,10 @@ def test_a_span_of_very_many_answers_is_bounded() -> None:
 def test_what_is_there_already_is_not_set_again() -> None:
     span, answer = Span(), an_answer()
     retrieval = a_retrieval(answer, "docs")
-    span_stamps.stamp_part(span, answer, retrieval)
+    span_stamps.stamp_part(span, answer, retrieval, recorded=True)
     before = span.calls
-    span_stamps.stamp_part(span, answer, retrieval)
-    span_stamps.stamp_part(span, answer, a_retrieval(answer, "docs"))
+    span_stamps.stamp_part(span, answer, retrieval, recorded=True)
+    span_stamps.stamp_part(span, answer, a_retrieval(answer, "docs"), recorded=True)
     assert span.calls == before
 
 
@@ -88,10 +88,10 @@ def test_a_template_that_is_long_is_not_digested_on_the_thread_of_the_applicatio
         span = Span()
         call = ModelCall(answer, None)
         call.prompt = Prompt(answer, None, None, template, "system")
-        span_stamps.stamp_part(span, answer, call)
+        span_stamps.stamp_part(span, answer, call, recorded=True)
         assert span.attributes == {}
         named = Prompt(answer, None, {"registry": "langfuse", "name": "s", "version": "3"}, template, "human")
-        span_stamps.stamp_part(span, answer, named)
+        span_stamps.stamp_part(span, answer, named, recorded=True)
         assert [json.loads(one) for one in span.attributes[span_names.PROMPT]] == [named.identity]
 
 
@@ -126,6 +126,6 @@ def test_the_digest_is_that_of_the_sources_which_the_store_keeps(
 @pytest.mark.parametrize("given", ["not a urn", "urn:li:dataset:(urn:li:dataPlatform:x,y)"])
 def test_a_given_urn_that_is_none_is_not_an_index(given: str) -> None:
     span, answer = Span(), an_answer()
-    span_stamps.stamp_part(span, answer, a_retrieval(answer, "docs", urn=given))
+    span_stamps.stamp_part(span, answer, a_retrieval(answer, "docs", urn=given), recorded=True)
     assert span_names.INDEX not in span.attributes
     assert json.loads(span.attributes[span_names.INDEX_RAW][0])["urn"] == given

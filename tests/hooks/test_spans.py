@@ -171,6 +171,19 @@ class TestLangChain:
         for name, keys in (("request", begun), ("search", index), ("ask", prompt)):
             assert traces.attributes(name) == {key: everything[key] for key in keys}
 
+    def test_a_span_inside_an_answer_without_one_says_whose_it_is(
+        self, host: Host, traces: Traces, chroma: Chroma
+    ) -> None:
+        with lineage.answer():
+            with traces.span("search"):
+                chroma.as_retriever().invoke("q")
+            with traces.span("again"):
+                chroma.as_retriever().invoke("q")
+        everything = expected(host.answer())
+        assert traces.attributes("search") == everything
+        keys = {span_names.ANSWER_ID, span_names.INDEX, span_names.INDEX_RAW, span_names.SOURCES}
+        assert traces.attributes("again") == {key: everything[key] for key in keys}
+
     def test_several_indexes_of_one_answer(
         self, host: Host, traces: Traces, chroma: Chroma, tmp_path: Path
     ) -> None:

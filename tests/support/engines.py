@@ -18,6 +18,7 @@ ENGINES: Final = (
     "Phoenix",
     "Postgres with pgvector",
     "Qdrant's segment engine",
+    "instrumentations",
     "langchain-newest",
     "langchain-oldest",
     "llama-index-newest",

@@ -41,6 +41,7 @@ class Answer:
         "root",
         "serial",
         "span",
+        "stamped",
         "started",
         "status",
         "text",
@@ -73,6 +74,8 @@ class Answer:
         self.overtaken = False
         self.span: Any = None
         """The OpenTelemetry span that it began in, until it ends."""
+        self.stamped = False
+        """Whether a span says whose answer it is."""
         self.rendered: list[tuple[Prompt, Any, Any]] | None = None
         """LangChain's rendered prompts with their inputs and values, until the answer ends."""
 

@@ -194,7 +194,7 @@ def finish_answer(answer: Answer, status: str = "ok", error: str | None = None) 
     answer.ended = time.time()
     answer.rendered = None
     if answer.span is not None:
-        spans.end(answer)
+        spans.end(answer, recorded=settings.records)
     if status != "ok":
         answer.status, answer.error = status, error
     lacks = None
@@ -225,7 +225,7 @@ def end_part(part: Part, status: str = "ok", error: str | None = None) -> None:
     if isinstance(answer, Skipped):
         return
     if spans.CONTEXT in sys.modules and type(part) is not ToolCall:
-        spans.end_part(answer, part)
+        spans.end_part(answer, part, recorded=settings.records)
     if part.root and not answer.explicit:
         finish_answer(answer, status, error)
     elif answer.ended is not None:

@@ -68,6 +68,13 @@ def _stamps_of(span: Any) -> _Stamps:
 
 def stamp_answer(span: Any, answer: Answer, *, recorded: bool) -> None:
     """Stamp a span with what is known when an answer begins."""
+    changed = _begun(answer, recorded)
+    answer.stamped = True
+    _add_id(_stamps_of(span), answer.id, changed)
+    span.set_attributes(changed)
+
+
+def _begun(answer: Answer, recorded: bool) -> dict[str, Any]:
     global answers
     answers += 1
     known: dict[str, Any] = {
@@ -77,8 +84,7 @@ def stamp_answer(span: Any, answer: Answer, *, recorded: bool) -> None:
     }
     if answer.version is not None:
         known[span_names.VERSION] = answer.version
-    _add_id(_stamps_of(span), answer.id, known)
-    span.set_attributes(known)
+    return known
 
 
 def _add_id(stamps: _Stamps, answer_id: str, changed: dict[str, Any]) -> None:
@@ -91,7 +97,7 @@ def _add_id(stamps: _Stamps, answer_id: str, changed: dict[str, Any]) -> None:
         stamps.cut = changed[span_names.CUT] = True
 
 
-def stamp_part(span: Any, answer: Answer, part: Part) -> None:
+def stamp_part(span: Any, answer: Answer, part: Part, *, recorded: bool) -> None:
     """Stamp a span with the index of a retrieval, or with a prompt that was rendered or given to a model."""
     changed: dict[str, Any] = {}
     stamps = _stamps_of(span)
@@ -106,16 +112,19 @@ def stamp_part(span: Any, answer: Answer, part: Part) -> None:
         if text is not None:
             stamps.add(span_names.PROMPT, text, changed)
     if changed:
+        if not answer.stamped:  # It began outside of every span: this one has to say whose it is.
+            answer.stamped = True
+            changed.update(_begun(answer, recorded))
         if answer.id not in stamps.ids:
             _add_id(stamps, answer.id, changed)
         span.set_attributes(changed)
 
 
-def stamp_prompts(span: Any, answer: Answer) -> None:
+def stamp_prompts(span: Any, answer: Answer, *, recorded: bool) -> None:
     """Stamp a span with the prompts that no model was given yet, as with LlamaIndex's streams."""
     for part in answer.parts:
         if type(part) is Prompt and not part.stamped:
-            stamp_part(span, answer, part)
+            stamp_part(span, answer, part, recorded=recorded)
 
 
 def _add_index(stamps: _Stamps, part: Retrieval, changed: dict[str, Any]) -> None:

@@ -37,7 +37,7 @@ def begin(answer: Answer, *, recorded: bool) -> None:
         guard.pass_over("spans.begin", error)
 
 
-def end_part(answer: Answer, part: Part) -> None:
+def end_part(answer: Answer, part: Part, *, recorded: bool) -> None:
     """Stamp the span in force when a part ends, else the one that the answer began in."""
     if type(part) is ModelCall and (part.prompt is None or part.prompt.stamped):
         return
@@ -46,18 +46,18 @@ def end_part(answer: Answer, part: Part) -> None:
         if span is not None and span.is_recording():
             from datahub_llmops.hooks import span_stamps
 
-            span_stamps.stamp_part(span, answer, part)
+            span_stamps.stamp_part(span, answer, part, recorded=recorded)
     except Exception as error:  # noqa: BLE001 - guarded here: a tracer may do anything
         guard.pass_over("spans.end_part", error)
 
 
-def end(answer: Answer) -> None:
+def end(answer: Answer, *, recorded: bool) -> None:
     """Stamp the span of an answer with what is left, and let go of it: the answer waits for the store now."""
     try:
         span, answer.span = answer.span, None
         if span.is_recording():
             from datahub_llmops.hooks import span_stamps
 
-            span_stamps.stamp_prompts(span, answer)
+            span_stamps.stamp_prompts(span, answer, recorded=recorded)
     except Exception as error:  # noqa: BLE001 - guarded here: a tracer may do anything
         guard.pass_over("spans.end", error)
