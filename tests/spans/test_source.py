@@ -7,6 +7,7 @@ import json
 import shutil
 from collections.abc import Mapping
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,14 @@ import zstandard
 from datahub.ingestion.run.pipeline import Pipeline
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from datahub_llmops.answer_store.recorded import Chunk, ModelCall, RecordedAnswer, Retrieval, ToolCall
+from datahub_llmops.answer_store.recorded import (
+    Chunk,
+    ModelCall,
+    RecordedAnswer,
+    RecordedWrites,
+    Retrieval,
+    ToolCall,
+)
 from datahub_llmops.answer_store.segments import dump_line
 from datahub_llmops.assets import span_names
 from datahub_llmops.catalog.local.catalog import LocalCatalog
@@ -51,8 +59,8 @@ class World:
         path.write_bytes(gzip.decompress(packed))
         return path
 
-    def seal(self, *answers: RecordedAnswer, name: str = "host-1") -> Path:
-        """Put a sealed segment of answers into the folder, as `attach(segments=...)` writes it."""
+    def seal(self, *answers: RecordedAnswer | RecordedWrites, name: str = "host-1") -> Path:
+        """Put a sealed segment into the folder, as `attach(segments=...)` writes it."""
         path = self.spans / f"{name}.jsonl.zst"
         path.write_bytes(zstandard.compress(b"".join(map(dump_line, answers))))
         return path
@@ -283,6 +291,41 @@ def test_the_memory_is_kept_by_a_run_that_ends_early(world: World) -> None:
     assert graph_of(world.folder) == before
     shutil.move(away, world.spans)
     assert report(world.run(stores=[str(world.recipe)])).read.spans_read == 0
+
+
+def test_runs_of_writes_in_a_segment_are_embedding_jobs(world: World) -> None:
+    written = RecordedWrites(
+        run="run-1",
+        application="support-bot",
+        index=CHROMA.expected["answers"][0]["retrievals"][0]["index"],
+        index_number=1,
+        embedding={"provider": "openai", "model": "text-embedding-3-small"},
+        started=1_796_000_000.0,
+        ended=1_796_000_010.0,
+        framework="langchain",
+        host="web-1",
+        job="embed docs",
+        flow="nightly",
+        orchestrator="airflow",
+        counts={"added": 1},
+        sources=(({"value": "s3://kb/0.md"}, 1),),
+        sources_unknown=0,
+        splitter=None,
+        facts={},
+        error=None,
+    )
+    later = replace(written, ended=written.ended + 5, counts={"added": 3})
+    world.seal(later, name="host-2")
+    world.seal(written, name="host-1")
+    said = report(world.run())
+    assert (said.embedding_runs, said.answers) == (1, 0)
+    job = "urn:li:dataJob:(urn:li:dataFlow:(airflow,nightly,PROD),embed docs)"
+    lineage = world.aspect(job, "dataJobInputOutput")
+    assert [one["destinationUrn"] for one in lineage["outputDatasetEdges"]] == [DOCS]
+    assert [one["destinationUrn"].partition(",")[2] for one in lineage["inputDatasetEdges"]] == [
+        "kb/0.md,PROD)"
+    ]
+    assert report(world.run()).embedding_runs == 0
 
 
 def test_no_text_of_an_application_leaves(world: World, tmp_path: Path) -> None:

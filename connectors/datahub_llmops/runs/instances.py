@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from datahub_llmops import urns
+from datahub_llmops.answers.embedding_runs import run_key
 from datahub_llmops.catalog.protocol import Catalog
 from datahub_llmops.errors import UnknownAssetError
 from datahub_llmops.ingestion.applications.emission import day_key
@@ -65,8 +66,3 @@ def is_run_into(index: str) -> Callable[[str, Any], bool]:
         return urn == urns.process_instance(run_key(str(run), index))
 
     return is_ours
-
-
-def run_key(run: str, index: str) -> dict[str, str]:
-    """Return what identifies an embedding run."""
-    return {"run": run, "index": index}

@@ -23,6 +23,7 @@ from datahub_llmops.answer_store.format import load_answer, load_writes
 from datahub_llmops.answer_store.queries import start_of
 from datahub_llmops.answer_store.recorded import Identities, RecordedAnswer, RecordedWrites
 from datahub_llmops.answers.daily_totals import roll_up
+from datahub_llmops.answers.embedding_runs import EmbeddingRuns
 from datahub_llmops.answers.names import HookNames
 from datahub_llmops.answers.resolver import Ambiguous, Resolver
 from datahub_llmops.answers.served_models import ServedModels
@@ -38,7 +39,6 @@ from datahub_llmops.ingestion.source import PatchingSource
 from datahub_llmops.mapping import applications as mapping
 from datahub_llmops.runs.config import RunsConfig, RunsReport
 from datahub_llmops.runs.embedding_mismatch import Built, built_with, mismatch
-from datahub_llmops.runs.embedding_runs import EmbeddingRuns
 from datahub_llmops.runs.instances import is_day_of, is_run_into, take_edges_back
 from datahub_llmops.runs.passed_over import PassedOver
 from datahub_llmops.runs.watermark import FORMAT, Watermark, store_key
@@ -124,7 +124,7 @@ class RunsSource(PatchingSource, StatefulIngestionSourceBase):
         )
         yield from applications.emissions(found)
         runs = list(self._writes(store, known, writes_from, self._passed_over.record))
-        embedding = EmbeddingRuns(self.config, self.report, emitter, self._passed_over, now)
+        embedding = EmbeddingRuns(self.config, self.report, emitter, self._passed_over.guard, now)
         yield from embedding.emissions(runs, resolver)
         if catalog is not None and state.format < FORMAT:
             indexes = {index for one in runs if (index := resolver.index(one.index)) is not None}

@@ -116,6 +116,13 @@ class SpansConfig(
         description="How long a run may ask stores for ids, in seconds, for example `300`.",
     )
 
+    max_embedding_runs: int = Field(
+        default=100,
+        ge=0,
+        description="Newest runs of embedding jobs, of sealed segments, that become process instances, for example "
+        "`10`.",
+    )
+
     @field_validator("data_source_ids")
     @classmethod
     def _are_datasets(cls, value: dict[str, str]) -> dict[str, str]:

@@ -30,6 +30,10 @@ class SpansReport(CleanReport, StatefulIngestionReport):
     probe_questions: int = 0
     """Retrievers whose chunks were looked up in stores."""
     stores_not_asked: int = 0
+    embedding_runs: int = 0
+    """Runs of jobs that wrote into an index, from sealed segments."""
+    unmatched_sources: int = 0
+    """Chunks that such a run wrote, whose source no rule turns into a dataset."""
     unnamed_parts: int = 0
     """Prompts, retrievals and model calls whose name cannot be part of a URN."""
     answers_passed_over: int = 0

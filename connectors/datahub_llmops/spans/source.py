@@ -27,6 +27,7 @@ from datahub.ingestion.source.state.stateful_ingestion_base import StatefulInges
 from typing_extensions import override
 
 from datahub_llmops.answer_store.recorded import RecordedAnswer
+from datahub_llmops.answers.embedding_runs import EmbeddingRuns
 from datahub_llmops.answers.resolver import Ambiguous, Resolver
 from datahub_llmops.answers.served_models import ServedModels
 from datahub_llmops.catalog.protocol import FullCatalog
@@ -52,7 +53,7 @@ from datahub_llmops.mapping.edge_properties import BY_SPANS
 from datahub_llmops.mapping.observed_edges import RETIRED_DAYS, Sight
 from datahub_llmops.spans.config import SpansConfig
 from datahub_llmops.spans.counting import SpanCounting
-from datahub_llmops.spans.doors.door import Door, ReadCounts
+from datahub_llmops.spans.doors.door import Door, HoldsWrites, ReadCounts
 from datahub_llmops.spans.doors.opening import open_door
 from datahub_llmops.spans.memory import FORMAT, SpansMemory, SpansState
 from datahub_llmops.spans.report import SpansReport
@@ -117,8 +118,11 @@ class SpansSource(PatchingSource, TestedSource, StatefulIngestionSourceBase):
         state = self._memory.last()
         typed = self._target.decision.enabled
         outdated = state.is_outdated(place_of(self.config), typed=typed)
+        resolver = Resolver(
+            self.config.instances, env=self.config.env, catalog=catalog, ambiguous=self._ambiguous
+        )
         names = SpanNames(
-            Resolver(self.config.instances, env=self.config.env, catalog=catalog, ambiguous=self._ambiguous),
+            resolver,
             data_sources=self.config.data_source_ids,
             rules=self.config.indexes,
         )
@@ -151,6 +155,10 @@ class SpansSource(PatchingSource, TestedSource, StatefulIngestionSourceBase):
             served=served.changes,
         )
         yield from applications.emissions(found)
+        if isinstance(door, HoldsWrites):
+            guard = partial(guard_asset, self.report)
+            runs = EmbeddingRuns(self.config, self.report, emitter, guard, self.now.timestamp())
+            yield from runs.emissions(list(door.writes.values()), resolver)
         for model in emitter.changed_models:
             yield from guard_asset(self.report, "a model", emitter.emit_model(model))
         yield from applications.model_usage(found)

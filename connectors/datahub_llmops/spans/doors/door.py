@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, runtime_checkable
 
-from datahub_llmops.answer_store.recorded import Raw, RecordedAnswer
+from datahub_llmops.answer_store.recorded import Raw, RecordedAnswer, RecordedWrites
 from datahub_llmops.spans.span import Span
 
 if TYPE_CHECKING:  # It loads DataHub, which takes a hundred megabytes.
@@ -110,6 +110,14 @@ class Counting(Protocol):
     def application(self, name: str) -> Application | None:
         """Return the application of this name, or ``None`` if the name cannot be part of a URN."""
         ...
+
+
+@runtime_checkable
+class HoldsWrites(Protocol):
+    """A door behind which sealed segments lie, which hold runs of writes as well."""
+
+    writes: dict[object, RecordedWrites]
+    """What ``days`` has read of new runs of writes, the newest state of each."""
 
 
 class Door(Protocol):

@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
-from datahub_llmops.answer_store.recorded import RecordedAnswer
+from datahub_llmops.answer_store.queries import dump_sorted
+from datahub_llmops.answer_store.recorded import RecordedAnswer, RecordedWrites
 from datahub_llmops.answer_store.segments import dump_line, load_line
 from datahub_llmops.errors import AccessError, UnreadableError
 from datahub_llmops.spans.attributes import Selection
@@ -40,6 +41,8 @@ logger = logging.getLogger(__name__)
 
 MAX_TRACE: Final = 100_000
 """Spans of one trace that are kept; the others are counted as cut."""
+MAX_WRITES: Final = 10_000
+"""Newest runs of writes that one run takes up."""
 _SPAN: Final = 600
 _COMPRESSED_SPAN: Final = 150
 """Fewest bytes that a span takes in an object: guesses that decide on the parts of the spool."""
@@ -104,6 +107,8 @@ class FilesDoor:
         self._counting = False
         self._first = self._last = 0.0
         self._segment = ""
+        self.writes: dict[object, RecordedWrites] = {}
+        """New runs of writes, the newest state of each."""
         self._said = 0.0
 
     def days(self, position: Mapping[str, Any]) -> Days:
@@ -207,7 +212,7 @@ class FilesDoor:
         self.counts.records_unfinished += outcome.unfinished
         if outcome.broken is None:
             self.counts.objects_read += 1
-            self.counts.segments += outcome.answers > 0
+            self.counts.segments += outcome.answers + outcome.writes > 0
             self.counts.objects_without_spans += not (outcome.spans or outcome.answers) and outcome.others > 0
         else:
             self.counts.objects_failed += 1
@@ -283,10 +288,22 @@ class FilesDoor:
                 "spans need about 200 bytes each there. Free some space, or set TMPDIR to another folder."
             ) from None
 
-    def _take_answer(self, answer: RecordedAnswer) -> None:
+    def _take_answer(self, answer: RecordedAnswer | RecordedWrites) -> None:
+        if isinstance(answer, RecordedWrites):
+            if not self._counting:
+                self._take_writes(answer)
+            return
         self._first, self._last = min(self._first, answer.started), max(self._last, answer.started)
         if self._from <= answer.started <= self._until:
             self._sealed.put([(answer.id, self._segment, dump_line(answer), None, answer.started)])
+
+    def _take_writes(self, one: RecordedWrites) -> None:
+        key = (one.host, one.run, dump_sorted(one.index))
+        before = self.writes.get(key)
+        if before is None and len(self.writes) >= MAX_WRITES:
+            del self.writes[min(self.writes, key=lambda other: self.writes[other].ended)]
+        if before is None or one.ended >= before.ended:
+            self.writes[key] = one
 
     def count(self, days: Sequence[int], counting: Counting) -> Rollup:
         """Count whole days. Those of which earlier objects are gone or unreadable now are left out, and reported."""

@@ -9,7 +9,7 @@ from typing import Any, Final, Protocol
 
 import orjson
 
-from datahub_llmops.answer_store.recorded import RecordedAnswer
+from datahub_llmops.answer_store.recorded import RecordedAnswer, RecordedWrites
 from datahub_llmops.answer_store.segments import load_line
 from datahub_llmops.errors import RecordError
 from datahub_llmops.spans.attributes import Selection
@@ -51,6 +51,8 @@ class Outcome:
     format: str = ""
     spans: int = 0
     answers: int = 0
+    writes: int = 0
+    """Runs of writes, in sealed segments."""
     others: int = 0
     """Records of another kind, such as logs or metrics."""
     unreadable: int = 0
@@ -61,14 +63,14 @@ class Outcome:
 
 
 class ObjectReader:
-    """Reads objects of one run. ``take`` gets their spans, ``take_answer`` the answers of sealed segments."""
+    """Reads objects of one run. ``take`` gets their spans, ``take_answer`` the records of sealed segments."""
 
     def __init__(
         self,
         selection: Selection,
         counts: ReadCounts,
         take: Callable[[list[Row]], None],
-        take_answer: Callable[[RecordedAnswer], None],
+        take_answer: Callable[[RecordedAnswer | RecordedWrites], None],
     ) -> None:
         self._selection = selection
         self._counts = counts
@@ -191,7 +193,8 @@ class ObjectReader:
             outcome.answers += 1
             self._take_answer(replace(found, query_text=None, answer_text=None))
         else:
-            outcome.others += 1
+            outcome.writes += 1
+            self._take_answer(found)
 
     def _parquet(self, file: Readable, outcome: Outcome) -> None:
         from datahub_llmops.spans.doors import columns  # Its library is an extra of its own.

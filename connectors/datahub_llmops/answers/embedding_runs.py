@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from datahub_llmops import urns
 from datahub_llmops.answer_store.recorded import RecordedWrites
 from datahub_llmops.answers.resolver import Resolver, job_of
 from datahub_llmops.assets.usage import model_name
+from datahub_llmops.ingestion.applications.emission import Guard
 from datahub_llmops.ingestion.emitter import Emission, RunEmitter, emit
 from datahub_llmops.lineage import provenance
 from datahub_llmops.lineage.addresses import dataset_urn
 from datahub_llmops.mapping import application_aspects, observed_edges
 from datahub_llmops.mapping import applications as mapping
-from datahub_llmops.runs import instances
-from datahub_llmops.runs.config import RunsConfig, RunsReport
-from datahub_llmops.runs.passed_over import PassedOver
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,25 +27,37 @@ class _Edges:
     outputs: dict[str, float] = field(default_factory=dict)
 
 
+class WritesOptions(Protocol):
+    """The options of a recipe that recorded writes need."""
+
+    env: str
+    max_embedding_runs: int
+    """Newest runs that become process instances."""
+    source_rules: list[provenance.RuleConfig]
+
+
+class WritesReport(Protocol):
+    """What a run counts of recorded writes."""
+
+    embedding_runs: int
+    unmatched_sources: int
+
+
 class EmbeddingRuns:
-    """Emits everything about the recorded writes. ``now`` is the time in seconds since the epoch."""
+    """Emits everything about recorded writes."""
 
     def __init__(
-        self,
-        config: RunsConfig,
-        report: RunsReport,
-        emitter: RunEmitter,
-        passed_over: PassedOver,
-        now: float,
+        self, options: WritesOptions, report: WritesReport, emitter: RunEmitter, guard: Guard, now: float
     ) -> None:
-        self._env = config.env
-        self._max_runs = config.max_embedding_runs
+        """``guard`` hands on what one asset emits. ``now`` is the time in seconds since the epoch."""
+        self._env = options.env
+        self._max_runs = options.max_embedding_runs
         self._rules = provenance.compile_rules(
-            provenance.ProvenanceConfig(rules=config.source_rules), env=config.env
+            provenance.ProvenanceConfig(rules=options.source_rules), env=options.env
         )
         self._report = report
         self._emitter = emitter
-        self._guard = passed_over.guard
+        self._guard = guard
         self._now = now
 
     def emissions(self, runs: list[RecordedWrites], resolver: Resolver) -> Iterator[Emission]:
@@ -81,7 +92,7 @@ class EmbeddingRuns:
             self._report.embedding_runs += 1
             yield from emit(
                 mapping.instance_proposals(
-                    instances.run_key(one.run, index),
+                    run_key(one.run, index),
                     f"{one.job or one.application} {observed_edges.day(one.started)}",
                     job,
                     started=one.started,
@@ -138,3 +149,8 @@ class EmbeddingRuns:
             else:
                 found.add(urn)
         return sorted(found)
+
+
+def run_key(run: str, index: str) -> dict[str, str]:
+    """Return what identifies an embedding run."""
+    return {"run": run, "index": index}
