@@ -53,6 +53,19 @@ def is_observed(uses: Iterable[Use], *, now: datetime, unused_after: timedelta) 
     return any(_is_recent(use, now, unused_after) for use in uses)
 
 
+def since(kind: Kind, *, last_use: date | None, placed: Iterable[datetime]) -> datetime | None:
+    """Return since when a finding holds; ``None`` if that is not known.
+
+    Args:
+        kind: what was found. Of other kinds than an orphan and behind, nobody knows since when.
+        last_use: the last day on which any version of the prompt was used.
+        placed: when the labels that the finding is about came to where they are.
+    """
+    if kind == "orphan" and last_use is not None:
+        return _midnight(last_use)
+    return max(placed, default=None) if kind in ("orphan", "behind") else None
+
+
 def find(
     versions: Sequence[KnownVersion],
     *,
@@ -80,7 +93,7 @@ def find(
     ]
     return [
         *_orphans(versions, meant, placed, observed, now, unused_after),
-        *_behind(versions, meant, max(placed, default=None)),
+        *_behind(versions, meant, since("behind", last_use=None, placed=placed)),
     ]
 
 
@@ -97,32 +110,32 @@ def _orphans(
     if any(use.last_seen is None or _is_recent(use, now, unused_after) for use in uses):
         return
     last = max((use.last_seen for use in uses if use.last_seen is not None), default=None)
-    since = _midnight(last) if last is not None else max(placed, default=None)
+    lonely = since("orphan", last_use=last, placed=placed)
     for version in meant:
         if observed:
-            yield Finding(kind="orphan", version=version.version, since=since)
+            yield Finding(kind="orphan", version=version.version, since=lonely)
         else:
             yield Finding(kind="not known", version=version.version)
 
 
 def _behind(
-    versions: Sequence[KnownVersion], meant: Sequence[KnownVersion], since: datetime | None
+    versions: Sequence[KnownVersion], meant: Sequence[KnownVersion], moved: datetime | None
 ) -> Iterator[Finding]:
-    if since is None:
+    if moved is None:
         return
     right = {version.version for version in meant}
     late: dict[str, list[str]] = {}
     for application, seen in sorted(_last_uses(versions).items()):
         newest = max(seen.values())
         # Days are all that is known of a use: one on the day of the move may have been before it.
-        if newest > since.astimezone(UTC).date() and not any(
+        if newest > moved.astimezone(UTC).date() and not any(
             seen.get(version) == newest for version in right
         ):
             for version, day in seen.items():
                 if day == newest:
                     late.setdefault(version, []).append(application)
     for version, applications in late.items():
-        yield Finding(kind="behind", version=version, since=since, applications=tuple(applications))
+        yield Finding(kind="behind", version=version, since=moved, applications=tuple(applications))
 
 
 def _last_uses(versions: Sequence[KnownVersion]) -> dict[str, dict[str, date]]:

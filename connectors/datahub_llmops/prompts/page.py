@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 
 from datahub_llmops.catalog.aspect_facts import PROPERTY_PREFIX, read_columns, read_properties
@@ -13,7 +13,7 @@ from datahub_llmops.catalog.usage_records import records_to_add
 from datahub_llmops.errors import UnknownAssetError
 from datahub_llmops.net.json_values import mapping, moment, text, utc
 from datahub_llmops.prompts.estate import DIGEST, Estate, KnownPrompt, Version
-from datahub_llmops.prompts.findings import KINDS, Kind
+from datahub_llmops.prompts.findings import KINDS, Kind, since
 
 _MOVES: Final = "operation"
 _SCORES: Final = "llmScores"
@@ -286,14 +286,19 @@ def _findings(prompt: KnownPrompt, moves: Sequence[Move]) -> list[Dated]:
         when = moment(move.before)
         if when is not None and move.target is not None:
             placed.setdefault(move.label, when)
-    last = prompt.last_use
-    used = datetime(last.year, last.month, last.day, tzinfo=UTC) if last is not None else None
     found = []
     for version in prompt.versions:
-        own = max((placed[label] for label in version.labels if label in placed), default=None)
-        since = {"orphan": used or own, "behind": max(placed.values(), default=None)}
+        own = [placed[label] for label in version.labels if label in placed]
         found += [
-            Dated(kind=kind, version=version.version, since=since.get(kind))
+            Dated(
+                kind=kind,
+                version=version.version,
+                since=since(
+                    kind,
+                    last_use=prompt.last_use,
+                    placed=placed.values() if kind == "behind" else own,
+                ),
+            )
             for kind in KINDS
             if kind in version.findings
         ]
