@@ -7,7 +7,8 @@ The tree is grouped by what the caller does about an error:
       |   + AccessError            the whole system cannot be used: report it and stop
       |   |   - UnreachableError
       |   |   - DeniedError
-      |   - UnreadableError        this item failed: report it, go on, delete nothing
+      |   + UnreadableError        this item failed: report it, go on, delete nothing
+      |   |   - TooLargeError      too much at once: ask for less
       |   - VanishedError          this item is gone: count it and go on
       + CatalogError
       |   - NoCatalogError
@@ -50,6 +51,10 @@ class DeniedError(AccessError):
 
 class UnreadableError(ConnectorError):
     """The item could not be read this time (time-out, 5xx, garbage). Report it, go on, and delete nothing."""
+
+
+class TooLargeError(UnreadableError):
+    """The answer, or the work for it, is too much at once. Ask for less, or treat it as unreadable."""
 
 
 class VanishedError(ConnectorError):

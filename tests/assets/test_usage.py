@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from datahub_llmops.answers.prices import PriceConfig, PricesConfig
-from datahub_llmops.assets.usage import Tokens, Totals
+from datahub_llmops.assets.usage import ChunkSet, Latencies, Tokens, Totals
 
 PRICE = PriceConfig(model="openai/big(-.*)?", input=2.0, cached_input=0.5, cache_write=2.5, output=8.0)
 CALL = Tokens(input=1_000, cached=400, cache_write=100, output=200, reasoning=50)
@@ -129,3 +129,41 @@ def test_a_chunk_after_the_end_leaves_their_number_unknown() -> None:
     found.close()
     found.add_chunks(["a"])
     assert found.distinct_chunks is None
+
+
+def test_latencies_that_an_engine_added_up_count_as_the_calls_they_are_of() -> None:
+    single, summed = Totals(), Totals()
+    for milliseconds in (5, 15, 16, 100_000):
+        single.add(weight=2.0, started=1.0, ended=2.0)
+        single.add_end(weight=2.0, milliseconds=milliseconds, failed=False)
+    latencies = Latencies.of(100_036, {10: 1, 20: 2, None: 1})
+    summed.add(weight=8.0, started=1.0, ended=2.0)
+    summed.add_end(weight=8.0, milliseconds=latencies, failed=False)
+    assert summed.histogram == single.histogram == [(10, 2), (20, 4), (None, 2)]
+    assert summed.milliseconds == single.milliseconds == 200_072
+    assert latencies == 25_009
+
+
+class TestChunksThatAnEngineCounts:
+    def test_their_sets_are_named_until_the_engine_has_counted_them(self) -> None:
+        total = Totals()
+        total.add_chunks(ChunkSet("a", frozenset({1})))
+        total.add_chunks(ChunkSet(None, frozenset({2})))
+        assert total.chunk_sets == ChunkSet(frozenset({"a"}), frozenset({1, 2}))
+        total.close()
+        assert total.distinct_chunks is None
+        total.count_chunks(7)
+        assert (total.distinct_chunks, total.chunk_sets) == (7, None)
+
+    def test_with_chunks_that_nobody_counted_their_number_is_unknown(self) -> None:
+        total = Totals()
+        total.add_chunks(ChunkSet("a"))
+        total.add_chunks(None)
+        assert total.chunk_sets is None
+        assert total.distinct_chunks is None
+
+    def test_the_engine_may_not_know_either(self) -> None:
+        total = Totals()
+        total.add_chunks(ChunkSet("a"))
+        total.count_chunks(None)
+        assert total.distinct_chunks is None

@@ -8,7 +8,7 @@ import socket
 import socketserver
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
@@ -28,7 +28,7 @@ from datahub_llmops.errors import (
     UnreadableError,
     VanishedError,
 )
-from datahub_llmops.net.attempts import BREAK_AFTER
+from datahub_llmops.net.attempts import BREAK_AFTER, Failure
 from datahub_llmops.net.http import HttpClient, HttpOptions, Query, path_part
 from support.stub import CERTIFICATE, FAULTS, Call, Fault, Reply, Stub, answer_json, refused_url
 
@@ -690,3 +690,28 @@ def test_a_head_returns_the_status_that_the_caller_knows(stub: Stub) -> None:
     stub.answer = lambda call: Reply(status=401)
     with pytest.raises(DeniedError):
         calls.head("/there", expected=known)
+
+
+class TestASystemWithStatements:
+    def test_a_statement_is_sent_as_it_is(self, stub: Stub) -> None:
+        http = client(stub.url)
+        http.post_text("/", "SELECT 'é'", reads=True, params={"database": "d"})
+        (call,) = stub.calls
+        assert call.body.decode() == "SELECT 'é'"
+        assert call.headers["Content-Type"].startswith("text/plain")
+        assert call.query == {"database": ["d"]}
+
+    def test_the_system_knows_its_own_errors(self) -> None:
+        def refusal(headers: Mapping[str, str], content: bytes) -> Failure | None:
+            if "X-Code" not in headers:
+                return None
+            return Failure(error=DeniedError, what=f"{headers['X-Code']}, {len(content)} bytes")
+
+        own = Reply(status=500, body=b"abc", headers={"X-Code": "60"})
+        answers = iter((own, Reply(status=500, body=b"abc")))
+        with Stub(lambda call: next(answers)) as stub:
+            http = client(stub.url, retries=0, refusal=refusal)
+            with pytest.raises(DeniedError, match="60, 3 bytes"):
+                http.get("/")
+            with pytest.raises(UnreadableError, match="answered 500"):
+                http.get("/")

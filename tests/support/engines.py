@@ -12,6 +12,7 @@ import pytest
 
 ENGINES: Final = (
     "Chroma",
+    "ClickHouse's engine (chdb)",
     "LanceDB",
     "MLflow",
     "Milvus server",

@@ -6,11 +6,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, Self, TypeAlias
 
-from datahub_llmops.assets.usage import Tokens
+from datahub_llmops.assets.usage import ChunkSet, Latencies, Tokens
 
 Raw: TypeAlias = Mapping[str, Any]
 
@@ -30,6 +30,21 @@ class Chunk:
     place: Mapping[str, int] = field(default_factory=dict)
 
 
+class SampledChunks(tuple[Chunk, ...]):
+    """Some of the chunks that equal retrievals found. An engine counts all of them."""
+
+    of: ChunkSet
+    """All of them."""
+    times: int
+    """Number of the retrievals."""
+
+    @classmethod
+    def build(cls, chunks: Iterable[Chunk], of: ChunkSet, times: int) -> Self:
+        found = cls(chunks)
+        found.of, found.times = of, times
+        return found
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retrieval:
     """One search of an index, or a composite retriever, which itself reads nothing.
@@ -47,6 +62,11 @@ class Retrieval:
     composite: bool = False
     within: int | None = None
     chunks_cut: int = 0
+
+    @property
+    def times(self) -> int:
+        """Number of equal retrievals that this one stands for, all of which were seen."""
+        return self.chunks.times if isinstance(self.chunks, SampledChunks) else 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +141,30 @@ class RecordedAnswer:
     answer_text: str | None = None
     recorded_on: str | None = None
     """The host whose answer store has this answer as well. Spans say so; an answer store does not keep it."""
+
+    @property
+    def times(self) -> int:
+        """Number of equal answers that this one stands for, all of which were seen."""
+        return self.count if isinstance(self, SummedAnswer) else 1
+
+    @property
+    def milliseconds(self) -> int:
+        """The latency."""
+        if isinstance(self, SummedAnswer):
+            return self.latencies
+        return round((self.ended - self.started) * 1000)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SummedAnswer(RecordedAnswer):
+    """Equal answers, added up by an engine.
+
+    ``weight`` is that of all of them, tokens and costs are sums, latencies are ``Latencies``. ``started`` is the first
+    start, ``ended`` the last end.
+    """
+
+    count: int
+    latencies: Latencies
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,10 +12,16 @@ from typing import Protocol
 from datahub.utilities.urns.error import InvalidUrnError
 
 from datahub_llmops import urns
-from datahub_llmops.answer_store.recorded import ModelCall, Raw, RecordedAnswer, Retrieval
+from datahub_llmops.answer_store.recorded import (
+    ModelCall,
+    Raw,
+    RecordedAnswer,
+    Retrieval,
+    SampledChunks,
+)
 from datahub_llmops.answers.names import KnownNames, Names
 from datahub_llmops.answers.resolver import shown
-from datahub_llmops.assets.usage import Totals
+from datahub_llmops.assets.usage import ChunkSet, Totals
 from datahub_llmops.errors import RecordError
 from datahub_llmops.ingestion.applications.places import Places
 from datahub_llmops.ingestion.applications.rollup import DAY, Application, Newest, Rollup, Served
@@ -133,13 +139,15 @@ class _Counting:
         if day != self._day:
             found.close_day(self._day)
             self._day = day
-        found.answers += 1
+        found.answers += answer.times
         _meet(application, answer)
         who = self._counted_by(answer, application, day)
         into, at = (self._elsewhere, "") if who is None else (found, who)
 
         failed = answer.status == "error"
-        spent = round((ended - started) * 1000)
+        spent = answer.milliseconds
+        # The tokens of a summed answer are sums already.
+        share = weight / answer.times
         versions = into.versions
         key = name, answer.version or "", day, at
         version = versions.get(key)
@@ -152,7 +160,7 @@ class _Counting:
         counted: dict[int, Totals] = {}
         for place, (raw, urn) in enumerate(zip(answer.prompts, prompts, strict=True)):
             if urn is None:
-                found.unnamed += bool(raw)
+                found.unnamed += bool(raw) * answer.times
                 continue
             total = counted[place] = _total(into.usage, (urn, day, at))
             total.add(weight=weight, started=started, ended=ended)
@@ -166,13 +174,13 @@ class _Counting:
                 total.add_end(weight=weight, milliseconds=call.milliseconds, failed=call.status == "error")
                 totals.append(total)
             elif names.spelled(call.served) or names.spelled(call.asked):
-                found.unnamed += 1
+                found.unnamed += answer.times
             if call.prompt is not None and call.prompt in counted:
                 totals.append(counted[call.prompt])
             cost = self._options.call_cost(call)
             tokens = call.tokens
             for total in totals:
-                total.add_tokens(weight=weight, tokens=tokens, cost=cost)
+                total.add_tokens(weight=share, tokens=tokens, cost=cost)
             self._serve(application, call, day)
         for retrieval, urn, index in zip(answer.retrievals, retrievers, indexes, strict=True):
             self._retrieve(into, application, answer, retrieval, urn, index, day, at)
@@ -191,7 +199,7 @@ class _Counting:
         found, weight, ended = self.found, answer.weight, answer.ended
         failed = retrieval.status == "error"
         if urn is None:
-            found.unnamed += 1
+            found.unnamed += answer.times
             return
         application.retrievers[urn] = max(application.retrievers.get(urn, 0.0), ended)
         _keep(application.facts, urn, answer, retrieval.retriever)
@@ -205,7 +213,7 @@ class _Counting:
             return
         if index is None:
             key = shown(retrieval.index)
-            found.unresolved[key] = found.unresolved.get(key, 0) + 1
+            found.unresolved[key] = found.unresolved.get(key, 0) + retrieval.times
             return
         indexes = application.indexes_of.setdefault(urn, {})
         indexes[index] = max(indexes.get(index, 0.0), ended)
@@ -251,8 +259,10 @@ def _meet(application: Application, answer: RecordedAnswer) -> None:
             application.framework_versions[str(name)] = str(version)
 
 
-def _chunks(answer: RecordedAnswer, retrieval: Retrieval) -> list[str] | None:
+def _chunks(answer: RecordedAnswer, retrieval: Retrieval) -> list[str] | ChunkSet | None:
     """List the ids of the chunks; ``None`` if some of them were not recorded."""
+    if isinstance(retrieval.chunks, SampledChunks):
+        return None if retrieval.chunks_cut or answer.weight != answer.times else retrieval.chunks.of
     ids = [chunk.id for chunk in retrieval.chunks if chunk.id is not None]
     whole = len(ids) == len(retrieval.chunks) and not retrieval.chunks_cut and answer.weight == 1.0
     return ids if whole else None

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Self
 
 MAX_CHUNKS: Final = 250_000
 """Maximum number of different chunks in one sum. They are kept in memory, about 17 MiB at this limit."""
@@ -47,6 +47,33 @@ class Tokens:
             yield "reasoning", self.reasoning
 
 
+class Latencies(int):
+    """The latencies of several calls, as an engine has added them up. As a number it is their mean in milliseconds."""
+
+    total: float
+    """Sum in milliseconds."""
+    by_bound: Mapping[int | None, int]
+    """Calls by the upper bound of their latency, ``None`` for those beyond all bounds."""
+
+    @classmethod
+    def of(cls, total: float, by_bound: Mapping[int | None, int]) -> Self:
+        """Build it of at least one call. The bounds are those of ``LATENCY_BOUNDS``."""
+        found = cls(round(total / sum(by_bound.values())))
+        found.total, found.by_bound = total, by_bound
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkSet:
+    """Chunks that an engine counts, because it has their ids.
+
+    ``key`` is the engine's name for them, ``None`` for none; ``more`` are digests of ids that are not among them.
+    """
+
+    key: Hashable
+    more: frozenset[int] = frozenset()
+
+
 @dataclass(slots=True, kw_only=True)
 class Totals:
     """Sums over calls, or over answers. Times in seconds since the epoch."""
@@ -66,6 +93,8 @@ class Totals:
     _chunks: set[int] = field(default_factory=set)
     _chunks_counted: int | None = None
     _chunks_unknown: bool = False
+    _chunk_sets: set[Hashable] = field(default_factory=set)
+    _more_chunks: set[int] = field(default_factory=set)
 
     def add(self, *, weight: float, started: float, ended: float) -> None:
         """Add one call or answer."""
@@ -78,7 +107,13 @@ class Totals:
     def add_end(self, *, weight: float, milliseconds: int | None, failed: bool) -> None:
         """Add the end of a call that can fail, with its latency."""
         self._errors = (self._errors or 0.0) + (weight if failed else 0.0)
-        if milliseconds is not None:
+        if isinstance(milliseconds, Latencies):
+            share = weight / sum(milliseconds.by_bound.values())
+            self._milliseconds += milliseconds.total * share
+            self._timed += weight
+            for bound, calls in milliseconds.by_bound.items():
+                self._latencies[bound] = self._latencies.get(bound, 0.0) + calls * share
+        elif milliseconds is not None:
             self._milliseconds += milliseconds * weight
             self._timed += weight
             place = bisect_left(LATENCY_BOUNDS, milliseconds)
@@ -160,10 +195,16 @@ class Totals:
         """Sum of all latencies; ``None`` unless the latency of every call is known."""
         return self._milliseconds if self.calls and self._timed == self.calls else None
 
-    def add_chunks(self, ids: Iterable[str] | None) -> None:
+    def add_chunks(self, ids: Iterable[str] | ChunkSet | None) -> None:
         """Add retrieved chunks. ``ids`` is ``None`` if not all of them are known."""
         if self._chunks_unknown:
             return
+        if isinstance(ids, ChunkSet):
+            self._chunk_sets.add(ids.key)
+            self._more_chunks |= ids.more
+            if len(self._more_chunks) <= MAX_CHUNKS:
+                return
+            ids = None
         if ids is not None and self._chunks_counted is None:
             self._chunks.update(map(hash, ids))
             if len(self._chunks) <= MAX_CHUNKS:
@@ -174,6 +215,18 @@ class Totals:
         """Keep only the number of the chunks. No more will be added."""
         if self._chunks_counted is None:
             self._chunks_counted, self._chunks = len(self._chunks), set()
+
+    @property
+    def chunk_sets(self) -> ChunkSet | None:
+        """The chunks that an engine has to count: ``key`` is the set of their keys. ``None`` if there are none."""
+        if self._chunks_unknown or not (self._chunk_sets or self._more_chunks):
+            return None
+        return ChunkSet(frozenset(self._chunk_sets - {None}), frozenset(self._more_chunks))
+
+    def count_chunks(self, number: int | None) -> None:
+        """Take the number of the chunks from the engine; ``None`` if it does not know."""
+        self._chunk_sets, self._more_chunks = set(), set()
+        self._chunks_counted, self._chunks_unknown = number or 0, number is None
 
     @property
     def distinct_chunks(self) -> int | None:

@@ -40,11 +40,16 @@ class BodyError(Exception):
     """The body was not taken. The message is the rest of a sentence that begins with the name of the call."""
 
 
+class BodyTooLargeError(BodyError):
+    """The body has too many bytes or values."""
+
+
 def read_body(response: urllib3.BaseHTTPResponse, *, most_bytes: int, deadline: Deadline) -> bytes:
     """Return the body of a response that was not read yet.
 
     Raises:
-        BodyError: it is too large, or in an encoding that was not asked for.
+        BodyTooLargeError: it is too large.
+        BodyError: it is in an encoding that was not asked for.
         TimeoutError: the deadline passed.
     """
     unpack = _find_unpacker(response.headers.get("Content-Encoding"))
@@ -56,7 +61,7 @@ def read_body(response: urllib3.BaseHTTPResponse, *, most_bytes: int, deadline: 
                 raise TimeoutError("deadline")
             size += len(part)
             if size > most_bytes:
-                raise BodyError(
+                raise BodyTooLargeError(
                     f"was answered with more than {most_bytes // (1024 * 1024)} MB. Find out what is so large"
                 )
             parts.append(part)
@@ -67,12 +72,14 @@ def parse_json(content: bytes) -> Json:
     """Parse a body.
 
     Raises:
-        BodyError: it holds more than ``MAX_VALUES`` values.
+        BodyTooLargeError: it holds more than ``MAX_VALUES`` values.
         ValueError: it is not JSON.
         RecursionError: its values are nested too deep.
     """
     if _holds_more_values(content, MAX_VALUES):
-        raise BodyError(f"was answered with more than {MAX_VALUES:,} values. Find out what is so large")
+        raise BodyTooLargeError(
+            f"was answered with more than {MAX_VALUES:,} values. Find out what is so large"
+        )
     return json.loads(content)
 
 

@@ -23,9 +23,15 @@ import urllib3
 import urllib3.exceptions as trouble
 from pydantic import BaseModel, Field
 
-from datahub_llmops.errors import DeniedError, UnreachableError, UnreadableError, VanishedError
+from datahub_llmops.errors import (
+    DeniedError,
+    TooLargeError,
+    UnreachableError,
+    UnreadableError,
+    VanishedError,
+)
 from datahub_llmops.net.attempts import Attempts, Breaker, Deadline, Failure, Success
-from datahub_llmops.net.body import MAX_BYTES, BodyError, Json, parse_json, read_body
+from datahub_llmops.net.body import MAX_BYTES, BodyError, BodyTooLargeError, Json, parse_json, read_body
 from datahub_llmops.net.connections import Connections, TimeLeft, build_headers, parse_url
 
 T = TypeVar("T")
@@ -66,6 +72,8 @@ class HttpClient:
     ``ports`` is a sentence on the system's usual ports, which errors of a wrong port end with.
     ``absent`` decides by a 4xx status and its JSON, or its text if it is ``text/plain``, whether the system itself says
     that the item does not exist: the 404 of a gateway must never be taken for a deletion.
+    ``refusal`` knows the system's own errors, by the headers and the content of an answer of 400 or more. Where it
+    returns ``None``, the status decides.
 
     Raises:
         UnreachableError: the address or a header cannot be used.
@@ -87,6 +95,7 @@ class HttpClient:
         absent: Callable[[int, Json], bool] = lambda status, answer: (
             status in (404, 410) and isinstance(answer, dict)
         ),
+        refusal: Callable[[Mapping[str, str], bytes], Failure | None] = lambda headers, content: None,
     ) -> None:
         self.system = system
         self._given = headers or {}
@@ -95,6 +104,7 @@ class HttpClient:
         self._set_address(base_url)
         self._max_bytes = max_answer_bytes
         self._absent = absent
+        self._refusal = refusal
         self._ports = f". {ports.removesuffix('.')}" if ports else ""
         self._heard = False
         """Whether the server ever answered; one that never does is more likely the wrong one than a slow one."""
@@ -165,6 +175,7 @@ class HttpClient:
             UnreachableError: nobody answers, or another system does: refused, no host, TLS, redirect, login page.
             DeniedError: 401 or 403.
             VanishedError: 404 or 410 in the system's own words.
+            TooLargeError: the answer is larger than ``max_answer_bytes``, or has too many values.
             UnreadableError: no usable answer in time: 429, 5xx, time-out, reset, a truncated or malformed answer.
         """
         return self._call("GET", path, params, None, repeatable=True)
@@ -178,7 +189,13 @@ class HttpClient:
         params: Query | None = None,
     ) -> Json:
         """Like ``get``. ``reads`` declares that the call changes nothing, so that it may be repeated."""
-        return self._call("POST", path, params, body, repeatable=reads)
+        data = None if body is None else json.dumps(body).encode()
+        return self._call("POST", path, params, data, repeatable=reads)
+
+    def post_text(self, path: str, text: str, *, reads: bool, params: Query | None = None) -> Json:
+        """Like ``post``, with a body of plain text, such as a statement."""
+        kind = "text/plain; charset=utf-8"
+        return self._call("POST", path, params, text.encode(), repeatable=reads, kind=kind)
 
     def head(self, path: str, params: Query | None = None, *, expected: frozenset[int]) -> int:
         """Return the status of a HEAD request, which is one of ``expected``. Raises like ``get`` for any other."""
@@ -202,9 +219,10 @@ class HttpClient:
         method: str,
         path: str,
         params: Query | None,
-        body: Json,
+        data: bytes | None,
         *,
         repeatable: bool,
+        kind: str = "application/json",
         expected: frozenset[int] = frozenset(),
     ) -> Json:
         full_path = self._prefix + path
@@ -215,18 +233,23 @@ class HttpClient:
                 f"{self.name}: {method} {full_path} was not sent, because a name in it is not valid Unicode. Rename "
                 "what has this name, or filter it out."
             ) from None
-        data = None if body is None else json.dumps(body).encode()
+        headers = self._headers if data is None else {**self._headers, "Content-Type": kind}
         return self._attempts.call(
             f"{self.name}: {method} {full_path}",
-            lambda deadline: self._attempt(method, url, data, deadline, expected),
+            lambda deadline: self._attempt(method, url, data, headers, deadline, expected),
             repeatable=repeatable,
         )
 
     def _attempt(
-        self, method: str, url: str, data: bytes | None, deadline: Deadline, expected: frozenset[int]
+        self,
+        method: str,
+        url: str,
+        data: bytes | None,
+        headers: Mapping[str, str],
+        deadline: Deadline,
+        expected: frozenset[int],
     ) -> Success[Json] | Failure:
         """Send one request. The exceptions of urllib3 end here, because they may contain secrets."""
-        headers = self._headers if data is None else {**self._headers, "Content-Type": "application/json"}
         response: urllib3.BaseHTTPResponse | None = None
         try:
             left = TimeLeft.until(deadline)
@@ -326,6 +349,10 @@ class HttpClient:
         kind = (response.headers.get("Content-Type") or "").lower()
         if 300 <= status < 400:
             return Failure(error=UnreachableError, what=_describe_redirect(response.headers.get("Location")))
+        if status >= 400:
+            own = self._refusal(response.headers, b"" if isinstance(content, BodyError) else content)
+            if own is not None:
+                return own
         if status in (401, 403):
             return Failure(
                 error=DeniedError, what=f"was denied ({status}). Check the token or key and what it may read"
@@ -375,7 +402,7 @@ class HttpClient:
 
     def _parse_body(self, content: bytes | BodyError, kind: str) -> Success[Json] | Failure:
         if isinstance(content, BodyError):
-            return Failure(error=UnreadableError, what=str(content))
+            return _not_taken(content)
         if "html" in kind or content.lstrip()[:1] == b"<":
             return Failure(
                 error=UnreachableError,
@@ -390,12 +417,17 @@ class HttpClient:
         try:
             return Success(value=parse_json(content))
         except BodyError as error:
-            return Failure(error=UnreadableError, what=str(error))
+            return _not_taken(error)
         except (ValueError, RecursionError):
             return Failure(
                 error=UnreadableError,
                 what=f"was not answered with JSON. Check that the url leads to {self.system}",
             )
+
+
+def _not_taken(error: BodyError) -> Failure:
+    too_large = isinstance(error, BodyTooLargeError)
+    return Failure(error=TooLargeError if too_large else UnreadableError, what=str(error))
 
 
 def _parse_refusal(content: bytes, kind: str) -> Json:

@@ -324,7 +324,8 @@ class Selection:
 
         Fields of a document's metadata name its source, or are its id.
         """
-        self._fields = frozenset((*metadata_fields, *PICKED, *_IN_METADATA))
+        self.fields = frozenset((*metadata_fields, *PICKED, *_IN_METADATA))
+        """The fields of a document's metadata that are kept."""
         self.rules: dict[str, Reducer | None] = dict.fromkeys(_PLAIN, keep)
         if application is not None:
             self.rules[application] = keep
@@ -434,7 +435,7 @@ class Selection:
         return {
             name: one
             for name, one in merged.items()
-            if name in self._fields and isinstance(one, (str, int, float)) and keep(one) is not None
+            if name in self.fields and isinstance(one, (str, int, float)) and keep(one) is not None
         }
 
     def documents(self, value: Any) -> list[dict[str, Any]] | None:

@@ -106,11 +106,14 @@ class SpanNames:
         """Return the URN of the index, or the key of what is found after all answers are read."""
         if retriever is None:
             return None
-        index = self.learn(retrieval.index, retriever, application, _retriever_name(retrieval.retriever))
+        times = retrieval.times
+        index = self.learn(
+            retrieval.index, retriever, application, _retriever_name(retrieval.retriever), times
+        )
         if not isinstance(index, Group):
             return index
         part = index.part([chunk.id for chunk in retrieval.chunks if chunk.id is not None])
-        part.retrievals += 1
+        part.retrievals += times
         for chunk in retrieval.chunks:
             part.add_source(chunk.source)
         return part.key

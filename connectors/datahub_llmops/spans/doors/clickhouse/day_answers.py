@@ -1,0 +1,292 @@
+"""The answers of one day: shapes of traces with their sums, and traces that are looked at one by one."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, TypeAlias
+
+from datahub_llmops.answer_store.recorded import RecordedAnswer, Retrieval, SampledChunks
+from datahub_llmops.assets.usage import ChunkSet, Totals
+from datahub_llmops.errors import TooLargeError
+from datahub_llmops.spans.assemble import Assembled
+from datahub_llmops.spans.attributes import Selection
+from datahub_llmops.spans.doors.clickhouse import classes, shapes
+from datahub_llmops.spans.doors.clickhouse.classes import Documents, SpanClass
+from datahub_llmops.spans.doors.clickhouse.client import Statement
+from datahub_llmops.spans.doors.clickhouse.documents import forms
+from datahub_llmops.spans.doors.clickhouse.shapes import Shape, Skeleton
+from datahub_llmops.spans.doors.clickhouse.statements import MAX_SOURCES, Day, Slice
+from datahub_llmops.spans.doors.clickhouse.traces import MAX_SPANS, read_traces, select_spans
+from datahub_llmops.spans.doors.clickhouse.wanted import Wanted
+from datahub_llmops.spans.doors.door import ReadCounts
+from datahub_llmops.spans.span import Span
+
+Ask: TypeAlias = Callable[[Statement], Sequence[Sequence[Any]]]
+Assemble: TypeAlias = Callable[[Sequence[Span]], Assembled]
+
+SLICE_SPANS: Final = 20_000_000
+"""Spans of a day that one statement handles, about 100 bytes of the server's memory each."""
+MOST_SLICES: Final = 1_024
+_BATCH_SPANS: Final = 20_000
+"""Spans of traces that come back as rows at once."""
+_BATCH_CLASSES: Final = 2_000
+MAX_EXCLUDED: Final = 5_000
+"""Traces that are left out of the engine's count of documents by name. Beyond that the number is not known."""
+_FEW: Final = 0.3
+
+
+@dataclass(slots=True)
+class Odd:
+    """A trace that is looked at by itself."""
+
+    trace: str
+    hash: int
+    size: int
+
+
+@dataclass(slots=True)
+class DayAnswers:
+    """Reads the answers of one day, then counts their chunks."""
+
+    day: Day
+    ask: Ask
+    selection: Selection
+    assemble: Assemble
+    counts: ReadCounts
+    fields: Sequence[str] = ()
+    """Fields of the documents' metadata that name sources."""
+    _wanted: Wanted | None = None
+    _excluded: list[int] = field(default_factory=list)
+    _indexes: dict[Hashable, set[str]] = field(default_factory=dict)
+
+    def read(self) -> list[RecordedAnswer]:
+        """Return the answers that began on the day. Those of traces of one shape are one.
+
+        Raises:
+            ConnectorError: a statement was not answered.
+        """
+        present = [row[0] for row in self.ask(self.day.present())]
+        wanted = self._wanted = Wanted.of(present, self.day.plain)
+        if not wanted.triggers:
+            return []
+        spans, ours = (int(one) for one in self.ask(self.day.shares(wanted))[0])
+        if not ours:
+            return []
+        few = ours < spans * _FEW
+        parts = [Slice()]
+        while parts[0].of * SLICE_SPANS < (ours if few else spans):
+            parts = [one for part in parts for one in part.split()]
+        found: list[Shape] = []
+        odd: list[Odd] = []
+        for part in parts:
+            self._read_part(wanted, part, few, found, odd)
+        known = self._classes(wanted, found)
+        again = self._in_time(known, found)
+        if again:
+            odd += self._members(wanted, parts, again, few)
+            found = [shape for shape in found if shape.key not in again]
+        self._excluded = [one.hash for one in odd] if len(odd) <= MAX_EXCLUDED else []
+        documents = self._documents(wanted, known)
+        answers = [*self._summed(found, known, documents), *self._of_rows(wanted, odd)]
+        if len(odd) > MAX_EXCLUDED:
+            answers = [_without_chunk_counts(one) for one in answers]
+        return answers
+
+    def count_chunks(self, totals: Sequence[Totals]) -> None:
+        """Let the engine count the different chunks of totals of the day.
+
+        Raises:
+            ConnectorError: a statement was not answered.
+        """
+        if self._wanted is None:
+            return
+        of_classes: dict[str, dict[int, list[int]]] = {}
+        more: list[tuple[int, int]] = []
+        asked: dict[int, Totals] = {}
+        for number, total in enumerate(totals, 1):
+            sets = total.chunk_sets
+            if sets is None:
+                continue
+            if any(len(self._indexes.get(one, ())) > 1 for one in sets.key):  # type: ignore[attr-defined]
+                total.count_chunks(None)
+                continue
+            asked[number] = total
+            more += [(number, one) for one in sets.more]
+            for key, form in sets.key:  # type: ignore[attr-defined]
+                of_classes.setdefault(form, {}).setdefault(key, []).append(number)
+        statement = self.day.distinct(self._wanted, of_classes, more, self._excluded)
+        rows = [] if statement is None else self.ask(statement)
+        counted = {int(number): int(ids) for number, ids in rows}
+        for number, total in asked.items():
+            total.count_chunks(counted.get(number, 0))
+
+    def _read_part(self, wanted: Wanted, part: Slice, few: bool, found: list[Shape], odd: list[Odd]) -> None:
+        try:
+            rows = self.ask(self.day.shapes(wanted, part, few=few))
+        except TooLargeError:
+            if part.of * 4 > MOST_SLICES:
+                raise
+            for smaller in part.split():
+                self._read_part(wanted, smaller, few, found, odd)
+            return
+        by_key = {shape.key: shape for shape in found}
+        for row in rows:
+            self.counts.traces += int(row[1])
+            self.counts.spans_read += int(row[3])
+            if int(row[0]):
+                odd.append(Odd(str(row[2]), int(row[4]), int(row[3])))
+                continue
+            shape = shapes.parse(row)
+            known = by_key.get(shape.key)
+            if known is None:
+                by_key[shape.key] = shape
+            else:
+                by_key[shape.key] = known.plus(shape)
+        found[:] = by_key.values()
+
+    def _classes(self, wanted: Wanted, found: Sequence[Shape]) -> dict[int, SpanClass]:
+        """Read what the classes of these shapes are."""
+        at: dict[int, int] = {}
+        for shape in found:
+            for key, when in zip(shape.classes, shape.at, strict=True):
+                if key:
+                    at.setdefault(key, when)
+        bits = [form.name for form in forms(self.day.table, wanted)]
+        known: dict[int, SpanClass] = {}
+        for batch in _batches(list(at.items()), _BATCH_CLASSES):
+            statement = self.day.classes(
+                wanted, sorted({when for _, when in batch}), [key for key, _ in batch]
+            )
+            for row in self.ask(statement):
+                key, one = classes.parse(row, wanted, self.selection, self.day.application, bits)
+                known[key] = one
+        if len(known) != len(at):
+            raise TooLargeError("spans were deleted while they were read. Run again.")
+        return known
+
+    def _in_time(self, known: Mapping[int, SpanClass], found: Iterable[Shape]) -> set[int]:
+        """Return the shapes whose answers depend on when spans began and ended."""
+        again = set()
+        for shape in found:
+            skeleton = Skeleton(shape, known, lambda key, form: None, set())
+            apart = self.assemble(skeleton.spans).answers
+            if len(apart) > 1 and len(self.assemble(skeleton.nested).answers) != len(apart):
+                again.add(shape.key)
+        return again
+
+    def _members(
+        self, wanted: Wanted, parts: Iterable[Slice], again: Iterable[int], few: bool
+    ) -> Iterator[Odd]:
+        for part in parts:
+            for trace, key, size in self.ask(self.day.members(wanted, part, again, few=few)):
+                yield Odd(str(trace), int(key), int(size))
+
+    def _documents(self, wanted: Wanted, known: Mapping[int, SpanClass]) -> dict[tuple[int, str], Documents]:
+        found: dict[tuple[int, str], Documents] = {}
+        for form in forms(self.day.table, wanted):
+            if not any(form.name in one.forms for one in known.values()):
+                continue
+            ids = {
+                int(key): tuple(sample)
+                for key, sample in self.ask(self.day.samples(wanted, form, self._excluded))
+            }
+            for key, whole, has_ids, sources in self.ask(
+                self.day.sources(wanted, form, self.fields, self._excluded)
+            ):
+                if len(sources) > MAX_SOURCES:
+                    self.counts.others["classes of spans with more sources than are read"] = (
+                        self.counts.others.get("classes of spans with more sources than are read", 0) + 1
+                    )
+                read = [self.selection.metadata(one) for one in sources[:MAX_SOURCES]]
+                found[int(key), form.name] = Documents(
+                    whole=bool(whole),
+                    has_ids=bool(has_ids),
+                    ids=ids.get(int(key), ()),
+                    sources=tuple(one for one in read if one),
+                )
+        return found
+
+    def _summed(
+        self,
+        found: Iterable[Shape],
+        known: Mapping[int, SpanClass],
+        documents: Mapping[tuple[int, str], Documents],
+    ) -> Iterator[RecordedAnswer]:
+        told: set[tuple[str, int, tuple[int, str] | None]] = set()
+        for shape in found:
+            skeleton = Skeleton(shape, known, lambda key, form: documents.get((key, form)), told)
+            assembled = self.assemble(skeleton.spans)
+            self._note(assembled, shape.times)
+            for answer in skeleton.summed(assembled.answers):
+                self._note_indexes(answer)
+                yield answer
+
+    def _note_indexes(self, answer: RecordedAnswer) -> None:
+        """Note which index the documents of a class come from; several share one where another span tells it."""
+        for one in answer.retrievals:
+            if isinstance(one.chunks, SampledChunks) and one.chunks.of.key is not None:
+                self._indexes.setdefault(one.chunks.of.key, set()).add(
+                    json.dumps([one.index, one.retriever, answer.application], sort_keys=True)
+                )
+
+    def _of_rows(self, wanted: Wanted, odd: Sequence[Odd]) -> Iterator[RecordedAnswer]:
+        batch: list[Odd] = []
+        for one in odd:
+            if batch and sum(other.size for other in batch) + one.size > _BATCH_SPANS:
+                yield from self._of_batch(wanted, batch)
+                batch = []
+            batch.append(one)
+            self.counts.traces_cut += one.size > MAX_SPANS
+        if batch:
+            yield from self._of_batch(wanted, batch)
+
+    def _of_batch(self, wanted: Wanted, batch: Sequence[Odd]) -> Iterator[RecordedAnswer]:
+        day = self.day
+        where = day.of_traces([one.hash for one in batch])
+        rows = self.ask(
+            day.statement(select_spans(day.table, wanted, self.selection, day.application, where))
+        )
+        for spans in read_traces(rows, self.selection, day.application):
+            assembled = self.assemble(spans)
+            kept = [one for one in assembled.answers if day.start <= one.started < day.start + 86_400]
+            self._note(assembled, 1)
+            yield from map(_with_digests, kept)
+
+    def _note(self, assembled: Assembled, times: int) -> None:
+        counts = self.counts
+        counts.orphans += assembled.orphans * times
+        counts.duplicates += assembled.duplicates * times
+        counts.answers += len(assembled.answers) * times
+        counts.traces_without_answer += times * (not assembled.answers)
+
+
+def digest(identity: str) -> int:
+    """Return ClickHouse's ``halfMD5`` of an id."""
+    return int.from_bytes(hashlib.md5(identity.encode(), usedforsecurity=False).digest()[:8])
+
+
+def _with_digests(answer: RecordedAnswer) -> RecordedAnswer:
+    """Hand the chunks of an answer to the engine to count, together with those that it has itself."""
+    return replace(answer, retrievals=tuple([_digested(one) for one in answer.retrievals]))
+
+
+def _digested(retrieval: Retrieval) -> Retrieval:
+    ids = [chunk.id for chunk in retrieval.chunks if chunk.id is not None]
+    whole = len(ids) == len(retrieval.chunks) and not retrieval.chunks_cut
+    found = SampledChunks.build(retrieval.chunks, ChunkSet(None, frozenset(map(digest, ids))), 1)
+    return replace(retrieval, chunks=found, chunks_cut=0 if whole else 1)
+
+
+def _without_chunk_counts(answer: RecordedAnswer) -> RecordedAnswer:
+    return replace(
+        answer,
+        retrievals=tuple([replace(one, chunks_cut=max(1, one.chunks_cut)) for one in answer.retrievals]),
+    )
+
+
+def _batches(values: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
+    for begin in range(0, len(values), size):
+        yield values[begin : begin + size]

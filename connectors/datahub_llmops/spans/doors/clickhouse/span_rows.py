@@ -1,0 +1,172 @@
+"""What one span is, in SQL: its place in the trace, its class, and the numbers that are added up.
+
+The class is a hash of everything about a span that decides how it is counted: its service, name and error, the words
+among its attributes, which numbers and which forms of documents it has. It is 0 for a span that only links others.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from datahub_llmops.assets.usage import LATENCY_BOUNDS
+from datahub_llmops.spans import attributes as names
+from datahub_llmops.spans.doors.clickhouse.documents import EVENTS, RERANKED, Form, forms
+from datahub_llmops.spans.doors.clickhouse.table import Table, text, texts
+from datahub_llmops.spans.doors.clickhouse.wanted import Wanted
+
+CLASS_OF: Final = (
+    "service",
+    "name",
+    "scope",
+    "error",
+    "sampling",
+    "version",
+    "application",
+    "has_documents",
+    "kept_names",
+    "words",
+    "metadata_values",
+    "number_names",
+    "valid",
+    "collections",
+)
+"""Columns of which the class is made."""
+BINS: Final = len(LATENCY_BOUNDS) + 1
+_MOST: Final = 2**53
+"""Beyond it a number is no count."""
+_CACHED: Final = (*names.TOKENS_CACHED, *names.TOKENS_CACHE_WRITE)
+_STORE_NAMES: Final = frozenset((*names.STORE_CLASS, *names.PROVIDER))
+"""Where the class of a store stands."""
+_DATABASES: Final = ("chroma.", "qdrant.", "milvus.", "pinecone.", "lancedb.", "weaviate.", "db.")
+"""How the names of a store's spans begin, which may have no attribute that is read."""
+
+
+def span_rows(
+    table: Table,
+    wanted: Wanted,
+    where: str,
+    application: str,
+    *,
+    whole: bool = False,
+    form: Form | None = None,
+) -> str:
+    """The spans that meet a condition, which begins with ``FROM``.
+
+    ``application`` is the attribute that names the application. ``whole`` adds what the class is made of. With ``form``
+    only spans with documents in this form are returned, with the column ``documents``.
+    """
+    more = f", {', '.join(CLASS_OF)}" if whole else ""
+    if form is not None:
+        more += f", {form.documents} AS documents"
+    over = " + ".join(f"(ms > {bound})" for bound in LATENCY_BOUNDS)
+    return f"""
+SELECT trace, ns, id, parent, duration < 0 AS is_open, if(is_open, ns, ns + duration) AS ended,
+  if(is_open, 0, toUInt32(round(duration / 1e6))) AS ms, if(is_open, 0, 1 + {over}) AS bin, numbers{more},
+  if(is_ours, greatest(1, cityHash64({", ".join(CLASS_OF)}, {_is_odd(wanted)})), 0) AS class
+FROM (
+  SELECT *, {_numbers(wanted)},
+    arrayFilter(k -> k IN ({texts((*wanted.words, *wanted.marks))}), ks) AS kept_names,
+    arrayMap(v -> if(lengthUTF8(v) > {names.MAX_TEXT}, '', v),
+      arrayFilter((v, k) -> k IN ({texts(wanted.words)}), vs, ks)) AS words,
+    {_metadata(wanted)} AS metadata_values, {_has_documents(table, wanted)} AS has_documents,
+    {_collections(table, wanted)} AS collections
+  FROM ({_plain_rows(table, wanted, where, application)}){f" WHERE {form.present}" if form else ""}
+)"""
+
+
+def _plain_rows(table: Table, wanted: Wanted, where: str, application: str) -> str:
+    parent = table.column("ParentSpanId")
+    name = table.column("SpanName")
+    begins = " OR ".join(f"startsWith({name}, {text(one)})" for one in _DATABASES)
+    named = table.resource(application) if application not in names.SERVICE else "''"
+    events = (
+        f", {table.event_names} AS event_names, {table.column('Events.Attributes')} AS event_attributes"
+        if table.has_events
+        else ""
+    )
+    return f"""
+    SELECT {table.column("TraceId")} AS trace, {table.nanoseconds} AS ns, sipHash64({table.column("SpanId")}) AS id,
+      if(replaceAll({parent}, '0', '') = '', 0, sipHash64({parent})) AS parent, {table.duration} AS duration,
+      hasAny({table.keys}, [{texts(wanted.triggers)}]) OR {begins} AS is_ours, {table.pairs(wanted.everything)},
+      {table.column("ServiceName")} AS service, {name} AS name, {table.scope} AS scope,
+      {table.error("ks", "vs")} AS error, extract({table.trace_state}, 'ot=[^,]*th:([0-9a-f]+)') AS sampling,
+      {table.resource(names.SERVICE_VERSION[0])} AS version, {named} AS application{events}
+    {where}"""
+
+
+def _numbers(wanted: Wanted) -> str:
+    """Columns: the names of a span's numbers, the numbers, and which of those that stand alone are usable."""
+    listed = texts(wanted.numbers)
+    single = f"if(k IN ({texts(wanted.costs)}), x, trunc(x))"
+    values = f"arrayMap((x, ok, k) -> if(ok, {single}, 0), arrayMap(x -> ifNull(x, 0), parsed), valid, single_names)"
+    members = "emptyArrayString()", "emptyArrayFloat64()"
+    if wanted.objects:
+        found = ", ".join(_members(one) for one in wanted.objects)
+        pairs = f"arrayConcat({found})"
+        members = f"arrayMap(p -> p.1, {pairs})", f"arrayMap(p -> toFloat64(p.2), {pairs})"
+    return f"""arrayFilter(k -> k IN ({listed}), ks) AS single_names,
+    arrayMap(v -> toFloat64OrNull(trim(BOTH '"' FROM v)), arrayFilter((v, k) -> k IN ({listed}), vs, ks)) AS parsed,
+    arrayMap(x -> ifNull(x >= 0 AND x <= {_MOST}, 0), parsed) AS valid,
+    arrayConcat(arrayMap(k -> toString(k), single_names), {members[0]}) AS number_names,
+    arrayConcat({values}, {members[1]}) AS numbers"""
+
+
+def _members(name: str) -> str:
+    """The members of a JSON object that are numbers, and of objects in it, as pairs of name and text.
+
+    The names begin with that of the attribute and a line end.
+    """
+    raw = f"JSONExtractKeysAndValuesRaw(vs[indexOf(ks, {text(name)})])"
+    nested = (
+        "arrayFlatten(arrayMap(q -> arrayMap(p -> (concat(q.1, '.', p.1), p.2), JSONExtractKeysAndValuesRaw(q.2)), "
+        f"arrayFilter(q -> startsWith(q.2, '{{'), {raw})))"
+    )
+    return (
+        f"arrayMap(p -> (concat({text(name)}, '\\n', p.1), p.2), arrayFilter(p -> toFloat64OrNull(p.2) >= 0, "
+        f"arrayConcat({raw}, {nested})))"
+    )
+
+
+def _is_odd(wanted: Wanted) -> str:
+    """Whether more of the input came from a cache than there was: what it costs is not known then."""
+    if wanted.objects:
+        # A total says whether the parts are in the input: the sums would say so only if all spans of a class agree.
+        named = "arrayMap(k -> splitByChar('\\n', k)[-1], number_names)"
+        total = f"arraySum(arrayFilter((x, k) -> k = 'total', numbers, {named}))"
+        parts = f"arraySum(arrayFilter((x, k) -> startsWith(k, 'input') OR startsWith(k, 'output'), numbers, {named}))"
+        return f"{total} = {parts}"
+    if not any(one in _CACHED for one in wanted.tokens):
+        return "0"
+    single = "arrayResize(numbers, length(single_names)), single_names"
+    parts, whole = (
+        f"arraySum(arrayFilter((x, k) -> k IN ({texts(one)}), {single}))"
+        for one in (_CACHED, names.TOKENS_IN)
+    )
+    return f"{parts} > {whole}"
+
+
+def _metadata(wanted: Wanted) -> str:
+    """The members of a run's metadata that are read, as texts in JSON."""
+    if not wanted.metadata:
+        return "emptyArrayString()"
+    value = f"vs[indexOf(ks, {text(names.METADATA[0])})]"
+    members = f"arrayMap(f -> JSONExtractRaw({value}, f), [{texts(names.METADATA_KEYS)}])"
+    return f"if(has(ks, {text(names.METADATA[0])}), {members}, [])"
+
+
+def _has_documents(table: Table, wanted: Wanted) -> str:
+    """A number with a bit for each form of documents that the span has."""
+    bits = (f"if({form.present}, {2**place}, 0)" for place, form in enumerate(forms(table, wanted)))
+    return f"toUInt16({' + '.join(bits) or '0'})"
+
+
+def _collections(table: Table, wanted: Wanted) -> str:
+    """The collections that the documents name in their metadata, as Qdrant's package writes it."""
+    if not (wanted.metadata or _STORE_NAMES.intersection(wanted.words)):
+        return "emptyArrayString()"
+    found = [
+        f"if({form.present}, arrayMap(d -> JSONExtractString(d.2, '_collection_name'), {form.documents}), [])"
+        for form in forms(table, wanted)
+        if form.name not in (RERANKED, EVENTS)
+    ]
+    return f"arraySort(arrayDistinct(arrayConcat({', '.join(found)})))" if found else "emptyArrayString()"

@@ -1,0 +1,239 @@
+"""What is asked of all spans of a day.
+
+A *shape* of traces is the classes of a trace's spans in the order of their starts, with the place of the parent of
+each. Traces of one shape are counted alike, so the engine adds up their numbers, and only shapes come back.
+
+Values are bound. Names of attributes are written as literals: all but the numbers of documents are constants of
+``attributes``, and the option for the application's attribute is one of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from datahub_llmops.spans.chunks import MAX_CHUNKS, MAX_ID
+from datahub_llmops.spans.doors.clickhouse.client import Statement
+from datahub_llmops.spans.doors.clickhouse.documents import Form, fields_of, forms
+from datahub_llmops.spans.doors.clickhouse.span_rows import BINS, CLASS_OF, span_rows
+from datahub_llmops.spans.doors.clickhouse.table import Table, texts
+from datahub_llmops.spans.doors.clickhouse.wanted import Wanted
+
+MAX_SPANS: Final = 128
+"""Most spans of a trace that the engine handles. Larger ones come back as rows: to find parents takes the square."""
+MAX_SOURCES: Final = 10_000
+"""Most different sources that the documents of one class of spans have in a day."""
+SAMPLE: Final = 20
+"""Ids of documents that come back for each class."""
+MAX_NAMES: Final = 20_000
+HOUR: Final = 3_600
+DAY: Final = 86_400
+ORPHAN: Final = 255
+"""Stands for the place of a parent that is not there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slice:
+    """A part of the traces: those whose hash leaves ``rest`` when divided by ``of``."""
+
+    of: int = 1
+    rest: int = 0
+
+    @property
+    def condition(self) -> str:
+        return "1" if self.of == 1 else f"cityHash64(trace) % {self.of} = {self.rest}"
+
+    def split(self) -> Sequence[Slice]:
+        """Return four parts of this one."""
+        return [Slice(of=self.of * 4, rest=self.rest + self.of * number) for number in range(4)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Day:
+    """One day of a table, whose start is in seconds since the epoch."""
+
+    table: Table
+    database: str
+    name: str
+    start: int
+    application: str
+    """The attribute that names the application."""
+    plain: frozenset[str]
+    """Names of attributes that ``Selection`` keeps."""
+
+    @property
+    def begin(self) -> int:
+        """In nanoseconds."""
+        return self.start * 10**9
+
+    @property
+    def end(self) -> int:
+        return (self.start + DAY) * 10**9
+
+    def present(self) -> Statement:
+        """Which of the names that are read occur."""
+        prefixes = ("datahub_llmops.", "retrieval.documents.", "reranker.output_documents.")
+        begins = " OR ".join(f"startsWith(key, {texts([one])})" for one in prefixes)
+        return self.statement(
+            f"SELECT DISTINCT arrayJoin({self.table.keys}) AS key {self._from} "
+            f"AND (key IN ({texts(sorted(self.plain))}) OR {begins}) LIMIT {MAX_NAMES}"
+        )
+
+    def shares(self, wanted: Wanted) -> Statement:
+        """How many spans there are, and how many have to do with an application."""
+        return self.statement(f"SELECT count(), countIf({self._is_ours(wanted)}) {self._from}")
+
+    def shapes(self, wanted: Wanted, part: Slice, *, few: bool) -> Statement:
+        """The shapes of the day's traces with their sums, and the traces that come back as rows.
+
+        ``few`` says that most spans have nothing to do with an application. Then only traces with one that has are
+        looked at.
+        """
+        one_hot = ", ".join(
+            f"[{', '.join('1' if place == number else '0' for place in range(1, BINS + 1))}]"
+            for number in range(BINS + 1)
+        )
+        return self.statement(f"""
+SELECT odd, count(), any(trace_id), sum(size), toString(shape), toString(any(c)), toString(any(places)),
+  toString(any(n)), toString(minForEach(n)), toString(maxForEach(e)), toString(sumForEach(m)),
+  toString(sumForEach(arrayFlatten(arrayMap(x -> [{one_hot}][x + 1], arrayFilter((x, k) -> k != 0, b, c))))),
+  toString(sumForEach(arrayFlatten(v)))
+FROM ({self._placed(wanted, part, few=few)}) GROUP BY odd, shape""")
+
+    def members(self, wanted: Wanted, part: Slice, shapes: Iterable[int], *, few: bool) -> Statement:
+        """The traces of some shapes, with the number of their spans."""
+        return self.statement(
+            f"SELECT trace_id, toString(t), size FROM ({self._placed(wanted, part, few=few)}) "
+            f"WHERE NOT odd AND shape IN ({_listed(shapes)})"
+        )
+
+    def classes(self, wanted: Wanted, at: Iterable[int], asked: Iterable[int]) -> Statement:
+        """One span of each of the classes ``asked``, among those that began at one of the times ``at``."""
+        where = f"{self._from} AND {self.table.nanoseconds} IN ({_listed(at)})"
+        rows = span_rows(self.table, wanted, where, self.application, whole=True)
+        return self.statement(f"""
+SELECT toString(class), {", ".join(f"any({one})" for one in CLASS_OF)}
+FROM ({rows}) WHERE class IN ({_listed(asked)}) GROUP BY class""")
+
+    def of_traces(self, hashes: Iterable[int]) -> str:
+        """The part of a statement that begins with ``FROM``, for the spans of some traces by their hashes."""
+        return f"{self._from} AND cityHash64({self.table.column('TraceId')}) IN ({_listed(hashes)})"
+
+    def samples(self, wanted: Wanted, form: Form, excluded: Iterable[int]) -> Statement:
+        """Of each class of spans with documents in a form: some of their ids, always the same of the same ids."""
+        return self.statement(f"""
+SELECT toString(class), arrayMap(p -> p.2, groupArraySorted({SAMPLE})((CRC32(id), id))) FROM (
+  SELECT DISTINCT class, arrayJoin(arrayMap(d -> substringUTF8(d.1, 1, {MAX_ID}), documents)) AS id
+  FROM ({self._documents(wanted, form, excluded)}) WHERE id != ''
+) GROUP BY class""")
+
+    def sources(
+        self, wanted: Wanted, form: Form, fields: Sequence[str], excluded: Iterable[int]
+    ) -> Statement:
+        """Of each class of spans with documents in a form: whether all have ids, whether any has, and their sources."""
+        found = f"arrayFilter(s -> s != '{{}}', arrayMap(d -> {fields_of('d.2', fields)}, documents))"
+        return self.statement(f"""
+SELECT toString(class), min(length(documents) <= {MAX_CHUNKS} AND arrayAll(d -> d.1 != '', documents)),
+  max(arrayExists(d -> d.1 != '', documents)), groupUniqArrayArray({MAX_SOURCES + 1})({found})
+FROM ({self._documents(wanted, form, excluded)}) GROUP BY class""")
+
+    def distinct(
+        self,
+        wanted: Wanted,
+        of_classes: Mapping[str, Mapping[int, Sequence[int]]],
+        more: Sequence[tuple[int, int]],
+        excluded: Sequence[int],
+    ) -> Statement | None:
+        """How many different documents each asset has; ``None`` if there is nothing to count.
+
+        ``of_classes`` maps forms to classes to the numbers of their assets. ``more`` are assets and digests of ids.
+        """
+        parts = []
+        for form in forms(self.table, wanted):
+            assets = of_classes.get(form.name)
+            if not assets:
+                continue
+            numbers = ", ".join(f"[{_listed(one)}]" for one in assets.values())
+            ids = f"arrayMap(d -> toUInt64(halfMD5(substringUTF8(d.1, 1, {MAX_ID}))), documents)"
+            parts.append(
+                f"SELECT arrayJoin([{numbers}][indexOf([{_listed(assets)}], class)]) AS asset, "
+                f"arrayJoin({ids}) AS id FROM ({self._documents(wanted, form, excluded)}) "
+                f"WHERE class IN ({_listed(assets)})"
+            )
+        if more:
+            pairs = f"arrayZip([{_listed(one for one, _ in more)}], [{_listed(one for _, one in more)}])"
+            parts.append(f"SELECT p.1 AS asset, toUInt64(p.2) AS id FROM (SELECT arrayJoin({pairs}) AS p)")
+        if not parts:
+            return None
+        return self.statement(
+            f"SELECT toUInt64(asset) AS number, uniqExact(id) FROM ({' UNION ALL '.join(parts)}) GROUP BY number"
+        )
+
+    def _documents(self, wanted: Wanted, form: Form, excluded: Iterable[int]) -> str:
+        rows = span_rows(self.table, wanted, self._from, self.application, form=form)
+        return (
+            f"SELECT * FROM ({rows}) WHERE ns >= {self.begin} AND ns < {self.end} AND class != 0 "
+            f"AND cityHash64(trace) NOT IN ({_listed(excluded)})"
+        )
+
+    def _placed(self, wanted: Wanted, part: Slice, *, few: bool) -> str:
+        """The day's traces, each with its shape, or ``odd`` if it comes back as rows."""
+        trace = self.table.column("TraceId")
+        where = self._from
+        if few:
+            where += (
+                f" AND {trace} GLOBAL IN (SELECT DISTINCT {trace} {self._from} AND {self._is_ours(wanted)})"
+            )
+        most = MAX_SPANS + 1
+        arrays = ", ".join(
+            f"groupArray({most})({column}) AS {name}0"
+            for name, column in (
+                ("n", "ns"), ("i", "id"), ("p", "parent"), ("c", "class"), ("m", "ms"), ("b", "bin"), ("e", "ended"),
+                ("v", "numbers"),
+            )
+        )  # fmt: skip
+        ordered = ", ".join(
+            f"if(odd, [], arraySort((x, k) -> k, {name}0, n0)) AS {name}"
+            for name in ("i", "p", "c", "m", "b", "e", "v")
+        )
+        return f"""
+SELECT *, arrayMap(x -> if(x = 0, 0, if(indexOf(i, x) = 0, {ORPHAN}, toUInt8(indexOf(i, x)))), p) AS places,
+  if(odd, t, cityHash64(places, c)) AS shape
+FROM (
+  SELECT odd, t, trace_id, size, if(odd, [], arraySort(n0)) AS n, {ordered}
+  FROM (
+    SELECT *, size > {MAX_SPANS} OR low < {self.begin} OR high >= {self.end} OR unended
+      OR length(arrayDistinct(i0)) < size AS odd
+    FROM (
+      SELECT cityHash64(trace) AS t, any(trace) AS trace_id, count() AS size, min(ns) AS low, max(ns) AS high,
+        max(is_open) AS unended, {arrays}
+      FROM ({span_rows(self.table, wanted, where, self.application)}) WHERE {part.condition}
+      GROUP BY t HAVING high >= {self.begin} AND low < {self.end} AND arrayExists(x -> x != 0, c0)
+    )
+  )
+)"""
+
+    def _is_ours(self, wanted: Wanted) -> str:
+        return f"hasAny({self.table.keys}, [{texts(wanted.triggers)}])"
+
+    @property
+    def _from(self) -> str:
+        return f"FROM {{database:Identifier}}.{{table:Identifier}} WHERE {self.table.within}"
+
+    def statement(self, sql: str) -> Statement:
+        """A statement about the day's spans."""
+        return Statement(
+            text=sql,
+            values={
+                "database": self.database,
+                "table": self.name,
+                # A trace may have begun before the day, and end after it.
+                "lo": self.begin - HOUR * 10**9,
+                "hi": self.end + HOUR * 10**9,
+            },
+        )
+
+
+def _listed(values: Iterable[int]) -> str:
+    return ", ".join(str(int(one)) for one in values) or "0"

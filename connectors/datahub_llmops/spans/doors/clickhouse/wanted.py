@@ -1,0 +1,101 @@
+"""Which attributes of a day's spans are read, and as what: as a word that a kind of span has, as a number that is added
+up, or as documents.
+
+Only names that occur on the day stand in its statements.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from datahub_llmops.assets import span_names
+from datahub_llmops.spans import attributes as names
+
+TOKENS: Final = (
+    *names.TOKENS_IN,
+    *names.TOKENS_OUT,
+    *names.TOKENS_CACHED,
+    *names.TOKENS_CACHE_WRITE,
+    *names.TOKENS_REASONING,
+)
+OBJECTS: Final = (*names.TOKENS_JSON, *names.COST_JSON)
+"""JSON objects of numbers."""
+_NO_WORDS: Final = frozenset(
+    (
+        *TOKENS,
+        *names.COST,
+        *OBJECTS,
+        *names.METADATA,
+        *names.DOCUMENTS_JSON,
+        *names.DOCUMENTS_OUTPUT,
+        # They differ with each span, and change no total.
+        *names.EVALUATION_SCORE,
+        *names.EVALUATION_LABEL,
+        *names.HOST,
+        span_names.ANSWER_ID,
+        span_names.SOURCES,
+    )
+)
+_COMMON: Final = frozenset(
+    (*names.SERVER, *names.PORT, *names.ERROR_TYPE, *names.SERVICE, *names.SERVICE_VERSION, *names.HOST)
+)
+"""Attributes that spans of HTTP and the like have too: by themselves they make no span one of an application."""
+FLAT: Final = re.compile(
+    r"(retrieval\.documents|reranker\.output_documents)\.(\d{1,6})\.document\.(id|score|metadata)"
+)
+"""OpenInference's documents: an attribute for each field of each."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Names of attributes that occur, in a fixed order."""
+
+    words: tuple[str, ...]
+    """Their values tell spans apart."""
+    marks: tuple[str, ...]
+    """It matters only that they are there."""
+    tokens: tuple[str, ...]
+    costs: tuple[str, ...]
+    objects: tuple[str, ...]
+    metadata: bool
+    flat: tuple[str, ...]
+    outputs: tuple[str, ...]
+    """Attributes that may hold documents as JSON."""
+
+    @classmethod
+    def of(cls, present: Iterable[str], plain: frozenset[str]) -> Wanted:
+        """Choose among the names that are present. ``plain`` are those that ``Selection`` keeps by name."""
+        found = sorted(set(present))
+        ours = [one for one in found if one in plain or one.startswith(span_names.PREFIX)]
+        return cls(
+            words=tuple(one for one in ours if one not in _NO_WORDS),
+            marks=tuple(one for one in ours if one == span_names.ANSWER_ID),
+            tokens=tuple(one for one in found if one in TOKENS),
+            costs=tuple(one for one in found if one in names.COST),
+            objects=tuple(one for one in found if one in OBJECTS),
+            metadata=names.METADATA[0] in found,
+            flat=tuple(one for one in found if FLAT.fullmatch(one)),
+            outputs=tuple(one for one in (*names.DOCUMENTS_JSON, *names.DOCUMENTS_OUTPUT) if one in found),
+        )
+
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        return (*self.tokens, *self.costs)
+
+    @property
+    def triggers(self) -> tuple[str, ...]:
+        """Names of which one at least makes a span one that has to do with an application."""
+        words = (one for one in self.words if one not in _COMMON)
+        # An output alone says nothing: every chain has one.
+        return (*words, *self.marks, *self.numbers, *self.objects, *self.flat, *names.DOCUMENTS_JSON)
+
+    @property
+    def everything(self) -> tuple[str, ...]:
+        """All names whose values are read."""
+        special = names.METADATA if self.metadata else ()
+        return (
+            *self.words, *self.marks, *self.numbers, *self.objects, *special, *self.flat, *self.outputs,
+        )  # fmt: skip

@@ -1,0 +1,244 @@
+"""The engine's sums are those of answers that are put together one by one."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, Final
+
+import pytest
+
+from datahub_llmops.answer_store.recorded import RecordedAnswer
+from datahub_llmops.spans import attributes as names
+from datahub_llmops.spans.assemble import AssembleOptions, assemble
+from datahub_llmops.spans.attributes import Selection
+from datahub_llmops.spans.doors.clickhouse.client import Statement
+from datahub_llmops.spans.doors.clickhouse.door import ClickHouseDoor
+from datahub_llmops.spans.doors.clickhouse.statements import MAX_SPANS
+from datahub_llmops.spans.doors.door import Problem
+from datahub_llmops.spans.span import Span
+from spans.doors.clickhouse.engine import COLLECTOR, Engine
+from spans.doors.clickhouse.exporting import (
+    PlainCounting,
+    differences,
+    rows_of_otlp,
+    rows_of_spans,
+    shown,
+)
+from spans.recordings import Recording, raw_lines, recordings
+from spans.world import BEGIN, span
+
+RECORDINGS: Final = recordings()
+ASSEMBLE: Final = partial(assemble, options=AssembleOptions())
+
+
+def opened(engine: Engine, database: str, told: list[Problem] | None = None, **given: Any) -> ClickHouseDoor:
+    """A door whose problems are failures of the test, unless ``told`` takes them."""
+
+    def tell(problem: Problem) -> None:
+        assert told is not None, problem
+        told.append(problem)
+
+    return ClickHouseDoor(
+        engine.options(database, **given),
+        selection=Selection(application="service.name"),
+        assemble=ASSEMBLE,
+        tell=tell,
+    )
+
+
+def rolled_up(answers: list[RecordedAnswer]) -> dict[str, Any]:
+    return shown(PlainCounting().roll_up(sorted(answers, key=lambda one: one.started)))
+
+
+@pytest.mark.parametrize("table", ["otel_traces", "otel_traces_json"])
+def test_recordings_count_as_their_answers(engine: Engine, table: str) -> None:
+    database = engine.database()
+    answers = []
+    for recording in RECORDINGS if table == "otel_traces" else RECORDINGS[:4]:
+        rows = rows_of_otlp(raw_lines(recording.name), as_json=table.endswith("json"))
+        engine.insert(database, rows, table)
+        answers += [one for assembled in recording.assembled.values() for one in assembled.answers]
+    door = opened(engine, database, table=table)
+    found = shown(door.count(door.days({}), PlainCounting()))
+    differ = differences(found, rolled_up(answers))
+    # Where one retriever searches several indexes, and another span says which, nobody knows whose the chunks are.
+    assert [one for one in differ if "/chunks: None != " not in one] == []
+    assert door.counts.answers == len(answers)
+
+
+def test_rows_of_a_real_collector_count_as_what_it_was_sent(engine: Engine) -> None:
+    database = engine.database()
+    file = engine.folder / f"{database}.native"
+    file.write_bytes(gzip.decompress((COLLECTOR / "otel_traces.native.gz").read_bytes()))
+    engine.command(f"INSERT INTO {database}.otel_traces SELECT * FROM file('{file}', 'Native')")
+    sent = ("openinference-langchain/chroma", "genai-langchain/chroma", "mlflow-langchain/chroma")
+    assembled = [one for name in sent for one in Recording(name).assembled.values()]
+    door = opened(engine, database)
+    found = shown(door.count(door.days({}), PlainCounting()))
+    assert not differences(found, rolled_up([one for each in assembled for one in each.answers]))
+    assert found["answers"]
+
+
+class TestOddTraces:
+    """Traces that the engine hands back as rows count like all others."""
+
+    def counted(self, engine: Engine, spans: list[Span]) -> tuple[dict[str, Any], ClickHouseDoor]:
+        database = engine.database()
+        engine.insert(database, rows_of_spans(spans))
+        door = opened(engine, database)
+        return shown(door.count(door.days({}), PlainCounting())), door
+
+    def test_a_trace_with_many_spans(self, engine: Engine) -> None:
+        root = span("chain", kind="CHAIN")
+        calls = [call_of(root) for _ in range(MAX_SPANS + 10)]
+        found, door = self.counted(engine, [root, *calls])
+        assert not differences(found, rolled_up(list(ASSEMBLE([root, *calls]).answers)))
+        assert (door.counts.spans_read, door.counts.traces) == (MAX_SPANS + 11, 1)
+
+    def test_cycles_duplicates_and_spans_that_have_not_ended(self, engine: Engine) -> None:
+        root = span("chain", kind="CHAIN")
+        ring = [call_of(root), call_of(root)]
+        ring = [ring[0]._replace(parent=ring[1].id), ring[1]._replace(parent=ring[0].id)]
+        unended = span("chat", root, kind="LLM", took=None)
+        spans = [root, *ring, ring[0], unended]
+        found, door = self.counted(engine, spans)
+        assert not differences(found, rolled_up(list(ASSEMBLE(spans).answers)))
+        assert door.counts.duplicates == 1
+
+    def test_a_trace_over_midnight_belongs_to_the_day_of_its_start(self, engine: Engine) -> None:
+        midnight = int(BEGIN) // 86_400 * 86_400 + 86_400.0
+        root = span("chain", kind="CHAIN")._replace(started=midnight - 1, ended=midnight + 5)
+        call = call_of(root)._replace(started=midnight + 1, ended=midnight + 2)
+        found, _ = self.counted(engine, [root, call])
+        assert found["answers"] == 1
+        assert {day for _, day, _ in found["whole"]} == {int(midnight) - 86_400}
+        assert found["whole"][("support-bot", int(midnight) - 86_400, "spans")]["tokens"] == {
+            "input": 10,
+            "output": 5,
+        }
+
+    def test_what_only_times_can_tell(self, engine: Engine) -> None:
+        chat = span("ChatOpenAI", kind="LLM", took=2.0, **TOKENS)._replace(trace="a" * 32)
+        sdk = span("chat gpt", kind="LLM", scope="openinference.instrumentation.openai", took=0.5, **TOKENS)
+        sdk = sdk._replace(trace="a" * 32)
+        assert len(ASSEMBLE([chat, sdk]).answers) == 1
+        found, _ = self.counted(engine, [chat, sdk])
+        assert found["answers"] == 1
+
+    def test_a_day_in_slices(self, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("datahub_llmops.spans.doors.clickhouse.day_answers.SLICE_SPANS", 4)
+        spans: list[Span] = []
+        answers: list[RecordedAnswer] = []
+        for number in range(12):
+            root = span("chain", kind="CHAIN")._replace(trace=f"{number:032x}")
+            call = call_of(root)._replace(trace=root.trace)
+            spans += [root, call]
+            answers += ASSEMBLE([root, call]).answers
+        found, door = self.counted(engine, spans)
+        assert not differences(found, rolled_up(answers))
+        assert door.counts.statements > 8
+
+
+TOKENS: Final[dict[str, Any]] = {
+    "llm__model_name": "gpt-5",
+    "llm__provider": "openai",
+    "llm__token_count__prompt": 10,
+    "llm__token_count__completion": 5,
+}
+
+
+def call_of(parent: Span, **more: Any) -> Span:
+    """An inference below ``parent``."""
+    return span("ChatOpenAI", parent, kind="LLM", **{**TOKENS, **more})
+
+
+class TestDays:
+    def test_a_day_is_read_again_when_its_spans_have_become_more(self, engine: Engine) -> None:
+        database = engine.database()
+        told: list[Problem] = []
+        door = opened(engine, database, told)
+        assert door.days({}) == ()
+        root = span("chain", kind="CHAIN")
+        engine.insert(database, rows_of_spans([root]))
+        days = door.days({})
+        assert days == (int(root.started) // 86_400 * 86_400,)
+        assert door.position()["days"] == {}
+        door.count(days, PlainCounting())
+        position = json.loads(json.dumps(door.position()))
+        assert door.days(position) == ()
+        assert door.position() == position
+        engine.insert(database, rows_of_spans([call_of(root)]))
+        assert door.days(position) == days
+        assert not told
+
+    def test_a_day_that_lost_spans_stays_as_it_was_counted(self, engine: Engine) -> None:
+        database = engine.database()
+        told: list[Problem] = []
+        door = opened(engine, database, told)
+        root = span("chain", kind="CHAIN")
+        engine.insert(database, rows_of_spans([root]))
+        days = door.days({})
+        position = {"attributes": names.VERSION, "days": {str(days[0]): 5}}
+        assert door.days(position) == ()
+        assert door.position() == position
+        assert [(one.kind, one.title) for one in told] == [
+            ("warning", "A day of spans has fewer than before")
+        ]
+
+    def test_a_position_of_another_table_of_attributes_is_none(self, engine: Engine) -> None:
+        database = engine.database()
+        engine.insert(database, rows_of_spans([span("chain", kind="CHAIN")]))
+        door = opened(engine, database)
+        days = door.days({})
+        assert door.days({"attributes": names.VERSION - 1, "days": {str(days[0]): 1}}) == days
+
+
+class TestTrace:
+    @pytest.mark.parametrize("with_time", [True, False])
+    def test_it_has_all_spans_as_a_door_yields_them(self, engine: Engine, with_time: bool) -> None:
+        recording = Recording("openinference-langchain/chroma")
+        database = engine.database()
+        engine.insert(database, rows_of_otlp(raw_lines(recording.name)))
+        door = opened(engine, database)
+        for trace, spans in recording.traces.items():
+            at = datetime.fromtimestamp(spans[0].started, UTC) if with_time else None
+            found = door.trace(trace, at)
+            assert sorted(one.id for one in found) == sorted(one.id for one in spans)
+            assert ASSEMBLE(found).answers == ASSEMBLE(spans).answers
+
+    def test_an_answer_is_found_by_its_id(self, engine: Engine) -> None:
+        recording = Recording("openinference-langchain/chroma")
+        database = engine.database()
+        engine.insert(database, rows_of_otlp(raw_lines(recording.name)))
+        door = opened(engine, database)
+        for trace, assembled in recording.assembled.items():
+            for answer in assembled.answers:
+                assert {one.trace for one in door.trace(answer.id, None)} == {trace}
+        assert door.trace("0" * 32, None) == []
+        assert door.trace("0" * 28, None) == []
+
+    def test_no_content_leaves_the_engine(self, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+        database = engine.database()
+        for recording in RECORDINGS:
+            engine.insert(database, rows_of_otlp(raw_lines(recording.name)))
+        door = opened(engine, database)
+        asked: list[str] = []
+        ask = door._client.rows
+
+        def rows(statement: Statement) -> Sequence[Sequence[Any]]:
+            found = ask(statement)
+            asked.append(repr(found))
+            return found
+
+        monkeypatch.setattr(door._client, "rows", rows)
+        for recording in RECORDINGS:
+            for trace in recording.traces:
+                assert "CANARY" not in repr(door.trace(trace, None))
+                break
+        door.count(door.days({}), PlainCounting())
+        assert asked
+        assert not [text[max(0, at - 100) : at + 20] for text in asked if (at := text.find("CANARY")) >= 0]
