@@ -7,7 +7,7 @@ version, per host. Whole days are counted again whenever one of their answers is
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Protocol
+from typing import Final, Protocol
 
 from datahub.utilities.urns.error import InvalidUrnError
 
@@ -26,6 +26,9 @@ from datahub_llmops.errors import RecordError
 from datahub_llmops.ingestion.applications.places import Places
 from datahub_llmops.ingestion.applications.rollup import DAY, Application, Newest, Rollup, Served
 from datahub_llmops.mapping.applications import application_urns
+
+MAX_SERVED: Final = 1_000
+"""Different models, with their fingerprints, that serve one application and model asked for on one day."""
 
 
 class CountingOptions(Protocol):
@@ -230,7 +233,9 @@ class _Counting:
             return
         served = self.found.served.setdefault((application.name, asked), {})
         seen = Served(model=self._names.spelled(call.served), fingerprint=call.fingerprint)
-        served.setdefault(day, set()).add(seen)
+        of_day = served.setdefault(day, set())
+        if len(of_day) < MAX_SERVED:
+            of_day.add(seen)
 
 
 def _total(totals: dict[tuple[str, int, str], Totals], key: tuple[str, int, str]) -> Totals:
