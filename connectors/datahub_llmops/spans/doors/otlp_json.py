@@ -7,13 +7,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from sys import intern
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
-from datahub_llmops.spans.attributes import DOCUMENTS_OUTPUT, ERROR_TYPE, EVENTS, Selection, first, is_wanted
+from datahub_llmops.spans.attributes import (
+    DOCUMENTS_OUTPUT,
+    ERROR_TYPE,
+    EVENTS,
+    Reducer,
+    Selection,
+    first,
+    is_wanted,
+)
 from datahub_llmops.spans.doors.door import ReadCounts
 from datahub_llmops.spans.doors.rows import MAX_NAME, Row, hexadecimal, weight_of
 
 _FAILED: Final = (2, "STATUS_CODE_ERROR")
+_Rule: TypeAlias = tuple[str, Reducer, bool]
+"""Name, reducer, and whether the value is looked at before it is reduced."""
 _MALFORMED: Final = (AttributeError, KeyError, TypeError, ValueError, OverflowError, RecursionError)
 
 
@@ -23,11 +33,13 @@ class JsonDecoder:
     def __init__(self, selection: Selection, counts: ReadCounts) -> None:
         self._selection = selection
         self._counts = counts
+        self._rules: dict[str, _Rule | None] = {}
 
     def decode(self, data: dict[str, Any]) -> list[Row]:
         """Return the spans of a parsed line. What is no span is counted as unusable."""
         rows: list[Row] = []
         pick = self.pick
+        traces: dict[str, str] = {}
         for resource_spans in _objects(data.get("resourceSpans")):
             resource = pick(_object(resource_spans.get("resource")).get("attributes"))
             for scope_spans in _objects(resource_spans.get("scopeSpans")):
@@ -40,8 +52,10 @@ class JsonDecoder:
                             self._events(events, attributes)
                         status = span.get("status")
                         state = span.get("traceState")
+                        # Spans of one trace share its id, which makes the spool smaller.
+                        trace = span["traceId"]
                         row = (
-                            hexadecimal(span["traceId"]),
+                            traces.get(trace) or traces.setdefault(trace, hexadecimal(trace)),
                             hexadecimal(span["spanId"]),
                             hexadecimal(span.get("parentSpanId")),
                             intern(str(span.get("name") or "")[:MAX_NAME]),
@@ -67,30 +81,38 @@ class JsonDecoder:
         kept: dict[str, Any] = {}
         if not pairs:
             return kept
-        rules = self._selection.rules
+        rules = self._rules
         for pair in pairs:
             try:
-                name = pair["key"]
                 try:
-                    reduce = rules[name]
+                    rule = rules[pair["key"]]
                 except KeyError:
-                    reduce = self._selection.rule(name)
-                if reduce is None:
+                    rule = self._rule(pair["key"])
+                if rule is None:
                     continue
+                name, reduce, is_output = rule
                 value = pair["value"].get("stringValue")
                 if value is None:
                     value = _value(pair["value"])
-                if name in DOCUMENTS_OUTPUT and not is_wanted(name, value):
+                if is_output and not is_wanted(name, value):
                     continue
                 found = reduce(value)
             except _MALFORMED:
                 self._selection.dropped += 1
                 continue
             if found is not None:
-                kept[intern(name)] = found
+                kept[name] = found
             elif value is not None:
                 self._selection.dropped += 1
         return kept
+
+    def _rule(self, name: str) -> _Rule | None:
+        rules = self._selection.rules
+        reduce = rules[name] if name in rules else self._selection.rule(name)
+        rule = None if reduce is None else (intern(name), reduce, name in DOCUMENTS_OUTPUT)
+        if len(self._rules) < 50_000 and len(name) <= MAX_NAME:
+            self._rules[name] = rule
+        return rule
 
     def _events(self, events: Any, kept: dict[str, Any]) -> None:
         for event in _objects(events):

@@ -74,6 +74,8 @@ class ProtoDecoder:
         rows: list[Row] = []
         unusable = 0
         pick, names = self.pick, self._names
+        # Spans of one trace share its id, which makes the spool smaller.
+        traces: dict[bytes, str] = {}
         for resource_spans in data.resource_spans:
             resource = self._resource(resource_spans.resource)
             for scope_spans in resource_spans.scope_spans:
@@ -92,7 +94,7 @@ class ProtoDecoder:
                     state = span.trace_state
                     rows.append(
                         (
-                            trace.hex(),
+                            traces.get(trace) or traces.setdefault(trace, trace.hex()),
                             own.hex(),
                             span.parent_span_id.hex(),
                             names.get(name) or self._name(name),
