@@ -24,7 +24,6 @@ def answer(number: int, *, started: float = TODAY + 3.0, **given: Any) -> Record
     return RecordedAnswer(
         id=f"{int(started * 1000):012x}{number:016x}",
         application="support-bot",
-        version=None,
         framework="langchain",
         framework_version=None,
         root=None,
@@ -38,7 +37,7 @@ def answer(number: int, *, started: float = TODAY + 3.0, **given: Any) -> Record
         prompts=(),
         models=(),
         tools=(),
-        **given,
+        **{"version": None, **given},
     )
 
 
@@ -167,6 +166,44 @@ def test_an_object_of_a_counted_day_that_was_removed_keeps_the_totals_of_the_day
     assert run(tmp_path, position=second.position).days == ()
 
 
+def test_a_file_with_the_same_beginning_and_another_rest_is_read_from_its_beginning(tmp_path: Path) -> None:
+    path = tmp_path / "traces.json"
+    same = b"".join(as_line([call(number, at=TODAY - 40_000.0)]) for number in range(1, 12))
+    path.write_bytes(same + as_line([call(100)]))
+    first = run(tmp_path)
+    path.write_bytes(same + as_line([call(101)]) + as_line([call(102)]))
+    second = run(tmp_path, position=first.position)
+    assert second.days == (TODAY - DAY, TODAY)
+    assert len(second.counted.answers) == 13
+
+
+def test_a_file_that_was_written_anew_and_is_smaller_keeps_the_totals_of_what_it_held(tmp_path: Path) -> None:
+    path = tmp_path / "traces.json"
+    same = b"".join(as_line([call(number)]) for number in range(1, 12))
+    path.write_bytes(same + as_line([call(100)]))
+    first = run(tmp_path)
+    path.write_bytes(same)
+    second = run(tmp_path, position=first.position)
+    assert second.titles == ["Days whose objects were removed"]
+    assert second.counted.answers == []
+
+
+def test_an_object_that_has_grown_and_broken_keeps_the_totals_of_its_days(tmp_path: Path) -> None:
+    path = tmp_path / "traces.json.gz"
+    path.write_bytes(gzip.compress(as_line([call(1)])))
+    first = run(tmp_path)
+    whole = path.read_bytes() + gzip.compress(as_line([call(2)]))
+    path.write_bytes(whole[:-20])
+    (tmp_path / "other.json").write_bytes(as_line([call(3)]))
+    second = run(tmp_path, position=first.position)
+    assert second.titles == ["Objects that break off", "Days that cannot be counted again"]
+    assert second.counted.answers == []
+    path.write_bytes(whole)
+    third = run(tmp_path, position=second.position)
+    assert not third.problems
+    assert len(third.counted.answers) == 3
+
+
 def test_an_earlier_object_that_cannot_be_read_keeps_the_day_and_is_tried_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -260,12 +297,13 @@ def test_a_clock_of_another_year_makes_no_day(tmp_path: Path) -> None:
 def test_answers_of_sealed_segments_come_as_they_were_recorded(tmp_path: Path) -> None:
     folder = tmp_path / "support-bot" / key(TODAY, "%Y-%m-%d/00")
     folder.mkdir(parents=True)
-    older, newer = answer(1), answer(1, query_text=making.CANARY)
+    older, newer = answer(1), answer(1, version="2", query_text=making.CANARY)
     (folder / "pod-1-01.jsonl.zst").write_bytes(zstandard.compress(dump_line(older) + dump_line(answer(2))))
     (folder / "pod-1-02.jsonl.zst").write_bytes(zstandard.compress(dump_line(newer, texts=True)))
     found = run(tmp_path)
     assert found.days == (TODAY,)
     assert making.ids(found.counted.recorded) == [older.id, answer(2).id]
+    assert [one.version for one in found.counted.recorded if one.id == older.id] == ["2"]
     assert all(one.query_text is None for one in found.counted.recorded)
     assert found.door.counts.segments == 2
     assert found.counted.answers == []

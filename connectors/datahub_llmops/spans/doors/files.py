@@ -295,6 +295,7 @@ class FilesDoor:
             return
         self._first, self._last = min(self._first, answer.started), max(self._last, answer.started)
         if self._from <= answer.started <= self._until:
+            # Without ``texts``, the line has no question and no answer.
             self._sealed.put([(answer.id, self._segment, dump_line(answer), None, answer.started)])
 
     def _take_writes(self, one: RecordedWrites) -> None:

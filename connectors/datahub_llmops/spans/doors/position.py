@@ -22,8 +22,8 @@ MAX_ENTRIES: Final = 100_000
 """Objects that a position holds. Beyond that, the days of the oldest ones are closed."""
 HEAD: Final = 16_000
 """Bytes at the beginning of a local file that tell it from others."""
-TAIL: Final = 64
-"""Bytes before the end of what was read that have to be the same if an object has only grown."""
+TAIL: Final = 65_536
+"""Bytes before the end of what was read that have to be the same if an object has only grown. Lines end alike."""
 _ENTRY: Final = struct.Struct("<8s8sQIHII")
 
 

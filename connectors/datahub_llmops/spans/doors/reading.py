@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Final, Protocol
 
@@ -191,7 +191,7 @@ class ObjectReader:
             raise ValueError("it is no line of a segment that this release reads") from None
         if isinstance(found, RecordedAnswer):
             outcome.answers += 1
-            self._take_answer(replace(found, query_text=None, answer_text=None))
+            self._take_answer(found)
         else:
             outcome.writes += 1
             self._take_answer(found)

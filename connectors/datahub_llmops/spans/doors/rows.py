@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from binascii import Error as BadBase64
 from binascii import a2b_base64
 from collections.abc import Iterable
@@ -15,6 +16,7 @@ Row: TypeAlias = tuple[
 ]
 
 _NO_IDS: Final = frozenset({"0" * 16, "0" * 32})
+_THRESHOLD: Final = re.compile(r"[0-9a-f]{1,14}")
 MAX_NAME: Final = 200
 """Longest name of a span that is kept, in characters."""
 LONGEST_RECORD: Final = 64 * 2**20
@@ -82,10 +84,6 @@ def weight_of(trace_state: str) -> float:
             continue
         for part in value.split(";"):
             name, _, digits = part.partition(":")
-            if name == "th" and 0 < len(digits) <= 14:
-                try:
-                    rejected = int(digits.ljust(14, "0"), 16)
-                except ValueError:
-                    return 1.0
-                return 2**56 / (2**56 - rejected)
+            if name == "th" and _THRESHOLD.fullmatch(digits):
+                return float(2**56 / (2**56 - int(digits.ljust(14, "0"), 16)))
     return 1.0
