@@ -40,6 +40,7 @@ NOT_ABOUT_ONE_FILE: dict[str, set[str]] = {
     "propagation": {"local", "server"},
     "spans/doors": {"faults", "properties"},
     "runs": {"chain", "copies", "daily_totals", "incidents", "served_models", "server", "typed"},
+    "spans/doors/clickhouse": {"source"},
     "spans": {"edges", "faults", "instrumentations"},
     "vector_stores/chroma": {"typed"},
     "vector_stores/milvus": {"hooks"},

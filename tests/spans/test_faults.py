@@ -72,6 +72,18 @@ FAULTS: dict[str, tuple[Callable[[World], None], Callable[[World], dict[str, Any
     "a store refuses": (refuse, lambda world: {"stores": [str(world.folder / "refuses.dhub.yaml")]}),
     "the folder is gone": (lambda world: None, lambda world: {"files": str(world.folder / "nowhere")}),
     "no such file system": (lambda world: None, lambda world: {"files": "nonsense://bucket/x"}),
+    "clickhouse does not answer": (
+        lambda world: None,
+        lambda world: {
+            "files": None,
+            "clickhouse": {
+                "url": "http://127.0.0.1:9",
+                "password": SECRET,
+                "retry_max_times": 0,
+                "timeout_sec": 2,
+            },
+        },
+    ),
 }
 """What goes wrong, and what the recipe says then."""
 
