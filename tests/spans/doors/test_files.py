@@ -13,6 +13,7 @@ import zstandard
 from datahub_llmops.answer_store.recorded import RecordedAnswer
 from datahub_llmops.answer_store.segments import dump_line
 from datahub_llmops.errors import AccessError, DeniedError, RecipeError, UnreadableError
+from datahub_llmops.spans.doors.objects import Object, Place
 from datahub_llmops.spans.doors.reading import ObjectReader
 from datahub_llmops.spans.doors.storage_errors import StorageError
 from spans.doors import making
@@ -228,6 +229,29 @@ def test_an_earlier_object_that_cannot_be_read_keeps_the_day_and_is_tried_again(
     assert second.titles == ["Days that cannot be counted again"]
     third = run(tmp_path, position=second.position)
     assert third.days == (TODAY,)
+    assert len(third.counted.answers) == 2
+
+
+def test_a_local_file_that_cannot_be_opened_is_said_and_its_day_is_counted_by_a_later_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "1.json").write_bytes(as_line([call(1)]))
+    first = run(tmp_path)
+    (tmp_path / "2.json").write_bytes(as_line([call(2)]))
+    opened = Place.open
+
+    def refuse(self: Place, one: Object) -> Any:
+        if one.name.endswith("1.json"):
+            raise StorageError(PermissionError(13, "Permission denied"))
+        return opened(self, one)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Place, "open", refuse)
+        second = run(tmp_path, position=first.position)
+    assert second.titles == ["Objects that cannot be read", "Days whose objects were removed"]
+    assert second.counted.answers == []
+    third = run(tmp_path, position=second.position)
+    assert not third.problems
     assert len(third.counted.answers) == 2
 
 

@@ -105,6 +105,7 @@ class FilesDoor:
         self._unsettled: set[int] = set()
         self._from = self._until = 0.0
         self._counting = False
+        self._all_seen = True
         self._first = self._last = 0.0
         self._segment = ""
         self.writes: dict[object, RecordedWrites] = {}
@@ -123,6 +124,7 @@ class FilesDoor:
         self._from, self._until = float(horizon - EDGE), float(self._now() + DAY)
         matched = matching.match(self._list(horizon - EDGE), old, self._cannot_open)
         self.counts.objects_vanished += matched.vanished
+        self._all_seen = not matched.unopened
         self._gone = [entry for entry in matched.gone if (entry.last + 1) * HOUR > horizon]
         expected = sum(_expected_spans(found.object) for found in matched.found)
         self._spool.close()
@@ -319,14 +321,18 @@ class FilesDoor:
 
     def _left_by_gone(self, days: set[int]) -> set[int]:
         left = {day for entry in self._gone if entry.last for day in days if _overlaps(entry, day, 0)}
+        if left and not self._all_seen:
+            self._unsettled |= (
+                left  # What looks gone may be what could not be opened: the next run tries again.
+            )
         if left:
             self._tell(
                 Problem(
                     kind="failure",
                     title="Days whose objects were removed",
-                    message="Something new belongs to these days, but objects that were counted with them are gone. "
-                    "Their totals stay as they are. Keep objects for some days after their last span, or run more "
-                    "often.",
+                    message="Something new belongs to these days, but objects that were counted with them are not "
+                    "there. Their totals stay as they are. Keep objects for some days after their last span, or run "
+                    "more often.",
                     context=_shown(left),
                     days=tuple(sorted(left)),
                 )

@@ -45,6 +45,8 @@ class Matched:
     """Objects that were read before and are not there any more."""
     vanished: int = 0
     """Local files that were removed while they were listed."""
+    unopened: int = 0
+    """Local files that could not be opened. What was read of them before looks as if it were gone."""
 
 
 def match(
@@ -67,10 +69,10 @@ def match(
             except StorageError as error:
                 if error.is_missing:
                     matched.vanished += 1
-                    continue
-                failed(one, error)
-                # It is there, so whatever was read of it before is not gone.
-                head = b""
+                else:
+                    matched.unopened += 1
+                    failed(one, error)
+                continue
             found = _local(place, one, head, lengths, position, taken)
         else:
             identity = positions.of_name(one.name)
