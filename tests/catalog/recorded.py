@@ -79,13 +79,13 @@ def stored(written: list[MetadataChangeProposalClass]) -> dict[str, dict[str, An
     return held
 
 
-OUTPUT_FIELDS = frozenset(
+EDGE_FIELDS = frozenset(
     annotation["fieldName"]
     for field in DataJobInputOutputClass.RECORD_SCHEMA.fields
-    if field.name in ("outputDatasets", "outputDatasetEdges")
+    if field.name in ("inputDatasets", "inputDatasetEdges", "outputDatasets", "outputDatasetEdges")
     for annotation in field.other_props["Searchable"].values()
 )
-"""How a server's index calls what jobs write, in DataHub's own schema."""
+"""How a server's index calls what jobs read and write, in DataHub's own schema."""
 
 
 class RecordedServer:
@@ -150,24 +150,26 @@ class RecordedServer:
             kept = [hit for hit in answer["searchResults"] if str(hit["degree"]) in degrees[0]]
             answer.update(searchResults=kept, total=len(kept))
             return whole
-        if written := {field: rule["values"] for rule in rules if (field := rule["field"]) in OUTPUT_FIELDS}:
-            return scrolled(sorted(self._jobs_into(written)))
+        if written := {field: rule["values"] for rule in rules if (field := rule["field"]) in EDGE_FIELDS}:
+            return scrolled(sorted(self._jobs_beside(written)))
         kinds = variables.get("types")
         if kinds == ["MLMODEL"] and "mlModel" not in str(rules):
             return scrolled(sorted(urn for urn in self.held if urn.startswith("urn:li:mlModel:")))
         return next((self.extra[rule["field"]] for rule in rules if rule["field"] in self.extra), None)
 
-    def _jobs_into(self, written: Mapping[str, list[str]]) -> Iterator[str]:
+    def _jobs_beside(self, datasets: Mapping[str, list[str]]) -> Iterator[str]:
         for urn, aspects in self.held.items():
             held = aspects.get("dataJobInputOutput", {})
             indexed = {
+                "inputs": held.get("inputDatasets") or [],
+                "inputDatasetEdges": [edge["destinationUrn"] for edge in held.get("inputDatasetEdges") or []],
                 "outputs": held.get("outputDatasets") or [],
                 "outputDatasetEdges": [
                     edge["destinationUrn"] for edge in held.get("outputDatasetEdges") or []
                 ],
             }
             removed = aspects.get("status", {}).get("removed")
-            if not removed and any(set(indexed[field]) & set(asked) for field, asked in written.items()):
+            if not removed and any(set(indexed[field]) & set(asked) for field, asked in datasets.items()):
                 yield urn
 
 

@@ -18,8 +18,11 @@ from datahub.ingestion.run.pipeline import Pipeline
 from datahub.metadata.schema_classes import (
     AuditStampClass,
     CorpUserInfoClass,
+    DataJobInfoClass,
+    DataJobInputOutputClass,
     DatasetLineageTypeClass,
     DatasetPropertiesClass,
+    EdgeClass,
     FineGrainedLineageClass,
     GlobalTagsClass,
     GlossaryTermAssociationClass,
@@ -37,6 +40,7 @@ from datahub.metadata.schema_classes import (
 
 from catalog.recorded import proposals, recorded_server, stored, write_local
 from datahub_llmops import __version__
+from datahub_llmops.catalog.column_uses import USED_COLUMNS, StatedUses, write_uses
 from datahub_llmops.catalog.local.catalog import LocalCatalog
 from datahub_llmops.catalog.protocol import Record
 from datahub_llmops.cli.main import main
@@ -613,6 +617,60 @@ def test_the_walk_of_a_column_names_what_it_does_not_reach(tmp_path: Path) -> No
         {"reached": table("reviews"), "beyond": table("backup"), "columns_known": False},
         {"reached": table("reviews"), "beyond": table("joined"), "columns_known": True},
     ]
+
+
+def test_a_column_shows_the_jobs_that_join_by_it(tmp_path: Path) -> None:
+    def edge(urn: str, **properties: str) -> EdgeClass:
+        return EdgeClass(destinationUrn=urn, properties=properties)
+
+    def job(name: str) -> str:
+        return f"urn:li:dataJob:(urn:li:dataFlow:(airflow,kb,PROD),{name})"
+
+    def written(name: str, index: str, **properties: str) -> list[MetadataChangeProposalClass]:
+        fine = FineGrainedLineageClass(
+            upstreamType="FIELD_SET",
+            upstreams=[f"urn:li:schemaField:({table('reviews')},body)"],
+            downstreamType="FIELD",
+            downstreams=[f"urn:li:schemaField:({table(index)},text)"],
+        )
+        edges = DataJobInputOutputClass(
+            inputDatasets=[],
+            outputDatasets=[],
+            inputDatasetEdges=[edge(table("reviews"))],
+            outputDatasetEdges=[edge(table(index), **properties)],
+            fineGrainedLineages=[fine],
+        )
+        kind = SubTypesClass(typeNames=["Embedding Job"])
+        info = DataJobInfoClass(name=name, type="SQL")
+        return [proposal(job(name), aspect) for aspect in (info, kind, edges)]
+
+    stated = StatedUses(columns={table("reviews"): {"customer_id": ["filter", "join"]}})
+    catalog = catalog_of(
+        tmp_path,
+        proposal(table("reviews"), SubTypesClass(typeNames=["Table"])),
+        proposal(table("docs"), SubTypesClass(typeNames=["Vector Collection"])),
+        proposal(table("more"), SubTypesClass(typeNames=["Vector Collection"])),
+        *written("embed-docs", "docs", **{USED_COLUMNS: write_uses({"kb": stated})}),
+        *written("embed-more", "more"),
+    )
+    asked = "urn:li:schemaField:(urn:li:dataset:(urn:li:dataPlatform:sqlite,reviews,PROD),customer_id)"
+    shown = output(catalog, "lineage", asked, "--down")
+    assert "used in: join, filter  reviews.customer_id → embed-docs → docs\n" in shown
+    assert (
+        "1 more asset reads other columns of reviews and may join or filter by this one: embed-more\n"
+        in shown
+    )
+    found = json.loads(output(catalog, "lineage", asked, "--down", "--json"))
+    assert found["uses"] == [
+        {"column": asked, "job": job("embed-docs"), "index": table("docs"), "used_in": ["join", "filter"]},
+        {"column": asked, "job": job("embed-more"), "index": None, "used_in": []},
+    ]
+    shown = output(catalog, "affected", asked)
+    assert "embed-docs (used in: join, filter)" in shown
+    assert "docs: how many chunks it has is not known (used in: join, filter)" in shown
+    assert "join, filter: reviews.customer_id → embed-docs → docs" in shown
+    assert "embed-more reads reviews and does not say whether it joins or filters by its columns" in shown
+    assert "used in" not in output(catalog, "affected", asked.replace("customer_id", "body"))
 
 
 def test_a_singular_finds_the_plural_and_the_other_way_round(tmp_path: Path) -> None:

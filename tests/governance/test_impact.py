@@ -9,13 +9,27 @@ from pathlib import Path
 import pytest
 
 from catalog.local.local_runs import column, dataset
+from datahub_llmops.catalog.column_uses import USED_COLUMNS, StatedUses, write_uses
 from datahub_llmops.catalog.local.catalog import LocalCatalog
 from datahub_llmops.errors import UnknownAssetError
 from datahub_llmops.governance.finding import Affected
 from datahub_llmops.governance.impact import End, impact_of
 from datahub_llmops.governance.lifecycle import Lifecycles
 from datahub_llmops.governance.lifecycle_list import LifecycleList, Listed
-from governance.estate import BOT, CUSTOMERS, INDEX, JOB, MODEL, NOW, OWNER, REVIEWS, estate, write
+from governance.estate import (
+    BOT,
+    CUSTOMERS,
+    INDEX,
+    JOB,
+    MODEL,
+    NOW,
+    OTHER_JOB,
+    OWNER,
+    REVIEWS,
+    estate,
+    inputs_and_outputs,
+    write,
+)
 
 LISTS = Lifecycles(
     [
@@ -92,3 +106,42 @@ def test_a_table_affects_everything_downstream(catalog: LocalCatalog) -> None:
 def test_an_unknown_asset_is_an_error(catalog: LocalCatalog) -> None:
     with pytest.raises(UnknownAssetError):
         impact_of(catalog, dataset("nothing"), LISTS, now=NOW)
+
+
+@pytest.fixture
+def joined(tmp_path: Path) -> Iterator[LocalCatalog]:
+    """The estate, whose job says that it joins by ids, and a second job that does not say what it does."""
+    facts = estate()
+    uses = StatedUses(columns={REVIEWS: {"customer_id": ["join"]}, CUSTOMERS: {"id": ["join"]}})
+    facts[JOB, "dataJobInputOutput"]["outputDatasetEdges"][0]["properties"] = {
+        USED_COLUMNS: write_uses({"kb": uses})
+    }
+    facts[OTHER_JOB, "dataJobInfo"] = {"name": "embed-more", "type": {"string": "SQL"}}
+    facts[OTHER_JOB, "dataJobInputOutput"] = inputs_and_outputs([CUSTOMERS], dataset("more", "chroma"))
+    with write(tmp_path / "catalog.db", facts) as catalog:
+        yield catalog
+
+
+def test_a_column_affects_what_a_job_joins_by_it(joined: LocalCatalog) -> None:
+    found = impact_of(joined, column(CUSTOMERS, "id"), LISTS, now=NOW)
+    assert [(one.column, one.job, one.index, one.used_in) for one in found.uses] == [
+        (column(CUSTOMERS, "id"), JOB, INDEX, ("join",))
+    ]
+    assert [one.urn for one in found.indexes] == [INDEX]
+    assert [one.urn for one in found.jobs] == [JOB]
+    assert [one.urn for one in found.applications] == [BOT]
+    assert {JOB, INDEX, BOT} <= set(found.indirect)
+    assert [(one.job, one.used_in) for one in found.not_known] == [(OTHER_JOB, ())]
+    assert found.to_obj()["uses"][0]["used_in"] == ["join"]
+
+
+def test_what_values_reach_is_not_indirect(joined: LocalCatalog) -> None:
+    found = impact_of(joined, column(CUSTOMERS, "email"), LISTS, now=NOW)
+    assert [one.urn for one in found.indexes] == [INDEX]
+    assert INDEX not in found.indirect
+    assert found.uses == ()
+
+
+def test_a_column_that_no_job_uses_affects_nothing(joined: LocalCatalog) -> None:
+    found = impact_of(joined, column(REVIEWS, "id"), LISTS, now=NOW)
+    assert (found.indexes, found.jobs, found.uses, found.not_known) == ((), (), (), ())

@@ -11,6 +11,7 @@ from typing import Any, Final
 import pytest
 
 from catalog.local.local_runs import column, dataset
+from datahub_llmops.catalog.column_uses import USED_COLUMNS, StatedUses, write_uses
 from datahub_llmops.governance.finding import EXIT_CODES, Affected, CheckReport, Finding, Verdict
 from datahub_llmops.governance.lifecycle import Lifecycles
 from datahub_llmops.governance.lifecycle_list import LifecycleList, Listed
@@ -149,6 +150,17 @@ def _both(*changes: Change) -> Change:
     def change(facts: Facts) -> None:
         for one in changes:
             one(facts)
+
+    return change
+
+
+def _joins(name: str) -> Callable[[Facts], None]:
+    """The job says that it joins by a column of the customers."""
+
+    def change(facts: Facts) -> None:
+        uses = {"kb": StatedUses(columns={CUSTOMERS: {name: ["join"]}})}
+        edges = facts[JOB, "dataJobInputOutput"]["outputDatasetEdges"]
+        edges[0]["properties"] = {USED_COLUMNS: write_uses(uses)}
 
     return change
 
@@ -347,6 +359,27 @@ CASES = [
         verdict="not ok",
         code="column_gone",
         change=_both(_in_view, put((REVIEWS, "schemaMetadata", schema("id", "text")))),
+    ),
+    Case(
+        name="a column of a join exists",
+        check="schema",
+        verdict="ok",
+        code="columns_there",
+        change=_joins("id"),
+    ),
+    Case(
+        name="a column of a join was dropped",
+        check="schema",
+        verdict="not ok",
+        code="column_gone",
+        change=_joins("key"),
+    ),
+    Case(
+        name="a column of a join in a table without a schema",
+        check="schema",
+        verdict="not known",
+        code="no_schema",
+        change=_both(_joins("id"), without((CUSTOMERS, "schemaMetadata"))),
     ),
     Case(
         name="a table without a schema",

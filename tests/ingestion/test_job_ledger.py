@@ -786,7 +786,11 @@ def test_a_job_that_comes_back_brings_nothing_old_with_it(run: Run, catalog: Pat
     assert not removed(catalog)
     assert edges(catalog) == {
         DOCS: {"declared_by": json.dumps({"b": {INDEX: ""}}), "found_by": "declared"},
-        INDEX: {"declared_by": json.dumps({"b": {INDEX: ""}}), "declares": json.dumps({"b": FACTS})},
+        INDEX: {
+            "declared_by": json.dumps({"b": {INDEX: ""}}),
+            "declares": json.dumps({"b": FACTS}),
+            "used_columns": json.dumps({"b": {"columns": {}, "hidden": []}}),
+        },
     }
 
 

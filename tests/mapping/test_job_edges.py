@@ -13,11 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from datahub_llmops import urns
+from datahub_llmops.catalog.column_uses import StatedUses, read_uses
 from datahub_llmops.catalog.local.patches import apply_patch, parse_patch
 from datahub_llmops.catalog.untraced import untraced_of
 from datahub_llmops.catalog.urn_text import asset_of
-from datahub_llmops.lineage.declared_jobs import ColumnEdge, FoundBy, Input, JobLineage
+from datahub_llmops.lineage.declared_jobs import ColumnEdge, FoundBy, Input, JobLineage, JobUses
 from datahub_llmops.lineage.job_config import EmbeddingJobConfig
+from datahub_llmops.lineage.sql.trace import UsedColumn
 from datahub_llmops.mapping.edge_properties import column_edges
 from datahub_llmops.mapping.job_edges import Declaration, JobEdges
 
@@ -184,3 +186,45 @@ def test_the_edge_to_the_index_names_the_tables_whose_columns_could_not_be_trace
     edges.mark(A, "2026-01-05")
     assert found(stored(edges, one)) == {TABLES[0]}
     assert found(declare(A, one)) == frozenset()
+
+
+def used(who: Declaration, *uses: UsedColumn, present: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    edges = read(present or {})
+    edges.declare(
+        who, replace(lineage(who.index, TABLES[:1]), uses=JobUses(columns=uses, hidden=(TABLES[1],)))
+    )
+    return stored(edges, present or {})
+
+
+def stated(present: Mapping[str, Any]) -> dict[str, Any] | None:
+    return read_uses(properties(present)[INDEXES[0]])
+
+
+JOIN = UsedColumn(dataset=TABLES[0], column="id", use="join")
+SORT = UsedColumn(dataset=TABLES[0], column="id", use="sort")
+
+
+def test_uses_stand_on_the_edge_to_the_index_by_recipe() -> None:
+    there = used(B, SORT, present=used(A, JOIN, SORT))
+    assert stated(there) == {
+        "a": StatedUses(columns={TABLES[0]: {"id": ["join", "sort"]}}, hidden=[TABLES[1]]),
+        "b": StatedUses(columns={TABLES[0]: {"id": ["sort"]}}, hidden=[TABLES[1]]),
+    }
+    assert column_edges(there) == column_edges(declared(A, TABLES[0]))  # A use is no edge between columns.
+
+
+def test_uses_go_with_their_declaration() -> None:
+    there = used(B, SORT, present=used(A, JOIN))
+    edges = read(there)
+    edges.withdraw(A)
+    left = stored(edges, there)
+    assert (stated(left) or {}).keys() == {"b"}
+    edges = read(left)
+    edges.withdraw(B)
+    assert INDEXES[0] not in properties(stored(edges, left))
+
+
+def test_a_recipe_of_an_earlier_release_leaves_uses_unknown() -> None:
+    there = declared(A, TABLES[0])
+    del properties(there)[INDEXES[0]]["used_columns"]
+    assert stated(used(B, JOIN, present=there)) is None

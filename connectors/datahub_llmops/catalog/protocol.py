@@ -215,6 +215,14 @@ class FullCatalog(Catalog, Protocol):
         """List the live models, in order. A server may not list yet what was written just now."""
         ...
 
+    def jobs_using(self, columns: Iterable[str]) -> Iterable[str]:
+        """List the live jobs whose SQL may use one of these columns besides selecting it.
+
+        Those that say so, and those that read its table and do not say what they do with its columns. There may be
+        others among them: ``catalog.column_uses`` reads what each job says.
+        """
+        ...
+
     def quality(self, urns: Iterable[str]) -> Mapping[str, Mapping[str, Mapping[str, Aspect]]]:
         """Read the live assertions and incidents about assets: by asset and URN, their aspects and newest records.
 

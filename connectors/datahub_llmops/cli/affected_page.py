@@ -8,8 +8,9 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from datahub_llmops.cli.render import Labels, kind_of
-from datahub_llmops.governance.impact import End, Impact, Index
+from datahub_llmops.catalog.urn_text import asset_of
+from datahub_llmops.cli.render import Labels, kind_of, not_confirmed
+from datahub_llmops.governance.impact import End, Impact, Index, Use
 from datahub_llmops.net.shown import clean
 
 _SHOWN = 20
@@ -19,6 +20,9 @@ _SHOWN = 20
 def page(impact: Impact, labels: Labels) -> Group:
     """Build the page for rich."""
     labels.learn(impact.owners)
+    stated = (*impact.uses, *impact.not_known)
+    labels.learn(urn for one in stated for urn in (asset_of(one.column), one.index or one.job))
+    marks = _marks(impact)
     head = Text(clean(impact.name), style="bold")
     head.append(f"  {kind_of(impact.subtype, impact.type)}", style="not bold cyan")
     if impact.platform:
@@ -28,18 +32,34 @@ def page(impact: Impact, labels: Labels) -> Group:
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     rows: list[tuple[str, list[str]]] = [
-        ("indexes", [_index(one, labels) for one in impact.indexes]),
-        ("jobs", [_named(one.name, one.owners, labels) for one in impact.jobs]),
-        ("prompts", [clean(one.name) for one in impact.prompts]),
+        ("indexes", [_index(one, labels) + marks.get(one.urn, "") for one in impact.indexes]),
+        ("jobs", [_named(one.name, one.owners, labels) + marks.get(one.urn, "") for one in impact.jobs]),
+        ("prompts", [clean(one.name) + marks.get(one.urn, "") for one in impact.prompts]),
         (
             "applications",
             [
                 clean(one.name)
                 + (f" ({one.answers_a_day:,.0f} answers a day)" if one.answers_a_day is not None else "")
+                + marks.get(one.urn, "")
                 for one in impact.applications
             ],
         ),
-        ("others", [f"{clean(one.name)} ({kind_of(one.subtype, one.type)})" for one in impact.others]),
+        (
+            "others",
+            [
+                f"{clean(one.name)} ({kind_of(one.subtype, one.type)})" + marks.get(one.urn, "")
+                for one in impact.others
+            ],
+        ),
+        ("used in", [_use(one, labels) for one in impact.uses]),
+        (
+            "not known",
+            [
+                f"{clean(one.job_name)} reads {labels.of(asset_of(one.column))} and does not say whether it joins or "
+                "filters by its columns"
+                for one in impact.not_known
+            ],
+        ),
     ]
     for title, lines in rows:
         if lines:
@@ -48,6 +68,22 @@ def page(impact: Impact, labels: Labels) -> Group:
     if impact.owners:
         parts.append(Text("owners: " + ", ".join(labels.of(owner) for owner in impact.owners)))
     return Group(*parts)
+
+
+def _marks(impact: Impact) -> dict[str, str]:
+    """What stands behind an asset that only a join, a filter or the like affects."""
+    marks = dict.fromkeys(impact.indirect, " (indirect)")
+    for use in impact.uses:
+        for urn in (use.job, use.index):
+            if urn in marks:
+                marks[urn] = f" (used in: {', '.join(use.used_in)})"
+    return marks
+
+
+def _use(use: Use, labels: Labels) -> str:
+    way = clean(use.job_name) + (f" → {labels.of(use.index)}" if use.index else "")
+    since = f"  {not_confirmed(use.not_confirmed_since)}" if use.not_confirmed_since else ""
+    return f"{', '.join(use.used_in)}: {labels.column(use.column)} → {way}{since}"
 
 
 def _cut(lines: list[str]) -> Iterator[str]:

@@ -24,6 +24,7 @@ from datahub_llmops.catalog.urn_text import asset_of, entity_type
 from datahub_llmops.cli import answers
 from datahub_llmops.cli.affected import affected
 from datahub_llmops.cli.check import check
+from datahub_llmops.cli.column_uses import named, open_stops, use_json, uses_below
 from datahub_llmops.cli.mcp_server import mcp
 from datahub_llmops.cli.models import models
 from datahub_llmops.cli.opening import opened, print_json, shown
@@ -92,9 +93,11 @@ def lineage(where: str | None, asset: str, up: bool, hops: int, columns: bool, a
         walk = catalog.lineage(urn, direction, hops)
         above = _edges_above(catalog, walk)
         within = edges_within(walk, above)
-        stops = _column_stops(catalog, walk, above, hops)
+        uses = uses_below(catalog, walk)
+        stops = open_stops(_column_stops(catalog, walk, above, hops), uses)
         if as_json:
             shown = {
+                "uses": [use_json(use) for use in uses],
                 "within": [_edge_json(edge) for edge in within],
                 "stops": [_stop_json(stop) for stop in stops],
             }
@@ -107,10 +110,12 @@ def lineage(where: str | None, asset: str, up: bool, hops: int, columns: bool, a
         labels.learn_nodes(walk.nodes)
         labels.learn(end for stop in stops for end in (stop.reached, stop.beyond))
         labels.learn(edge.upstream for edge in within)
+        labels.learn(named(uses))
         render.show(
             render.lineage_tree(walk, labels, columns=columns),
             render.lineage_summary(walk, hops, within=bool(within)),
             *render.within_lines(within, labels),
+            *render.use_lines(uses, labels),
             *render.stop_lines(stops, labels, walk.direction),
         )
 

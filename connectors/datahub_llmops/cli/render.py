@@ -16,6 +16,7 @@ from rich.tree import Tree
 
 from datahub_llmops.catalog import urn_text
 from datahub_llmops.catalog.column_stops import ColumnStop
+from datahub_llmops.catalog.column_uses import ColumnUse
 from datahub_llmops.catalog.protocol import Catalog, ColumnPair, Direction, Edge, Lineage, Node
 from datahub_llmops.net.json_values import moment
 from datahub_llmops.net.shown import clean
@@ -252,6 +253,19 @@ def within_lines(edges: Sequence[Edge], labels: Labels) -> Iterator[Text]:
             listed = ", ".join(map(labels.column, ups))
             text = Text(f"Within the table: {listed} → {labels.column(down)}{way}", style="blue")
             yield text.append(since, style="not bold red")
+
+
+def use_lines(uses: Iterable[ColumnUse], labels: Labels) -> Iterator[Text]:
+    """Say which jobs join, filter, group or sort by a column, in one line for each."""
+    for use in uses:
+        if use.used_in:
+            way = labels.of(use.job) + (f" → {labels.of(use.index)}" if use.index else "")
+            text = Text(
+                f"used in: {', '.join(use.used_in)}  {labels.column(use.column)} → {way}", style="cyan"
+            )
+            if use.not_confirmed_since:
+                text.append(f"  {not_confirmed(use.not_confirmed_since)}", style="not bold red")
+            yield text
 
 
 def stop_lines(stops: Sequence[ColumnStop], labels: Labels, direction: Direction) -> Iterator[Text]:

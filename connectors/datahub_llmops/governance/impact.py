@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
 from datahub_llmops.catalog.aspect_facts import PROPERTY_PREFIX, read_properties
-from datahub_llmops.catalog.protocol import Aspect, FullCatalog, Node
-from datahub_llmops.governance.affected import users_of
+from datahub_llmops.catalog.column_uses import uses_of
+from datahub_llmops.catalog.protocol import Aspect, FullCatalog, Lineage, Node
+from datahub_llmops.catalog.urn_text import asset_of
+from datahub_llmops.errors import UnknownAssetError
+from datahub_llmops.governance.affected import APPLICATION, users_of
 from datahub_llmops.governance.facts import time_of
 from datahub_llmops.governance.finding import Affected
 from datahub_llmops.governance.lifecycle import Lifecycles
@@ -49,6 +52,18 @@ class Index:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Use:
+    """A column that the SQL of a job uses. If ``used_in`` is empty, the job does not say what it does with it."""
+
+    column: str
+    job: str
+    job_name: str
+    index: str | None
+    used_in: tuple[str, ...]
+    not_confirmed_since: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Impact:
     """What an asset affects. ``owners`` are those of everything affected, by URN."""
 
@@ -64,6 +79,12 @@ class Impact:
     others: tuple[Node, ...]
     applications: tuple[Affected, ...]
     owners: tuple[str, ...]
+    uses: tuple[Use, ...] = ()
+    """What jobs do with the column, and with those that its values reach, besides giving their values on."""
+    indirect: tuple[str, ...] = ()
+    """URNs of what is affected through these uses only: no value of the column reaches it."""
+    not_known: tuple[Use, ...] = ()
+    """Jobs that read a table of the column and do not say what they do with it."""
     priced_by: str | None = None
     """The model whose price was taken: the replacement if it has one, else the model itself."""
 
@@ -83,6 +104,9 @@ class Impact:
             },
             "applications": [asdict(one) for one in self.applications],
             "owners": list(self.owners),
+            "uses": [{**asdict(one), "used_in": list(one.used_in)} for one in self.uses],
+            "indirect": list(self.indirect),
+            "not_known": [{**asdict(one), "used_in": list(one.used_in)} for one in self.not_known],
             "priced_by": self.priced_by,
         }
 
@@ -90,11 +114,16 @@ class Impact:
 def impact_of(catalog: FullCatalog, urn: str, lifecycles: Lifecycles, *, now: datetime) -> Impact:
     """Walk downstream of ``urn``.
 
+    From a column it goes on behind the jobs whose SQL joins, filters, groups or sorts by it.
+
     Raises:
         UnknownAssetError: the catalog does not know it.
         CatalogError: the catalog cannot answer.
     """
-    walk = catalog.lineage(urn, "down", HOPS)
+    values = catalog.lineage(urn, "down", HOPS)
+    uses, not_known = _uses(catalog, urn, values)
+    walk = _with_indirect(catalog, values, uses)
+    direct = {node.urn for node in values.nodes}
     root = next(node for node in walk.nodes if node.urn == urn)
     reached = [node for node in walk.nodes if node.urn != urn]
     indexes = [node for node in reached if node.subtype == INDEX]
@@ -121,8 +150,57 @@ def impact_of(catalog: FullCatalog, urn: str, lifecycles: Lifecycles, *, now: da
         others=tuple(node for node in others if node.urn not in named and node.type != "dataProcessInstance"),
         applications=users,
         owners=tuple(sorted({owner for node in reached for owner in node.owners})),
+        uses=uses,
+        indirect=tuple(node.urn for node in reached if node.urn not in direct),
+        not_known=not_known,
         priced_by=priced_by,
     )
+
+
+def _uses(catalog: FullCatalog, urn: str, values: Lineage) -> tuple[tuple[Use, ...], tuple[Use, ...]]:
+    """What jobs do with a column and those that its values reach, and the jobs that do not say."""
+    if asset_of(urn) == urn:
+        return (), ()
+    reached = {urn, *(pair.downstream for edge in values.edges for pair in edge.columns)}
+    found = uses_of(catalog, reached)
+    nodes = {node.urn: node for node in catalog.nodes(one.job for one in found)}
+    shown = [
+        Use(
+            column=one.column,
+            job=one.job,
+            job_name=nodes[one.job].name,
+            index=one.index,
+            used_in=one.used_in,
+            not_confirmed_since=one.not_confirmed_since,
+        )
+        for one in found
+        if one.job in nodes
+        and nodes[one.job].subtype != APPLICATION  # An application reads rows, not by SQL.
+    ]
+    passed = {node.urn for node in values.nodes}
+    return (
+        tuple(one for one in shown if one.used_in),
+        tuple(one for one in shown if not one.used_in and one.job not in passed),
+    )
+
+
+def _with_indirect(catalog: FullCatalog, values: Lineage, uses: Iterable[Use]) -> Lineage:
+    """The walk with the jobs that use the column, their indexes, and everything downstream of these."""
+    nodes = {node.urn: node for node in values.nodes}
+    edges = {(edge.upstream, edge.downstream, edge.aspect): edge for edge in values.edges}
+    wanted = {one.job for one in uses}
+    for index in sorted({one.index for one in uses if one.index is not None}):
+        try:
+            walk = catalog.lineage(index, "down", HOPS)
+        except UnknownAssetError:
+            continue  # It was removed.
+        for node in walk.nodes:
+            nodes.setdefault(node.urn, node)
+        for edge in walk.edges:
+            edges.setdefault((edge.upstream, edge.downstream, edge.aspect), edge)
+    for node in catalog.nodes(sorted(wanted - nodes.keys())):
+        nodes[node.urn] = node
+    return replace(values, nodes=tuple(nodes.values()), edges=tuple(edges.values()))
 
 
 def _ends(urn: str, deprecation: Aspect, lifecycles: Lifecycles) -> tuple[End, ...]:

@@ -16,7 +16,7 @@ from datahub_llmops.lineage.provenance import ProvenanceConfig, Rules, SourceCou
 from datahub_llmops.lineage.schema_lookup import SchemaLookup
 from datahub_llmops.lineage.sql.columns import Output
 from datahub_llmops.lineage.sql.tables import Tables
-from datahub_llmops.lineage.sql.trace import SqlLineage, trace
+from datahub_llmops.lineage.sql.trace import SqlLineage, UsedColumn, trace
 from datahub_llmops.lineage.sql.values import Column
 from datahub_llmops.lineage.warning import UNRESOLVED, Kind, LineageWarning, WarningLog
 
@@ -54,6 +54,18 @@ class ColumnEdge:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class JobUses:
+    """What the SQL of a job does with columns besides giving their values to the index.
+
+    ``columns`` are sorted; a column that the SQL only names has the use ``select``. ``hidden`` are the datasets of
+    which it may use further columns, sorted: a name could not be resolved, or the job has no SQL.
+    """
+
+    columns: tuple[UsedColumn, ...] = ()
+    hidden: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobLineage:
     """What one declared job reads and writes.
 
@@ -61,6 +73,7 @@ class JobLineage:
     they get no edges. ``sql`` holds the SQL of the job as declared. ``stopped_at_tables`` counts its statements whose
     edges end at tables because columns could not be traced. ``untraced`` are the tables of which columns without an
     edge may be in the collection nevertheless. ``homeless`` are output columns for which the collection has no field.
+    ``uses`` are the columns by which its SQL joins, filters, groups and sorts.
     """
 
     job: EmbeddingJobConfig
@@ -72,6 +85,7 @@ class JobLineage:
     homeless: tuple[str, ...] = ()
     stopped_at_tables: int = 0
     untraced: tuple[str, ...] = ()
+    uses: JobUses = JobUses()
     warnings: tuple[LineageWarning, ...] = ()
 
     @property
@@ -208,7 +222,20 @@ class _Job:
             homeless=tuple(sorted(self._homeless)),
             stopped_at_tables=self._stopped_at_tables,
             untraced=tuple(sorted(untraced)),
+            uses=self._uses(traced),
             warnings=tuple(self._warnings),
+        )
+
+    def _uses(self, traced: Sequence[SqlLineage]) -> JobUses:
+        """Collect the uses of all statements. A column with an edge, or with another use, is not only named."""
+        found = {use for one in traced for use in one.uses}
+        known = {(edge.dataset, edge.column) for edge in self._edges}
+        known |= {(one.dataset, one.column) for one in found if one.use != "select"}
+        return JobUses(
+            columns=tuple(
+                sorted(one for one in found if one.use != "select" or (one.dataset, one.column) not in known)
+            ),
+            hidden=tuple(sorted({urn for one in traced for urn in one.uses_hidden})),
         )
 
     def _trace_upstream(self, upstream: UpstreamConfig) -> SqlLineage:
@@ -255,6 +282,7 @@ class _Job:
             outputs=outputs,
             unknown=tuple(tables.unknown),
             complete=complete,
+            uses_hidden=tuple(sorted(inputs)),
             warnings=tuple(tables.warnings),
         )
 

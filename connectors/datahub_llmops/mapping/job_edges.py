@@ -16,10 +16,11 @@ from datahub.metadata.schema_classes import EdgeClass
 from datahub.specific.datajob import DataJobPatchBuilder
 
 from datahub_llmops import urns
+from datahub_llmops.catalog.column_uses import USED_COLUMNS, StatedUses, read_uses, write_uses
 from datahub_llmops.catalog.confirmation import NOT_CONFIRMED_SINCE
 from datahub_llmops.catalog.untraced import UNTRACED_TABLES, read_untraced, write_untraced
 from datahub_llmops.catalog.urn_text import asset_of, full_name
-from datahub_llmops.lineage.declared_jobs import ColumnEdge, Input, JobLineage
+from datahub_llmops.lineage.declared_jobs import ColumnEdge, Input, JobLineage, JobUses
 from datahub_llmops.mapping.edge_properties import (
     PAYLOAD_NOT_CONFIRMED_SINCE,
     SEEN,
@@ -66,18 +67,21 @@ _UNREADABLE: Final = Declaration("not known", "")
 
 @dataclass(slots=True)
 class _Edge:
-    """One dataset edge. ``properties`` are those that do not depend on its owners, ``facts`` are by recipe."""
+    """One dataset edge. ``properties`` are those that do not depend on its owners, others are by recipe."""
 
     properties: dict[str, str]
     owners: _Owners
     facts: dict[str, Facts] = field(default_factory=dict)
+    uses: dict[str, StatedUses] = field(default_factory=dict)
 
     @classmethod
     def read(cls, edge: Mapping[str, Any]) -> _Edge:
         properties = dict(mapping(edge.get("properties")))
         properties.pop(NOT_CONFIRMED_SINCE, None)
         owners = _read_owners(properties.pop(DECLARED_BY, None))
-        return cls(properties, owners, _read_facts(properties.pop(DECLARES, None)))
+        uses = read_uses(properties) or {}
+        properties.pop(USED_COLUMNS, None)
+        return cls(properties, owners, _read_facts(properties.pop(DECLARES, None)), uses)
 
     @property
     def ways(self) -> tuple[str, ...]:
@@ -97,6 +101,9 @@ class _Edge:
             properties[DECLARED_BY] = json.dumps(named, sort_keys=True, ensure_ascii=False)
             if facts := {recipe: stated for recipe, stated in self.facts.items() if recipe in named}:
                 properties[DECLARES] = json.dumps(facts, sort_keys=True, ensure_ascii=False)
+            # A recipe of an earlier release says nothing of uses, and then what others say is not all.
+            if named.keys() <= self.uses.keys():
+                properties[USED_COLUMNS] = write_uses({recipe: self.uses[recipe] for recipe in named})
         if since := self.not_confirmed_since:
             properties[NOT_CONFIRMED_SINCE] = since
         return dict(sorted(properties.items()))
@@ -240,6 +247,7 @@ class JobEdges:
         self._outputs[who.index].facts[who.recipe] = {
             name: value for name, value in stated if value is not None
         }
+        self._outputs[who.index].uses[who.recipe] = _stated(lineage.uses)
         self._note_untraced(who, lineage.untraced)
         self._release(self._inputs, who, keep=wanted.keys())
         pairs = {
@@ -353,6 +361,13 @@ class JobEdges:
         for edge in self._inputs.values():
             if not edge.owners and "declared" in edge.ways:
                 edge.owners[who] = ""
+
+
+def _stated(uses: JobUses) -> StatedUses:
+    columns: dict[str, dict[str, list[str]]] = {}
+    for one in uses.columns:
+        columns.setdefault(one.dataset, {}).setdefault(one.column, []).append(one.use)
+    return StatedUses(columns=columns, hidden=uses.hidden)
 
 
 def _read_edges(present: Mapping[str, Any], field: str) -> dict[str, _Edge]:

@@ -33,12 +33,13 @@ from catalog.recorded import (
     write_local,
 )
 from datahub_llmops.catalog.aspect_facts import LISTED_PROPERTIES, PROPERTY_PREFIX
+from datahub_llmops.catalog.column_uses import uses_of
 from datahub_llmops.catalog.local.catalog import LocalCatalog
 from datahub_llmops.catalog.open import open_catalog, resolve
 from datahub_llmops.catalog.protocol import Direction, Group
 from datahub_llmops.catalog.server import client
 from datahub_llmops.catalog.server.catalog import ServerCatalog
-from datahub_llmops.catalog.urn_text import entity_type
+from datahub_llmops.catalog.urn_text import entity_type, schema_field
 from datahub_llmops.errors import CatalogError, UnknownAssetError
 from support.stub import Call, Fault, Reply, Stub, answer_json, refused_url
 
@@ -109,6 +110,14 @@ def test_jobs_that_write_to_a_dataset(server: ServerCatalog, local: LocalCatalog
     asked = [INDEX, CUSTOMERS, NOPE]
     assert list(server.jobs_into(asked)) == list(local.jobs_into(asked)) == [JOB]
     assert list(server.jobs_into([CUSTOMERS])) == list(local.jobs_into([CUSTOMERS])) == []
+
+
+def test_jobs_that_may_use_a_column(server: ServerCatalog, local: LocalCatalog) -> None:
+    asked = [schema_field(CUSTOMERS, "email"), schema_field(INDEX, "document")]
+    assert list(server.jobs_using(asked[:1])) == list(local.jobs_using(asked[:1])) == [JOB]
+    assert JOB in server.jobs_using(asked[1:]), "it may read the table that it writes to"
+    assert uses_of(server, asked[:1]) == uses_of(local, asked[:1])
+    assert list(server.jobs_using([schema_field(NOPE, "x")])) == []
 
 
 def test_walk_up(server: ServerCatalog) -> None:

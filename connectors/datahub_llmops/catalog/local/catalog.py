@@ -223,7 +223,7 @@ class LocalCatalog(FullCatalog):
                 f"select {NODE_COLUMNS}, emitted, removed from asset where urn = ?", (urn,)
             ).fetchone()
             is_column = names.entity_type(urn) == "schemaField"
-            if row is None and is_column and self._has_column(connection, urn):
+            if row is None and is_column and (self._has_column(connection, urn) or _is_used(connection, urn)):
                 root = node_of((0, urn, "schemaField", *(None,) * 4, "", "", ""))
                 return Lineage(root=urn, direction=direction, nodes=(root,), edges=())
             if row is None:
@@ -393,6 +393,33 @@ class LocalCatalog(FullCatalog):
         return sorted(found)
 
     @override
+    def jobs_using(self, columns: Iterable[str]) -> Iterable[str]:
+        """Implements the protocol. A file that an earlier release wrote says nothing about uses."""
+        tables = {names.asset_of(column) for column in columns}
+        wanted = {*tables, *(one for urn in columns for one in names.field_urns(*_split(urn)))}
+        live = "job.type = 'dataJob' and job.emitted > 0 and job.removed = 0"
+        found: set[str] = set()
+        with self._reading() as connection:
+            has_uses = _has_uses(connection)
+            for part in chunks(sorted(wanted)) if has_uses else ():
+                rows = connection.execute(
+                    "select job.urn from column_use join asset as job on job.id = owner "
+                    f"where column_use.urn in ({','.join('?' * len(part))}) and {live}",
+                    part,
+                )
+                found.update(urn for (urn,) in rows)
+            silent = "not exists (select 1 from column_use where urn = job.urn and owner = job.id)"
+            for part in chunks(sorted(tables)):
+                rows = connection.execute(
+                    "select job.urn from asset as source join edge on up = source.id "
+                    f"join asset as job on job.id = down where source.urn in ({','.join('?' * len(part))}) "
+                    f"and {live} and {silent if has_uses else '1'}",
+                    part,
+                )
+                found.update(urn for (urn,) in rows)
+        return sorted(found)
+
+    @override
     def labelled(self) -> Iterable[str]:
         with self._reading() as connection:
             rows = connection.execute(
@@ -445,6 +472,27 @@ class LocalCatalog(FullCatalog):
                 yield record
         finally:
             file.close(connection)
+
+
+def _has_uses(connection: sqlite3.Connection) -> bool:
+    found = connection.execute("select 1 from sqlite_master where name = 'column_use' and type = 'table'")
+    return found.fetchone() is not None
+
+
+def _is_used(connection: sqlite3.Connection, column: str) -> bool:
+    """Whether the SQL of a job names a column of a live table, which may have no schema."""
+    if not _has_uses(connection) or _is_removed(connection, names.asset_of(column)):
+        return False
+    forms = names.field_urns(*_split(column))
+    marks = ",".join("?" * len(forms))
+    return (
+        connection.execute(f"select 1 from column_use where urn in ({marks}) limit 1", forms).fetchone()
+        is not None
+    )
+
+
+def _split(column: str) -> tuple[str, str]:
+    return names.asset_of(column), names.full_name(column)
 
 
 def _has_edges(connection: sqlite3.Connection, asset: int) -> bool:

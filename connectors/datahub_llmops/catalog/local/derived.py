@@ -10,6 +10,7 @@ from typing import Any
 from datahub_llmops.catalog import urn_text
 from datahub_llmops.catalog.aspect_edges import carries_lineage, column_edges_of, edges_of
 from datahub_llmops.catalog.aspect_facts import FACT_ASPECTS, SUBJECT_ASPECTS, read_facts, read_subjects
+from datahub_llmops.catalog.column_uses import columns_named
 from datahub_llmops.catalog.labels import LABEL_ASPECTS, read_labels
 from datahub_llmops.catalog.local.asset_ids import AssetIds
 from datahub_llmops.catalog.local.search_words import NOT_SEARCHED, words
@@ -43,6 +44,8 @@ class Derived:
         if is_lineage and not is_new:
             for table in ("edge", "edge_not_confirmed", "column_edge"):
                 self._db.execute(f"delete from {table} where owner = ? and aspect = ?", (asset, name))
+            if name == "dataJobInputOutput":
+                self._db.execute("delete from column_use where owner = ?", (asset,))
         if is_label and "Metadata" in name and '"glossaryTerms"' not in body and '"globalTags"' not in body:
             return
         aspect = json.loads(body)
@@ -53,6 +56,9 @@ class Derived:
             self._db.executemany("insert or ignore into subject values (?, ?, ?)", subjects)
         if is_lineage:
             self._add_edges(asset, urn, name, aspect)
+            if name == "dataJobInputOutput" and (named := columns_named(aspect)) is not None:
+                used = ((asset, one) for one in {urn, *named[0], *named[1]})
+                self._db.executemany("insert or ignore into column_use values (?, ?)", used)
         if is_label:
             self._add_labels(asset, urn, name, aspect)
 

@@ -135,10 +135,21 @@ _ADDED = (
         primary key (owner, aspect, up, down)
     ) without rowid
     """,
+    """
+    create table if not exists column_use (
+        owner integer not null,
+        urn text not null,
+        primary key (urn, owner)
+    ) without rowid
+    """,
+    "create index if not exists column_use_owner on column_use (owner)",
+    "create index if not exists label_urn on label (urn)",
     f"create index if not exists aspect_listed on aspect (asset) where {assigns(LISTED_PROPERTIES)}",
 )
-"""A table beside ``edge`` that files of release 0.1.0 lack. It is no column of ``edge``, so that release can still read
-and write a file that has it. The index finds what a list of many assets shows; SQLite keeps it, whoever writes."""
+"""Tables beside ``edge`` that files of release 0.1.0 lack. They are no columns of ``edge``, so that release can still
+read and write a file that has them. ``column_use`` has the columns that the SQL of a job uses, the tables of which it
+may use more, and the job itself if it says anything about uses. The indexes find what a list of many assets shows, and
+what carries a term; SQLite keeps them, whoever writes."""
 _SUBJECTS: Final = (
     """
     create table subject (

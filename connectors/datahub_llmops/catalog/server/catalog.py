@@ -70,8 +70,9 @@ _LABEL_FIELDS: Final = (
     "editedFieldGlossaryTerms",
     "editedFieldTags",
 )
+_INPUT_FIELDS: Final = ("inputs", "inputDatasetEdges")
 _OUTPUT_FIELDS: Final = ("outputs", "outputDatasetEdges")
-"""How a server's index calls what jobs write, as ``dataJobInputOutput`` annotates its two fields."""
+"""How a server's index calls what jobs read and write, as ``dataJobInputOutput`` annotates its fields."""
 _SUBJECT_FIELDS: Final = {"assertion": "entity", "incident": "entities"}
 """How a server's index calls the assets that an assertion or incident is about, as their ``Searchable`` fields say."""
 _FIELD_LABELS: Final = ("glossaryTerms", "globalTags")
@@ -394,6 +395,19 @@ class ServerCatalog(FullCatalog):
                 {"and": [{"field": field, "condition": "EQUAL", "values": part}]} for field in _OUTPUT_FIELDS
             ]
             found.update(self._gms.scroll(["dataJob"], either=into))
+        return sorted(found)
+
+    @override
+    def jobs_using(self, columns: Iterable[str]) -> Iterable[str]:
+        """Implements the protocol: the jobs that read the tables of the columns, and those that write to them."""
+        ahead = iter(dict.fromkeys(names.asset_of(column) for column in columns))
+        found: set[str] = set()
+        while part := list(islice(ahead, _CANDIDATES)):
+            beside: RawSearchFilter = [
+                {"and": [{"field": field, "condition": "EQUAL", "values": part}]}
+                for field in (*_INPUT_FIELDS, *_OUTPUT_FIELDS)
+            ]
+            found.update(self._gms.scroll(["dataJob"], either=beside))
         return sorted(found)
 
     @override

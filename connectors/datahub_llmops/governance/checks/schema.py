@@ -1,15 +1,17 @@
 """Whether the columns that are embedded or mapped still exist, with the type that they had.
 
-The columns are those of the lineage into the asset. A column that its table does not have any more was dropped or
-renamed.
+The columns are those of the lineage into the asset, and those by which the SQL of its jobs joins, filters, groups or
+sorts. A column that its table does not have any more was dropped or renamed.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from datahub_llmops.catalog.aspect_facts import read_columns
-from datahub_llmops.catalog.urn_text import asset_of, full_name, simple_path
+from datahub_llmops.catalog.column_uses import ORDER, uses_on_edges
+from datahub_llmops.catalog.urn_text import asset_of, full_name, schema_field, simple_path
 from datahub_llmops.governance.facts import Facts
 from datahub_llmops.governance.finding import Evidence, Finding
 from datahub_llmops.governance.policy import Policy
@@ -20,7 +22,8 @@ NAME: Final = "schema"
 def check(facts: Facts, policy: Policy) -> Finding:
     """Look up each column that feeds the asset in the present schema of its table."""
     del policy
-    used = sorted({column for columns in facts.feeding_columns.values() for column in columns})
+    uses = _uses(facts)
+    used = sorted({column for columns in facts.feeding_columns.values() for column in columns} | uses.keys())
     if not used:
         return Finding(
             check=NAME,
@@ -43,7 +46,8 @@ def check(facts: Facts, policy: Policy) -> Finding:
             check=NAME,
             verdict="not ok",
             code="column_gone",
-            message=f"{facts.name(asset_of(first))} has no column {full_name(first)} any more.{more}",
+            message=f"{facts.name(asset_of(first))} has no column {full_name(first)} any more"
+            f"{_used_in(uses.get(first, ()))}.{more}",
             evidence=tuple(Evidence(urn=column, aspect="schemaMetadata") for column in lost),
             path=facts.path(asset_of(first)),
             to_do="Correct the job's SQL, then run it again.",
@@ -62,9 +66,26 @@ def check(facts: Facts, policy: Policy) -> Finding:
         check=NAME,
         verdict="ok",
         code="columns_there",
-        message=f"All {len(used)} columns that feed it exist.",
+        message=f"All {len(used)} columns that feed it, or that its jobs use, exist.",
         evidence=tuple(
             Evidence(urn=urn, aspect="schemaMetadata")
             for urn in sorted({asset_of(column) for column in used})
         ),
     )
+
+
+def _uses(facts: Facts) -> dict[str, tuple[str, ...]]:
+    """Each column that the SQL of a job upstream uses for what feeds the asset -> its uses."""
+    found: dict[str, set[str]] = {}
+    for aspects in facts.aspects.values():
+        for index, (stated, _) in uses_on_edges(aspects.get("dataJobInputOutput", {})).items():
+            if index in facts.nodes:
+                for part in stated:
+                    for table, columns in part.columns.items():
+                        for column, uses in columns.items():
+                            found.setdefault(schema_field(table, column), set()).update(uses)
+    return {column: tuple(use for use in ORDER if use in uses) for column, uses in found.items()}
+
+
+def _used_in(uses: Sequence[str]) -> str:
+    return f", which the job's SQL uses ({', '.join(uses)})" if uses else ""

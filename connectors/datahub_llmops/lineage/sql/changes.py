@@ -12,10 +12,11 @@ from datahub_llmops.errors import StatementError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Update:
-    """The table that a statement changes, and the other rows that it reads."""
+    """The table that a statement changes, the other rows that it reads, and the conditions that join them."""
 
     target: exp.Table | None
     rows: tuple[exp.Expr, ...]
+    on: tuple[exp.Expr, ...] = ()
 
 
 def table_of(node: exp.Expr | None) -> exp.Table | None:
@@ -53,11 +54,18 @@ def update_of(tree: exp.Update | exp.Delete) -> Update:
     ]
     if named is not tree.this:
         rows.insert(0, tree.this)
+    joined = [tree.this, *([origin.this] if origin is not None else ()), *(tree.args.get("using") or ())]
+    on = tuple(
+        condition
+        for row in joined
+        for join in row.args.get("joins") or ()
+        if isinstance(condition := join.args.get("on"), exp.Expr)
+    )
     target = table_of(named)
     alias = next((row for row in rows if target is not None and _is_meant(row, target)), None)
     if isinstance(alias, exp.Table):
-        return Update(target=alias, rows=tuple(row for row in rows if row is not alias))
-    return Update(target=target, rows=tuple(rows))
+        return Update(target=alias, rows=tuple(row for row in rows if row is not alias), on=on)
+    return Update(target=target, rows=tuple(rows), on=on)
 
 
 def named_values(pairs: Sequence[exp.Expr]) -> list[exp.Expr]:

@@ -23,6 +23,7 @@ from datahub_llmops.lineage.sql.readings import Reading
 from datahub_llmops.lineage.sql.scopes import Walk
 from datahub_llmops.lineage.sql.statements import PARSE_ERRORS, quiet
 from datahub_llmops.lineage.sql.tables import Source, fold
+from datahub_llmops.lineage.sql.uses import NO_USES, Uses
 from datahub_llmops.lineage.sql.values import Column, Field, Gap, Missing, Name, Row, Scope, Value
 from datahub_llmops.lineage.warning import Kind, WarningLog
 
@@ -92,12 +93,13 @@ class Output:
 class QueryLineage:
     """Lineage of one query. ``row`` has its output columns, under the names of the target.
 
-    ``complete`` is false where output columns may be missing.
+    ``complete`` is false where output columns may be missing. ``uses`` are what it does with columns besides.
     """
 
     inputs: frozenset[str] = frozenset()
     row: Row = field(default_factory=Row)
     complete: bool = True
+    uses: Uses = NO_USES
 
     @property
     def outputs(self) -> tuple[Output, ...]:
@@ -160,7 +162,8 @@ class QueryTracer:
         complete = self._check(row, walk)
         row = self._renamed(_spread_struct(row), reading, target_columns)
         self._report(row)
-        return QueryLineage(inputs=frozenset(walk.inputs), row=row, complete=complete)
+        walk.uses.hidden = walk.uses.hidden or bool(walk.unread)
+        return QueryLineage(inputs=frozenset(walk.inputs), row=row, complete=complete, uses=walk.uses.found())
 
     def _check(self, row: Row, walk: Walk) -> bool:
         """Warn of output columns that are missing. Returns whether there are none."""

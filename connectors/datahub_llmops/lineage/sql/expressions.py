@@ -203,7 +203,9 @@ def _kwarg(walk: Walk, node: exp.Expr, scope: Scope) -> Value:
 def _window(walk: Walk, node: exp.Expr, scope: Scope) -> Value:
     """A window function: its arguments, and what it partitions and orders by."""
     value = value_of(walk, node.this, scope) if isinstance(node.this, exp.Expr) else NOTHING
-    return value.joined(union(_window_values(walk, node, scope)))
+    over = union(_window_values(walk, node, scope))
+    walk.uses.add("window", over)
+    return value.joined(over)
 
 
 def _window_values(walk: Walk, node: exp.Expr, scope: Scope) -> list[Value]:

@@ -23,6 +23,8 @@ from datahub_llmops.lineage.sql.values import (
     Scope,
     Unlisted,
     Value,
+    gap,
+    union,
 )
 
 __all__ = ["add", "add_join", "function_row", "match", "pivoted"]
@@ -56,18 +58,21 @@ def add_join(walk: Walk, join: exp.Join, scope: Scope) -> None:
             _add_array(walk, one, scope)
         return
     add(walk, join.this, scope)
-    on = join.args.get("on")
-    if isinstance(on, exp.Expr):
-        for query in on.find_all(exp.Query):
-            if query.find_ancestor(exp.Query) is on.find_ancestor(exp.Query):
-                walk.evaluate(walk, query, scope)
+    for condition in (join.args.get("on"), join.args.get("match_condition")):
+        if isinstance(condition, exp.Expr):
+            walk.uses.add("join", value_of(walk, condition, scope))
     using = [
         Name.of(one.this if isinstance(one, exp.Column) else one) for one in join.args.get("using") or ()
     ]
+    for name in using:
+        _use_on_both_sides(walk, name, scope, before)
     scope.joined.update(one.key for one in using)
     if str(join.args.get("method") or "").upper() == "NATURAL":
         right = {key for one in scope.rows[before:] for key in one.row.keys}
         scope.joined.update(left & right)
+        for key in left & right:
+            _use_on_both_sides(walk, Name(key=key, written=key), scope, before)
+        walk.uses.hidden = walk.uses.hidden or any(one.row.unlisted is not None for one in scope.rows)
     if str(join.args.get("kind") or "").upper() in ("SEMI", "ANTI") or str(
         join.args.get("side") or ""
     ).upper() in (
@@ -75,6 +80,17 @@ def add_join(walk: Walk, join: exp.Join, scope: Scope) -> None:
         "ANTI",
     ):
         del scope.rows[before:]  # They filter only.
+
+
+def _use_on_both_sides(walk: Walk, name: Name, scope: Scope, before: int) -> None:
+    """Note the columns that USING joins. ``before`` is the number of rows on the left side."""
+    for side in (scope.rows[:before], scope.rows[before:]):
+        listed = [value for one in side if (value := one.row.find(name)) is not None]
+        rows = [one.row.unlisted for one in side if one.row.unlisted is not None and one.row.unlisted.claims]
+        if not listed and len(rows) == 1:
+            listed = [rows[0].find(name)]
+        walk.uses.add("join", union(listed) if listed else gap("unknown_column", name.written))
+        walk.uses.named |= union(listed).sources
 
 
 def pivoted(walk: Walk, node: exp.Expr, named: Named, scope: Scope) -> Named:
@@ -96,10 +112,15 @@ def match(walk: Walk, node: exp.Select, scope: Scope) -> None:
     if not isinstance(clause, exp.MatchRecognize):
         return
     every = all_columns(scope)
+    for one in (*(clause.args.get("partition_by") or ()), clause.args.get("order")):
+        if isinstance(one, exp.Expr):
+            walk.uses.add("window", value_of(walk, one, scope))
     # A variable of the pattern is another name of the row.
     variables = {column.table for column in clause.find_all(exp.Column) if column.table}
     rows = [*scope.rows, *(Named(alias=one, row=every) for one in sorted(variables))]
     inner = Scope(outer=scope.outer, rows=rows)
+    for one in clause.args.get("define") or ():
+        walk.uses.add("filter", value_of(walk, one, inner))
     if "ALL" in str(clause.args.get("rows") or "").upper():
         fields = list(every.fields)
     else:
@@ -211,6 +232,7 @@ def _table(walk: Walk, node: exp.Table, alias: str | None, names: Sequence[Name]
             )
     source = walk.resolve(node)
     walk.inputs.update(source.datasets)
+    walk.uses.add_all(source.uses)
     own = tuple(part.name for part in parts if isinstance(part, exp.Identifier))
     row = source_row(source, node.name).named(names)
     return Named(alias=alias or (own[-1] if own else None), row=row, path=() if alias else own)

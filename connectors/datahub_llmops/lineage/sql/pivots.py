@@ -47,6 +47,7 @@ def pivot_statement(walk: Walk, pivot: exp.Pivot, outer: Scope) -> Row:
         flat = [[field] for group in groups for field in group] if len(values) == 1 else groups
         return _turned(row, flat, label, values)
     on = {name.key for one in pivot.expressions for name in _columns_in(one)}
+    walk.uses.add("group by", union(value_of(walk, one, scope) for one in pivot.expressions))
     return _grouped(walk, pivot, row, scope, _made_by_using(walk, pivot, scope), on)
 
 
@@ -125,6 +126,7 @@ def _pivot(walk: Walk, pivot: exp.Pivot, row: Row, scope: Scope) -> Row:
     used = {name.key for one in pivot.expressions for name in _columns_in(one)}
     for one in pivot.args.get("fields") or ():
         used.update(name.key for name in _columns_in(one.this))
+        walk.uses.add("group by", value_of(walk, one.this, scope))
     names = [one for one in pivot.args.get("columns") or () if isinstance(one, exp.Identifier)]
     made: list[Field] | Value
     members = [member for one in pivot.args.get("fields") or () for member in one.expressions]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -10,16 +10,18 @@ from datahub.utilities.cooperative_timeout import cooperate
 from sqlglot import exp
 
 from datahub_llmops.lineage.sql import from_clause
-from datahub_llmops.lineage.sql.expressions import QUERIES, value_of
+from datahub_llmops.lineage.sql.expressions import value_of
 from datahub_llmops.lineage.sql.pivots import pivot_statement
 from datahub_llmops.lineage.sql.scopes import Walk, path
 from datahub_llmops.lineage.sql.stars import is_star, star_row
 from datahub_llmops.lineage.sql.structs import struct_of
+from datahub_llmops.lineage.sql.uses import Use
 from datahub_llmops.lineage.sql.values import (
     NOTHING,
     Field,
     Gap,
     Name,
+    Named,
     Row,
     Scope,
     Unlisted,
@@ -33,10 +35,13 @@ from datahub_llmops.lineage.sql.values import (
 # Dialects in which a query in WITH may refer to itself without the word RECURSIVE.
 _RECURSIVE: Final = frozenset({"tsql", "fabric", "oracle", "snowflake", "sqlite", "db2"})
 # Parts of a SELECT that choose, group and sort rows. Their values do not reach the output.
-_CLAUSES: Final = (
-    *("where", "prewhere", "group", "having", "qualify", "order", "sort", "cluster", "distribute"),
-    *("connect", "distinct", "limit", "offset", "match", "start"),
-)
+_CLAUSES: Final[Mapping[str, Use]] = {
+    **dict.fromkeys(
+        ("where", "prewhere", "having", "qualify", "connect", "limit", "offset", "start"), "filter"
+    ),
+    **dict.fromkeys(("group", "distinct"), "group by"),
+    **dict.fromkeys(("order", "sort", "cluster", "distribute"), "sort"),
+}
 _ROUNDS: Final = 50
 _UNKNOWN_LOOP: Final = Value(gaps=frozenset({Gap(why="syntax", name="RECURSIVE")}))
 
@@ -150,7 +155,11 @@ def _set_operation(walk: Walk, node: exp.SetOperation, scope: Scope) -> Row:
             pending = [total]
         elif not isinstance(operation, exp.Except):  # EXCEPT only takes rows away.
             pending.append(row)
-    return by_position(pending) if len(pending) > 1 else pending[0]
+        if isinstance(operation, exp.Except):
+            walk.uses.add("filter", row.value())
+    result = by_position(pending) if len(pending) > 1 else pending[0]
+    _use_clauses(walk, node, result, Scope(outer=scope, rows=[Named(alias=None, row=result)]))
+    return result
 
 
 def _branches(node: exp.SetOperation) -> tuple[list[exp.Expr], list[exp.SetOperation]]:
@@ -194,7 +203,9 @@ def _nested(walk: Walk, node: exp.Expr, scope: Scope) -> Row:
         inner = Scope(outer=scope)
         from_clause.add(walk, node, inner)
         return star_row(walk, exp.Star(), inner)
-    return row_of(walk, node.this, scope)
+    row = row_of(walk, node.this, scope)
+    _use_clauses(walk, node, row, Scope(outer=scope, rows=[Named(alias=None, row=row)]))
+    return row
 
 
 def _select(walk: Walk, node: exp.Select, outer: Scope) -> Row:
@@ -217,8 +228,8 @@ def _select(walk: Walk, node: exp.Select, outer: Scope) -> Row:
         if row.unlisted is not None:
             unlisted.append(row.unlisted)
         scope.aliases.update({one.key: one.value for one in row.fields if one.key and _renames(projection)})
-    _read_clauses(walk, node, scope)
     row = Row(fields=tuple(fields), unlisted=_all(unlisted))
+    _use_clauses(walk, node, row, scope)
     written_as = node.args.get("for_")
     if isinstance(written_as, exp.ForClause) and str(written_as.args.get("kind")).upper() in ("JSON", "XML"):
         return Row(fields=(Field(key=None, shown=None, value=row.value().without_parts()),))
@@ -310,20 +321,42 @@ def output_name(walk: Walk, node: exp.Expr) -> Name | None:
     return None
 
 
-def _read_clauses(walk: Walk, node: exp.Select, scope: Scope) -> None:
-    """Evaluate the subqueries in filters and orders, for the tables that they read."""
-    for key in _CLAUSES:
+def _use_clauses(walk: Walk, node: exp.Expr, row: Row, scope: Scope) -> None:
+    """Note what the clauses behind FROM do with columns. ``row`` is the output of the query."""
+    for key, use in _CLAUSES.items():
         clause = node.args.get(key)
-        if isinstance(clause, exp.Expr):
-            for query in _queries_in(clause):
-                row_of(walk, query, scope)
+        if not isinstance(clause, exp.Expr):
+            continue
+        if key == "group" and clause.args.get("all"):
+            walk.uses.add(use, union(_ungrouped(walk, node, scope)))
+        for one in clause.iter_expressions():
+            listed = use == "sort" or key == "group"
+            value = _item(walk, one, row, scope) if listed else value_of(walk, one, scope)
+            walk.uses.add(use, value)
 
 
-def _queries_in(node: exp.Expr) -> Iterator[exp.Expr]:
-    pending = [node]
-    while pending:
-        one = pending.pop()
-        if isinstance(one, QUERIES):
-            yield one
-        else:
-            pending.extend(one.iter_expressions())
+def _item(walk: Walk, node: exp.Expr, row: Row, scope: Scope) -> Value:
+    """The value of one item of GROUP BY or ORDER BY, which may be the number or the name of an output column."""
+    inner = node.this if isinstance(node, exp.Ordered) else node
+    if isinstance(inner, exp.Literal) and not inner.is_string and inner.name.isdecimal():
+        position = int(inner.name) - 1
+        if 0 <= position < len(row.fields) and row.unlisted is None:
+            return row.fields[position].value
+        return Value(gaps=row.unlisted.star) if row.unlisted is not None else NOTHING
+    if isinstance(inner, exp.Var) and inner.name.upper() == "ALL":
+        return row.value().without_parts()
+    names = path(inner)
+    if names is not None and len(names) == 1 and not isinstance(inner, exp.Identifier):
+        named = row.find_key(names[0].key)
+        if named is not None and isinstance(node, exp.Ordered):
+            return named
+    return value_of(walk, inner, scope)
+
+
+def _ungrouped(walk: Walk, node: exp.Expr, scope: Scope) -> Sequence[Value]:
+    """The output columns by which GROUP BY ALL groups: those without an aggregate."""
+    return [
+        _projection(walk, one, scope).value().without_parts()
+        for one in node.args.get("expressions") or ()
+        if not one.find(exp.AggFunc)
+    ]

@@ -34,6 +34,7 @@ class Reading:
     ``sole`` is true if the query reads no other table than the target, and ``silent`` if its output goes nowhere.
     ``assigns`` are the variables that take its output. ``temporary`` is true if it creates a temporary table,
     ``anew`` if no earlier table of its name can be left, and ``overwrites`` if all rows of its target go before.
+    ``conditions`` is true if it only shows how the statement chooses rows: its output is nothing.
     """
 
     query: exp.Query
@@ -47,6 +48,7 @@ class Reading:
     temporary: bool = False
     anew: bool = False
     overwrites: bool = False
+    conditions: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -281,10 +283,23 @@ def _read_merge(tree: exp.Merge) -> tuple[Reading, ...]:
             continue
         if query is not None:
             actions.append(Reading(query=query, positional=positional, target=target))
+    if actions and target is not None:
+        actions.append(Reading(query=_merge_conditions(tree, target), target=target, conditions=True))
     if outer := tree.args.get("with_"):
         for reading in actions:
             reading.query.set("with_", outer.copy())
     return tuple(actions)
+
+
+def _merge_conditions(tree: exp.Merge, target: exp.Table) -> exp.Select:
+    """Write the ON of a MERGE as a join, and the conditions of its actions as filters."""
+    query = exp.select(exp.alias_(exp.null(), "nothing")).from_(tree.args["using"].copy())
+    on = tree.args.get("on")
+    query = query.join(bare(target), on=on.copy() if isinstance(on, exp.Expr) else None)
+    for when in tree.args["whens"].expressions:
+        if isinstance(condition := when.args.get("condition"), exp.Expr):
+            query = query.where(condition.copy())
+    return query
 
 
 def _merge_values(action: exp.Insert, source: exp.Expression) -> exp.Select | None:
@@ -302,7 +317,7 @@ def _merge_values(action: exp.Insert, source: exp.Expression) -> exp.Select | No
 
 def _read_update(tree: exp.Update) -> tuple[Reading, ...]:
     update = update_of(tree)
-    query = _assignments(tree.expressions, update.rows, update.target)
+    query = _assignments(tree.expressions, update.rows, update.target, update.on)
     if query is None:
         return ()
     if tree.args.get("where") is not None:
@@ -313,7 +328,10 @@ def _read_update(tree: exp.Update) -> tuple[Reading, ...]:
 
 
 def _assignments(
-    pairs: Sequence[exp.Expr], rows: Sequence[exp.Expr], target: exp.Table | None
+    pairs: Sequence[exp.Expr],
+    rows: Sequence[exp.Expr],
+    target: exp.Table | None,
+    on: Sequence[exp.Expr] = (),
 ) -> exp.Select | None:
     """Write ``SET a = x, b = y`` as ``SELECT x AS a, y AS b``. The target can be read too."""
     if any(isinstance(pair, exp.Star) for pair in pairs):  # UPDATE SET *
@@ -326,6 +344,9 @@ def _assignments(
         alone = row.copy()
         alone.set("joins", None)
         query = query.join(alone, join_type="cross") if query.args.get("from_") else query.from_(alone)
+    joins = query.args.get("joins") or ()
+    if on and joins:  # The last of them sees every table.
+        joins[-1].set("on", exp.and_(*(one.copy() for one in on)))
     return query
 
 

@@ -10,6 +10,7 @@ import sqlglot
 from sqlglot import exp
 
 from datahub_llmops.lineage.sql.tables import Source
+from datahub_llmops.lineage.sql.uses import UseLog
 from datahub_llmops.lineage.sql.values import NOTHING, Name, Named, Row, Scope, Value, gap, union
 
 # Columns that engines add to every table or query, and functions that are written without parentheses. Their values
@@ -93,8 +94,8 @@ class Walk:
 
     ``resolve`` finds the source of a table, and ``files`` that of files by their addresses. ``evaluate`` gives the row
     of a query in a scope, and ``value`` the value of an expression. ``variables`` are those of the script, by their
-    folded names. ``inputs`` collects the datasets that the statement reads, ``seen`` the tables by their ``id``, and
-    ``unread`` the functions whose input is not known.
+    folded names. ``inputs`` collects the datasets that the statement reads, ``seen`` the tables by their ``id``,
+    ``unread`` the functions whose input is not known, and ``uses`` what it does with columns besides selecting them.
     """
 
     dialect: sqlglot.Dialect
@@ -107,6 +108,7 @@ class Walk:
     variables: Mapping[str, Value] = field(default_factory=dict)
     seen: set[int] = field(default_factory=set)
     unread: set[str] = field(default_factory=set)
+    uses: UseLog = field(default_factory=UseLog)
 
     @property
     def language(self) -> str:
@@ -124,6 +126,12 @@ class Walk:
 
 def resolve(walk: Walk, names: Sequence[Name], scope: Scope) -> Value:
     """The value of a column that is written as ``names``: its qualifiers, its own name, and parts of a struct."""
+    value = _resolve(walk, names, scope)
+    walk.uses.named |= value.sources
+    return value
+
+
+def _resolve(walk: Walk, names: Sequence[Name], scope: Scope) -> Value:
     for level in scope:
         if names[0].key in level.parameters:
             return _parts(level.parameters[names[0].key], names[1:])

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from datahub_llmops.lineage.sql.columns import QueryLineage, joined_row
 from datahub_llmops.lineage.sql.tables import Source
+from datahub_llmops.lineage.sql.uses import joined_uses
 from datahub_llmops.lineage.sql.values import NOTHING, Row
 
 
@@ -51,6 +52,7 @@ class Version:
         return Source(
             datasets=tuple(sorted(frozenset().union(*(step.lineage.inputs for step in self.steps)))),
             row=joined_row([step.lineage.row for step in self.steps]),
+            uses=joined_uses(step.lineage.uses for step in self.steps),
         )
 
     def columns(self) -> list[str] | None:
@@ -120,7 +122,9 @@ class ScriptTables:
         gone = [one for one in left if one.temporary or one in self._dropped.values()]
         others = any(step.lineage.row.fields for one in left if one not in gone for step in one.steps)
         return [
-            QueryLineage(inputs=step.lineage.inputs) if others and version in gone else step.lineage
+            QueryLineage(inputs=step.lineage.inputs, uses=step.lineage.uses)
+            if others and version in gone
+            else step.lineage
             for version in left
             for step in version.steps
         ]

@@ -122,6 +122,9 @@ def _edited(walk: Walk, row: Row, star: exp.Expr, scope: Scope) -> Row:
         for one in _nodes(star.args.get("rename"))
         if isinstance(one, exp.Alias)
     }
+    for one in row.fields:
+        if one.key in left_out or one.key in replaced or one.key in renamed:
+            walk.uses.named |= one.value.sources
     fields: list[Field] = []
     for one in row.fields:
         if one.key in left_out:

@@ -21,6 +21,7 @@ from datahub_llmops.lineage.provenance import Rules
 from datahub_llmops.lineage.schema_lookup import NoCatalog, SchemaLookup
 from datahub_llmops.lineage.sql.names import Part, full_names
 from datahub_llmops.lineage.sql.namespace import Namespace
+from datahub_llmops.lineage.sql.uses import NO_USES, Uses
 from datahub_llmops.lineage.sql.values import WRITTEN, Column, Row, Unlisted, written
 from datahub_llmops.lineage.warning import WarningLog
 
@@ -42,13 +43,14 @@ class Source:
 
     ``columns`` maps a folded column name to the dataset columns that it means, and is ``None`` if they are unknown.
     ``row`` has the columns of a table that an earlier statement of the script made. ``unknown`` is true if the catalog
-    has no such table.
+    has no such table. ``uses`` are those of the statements that made the table.
     """
 
     datasets: tuple[str, ...] = ()
     columns: Mapping[str, tuple[Column, ...]] | None = None
     row: Row | None = None
     unknown: bool = False
+    uses: Uses = NO_USES
 
 
 def folder(dialect: sqlglot.Dialect) -> Callable[[str], str]:

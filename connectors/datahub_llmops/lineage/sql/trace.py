@@ -32,6 +32,7 @@ from datahub_llmops.lineage.sql.script_tables import ScriptTables, Step
 from datahub_llmops.lineage.sql.statements import Script, Statement, parse, split
 from datahub_llmops.lineage.sql.table_changes import TableChange, table_changes, tables_made
 from datahub_llmops.lineage.sql.tables import Source, Tables, folder
+from datahub_llmops.lineage.sql.uses import Use, Uses, joined_uses
 from datahub_llmops.lineage.sql.values import NOTHING, Column, Name, Value, row_of, union
 from datahub_llmops.lineage.sql.variables import assigns, declared_names, without_into
 from datahub_llmops.lineage.sql.without_data import is_without_data, leading_words
@@ -44,6 +45,15 @@ SCRIPT_SECONDS: Final = 120
 """Wall time after which no further statement of a script is read. The time of one statement is limited too."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class UsedColumn:
+    """A column by which a statement or script joins, filters, groups or sorts, or that it only names."""
+
+    dataset: str
+    column: str
+    use: Use
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SqlLineage:
     """What a statement or script reads and gives.
@@ -51,6 +61,8 @@ class SqlLineage:
     ``inputs`` are dataset URNs, sorted. ``unknown`` are those that the catalog does not have; they are not among the
     inputs. ``complete`` is false where output columns may be missing. ``stopped_at_tables`` counts the statements with
     output columns that could not be traced to columns, and ``untraced`` are the inputs of these statements, sorted.
+    ``uses`` has every column that the SQL names, with what it does with it; those that it does nothing else with are
+    there with ``select``. ``uses_hidden`` are the datasets of which it may use further columns, sorted.
     """
 
     inputs: tuple[str, ...] = ()
@@ -59,6 +71,8 @@ class SqlLineage:
     complete: bool = True
     stopped_at_tables: int = 0
     untraced: tuple[str, ...] = ()
+    uses: tuple[UsedColumn, ...] = ()
+    uses_hidden: tuple[str, ...] = ()
     warnings: tuple[LineageWarning, ...] = ()
 
 
@@ -117,8 +131,10 @@ class _Script:
             for output in lineage.outputs:
                 sources.setdefault(output.name, set()).update(output.sources)
                 stopped.update([output.name] if output.stopped else ())
+        inputs = tuple(sorted(frozenset().union(*(lineage.inputs for lineage in final))))
+        hidden = {urn for lineage in final if lineage.uses.hidden for urn in lineage.inputs}
         return SqlLineage(
-            inputs=tuple(sorted(frozenset().union(*(lineage.inputs for lineage in final)))),
+            inputs=inputs,
             outputs=tuple(
                 Output(name=name, sources=tuple(sorted(columns)), stopped=name in stopped)
                 for name, columns in sources.items()
@@ -127,6 +143,8 @@ class _Script:
             complete=self._complete and all(lineage.complete for lineage in final),
             stopped_at_tables=sum(lineage.stopped for lineage in final),
             untraced=tuple(sorted({urn for lineage in final if lineage.stopped for urn in lineage.inputs})),
+            uses=_used_columns(joined_uses(lineage.uses for lineage in final)),
+            uses_hidden=tuple(sorted(hidden)) if self._complete else inputs,
             warnings=tuple(dict.fromkeys((*self._tables.warnings, *self._warnings))),
         )
 
@@ -222,7 +240,7 @@ class _Script:
             folded=self._fold,
             resolve=lambda table: self._resolve(table, reading, label),
             files=lambda addresses: self._tables.files(addresses, label),
-            warnings=WarningLog() if reading.silent else self._warnings,
+            warnings=WarningLog() if reading.silent or reading.conditions else self._warnings,
             label=label,
             variables=self._variables,
         )
@@ -230,8 +248,11 @@ class _Script:
         lineage = tracer.trace(reading, self._target_columns)
         if reading.assigns:
             self._assign(reading.assigns, lineage, adds=adds)
+        if reading.conditions:
+            # It shows how the statement chooses rows. What the statement reads, its other readings say.
+            return Step(lineage=QueryLineage(uses=lineage.uses), defines=True)
         if reading.silent:
-            lineage = QueryLineage(inputs=lineage.inputs)
+            lineage = QueryLineage(inputs=lineage.inputs, uses=lineage.uses)
         elif reading.target is not None and not reading.temporary:
             lineage = without_itself(lineage, self._tables.own(reading.target, sole=reading.sole).datasets)
         return Step(lineage=lineage, creates=reading.creates, temporary=reading.temporary)
@@ -288,3 +309,10 @@ class _Script:
         self._complete = False
         if not follows:  # The statement that could not be read may have given the variables their values.
             self._warnings.add("unparsed_sql", "SQL not understood", str(error), context)
+
+
+def _used_columns(uses: Uses) -> tuple[UsedColumn, ...]:
+    """Every column that is named, once with each of its uses, or with ``select`` if it has none."""
+    used = {column for column, _ in uses.columns}
+    found = {*uses.columns, *((column, "select") for column in uses.named - used)}
+    return tuple(sorted(UsedColumn(dataset=one.dataset, column=one.column, use=use) for one, use in found))
