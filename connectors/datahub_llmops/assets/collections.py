@@ -111,6 +111,18 @@ class ProvenanceCount:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KeyCount:
+    """How many different rows of the sources the chunks name in one payload field, and how many chunks name one.
+
+    Both are exact: a field that was not counted over all chunks has no ``KeyCount``.
+    """
+
+    field: str
+    distinct: int
+    chunks: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Collection:
     """Everything that a vector store says of one collection (index, table, class, namespace)."""
 
@@ -133,6 +145,8 @@ class Collection:
     properties: Mapping[str, str] = field(default_factory=dict)
     """Facts without a place of their own that do not change from run to run, in the store's words."""
     provenance: tuple[ProvenanceCount, ...] = ()
+    keys: tuple[KeyCount, ...] = ()
+    """Counts of the payload fields that hold the keys of source rows. Readers count them as ``provenance``."""
     hidden: str | None = None
     """Why rows of it may be hidden from the reader. Its count is then not known, and ``provenance`` is only what was
     seen. ``None`` if the reader sees all rows, or cannot tell."""

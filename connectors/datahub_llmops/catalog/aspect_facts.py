@@ -114,8 +114,11 @@ def read_owners(aspect: Mapping[str, Any]) -> list[str]:
     return list(dict.fromkeys(urn for urn in urns if urn))
 
 
-SUBJECT_ASPECTS: Final = ("assertionInfo", "incidentInfo")
+QUALITY_ASPECTS: Final = ("assertionInfo", "incidentInfo")
 """Those that say which assets an assertion or an incident is about."""
+RUN_ASPECT: Final = "dataProcessInstanceRelationships"
+"""It says which job a process instance is a run of."""
+SUBJECT_ASPECTS: Final = (*QUALITY_ASPECTS, RUN_ASPECT)
 _ASSERTED: Final = (
     ("customAssertion", "entity"),
     ("datasetAssertion", "dataset"),
@@ -128,13 +131,16 @@ _ASSERTED: Final = (
 
 
 def read_subjects(aspect_name: str, aspect: Mapping[str, Any]) -> list[str]:
-    """List the URNs of the assets that an assertion or incident is about.
+    """List the URNs of the assets that an assertion, an incident or a run is about.
 
     >>> read_subjects("incidentInfo", {"entities": ["urn:li:dataset:1"]})
     ['urn:li:dataset:1']
     """
     if aspect_name == "incidentInfo":
         return strings(aspect.get("entities"))
+    if aspect_name == RUN_ASPECT:
+        job = text(aspect.get("parentTemplate"))
+        return [job] if job else []
     given = [text(mapping(aspect.get(kind)).get(key)) for kind, key in _ASSERTED]
     return list(dict.fromkeys(urn for urn in (*given, text(aspect.get("entityUrn"))) if urn))
 

@@ -230,6 +230,14 @@ class FullCatalog(Catalog, Protocol):
         """
         ...
 
+    def runs(self, jobs: Iterable[str], most: int = 20) -> Mapping[str, Mapping[str, Mapping[str, Aspect]]]:
+        """Read the newest live process instances of jobs, up to ``most`` of each: by job and URN, newest first.
+
+        Each with its aspects and its newest records. Jobs without any are left out. A server may not list yet what was
+        written just now.
+        """
+        ...
+
     def records(self) -> Iterator[Record]:
         """Yield everything in the catalog, including soft-deleted assets and time series.
 

@@ -11,6 +11,8 @@ from typing import Any, Final
 from datahub_llmops.catalog.aspect_facts import PROPERTY_PREFIX, read_properties, read_schema_fields
 from datahub_llmops.catalog.protocol import Aspect, FullCatalog, Lineage, Node
 from datahub_llmops.catalog.urn_text import asset_of, field_urns
+from datahub_llmops.governance.finding import Evidence
+from datahub_llmops.governance.runs import Run, newest_into, read_runs
 from datahub_llmops.net.json_values import array, mapping, objects, text, utc, whole
 
 HOPS: Final = 10
@@ -38,6 +40,8 @@ class Facts:
     """Aspects of the asset's own columns, and of those upstream that feed them, by URN."""
     profiles: Mapping[str, Sequence[Aspect]]
     """Profiles of the sources since shortly before the index was written, oldest first."""
+    runs: Mapping[str, Sequence[Run]]
+    """The runs that ended well of the jobs that write into the asset, by job, newest first."""
     now: datetime
 
     def aspect(self, urn: str, name: str) -> Mapping[str, Any]:
@@ -110,9 +114,13 @@ class Facts:
 
         A dataset that the catalog does not hold is one too: it is known by its URN only.
         """
+        return self.sources_of(self.root.urn)
+
+    def sources_of(self, asset: str) -> Sequence[str]:
+        """Return the nearest datasets with data of their own that feed an asset upstream, such as one of the jobs."""
         found: set[str] = set()
-        seen = {self.root.urn}
-        frontier = [self.root.urn]
+        seen = {self.root.urn, asset}
+        frontier = [asset]
         while frontier:
             reached: list[str] = []
             for urn in frontier:
@@ -179,6 +187,25 @@ class Facts:
         ]
         return max(known) if known else None
 
+    def last_run(self, job: str) -> Run | None:
+        """Return the newest run of a job that ended well and wrote the asset, or does not say what it wrote."""
+        return newest_into(self.runs.get(job, ()), self.root.urn)
+
+    def embedded(self) -> tuple[datetime, Evidence] | None:
+        """Return when the asset was last written: by the store's own word, or by a run of its only job."""
+        root = self.root.urn
+        known: list[tuple[datetime, Evidence]] = []
+        if (stated := self.written(root)) is not None:
+            known.append((stated[0], Evidence(urn=root, aspect=stated[1], at=stated[0])))
+        run = self.last_run(self.jobs[0].urn) if len(self.jobs) == 1 else None
+        if run is not None:
+            known.append((run.ended, run.evidence))
+        return max(known, key=lambda one: one[0]) if known else None
+
+    def stated(self, job: str) -> Mapping[str, Any]:
+        """Return what the recipe of a job states about it."""
+        return mapping(self.aspect(job, "dataJobInfo").get("customProperties"))
+
     def owners(self) -> tuple[str, ...]:
         """Return the owners of the asset, else of the jobs that fill it."""
         own = self.root.owners
@@ -186,8 +213,8 @@ class Facts:
 
     def schedule(self, job: str) -> str | None:
         """Return the schedule of a job as its recipe states it."""
-        custom = mapping(self.aspect(job, "dataJobInfo").get("customProperties"))
-        return text(self.aspect(job, "embeddingJobInfo").get("schedule")) or text(custom.get("schedule"))
+        typed = text(self.aspect(job, "embeddingJobInfo").get("schedule"))
+        return typed or text(self.stated(job).get("schedule"))
 
 
 def gather(catalog: FullCatalog, urn: str, *, now: datetime, hops: int = HOPS) -> Facts:
@@ -224,13 +251,20 @@ def _gather(catalog: FullCatalog, walks: Mapping[str, Lineage], now: datetime) -
             quality=quality,
             columns={},
             profiles={},
+            runs={},
             now=now,
         )
         for urn, walk in walks.items()
     ]
     columns = catalog.aspects_of(sorted({column for facts in gathered for column in _columns(facts)}))
+    runs = {
+        job: read_runs(instances)
+        for job, instances in catalog.runs(
+            dict.fromkeys(job.urn for facts in gathered for job in facts.jobs)
+        ).items()
+    }
     for facts in gathered:
-        yield _with_profiles(catalog, replace(facts, columns=columns))
+        yield _with_profiles(catalog, replace(facts, columns=columns, runs=runs))
 
 
 def _columns(facts: Facts) -> Iterator[str]:
@@ -244,15 +278,17 @@ def _columns(facts: Facts) -> Iterator[str]:
 
 def _with_profiles(catalog: FullCatalog, facts: Facts) -> Facts:
     """Add the profiles of sources that tell in no other way when they changed."""
-    written = facts.written(facts.root.urn)
+    embedded = facts.embedded()
+    times = [run.ended for job in facts.jobs if (run := facts.last_run(job.urn)) is not None]
+    times += [embedded[0]] if embedded else []
     silent = [
         urn
         for urn in facts.sources
         if facts.written(urn) is None and "datasetProfile" in facts.newest.get(urn, {})
     ]
-    if written is None or not silent:
+    if not times or not silent:
         return facts
-    since = round(written[0].timestamp() * 1000) - _PROFILES_BEFORE
+    since = round(min(times).timestamp() * 1000) - _PROFILES_BEFORE
     return replace(facts, profiles={urn: catalog.series(urn, "datasetProfile", since) for urn in silent})
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from difflib import get_close_matches
 from pathlib import Path
 
 from datahub.configuration.common import ConfigModel
@@ -11,7 +12,7 @@ from pydantic import Field
 from datahub_llmops.errors import RecipeError
 from datahub_llmops.governance.policy import Forbidden, Policy
 from datahub_llmops.health.lifecycles import LifecycleOptions, load_lifecycles
-from datahub_llmops.ingestion.recipe_file import read_options
+from datahub_llmops.ingestion.recipe_file import read_config
 
 
 class ForbiddenConfig(ConfigModel):
@@ -82,10 +83,21 @@ class PolicyConfig(LifecycleOptions):
 def read_policy(path: Path) -> Policy:
     """Read the policy from a recipe of ``llm-health``, or from a file that holds only its options.
 
+    An option that is misspelt is refused: what it was meant to forbid would pass.
+
     Raises:
-        RecipeError: it cannot be read.
+        RecipeError: it cannot be read, holds nothing, or has an option that there is not.
     """
-    found = read_options(path, PolicyConfig.model_fields)
+    config, is_recipe = read_config(path)
+    if not config and not is_recipe:
+        raise RecipeError(f"{path}: it has no options; write for example grace_hours: 6")
+    names = PolicyConfig.model_fields
+    for key in config.keys() - names.keys():
+        near = get_close_matches(str(key), names, n=1, cutoff=0.8)
+        if near or not is_recipe:
+            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted(names))}"
+            raise RecipeError(f"{path}: there is no option {key}; {hint}")
+    found = {name: config[name] for name in names if name in config}
     try:
         return PolicyConfig.model_validate(found).policy()
     except ValueError as error:  # pydantic's ValidationError is one

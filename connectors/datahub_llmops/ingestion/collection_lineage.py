@@ -181,7 +181,9 @@ class CollectionLineage(SourcePart[Collection]):
                 yield from self.emitter.emit_platform(job.orchestrator_name)
                 yield from emit(jobs.flow_proposals(job, env), primary=False)
             if self.emitter.claim(urn):
-                yield from emit(jobs.job_proposals(described, env))
+                # What was traced is of this declaration alone.
+                whole = lineage.every_row_of if described.upstream == job.upstream else ()
+                yield from emit(jobs.job_proposals(described, env, whole))
         yield from self.ledger.declare(lineage, payload_unseen_since)
         yield from self.typed.job_emissions(replace(lineage, job=described, sql=described.statements))
 

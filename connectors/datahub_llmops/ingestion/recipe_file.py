@@ -31,6 +31,16 @@ def read_options(path: Path, names: Collection[str]) -> dict[str, Any]:
     Raises:
         RecipeError: it cannot be read.
     """
+    config, _ = read_config(path)
+    return {name: config[name] for name in names if name in config}
+
+
+def read_config(path: Path) -> tuple[Mapping[str, Any], bool]:
+    """Read all options of a recipe's source, or of a file that holds only options, and whether it is a recipe.
+
+    Raises:
+        RecipeError: it cannot be read.
+    """
     try:
         found = yaml.safe_load(path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError) as error:
@@ -39,4 +49,4 @@ def read_options(path: Path, names: Collection[str]) -> dict[str, Any]:
         raise RecipeError(f"{path}: this is not YAML") from error
     source = found.get("source") if isinstance(found, Mapping) else None
     config = source.get("config") if isinstance(source, Mapping) else found
-    return {name: config[name] for name in names if name in config} if isinstance(config, Mapping) else {}
+    return config if isinstance(config, Mapping) else {}, isinstance(source, Mapping)

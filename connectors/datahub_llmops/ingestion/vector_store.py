@@ -17,6 +17,7 @@ from datahub_llmops.ingestion.collection_facts import CollectionFacts
 from datahub_llmops.ingestion.collection_lineage import CollectionLineage
 from datahub_llmops.ingestion.emitter import Emission
 from datahub_llmops.ingestion.job_ledger import DeclaredMemory, JobLedger
+from datahub_llmops.ingestion.key_counts import separate_keys
 from datahub_llmops.ingestion.parts import SourcePart
 from datahub_llmops.ingestion.reader import StoreReader
 from datahub_llmops.ingestion.retraction import Retraction
@@ -138,6 +139,7 @@ class VectorStoreSource(CatalogSource[VectorStoreConfigT, Collection]):
 
     @override
     def place(self, item: Collection) -> PlacedCollection:
+        item = separate_keys(item, self.config.key_fields, self.config.provenance.fields)
         return place_collection(
             item,
             self.deployment,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datahub.configuration.common import AllowDenyPattern
 from pydantic import Field, field_validator
 
+from datahub_llmops.ingestion.key_counts import SOURCE_KEY
 from datahub_llmops.ingestion.source import CatalogConfig, CatalogReport
 from datahub_llmops.lineage.job_config import EmbeddingJobConfig
 from datahub_llmops.lineage.provenance import ProvenanceConfig
@@ -27,6 +28,19 @@ class VectorStoreConfig(CatalogConfig):
     provenance: ProvenanceConfig = Field(
         default_factory=ProvenanceConfig, description="How upstream datasets are found in the payload."
     )
+
+    @property
+    def counted_fields(self) -> list[str]:
+        """The payload fields whose values a reader counts: those that name sources, and those with keys of rows."""
+        return list(dict.fromkeys([*self.provenance.fields, *self.key_fields]))
+
+    @property
+    def key_fields(self) -> list[str]:
+        """The payload fields with keys of rows. Without ``provenance.fields`` only those that jobs name."""
+        stamped = [SOURCE_KEY] if self.provenance.fields else []
+        return list(
+            dict.fromkeys([*stamped, *(job.key_field for job in self.embedding_jobs if job.key_field)])
+        )
 
     @field_validator("embedding_jobs")
     @classmethod

@@ -15,6 +15,7 @@ from datahub_llmops.lineage.job_config import ChunkingConfig, EmbeddingJobConfig
 from datahub_llmops.lineage.provenance import ProvenanceConfig, Rules, SourceCount, identity
 from datahub_llmops.lineage.schema_lookup import SchemaLookup
 from datahub_llmops.lineage.sql.columns import Output
+from datahub_llmops.lineage.sql.every_row import gives_every_row
 from datahub_llmops.lineage.sql.tables import Tables
 from datahub_llmops.lineage.sql.trace import SqlLineage, UsedColumn, trace
 from datahub_llmops.lineage.sql.values import Column
@@ -86,6 +87,8 @@ class JobLineage:
     stopped_at_tables: int = 0
     untraced: tuple[str, ...] = ()
     uses: JobUses = JobUses()
+    every_row_of: tuple[str, ...] = ()
+    """The inputs of which the job embeds every row, if that is so of all that it reads; else empty."""
     warnings: tuple[LineageWarning, ...] = ()
 
     @property
@@ -223,6 +226,7 @@ class _Job:
             stopped_at_tables=self._stopped_at_tables,
             untraced=tuple(sorted(untraced)),
             uses=self._uses(traced),
+            every_row_of=self._every_row_of(traced),
             warnings=tuple(self._warnings),
         )
 
@@ -237,6 +241,14 @@ class _Job:
             ),
             hidden=tuple(sorted({urn for one in traced for urn in one.uses_hidden})),
         )
+
+    def _every_row_of(self, traced: Sequence[SqlLineage]) -> tuple[str, ...]:
+        read = [one.inputs[0] for one in traced if len(one.inputs) == 1 and not one.unknown]
+        whole = all(
+            upstream.text is not None and gives_every_row(upstream.text, upstream.dialect)
+            for upstream in self._job.upstream
+        )
+        return tuple(sorted(read)) if whole and len(set(read)) == len(traced) else ()
 
     def _trace_upstream(self, upstream: UpstreamConfig) -> SqlLineage:
         rules = self._rules or provenance.compile_rules(ProvenanceConfig(), env=upstream.env)

@@ -195,6 +195,17 @@ class EmbeddingJobConfig(ConfigModel):
         default=None,
         description="How the job splits texts, for example `{method: recursive, size: 512, overlap: 64}`.",
     )
+    key_field: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Payload field with the key of the row that a chunk comes from, for example `review_id`. Runs count"
+        " how many different keys there are. By default `dh_source_key`, which the hooks stamp.",
+    )
+    chunks_per_row: int | None = Field(
+        default=None,
+        ge=1,
+        description="Number of chunks that the job makes of each row, if it is always the same, for example `1`.",
+    )
     accept: list[Kind] = Field(
         default_factory=list,
         description="Kinds of gaps in the lineage of the job that you accept, for example `[unknown_table]`. A gap"

@@ -15,6 +15,7 @@ from datahub.metadata.schema_classes import (
     BytesTypeClass,
     ContainerClass,
     ContainerPropertiesClass,
+    DatasetFieldProfileClass,
     DatasetProfileClass,
     DatasetPropertiesClass,
     DateTypeClass,
@@ -34,7 +35,7 @@ from datahub.metadata.schema_classes import (
 )
 
 from datahub_llmops import urns
-from datahub_llmops.assets.collections import Collection, Container, FieldType, PayloadField, Vector
+from datahub_llmops.assets.collections import Collection, Container, FieldType, KeyCount, PayloadField, Vector
 from datahub_llmops.mapping.platforms import platform_instance
 from datahub_llmops.mapping.properties import AssetPatch, PropertyValues
 from datahub_llmops.mapping.proposals import PlacedAsset, Proposal, propose
@@ -287,6 +288,13 @@ def _profile(collection: Collection, count: int, now: datetime) -> DatasetProfil
         rowCount=count,
         columnCount=len(collection.fields) + len(collection.vectors),
         sizeInBytes=collection.size_bytes,
+        fieldProfiles=[_key_profile(key, count) for key in collection.keys] or None,
+    )
+
+
+def _key_profile(key: KeyCount, chunks: int) -> DatasetFieldProfileClass:
+    return DatasetFieldProfileClass(
+        fieldPath=key.field, uniqueCount=key.distinct, nullCount=max(0, chunks - key.chunks)
     )
 
 

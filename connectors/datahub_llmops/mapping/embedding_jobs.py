@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 EMBEDDING_JOB: Final = "Embedding Job"
 _TYPE: Final = "EMBEDDING"
+MOST_LISTED: Final = 20
+"""Datasets that one custom property names at most."""
 STATED: Final = ("embedding_model", "chunking_method", "chunk_size", "chunk_overlap")
 """What a job may state about the vectors of its index: structured properties of both, without their namespace."""
 
@@ -64,14 +66,21 @@ def combine(declarations: Sequence[EmbeddingJobConfig]) -> EmbeddingJobConfig:
             "upstream": list(upstream.values()),
             "text_columns": list(dict.fromkeys(name for job in declarations for name in job.text_columns)),
             "owners": list(dict.fromkeys(owner for job in declarations for owner in job.owners)),
+            "key_field": first.key_field if len({job.key_field for job in declarations}) == 1 else None,
+            "chunks_per_row": first.chunks_per_row
+            if len({job.chunks_per_row for job in declarations}) == 1
+            else None,
         }
     )
 
 
-def job_proposals(job: EmbeddingJobConfig, env: str) -> Iterator[Proposal]:
-    """Describe a job that this recipe owns, without its edges."""
+def job_proposals(job: EmbeddingJobConfig, env: str, every_row_of: Sequence[str] = ()) -> Iterator[Proposal]:
+    """Describe a job that this recipe owns, without its edges.
+
+    ``every_row_of`` are the datasets of which it embeds every row, if that is so of all that it reads.
+    """
     urn, statements = job_urn(job, env), tuple(dict.fromkeys(job.statements))
-    yield propose(urn, _info(job, env))
+    yield propose(urn, _info(job, env, every_row_of))
     yield subtype_proposal(urn)
     if statements:
         transforms = [DataTransformClass(queryStatement=QueryStatementClass(value=sql)) for sql in statements]
@@ -130,11 +139,15 @@ def _number(value: int | None) -> float | None:
     return float(value) if value is not None else None
 
 
-def _info(job: EmbeddingJobConfig, env: str) -> DataJobInfoClass:
+def _info(job: EmbeddingJobConfig, env: str, every_row_of: Sequence[str]) -> DataJobInfoClass:
     properties = {
         "schedule": job.schedule,
         "embedding_model": job.embedding_model,
         "text_columns": ", ".join(job.text_columns),
+        "key_field": job.key_field,
+        "chunks_per_row": str(job.chunks_per_row) if job.chunks_per_row else None,
+        # Between URNs a space: they have commas in them.
+        "every_row_of": " ".join(every_row_of) if len(every_row_of) <= MOST_LISTED else None,
     }
     if job.chunking is not None:
         chunking = job.chunking.model_dump(exclude_none=True)

@@ -15,6 +15,8 @@ from datahub.metadata.schema_classes import (
     AssertionRunEventClass,
     AuditStampClass,
     CustomAssertionInfoClass,
+    DataProcessInstanceRelationshipsClass,
+    DataProcessInstanceRunEventClass,
     DatasetPropertiesClass,
     DatasetUsageStatisticsClass,
     IncidentInfoClass,
@@ -658,3 +660,50 @@ def test_a_file_of_an_earlier_release_has_its_assertions_and_incidents_too(tmp_p
     with LocalCatalog(path) as catalog:
         assert catalog.quality([REVIEWS, INDEX]) == expected
         assert list(catalog.quality([CUSTOMERS])) == [CUSTOMERS]
+
+
+def _run_records(run_: str, job: str, *times: int) -> list[MetadataChangeProposalWrapper]:
+    urn = f"urn:li:dataProcessInstance:{run_}"
+    related = DataProcessInstanceRelationshipsClass(parentTemplate=job, upstreamInstances=[])
+    return [
+        MetadataChangeProposalWrapper(entityUrn=urn, aspect=related),
+        *(
+            MetadataChangeProposalWrapper(
+                entityUrn=urn, aspect=DataProcessInstanceRunEventClass(timestampMillis=at, status="COMPLETE")
+            )
+            for at in times
+        ),
+    ]
+
+
+def test_runs_are_found_by_their_job_newest_first(tmp_path: Path) -> None:
+    path = tmp_path / "catalog.db"
+    one, other = (f"urn:li:dataJob:(urn:li:dataFlow:(airflow,kb,PROD),{name})" for name in ("one", "other"))
+    gone = MetadataChangeProposalWrapper(
+        entityUrn="urn:li:dataProcessInstance:gone", aspect=StatusClass(removed=True)
+    )
+    run(
+        path,
+        *_run_records("first", one, 10, 20),
+        *_run_records("second", one, 15, 30),
+        *_run_records("not-begun", one),
+        *_run_records("gone", one, 40),
+        gone,
+        *_run_records("elsewhere", other, 50),
+        *_quality_records(),
+    )
+    first, second = "urn:li:dataProcessInstance:first", "urn:li:dataProcessInstance:second"
+    with LocalCatalog(path) as catalog:
+        found = catalog.runs([one, REVIEWS])
+        assert {job: list(runs) for job, runs in found.items()} == {one: [second, first]}
+        assert found[one][second]["dataProcessInstanceRunEvent"]["timestampMillis"] == 30
+        assert list(catalog.runs([one], most=1)[one]) == [second]
+        assert catalog.quality([one, other]) == {}
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("drop table subject")
+        database.commit()
+    with LocalCatalog(path) as catalog:
+        assert catalog.runs([one, REVIEWS]) == found
+    run(path, *_run_records("third", one, 60))
+    with LocalCatalog(path) as catalog:
+        assert list(catalog.runs([one])[one]) == ["urn:li:dataProcessInstance:third", second, first]

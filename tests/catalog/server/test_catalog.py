@@ -17,6 +17,7 @@ from datahub.ingestion.graph.client import DataHubGraph, entity_type_to_graphql
 from datahub.ingestion.graph.config import DatahubClientConfig
 from datahub.metadata.schema_classes import (
     AssertionInfoClass,
+    DataProcessInstanceRelationshipsClass,
     DatasetUsageStatisticsClass,
     GenericAspectClass,
     IncidentInfoClass,
@@ -619,6 +620,45 @@ def test_a_server_s_index_knows_what_assertions_and_incidents_are_about() -> Non
     }
     assert named["entityUrn"]["fieldName"] == "entity"
     assert named["entities"] == {"/*": {"fieldType": "URN"}}  # Without a name of its own: that of the field.
+
+
+def test_runs_are_searched_by_their_job_newest_first(
+    recorded: tuple[RecordedServer, ServerCatalog],
+) -> None:
+    server, catalog = recorded
+
+    def run(job: str, at: int, **more: Any) -> dict[str, Any]:
+        return {
+            "dataProcessInstanceProperties": {
+                "name": "r",
+                "created": {"time": at, "actor": "urn:li:corpuser:a"},
+            },
+            "dataProcessInstanceRelationships": {"parentTemplate": job, "upstreamInstances": []},
+            "dataProcessInstanceRunEvent": {"timestampMillis": at, "status": "COMPLETE"},
+            **more,
+        }
+
+    one, two, gone, other = (f"urn:li:dataProcessInstance:{name}" for name in ("one", "two", "gone", "other"))
+    server.held = {
+        **server.held,
+        one: run(JOB, 1),
+        two: run(JOB, 2),
+        gone: run(JOB, 3, status={"removed": True}),
+        other: run(f"{JOB[:-1]}-2)", 4),
+    }
+    found = catalog.runs([JOB, "urn:li:dataJob:(urn:li:dataFlow:(airflow,a,PROD),b)"])
+    assert {job: list(runs) for job, runs in found.items()} == {JOB: [two, one]}
+    assert found[JOB][two]["dataProcessInstanceRunEvent"]["timestampMillis"] == 2
+    assert list(catalog.runs([JOB], most=2)[JOB]) == [two]
+
+
+def test_a_server_s_index_knows_the_job_of_a_run() -> None:
+    (field,) = (
+        field
+        for field in DataProcessInstanceRelationshipsClass.RECORD_SCHEMA.fields
+        if field.name == "parentTemplate"
+    )
+    assert field.other_props["Searchable"]["/*"]["fieldName"] == "parentTemplate"
 
 
 def test_walks_of_many_assets_at_once_are_those_of_each(

@@ -5,6 +5,7 @@ Standard library only. Every answer is one read transaction, so it is of one mom
 
 from __future__ import annotations
 
+import heapq
 import json
 import sqlite3
 import threading
@@ -16,7 +17,8 @@ from typing import Any
 from datahub_llmops.catalog import urn_text as names
 from datahub_llmops.catalog.aspect_facts import (
     PROPERTY_PREFIX,
-    SUBJECT_ASPECTS,
+    QUALITY_ASPECTS,
+    RUN_ASPECT,
     last_part,
     read_columns,
     read_properties,
@@ -450,12 +452,24 @@ class LocalCatalog(FullCatalog):
     @override
     def quality(self, urns: Iterable[str]) -> Mapping[str, Mapping[str, Mapping[str, Aspect]]]:
         with self._reading() as connection:
-            about = _subjects(connection, list(dict.fromkeys(urns)))
+            about = _subjects(connection, list(dict.fromkeys(urns)), QUALITY_ASPECTS)
         owners = {owner for found in about.values() for owner in found}
         aspects, newest = self.aspects_of(owners), self.latest_of(owners)
         return {
             urn: {owner: {**aspects.get(owner, {}), **newest.get(owner, {})} for owner in sorted(found)}
             for urn, found in about.items()
+        }
+
+    @override
+    def runs(self, jobs: Iterable[str], most: int = 20) -> Mapping[str, Mapping[str, Mapping[str, Aspect]]]:
+        with self._reading() as connection:
+            of_job = _subjects(connection, list(dict.fromkeys(jobs)), (RUN_ASPECT,))
+            newest = {job: _newest_runs(connection, found, most) for job, found in of_job.items()}
+        wanted = [run for found in newest.values() for run in found]
+        aspects, records = self.aspects_of(wanted), self.latest_of(wanted)
+        return {
+            job: {run: {**aspects.get(run, {}), **records.get(run, {})} for run in found}
+            for job, found in newest.items()
         }
 
     @override
@@ -502,16 +516,31 @@ def _has_edges(connection: sqlite3.Connection, asset: int) -> bool:
     )
 
 
-def _subjects(connection: sqlite3.Connection, urns: Sequence[str]) -> dict[str, set[str]]:
-    """Map assets to the live assertions and incidents about them. A file that an earlier release wrote has no table."""
+def _newest_runs(connection: sqlite3.Connection, runs: Iterable[str], most: int) -> list[str]:
+    """The runs with the latest events, the newest first. One without an event has not begun."""
+    at: dict[str, int] = {}
+    for part in chunks(sorted(runs)):
+        rows = connection.execute(
+            "select urn, max(at) from series join asset on asset.id = series.asset "
+            f"where series.name = 'dataProcessInstanceRunEvent' and urn in ({','.join('?' * len(part))}) group by urn",
+            part,
+        )
+        at.update((urn, int(when)) for urn, when in rows)
+    return heapq.nlargest(most, at, key=lambda urn: (at[urn], urn))
+
+
+def _subjects(
+    connection: sqlite3.Connection, urns: Sequence[str], aspects: Sequence[str]
+) -> dict[str, set[str]]:
+    """Map assets to what is about them by ``aspects``, and live. A file that an earlier release wrote has no table."""
     found: dict[str, set[str]] = {}
     live = "asset.emitted > 0 and asset.removed = 0"
     if not connection.execute("select 1 from sqlite_master where name = 'subject'").fetchone():
         wanted = set(urns)
         for owner, name, body in connection.execute(
             "select urn, aspect.name, body from aspect join asset on asset.id = aspect.asset "
-            f"where aspect.name in ({','.join('?' * len(SUBJECT_ASPECTS))}) and {live}",
-            SUBJECT_ASPECTS,
+            f"where aspect.name in ({','.join('?' * len(aspects))}) and {live}",
+            aspects,
         ):
             for urn in wanted.intersection(read_subjects(name, parse_aspect(body))):
                 found.setdefault(urn, set()).add(owner)
@@ -519,8 +548,9 @@ def _subjects(connection: sqlite3.Connection, urns: Sequence[str]) -> dict[str, 
     for part in chunks(urns):
         for urn, owner in connection.execute(
             "select subject.urn, asset.urn from subject join asset on asset.id = owner "
-            f"where subject.urn in ({','.join('?' * len(part))}) and {live}",
-            part,
+            f"where subject.urn in ({','.join('?' * len(part))}) "
+            f"and subject.aspect in ({','.join('?' * len(aspects))}) and {live}",
+            (*part, *aspects),
         ):
             found.setdefault(urn, set()).add(owner)
     return found

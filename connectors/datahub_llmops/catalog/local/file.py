@@ -170,8 +170,13 @@ _SUBJECTS: Final = (
     where aspect.name = 'assertionInfo' and json_valid(aspect.body) and outer.type = 'object'
     and inner.key in ('entity', 'dataset') and inner.type = 'text'
     """,
+    """
+    insert or ignore into subject select asset, name, json_extract(body, '$.parentTemplate') from aspect
+    where name = 'dataProcessInstanceRelationships' and json_valid(body)
+    and json_type(body, '$.parentTemplate') = 'text'
+    """,
 )
-"""Which assets an assertion or incident is about. Files of release 0.1.0 lack it; it is filled when it is made."""
+"""Which assets an assertion, an incident or a run is about. Files of release 0.1.0 lack it; it is filled when made."""
 
 _GARBAGE: Final = (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError)
 """What our code makes of the rows of a damaged file: text that is no UTF-8 or no JSON, a number in place of a name."""

@@ -15,7 +15,7 @@ from datahub_llmops.catalog import urn_text as names
 from datahub_llmops.catalog.aspect_edges import edges_in
 from datahub_llmops.catalog.aspect_facts import (
     PROPERTY_PREFIX,
-    SUBJECT_ASPECTS,
+    QUALITY_ASPECTS,
     read_columns,
     read_properties,
     read_subjects,
@@ -486,11 +486,33 @@ class ServerCatalog(FullCatalog):
             if is_removed(aspects):
                 continue
             for urn in {
-                urn for name in SUBJECT_ASPECTS for urn in read_subjects(name, aspects.get(name, {}))
+                urn for name in QUALITY_ASPECTS for urn in read_subjects(name, aspects.get(name, {}))
             }:
                 if urn in wanted:
                     found.setdefault(urn, {})[owner] = aspects
         return found
+
+    @override
+    def runs(self, jobs: Iterable[str], most: int = 20) -> Mapping[str, Mapping[str, Mapping[str, Aspect]]]:
+        of_job = {job: self._newest_runs(job, most) for job in dict.fromkeys(jobs)}
+        aspects = self._gms.batch_get(run for found in of_job.values() for run in found)
+        live = {
+            job: {run: aspects[run] for run in found if run in aspects and not is_removed(aspects[run])}
+            for job, found in of_job.items()
+        }
+        return {job: found for job, found in live.items() if found}
+
+    def _newest_runs(self, job: str, most: int) -> list[str]:
+        wanted = {
+            "types": ["DATA_PROCESS_INSTANCE"],
+            "query": "*",
+            "start": 0,
+            "count": most,
+            "orFilters": [{"and": [{"field": "parentTemplate", "condition": "EQUAL", "values": [job]}]}],
+            "sortInput": {"sortCriterion": {"field": "created", "sortOrder": "DESCENDING"}},
+        }
+        page = self._gms.search(_SEARCH, {"input": wanted}, "searchAcrossEntities")
+        return [urn for urn, _ in page.hits]
 
     @override
     def records(self) -> Iterator[Record]:

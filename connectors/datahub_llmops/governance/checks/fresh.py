@@ -7,13 +7,16 @@ rows may have been updated in place.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from datahub_llmops.catalog.protocol import Node
 from datahub_llmops.governance.facts import Facts, time_of
 from datahub_llmops.governance.finding import Evidence, Finding
 from datahub_llmops.governance.policy import CLOCK_TOLERANCE, DEFAULT_GRACE, Policy
+from datahub_llmops.governance.runs import Run
 from datahub_llmops.governance.schedule import longest_wait
 from datahub_llmops.net.json_values import moment, objects, plain, whole
 
@@ -30,43 +33,62 @@ class _Change:
     rows: int | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Embedded:
+    """When a source was last embedded. Without a known run it is the last write of the index, by any of its jobs.
+
+    ``exact`` is false there: what changed later is late for certain, and of what changed earlier nothing is known.
+    """
+
+    at: datetime
+    by: Evidence
+    grace: timedelta
+    exact: bool
+
+
 def check(facts: Facts, policy: Policy) -> Finding:
-    """Compare the last change of each source with the last time that the index was written."""
-    written = facts.written(facts.root.urn)
+    """Compare the last change of each source with the last time that it was embedded."""
+    written = facts.embedded()
     if not facts.sources:
         return _not_known(
             "no_source", "Nothing is known to feed it.", "Declare the job that fills it, with its SQL."
         )
-    if written is None:
+    runs = {job.urn: facts.last_run(job.urn) for job in facts.jobs}
+    times = [run.ended for run in runs.values() if run is not None]
+    times += [written[0]] if written else []
+    if not times:
         return _not_known(
             "never_written",
             "When it was last written is not known.",
             "Attach the hooks to the job that fills it, or use a store that tells.",
         )
-    at, aspect = written
-    if at > facts.now + CLOCK_TOLERANCE:
+    if max(times) > facts.now + CLOCK_TOLERANCE:
         return _not_known(
             "clock",
-            f"It was written in the future, at {_shown(at)}.",
+            f"It was written in the future, at {_shown(max(times))}.",
             "Set the clocks of the store and of this host.",
         )
-    schedule, grace = _grace(facts, policy)
-    if grace is None:
-        return _not_known(
-            "schedule",
-            f'The schedule "{schedule}" of its job cannot be understood.',
-            "Write it as a cron expression, or set the grace in the policy.",
-        )
-    changes, unknown = _changes(facts, policy, at)
-    mine = Evidence(urn=facts.root.urn, aspect=aspect, at=at)
-    late = [change for change in changes if change.at > at]
-    if late and facts.now - at > grace:
-        return _stale(facts, late, at, mine)
-    if len(facts.jobs) > 1 and changes:
+    for job in facts.jobs:
+        schedule = facts.schedule(job.urn)
+        if policy.grace is None and schedule and longest_wait(schedule) is None:
+            return _not_known(
+                "schedule",
+                f'The schedule "{schedule}" of its job cannot be understood.',
+                "Write it as a cron expression, or set the grace in the policy.",
+            )
+    embedded = {urn: _embedded(facts, policy, urn, runs, written) for urn in facts.sources}
+    changes, unknown = _changes(
+        facts, policy, {urn: one.at if one else min(times) for urn, one in embedded.items()}
+    )
+    late = [(change, one) for change in changes if (one := embedded[change.urn]) and change.at > one.at]
+    overdue = [(change, one) for change, one in late if facts.now - one.at > one.grace]
+    if overdue:
+        return _stale(facts, overdue)
+    if changes and any((one := embedded[change.urn]) is None or not one.exact for change in changes):
         return _not_known(
             "several_jobs",
-            f"{len(facts.jobs)} jobs fill it, and which of them ran last is not known.",
-            "Give each job an index of its own, or check each job where it runs.",
+            f"{len(facts.jobs)} jobs fill it, and when each of them last ran is not known.",
+            "Attach the hooks to the jobs, or use an orchestrator whose plugin writes their runs.",
         )
     if unknown:
         names = ", ".join(sorted(facts.name(urn) for urn in unknown))
@@ -76,64 +98,89 @@ def check(facts: Facts, policy: Policy) -> Finding:
             "Run DataHub's source of these tables with operations or profiling, or name their change columns.",
             tuple(Evidence(urn=urn, aspect="operation") for urn in sorted(unknown)),
         )
-    newest = max(changes, key=lambda change: (change.at, change.urn))
-    seen = (mine, *(Evidence(urn=one.urn, aspect=one.aspect, at=one.at) for one in changes))
+    known = [one for change in changes if (one := embedded[change.urn]) is not None]
+    seen = (
+        *dict.fromkeys(one.by for one in known),
+        *(Evidence(urn=one.urn, aspect=one.aspect, at=one.at) for one in changes),
+    )
     if late:
-        due = at + grace
+        change, one = max(late, key=lambda pair: (pair[0].at, pair[0].urn))
         return Finding(
             check=NAME,
             verdict="ok",
             code="due",
-            message=f"{facts.name(newest.urn)} changed {_span(newest.at - at)} after the last run; the next one is due "
-            f"by {_shown(due)}.",
+            message=f"{facts.name(change.urn)} changed {_span(change.at - one.at)} after the last run; the next one is "
+            f"due by {_shown(one.at + one.grace)}.",
             evidence=seen,
         )
     return Finding(
         check=NAME,
         verdict="ok",
         code="fresh",
-        message=f"Written {_shown(at)}; no source changed since.",
+        message=f"Written {_shown(min(one.at for one in known))}; no source changed since.",
         evidence=seen,
     )
 
 
-def _stale(facts: Facts, late: list[_Change], at: datetime, mine: Evidence) -> Finding:
-    first = min(late, key=lambda change: (change.at, change.urn))
+def _embedded(
+    facts: Facts,
+    policy: Policy,
+    source: str,
+    runs: Mapping[str, Run | None],
+    written: tuple[datetime, Evidence] | None,
+) -> _Embedded | None:
+    """Return when ``source`` was last embedded: by the job that read it the longest ago, if several do."""
+    if len(facts.jobs) < 2:
+        return written and _Embedded(
+            at=written[0], by=written[1], grace=_grace(facts, policy, facts.jobs), exact=True
+        )
+    readers = [job for job in facts.jobs if source in facts.sources_of(job.urn)]
+    ended = [run for job in readers if (run := runs[job.urn]) is not None]
+    grace = _grace(facts, policy, readers or facts.jobs)
+    if readers and len(ended) == len(readers):
+        first = min(ended, key=lambda run: run.ended)
+        return _Embedded(at=first.ended, by=first.evidence, grace=grace, exact=True)
+    return written and _Embedded(at=written[0], by=written[1], grace=grace, exact=False)
+
+
+def _stale(facts: Facts, late: list[tuple[_Change, _Embedded]]) -> Finding:
+    first, embedded = min(late, key=lambda pair: (pair[0].at, pair[0].urn))
     more = f" and {len(late) - 1} more" if len(late) > 1 else ""
     rows = f"; {first.rows} rows" if first.rows else ""
-    job = facts.jobs[0].name if len(facts.jobs) == 1 else None
+    jobs = [job for job in facts.jobs if first.urn in facts.sources_of(job.urn)]
+    job = jobs[0].name if len(jobs) == 1 else None
     return Finding(
         check=NAME,
         verdict="not ok",
         code="source_changed",
-        message=f"{facts.name(first.urn)}{more} changed {_span(first.at - at)} after the last embedding run "
-        f"({_shown(at)}){rows}.",
+        message=f"{facts.name(first.urn)}{more} changed {_span(first.at - embedded.at)} after the last embedding run "
+        f"({_shown(embedded.at)}){rows}.",
         since=first.at,
-        evidence=(mine, *(Evidence(urn=one.urn, aspect=one.aspect, at=one.at) for one in late)),
+        evidence=(
+            *dict.fromkeys(one.by for _, one in late),
+            *(Evidence(urn=one.urn, aspect=one.aspect, at=one.at) for one, _ in late),
+        ),
         path=facts.path(first.urn),
         to_do=f"Run {job} again." if job else "Run the job that fills it again.",
     )
 
 
-def _grace(facts: Facts, policy: Policy) -> tuple[str | None, timedelta | None]:
-    """Return the schedule that decides and the grace. A schedule that cannot be understood has none."""
+def _grace(facts: Facts, policy: Policy, jobs: Iterable[Node]) -> timedelta:
+    """Return how long a change may wait for these jobs, whose schedules can be understood."""
     if policy.grace is not None:
-        return None, policy.grace
-    schedules = [schedule for job in facts.jobs if (schedule := facts.schedule(job.urn))]
-    waits = {schedule: longest_wait(schedule) for schedule in schedules}
-    for schedule, wait in waits.items():
-        if wait is None:
-            return schedule, None
-    known = [wait for wait in waits.values() if wait is not None]
-    return None, max(known, default=DEFAULT_GRACE)
+        return policy.grace
+    waits = (longest_wait(schedule) for job in jobs if (schedule := facts.schedule(job.urn)))
+    return max((wait for wait in waits if wait is not None), default=DEFAULT_GRACE)
 
 
-def _changes(facts: Facts, policy: Policy, written: datetime) -> tuple[list[_Change], list[str]]:
+def _changes(
+    facts: Facts, policy: Policy, embedded: Mapping[str, datetime]
+) -> tuple[list[_Change], list[str]]:
     """Return the last change of each source that tells, and the sources that do not."""
     changes: list[_Change] = []
     unknown: list[str] = []
     for urn in facts.sources:
-        change = _change(facts, policy, urn, written)
+        change = _change(facts, policy, urn, embedded[urn])
         if change is None or change.at > facts.now + CLOCK_TOLERANCE:
             unknown.append(urn)
         else:

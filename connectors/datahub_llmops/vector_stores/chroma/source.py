@@ -116,7 +116,7 @@ class ChromaSource(VectorStoreSource[ChromaConfig]):
     @classmethod
     @override
     def open(cls, config: ChromaConfig) -> StoreReader:
-        fields, most = config.provenance.fields, config.provenance.max_values
+        fields, most = config.counted_fields, config.provenance.max_values
         if config.path is not None:
             return ChromaFileReader(
                 config.path,

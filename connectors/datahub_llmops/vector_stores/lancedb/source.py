@@ -116,7 +116,7 @@ class LanceSource(VectorStoreSource[LanceConfig]):
             uri=config.uri,
             storage_options={key: value.get_secret_value() for key, value in config.storage_options.items()},
             timeout=config.timeout_sec,
-            provenance_fields=config.provenance.fields,
+            provenance_fields=config.counted_fields,
             max_rows=config.provenance.max_rows,
             max_values=config.provenance.max_values,
         )

@@ -120,7 +120,7 @@ class MilvusSource(VectorStoreSource[MilvusConfig]):
         return MilvusReader(
             calls,
             database=config.database,
-            provenance_fields=config.provenance.fields,
+            provenance_fields=config.counted_fields,
             max_rows=config.provenance.max_rows,
             max_values=config.provenance.max_values,
             exact_count=config.exact_count,

@@ -187,7 +187,7 @@ class PgvectorSource(VectorStoreSource[PgvectorConfig]):
         return PgvectorReader(
             connections,
             database=config.database or parameters.get("dbname"),
-            provenance_fields=config.provenance.fields,
+            provenance_fields=config.counted_fields,
             sample_rows=min(config.sample_rows, config.provenance.max_rows),
             max_values=config.provenance.max_values,
             scan=config.scan_pattern.allowed,

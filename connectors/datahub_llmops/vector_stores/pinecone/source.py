@@ -129,7 +129,7 @@ class PineconeSource(SharedStoreSource[PineconeConfig]):
             private=config.private_endpoints,
             describe_namespaces=config.describe_namespaces,
             sample_rows=min(config.sample_rows, config.provenance.max_rows),
-            provenance_fields=config.provenance.fields,
+            provenance_fields=config.counted_fields,
             max_values=config.provenance.max_values,
         )
 

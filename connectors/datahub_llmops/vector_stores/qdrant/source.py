@@ -90,7 +90,7 @@ class QdrantSource(VectorStoreSource[QdrantConfig]):
         )
         return QdrantReader(
             client,
-            provenance_fields=config.provenance.fields,
+            provenance_fields=config.counted_fields,
             max_rows=config.provenance.max_rows,
             max_values=config.provenance.max_values,
             exact_count=config.exact_count,

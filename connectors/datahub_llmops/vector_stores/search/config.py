@@ -83,7 +83,7 @@ def open_reader(config: SearchConfig, product: Product, *, ask_endpoints: bool =
         client,
         product,
         indices=config.indices,
-        provenance_fields=config.provenance.fields,
+        provenance_fields=config.counted_fields,
         max_rows=config.provenance.max_rows,
         max_values=config.provenance.max_values,
         ask_endpoints=ask_endpoints,

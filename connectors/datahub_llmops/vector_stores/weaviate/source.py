@@ -100,7 +100,7 @@ class WeaviateSource(VectorStoreSource[WeaviateConfig]):
         )
         return WeaviateReader(
             WeaviateServer(client),
-            provenance_fields=config.provenance.fields,
+            provenance_fields=config.counted_fields,
             max_rows=config.provenance.max_rows,
             max_values=config.provenance.max_values,
             max_tenants=config.max_tenants,

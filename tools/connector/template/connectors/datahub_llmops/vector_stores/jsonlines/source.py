@@ -45,6 +45,6 @@ class JsonLinesSource(VectorStoreSource[JsonLinesConfig]):
     def open(cls, config: JsonLinesConfig) -> StoreReader:
         return JsonLinesReader(
             config.folder,
-            provenance_fields=config.provenance.fields,
+            provenance_fields=config.counted_fields,
             max_values=config.provenance.max_values,
         )

@@ -1,0 +1,126 @@
+"""Indexes that several jobs fill: each source is compared with the runs of the jobs that read it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from datahub_llmops.governance.finding import Verdict
+from governance.cases import HOUR, Case, Change, both, check_case, judge, put
+from governance.estate import (
+    CUSTOMERS,
+    INDEX,
+    JOB,
+    NOW,
+    OTHER_JOB,
+    REVIEWS,
+    WRITTEN,
+    inputs_and_outputs,
+    operation,
+)
+from governance.runs import run_of
+
+
+def two_jobs(*runs: Change) -> Change:
+    """One job embeds the reviews, the other one the customers, whose table changed an hour before the last write."""
+    return both(
+        put(
+            (JOB, "dataJobInputOutput", inputs_and_outputs([REVIEWS], INDEX)),
+            (OTHER_JOB, "dataJobInfo", {"name": "embed-more", "type": {"string": "E"}}),
+            (OTHER_JOB, "dataJobInputOutput", inputs_and_outputs([CUSTOMERS], INDEX)),
+            (CUSTOMERS, "operation", operation(WRITTEN - HOUR)),
+        ),
+        *runs,
+    )
+
+
+CASES: list[tuple[str, Verdict, str, Change]] = [
+    ("both ran since", "ok", "fresh", two_jobs(run_of(JOB, WRITTEN), run_of(OTHER_JOB, WRITTEN - HOUR / 2))),
+    (
+        "the job of the changed table did not run since",
+        "not ok",
+        "source_changed",
+        two_jobs(run_of(JOB, WRITTEN), run_of(OTHER_JOB, WRITTEN - 20 * HOUR)),
+    ),
+    (
+        "its last run failed",
+        "not ok",
+        "source_changed",
+        two_jobs(
+            run_of(JOB, WRITTEN),
+            run_of(OTHER_JOB, WRITTEN - 20 * HOUR),
+            run_of(OTHER_JOB, WRITTEN, "FAILURE"),
+        ),
+    ),
+    ("one of them never ran", "not known", "several_jobs", two_jobs(run_of(JOB, WRITTEN))),
+    (
+        "one of them never ended well",
+        "not known",
+        "several_jobs",
+        two_jobs(run_of(JOB, WRITTEN), run_of(OTHER_JOB, WRITTEN, "FAILURE")),
+    ),
+    (
+        "its last run filled another index",
+        "not known",
+        "several_jobs",
+        two_jobs(run_of(JOB, WRITTEN), run_of(OTHER_JOB, WRITTEN, outputs=REVIEWS)),
+    ),
+    (
+        "a change after the last write of all is late, whichever job it was",
+        "not ok",
+        "source_changed",
+        both(
+            two_jobs(),
+            put(
+                (CUSTOMERS, "operation", operation(NOW - HOUR)),
+                (INDEX, "operation", operation(NOW - 30 * HOUR)),
+                (INDEX, "datasetProperties", {"name": "docs"}),
+            ),
+        ),
+    ),
+    (
+        "both read the changed table, and one of them before the change",
+        "not ok",
+        "source_changed",
+        both(
+            two_jobs(run_of(JOB, WRITTEN), run_of(OTHER_JOB, WRITTEN - 30 * HOUR)),
+            put((JOB, "dataJobInputOutput", inputs_and_outputs([REVIEWS, CUSTOMERS], INDEX))),
+        ),
+    ),
+    (
+        "a run in the future",
+        "not known",
+        "clock",
+        two_jobs(run_of(JOB, NOW + HOUR), run_of(OTHER_JOB, WRITTEN)),
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        Case(name=name, check="fresh", verdict=verdict, code=code, change=change)
+        for name, verdict, code, change in CASES
+    ],
+    ids=lambda case: case.name,
+)
+def test_the_decision_table(case: Case, tmp_path: Path) -> None:
+    check_case(case, tmp_path)
+
+
+def test_the_job_that_is_late_is_named(tmp_path: Path) -> None:
+    change = two_jobs(run_of(JOB, WRITTEN), run_of(OTHER_JOB, WRITTEN - 20 * HOUR))
+    found = judge(tmp_path, Case(name="", check="fresh", verdict="not ok", code="", change=change))
+    assert found.to_do == "Run embed-more again."
+    assert found.path == (CUSTOMERS, OTHER_JOB, INDEX)
+
+
+def test_a_run_of_the_only_job_tells_where_the_store_does_not(tmp_path: Path) -> None:
+    silent = put((INDEX, "datasetProperties", {"name": "docs"}))
+    late = put((REVIEWS, "operation", operation(NOW - 30 * HOUR)))
+    for ended, code in ((NOW - HOUR, "fresh"), (NOW - 40 * HOUR, "source_changed")):
+        change = both(silent, late, run_of(JOB, ended))
+        (tmp_path / code).mkdir()
+        found = judge(tmp_path / code, Case(name="", check="fresh", verdict="ok", code=code, change=change))
+        assert found.code == code

@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from datahub_llmops.errors import RecipeError
+from datahub_llmops.health.options import read_policy
+
+
+def written(tmp_path: Path, text: str) -> Path:
+    file = tmp_path / "policy.yaml"
+    file.write_text(text)
+    return file
+
+
+def test_a_plain_file_and_a_recipe_hold_the_same_policy(tmp_path: Path) -> None:
+    plain = read_policy(written(tmp_path, "grace_hours: 6"))
+    recipe = "source: {type: llm-health, config: {grace_hours: 6, asset_pattern: {allow: ['a']}, incidents: false}}"
+    assert plain.grace == read_policy(written(tmp_path, recipe)).grace == timedelta(hours=6)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("grace_hour: 6", "there is no option grace_hour; did you mean grace_hours?"),
+        ("forbiden_terms: []", "did you mean forbidden_terms?"),
+        ("catalog: ./catalog.db", "there is no option catalog; there are change_columns"),
+        ("source: {type: llm-health, config: {grace_hour: 6}}", "did you mean grace_hours?"),
+        ("", "it has no options"),
+        ("- grace_hours", "it has no options"),
+        ("grace_hours: soon", "grace_hours"),
+    ],
+)
+def test_a_policy_that_would_not_hold_is_refused(text: str, said: str, tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match=r"policy\.yaml") as refused:
+        read_policy(written(tmp_path, text))
+    assert said in str(refused.value)
