@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -107,3 +108,16 @@ def test_the_trace_of_a_counted_answer(tmp_path: Path) -> None:
     for answer in run(tmp_path).counted.answers[:3]:
         assert len(open_door(tmp_path).trace(answer.id, None)) == 1
     assert making.open_door(tmp_path).trace(f"{NOON * 1000:012x}" + "0" * 16, None) == []
+
+
+def test_without_times_in_keys_the_last_change_says_what_is_too_old(
+    tmp_path: Path, opened: list[str]
+) -> None:
+    for number, age in ((1, 9 * DAY), (2, 0), (3, -7_200)):
+        path = tmp_path / f"{number}.json"
+        path.write_bytes(as_line([call(number)]))
+        os.utime(path, (NOON - age,) * 2)
+    wanted = call(3).trace
+    assert len(open_door(tmp_path).trace(wanted, datetime.fromtimestamp(NOON, UTC))) == 1
+    # What was changed later may hold earlier spans.
+    assert sorted(Path(name).name for name in opened) == ["2.json", "3.json"]
