@@ -25,7 +25,7 @@ def row(number: int, service: str) -> Row:
 
 def test_spans_of_one_process_share_its_attributes_wherever_they_were_put_away() -> None:
     pieces = [marshal.dumps([row(1, "a"), row(2, "b")]), marshal.dumps([row(3, "a"), row(4, "b")])]
-    spans = as_spans(one for piece in pieces for one in marshal.loads(piece))
+    spans = as_spans([one for piece in pieces for one in marshal.loads(piece)])
     assert [one.id[-1] for one in spans] == ["1", "2", "3", "4"]
     assert spans[0].resource is spans[2].resource
     assert spans[1].resource is spans[3].resource

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from binascii import Error as BadBase64
 from binascii import a2b_base64
-from collections.abc import Iterable
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, Final, Protocol, TypeAlias
 
@@ -35,8 +35,10 @@ class Decoder(Protocol):
         ...
 
 
-def as_spans(rows: Iterable[Row]) -> list[Span]:
+def as_spans(rows: Sequence[Row]) -> list[Span]:
     """Return the spans of rows of one trace. Those of one process share the object of its attributes again."""
+    if len({id(row[8]) for row in rows}) == 1:
+        return [tuple.__new__(Span, row) for row in rows]
     resources: dict[str, dict[str, Any]] = {}
     same: dict[int, dict[str, Any]] = {}
     spans = []
