@@ -215,6 +215,13 @@ class FullCatalog(Catalog, Protocol):
         """List the live models, in order. A server may not list yet what was written just now."""
         ...
 
+    def carrying(self, term: str) -> Iterable[str]:
+        """List the URNs of live assets and columns that have a glossary term, themselves or on a field.
+
+        A server lists the asset of a field; which field it is stands in its aspects.
+        """
+        ...
+
     def jobs_using(self, columns: Iterable[str]) -> Iterable[str]:
         """List the live jobs whose SQL may use one of these columns besides selecting it.
 

@@ -120,6 +120,15 @@ def schema_field(asset: str, path: str) -> str:
     return f"urn:li:schemaField:({asset},{path.translate(_ENCODED)})"
 
 
+def term_urn(name: str) -> str:
+    """URN of a glossary term by what stands behind its type.
+
+    >>> term_urn("Privacy.PersonalData")
+    'urn:li:glossaryTerm:Privacy.PersonalData'
+    """
+    return f"{_URN}glossaryTerm:{name}"
+
+
 def datasets_prefix(platform_name: str) -> str:
     """Return the prefix that the URNs of all datasets of a platform share.
 

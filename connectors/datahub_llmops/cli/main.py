@@ -30,6 +30,7 @@ from datahub_llmops.cli.models import models
 from datahub_llmops.cli.opening import opened, print_json, shown
 from datahub_llmops.cli.prompts import prompts
 from datahub_llmops.errors import UnknownAssetError
+from datahub_llmops.governance.term_holders import holders_of, matching
 
 _DIRECTIONS: Final[tuple[Direction, Direction]] = ("up", "down")
 
@@ -125,37 +126,59 @@ def lineage(where: str | None, asset: str, up: bool, hops: int, columns: bool, a
 @_JSON
 @click.pass_obj
 def show(where: str | None, asset: str, as_json: bool) -> None:
-    """Show everything that the catalog holds about one asset.
+    """Show everything that the catalog holds about one asset, and of a glossary term everything that carries it.
 
     \b
     datahub-llmops show chroma:default_database.docs
     datahub-llmops show docs --json
+    datahub-llmops show Privacy.PersonalData      which indexes hold personal data, and from which column
     """
+    from datahub_llmops.cli.term_page import holders_json, holders_table, resolve_shown
+
     with opened(where) as catalog:
-        urn = resolve(catalog, asset)
-        node = _node(catalog, urn)
+        urn = resolve_shown(catalog, asset)
+        is_term = entity_type(urn) == "glossaryTerm"
+        holders = holders_of(catalog, urn) if is_term else ()
+        node = _node(catalog, urn, described=not holders)
         if as_json:
-            print_json(_asset_json(catalog, node))
+            carried = {"carried_by": holders_json(holders)} if is_term else {}
+            print_json({**_asset_json(catalog, node), **carried})
             return
         from datahub_llmops.cli import render
         from datahub_llmops.cli.asset_page import gather, page
 
-        render.show(page(gather(catalog, node, *_next_steps(catalog, node)), render.Labels(catalog)))
+        labels = render.Labels(catalog)
+        render.show(page(gather(catalog, node, *_next_steps(catalog, node)), labels))
+        if holders:
+            render.show("", holders_table(holders, labels))
+        elif is_term:
+            render.show("", "Nothing in the catalog carries it.")
 
 
 @main.command()
-@click.argument("words", nargs=-1, required=True)
+@click.argument("words", nargs=-1)
+@click.option("--term", metavar="TERM", help="List what carries this glossary term, its own and propagated.")
 @click.option(
     "--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="Maximum number of results."
 )
 @_JSON
 @click.pass_obj
-def search(where: str | None, words: tuple[str, ...], limit: int, as_json: bool) -> None:
+def search(where: str | None, words: tuple[str, ...], term: str | None, limit: int, as_json: bool) -> None:
     """Find assets whose name, URN or description contains every word, best match first.
+
+    With --term: everything that carries the term and whose name or URN contains every word, with the way that the term
+    came by.
 
     \b
     datahub-llmops search customer email
+    datahub-llmops search --term Privacy.PersonalData
+    datahub-llmops search --term Privacy.PersonalData chroma
     """
+    if term is not None:
+        _search_term(where, term, words, limit, as_json=as_json)
+        return
+    if not words:
+        raise click.UsageError("give words to search for, or --term TERM")
     with opened(where) as catalog:
         query = " ".join(words)
         found = list(catalog.search(query, limit))
@@ -203,12 +226,31 @@ def export(where: str | None, file: Path, force: bool, custom_aspects: bool) -> 
         )
 
 
-def _node(catalog: FullCatalog, urn: str) -> Node:
-    """Read the asset. A soft-deleted one has a page too."""
+def _search_term(where: str | None, typed: str, words: Sequence[str], limit: int, *, as_json: bool) -> None:
+    from datahub_llmops.cli.term_page import holders_json, holders_table, resolve_term
+
+    with opened(where) as catalog:
+        term = resolve_term(catalog, typed)
+        found = matching(holders_of(catalog, term), words)
+        listed, left = found[:limit], len(found[limit:])
+        if as_json:
+            print_json({"term": term, "carried_by": holders_json(listed), "left_out": left})
+        if not found:
+            raise UnknownAssetError(f"nothing in the catalog carries the term {typed!r}")
+        if as_json:
+            return
+        from datahub_llmops.cli import render
+
+        more = [f"{left:,} more; --limit N lists them"] if left else []
+        render.show(holders_table(listed, render.Labels(catalog)), *more)
+
+
+def _node(catalog: FullCatalog, urn: str, *, described: bool = True) -> Node:
+    """Read the asset. A soft-deleted one has a page too, and a term that is attached and not ``described``."""
     found = catalog.nodes([urn])
     if found:
         return found[0]
-    if not catalog.aspects(urn):
+    if described and not catalog.aspects(urn):
         raise UnknownAssetError(f"{urn} is not in the catalog; search for it: datahub-llmops search WORDS")
     from datahub_llmops.catalog import urn_text
 

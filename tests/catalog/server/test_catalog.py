@@ -40,7 +40,7 @@ from datahub_llmops.catalog.open import open_catalog, resolve
 from datahub_llmops.catalog.protocol import Direction, Group
 from datahub_llmops.catalog.server import client
 from datahub_llmops.catalog.server.catalog import ServerCatalog
-from datahub_llmops.catalog.urn_text import entity_type, schema_field
+from datahub_llmops.catalog.urn_text import asset_of, entity_type, schema_field
 from datahub_llmops.errors import CatalogError, UnknownAssetError
 from support.stub import Call, Fault, Reply, Stub, answer_json, refused_url
 
@@ -326,6 +326,19 @@ def test_short_names(server: ServerCatalog) -> None:
         resolve(server, "reviews")
     assert INDEX in str(ambiguous.value)
     assert REVIEWS in str(ambiguous.value)
+
+
+def test_what_carries_a_term(local: LocalCatalog) -> None:
+    """As above, filters on terms were not recorded."""
+    held = stored(proposals())
+    with recorded_server(held) as (server, stub):
+        server.extra["fieldGlossaryTerms"] = scrolled([CUSTOMERS, EMAIL, NOPE])
+        found = list(ServerCatalog(graph(stub.url)).carrying(PERSONAL))
+        rules = [rule for either in stub.calls[0].json["variables"]["orFilters"] for rule in either["and"]]
+    assert found == [CUSTOMERS, EMAIL]
+    assert set(found) <= {asset_of(urn) for urn in local.carrying(PERSONAL)} | set(local.carrying(PERSONAL))
+    asked = {rule["field"] for rule in rules if rule["values"] == [PERSONAL]}
+    assert asked == {"glossaryTerms", "fieldGlossaryTerms", "editedFieldGlossaryTerms"}
 
 
 def test_labelled(local: LocalCatalog) -> None:

@@ -395,6 +395,18 @@ class LocalCatalog(FullCatalog):
         return sorted(found)
 
     @override
+    def carrying(self, term: str) -> Iterable[str]:
+        with self._reading() as connection:
+            rows = connection.execute(
+                "select distinct target.urn from label join asset as target on target.id = label.target "
+                "join asset as holder on holder.id = label.holder join asset as owner on owner.id = label.owner "
+                "where label.urn = ? and label.kind = 'term' and holder.emitted > 0 and holder.removed = 0 "
+                "and target.removed = 0 and owner.removed = 0 order by target.urn",
+                (term,),
+            ).fetchall()
+        return [urn for (urn,) in rows]
+
+    @override
     def jobs_using(self, columns: Iterable[str]) -> Iterable[str]:
         """Implements the protocol. A file that an earlier release wrote says nothing about uses."""
         tables = {names.asset_of(column) for column in columns}

@@ -70,6 +70,7 @@ _LABEL_FIELDS: Final = (
     "editedFieldGlossaryTerms",
     "editedFieldTags",
 )
+_TERM_FIELDS: Final = ("glossaryTerms", "fieldGlossaryTerms", "editedFieldGlossaryTerms")
 _INPUT_FIELDS: Final = ("inputs", "inputDatasetEdges")
 _OUTPUT_FIELDS: Final = ("outputs", "outputDatasetEdges")
 """How a server's index calls what jobs read and write, as ``dataJobInputOutput`` annotates its fields."""
@@ -396,6 +397,16 @@ class ServerCatalog(FullCatalog):
             ]
             found.update(self._gms.scroll(["dataJob"], either=into))
         return sorted(found)
+
+    @override
+    def carrying(self, term: str) -> Iterable[str]:
+        either: RawSearchFilter = [
+            {"and": [{"field": field, "condition": "EQUAL", "values": [term]}]} for field in _TERM_FIELDS
+        ]
+        found = sorted(set(self._gms.scroll(LABELLED_TYPES, either=either)))
+        states = self._gms.batch_get({names.asset_of(urn) for urn in found}, ("status",))
+        live = {urn for urn, aspects in states.items() if not is_removed(aspects)}
+        return [urn for urn in found if names.asset_of(urn) in live]
 
     @override
     def jobs_using(self, columns: Iterable[str]) -> Iterable[str]:
