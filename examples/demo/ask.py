@@ -1,6 +1,7 @@
 """The demo's application. It answers three questions over the collection with LangChain, one with LlamaIndex too.
 
-``attach`` makes its answers traceable. ``lineage.answer()`` joins the parts of each answer.
+``attach`` makes its answers traceable. ``lineage.answer()`` joins the parts of each answer. OpenInference traces them
+once more, as in many applications.
 
     python examples/demo/ask.py demo/chroma demo/answers.db
 """
@@ -8,6 +9,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Any
 
 from langchain_core.prompts import ChatPromptTemplate
@@ -19,6 +21,7 @@ from llama_index.core.postprocessor.types import BaseNodePostprocessor
 from llama_index.core.schema import NodeWithScore, QueryBundle
 from llama_index.vector_stores.chroma import ChromaVectorStore
 from stand_ins import MODEL, TEMPLATE, ChatStandIn, HashingEmbeddings, KnowledgeBase, knowledge_base, quote
+from tracing import trace_into
 from typing_extensions import override
 
 import datahub_llmops.hooks as lineage
@@ -113,11 +116,13 @@ def main() -> None:
     if len(sys.argv) != 3:
         sys.exit("usage: python examples/demo/ask.py CHROMA_FOLDER ANSWER_STORE")
     folder, answers = sys.argv[1:]
+    tracer = trace_into(Path(answers).parent / "spans" / "traces.proto", "docs-bot")
     handle = lineage.attach(application="docs-bot", version="1", store=answers, source_keys="clear")
     base = knowledge_base(folder)
     asked = [*((with_langchain, question) for question in QUESTIONS), (with_llamaindex, QUESTIONS[0])]
     for ask, question in asked:
-        name, text = ask(base, question)
+        with tracer.start_as_current_span("answer", attributes={"openinference.span.kind": "CHAIN"}):
+            name, text = ask(base, question)
         print(f"\n{question} ({ask.__name__.replace('_', ' ')})\n  {text}\n  answer {name}", flush=True)
     handle.flush()
 

@@ -28,6 +28,7 @@ RECIPES = (
 )
 ANSWERS = "./demo/answers.db"
 PROMPTS = "examples/demo/recipes/prompts.dhub.yaml"
+SPANS = "examples/demo/recipes/spans.dhub.yaml"
 AFTERWARDS = ("recipes/runs.dhub.yaml", "recipes/propagation.dhub.yaml")
 ASKED = 4
 """Number of answers that examples/demo/ask.py gives."""
@@ -102,11 +103,14 @@ def main() -> None:
          *COMMAND, "lineage", "langchain:docs-bot.answers", "--up", "--hops", "10")  # fmt: skip
     step("11. The application's prompt as a team keeps it: a file in git, in two versions",
          "python", "examples/demo/prompt_repository.py", "demo/prompts")  # fmt: skip
-    step("12. The file's history into the catalog", "python", "examples/demo/ingest.py", PROMPTS)
+    step("12. The file's history into the catalog, and the application's spans into one of their own",
+         "python", "examples/demo/ingest.py", PROMPTS, SPANS)  # fmt: skip
     step("13. Every prompt: its versions and labels, and who runs it, also by a copy in the code",
          *COMMAND, "prompts")  # fmt: skip
     step("14. What changed between the version in production and the newest",
          *COMMAND, "prompts", "diff", "prompt-files:answer-from-docs", "production", "latest")  # fmt: skip
+    step("15. OpenInference traced the same answers: what the hooks saw, and what its spans show",
+         "python", "examples/demo/agree.py", CATALOG, "./demo/spans.db")  # fmt: skip
     installed = os.path.relpath(Path(sys.executable).with_name("datahub-llmops"), ROOT)
     print("\n" + NEXT.format(command=installed, catalog=CATALOG, answer=answer, answers=ANSWERS))
     print(f"Done in {time.monotonic() - started:.0f} s.")

@@ -201,6 +201,14 @@ def test_the_demo_shows_the_whole_chain(estate: tuple[Path, str]) -> None:
     assert "\ndocs-bot answers  Answer Log" in chain, chain
 
 
+def test_the_demos_spans_and_hooks_agree(estate: tuple[Path, str]) -> None:
+    compared = estate[1].partition("== 15.")[2].partition("== What")[0]
+    assert (
+        "VectorStoreRetriever <- default_database.docs: hooks say hook, spans say span attribute" in compared
+    )
+    assert "They agree." in compared
+
+
 def test_the_demos_recipe_declares_the_query_that_its_job_runs() -> None:
     recipe = yaml.safe_load((ROOT / "recipes" / "chroma.dhub.yaml").read_text())
     (job,) = recipe["source"]["config"]["embedding_jobs"]
