@@ -102,7 +102,7 @@ def profile(when: datetime, rows: int, **largest: str) -> dict[str, Any]:
 
 
 def lists(*listed: Listed, source: str = "a list") -> LifecycleList:
-    return LifecycleList(source=source, models=listed)
+    return LifecycleList(source=source, models=listed, complete=True)
 
 
 def small(on: date | None, **more: Any) -> Listed:

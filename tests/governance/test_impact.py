@@ -35,6 +35,7 @@ LISTS = Lifecycles(
     [
         LifecycleList(
             source="a list",
+            complete=True,
             models=(
                 Listed(
                     provider="openai",

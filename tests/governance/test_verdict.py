@@ -544,6 +544,22 @@ CASES = [
         ),
     ),
     Case(
+        name="a list of the world's models without a date says nothing",
+        check="model lives",
+        verdict="not known",
+        code="unlisted",
+        policy=policy(LifecycleList(source="the world's", models=(small(None),))),
+    ),
+    Case(
+        name="your own list wins over the world's",
+        check="model lives",
+        verdict="ok",
+        code="lives",
+        policy=policy(
+            lists(small(None)), LifecycleList(source="the world's", models=(small(date(2026, 12, 1)),))
+        ),
+    ),
+    Case(
         name="a steward deprecated the model",
         check="model lives",
         verdict="not ok",
@@ -619,11 +635,11 @@ def test_an_answer_log_is_checked_by_what_it_depends_on(tmp_path: Path) -> None:
     )
 
 
-def test_the_packaged_list_knows_the_common_embedding_models() -> None:
+def test_the_packaged_list_knows_prices_and_says_no_more_than_it_knows() -> None:
     known = default_policy().lifecycles
-    assert known.knows(MODEL)
     assert known.price(MODEL) == 0.02
-    assert not known.knows(MODEL.replace("3-small", "3-tiny"))
+    assert not known.knows(MODEL)  # It has no date, which is no word on how long it lives.
+    assert known.of("urn:li:mlModel:(urn:li:dataPlatform:azure,text-embedding-3-large,PROD)")
 
 
 def test_times_are_of_utc(report: CheckReport) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 
@@ -30,26 +30,35 @@ class Lifecycles:
     def __init__(self, lists: Iterable[LifecycleList] = (), *, problems: Iterable[str] = ()) -> None:
         """``problems`` are the messages on lists that could not be read."""
         self.problems = tuple(problems)
-        self._known: dict[tuple[str, str], list[tuple[str, Listed]]] = {}
+        self._known: dict[tuple[str, str], list[tuple[LifecycleList, Listed]]] = {}
         for found in lists:
             for one in found.models:
-                self._known.setdefault((one.provider, one.model), []).append((found.source, one))
+                self._known.setdefault((one.provider, one.model), []).append((found, one))
 
     def of(self, urn: str) -> tuple[Retirement, ...]:
-        """Return the dates that the lists state for a model, by its URN."""
-        return tuple(
-            Retirement(on=one.on, source=source, replacement=one.replacement, link=one.link)
-            for source, one in self._entries(urn)
-            if one.on is not None
-        )
+        """Return the dates that the lists state for a model, by its URN.
+
+        A complete list that says it lives on overrules those of less weight.
+        """
+        stated = []
+        for found, one in self._known.get(_key(urn), ()):
+            if one.on is not None:
+                stated.append(
+                    Retirement(on=one.on, source=found.source, replacement=one.replacement, link=one.link)
+                )
+            elif found.complete:
+                break
+        return tuple(stated)
 
     def knows(self, urn: str) -> bool:
-        """Return whether a list has exactly this model, with a date or without."""
-        return any(True for _ in self._entries(urn))
+        """Return whether a list has a date for exactly this model, or a complete one says that it lives on."""
+        return any(one.on is not None or found.complete for found, one in self._known.get(_key(urn), ()))
 
     def price(self, urn: str) -> float | None:
         """Return the price of a million tokens of an embedding model in USD, if a list states it."""
-        return next((one.price for _, one in self._entries(urn) if one.price is not None), None)
+        prices = (one.price for _, one in self._known.get(_key(urn), ()))
+        return next((price for price in prices if price is not None), None)
 
-    def _entries(self, urn: str) -> Iterator[tuple[str, Listed]]:
-        yield from self._known.get((provider_word(platform(urn) or ""), full_name(urn)), ())
+
+def _key(urn: str) -> tuple[str, str]:
+    return provider_word(platform(urn) or ""), full_name(urn)

@@ -42,6 +42,8 @@ class LifecycleList:
 
     source: str
     models: tuple[Listed, ...]
+    complete: bool = False
+    """Whether a model without a date lives on. In a list of the world's models, its date may just not be there."""
 
 
 @cache
@@ -99,7 +101,7 @@ _LICENCE: Final = (
 
 
 def read_litellm(content: object, *, source: str) -> LifecycleList:
-    """Read a list in LiteLLM's own form.
+    """Read a list in LiteLLM's own form: models with a date of retirement, and embedding models with a price.
 
     Raises:
         RecipeError: it is no such list.
@@ -130,6 +132,7 @@ def read_litellm(content: object, *, source: str) -> LifecycleList:
         # A model that stands twice, by two keys: the entry with a date says more, and the earlier date is the safe one.
         if known is None or _is_better(one, known):
             found[provider, name] = one
+    found = {key: one for key, one in found.items() if one.on is not None or one.price is not None}
     if not any(one.on for one in found.values()):
         raise RecipeError(f"{source}: no model in it has a date of retirement")
     return LifecycleList(source=source, models=tuple(found.values()))
@@ -157,13 +160,15 @@ def _date(value: object) -> date | None:
 def read_own(content: object, *, source: str) -> LifecycleList:
     """Read a list of the user's: ``models: {provider/model: {retires: 2027-01-14, replacement: other}}``.
 
+    An entry without ``retires`` says that the model has no end that anybody knows of.
+
     Raises:
         RecipeError: it has another form; the message says which entry.
     """
     models = content.get("models") if isinstance(content, Mapping) else None
     if not isinstance(models, Mapping):
         raise RecipeError(f"{source}: it needs `models:`, with a `provider/model:` for each model")
-    return LifecycleList(source=source, models=tuple(_own(source, models)))
+    return LifecycleList(source=source, models=tuple(_own(source, models)), complete=True)
 
 
 def _own(source: str, models: Mapping[Any, Any]) -> Iterable[Listed]:

@@ -59,8 +59,8 @@ class LifecycleReport(CleanReport):
     models_seen: int = 0
     models_filtered: int = 0
     models_with_an_end: int = 0
-    models_unlisted: int = 0
-    """Models that no list has: when they retire is not known."""
+    models_not_known: int = 0
+    """Models for which no list has a date, and no list of the user's says that they live on."""
     written: int = 0
     taken_back: int = 0
     left_to_others: int = 0
@@ -115,7 +115,7 @@ class LifecycleSource(PatchingSource, TestedSource):
                 held = present.get(model, {}).get("deprecation", {})
                 stated = lifecycles.of(model)
                 self.report.models_with_an_end += bool(stated)
-                self.report.models_unlisted += not lifecycles.knows(model)
+                self.report.models_not_known += not lifecycles.knows(model)
                 if held.get("deprecated") is True and not is_ours(held):
                     self.report.left_to_others += 1
                 if not stated and lifecycles.problems:

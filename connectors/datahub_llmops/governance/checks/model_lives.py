@@ -55,8 +55,8 @@ def check(facts: Facts, policy: Policy) -> Finding:
             check=NAME,
             verdict="not known",
             code="unlisted",
-            message=f"No list knows {', '.join(facts.name(urn) for urn in unlisted)}.",
-            missing="State when it retires in a list of your own (option lifecycles).",
+            message=f"No list says until when {', '.join(facts.name(urn) for urn in unlisted)} will be served.",
+            missing="State it in a list of your own (own_lifecycles).",
             evidence=tuple(Evidence(urn=urn, aspect="deprecation") for urn in unlisted),
         )
     later = f"; the first retires {min(one.on for one in stated if one.on):%Y-%m-%d}" if stated else ""
