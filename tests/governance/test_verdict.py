@@ -11,7 +11,7 @@ import pytest
 
 from catalog.local.local_runs import column, dataset
 from datahub_llmops.governance.finding import EXIT_CODES, Affected, CheckReport
-from datahub_llmops.governance.lifecycle_list import Listed
+from datahub_llmops.governance.lifecycle_list import LifecycleList, Listed
 from datahub_llmops.governance.policy import Forbidden
 from datahub_llmops.governance.verdict import CHECKS, check_asset, default_policy
 from governance.cases import (
