@@ -39,6 +39,7 @@ class Engine:
             body=text.encode(),
             headers={"X-Test-Command": "1"},
             retries=False,
+            timeout=600,
         )
         assert response.status == 200, response.data.decode()[:2000]
         return response.data

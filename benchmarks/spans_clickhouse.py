@@ -1,0 +1,176 @@
+"""Spans in ClickHouse, added up by its engine, beside the same spans in files: the two doors of ``llm-spans``.
+
+The spans are those of ``spans_files.py``. The engine is chdb behind the small server of the tests, in the environment
+`clickhouse` that ``make environments`` makes. Both doors end in the same roll-up. CPU seconds and the most memory of
+the engine are those of the server's process, because that is where ClickHouse spends them.
+
+    python benchmarks/spans_clickhouse.py [--spans 10000000] [--format protobuf|json]
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import os
+import resource
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT / "tests"))
+
+import spans_files  # noqa: E402
+
+from datahub_llmops.spans.assemble import AssembleOptions, assemble  # noqa: E402
+from datahub_llmops.spans.attributes import Selection  # noqa: E402
+from datahub_llmops.spans.doors.clickhouse import ClickHouseDoor, ClickHouseOptions  # noqa: E402
+from datahub_llmops.spans.doors.files import FilesDoor  # noqa: E402
+from datahub_llmops.spans.doors.keys import DAY  # noqa: E402
+from datahub_llmops.spans.doors.options import FilesOptions  # noqa: E402
+from spans.doors.clickhouse.engine import PASSWORD, Engine, running  # noqa: E402
+from spans.doors.clickhouse.exporting import PlainCounting, rows_of_otlp, shown  # noqa: E402
+from spans.recordings import raw_lines  # noqa: E402
+
+RECORDED = "openinference-langchain/features"
+ASSEMBLE = partial(assemble, options=AssembleOptions())
+Result = tuple[int, int, float, float, float]
+"""Answers, spans, CPU seconds, seconds, most megabytes."""
+
+
+def fill(engine: Engine, spans: int) -> str:
+    """Insert copies of the recorded traces over one day, each with ids and times of its own."""
+    database = engine.database()
+    engine.command(f"CREATE TABLE {database}.recorded AS {database}.otel_traces ENGINE = Memory")
+    rows = list(rows_of_otlp(raw_lines(RECORDED)))
+    engine.insert(database, rows, "recorded")
+    rounds = -(-spans // len(rows))
+    begin = spans_files.NOON - DAY // 2
+    columns = (
+        "SpanName, SpanKind, ServiceName, ResourceAttributes, ScopeName, ScopeVersion, SpanAttributes, Duration, "
+        "StatusCode, `Events.Timestamp`, `Events.Name`, `Events.Attributes`"
+    )
+    step = (DAY - 600) * 10**9 // rounds
+    for first in range(0, rounds, 2_000):
+        engine.command(
+            f"INSERT INTO {database}.otel_traces (Timestamp, TraceId, SpanId, ParentSpanId, {columns}) "
+            f"SELECT fromUnixTimestamp64Nano({begin * 10**9} + number * {step} + toUnixTimestamp64Nano(Timestamp) - "
+            f"(SELECT min(toUnixTimestamp64Nano(Timestamp)) FROM {database}.recorded)), "
+            "lower(hex(sipHash128(TraceId, number))), lower(hex(sipHash64(SpanId, number))), "
+            f"if(ParentSpanId = '', '', lower(hex(sipHash64(ParentSpanId, number)))), {columns} "
+            f"FROM {database}.recorded AS r CROSS JOIN numbers({first}, {min(2_000, rounds - first)}) AS n"
+        )
+    return database
+
+
+def by_engine(url: str, database: str) -> tuple[dict[str, Any], int]:
+    """Read all with the door to ClickHouse."""
+    door = ClickHouseDoor(
+        ClickHouseOptions(url=url, database=database, user="reader", password=PASSWORD, timeout_sec=3_600),
+        selection=Selection((), "service.name"),
+        assemble=ASSEMBLE,
+        tell=print,
+        now=lambda: float(spans_files.NOON + DAY),
+    )
+    found = door.count(door.days({}), PlainCounting())
+    return shown(found), door.counts.spans_read
+
+
+def by_files(folder: str) -> tuple[dict[str, Any], int]:
+    """Read all with the door to files."""
+    door = FilesDoor(
+        FilesOptions(files=(folder,)),
+        selection=Selection((), "service.name"),
+        assemble=ASSEMBLE,
+        tell=print,
+        now=lambda: float(spans_files.NOON + DAY),
+    )
+    found = door.count(door.days({}), PlainCounting())
+    door.close()
+    return shown(found), door.counts.spans_read
+
+
+def measure(what: Callable[..., tuple[dict[str, Any], int]], *arguments: str) -> Result:
+    """Run it in a process of its own."""
+    context = multiprocessing.get_context("spawn")
+    results = context.SimpleQueue()
+    process = context.Process(target=_measured, args=(what, arguments, results))
+    process.start()
+    found: Result = results.get()
+    process.join()
+    return found
+
+
+def _measured(what: Callable[..., tuple[dict[str, Any], int]], arguments: Any, results: Any) -> None:
+    began, cpu = time.perf_counter(), time.process_time()
+    totals, spans = what(*arguments)
+    spent = time.process_time() - cpu, time.perf_counter() - began
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    results.put((totals["answers"], spans, *spent, memory))
+
+
+def server_of(folder: Path) -> int:
+    """The process of the server whose folder this is."""
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            command = path.read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if str(folder).encode() in command and command[1].endswith(b"/server.py"):
+            return int(path.parent.name)
+    raise RuntimeError("the server does not run")
+
+
+def cpu_of(process: int) -> float:
+    """CPU seconds of a process so far."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def memory_of(process: int) -> float:
+    """Most megabytes that a process had."""
+    status = Path(f"/proc/{process}/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
+
+
+def main() -> None:
+    """Write the spans twice, measure, and print."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--spans", type=int, default=10_000_000)
+    parser.add_argument("--format", choices=("protobuf", "json"), default="protobuf")
+    given = parser.parse_args()
+    top = Path(tempfile.mkdtemp(prefix="spans-"))
+    try:
+        with running(top / "server") as engine:
+            process = server_of(top / "server")
+            database = fill(engine, given.spans)
+            Path(f"/proc/{process}/clear_refs").write_text("5")  # The most is that from here on.
+            before, idle = cpu_of(process), memory_of(process)
+            answers, spans, own, wall, memory = measure(by_engine, engine.url, database)
+            print(
+                f"clickhouse {spans:>12,} spans {answers:>10,} answers {wall:8.1f} s; CPU s: engine "
+                f"{cpu_of(process) - before:.1f}, own {own:.1f}; MB: engine {memory_of(process):.0f} "
+                f"(before {idle:.0f}), own {memory:.0f}",
+                flush=True,
+            )
+        folder = top / given.format
+        folder.mkdir()
+        spans_files.write(folder, given.spans, given.format)
+        answers, spans, own, slow, memory = measure(by_files, str(folder))
+        print(
+            f"{given.format:10} {spans:>12,} spans {answers:>10,} answers {slow:8.1f} s; CPU s: own {own:.1f}; "
+            f"MB: own {memory:.0f}\nclickhouse takes 1/{slow / wall:.1f} of the time"
+        )
+    finally:
+        shutil.rmtree(top)
+
+
+if __name__ == "__main__":
+    main()
