@@ -107,9 +107,7 @@ def parse(
         # Each answer has another one; that there is one is enough.
         attributes[span_names.ANSWER_ID] = ""
     members = {
-        name: json.loads(raw)
-        for name, raw in zip(names.METADATA_KEYS, said["metadata_values"], strict=False)
-        if raw
+        name: json.loads(raw) for name, _, raw in (one.partition("\n") for one in said["metadata_values"])
     }
     attributes |= selection.pick({names.METADATA[0]: members} if members else {})
     resource = {names.SERVICE[0]: said["service"], names.SERVICE_VERSION[0]: said["version"]}

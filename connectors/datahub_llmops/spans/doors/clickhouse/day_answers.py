@@ -189,13 +189,8 @@ class DayAnswers:
         for form in forms(self.day.table, wanted):
             if not any(form.name in one.forms for one in known.values()):
                 continue
-            ids = {
-                int(key): tuple(sample)
-                for key, sample in self.ask(self.day.samples(wanted, form, self._excluded))
-            }
-            for key, whole, has_ids, sources in self.ask(
-                self.day.sources(wanted, form, self.fields, self._excluded)
-            ):
+            statement = self.day.documents(wanted, form, self.fields, self._excluded)
+            for key, whole, ids, sources in self.ask(statement):
                 if len(sources) > MAX_SOURCES:
                     self.counts.others["classes of spans with more sources than are read"] = (
                         self.counts.others.get("classes of spans with more sources than are read", 0) + 1
@@ -203,8 +198,8 @@ class DayAnswers:
                 read = [self.selection.metadata(one) for one in sources[:MAX_SOURCES]]
                 found[int(key), form.name] = Documents(
                     whole=bool(whole),
-                    has_ids=bool(has_ids),
-                    ids=ids.get(int(key), ()),
+                    has_ids=bool(ids),
+                    ids=tuple(ids),
                     sources=tuple(one for one in read if one),
                 )
         return found

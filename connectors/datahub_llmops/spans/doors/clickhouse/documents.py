@@ -88,12 +88,13 @@ def _listed(name: str) -> Form:
 
 def _output(name: str) -> Form:
     value = _value(name)
-    begins = " OR ".join(f"startsWith({value}, {text(one)})" for one in names.DOCUMENTS_BEGIN)
+    # Not by the place of the name: that would copy every output, however long.
+    begins = " OR ".join(f"startsWith(v, {text(one)})" for one in names.DOCUMENTS_BEGIN)
     metadata = metadata_of("x")
     identity = f"JSONExtractString(concat('[', {identity_of('x')}, ']'), 1)"
     return Form(
         name=name,
-        present=f"({begins})",
+        present=f"arrayExists((v, k) -> k = {text(name)} AND ({begins}), vs, ks)",
         documents=f"arrayMap(x -> ({_or_in_metadata(identity, metadata)}, {metadata}), {raw_documents(value)})",
     )
 

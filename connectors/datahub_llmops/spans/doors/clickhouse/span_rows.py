@@ -70,7 +70,7 @@ FROM (
       arrayFilter((v, k) -> k IN ({texts(wanted.words)}), vs, ks)) AS words,
     {_metadata(wanted)} AS metadata_values, {_has_documents(table, wanted)} AS has_documents,
     {_collections(table, wanted)} AS collections
-  FROM ({_plain_rows(table, wanted, where, application)}){f" WHERE {form.present}" if form else ""}
+  FROM ({_plain_rows(table, wanted, f"{where} AND {form.present}" if form else where, application)})
 )"""
 
 
@@ -146,12 +146,13 @@ def _is_odd(wanted: Wanted) -> str:
 
 
 def _metadata(wanted: Wanted) -> str:
-    """The members of a run's metadata that are read, as texts in JSON."""
+    """The members of a run's metadata that are read: their names, each with its value as JSON after a line end."""
     if not wanted.metadata:
         return "emptyArrayString()"
-    value = f"vs[indexOf(ks, {text(names.METADATA[0])})]"
-    members = f"arrayMap(f -> JSONExtractRaw({value}, f), [{texts(names.METADATA_KEYS)}])"
-    return f"if(has(ks, {text(names.METADATA[0])}), {members}, [])"
+    name = text(names.METADATA[0])
+    pairs = f"JSONExtractKeysAndValuesRaw(vs[indexOf(ks, {name})])"
+    read = f"arrayFilter(p -> p.1 IN ({texts(names.METADATA_KEYS)}), {pairs})"
+    return f"if(has(ks, {name}), arraySort(arrayMap(p -> concat(p.1, '\\n', p.2), {read})), [])"
 
 
 def _has_documents(table: Table, wanted: Wanted) -> str:

@@ -24,6 +24,8 @@ MAX_SPANS: Final = 128
 """Most spans of a trace that the engine handles. Larger ones come back as rows: to find parents takes the square."""
 MAX_SOURCES: Final = 10_000
 """Most different sources that the documents of one class of spans have in a day."""
+MAX_IDS: Final = 100_000
+"""Most different ids of a class that are sampled from."""
 SAMPLE: Final = 20
 """Ids of documents that come back for each class."""
 MAX_NAMES: Final = 20_000
@@ -120,22 +122,19 @@ FROM ({rows}) WHERE class IN ({_listed(asked)}) GROUP BY class""")
         """The part of a statement that begins with ``FROM``, for the spans of some traces by their hashes."""
         return f"{self._from} AND cityHash64({self.table.column('TraceId')}) IN ({_listed(hashes)})"
 
-    def samples(self, wanted: Wanted, form: Form, excluded: Iterable[int]) -> Statement:
-        """Of each class of spans with documents in a form: some of their ids, always the same of the same ids."""
-        return self.statement(f"""
-SELECT toString(class), arrayMap(p -> p.2, groupArraySorted({SAMPLE})((CRC32(id), id))) FROM (
-  SELECT DISTINCT class, arrayJoin(arrayMap(d -> substringUTF8(d.1, 1, {MAX_ID}), documents)) AS id
-  FROM ({self._documents(wanted, form, excluded)}) WHERE id != ''
-) GROUP BY class""")
-
-    def sources(
+    def documents(
         self, wanted: Wanted, form: Form, fields: Sequence[str], excluded: Iterable[int]
     ) -> Statement:
-        """Of each class of spans with documents in a form: whether all have ids, whether any has, and their sources."""
+        """Of each class of spans with documents in a form: whether all have ids, some ids, and their sources.
+
+        The ids are the same ones of the same documents, as long as a class has no more than ``MAX_IDS``.
+        """
         found = f"arrayFilter(s -> s != '{{}}', arrayMap(d -> {fields_of('d.2', fields)}, documents))"
+        ids = f"arrayFilter(x -> x != '', arrayMap(d -> substringUTF8(d.1, 1, {MAX_ID}), documents))"
         return self.statement(f"""
 SELECT toString(class), min(length(documents) <= {MAX_CHUNKS} AND arrayAll(d -> d.1 != '', documents)),
-  max(arrayExists(d -> d.1 != '', documents)), groupUniqArrayArray({MAX_SOURCES + 1})({found})
+  arraySlice(arraySort(x -> CRC32(x), groupUniqArrayArray({MAX_IDS})({ids})), 1, {SAMPLE}),
+  groupUniqArrayArray({MAX_SOURCES + 1})({found})
 FROM ({self._documents(wanted, form, excluded)}) GROUP BY class""")
 
     def distinct(
