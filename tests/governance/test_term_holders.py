@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from catalog.local.local_runs import column, pipeline, raw, run
+from datahub_llmops.catalog.column_uses import USED_COLUMNS, StatedUses, write_uses
 from datahub_llmops.catalog.local.catalog import LocalCatalog
 from datahub_llmops.cli.main import main
 from datahub_llmops.governance.term_holders import holders_of, matching
@@ -112,3 +113,20 @@ def test_what_cannot_be_found_is_said(path: Path) -> None:
     assert "give words to search for, or --term TERM" in failed("search")
     limited = CliRunner().invoke(main, ["--catalog", str(path), "search", "--term", PERSONAL, "--limit", "1"])
     assert "3 more; --limit N lists them" in limited.stdout
+
+
+def test_a_term_that_came_by_a_join_has_its_way_too(tmp_path: Path) -> None:
+    facts = estate()
+    uses = StatedUses(columns={REVIEWS: {"customer_id": ["join"]}})
+    edges = facts[JOB, "dataJobInputOutput"]["outputDatasetEdges"]
+    edges[0]["properties"] = {USED_COLUMNS: write_uses({"kb": uses})}
+    key = column(REVIEWS, "customer_id")
+    facts[key, "glossaryTerms"] = terms(PERSONAL)
+    path = tmp_path / "catalog.db"
+    write(path, facts).close()
+    pipeline(path, {"type": "llm-propagation", "config": {"indirect": True}})
+    with LocalCatalog(path) as catalog:
+        found = {one.urn: one.path for one in holders_of(catalog, PERSONAL)}
+    assert found[JOB] == (key, JOB)
+    assert found[INDEX] == (key, JOB, INDEX)
+    assert found[BOT] == (key, JOB, INDEX, RETRIEVER, BOT)

@@ -587,3 +587,32 @@ def test_a_term_set_by_recipe_as_the_page_shows_is_an_origin_and_ours_comes_back
     propagate(estate)
     assert attached(catalog, INDEX) == {(named, None): None, (PERSONAL, OURS): EMAIL}
     assert attached(catalog, copy) == {(named, OURS): INDEX}
+
+
+FILTERED = "select r.body from main.reviews r join main.customers c on c.id = r.customer where c.email <> ''"
+
+
+def test_terms_follow_a_filter_only_if_the_recipe_asks_for_it(estate: Path, catalog: Path) -> None:
+    index(estate, FILTERED)
+    copy = "urn:li:dataset:(urn:li:dataPlatform:s3,copy,PROD)"
+    lineage = UpstreamLineageClass([UpstreamClass(INDEX, DatasetLineageTypeClass.COPY)])
+    write(catalog, [MetadataChangeProposalWrapper(entityUrn=copy, aspect=lineage)])
+    write(catalog, [edited(CUSTOMERS, email=PERSONAL)])
+    propagate(estate)
+    assert not {INDEX, JOB, copy} & ours(catalog).keys()
+
+    propagate(estate, indirect=True)
+    found = ours(catalog)
+    assert {urn: found.get(urn) for urn in (INDEX, JOB, copy)} == dict.fromkeys((INDEX, JOB, copy), EMAIL)
+    assert not [urn for urn in found if urn.startswith(f"urn:li:schemaField:({INDEX},")]
+    assert propagate(estate, indirect=True).labels_added == 0
+
+    propagate(estate)
+    assert not {INDEX, JOB, copy} & ours(catalog).keys()
+
+
+def test_a_term_does_not_follow_a_filter_beyond_the_hops(estate: Path, catalog: Path) -> None:
+    index(estate, FILTERED)
+    write(catalog, [edited(CUSTOMERS, email=PERSONAL)])
+    propagate(estate, indirect=True, max_hops=1)
+    assert not {INDEX, JOB} & ours(catalog).keys()

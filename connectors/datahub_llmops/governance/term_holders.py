@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
+from datahub_llmops.catalog.column_uses import uses_of
 from datahub_llmops.catalog.labels import read_labels
 from datahub_llmops.catalog.protocol import Aspect, FullCatalog, Lineage, Node
 from datahub_llmops.catalog.urn_text import asset_of, entity_type, full_name, schema_field, simple_path
@@ -46,7 +47,11 @@ def holders_of(catalog: FullCatalog, term: str) -> tuple[Holder, ...]:
     aspects = catalog.aspects_of(sorted(carrying | {asset_of(urn) for urn in carrying}))
     origins = _origins(aspects, term)
     assets = {node.urn: node for node in catalog.nodes(sorted({asset_of(urn) for urn in origins}))}
-    ways = {origin: _ways(catalog, origin) for origin in {one for one in origins.values() if one}}
+    targets: dict[str, set[str]] = {}
+    for urn, origin in origins.items():
+        if origin is not None:
+            targets.setdefault(origin, set()).add(urn)
+    ways = {origin: _ways(catalog, origin, wanted) for origin, wanted in targets.items()}
     found = [
         Holder(
             urn=urn,
@@ -90,15 +95,43 @@ def simple(urn: str) -> str:
     return schema_field(asset_of(urn), simple_path(full_name(urn)))
 
 
-def _ways(catalog: FullCatalog, origin: str) -> dict[str, tuple[str, ...]]:
-    """A shortest way from an origin to each asset and column below it."""
+def _ways(catalog: FullCatalog, origin: str, wanted: Collection[str]) -> dict[str, tuple[str, ...]]:
+    """A shortest way from an origin to each asset and column below it.
+
+    Where no value leads to one of ``wanted``, a job that joins or filters by a column may.
+    """
     try:
         walk = catalog.lineage(origin, "down", HOPS)
     except UnknownAssetError:
         return {}
     steps = _column_steps(walk) if entity_type(origin) == "schemaField" else _asset_steps(walk)
     found: dict[str, tuple[str, ...]] = {origin: (origin,)}
-    frontier = [origin]
+    _follow([origin], steps, found)
+    if not found.keys() >= set(wanted):
+        _follow_uses(catalog, found)
+    return found
+
+
+def _follow_uses(catalog: FullCatalog, found: dict[str, tuple[str, ...]]) -> None:
+    for use in uses_of(catalog, found):
+        if use.index is None or not set(use.used_in) - {"select"}:
+            continue
+        way = (*found[simple(use.column)], use.job)
+        found.setdefault(use.job, way)
+        if use.index not in found:
+            found[use.index] = (*way, use.index)
+            try:
+                walk = catalog.lineage(use.index, "down", HOPS)
+            except UnknownAssetError:
+                continue
+            _follow([use.index], _asset_steps(walk), found)
+
+
+def _follow(
+    starts: list[str], steps: Mapping[str, Sequence[tuple[str, ...]]], found: dict[str, tuple[str, ...]]
+) -> None:
+    """Add the ways from ``starts``, which are found, to everything that ``steps`` lead to."""
+    frontier = starts
     while frontier:
         reached: list[str] = []
         for near in frontier:
@@ -110,7 +143,6 @@ def _ways(catalog: FullCatalog, origin: str) -> dict[str, tuple[str, ...]]:
                     found.setdefault(end, path)
                 reached.append(far)
         frontier = reached
-    return found
 
 
 def _ends(far: str, way: tuple[str, ...]) -> Iterator[tuple[str, tuple[str, ...]]]:

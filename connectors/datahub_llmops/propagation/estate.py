@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Final, Protocol
 
+from datahub_llmops.catalog.column_uses import uses_on_edges
 from datahub_llmops.catalog.labels import AttachedLabel, Label
 from datahub_llmops.catalog.protocol import Aspect, Direction, Lineage
 from datahub_llmops.catalog.untraced import Untraced, untraced_of
-from datahub_llmops.catalog.urn_text import asset_of, entity_type
+from datahub_llmops.catalog.urn_text import asset_of, entity_type, schema_field
 from datahub_llmops.errors import UnknownAssetError
+from datahub_llmops.net.json_values import mapping
 from datahub_llmops.propagation.flow import Graph, Wanted
 from datahub_llmops.propagation.labels import Holder, canonical, is_origin, is_ours, read_holder
 
@@ -68,6 +70,26 @@ def read_untraced(catalog: Readable, graph: Graph) -> Untraced:
     found: dict[tuple[str, str], frozenset[str]] = {}
     for start in range(0, len(jobs), _BATCH):
         found.update(untraced_of(catalog.aspects_of(jobs[start : start + _BATCH])))
+    return found
+
+
+def read_uses(catalog: Readable, graph: Graph) -> Mapping[str, Collection[tuple[str, str]]]:
+    """Read which columns the jobs of a graph join, filter, group and sort by: column -> jobs with their indexes.
+
+    Raises:
+        CatalogError: something could not be read.
+    """
+    jobs = sorted(urn for urn in graph.live if entity_type(urn) == "dataJob")
+    found: dict[str, set[tuple[str, str]]] = {}
+    for start in range(0, len(jobs), _BATCH):
+        for job, aspects in catalog.aspects_of(jobs[start : start + _BATCH]).items():
+            for index, (stated, _) in uses_on_edges(mapping(aspects.get("dataJobInputOutput"))).items():
+                for part in stated:
+                    for table, columns in part.columns.items():
+                        for name, uses in columns.items():
+                            if set(uses) - {"select"}:  # What is only named decides nothing.
+                                column = canonical(schema_field(table, name))
+                                found.setdefault(column, set()).add((job, index))
     return found
 
 

@@ -67,6 +67,9 @@ class Graph:
         """Edges between assets that are not confirmed, and since when."""
         self.untraced: Untraced = {}
         """What jobs could not trace."""
+        self.uses: Mapping[str, Collection[tuple[str, str]]] = {}
+        """Canonical column -> the jobs that join, filter, group or sort by it, each with the index that it fills; empty
+        unless labels are to follow such uses."""
 
     def add(self, lineage: Lineage) -> None:
         """Add a walk; edges that are already known count once."""
@@ -90,6 +93,15 @@ class Graph:
         copy.live, copy.joined, copy.marks, copy.untraced = self.live, self.joined, self.marks, self.untraced
         copy.assets = {
             up: {down for down in ends if not is_left_out(up, down)} for up, ends in self.assets.items()
+        }
+        copy.uses = {
+            column: [
+                (job, index)
+                for job, index in uses
+                if not is_left_out(asset_of(column), job) and not is_left_out(job, index)
+            ]
+            for column, uses in self.uses.items()
+            if column not in columns
         }
         copy.columns = {
             up: {(down, via) for down, via in ends if stays(up, down, via)}
@@ -144,7 +156,11 @@ def flow(graph: Graph, origins: Mapping[Label, Collection[str]], max_hops: int) 
     for label in sorted(origins):
         columns = {urn for urn in origins[label] if entity_type(urn) == "schemaField"}
         reached = nearest(columns, graph.column_steps, max_hops)
-        offers = [*_own(graph, set(origins[label]) - columns, max_hops), *_carried(graph, reached, max_hops)]
+        offers = [
+            *_own(graph, set(origins[label]) - columns, max_hops),
+            *_carried(graph, reached, max_hops),
+            *_used(graph, reached, max_hops),
+        ]
         best: dict[str, Arrival] = {}
         for target, arrival in offers:
             if asset_of(target) in graph.live and entity_type(target) in LABELLED_TYPES:
@@ -159,8 +175,17 @@ def nearest(
     starts: Iterable[str], steps: Callable[[str], Iterable[tuple[str, int]]], max_hops: int
 ) -> dict[str, list[Arrival]]:
     """Find the two nearest starts of every reachable node, by distance and then by URN. A start counts as its own."""
+    return _spread(((0, start, start) for start in starts), steps, max_hops)
+
+
+def _spread(
+    seeds: Iterable[tuple[int, str, str]],
+    steps: Callable[[str], Iterable[tuple[str, int]]],
+    max_hops: int,
+) -> dict[str, list[Arrival]]:
+    """Find the two nearest origins of every node. A seed is a distance, an origin, and the node that it has reached."""
     found: dict[str, list[Arrival]] = {}
-    ahead = [(0, start, start) for start in starts]
+    ahead = list(seeds)
     heapq.heapify(ahead)
     while ahead:
         hops, origin, here = heapq.heappop(ahead)
@@ -191,6 +216,19 @@ def _carried(
         for _, via in graph.columns.get(column, ()):
             if via is not None and start.hops + 2 <= max_hops:
                 yield via, Arrival(start.hops + 1, start.origin)
+
+
+def _used(graph: Graph, reached: Mapping[str, list[Arrival]], max_hops: int) -> Iterator[tuple[str, Arrival]]:
+    """Carry labels of columns that a job uses to the job, to its index as a whole, and on from there."""
+    seeds: list[tuple[int, str, str]] = []
+    for column, arrivals in reached.items():
+        start = arrivals[0]
+        for job, index in graph.uses.get(column, ()):
+            if start.hops + 2 <= max_hops:
+                yield job, Arrival(start.hops + 1, start.origin)
+                seeds.append((start.hops + 2, start.origin, index))
+    for asset, arrivals in _spread(seeds, graph.asset_steps, max_hops).items():
+        yield asset, arrivals[0]
 
 
 def _stops(graph: Graph, label: Label, reached: Mapping[str, list[Arrival]], max_hops: int) -> Iterator[Stop]:

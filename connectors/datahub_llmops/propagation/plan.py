@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datahub_llmops.catalog.labels import AttachedLabel, Label
 from datahub_llmops.catalog.protocol import Edge
 from datahub_llmops.catalog.urn_text import asset_of, entity_type
-from datahub_llmops.propagation.estate import Estate, Readable, read_graph, read_untraced
+from datahub_llmops.propagation.estate import Estate, Readable, read_graph, read_untraced, read_uses
 from datahub_llmops.propagation.flow import Stop, Wanted, flow
 from datahub_llmops.propagation.labels import canonical, is_origin, source_detail
 from datahub_llmops.propagation.late_edges import add_edges_beside_walks
@@ -55,8 +55,10 @@ class Plan:
     """Edges that the catalog's walks did not show, although the assets have them."""
 
 
-def plan(catalog: Readable, *, allowed: Callable[[Label], bool], max_hops: int) -> Plan:
-    """Read the catalog and decide what has to change.
+def plan(
+    catalog: Readable, *, allowed: Callable[[Label], bool], max_hops: int, indirect: bool = False
+) -> Plan:
+    """Read the catalog and decide what has to change. ``indirect``: labels follow columns that jobs join or filter by.
 
     Raises:
         CatalogError: something could not be read.
@@ -72,6 +74,7 @@ def plan(catalog: Readable, *, allowed: Callable[[Label], bool], max_hops: int) 
     beside = add_edges_beside_walks(catalog, graph, {asset_of(urn) for urn in labelled})
     if any(entity_type(urn) == "schemaField" for urn in sources):
         graph.untraced = read_untraced(catalog, graph)
+        graph.uses = read_uses(catalog, graph) if indirect else {}
     found = flow(graph, origins, max_hops)
     estate.read(sorted(found.wanted))
     changes, kept, left_over = _reconcile(estate, found.wanted)

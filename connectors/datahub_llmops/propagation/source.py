@@ -77,6 +77,12 @@ class PropagationConfig(ConfigModel):
         "example `4` for two jobs in a row.",
     )
 
+    indirect: bool = Field(
+        default=False,
+        description="Whether terms and tags of a column also follow where a declared job joins, filters, groups or "
+        "sorts by it: to the job, to its index as a whole, and on from there. No value of it is in the index.",
+    )
+
     accept_not_confirmed: bool = Field(
         default=False,
         description="Whether a run succeeds with a warning although terms or tags on some assets are not confirmed. By "
@@ -177,7 +183,12 @@ class PropagationSource(PatchingSource, TestedSource):
             catalog = recipe_catalog(self.ctx, self.config.catalog).catalog
             if catalog is not None:
                 with closing(catalog):
-                    return plan(catalog, allowed=self.config.allows, max_hops=self.config.max_hops)
+                    return plan(
+                        catalog,
+                        allowed=self.config.allows,
+                        max_hops=self.config.max_hops,
+                        indirect=self.config.indirect,
+                    )
         except CatalogError as error:
             self.report.failure(
                 title="Cannot read the catalog",
