@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -86,6 +86,23 @@ def test_answers_are_json_below_the_base_path(stub: Stub) -> None:
     assert shelf.post("/get", {"k": "v"}, reads=True)["path"] == "/root/get"
     assert stub.calls[-1].json == {"k": "v"}
     assert stub.calls[-1].headers["Content-Type"] == "application/json"
+
+
+def test_lines_of_json_are_a_list_and_no_lines_are_an_answer_only_where_lines_are(stub: Stub) -> None:
+    def told(body: bytes, kind: str) -> Any:
+        stub.answer = lambda call: Reply(body=body, headers={"Content-Type": kind})
+        with closing(HttpClient(system="Acme", base_url=stub.url, retries=0)) as client:
+            return client.post("/rows", {}, reads=True, lines=True)
+
+    assert told(b'{"a": 1}\n\n{"a": 2}\n', "application/jsonl") == [{"a": 1}, {"a": 2}]
+    assert told(b"", "application/jsonl") == []
+    for body, kind in (
+        (b"", "application/json"),
+        (b'{"a": 1}\n{"a"', "application/jsonl"),
+        (b"1,2", "x-ndjson"),
+    ):
+        with pytest.raises(UnreadableError):
+            told(body, kind)
 
 
 @pytest.mark.parametrize("fault", FAULTS)

@@ -83,6 +83,19 @@ def parse_json(content: bytes) -> Json:
     return json.loads(content)
 
 
+def parse_lines(content: bytes) -> list[Json]:
+    """Parse a body that holds one JSON value a line. Raises like ``parse_json``.
+
+    >>> parse_lines(b'{"a": 1}\\n\\n{"a": 2}\\n'), parse_lines(b"")
+    ([{'a': 1}, {'a': 2}], [])
+    """
+    lines = [line for line in content.splitlines() if line.strip()]
+    found: list[Json] = parse_json(b"[%s]" % b",".join(lines))
+    if len(found) != len(lines):
+        raise ValueError("not one value a line")
+    return found
+
+
 def _holds_more_values(content: bytes, most: int) -> bool:
     """Whether there are more values than ``most``. Every value follows a bracket or a comma."""
     if len(content) <= most or content.count(b",") + content.count(b"[") + content.count(b"{") <= most:

@@ -31,7 +31,15 @@ from datahub_llmops.errors import (
     VanishedError,
 )
 from datahub_llmops.net.attempts import Attempts, Breaker, Deadline, Failure, Success
-from datahub_llmops.net.body import MAX_BYTES, BodyError, BodyTooLargeError, Json, parse_json, read_body
+from datahub_llmops.net.body import (
+    MAX_BYTES,
+    BodyError,
+    BodyTooLargeError,
+    Json,
+    parse_json,
+    parse_lines,
+    read_body,
+)
 from datahub_llmops.net.connections import Connections, TimeLeft, build_headers, parse_url
 
 T = TypeVar("T")
@@ -187,10 +195,14 @@ class HttpClient:
         *,
         reads: bool,
         params: Query | None = None,
+        lines: bool = False,
     ) -> Json:
-        """Like ``get``. ``reads`` declares that the call changes nothing, so that it may be repeated."""
+        """Like ``get``. ``reads`` declares that the call changes nothing, so that it may be repeated.
+
+        The answer may be in ``lines`` of JSON, one value each; the values are returned as a list.
+        """
         data = None if body is None else json.dumps(body).encode()
-        return self._call("POST", path, params, data, repeatable=reads)
+        return self._call("POST", path, params, data, repeatable=reads, lines=lines)
 
     def post_text(self, path: str, text: str, *, reads: bool, params: Query | None = None) -> Json:
         """Like ``post``, with a body of plain text, such as a statement."""
@@ -224,6 +236,7 @@ class HttpClient:
         repeatable: bool,
         kind: str = "application/json",
         expected: frozenset[int] = frozenset(),
+        lines: bool = False,
     ) -> Json:
         full_path = self._prefix + path
         try:
@@ -236,7 +249,7 @@ class HttpClient:
         headers = self._headers if data is None else {**self._headers, "Content-Type": kind}
         return self._attempts.call(
             f"{self.name}: {method} {full_path}",
-            lambda deadline: self._attempt(method, url, data, headers, deadline, expected),
+            lambda deadline: self._attempt(method, url, data, headers, deadline, expected, lines=lines),
             repeatable=repeatable,
         )
 
@@ -248,6 +261,8 @@ class HttpClient:
         headers: Mapping[str, str],
         deadline: Deadline,
         expected: frozenset[int],
+        *,
+        lines: bool,
     ) -> Success[Json] | Failure:
         """Send one request. The exceptions of urllib3 end here, because they may contain secrets."""
         response: urllib3.BaseHTTPResponse | None = None
@@ -268,7 +283,7 @@ class HttpClient:
             content = self._read_body(response, deadline)
             if response.status in expected:
                 return Success(value=response.status)
-            return self._judge_response(response, content)
+            return self._judge_response(response, content, lines=lines)
         except (trouble.HTTPError, OSError, ValueError) as error:
             return self._explain_error(error)
         finally:
@@ -343,7 +358,7 @@ class HttpClient:
         )
 
     def _judge_response(
-        self, response: urllib3.BaseHTTPResponse, content: bytes | BodyError
+        self, response: urllib3.BaseHTTPResponse, content: bytes | BodyError, *, lines: bool
     ) -> Success[Json] | Failure:
         status = response.status
         kind = (response.headers.get("Content-Type") or "").lower()
@@ -377,7 +392,7 @@ class HttpClient:
                 wait=_parse_retry_after(response.headers.get("Retry-After")) if status == 503 else None,
                 broken=status in (502, 503, 504),
             )
-        return self._parse_body(content, kind)
+        return self._parse_body(content, kind, lines=lines)
 
     def _explain_missing(self, status: int, content: bytes | BodyError, kind: str) -> Failure | None:
         try:
@@ -400,7 +415,7 @@ class HttpClient:
             "Check the url and its path",
         )
 
-    def _parse_body(self, content: bytes | BodyError, kind: str) -> Success[Json] | Failure:
+    def _parse_body(self, content: bytes | BodyError, kind: str, *, lines: bool) -> Success[Json] | Failure:
         if isinstance(content, BodyError):
             return _not_taken(content)
         if "html" in kind or content.lstrip()[:1] == b"<":
@@ -409,13 +424,14 @@ class HttpClient:
                 what=f"was answered with a web page, not by {self.system}: perhaps a login page. Check the url, "
                 "and the credentials that a proxy in front of it requires",
             )
-        if not content.strip():
+        # No line is an answer too, if the system says that these are lines.
+        if not content.strip() and not (lines and ("jsonl" in kind or "ndjson" in kind)):
             return Failure(
                 error=UnreadableError,
                 what="was answered with an empty body. Look at the server's log, then run again",
             )
         try:
-            return Success(value=parse_json(content))
+            return Success(value=parse_lines(content) if lines else parse_json(content))
         except BodyError as error:
             return _not_taken(error)
         except (ValueError, RecursionError):

@@ -23,9 +23,13 @@ FAULTS = (
         stub=_server,
         recipe=lambda url: {"url": url, "api_key": SECRET, "project": PROJECT},
         # The first request of a run asks for an option that this server does not know; the listing follows.
-        listing=At(requests=lambda call: b'"limit": 1000' in call.body),
+        listing=At(requests=lambda call: call.path == "/objs/query" and b'"limit": 1000' in call.body),
         reading=At(
             requests=lambda call: b'"object_ids": ["classify-ticket"]' in call.body, item="classify-ticket"
+        ),
+        # The first calls of traces, and not of those that are scored.
+        observing=At(
+            requests=lambda call: b'"trace_roots_only": true' in call.body and b'"trace_ids"' not in call.body
         ),
         item_of=version_less,
         # What did not change is not read again under the same options.

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +14,7 @@ from datahub_llmops.net.http import HttpClient
 from datahub_llmops.prompt_registries.weave.client import WeaveServer, absent
 from datahub_llmops.prompt_registries.weave.reader import WeaveReader
 from datahub_llmops.prompt_registries.weave.source import WeaveConfig
+from datahub_llmops.prompt_registries.weave.usage import Naming
 from prompt_registries.weave.recordings import recorded
 from support.stub import Call, Reply, Stub, answer_json
 
@@ -54,11 +56,31 @@ def prompt(name: str, *texts: str) -> list[dict[str, Any]]:
     ]
 
 
+def kept_calls() -> list[dict[str, Any]]:
+    """All recorded calls as the server keeps them, with inputs and outputs, oldest first."""
+    found: list[dict[str, Any]] = recorded("calls_kept")[0]["response"]["body"]
+    return sorted(found, key=lambda call: str(call["started_at"]))
+
+
+def kept_feedback() -> list[dict[str, Any]]:
+    """All recorded feedback without notes, oldest first."""
+    return [entry for exchange in recorded("feedback") for entry in exchange["response"]["body"]["result"]]
+
+
+def call(number: int, at: str, **more: Any) -> dict[str, Any]:
+    """A call of a trace of its own that began at ``at`` and was given nothing."""
+    shape = next(one for one in kept_calls() if "/op/answer:" in one["op_name"])
+    told = {"id": f"call-{number:06d}", "trace_id": f"trace-{number:06d}", "started_at": at, "ended_at": at}
+    return {**shape, **told, "inputs": {"question": "planted"}, **more}
+
+
 class WeaveService(Stub):
     """Answers as one project. With ``aliases``, a mapping of digests, it is as new as the service."""
 
     def __init__(self, **options: Any) -> None:
         self.objects = published()
+        self.traced: list[dict[str, Any]] = []
+        self.feedback: list[dict[str, Any]] = []
         self.others = [
             answer["obj"]
             for exchange in recorded("obj_read")
@@ -73,6 +95,10 @@ class WeaveService(Stub):
         self.key = API_KEY
         missing = {"reason": "Obj nosuch:latest not found"}
         super().__init__(self._answered, missing=missing, **options)
+
+    def trace(self) -> None:
+        """Have the recorded calls and what was said of them."""
+        self.traced, self.feedback = kept_calls(), kept_feedback()
 
     def unpublish(self, name: str) -> None:
         """Delete a prompt as a person does."""
@@ -90,6 +116,14 @@ class WeaveService(Stub):
             return self._query(call.json)
         if (call.method, call.path) == ("POST", "/obj/read"):
             return self._read(call.json)
+        if (call.method, call.path) == ("POST", "/calls/stream_query"):
+            lines = "".join(f"{json.dumps(row)}\n" for row in self._stream(call.json))
+            return Reply(body=lines.encode(), headers={"Content-Type": "application/jsonl"})
+        if (call.method, call.path) == ("POST", "/calls/query_stats"):
+            count = len(self._stream(call.json))
+            return answer_json({"count": count, "total_storage_size_bytes": 0})
+        if (call.method, call.path) == ("POST", "/feedback/query"):
+            return self._feedback(call.json)
         return answer_json({"detail": "Not Found"}, 404)
 
     def _query(self, body: dict[str, Any]) -> Reply:
@@ -127,6 +161,26 @@ class WeaveService(Stub):
             return {}
         return {"aliases": self.aliases.get(entry["digest"], []), "tags": []}
 
+    def _stream(self, body: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Calls as the SQLite server tells them. It compares no time with a number, and selects whole columns only."""
+        narrowed = body.get("filter") or {}
+        found = [
+            row
+            for row in self.traced
+            if body["project_id"] == PROJECT
+            and (row["parent_id"] is None or not narrowed.get("trace_roots_only"))
+            and row["id"] in narrowed.get("call_ids", [row["id"]])
+            and row["trace_id"] in narrowed.get("trace_ids", [row["trace_id"]])
+            and _refers(row["inputs"], narrowed.get("input_refs"))
+        ]
+        first, limit = body.get("offset") or 0, body.get("limit") or len(found)
+        return [_selected(row, body.get("columns")) for row in found[first : first + limit]]
+
+    def _feedback(self, body: Mapping[str, Any]) -> Reply:
+        found = [entry for entry in self.feedback if body["project_id"] == PROJECT]
+        first, limit = body["offset"], body["limit"]
+        return answer_json({"result": found[first : first + limit]})
+
     def _read(self, body: Mapping[str, Any]) -> Reply:
         name = body["object_id"]
         for entry in (*self.objects, *self.others):
@@ -137,10 +191,31 @@ class WeaveService(Stub):
         return answer_json({"reason": f"Obj {name}:{body['digest']} not found"}, 404)
 
 
-def open_at(url: str, *, key: str = API_KEY, project: str = PROJECT) -> WeaveReader:
+def _refers(inputs: object, refs: list[str] | None) -> bool:
+    written = json.dumps(inputs)
+    return refs is None or any(ref in written for ref in refs)
+
+
+def _selected(row: Mapping[str, Any], columns: list[str] | None) -> dict[str, Any]:
+    """A call with some of its columns, in the server's own way."""
+    if columns is None:
+        return dict(row)
+    chosen = {column.partition(".")[0] for column in columns} | {"id", "trace_id", "project_id", "op_name"}
+    if "summary" in chosen:
+        chosen |= {"ended_at", "exception", "display_name"}
+    found = {key: value if key in chosen | {"started_at"} else None for key, value in row.items()}
+    if "summary" not in chosen:
+        name = row["op_name"].rpartition("/")[2].partition(":")[0]
+        found["summary"] = {"weave": {"status": "running", "trace_name": name}}
+    return found | {key: row[key] if key in chosen else {} for key in ("attributes", "inputs")}
+
+
+def open_at(
+    url: str, *, key: str = API_KEY, project: str = PROJECT, naming: Naming = "project"
+) -> WeaveReader:
     """A reader of the project at ``url``, which does not wait long before it tries again."""
     config = WeaveConfig.model_validate({"url": url, "project": project, "api_key": key})
     client = HttpClient(
         system="Weave", base_url=url, headers=config.headers(), absent=absent, backoff=0.01, timeout=10.0
     )
-    return WeaveReader(WeaveServer(client, project))
+    return WeaveReader(WeaveServer(client, project), naming=naming)

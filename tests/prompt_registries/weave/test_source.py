@@ -14,9 +14,11 @@ from datahub_llmops.prompt_registries.weave.client import WeaveServer
 from datahub_llmops.prompt_registries.weave.source import WeaveConfig, WeaveSource
 from datahub_llmops.testing.contracts import Config
 from datahub_llmops.testing.recipe_contracts import RegistrySourceContract
-from datahub_llmops.testing.runs import aspect, assigned, failures, ingest, live, report
+from datahub_llmops.testing.runs import aspect, assigned, failures, ingest, live, live_graph, report
 from prompt_registries.weave.service import API_KEY, PROJECT, WeaveService, digests, prompt, published
 
+EVER: dict[str, Any] = {"applications": {"first_days": 365}, "evaluations": {"first_days": 365}}
+"""Options to read the recorded day, however long ago it is."""
 VERSIONS = frozenset(f"{entry['object_id']}.v{entry['digest']}" for entry in published())
 
 
@@ -40,13 +42,13 @@ class TestSource(RegistrySourceContract):
     filters: ClassVar[Config] = {"prompt_pattern": {"allow": ["support-.*"]}}
     kept = frozenset(name for name in VERSIONS if name.startswith("support-"))
     filtered = 3
-    secrets = (API_KEY, "YXBpOndlYXZlLXBsYW50ZWQt")
+    secrets = (API_KEY, "YXBpOndlYXZlLXBsYW50ZWQt", "planted")
     wrong_recipes = (
         ({"project": PROJECT, "api_key": " "}, "api_key"),
         ({"project": PROJECT}, "api_key"),
         ({"api_key": API_KEY}, "project"),
         ({"project": "rag-bot", "api_key": API_KEY}, "entity/project"),
-        ({"project": PROJECT, "api_key": API_KEY, "applications": False}, "applications"),
+        ({"project": PROJECT, "api_key": API_KEY, "applications": {"name": "trace"}}, "applications"),
     )
 
     @pytest.fixture
@@ -59,8 +61,9 @@ class TestSource(RegistrySourceContract):
 
     @pytest.fixture
     def telling(self, service: WeaveService) -> Config:
+        service.trace()
         service.fail("garbage", when=lambda call: b'["greet"]' in call.body)
-        return recipe_of(service)
+        return recipe_of(service, **EVER)
 
 
 def test_what_a_person_sees_of_a_version(service: WeaveService, tmp_path: Path) -> None:
@@ -81,14 +84,62 @@ def test_what_a_person_sees_of_a_version(service: WeaveService, tmp_path: Path) 
 
 def test_only_what_changed_is_read_again(service: WeaveService, tmp_path: Path) -> None:
     service.aliases = {}
-    ingest(tmp_path, "weave", **recipe_of(service))
+    prompts = recipe_of(service, applications=False, evaluations=False)
+    ingest(tmp_path, "weave", **prompts)
     service.calls.clear()
-    again = ingest(tmp_path, "weave", **recipe_of(service))
+    again = ingest(tmp_path, "weave", **prompts)
     assert report(again).prompts_unchanged == 4
     assert len(service.calls) == 3
     service.aliases = {digests("support-answer")[0]: ["production"]}
-    moved = ingest(tmp_path, "weave", **recipe_of(service))
+    moved = ingest(tmp_path, "weave", **prompts)
     assert (report(moved).labels_moved, report(moved).prompts_unchanged) == (1, 3)
+
+
+def test_an_application_has_the_versions_that_it_used(service: WeaveService, tmp_path: Path) -> None:
+    service.trace()
+    assert failures(ingest(tmp_path, "weave", **recipe_of(service, **EVER))) == []
+    (edges,) = (
+        value["inputDatasetEdges"]
+        for (urn, name), value in live_graph(tmp_path).items()
+        if name == "dataJobInputOutput" and "rag-bot" in urn
+    )
+    first, second, _ = digests("support-answer")
+    (ticket, _) = digests("classify-ticket")
+    used = {("support-answer", first), ("support-answer", second), ("classify-ticket", ticket)}
+    wanted = {urns.prompt_version("weave", name, digest, env="PROD") for name, digest in used}
+    assert {
+        edge["destinationUrn"] for edge in edges if "dataPlatform:weave" in edge["destinationUrn"]
+    } == wanted
+    scores = assigned(tmp_path, urns.prompt_version("weave", "support-answer", first, env="PROD"))[
+        "last_scores"
+    ]
+    assert "helpful" in str(scores)
+
+
+def test_what_calls_were_given_and_gave_is_never_asked_for(service: WeaveService, tmp_path: Path) -> None:
+    service.trace()
+    ingest(tmp_path, "weave", **recipe_of(service, **EVER))
+    asked = [call.json["columns"] for call in service.calls if call.path == "/calls/stream_query"]
+    assert asked
+    columns = {column for columns in asked for column in columns}
+    # Of an evaluation, Weave gives its own step nothing but references.
+    assert columns == {
+        "op_name",
+        "trace_id",
+        "parent_id",
+        "started_at",
+        "ended_at",
+        "summary",
+        "inputs.self",
+    }
+    assert b"planted" not in (tmp_path / "catalog.db").read_bytes()
+
+
+def test_a_key_without_the_right_to_calls_still_reads_prompts(service: WeaveService, tmp_path: Path) -> None:
+    service.fail("403", when=lambda call: call.path in ("/calls/stream_query", "/feedback/query"))
+    messages = failures(ingest(tmp_path, "weave", **recipe_of(service)))
+    assert live(tmp_path, "weave") == VERSIONS
+    assert len(messages) == 2
 
 
 def test_a_prompt_that_weave_says_is_gone_is_removed(service: WeaveService, tmp_path: Path) -> None:

@@ -51,11 +51,37 @@ class WeaveServer:
     def name(self) -> str:
         return self._client.name
 
-    def page(self, name: str, digest: str) -> str:
-        """The page of a version. The service has its pages beside the API, a server of one's own above it."""
+    @property
+    def project(self) -> str:
+        """The project as Weave's references name it: ``entity/project``."""
+        return self._project
+
+    @property
+    def timeout(self) -> float:
+        """The deadline of one call in seconds."""
+        return self._client.timeout
+
+    @property
+    def pages(self) -> str:
+        """Where the pages of the project are. The service has them beside the API, a server of one's own above it."""
         root = self._client.address.replace("//trace.wandb.ai", "//wandb.ai", 1).removesuffix("/traces")
         project = "/".join(map(path_part, self._project.split("/")))
-        return f"{root}/{project}/weave/objects/{path_part(name)}/versions/{path_part(digest)}"
+        return f"{root}/{project}/weave"
+
+    def page(self, name: str, digest: str) -> str:
+        """The page of a version."""
+        return f"{self.pages}/objects/{path_part(name)}/versions/{path_part(digest)}"
+
+    def post(self, path: str, body: Mapping[str, Any]) -> Any:
+        """Return the JSON that a question about the project is answered with. It changes nothing."""
+        return self._client.post(path, {"project_id": self._project, **body}, reads=True)
+
+    def lines(self, path: str, body: Mapping[str, Any]) -> list[Any]:
+        """Return the values of an answer with one a line."""
+        found: list[Any] = self._client.post(
+            path, {"project_id": self._project, **body}, reads=True, lines=True
+        )
+        return found
 
     def list_versions(self) -> Iterator[Published]:
         """List all versions of all prompts, without their templates."""
@@ -82,9 +108,9 @@ class WeaveServer:
             "filter it out by prompt_pattern."
         )
 
-    def unexpected(self) -> UnreadableError:
-        """Return the error for a listing without the shape of Weave's."""
-        return self._client.unexpected(_QUERY)
+    def unexpected(self, path: str = _QUERY) -> UnreadableError:
+        """Return the error for an answer without the shape of Weave's."""
+        return self._client.unexpected(path)
 
     def close(self) -> None:
         self._client.close()

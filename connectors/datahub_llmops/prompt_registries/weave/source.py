@@ -1,4 +1,4 @@
-"""`llm-weave`: prompts of a Weave project.
+"""`llm-weave`: prompts of a Weave project, what its applications did, and how they were scored.
 
 https://docs.wandb.ai/weave
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from datahub.ingestion.api.decorators import (
     SourceCapability,
@@ -24,12 +24,28 @@ from typing_extensions import override
 from datahub_llmops.ingestion.options import GivenSecret
 from datahub_llmops.ingestion.prompt_capabilities import PromptFact, always
 from datahub_llmops.ingestion.prompt_registry import PromptRegistryConfig, PromptRegistrySource
+from datahub_llmops.ingestion.prompt_registry_config import (
+    ApplicationsOptions,
+    WithApplications,
+    WithEvaluations,
+)
 from datahub_llmops.net.http import HttpClient, HttpOptions
 from datahub_llmops.prompt_registries.weave.client import WeaveServer, absent
 from datahub_llmops.prompt_registries.weave.reader import WeaveReader
+from datahub_llmops.prompt_registries.weave.usage import Naming
 
 
-class WeaveConfig(PromptRegistryConfig, HttpOptions):
+class WeaveApplications(ApplicationsOptions):
+    """Which applications are read, and what Weave is taken to call one."""
+
+    name: Naming = Field(
+        default="project",
+        description="What an application is, since Weave has no entity for one: the `project`, or the `op` that began "
+        "the trace.",
+    )
+
+
+class WeaveConfig(PromptRegistryConfig, WithApplications, WithEvaluations, HttpOptions):
     """Recipe options of `llm-weave`."""
 
     url: str = Field(
@@ -43,6 +59,11 @@ class WeaveConfig(PromptRegistryConfig, HttpOptions):
     )
     api_key: GivenSecret = Field(
         description="Key of a user or a service account that may see the project, for example `${WANDB_API_KEY}`."
+    )
+
+    applications: WeaveApplications | Literal[False] = Field(
+        default_factory=WeaveApplications,
+        description="What Weave saw applications do, by the day; `false` leaves it out.",
     )
 
     @field_validator("project")
@@ -62,8 +83,9 @@ class WeaveConfig(PromptRegistryConfig, HttpOptions):
 @config_class(WeaveConfig)
 @support_status(SupportStatus.ALPHA)
 @capability(SourceCapability.SCHEMA_METADATA, "The variables of each version")
+@capability(SourceCapability.USAGE_STATS, "Calls, errors, tokens and latency by the day, added up from calls")
 class WeaveSource(PromptRegistrySource[WeaveConfig]):
-    """Reads prompts of Weave. Usage and scores are left out: Weave tells them only beside the texts of calls."""
+    """Reads prompts, usage and scores of Weave."""
 
     platform: ClassVar[str] = "weave"
     config_type: ClassVar[type[WeaveConfig]] = WeaveConfig
@@ -85,4 +107,5 @@ class WeaveSource(PromptRegistrySource[WeaveConfig]):
             absent=absent,
             pool_size=config.max_workers,
         )
-        return WeaveReader(WeaveServer(client, config.project))
+        naming = config.applications.name if config.applications else "project"
+        return WeaveReader(WeaveServer(client, config.project), naming=naming)
