@@ -191,3 +191,9 @@ def test_patterns_choose_what_is_checked(path: Path) -> None:
 def test_no_catalog_is_a_failure(tmp_path: Path) -> None:
     done = ingest(tmp_path / "none.db")
     assert done.source.get_report().failures
+
+
+def test_a_table_with_vectors_that_another_source_describes_is_checked_as_an_index(path: Path) -> None:
+    put(path, {(INDEX, "subTypes"): {"typeNames": ["Table"]}})
+    ingest(path)
+    assert {"fresh", "coverage", "schema", "one vector space"} <= runs(path).keys()

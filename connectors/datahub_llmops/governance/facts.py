@@ -20,7 +20,9 @@ _PROFILES_BEFORE: Final = 30 * 86_400_000
 """How long before the index was written profiles are read, in milliseconds."""
 _PASSED: Final = frozenset({"View"})
 """Subtypes of datasets without data of their own: what they show changes with their sources."""
-NOT_SOURCES: Final = frozenset({"Vector Collection", "Retriever", "Prompt", "Answer Log", "Guardrail"})
+INDEX: Final = "Vector Collection"
+EMBEDDING_JOB: Final = "Embedding Job"
+NOT_SOURCES: Final = frozenset({INDEX, "Retriever", "Prompt", "Answer Log", "Guardrail"})
 """Our own subtypes of datasets, which are no data that an index is made of."""
 
 
@@ -107,6 +109,14 @@ class Facts:
             for urn in self.feeders(self.root.urn)
             if (node := self.nodes.get(urn)) is not None and node.type == "dataJob"
         ]
+
+    @property
+    def is_index(self) -> bool:
+        """Whether the asset is a vector index: a collection, or a table that an embedding job writes vectors into.
+
+        DataHub's own source describes a table with vectors, as any other table.
+        """
+        return self.root.subtype == INDEX or any(job.subtype == EMBEDDING_JOB for job in self.jobs)
 
     @cached_property
     def sources(self) -> Sequence[str]:

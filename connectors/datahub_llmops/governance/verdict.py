@@ -38,7 +38,6 @@ CHECKS: Final[Mapping[str, Check]] = {
 }
 """All checks by name, in the order in which they are shown."""
 _ONLY_OF_INDEXES: Final = frozenset({fresh.NAME, coverage.NAME, schema.NAME, one_vector_space.NAME})
-INDEX: Final = "Vector Collection"
 
 
 def check_asset(
@@ -62,8 +61,7 @@ def default_policy() -> Policy:
 
 def report(facts: Facts, policy: Policy, affected: tuple[Affected, ...]) -> CheckReport:
     """Run the checks that apply to the asset over facts that were gathered."""
-    index = facts.root.subtype == INDEX
-    left_out = frozenset() if index else _ONLY_OF_INDEXES
+    left_out = frozenset() if facts.is_index else _ONLY_OF_INDEXES
     if not policy.forbidden:
         left_out |= {allowed.NAME}  # Nothing was asked.
     return CheckReport(

@@ -31,11 +31,12 @@ from pydantic import Field, model_validator
 from typing_extensions import override
 
 from datahub_llmops import urns
+from datahub_llmops.catalog.aspect_edges import edges_in
 from datahub_llmops.catalog.open import open_catalog
 from datahub_llmops.catalog.protocol import FullCatalog
 from datahub_llmops.catalog.urn_text import full_name
 from datahub_llmops.errors import CatalogError, PatternError, RecipeError
-from datahub_llmops.governance.facts import gather_many
+from datahub_llmops.governance.facts import EMBEDDING_JOB, gather_many
 from datahub_llmops.governance.finding import CheckReport
 from datahub_llmops.governance.policy import Policy
 from datahub_llmops.governance.verdict import report
@@ -160,11 +161,22 @@ class HealthSource(TestedSource, StatefulIngestionSourceBase):
         self.report.findings_by_code = dict(sorted(seen.items()))
 
     def _assets(self, catalog: FullCatalog) -> Iterator[str]:
-        for urn in sorted(catalog.of_subtypes(SUBTYPES)):
+        for urn in sorted({*catalog.of_subtypes(SUBTYPES), *self._tables(catalog)}):
             if is_allowed(self.config.asset_pattern, full_name(urn)):
                 yield urn
             else:
                 self.report.assets_filtered += 1
+
+    def _tables(self, catalog: FullCatalog) -> Iterator[str]:
+        """List what embedding jobs write: tables with vectors are described by DataHub's own sources, as any table."""
+        jobs = iter(catalog.of_subtypes((EMBEDDING_JOB,)))
+        while part := list(islice(jobs, _AT_ONCE)):
+            written = {
+                edge.downstream
+                for edge in edges_in(catalog.aspects_of(part, ["dataJobInputOutput"])).values()
+                if edge.upstream in part and edge.downstream.startswith("urn:li:dataset:")
+            }
+            yield from (node.urn for node in catalog.nodes(sorted(written)))
 
     def _count(self, report: CheckReport) -> None:
         self.report.assets_checked += 1
