@@ -2,7 +2,7 @@
 
     python benchmarks/health.py [--indexes 10000] [--edges 250000]
 
-The catalog is that of check.py. Each run is a process of its own, so that its peak of memory is its own.
+The catalog is that of check_command.py. Each run is a process of its own, so that its peak of memory is its own.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-import check
+import check_command as check
 import upstream_walk
 
 RUN = """

@@ -19,7 +19,7 @@ from typing import Any
 
 import lance
 import numpy
-import pyarrow as pa  # type: ignore[import-untyped]  # ships no types
+import pyarrow as pa
 import qdrant_edge as edge
 
 from datahub_llmops.ingestion.sampling import ValueCounter

@@ -34,7 +34,7 @@ ROWS = 3
 def lancedb_folder(folder: Path, tables: int) -> dict[str, str]:
     """Create a database with that many tables, and return its options of the recipe."""
     import lancedb
-    import pyarrow as pa  # type: ignore[import-untyped]  # ships no types
+    import pyarrow as pa
 
     values = pa.array([float(n) for n in range(ROWS * 4)], pa.float32())
     rows = {

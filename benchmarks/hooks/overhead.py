@@ -157,7 +157,7 @@ def caller(configuration: str, work: str) -> Callable[[], Any]:
     if work == "llama-index":
         if configuration == "langfuse":
             # Langfuse's own documentation instruments LlamaIndex by OpenInference, into its client.
-            from langfuse import Langfuse  # type: ignore[import-not-found]  # a peer, installed by hand
+            from langfuse import Langfuse  # a peer, installed by hand
 
             Langfuse()
             from openinference.instrumentation.llama_index import (
@@ -170,7 +170,7 @@ def caller(configuration: str, work: str) -> Callable[[], Any]:
     chain = langchain_chain()
     config: Any = {}
     if configuration == "langfuse":
-        from langfuse.langchain import CallbackHandler  # type: ignore[import-not-found]  # a peer, installed by hand
+        from langfuse.langchain import CallbackHandler  # a peer, installed by hand
 
         config = {"callbacks": [CallbackHandler()]}
     if work == "langchain":

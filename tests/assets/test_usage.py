@@ -153,7 +153,8 @@ class TestChunksThatAnEngineCounts:
         total.close()
         assert total.distinct_chunks is None
         total.count_chunks(7)
-        assert (total.distinct_chunks, total.chunk_sets) == (7, None)
+        found: tuple[object, object] = (total.distinct_chunks, total.chunk_sets)
+        assert found == (7, None)
 
     def test_with_chunks_that_nobody_counted_their_number_is_unknown(self) -> None:
         total = Totals()

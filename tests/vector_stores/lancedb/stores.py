@@ -7,7 +7,7 @@ from typing import Any
 
 import lancedb
 import numpy
-import pyarrow as pa  # type: ignore[import-untyped]  # ships no types
+import pyarrow as pa
 from lancedb.embeddings import EmbeddingFunctionConfig, TextEmbeddingFunction, register
 from lancedb.index import Bitmap, HnswSq, IvfPq
 from lancedb.pydantic import LanceModel, Vector

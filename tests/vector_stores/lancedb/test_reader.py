@@ -18,7 +18,7 @@ from typing import Any
 
 import lance
 import lancedb
-import pyarrow as pa  # type: ignore[import-untyped]  # ships no types
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

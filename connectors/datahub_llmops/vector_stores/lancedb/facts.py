@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-import pyarrow as pa  # type: ignore[import-untyped]  # ships no types
+import pyarrow as pa
 
 from datahub_llmops.assets.collections import FieldType, PayloadField, Vector
 from datahub_llmops.ingestion.sampling import described

@@ -15,7 +15,7 @@ from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 import lancedb
-import pyarrow as pa  # type: ignore[import-untyped]  # ships no types
+import pyarrow as pa
 
 from datahub_llmops.assets.collections import Collection, Container, FailedListing, Name
 from datahub_llmops.errors import (

@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-import pyarrow as pa  # type: ignore[import-untyped]  # ships no types
+import pyarrow as pa
 
 from datahub_llmops.assets.collections import PayloadField, ProvenanceCount
 from datahub_llmops.ingestion.chunk_ids import parse_integer

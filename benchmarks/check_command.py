@@ -1,6 +1,6 @@
 """Measures `check` of one index and `affected` of one model in a local catalog with a million edges.
 
-    python benchmarks/check.py [--edges 1000000] [--indexes 200] [--catalog FILE]
+    python benchmarks/check_command.py [--edges 1000000] [--indexes 200] [--catalog FILE]
 
 The catalog is that of upstream_walk.py, with indexes on top: each is filled by a job that reads a table of the last
 layer and uses one of ten models. A walk of five hops from an index reaches about two hundred assets.
