@@ -170,4 +170,10 @@ def _collections(table: Table, wanted: Wanted) -> str:
         for form in forms(table, wanted)
         if form.name not in (RERANKED, EVENTS)
     ]
-    return f"arraySort(arrayDistinct(arrayConcat({', '.join(found)})))" if found else "emptyArrayString()"
+    if not found:
+        return "emptyArrayString()"
+    # Of other stores it could be any field of the user's, and to look for it takes longer than all else.
+    is_qdrant = (
+        "arrayExists(v -> positionCaseInsensitive(v, 'qdrant') > 0, arrayConcat(words, metadata_values))"
+    )
+    return f"if(has_documents != 0 AND {is_qdrant}, arraySort(arrayDistinct(arrayConcat({', '.join(found)}))), [])"
