@@ -499,3 +499,48 @@ class TestInPlace:
             text_columns=["embedding"],
         )
         assert self.found(lineage) == {"docs.title -> embedding", "docs.body -> embedding"}
+
+
+class TestUses:
+    def found(self, lineage: JobLineage) -> set[str]:
+        return {f"{one.dataset.split(',')[1]}.{one.column}: {one.use}" for one in lineage.uses.columns}
+
+    def test_what_has_an_edge_is_not_only_named(self) -> None:
+        text = (
+            "select d.id, d.title, d.body, a.email from docs d join authors a on a.id = d.author_id"
+            " where d.title <> ''"
+        )
+        one = job(upstream=sql(text, default_schema="main"), text_columns=["body"])
+        lineage = trace_job(one, collection("title", "email"), INDEX, tables("sqlite"))
+        assert self.found(lineage) == {
+            "main.authors.id: join",
+            "main.docs.author_id: join",
+            "main.docs.title: filter",
+            "main.docs.id: select",  # The index has no field for it.
+        }
+        assert lineage.uses.hidden == ()
+
+    def test_the_uses_of_several_statements_count_together(self) -> None:
+        upstream = [
+            sql("select body from docs where id > 1", default_schema="main"),
+            sql("select body from comments order by id", default_schema="main"),
+        ]
+        lineage = trace_job(
+            job(upstream=upstream, text_columns=["body"]), collection("body"), INDEX, tables("sqlite")
+        )
+        assert self.found(lineage) == {"main.docs.id: filter", "main.comments.id: sort"}
+
+    def test_a_list_of_tables_says_nothing_of_uses(self) -> None:
+        upstream = {"platform": "sqlite", "default_schema": "main", "tables": ["docs"]}
+        lineage = trace_job(
+            job(upstream=upstream, text_columns=["body"]), collection("body"), INDEX, tables("sqlite")
+        )
+        assert lineage.uses.columns == ()
+        assert lineage.uses.hidden == (urn("sqlite", "main.docs"),)
+
+    def test_a_table_that_is_its_own_index(self) -> None:
+        docs = urn("postgres", "shop.public.docs")
+        defaults = {"default_db": "shop", "default_schema": "public"}
+        one = job(upstream=sql("update docs set meta = body where tags = 'x'", "postgres", **defaults))
+        lineage = trace_job(one, collection("meta", text="meta"), docs, tables("postgres"))
+        assert "shop.public.docs.tags: filter" in self.found(lineage)
