@@ -83,6 +83,8 @@ class Tools:
             "chunks": _sum(one.chunks for one in found.indexes),
             "tokens_at_most": _sum(one.tokens for one in found.indexes),
             "usd_at_most": _sum(one.cost for one in found.indexes),
+            **({"used_in": sorted({use for one in found.uses for use in one.used_in})} if found.uses else {}),
+            **({"not_known": _listed({one.job for one in found.not_known})} if found.not_known else {}),
         }
 
     def _over_catalog(self, ask: Callable[[FullCatalog], dict[str, Any]]) -> dict[str, Any]:
