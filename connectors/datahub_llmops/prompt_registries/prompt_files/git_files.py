@@ -27,6 +27,7 @@ from datahub_llmops.prompt_registries.prompt_files.git_history import (
     read_history,
 )
 from datahub_llmops.prompt_registries.prompt_files.git_repository import GitRepository, reading
+from datahub_llmops.prompt_registries.prompt_files.git_sizes import MOST_OBJECT_BYTES, ObjectTooLargeError
 
 SHORT: Final = 12
 """Characters of a commit's hash in a version."""
@@ -100,8 +101,11 @@ class GitFiles:
         return self._text(blob, path)
 
     def _text(self, blob: ObjectID, path: str) -> str:
-        with self._lock, reading(f"{self._where}: {path}"):
-            content = self._repository.blob(blob)
+        try:
+            with self._lock, reading(f"{self._where}: {path}"):
+                content = self._repository.blob(blob)
+        except ObjectTooLargeError:
+            raise too_large(path, MOST_OBJECT_BYTES) from None
         if len(content) > MOST_BYTES:
             raise too_large(path, len(content))
         return decode(content, path)

@@ -29,6 +29,7 @@ from dulwich.objects import Blob, Commit, ObjectID, ShaFile, Tag, Tree
 from dulwich.refs import DiskRefsContainer, Ref
 
 from datahub_llmops.errors import UnreachableError, UnreadableError
+from datahub_llmops.prompt_registries.prompt_files.git_sizes import ObjectSizes, ObjectTooLargeError
 
 ObjectT = TypeVar("ObjectT", bound=ShaFile)
 
@@ -62,9 +63,12 @@ def reading(what: str) -> Iterator[None]:
 
     Raises:
         UnreadableError: an object is missing or damaged.
+        ObjectTooLargeError: an object would unpack to too much.
     """
     try:
         yield
+    except ObjectTooLargeError as error:
+        raise ObjectTooLargeError(f"{what}: {error}") from None
     except _DAMAGE:
         raise UnreadableError(
             f"{what}: an object of the git repository is missing or damaged. Run `git fsck` in it."
@@ -116,6 +120,7 @@ class GitRepository:
         self._folder = folder
         try:
             self.store = DiskObjectStore(str(folder / "objects"))
+            self._sizes = ObjectSizes(self.store)
             self._refs = DiskRefsContainer(str(folder))
             self.shallow = self._read_shallow()
             self.branch, self.tip = self._find_tip(branch)
@@ -126,6 +131,7 @@ class GitRepository:
             ) from None
 
     def close(self) -> None:
+        self._sizes.close()
         self.store.close()
 
     def _read_shallow(self) -> frozenset[bytes]:
@@ -173,6 +179,7 @@ class GitRepository:
 
     def _peel(self, target: ObjectID) -> ObjectID | None:
         for _ in range(_MOST_TAGS_IN_TAGS):
+            self._sizes.check(target)
             found = self.store[target]
             if isinstance(found, Commit):
                 return target
@@ -194,6 +201,7 @@ class GitRepository:
         return self._read(blob, Blob).data
 
     def _read(self, name: ObjectID, kind: type[ObjectT]) -> ObjectT:
+        self._sizes.check(name)
         found = self.store[name]
         if not isinstance(found, kind):
             raise TypeError("another kind of object")
