@@ -17,6 +17,7 @@ NOT_ABOUT_ONE_FILE: dict[str, set[str]] = {
     "contracts": {"names", "registry_contract", "same_walk", "store_contract"},
     "faults": {"matrix"},
     "fuzz": {"answers", "catalog", "http", "readers", "sources"},
+    "governance": {"estate", "replay"},
     "hooks": {
         *(
             "attach",
