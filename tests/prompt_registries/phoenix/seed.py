@@ -38,6 +38,8 @@ SETTINGS = {
 }
 PLANTED = "planted-payload-c0ffee"
 PASSWORD = "Fake-Passw0rd-1"
+TRACES: dict[str, str] = {}
+"""The trace of each span that was written."""
 SYSTEM = {"role": "system", "content": "You are {{persona}}."}
 
 
@@ -247,7 +249,9 @@ def write_answers(key: str, versions: list[str]) -> list[str]:
             llm.set_status(Status(StatusCode.ERROR, PLANTED))
         llm.end(begin + 10**9)
         root.end(begin + 2 * 10**9)
-        return format(llm.get_span_context().span_id, "016x")
+        span = format(llm.get_span_context().span_id, "016x")
+        TRACES[span] = format(llm.get_span_context().trace_id, "032x")
+        return span
 
     first, second, third = versions
     made = [
@@ -292,6 +296,20 @@ def write_scores(key: str, spans: list[str]) -> None:
     ]
     http.post(
         "/v1/span_annotations?sync=true", json={"data": data}, headers={"Authorization": f"Bearer {key}"}
+    ).raise_for_status()
+
+    def judge(number: int, name: str, kind: str, **result: Any) -> dict[str, Any]:
+        return {"trace_id": TRACES[spans[number]], "name": name, "annotator_kind": kind, "result": result}
+
+    # Of whole traces, one of them with the name of an annotation of spans.
+    data = [
+        judge(0, "resolved", "HUMAN", score=1.0, explanation=PLANTED),
+        judge(1, "resolved", "HUMAN", score=0.0),
+        judge(0, "helpful", "LLM", score=0.5),
+        judge(0, "remark on all", "HUMAN", label=f"typed freely, {PLANTED}"),
+    ]
+    http.post(
+        "/v1/trace_annotations?sync=true", json={"data": data}, headers={"Authorization": f"Bearer {key}"}
     ).raise_for_status()
 
 

@@ -51,6 +51,8 @@ def test_scores_of_applications_and_versions_by_the_day(of_traffic: dict[tuple[A
         ("helpful", ref(2), 20): (1, 1.0),
         ("short", "support-bot", 20): (1, 1.0),
         ("short", ref(2), 20): (1, 1.0),
+        ("resolved", "support-bot", 20): (2, 0.5),
+        ("helpful (trace)", "support-bot", 20): (1, 0.5),
     }
 
 
@@ -62,7 +64,7 @@ def test_labels_alone_are_categories_if_phoenix_lists_them(of_traffic: dict[tupl
         {"friendly": 1, "rude": 1},
         2,
     )
-    assert "remark" not in {metric for metric, _, _ in of_traffic}
+    assert not {"remark", "remark on all"} & {metric for metric, _, _ in of_traffic}
     assert PLANTED not in repr(of_traffic)
 
 
@@ -73,6 +75,8 @@ def test_who_gave_a_score(of_traffic: dict[tuple[Any, ...], Scores]) -> None:
         "helpful": Judge(kind="human"),
         "tone": Judge(kind="human"),
         "short": Judge(kind="code"),
+        "resolved": Judge(kind="human"),
+        "helpful (trace)": Judge(kind="llm"),
     }
 
 

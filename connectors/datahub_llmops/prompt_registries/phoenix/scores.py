@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from functools import partial
 from typing import Any, Final
@@ -35,18 +36,43 @@ _JUDGES: Final[Mapping[object, JudgeKind]] = {"HUMAN": "human", "LLM": "llm", "C
 
 _CONFIGS: Final = """query($after:String){annotationConfigs(first:100,after:$after){
  pageInfo{hasNextPage endCursor} edges{node{__typename ... on CategoricalAnnotationConfig{name values{label}}}}}}"""
-_NAMES: Final = (
-    """query($p:ID!,$t:TimeRange!){node(id:$p){... on Project{spanAnnotationMetricNames(timeRange:$t)}}}"""
-)
-_SAMPLE: Final = """query($p:ID!,$c:String!,$t:TimeRange!,$names:[String!]){node(id:$p){... on Project{
+_NAMES: Final = """query($p:ID!,$t:TimeRange!){node(id:$p){... on Project{
+ spanAnnotationMetricNames(timeRange:$t) traceAnnotationMetricNames(timeRange:$t)}}}"""
+_SAMPLE: Final = """query($p:ID!,$c:String!,$t:TimeRange!){node(id:$p){... on Project{
  spans(first:1,filterCondition:$c,timeRange:$t){edges{node{
- spanAnnotations(filter:{include:{names:$names}}){annotatorKind}}}}}}}"""
+ spanAnnotations{name annotatorKind} trace{traceAnnotations{name annotatorKind}}}}}}}}"""
 _DATA_SETS: Final = """query($after:String){datasets(first:100,after:$after){
  pageInfo{hasNextPage endCursor} edges{node{id name experimentCount}}}}"""
 _EXPERIMENTS: Final = """query($id:ID!,$after:String){node(id:$id){... on Dataset{experiments(first:100,after:$after){
  pageInfo{hasNextPage endCursor} edges{node{id name createdAt metadata
  annotationSummaries{annotationName errorCount scoreCount labelCount meanScore labelFractions{label fraction}}
  runs(first:1){edges{node{annotations(first:100){edges{node{name annotatorKind}}}}}}}}}}}}"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Metric:
+    """The annotations of one name, of spans or of whole traces."""
+
+    annotation: str
+    name: str
+    """What the metric is called here. The two kinds may share a name, and are not the same."""
+    of_traces: bool
+
+    @property
+    def summary(self) -> str:
+        return "traceAnnotationSummary" if self.of_traces else "spanAnnotationSummary"
+
+    @property
+    def condition(self) -> str:
+        """The spans that have it."""
+        kept = f"{'trace_annotations' if self.of_traces else 'annotations'}[{self.annotation!r}]"
+        return f"({kept}.score is not None or {kept}.label is not None)"
+
+    def annotations(self, span: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+        """The annotations of a span, or of its trace, of any name."""
+        if self.of_traces:
+            return objects(mapping(span.get("trace")).get("traceAnnotations"))
+        return objects(span.get("spanAnnotations"))
 
 
 class AnnotationScores:
@@ -75,7 +101,9 @@ class AnnotationScores:
         start, end = bounds(window.first, window.last)
         asked = {"p": place.project, "t": {"start": start, "end": end}}
         node = mapping(self._server.ask(_NAMES, asked).get("node"))
-        metrics = sorted(set(strings(node.get("spanAnnotationMetricNames"))))
+        metrics = _metrics(
+            strings(node.get("spanAnnotationMetricNames")), strings(node.get("traceAnnotationMetricNames"))
+        )
         days = self._usage.active_days(place, window) if metrics else []
         if not days:
             return
@@ -88,14 +116,17 @@ class AnnotationScores:
             if judge is None:
                 continue
             for subject, conditions in subjects:
+                if metric.of_traces and conditions:
+                    continue  # Phoenix does not restrict summaries of traces, and says nothing of it.
                 cells = [Cell(day=day, conditions=conditions) for day in days]
                 answers = self._aggregates.ask(
                     place.project, cells, partial(_summary_fields, metric), most=_SLOW
                 )
                 for cell, answer in zip(cells, answers, strict=True):
                     found = self._build(
-                        mapping(answer.get("spanAnnotationSummary")),
-                        metric=metric,
+                        mapping(answer.get(metric.summary)),
+                        metric=metric.name,
+                        annotation=metric.annotation,
                         subject=subject,
                         judge=judge,
                         run=cell.day.isoformat(),
@@ -105,19 +136,17 @@ class AnnotationScores:
                     if found is not None:
                         yield found
 
-    def _judge(self, place: Place, metric: str, asked: Mapping[str, object]) -> Judge | None:
+    def _judge(self, place: Place, metric: _Metric, asked: Mapping[str, object]) -> Judge | None:
         """Return who gave the scores, as one of them in the window says; ``None`` if there are none here.
 
         The summaries do not say it.
         """
-        condition = (
-            f"(annotations[{metric!r}].score is not None or annotations[{metric!r}].label is not None)"
-        )
-        variables = {**asked, "c": " and ".join((*place.conditions, condition)), "names": [metric]}
+        variables = {**asked, "c": " and ".join((*place.conditions, metric.condition))}
         spans = mapping(mapping(self._server.ask(_SAMPLE, variables).get("node")).get("spans"))
         for edge in objects(spans.get("edges")):
-            for annotation in objects(mapping(edge.get("node")).get("spanAnnotations")):
-                if kind := _JUDGES.get(annotation.get("annotatorKind")):
+            for annotation in metric.annotations(mapping(edge.get("node"))):
+                kind = _JUDGES.get(annotation.get("annotatorKind"))
+                if kind and annotation.get("name") == metric.annotation:
                     return Judge(kind=kind)
         return None
 
@@ -188,6 +217,7 @@ class AnnotationScores:
         run: str,
         at: datetime,
         url: str,
+        annotation: str | None = None,
         data_set: str | None = None,
         failed: int = 0,
     ) -> Scores | None:
@@ -197,7 +227,7 @@ class AnnotationScores:
         kind: ScoreKind = "numeric"
         categories: dict[str, int] = {}
         if not scored or not isinstance(mean, (int, float)):
-            known = self._categories().get(metric, frozenset())
+            known = self._categories().get(annotation or metric, frozenset())
             shares = objects(summary.get("labelFractions"))
             kind, mean, scored = "categorical", None, labelled
             for share in shares:
@@ -233,6 +263,16 @@ class AnnotationScores:
         }
 
 
-def _summary_fields(metric: str, cell: Cell, days: str) -> list[str]:
-    named = f"annotationName:{json.dumps(metric)},{days}"
-    return [f"spanAnnotationSummary{restricted(named, *cell.conditions)}{{{_SUMMARY}}}"]
+def _metrics(of_spans: list[str], of_traces: list[str]) -> list[_Metric]:
+    """Name the metrics. Annotations of traces that share a name with those of spans are told apart."""
+    spans = [_Metric(name, name, of_traces=False) for name in sorted(set(of_spans))]
+    traces = [
+        _Metric(name, f"{name} (trace)" if name in of_spans else name, of_traces=True)
+        for name in sorted(set(of_traces))
+    ]
+    return [*spans, *traces]
+
+
+def _summary_fields(metric: _Metric, cell: Cell, days: str) -> list[str]:
+    named = f"annotationName:{json.dumps(metric.annotation)},{days}"
+    return [f"{metric.summary}{restricted(named, *cell.conditions)}{{{_SUMMARY}}}"]
