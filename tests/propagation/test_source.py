@@ -18,6 +18,7 @@ from datahub.ingestion.run.pipeline import Pipeline, PipelineInitError
 from datahub.metadata.schema_classes import (
     ChangeAuditStampsClass,
     ChartInfoClass,
+    DataJobInputOutputClass,
     DatasetLineageTypeClass,
     EdgeClass,
     GlobalTagsClass,
@@ -32,6 +33,7 @@ from datahub.metadata.schema_classes import (
 )
 from pydantic import ValidationError
 
+from datahub_llmops.catalog.column_uses import USED_COLUMNS, StatedUses, read_uses, write_uses
 from datahub_llmops.catalog.local.catalog import LocalCatalog
 from datahub_llmops.catalog.protocol import LABELLED_TYPES
 from datahub_llmops.cli.main import main
@@ -616,3 +618,20 @@ def test_a_term_does_not_follow_a_filter_beyond_the_hops(estate: Path, catalog: 
     write(catalog, [edited(CUSTOMERS, email=PERSONAL)])
     propagate(estate, indirect=True, max_hops=1)
     assert not {INDEX, JOB} & ours(catalog).keys()
+
+
+def test_a_term_stays_where_a_job_no_longer_knows_what_it_uses(estate: Path, catalog: Path) -> None:
+    index(estate, FILTERED)
+    write(catalog, [edited(CUSTOMERS, email=PERSONAL)])
+    propagate(estate, indirect=True)
+    with LocalCatalog(catalog) as read:
+        aspect = dict(read.aspects(JOB, ["dataJobInputOutput"])["dataJobInputOutput"])
+    for edge in aspect["outputDatasetEdges"]:
+        (recipe,) = read_uses(edge["properties"]) or {}
+        edge["properties"][USED_COLUMNS] = write_uses({recipe: StatedUses(hidden=[CUSTOMERS])})
+    lineage = DataJobInputOutputClass.from_obj(aspect)
+    write(catalog, [MetadataChangeProposalWrapper(entityUrn=JOB, aspect=lineage)])
+    report = propagate(estate, indirect=True, accept_not_confirmed=True)
+    assert {urn: ours(catalog).get(urn) for urn in (INDEX, JOB)} == dict.fromkeys((INDEX, JOB), EMAIL)
+    assert report.labels_removed == 0
+    assert "joins or filters by is not known" in str(list(report.not_confirmed))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeAlias
 
 from datahub_llmops.catalog.column_uses import uses_on_edges
 from datahub_llmops.catalog.labels import AttachedLabel, Label
@@ -73,24 +73,31 @@ def read_untraced(catalog: Readable, graph: Graph) -> Untraced:
     return found
 
 
-def read_uses(catalog: Readable, graph: Graph) -> Mapping[str, Collection[tuple[str, str]]]:
-    """Read which columns the jobs of a graph join, filter, group and sort by: column -> jobs with their indexes.
+Uses: TypeAlias = Mapping[str, Collection[tuple[str, str]]]
+"""Column or table -> jobs with the indexes that they fill."""
+
+
+def read_uses(catalog: Readable, graph: Graph) -> tuple[Uses, Uses]:
+    """Read which columns the jobs of a graph join, filter, group and sort by, and the tables of which it is not known.
 
     Raises:
         CatalogError: something could not be read.
     """
     jobs = sorted(urn for urn in graph.live if entity_type(urn) == "dataJob")
     found: dict[str, set[tuple[str, str]]] = {}
+    hidden: dict[str, set[tuple[str, str]]] = {}
     for start in range(0, len(jobs), _BATCH):
         for job, aspects in catalog.aspects_of(jobs[start : start + _BATCH]).items():
             for index, (stated, _) in uses_on_edges(mapping(aspects.get("dataJobInputOutput"))).items():
                 for part in stated:
+                    for table in part.hidden:
+                        hidden.setdefault(table, set()).add((job, index))
                     for table, columns in part.columns.items():
                         for name, uses in columns.items():
                             if set(uses) - {"select"}:  # What is only named decides nothing.
                                 column = canonical(schema_field(table, name))
                                 found.setdefault(column, set()).add((job, index))
-    return found
+    return found, hidden
 
 
 class Estate:

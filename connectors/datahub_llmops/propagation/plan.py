@@ -13,11 +13,16 @@ from dataclasses import dataclass, field
 from datahub_llmops.catalog.labels import AttachedLabel, Label
 from datahub_llmops.catalog.protocol import Edge
 from datahub_llmops.catalog.urn_text import asset_of, entity_type
-from datahub_llmops.propagation.estate import Estate, Readable, read_graph, read_untraced, read_uses
+from datahub_llmops.propagation.estate import Estate, Readable, Uses, read_graph, read_untraced, read_uses
 from datahub_llmops.propagation.flow import Stop, Wanted, flow
 from datahub_llmops.propagation.labels import canonical, is_origin, source_detail
 from datahub_llmops.propagation.late_edges import add_edges_beside_walks
-from datahub_llmops.propagation.unconfirmed import Reason, along_doubtful_edges, without_a_seen_way
+from datahub_llmops.propagation.unconfirmed import (
+    Reason,
+    along_doubtful_edges,
+    by_hidden_uses,
+    without_a_seen_way,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,26 +77,30 @@ def plan(
     sources = {urn for urns in origins.values() for urn in urns}
     graph = read_graph(catalog, {asset_of(urn) for urn in sources}, max_hops)
     beside = add_edges_beside_walks(catalog, graph, {asset_of(urn) for urn in labelled})
+    hidden: Uses = {}
     if any(entity_type(urn) == "schemaField" for urn in sources):
         graph.untraced = read_untraced(catalog, graph)
-        graph.uses = read_uses(catalog, graph) if indirect else {}
+        if indirect:
+            graph.uses, hidden = read_uses(catalog, graph)
     found = flow(graph, origins, max_hops)
     estate.read(sorted(found.wanted))
     changes, kept, left_over = _reconcile(estate, found.wanted)
     doubtful = {key: at for key, at in left_over.items() if allowed(at.label)}
     unseen = without_a_seen_way(catalog, estate, doubtful, origins, max_hops, beside.edges)
     marked = along_doubtful_edges(graph, estate, found.wanted, origins, max_hops)
-    removed = left_over.keys() - unseen.labels
+    used = by_hidden_uses(graph, hidden, doubtful, origins, found.wanted, max_hops)
+    stays = unseen.labels | used.labels
+    removed = left_over.keys() - stays
     changes += [Change(urn=urn, label=label) for urn, label in removed]
     changes.sort(key=lambda change: (change.urn, change.label))
     return Plan(
         changes=tuple(changes),
-        kept=tuple(sorted({*kept, *unseen.labels})),
+        kept=tuple(sorted({*kept, *stays})),
         scanned=len(labelled),
         origins=len(sources),
         stops=found.stops,
-        not_confirmed=tuple(sorted(unseen.labels | marked.labels)),
-        reasons=tuple(sorted(unseen.reasons | marked.reasons)),
+        not_confirmed=tuple(sorted(stays | marked.labels)),
+        reasons=tuple(sorted(unseen.reasons | marked.reasons | used.reasons)),
         gone_origins=_count_gone_origins(estate, [doubtful[key] for key in removed & doubtful.keys()]),
         late=beside.late,
     )

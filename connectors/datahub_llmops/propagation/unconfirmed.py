@@ -17,7 +17,7 @@ from typing_extensions import override
 from datahub_llmops.catalog.labels import AttachedLabel, Label
 from datahub_llmops.catalog.protocol import Edge
 from datahub_llmops.catalog.urn_text import asset_of, entity_type
-from datahub_llmops.propagation.estate import Estate, Readable, read_graph
+from datahub_llmops.propagation.estate import Estate, Readable, Uses, read_graph
 from datahub_llmops.propagation.flow import Graph, Wanted, flow
 from datahub_llmops.propagation.labels import canonical, is_origin
 
@@ -78,6 +78,38 @@ def along_doubtful_edges(
         ),
         frozenset(_mark(up, down, since) for (up, down), since in graph.marks.items() if up in assets)
         | {reason for column in vanished & carriers for reason in _names_column(graph, column)},
+    )
+
+
+def by_hidden_uses(
+    graph: Graph,
+    hidden: Uses,
+    left_over: Collection[Attached],
+    origins: Origins,
+    wanted: Wanted,
+    max_hops: int,
+) -> Doubt:
+    """Find the labels among ``left_over`` of columns that a job may use, of a table whose uses it does not know."""
+    if not hidden or not left_over:
+        return Doubt()
+    passed = {*wanted, *(urn for found in origins.values() for urn in found)}
+    possible = graph.without(lambda _up, _down: False)
+    possible.uses = {
+        column: {*graph.uses.get(column, ()), *hidden.get(asset_of(column), ())}
+        for column in (*graph.uses, *passed)
+        if asset_of(column) != column
+    }
+    reached = flow(possible, origins, max_hops).wanted
+    kept = {(urn, label) for urn, label in left_over if label in reached.get(canonical(urn), {})}
+    labels = {label for _, label in kept}
+    tables = {asset_of(urn) for label in labels for urn in origins[label]} & hidden.keys()
+    return Doubt(
+        frozenset(kept),
+        frozenset(
+            Reason(job, f"which columns of {table} it joins or filters by is not known")
+            for table in tables
+            for job, _ in hidden[table]
+        ),
     )
 
 
