@@ -70,7 +70,9 @@ def _parsed(kwargs: Mapping[str, Any], kind: str, whole: Mapping[str, Any]) -> P
 
 def _text(kwargs: Mapping[str, Any]) -> str:
     if "template_path" in kwargs:
-        raise MalformedError("its template is in another file (`template_path`), which is not read")
+        raise MalformedError(
+            "its template is in another file (`template_path`), which is not read; write it under `template`"
+        )
     found = kwargs.get("template")
     if not isinstance(found, str):
         raise MalformedError("it has no text under `template`")
