@@ -79,6 +79,15 @@ def estate() -> Facts:
     """All facts of the estate, in which every check is ok."""
     stamp = {"time": milliseconds(NOW - timedelta(days=10)), "actor": OWNER}
     return {
+        ("urn:li:glossaryNode:Privacy", "glossaryNodeInfo"): {"definition": "Who may see it."},
+        ("urn:li:glossaryTerm:Privacy.Personal", "glossaryTermInfo"): {
+            "definition": "",
+            "termSource": "INTERNAL",
+        },
+        ("urn:li:glossaryTerm:Privacy.Public", "glossaryTermInfo"): {
+            "definition": "",
+            "termSource": "INTERNAL",
+        },
         (REVIEWS, "datasetProperties"): {"name": "reviews"},
         (REVIEWS, "subTypes"): {"typeNames": ["Table"]},
         (REVIEWS, "schemaMetadata"): schema("id", "body", "customer_id"),

@@ -22,7 +22,9 @@ from datahub.ingestion.run.pipeline import Pipeline
 from datahub.metadata.schema_classes import (
     AuditStampClass,
     DeprecationClass,
+    GlossaryNodeInfoClass,
     GlossaryTermAssociationClass,
+    GlossaryTermInfoClass,
     GlossaryTermsClass,
     OperationClass,
 )
@@ -167,6 +169,7 @@ def estate(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres) -> Esta
             mine = [one for one in PLANTED if one.store == store]
             ingest(catalog, filled.type, {**filled.config, "embedding_jobs": [job_of(one) for one in mine]})
             indexes.update({one: index_of(filled, one) for one in mine})
+    run(catalog, *glossary())
     embedded = datetime.now(UTC)
     for one in PLANTED:
         run(catalog, *ran(one, indexes[one], embedded), *seeded(one, indexes[one], embedded))
@@ -229,6 +232,14 @@ def seeded(one: Planted, index: str, embedded: datetime) -> Iterator[Any]:
         about.append((column(one.table, "label"), term("Legal.Secret" if one.faulty else "Legal.Open")))
     for urn, aspect in about:
         yield MetadataChangeProposalWrapper(entityUrn=urn, aspect=aspect)
+
+
+def glossary() -> Iterator[Any]:
+    for urn, info in (
+        ("urn:li:glossaryNode:Privacy", GlossaryNodeInfoClass(definition="")),
+        ("urn:li:glossaryTerm:Legal.Secret", GlossaryTermInfoClass(definition="", termSource="INTERNAL")),
+    ):
+        yield MetadataChangeProposalWrapper(entityUrn=urn, aspect=info)
 
 
 def term(name: str) -> GlossaryTermsClass:

@@ -47,3 +47,5 @@ class Policy:
     """URN of a dataset -> the column that holds the time of each row's last change."""
     lifecycles: Lifecycles = field(default_factory=Lifecycles)
     """When models retire."""
+    unknown: frozenset[str] = frozenset()
+    """Terms and nodes that the options name and the catalog does not have, as named. See ``terms.compared``."""

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Final
 
 from datahub_llmops.catalog.labels import read_labels
+from datahub_llmops.catalog.protocol import FullCatalog
 from datahub_llmops.catalog.urn_text import asset_of, field_urns
 from datahub_llmops.governance.facts import Facts
+from datahub_llmops.governance.finding import Finding
 from datahub_llmops.governance.policy import Policy
+
+_TERM: Final = "urn:li:glossaryTerm:"
+_NODE: Final = "urn:li:glossaryNode:"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +71,40 @@ def short(urn: str) -> str:
     'Privacy.PersonalData'
     """
     return urn.split(":", 3)[-1]
+
+
+def compared(policy: Policy, catalog: FullCatalog) -> Policy:
+    """Look the terms and nodes of the policy up in the catalog: a misspelt one would forbid nothing.
+
+    Raises:
+        CatalogError: the catalog cannot answer.
+    """
+    terms = {rule.term for rule in policy.forbidden} | {
+        term for group in policy.exclusive_terms for term in group
+    }
+    urns = {
+        named: named if named.startswith("urn:") else f"{prefix}{named}"
+        for prefix, group in ((_TERM, terms), (_NODE, policy.exclusive_nodes))
+        for named in group
+    }
+    if not urns:
+        return policy
+    known = {node.urn for node in catalog.nodes(sorted(set(urns.values())))}
+    return replace(policy, unknown=frozenset(named for named, urn in urns.items() if urn not in known))
+
+
+def misspelt(check: str, unknown: Iterable[str]) -> Finding | None:
+    """Return what a check says that would be ok but for these terms of its policy, which the catalog does not have."""
+    names = ", ".join(sorted(map(short, unknown)))
+    if not names:
+        return None
+    return Finding(
+        check=check,
+        verdict="not known",
+        code="unknown_term",
+        message=f"The policy names {names}, which the catalog does not have.",
+        missing="Correct the policy, or ingest the glossary.",
+    )
 
 
 def exclude_each_other(policy: Policy, terms: Iterable[str]) -> list[tuple[str, str]]:

@@ -23,6 +23,7 @@ from datahub_llmops.governance.finding import Affected, CheckReport, Finding
 from datahub_llmops.governance.lifecycle import Lifecycles
 from datahub_llmops.governance.lifecycle_list import packaged
 from datahub_llmops.governance.policy import Policy
+from datahub_llmops.governance.terms import compared
 
 Check: TypeAlias = Callable[[Facts, Policy], Finding]
 
@@ -51,7 +52,7 @@ def check_asset(
     """
     facts = gather(catalog, urn, now=now or datetime.now(UTC))
     users = users_of(catalog, catalog.lineage(urn, "down", HOPS), facts.now)
-    return report(facts, policy or default_policy(), users)
+    return report(facts, compared(policy or default_policy(), catalog), users)
 
 
 def default_policy() -> Policy:

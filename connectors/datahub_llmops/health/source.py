@@ -39,6 +39,7 @@ from datahub_llmops.errors import CatalogError, PatternError, RecipeError
 from datahub_llmops.governance.facts import EMBEDDING_JOB, gather_many
 from datahub_llmops.governance.finding import CheckReport
 from datahub_llmops.governance.policy import Policy
+from datahub_llmops.governance.terms import compared
 from datahub_llmops.governance.verdict import report
 from datahub_llmops.health.options import PolicyConfig
 from datahub_llmops.ingestion.emitter import Emission, emit
@@ -132,7 +133,7 @@ class HealthSource(TestedSource, StatefulIngestionSourceBase):
                     title="A list of model lifecycles cannot be read", message="See below.", context=problem
                 )
             with closing(catalog):
-                yield from self._check_all(catalog, policy)
+                yield from self._check_all(catalog, compared(policy, catalog))
         except (CatalogError, RecipeError, PatternError) as error:
             self.report.failure(
                 title="Cannot check",

@@ -8,7 +8,7 @@ from datahub_llmops.catalog.urn_text import asset_of
 from datahub_llmops.governance.facts import Facts
 from datahub_llmops.governance.finding import Evidence, Finding
 from datahub_llmops.governance.policy import Forbidden, Policy
-from datahub_llmops.governance.terms import reached, short
+from datahub_llmops.governance.terms import misspelt, reached, short
 from datahub_llmops.net.json_values import strings
 
 NAME: Final = "allowed"
@@ -48,6 +48,12 @@ def check(facts: Facts, policy: Policy) -> Finding:
             f"It carries {short(rule.term)}, and its {facet} is not known.",
             f"Set the {facet} of the index.",
         )
+    carried_terms = {short(one.term) for one in found}
+    strangers = {
+        rule.term for rule in policy.forbidden if short(rule.term) not in carried_terms
+    } & policy.unknown
+    if (stranger := misspelt(NAME, strangers)) is not None:
+        return stranger
     unseen = [urn for urn in facts.sources if urn not in facts.nodes]
     if unseen or not facts.sources:
         return _not_known(
