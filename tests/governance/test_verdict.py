@@ -491,7 +491,7 @@ CASES = [
         check="one meaning",
         verdict="not known",
         code="unknown_term",
-        policy=policy(exclusive_nodes=frozenset({"Privcy"})),
+        policy=policy(exclusive_nodes=frozenset({"Privacies"})),
     ),
     Case(
         name="a misspelt term meets nothing",

@@ -10,7 +10,7 @@ import pytest
 
 from datahub_llmops.runs.embedding_mismatch import SETTLED, Built, Mismatch, mismatch
 from datahub_llmops.urns import embedding_mismatch
-from runs.world import INDEX, World
+from runs.world import INDEX, RETRIEVER, World
 
 
 def incident(world: World) -> Any:
@@ -130,3 +130,15 @@ BUILT = Built(model="right", since=1_000.0)
 )
 def test_what_is_wrong_now(queried: dict[tuple[str, str], float], expected: Mismatch) -> None:
     assert mismatch(BUILT, queried) == expected
+
+
+def test_the_retriever_says_which_model_embedded_the_newest_query(wrong: World) -> None:
+    def model() -> str:
+        stated: dict[str, str] = wrong.aspect(RETRIEVER, "datasetProperties")["customProperties"]
+        return stated["query_embedding_model"]
+
+    assert model() == "another"
+    wrong.embedded_with("text-embedding-3-small")
+    wrong.ask()
+    wrong.runs()
+    assert model() == "text-embedding-3-small"

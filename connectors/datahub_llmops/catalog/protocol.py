@@ -245,6 +245,14 @@ class FullCatalog(Catalog, Protocol):
         """
         ...
 
+    def columns_at(self, urns: Iterable[str], at: int) -> Mapping[str, Mapping[str, str]]:
+        """Read the columns that datasets had at a time, in milliseconds since 1970, if they have had others since.
+
+        As in ``schemas``. Datasets whose columns are the same ones, or of which the catalog keeps nothing, are left
+        out: a server is not asked.
+        """
+        ...
+
     def records(self) -> Iterator[Record]:
         """Yield everything in the catalog, including soft-deleted assets and time series.
 

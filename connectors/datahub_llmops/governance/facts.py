@@ -21,6 +21,8 @@ _PROFILES_BEFORE: Final = 30 * 86_400_000
 _PASSED: Final = frozenset({"View"})
 """Subtypes of datasets without data of their own: what they show changes with their sources."""
 INDEX: Final = "Vector Collection"
+QUERY_MODEL: Final = "query_embedding_model"
+"""Custom property of a retriever, as ``mapping.applications`` writes it."""
 EMBEDDING_JOB: Final = "Embedding Job"
 NOT_SOURCES: Final = frozenset({INDEX, "Retriever", "Prompt", "Answer Log", "Guardrail"})
 """Our own subtypes of datasets, which are no data that an index is made of."""
@@ -44,6 +46,10 @@ class Facts:
     """Profiles of the sources since shortly before the index was written, oldest first."""
     runs: Mapping[str, Sequence[Run]]
     """The runs that ended well of the jobs that write into the asset, by job, newest first."""
+    columns_before: Mapping[str, Mapping[str, str]]
+    """The columns with their types that sources had when the asset was last written, where they have changed since."""
+    query_models: Mapping[str, str]
+    """Retrievers that read the asset -> the model of the newest query that was seen there."""
     now: datetime
 
     def aspect(self, urn: str, name: str) -> Mapping[str, Any]:
@@ -262,6 +268,8 @@ def _gather(catalog: FullCatalog, walks: Mapping[str, Lineage], now: datetime) -
             columns={},
             profiles={},
             runs={},
+            columns_before={},
+            query_models={},
             now=now,
         )
         for urn, walk in walks.items()
@@ -274,7 +282,18 @@ def _gather(catalog: FullCatalog, walks: Mapping[str, Lineage], now: datetime) -
         ).items()
     }
     for facts in gathered:
-        yield _with_profiles(catalog, replace(facts, columns=columns, runs=runs))
+        models = _query_models(catalog, facts.root.urn) if facts.is_index else {}
+        yield _with_past(catalog, replace(facts, columns=columns, runs=runs, query_models=models))
+
+
+def _query_models(catalog: FullCatalog, index: str) -> dict[str, str]:
+    readers = [node.urn for node in catalog.lineage(index, "down", 1).nodes if node.subtype == "Retriever"]
+    found = catalog.aspects_of(readers, ["datasetProperties"]) if readers else {}
+    stated = {
+        urn: text(mapping(mapping(aspects.get("datasetProperties")).get("customProperties")).get(QUERY_MODEL))
+        for urn, aspects in found.items()
+    }
+    return {urn: model for urn, model in stated.items() if model is not None}
 
 
 def _columns(facts: Facts) -> Iterator[str]:
@@ -286,8 +305,8 @@ def _columns(facts: Facts) -> Iterator[str]:
         yield from feeding
 
 
-def _with_profiles(catalog: FullCatalog, facts: Facts) -> Facts:
-    """Add the profiles of sources that tell in no other way when they changed."""
+def _with_past(catalog: FullCatalog, facts: Facts) -> Facts:
+    """Add earlier columns of sources, and the profiles of those that tell in no other way when they changed."""
     embedded = facts.embedded()
     times = [run.ended for job in facts.jobs if (run := facts.last_run(job.urn)) is not None]
     times += [embedded[0]] if embedded else []
@@ -296,7 +315,12 @@ def _with_profiles(catalog: FullCatalog, facts: Facts) -> Facts:
         for urn in facts.sources
         if facts.written(urn) is None and "datasetProfile" in facts.newest.get(urn, {})
     ]
-    if not times or not silent:
+    if not times:
+        return facts
+    tables = sorted({asset_of(column) for columns in facts.feeding_columns.values() for column in columns})
+    before = catalog.columns_at(tables, round(min(times).timestamp() * 1000))
+    facts = replace(facts, columns_before=before)
+    if not silent:
         return facts
     since = round(min(times).timestamp() * 1000) - _PROFILES_BEFORE
     return replace(facts, profiles={urn: catalog.series(urn, "datasetProfile", since) for urn in silent})

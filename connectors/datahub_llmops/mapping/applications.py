@@ -176,16 +176,29 @@ def retriever_names(retrievers: Mapping[str, tuple[str, str | None, Collection[s
     }
 
 
+QUERY_MODEL: Final = "query_embedding_model"
+"""Custom property of a retriever. The check of vector spaces reads it."""
+
+
 def retriever_proposals(
-    urn: str, name: str, platform: str, returned: Mapping[str, str], *, kind: str | None = None
+    urn: str,
+    name: str,
+    platform: str,
+    returned: Mapping[str, str],
+    *,
+    kind: str | None = None,
+    model: str | None = None,
 ) -> Iterator[Proposal]:
     """Describe a retriever, without edges. ``returned`` are the fields that it returns, with their types.
 
-    ``kind`` is its class.
+    ``kind`` is its class, and ``model`` the one that embedded the newest query of its indexes.
     """
     own = {path for path, _, _ in _RETRIEVER_FIELDS}
     more = [(path, "", native or "unknown") for path, native in sorted(returned.items()) if path not in own]
-    properties = {"class": kind} if kind else {}
+    properties = {
+        **({"class": kind} if kind else {}),
+        **({QUERY_MODEL: model} if model else {}),
+    }
     yield from dataset_proposals(urn, name, RETRIEVER, [*_RETRIEVER_FIELDS, *more], platform, properties)
 
 

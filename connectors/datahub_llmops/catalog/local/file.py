@@ -144,12 +144,21 @@ _ADDED = (
     """,
     "create index if not exists column_use_owner on column_use (owner)",
     "create index if not exists label_urn on label (urn)",
+    """
+    create table if not exists schema_before (
+        asset integer not null,
+        until integer not null,
+        columns text not null,
+        primary key (asset, until)
+    ) without rowid
+    """,
     f"create index if not exists aspect_listed on aspect (asset) where {assigns(LISTED_PROPERTIES)}",
 )
 """Tables beside ``edge`` that files of release 0.1.0 lack. They are no columns of ``edge``, so that release can still
 read and write a file that has them. ``column_use`` has the columns that the SQL of a job uses, the tables of which it
 may use more, and the job itself if it says anything about uses. The indexes find what a list of many assets shows, and
-what carries a term; SQLite keeps them, whoever writes."""
+what carries a term; SQLite keeps them, whoever writes. ``schema_before`` has the columns that a dataset had until the
+time, in milliseconds, at which a run found others."""
 _SUBJECTS: Final = (
     """
     create table subject (

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from datahub_llmops.catalog.aspect_facts import read_columns
 from datahub_llmops.catalog.local.asset_ids import AssetIds
 from datahub_llmops.catalog.local.derived import Derived
 from datahub_llmops.catalog.local.encoding import (
     InvalidAspectError,
+    json_text,
     normal_text,
     same_but_for_audit,
 )
@@ -22,6 +25,8 @@ from datahub_llmops.catalog.local.series import SeriesWriter
 from datahub_llmops.catalog.local.spool import Change, Op, RefusedError
 
 _SAMPLE = 20
+_SCHEMAS: Final = 20
+"""How many earlier schemas of a dataset are kept."""
 
 _TEMPORARY = (
     "create temp table touched (asset integer, name text, body text, changed integer, primary key (asset, name))"
@@ -157,7 +162,24 @@ class Writer:
             self._db.execute("insert or ignore into renamed values (?)", (asset,))
         else:
             self._db.execute("update aspect set body = ? where asset = ? and name = ?", (body, asset, name))
+            if name == "schemaMetadata":
+                self._keep_columns(asset, before, body)
         self._derived.derive(asset, urn, name, body, is_new=before is None)
+
+    def _keep_columns(self, asset: int, before: str, now: str) -> None:
+        """Keep the columns and types that a dataset had, if it has others now: the last ``_SCHEMAS`` of them."""
+        columns = read_columns(json.loads(before))
+        if columns == read_columns(json.loads(now)):
+            return
+        until = round(time.time() * 1000)
+        self._db.execute(
+            "insert or ignore into schema_before values (?, ?, ?)", (asset, until, json_text(columns))
+        )
+        self._db.execute(
+            "delete from schema_before where asset = ?1 and until not in "
+            "(select until from schema_before where asset = ?1 order by until desc limit ?2)",
+            (asset, _SCHEMAS),
+        )
 
     def _touch(self, asset: int, name: str, before: str | None) -> None:
         self._db.execute(
@@ -218,6 +240,7 @@ class Writer:
             ("column_edge", "owner"),
             ("label", "owner"),
             ("subject", "owner"),
+            ("schema_before", "asset"),
         ):
             self._db.execute(f"delete from {table} where {column} = ?", (asset,))
         self._db.execute(

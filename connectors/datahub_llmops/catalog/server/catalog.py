@@ -526,6 +526,11 @@ class ServerCatalog(FullCatalog):
         return [urn for urn, _ in page.hits]
 
     @override
+    def columns_at(self, urns: Iterable[str], at: int) -> Mapping[str, Mapping[str, str]]:
+        """Implements the protocol. A server is not asked for its timeline."""
+        return {}
+
+    @override
     def records(self) -> Iterator[Record]:
         """Yield the records of all assets. Of a time series, the server returns only the newest record."""
         for kind in _EXPORTED:

@@ -14,6 +14,7 @@ from datahub_llmops.catalog.urn_text import asset_of, full_name
 from datahub_llmops.governance.facts import Facts, time_of
 from datahub_llmops.governance.finding import Evidence, Finding
 from datahub_llmops.governance.policy import Policy
+from datahub_llmops.governance.providers import provider_word
 from datahub_llmops.net.json_values import mapping, text
 
 NAME: Final = "one vector space"
@@ -30,6 +31,8 @@ def check(facts: Facts, policy: Policy) -> Finding:
     stated = _stated(facts)
     by_field = _by_field(facts)
     evidence = tuple(Evidence(urn=urn, aspect=aspect) for urn, aspect, _ in stated)
+    queried = {_spelled(model) for model in facts.query_models.values()}
+    evidence += tuple(Evidence(urn=urn, aspect="datasetProperties") for urn in sorted(facts.query_models))
     models = {model for _, _, model in stated} | set(by_field.values())
     if not models:
         return Finding(
@@ -39,6 +42,8 @@ def check(facts: Facts, policy: Policy) -> Finding:
             message="No embedding model is known.",
             missing="Declare the model on the job that fills it.",
         )
+    if queried - models:
+        return _queries_differ(facts, models, queried - models)
     if len(models) > 1:
         return _several(facts, models, by_field, evidence)
     (model,) = models
@@ -58,6 +63,20 @@ def check(facts: Facts, policy: Policy) -> Finding:
         code="one_model",
         message=f"{model} in {', '.join(witnesses[:-1])} and {witnesses[-1]}.",
         evidence=evidence,
+    )
+
+
+def _queries_differ(facts: Facts, models: set[str], others: set[str]) -> Finding:
+    from_ = sorted(urn for urn, model in facts.query_models.items() if _spelled(model) in others)
+    return Finding(
+        check=NAME,
+        verdict="not ok",
+        code="query_model_differs",
+        message=f"Queries are embedded with {' and '.join(sorted(others))}, the index with "
+        f"{' and '.join(sorted(models))}.",
+        evidence=tuple(Evidence(urn=urn, aspect="datasetProperties") for urn in from_),
+        path=(facts.root.urn,),
+        to_do="Use the model of the index in the application, or embed everything again.",
     )
 
 
@@ -88,7 +107,7 @@ def _stated(facts: Facts) -> list[tuple[str, str, str]]:
         typed = text(facts.aspect(urn, aspect).get("embeddingModel"))
         plain = next((one for one in facts.property(urn, "embedding_model") if isinstance(one, str)), None)
         if model := typed or plain:
-            found.append((urn, aspect if typed else "structuredProperties", model))
+            found.append((urn, aspect if typed else "structuredProperties", _spelled(model)))
     return found
 
 
@@ -96,7 +115,13 @@ def _by_field(facts: Facts) -> dict[str, str]:
     """Map the asset's vector fields to the model that the store or a job states for each."""
     own = {column for column in facts.columns if asset_of(column) == facts.root.urn}
     stated = {column: facts.property(column, "embedding_model") for column in own}
-    return {full_name(column): str(values[0]) for column, values in stated.items() if values}
+    return {full_name(column): _spelled(str(values[0])) for column, values in stated.items() if values}
+
+
+def _spelled(model: str) -> str:
+    """Write ``provider/model`` with one word for the provider, whoever spelled it."""
+    provider, slash, name = model.partition("/")
+    return f"{provider_word(provider)}/{name}" if slash else model
 
 
 def _witnesses(facts: Facts, stated: list[tuple[str, str, str]], by_field: Mapping[str, str]) -> list[str]:
@@ -109,8 +134,8 @@ def _witnesses(facts: Facts, stated: list[tuple[str, str, str]], by_field: Mappi
 
 
 def _queries_agree(facts: Facts) -> bool:
-    """Whether queries were seen with the model of the index: the incident about them was resolved."""
-    return any(
+    """Whether queries were seen with the model of the index, or the incident about them was resolved."""
+    return bool(facts.query_models) or any(
         mapping(mapping(aspects.get("incidentInfo")).get("status")).get("state") == "RESOLVED"
         for aspects in _mismatches(facts)
     )

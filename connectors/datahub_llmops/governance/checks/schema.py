@@ -6,7 +6,7 @@ sorts. A column that its table does not have any more was dropped or renamed.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from datahub_llmops.catalog.aspect_facts import read_columns
@@ -52,6 +52,8 @@ def check(facts: Facts, policy: Policy) -> Finding:
             path=facts.path(asset_of(first)),
             to_do="Correct the job's SQL, then run it again.",
         )
+    if (retyped := _retyped(facts, used)) is not None:
+        return retyped
     if unseen:
         names = ", ".join(sorted({facts.name(urn) for urn in unseen}))
         return Finding(
@@ -89,3 +91,28 @@ def _uses(facts: Facts) -> dict[str, tuple[str, ...]]:
 
 def _used_in(uses: Sequence[str]) -> str:
     return f", which the job's SQL uses ({', '.join(uses)})" if uses else ""
+
+
+def _retyped(facts: Facts, used: Iterable[str]) -> Finding | None:
+    """Find columns whose type is another one than when the index was last written."""
+    changed = []
+    for column in used:
+        table, path = asset_of(column), simple_path(full_name(column))
+        before = facts.columns_before.get(table, {}).get(path)
+        now = read_columns(facts.aspect(table, "schemaMetadata")).get(path)
+        if before and now and before != now:
+            changed.append((column, before, now))
+    if not changed:
+        return None
+    column, before, now = changed[0]
+    more = f" {len(changed) - 1} more columns were retyped." if len(changed) > 1 else ""
+    return Finding(
+        check=NAME,
+        verdict="not ok",
+        code="column_retyped",
+        message=f"{facts.name(asset_of(column))}.{full_name(column)} is {now} now and was {before} when the index was "
+        f"last written.{more}",
+        evidence=tuple(Evidence(urn=one, aspect="schemaMetadata") for one, _, _ in changed),
+        path=facts.path(asset_of(column)),
+        to_do="Check what the job makes of the new type, then run it again.",
+    )

@@ -75,9 +75,11 @@ class Applications:
         self._now = now
         self._witness = witness
         self._served = served
+        self._query_models: Mapping[str, Mapping[tuple[str, str], float]] = {}
 
     def emissions(self, found: Rollup) -> Iterator[Emission]:
         """Yield everything except the models, which embedding jobs may use as well. One that fails stops no other."""
+        self._query_models = found.query_models
         logs = {application.log for application in found.applications.values()}
         drawn: set[str] = set()
         unnamed: set[str] = set()
@@ -269,7 +271,12 @@ class Applications:
         yield from self._emitter.emit_platform(platform)
         yield from self._emitter.emit_new(
             mapping.retriever_proposals(
-                retriever, name, platform, returned, kind=_class(application, retriever)
+                retriever,
+                name,
+                platform,
+                returned,
+                kind=_class(application, retriever),
+                model=newest_model(self._query_models, used),
             )
         )
         yield from self._emitter.emit_missing_datasets(indexes)
@@ -386,3 +393,19 @@ def _class(application: Application, retriever: str) -> str | None:
 
 def _short(application: Application, dataset: str) -> str:
     return DatasetUrn.from_string(dataset).name.removeprefix(f"{application.name}.")
+
+
+def newest_model(
+    queried: Mapping[str, Mapping[tuple[str, str], float]], indexes: Iterable[str]
+) -> str | None:
+    """Return the model of the newest query of these indexes; ``None`` if it was not seen, or is not one for all.
+
+    ``queried`` has the time of the last query by index, model and host. An earlier model is over: the index may have
+    been embedded anew since.
+    """
+    newest = {
+        max(queried[index].items(), key=lambda one: (one[1], one[0]))[0][0]
+        for index in indexes
+        if queried.get(index)
+    }
+    return newest.pop() if len(newest) == 1 else None

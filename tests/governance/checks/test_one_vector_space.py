@@ -1,0 +1,64 @@
+"""Models that queries were seen with, beside those of the job and the store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from datahub_llmops.governance.finding import Verdict
+from governance.cases import Case, Change, both, check_case, judge, put
+from governance.estate import INDEX, JOB, RETRIEVER
+
+SMALL, LARGE = "openai/text-embedding-3-small", "openai/text-embedding-3-large"
+DECLARED = put((INDEX, "embeddingInfo", {"embeddingModel": SMALL, "embeddingModelKnownFrom": "declared"}))
+"""The store does not tell: the job is the only witness of it."""
+
+
+def queried(model: str) -> Change:
+    properties = {"name": "docs", "customProperties": {"query_embedding_model": model}}
+    return put((RETRIEVER, "datasetProperties", properties))
+
+
+CASES: list[tuple[str, Verdict, str, Change]] = [
+    ("queries agree with the job", "ok", "one_model", both(DECLARED, queried(SMALL))),
+    ("nobody saw a query", "not known", "one_witness", DECLARED),
+    ("queries use another model", "not ok", "query_model_differs", both(DECLARED, queried(LARGE))),
+    (
+        "the provider is spelled in another way",
+        "ok",
+        "one_model",
+        queried("text-completion-openai/text-embedding-3-small"),
+    ),
+    (
+        "the same name of another provider",
+        "not ok",
+        "query_model_differs",
+        queried("cohere/text-embedding-3-small"),
+    ),
+    (
+        "queries alone name a model",
+        "not known",
+        "no_model",
+        both(queried(SMALL), put((INDEX, "embeddingInfo", None), (JOB, "embeddingJobInfo", None))),
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        Case(name=name, check="one vector space", verdict=verdict, code=code, change=change)
+        for name, verdict, code, change in CASES
+    ],
+    ids=lambda case: case.name,
+)
+def test_the_decision_table(case: Case, tmp_path: Path) -> None:
+    check_case(case, tmp_path)
+
+
+def test_the_retriever_is_the_evidence(tmp_path: Path) -> None:
+    case = Case(name="", check="one vector space", verdict="not ok", code="", change=queried(LARGE))
+    found = judge(tmp_path, case)
+    assert [one.urn for one in found.evidence] == [RETRIEVER]
+    assert found.message == f"Queries are embedded with {LARGE}, the index with {SMALL}."
