@@ -185,6 +185,33 @@ def test_a_store_that_cannot_be_asked_fails_by_name_and_nothing_is_accepted(worl
     assert world.usage(LOG) == {"source=spans": 2}
 
 
+def test_what_a_store_could_not_be_asked_for_is_asked_by_the_next_run(world: World) -> None:
+    world.record(CHROMA)
+    world.chroma()
+    recipe = world.recipe.read_text()
+    world.recipe.unlink()
+    world.run(stores=[str(world.recipe)])
+    assert world.indexes() == {}
+    world.recipe.write_text(recipe)
+    said = report(world.run(stores=[str(world.recipe)]))
+    assert said.indexes_found_by == {"id probe": 2}
+    assert world.indexes() == {DOCS: "id probe"}
+    assert world.usage(LOG) == {"source=spans": 2}
+    assert report(world.run(stores=[str(world.recipe)])).answers == 0
+
+
+def test_totals_stay_if_objects_are_removed_while_a_store_cannot_be_asked(world: World) -> None:
+    earlier = world.record(CHROMA)
+    world.chroma()
+    missing = str(world.folder / "missing.dhub.yaml")
+    world.run(stores=[missing])
+    earlier.unlink()
+    world.record(Recording("openinference-langchain/features"))
+    pipeline = world.run(stores=[str(world.recipe)])
+    assert "Days whose objects were removed" in {one.title for one in report(pipeline).failures}
+    assert world.usage(LOG) == {"source=spans": 2}
+
+
 def test_a_recipe_rule_needs_no_store(world: World) -> None:
     world.record(CHROMA)
     said = report(world.run(indexes=[{"application": "support-.*", "store_class": "Chroma", "urn": DOCS}]))

@@ -37,6 +37,9 @@ class Settling:
     source_rules: provenance.Rules
     lookup: SchemaLookup
     report: SpansReport
+    is_final: bool = True
+    """False if a store that might have the ids of a retriever was not asked, so that its days have to be counted again
+    once it can be."""
 
     def __post_init__(self) -> None:
         self.known = {key: one for key, one in self.known.items() if one.holds(self.today)}
@@ -89,6 +92,7 @@ class Settling:
         for part in group.all_parts():
             if part.joined is not None:
                 decided[part.key] = decided[part.final().key]
+        self.is_final &= search.is_final
         result = search.result()
         if result is not None:
             self.known[_key(group)] = result
@@ -142,7 +146,7 @@ class _Search:
         self._today = today.isoformat()
         self._indexes = dict(before.indexes) if before is not None else {}
         self._misses: list[str] = []
-        self._is_final = True
+        self.is_final = True
 
     def find(self, group: Group, part: Pending) -> tuple[str | None, str]:
         """Return the index, or why it is not known. Indexes that were found before are asked first."""
@@ -157,14 +161,14 @@ class _Search:
             self._indexes.setdefault(verdict.index, self._today)
         elif verdict.asked:
             self._misses.append(verdict.reason)
-            self._is_final &= verdict.final
+            self.is_final &= verdict.final
         return verdict.index, verdict.reason
 
     def result(self) -> FoundIndex | None:
         """Return what is to be remembered."""
         if self._indexes:
             return FoundIndex(indexes=self._indexes, on=min(self._indexes.values()))
-        if self._misses and self._is_final:
+        if self._misses and self.is_final:
             return FoundIndex(reason=self._misses[-1], on=self._today)
         return self._before
 

@@ -167,7 +167,7 @@ class SpansSource(PatchingSource, TestedSource, StatefulIngestionSourceBase):
                 format=FORMAT,
                 typed=state.typed or typed,
                 place=place_of(self.config),
-                position=door.position(),
+                position=door.position(again=not settling.is_final),
                 whole_since=since,
                 stores=self.config.stores,
                 found=settling.known,

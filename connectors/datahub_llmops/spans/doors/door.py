@@ -145,8 +145,11 @@ class Door(Protocol):
         """
         ...
 
-    def position(self) -> dict[str, Any]:
-        """Return how far was read, as JSON. It is committed once the sink has confirmed the totals."""
+    def position(self, *, again: bool = False) -> dict[str, Any]:
+        """Return how far was read, as JSON. It is committed once the sink has confirmed the totals.
+
+        With ``again``, the next run counts the days of this one again, also if nothing new belongs to them.
+        """
         ...
 
     def trace(self, trace_id: str, at: datetime | None) -> list[Span]:

@@ -421,12 +421,17 @@ class FilesDoor:
                     self.counts.answers += 1
                     yield found
 
-    def position(self) -> dict[str, Any]:
-        """Return what was read. Objects of days that could not be counted are left out, so they are read again."""
+    def position(self, *, again: bool = False) -> dict[str, Any]:
+        """Return what was read. Objects of days that could not be counted are left out, so they are read again.
+
+        With ``again``, the new objects stay known, since their days were counted, but not as they are now.
+        """
         kept = {entry.identity: entry for entry in self._gone if entry.last}
         for identity, entry in self._entries.items():
             if identity in self._fresh and any(_overlaps(entry, day, 0) for day in self._unsettled):
                 continue
+            if again and identity in self._fresh:
+                entry = entry._replace(version=bytes(8), tail=0)
             kept[identity] = entry
         return positions.Position(kept, self._old.closed).dump()
 

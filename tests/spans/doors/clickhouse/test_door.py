@@ -175,6 +175,19 @@ class TestDays:
         assert door.days(position) == days
         assert not told
 
+    def test_a_day_that_has_to_be_counted_again_has_more_than_was_remembered(self, engine: Engine) -> None:
+        database = engine.database()
+        told: list[Problem] = []
+        door = opened(engine, database, told)
+        engine.insert(database, rows_of_spans([span("chain", kind="CHAIN")]))
+        days = door.days({})
+        door.count(days, PlainCounting())
+        again = json.loads(json.dumps(door.position(again=True)))
+        assert door.days(again) == days
+        door.count(days, PlainCounting())
+        assert door.days(door.position()) == ()
+        assert not told
+
     def test_a_day_that_lost_spans_stays_as_it_was_counted(self, engine: Engine) -> None:
         database = engine.database()
         told: list[Problem] = []

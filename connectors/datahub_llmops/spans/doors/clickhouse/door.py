@@ -117,11 +117,17 @@ class ClickHouseDoor:
             self._position[start] = self._seen.get(start, 0)
         return found
 
-    def position(self) -> dict[str, Any]:
-        """Return how far was read: the number of spans of each day that is counted."""
+    def position(self, *, again: bool = False) -> dict[str, Any]:
+        """Return how far was read: the number of spans of each day that is counted.
+
+        With ``again``, a day of this run has one less, so that the next run finds more.
+        """
         return {
             "attributes": names.VERSION,
-            "days": {str(start): spans for start, spans in sorted(self._position.items())},
+            "days": {
+                str(start): spans - 1 if again and start in self._seen else spans
+                for start, spans in sorted(self._position.items())
+            },
         }
 
     def trace(self, trace_id: str, at: datetime | None) -> list[Span]:
