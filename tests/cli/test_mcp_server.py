@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from mcp import ClientSession, StdioServerParameters, stdio_client
 
 from catalog.local.local_runs import column
@@ -162,3 +163,11 @@ def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(Exception, match=r"pip install 'datahub-llmops\[mcp\]'"):
         mcp_server._server_class()
+
+
+def test_a_policy_that_would_not_hold_is_refused_in_one_line(tmp_path: Path) -> None:
+    policy = tmp_path / "policy.yaml"
+    policy.write_text("grace_hour: 6")
+    done = CliRunner().invoke(mcp_server.mcp, ["--policy", str(policy)])
+    assert done.exit_code == 1
+    assert done.stderr == f"Error: {policy}: there is no option grace_hour; did you mean grace_hours?\n"

@@ -104,6 +104,16 @@ CASES = [
         ),
     ),
     Case(
+        name="an operation without a time tells nothing",
+        check="fresh",
+        verdict="not known",
+        code="source_silent",
+        change=put(
+            (REVIEWS, "operation", {**operation(WRITTEN - 3 * HOUR), "lastUpdatedTimestamp": 0}),
+            (REVIEWS, "datasetProperties", None),
+        ),
+    ),
+    Case(
         name="a change behind a view counts",
         check="fresh",
         verdict="not ok",
@@ -321,11 +331,35 @@ CASES = [
         change=put((INCIDENT, "incidentInfo", incident("RESOLVED", REVIEWS))),
     ),
     Case(
-        name="an incident of the index itself is none of its sources",
+        name="the index itself has an open incident",
+        check="trusted sources",
+        verdict="not ok",
+        code="incident",
+        change=put((INCIDENT, "incidentInfo", incident("ACTIVE", INDEX))),
+    ),
+    Case(
+        name="the index itself is deprecated",
+        check="trusted sources",
+        verdict="not ok",
+        code="deprecated",
+        change=put((INDEX, "deprecation", deprecated())),
+    ),
+    Case(
+        name="an assertion of somebody else on the index fails",
+        check="trusted sources",
+        verdict="not ok",
+        code="assertion",
+        change=put(
+            (ASSERTION, "assertionInfo", assertion(INDEX)),
+            (ASSERTION, "assertionRunEvent", run_event(INDEX, "FAILURE")),
+        ),
+    ),
+    Case(
+        name="the incident about queries with another model belongs to another check",
         check="trusted sources",
         verdict="ok",
         code="trusted",
-        change=put((INCIDENT, "incidentInfo", incident("ACTIVE", INDEX))),
+        change=put((INCIDENT, "incidentInfo", incident("ACTIVE", INDEX, kind="Embedding model mismatch"))),
     ),
     Case(
         name="what an earlier run of the checks found is no evidence",

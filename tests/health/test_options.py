@@ -31,9 +31,30 @@ def test_a_plain_file_and_a_recipe_hold_the_same_policy(tmp_path: Path) -> None:
         ("", "it has no options"),
         ("- grace_hours", "it has no options"),
         ("grace_hours: soon", "grace_hours"),
+        ("source: {type: llm-chroma, config: {path: ./chroma}}", "this is a recipe of llm-chroma"),
+        ("grace_hours: .inf", "grace_hours"),
+        ("grace_hours: 1e300", "grace_hours"),
+        ("retires_within_days: 99999999999999999999", "retires_within_days"),
     ],
 )
 def test_a_policy_that_would_not_hold_is_refused(text: str, said: str, tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match=r"policy\.yaml") as refused:
         read_policy(written(tmp_path, text))
     assert said in str(refused.value)
+
+
+@pytest.mark.parametrize("entry", ["{retire: 2027-01-14}", "2027-01-14", "[2027-01-14]", "{retires: soon}"])
+def test_an_entry_that_misses_its_date_by_a_slip_is_refused(entry: str, tmp_path: Path) -> None:
+    models = tmp_path / "models.yaml"
+    models.write_text(f"models: {{openai/text-embedding-3-small: {entry}}}")
+    with pytest.raises(RecipeError, match=r"models\.yaml: openai/text-embedding-3-small: .*2027-01-14"):
+        read_policy(written(tmp_path, f"own_lifecycles: {models}"))
+
+
+@pytest.mark.parametrize(
+    "entry", ["{}", "", "{retires: 2027-01-14, link: https://example.org, replacement: other}"]
+)
+def test_an_entry_may_have_no_date(entry: str, tmp_path: Path) -> None:
+    models = tmp_path / "models.yaml"
+    models.write_text(f"models:\n  openai/text-embedding-3-small: {entry}\n")
+    assert read_policy(written(tmp_path, f"own_lifecycles: {models}")).lifecycles.problems == ()

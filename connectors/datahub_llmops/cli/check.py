@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 
 from datahub_llmops.catalog.open import resolve
-from datahub_llmops.cli.opening import opened, print_json
+from datahub_llmops.cli.opening import opened, print_json, shown
+from datahub_llmops.errors import RecipeError
 from datahub_llmops.governance.finding import EXIT_CODES
 from datahub_llmops.governance.policy import Policy
 from datahub_llmops.governance.verdict import check_asset
@@ -49,10 +50,17 @@ def check(where: str | None, asset: str, policy_file: Path | None, as_json: bool
 
 
 def read_policy_file(file: Path | None) -> Policy | None:
-    """Read the policy of ``--policy``; ``None`` without one."""
+    """Read the policy of ``--policy``; ``None`` without one.
+
+    Raises:
+        click.ClickException: it cannot be read; the message says what to correct.
+    """
     if file is None:
         return None
     # Recipes need pydantic and DataHub, whose import takes long.
     from datahub_llmops.health.options import read_policy
 
-    return read_policy(file)
+    try:
+        return read_policy(file)
+    except RecipeError as error:
+        raise click.ClickException(shown(str(error))) from error

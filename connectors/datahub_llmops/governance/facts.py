@@ -342,6 +342,6 @@ def _carries_data(urn: str) -> bool:
 
 
 def time_of(milliseconds: object) -> datetime | None:
-    """Return the time that an aspect states in milliseconds since 1970."""
+    """Return the time that an aspect states in milliseconds since 1970; DataHub writes 0 where no time is known."""
     value = whole(milliseconds)
-    return None if value is None else utc(value / 1000)
+    return None if value is None or value <= 0 else utc(value / 1000)

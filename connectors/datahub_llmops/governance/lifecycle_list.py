@@ -23,6 +23,9 @@ MAX_BYTES: Final = 8_000_000
 """Largest list that is read. LiteLLM's has 2 MB."""
 _MODES: Final = frozenset({"embedding", "chat", "completion", "responses", "rerank", "moderation"})
 
+_OWN_OPTIONS: Final = frozenset({"retires", "replacement", "link"})
+"""What an entry of the user's own list may hold."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listed:
@@ -175,6 +178,12 @@ def _own(source: str, models: Mapping[Any, Any]) -> Iterable[Listed]:
     for key, entry in models.items():
         provider, slash, model = str(key).partition("/")
         facts = mapping(entry)
+        # An entry without a date says that the model is safe: a misspelt option must not say so.
+        if (entry is not None and not isinstance(entry, Mapping)) or not facts.keys() <= _OWN_OPTIONS:
+            raise RecipeError(
+                f"{source}: {key}: write {{retires: 2027-01-14, replacement: other}}, or {{}} if no end is known; "
+                f"an entry has the options {', '.join(sorted(_OWN_OPTIONS))}"
+            )
         on = facts.get("retires")
         if isinstance(on, str):
             on = _date(on)

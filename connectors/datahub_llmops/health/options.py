@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Final
 
 from datahub.configuration.common import ConfigModel
 from pydantic import Field
@@ -13,6 +14,12 @@ from datahub_llmops.errors import RecipeError
 from datahub_llmops.governance.policy import Forbidden, Policy
 from datahub_llmops.health.lifecycles import LifecycleOptions, load_lifecycles
 from datahub_llmops.ingestion.recipe_file import read_config
+
+_SOURCES: Final = ("llm-health", "llm-lifecycle")
+"""Sources whose recipes hold options of a policy. Those of another one would forbid nothing."""
+_CENTURY_DAYS: Final = 36_525
+_CENTURY_HOURS: Final = 24 * _CENTURY_DAYS
+"""Longer than anything waits. Python's dates end a few thousand years from now, and an addition beyond them fails."""
 
 
 class ForbiddenConfig(ConfigModel):
@@ -39,12 +46,14 @@ class PolicyConfig(LifecycleOptions):
     grace_hours: float | None = Field(
         default=None,
         ge=0,
+        le=_CENTURY_HOURS,
         description="Hours that a changed source may wait for the next embedding run, for example `6`. Default: the "
         "longest wait of the job's schedule, else 24.",
     )
     retires_within_days: int = Field(
         default=90,
         ge=0,
+        le=_CENTURY_DAYS,
         description="Days before the end of a model from which on it is not ok, for example `90`.",
     )
     exclusive_nodes: list[str] = Field(
@@ -86,9 +95,14 @@ def read_policy(path: Path) -> Policy:
     An option that is misspelt is refused: what it was meant to forbid would pass.
 
     Raises:
-        RecipeError: it cannot be read, holds nothing, or has an option that there is not.
+        RecipeError: it cannot be read, is of another source, holds nothing, or has an option that there is not.
     """
-    config, is_recipe = read_config(path)
+    config, kind = read_config(path)
+    is_recipe = kind is not None
+    if kind and kind not in _SOURCES:
+        raise RecipeError(
+            f"{path}: this is a recipe of {kind}; name one of llm-health, or a file with its options"
+        )
     if not config and not is_recipe:
         raise RecipeError(f"{path}: it has no options; write for example grace_hours: 6")
     names = PolicyConfig.model_fields

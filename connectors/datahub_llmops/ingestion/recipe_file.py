@@ -35,8 +35,10 @@ def read_options(path: Path, names: Collection[str]) -> dict[str, Any]:
     return {name: config[name] for name in names if name in config}
 
 
-def read_config(path: Path) -> tuple[Mapping[str, Any], bool]:
-    """Read all options of a recipe's source, or of a file that holds only options, and whether it is a recipe.
+def read_config(path: Path) -> tuple[Mapping[str, Any], str | None]:
+    """Read all options of a recipe's source, or of a file that holds only options, and the type of the source.
+
+    The type is empty for a recipe that states none, and ``None`` for a file that is no recipe.
 
     Raises:
         RecipeError: it cannot be read.
@@ -49,4 +51,5 @@ def read_config(path: Path) -> tuple[Mapping[str, Any], bool]:
         raise RecipeError(f"{path}: this is not YAML") from error
     source = found.get("source") if isinstance(found, Mapping) else None
     config = source.get("config") if isinstance(source, Mapping) else found
-    return config if isinstance(config, Mapping) else {}, isinstance(source, Mapping)
+    kind = str(source.get("type") or "") if isinstance(source, Mapping) else None
+    return config if isinstance(config, Mapping) else {}, kind

@@ -1,4 +1,4 @@
-"""Whether everything upstream may be used: not deprecated, without an open incident, and without a failing assertion.
+"""Whether the asset and everything upstream may be used: not deprecated, no open incident, no failing assertion.
 
 https://docs.datahub.com/docs/generated/metamodel/entities/dataset
 """
@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Final
 
+from datahub_llmops.governance.checks.one_vector_space import MISMATCH
 from datahub_llmops.governance.facts import Facts, time_of
 from datahub_llmops.governance.finding import HEALTH, Evidence, Finding
 from datahub_llmops.governance.policy import Policy
@@ -19,15 +20,15 @@ _MISSING: Final = "Ingest it, so that its deprecation, incidents and assertions 
 
 
 def check(facts: Facts, policy: Policy) -> Finding:
-    """Look at the deprecation, the incidents and the newest run of each assertion of everything upstream."""
+    """Look at the deprecation, the incidents and the newest run of each assertion of it and everything upstream."""
     del policy
     upstream = [
         node for node in facts.upstream.nodes if node.urn != facts.root.urn and node.type != "mlModel"
     ]
-    problems = [problem for node in upstream for problem in _problems(facts, node.urn)]
+    problems = [problem for node in (facts.root, *upstream) for problem in _problems(facts, node.urn)]
     if problems:
-        worst = min(problems, key=lambda one: (one.code, one.path))
-        more = f" {len(problems) - 1} more upstream." if len(problems) > 1 else ""
+        worst = min(problems, key=lambda one: (len(one.path) > 1, one.code, one.path))
+        more = f" {len(problems) - 1} more found." if len(problems) > 1 else ""
         return Finding(
             check=NAME,
             verdict="not ok",
@@ -60,6 +61,9 @@ def check(facts: Facts, policy: Policy) -> Finding:
 
 def _problems(facts: Facts, urn: str) -> Iterator[Finding]:
     deprecation = facts.aspect(urn, "deprecation")
+    what = "source"
+    if urn == facts.root.urn:
+        what = "index" if facts.is_index else "asset"
     if deprecation.get("deprecated") is True:
         since = time_of(deprecation.get("decommissionTime"))
         # The time until which it may be used: one that lies ahead is no failure that began.
@@ -73,13 +77,15 @@ def _problems(facts: Facts, urn: str) -> Iterator[Finding]:
             f"{facts.name(urn)} is deprecated{when}{instead}.",
             "deprecation",
             since=since if since is not None and since <= facts.now else None,
-            to_do=f"Read {facts.name(successor)} instead." if successor else "Read another source.",
+            to_do=f"Read {facts.name(successor)} instead." if successor else f"Read another {what}.",
         )
     for owner, aspects in facts.quality.get(urn, {}).items():
         incident = mapping(aspects.get("incidentInfo"))
         asserted = mapping(mapping(aspects.get("assertionInfo")).get("customAssertion"))
         if HEALTH in (incident.get("customType"), asserted.get("type")):
             continue  # What an earlier run of these checks found is not evidence.
+        if urn == facts.root.urn and incident.get("customType") == MISMATCH:
+            continue  # The check "one vector space" tells it.
         status = mapping(incident.get("status"))
         if status.get("state") == "ACTIVE":
             yield _problem(
@@ -91,7 +97,7 @@ def _problems(facts: Facts, urn: str) -> Iterator[Finding]:
                 holder=owner,
                 since=time_of(incident.get("startedAt"))
                 or time_of(mapping(incident.get("created")).get("time")),
-                to_do="Resolve the incident, or read another source.",
+                to_do=f"Resolve the incident, or read another {what}.",
             )
         run = mapping(aspects.get("assertionRunEvent"))
         if mapping(run.get("result")).get("type") == "FAILURE":
