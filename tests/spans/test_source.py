@@ -141,6 +141,14 @@ def test_spans_become_an_application_with_lineage_and_usage(world: World) -> Non
     assert world.usage(DOCS) == {"source=spans": 2}
 
 
+def test_the_first_run_into_a_catalog_joins_models_to_their_applications(world: World) -> None:
+    world.record(CHROMA)
+    said = report(world.run())
+    assert [one.title for one in said.warnings] == []
+    model = next(urn for urn, name in graph_of(world.folder) if name == "mlModelProperties")
+    assert world.aspect(model, "mlModelProperties")["downstreamJobs"] == [JOB]
+
+
 def test_a_second_run_reads_nothing_and_changes_nothing(world: World) -> None:
     world.record(CHROMA)
     world.run(stores=[world.chroma()])

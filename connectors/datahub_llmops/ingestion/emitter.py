@@ -51,6 +51,8 @@ class RunEmitter:
     _report: SourceReport
     _env: str
     """That of the recipe's models."""
+    _is_new: bool = False
+    """There is no catalog to read because the sink begins one, so no model in it has a user."""
     _claimed: set[str] = field(default_factory=set)
     _users: dict[str, set[str]] = field(default_factory=dict)
     _dropped: dict[str, set[str]] = field(default_factory=dict)
@@ -154,7 +156,7 @@ class RunEmitter:
         """Emit a model with its users, those of this run and those in the catalog."""
         urn = urns.model(name, env=self._env)
         yield from self._emit_model_platform(urn)
-        if self._catalog is not None:
+        if self._catalog is not None or self._is_new:
             present = self.read_aspect(urn, "mlModelProperties")
             users, gone = self._users.get(name, set()), self._dropped.get(name, set())
             yield Emission(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from datahub.ingestion.api.common import PipelineContext
 
@@ -23,6 +24,8 @@ class RecipeCatalog:
     """``None`` if the recipe has none, or if no run into its local file has ended yet."""
     unwritten: bool = False
     """It is a local file that the first run has yet to write, so it certainly holds nothing."""
+    is_new: bool = False
+    """It is unwritten, and this recipe's own sink writes it, so nothing that is there can be overwritten."""
 
 
 def recipe_catalog(ctx: PipelineContext, where: str | None) -> RecipeCatalog:
@@ -42,7 +45,9 @@ def recipe_catalog(ctx: PipelineContext, where: str | None) -> RecipeCatalog:
     try:
         return RecipeCatalog(catalog=open_catalog(location))
     except NoCatalogError:
-        return RecipeCatalog(unwritten=True)
+        sink = _sink_path(ctx)
+        is_new = sink is not None and Path(sink).absolute() == Path(location).absolute()
+        return RecipeCatalog(unwritten=True, is_new=is_new)
 
 
 def _sink_path(ctx: PipelineContext) -> str | None:

@@ -251,7 +251,7 @@ class CatalogSource(TestedSource, StatefulIngestionSourceBase, Generic[ConfigT, 
         self._resources = ExitStack()
         self.opened = self._open_catalog()
         self.catalog = self.opened.catalog
-        self.emitter = RunEmitter(ctx, self.catalog, self.target, self.report, config.env)
+        self.emitter = RunEmitter(ctx, self.catalog, self.target, self.report, config.env, self.opened.is_new)
         self._parts = self.build_parts()
 
     def _open_catalog(self) -> RecipeCatalog:

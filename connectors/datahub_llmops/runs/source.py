@@ -70,10 +70,13 @@ class RunsSource(PatchingSource, StatefulIngestionSourceBase):
     def emissions(self) -> Iterator[Emission]:
         with ExitStack() as resources:
             try:
-                catalog = recipe_catalog(self.ctx, self.config.catalog).catalog
+                opened = recipe_catalog(self.ctx, self.config.catalog)
+                catalog = opened.catalog
                 if catalog is not None:
                     resources.callback(catalog.close)
-                emitter = RunEmitter(self.ctx, catalog, self._target, self.report, self.config.env)
+                emitter = RunEmitter(
+                    self.ctx, catalog, self._target, self.report, self.config.env, opened.is_new
+                )
                 store = resources.enter_context(reading(self.config.store))
                 yield from self._read(store, catalog, emitter)
             except (CatalogError, StoreError) as error:

@@ -89,10 +89,13 @@ class SpansSource(PatchingSource, TestedSource, StatefulIngestionSourceBase):
     def emissions(self) -> Iterator[Emission]:
         with ExitStack() as resources:
             try:
-                catalog = recipe_catalog(self.ctx, self.config.catalog).catalog
+                opened = recipe_catalog(self.ctx, self.config.catalog)
+                catalog = opened.catalog
                 if catalog is not None:
                     resources.callback(catalog.close)
-                emitter = RunEmitter(self.ctx, catalog, self._target, self.report, self.config.env)
+                emitter = RunEmitter(
+                    self.ctx, catalog, self._target, self.report, self.config.env, opened.is_new
+                )
                 door = resources.enter_context(
                     closing(open_door(self.config, self.report.tell, self.report.read))
                 )
