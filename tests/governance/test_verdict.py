@@ -294,6 +294,13 @@ CASES = [
         code="no_columns",
         change=put((JOB, "dataJobInputOutput", inputs_and_outputs([REVIEWS, CUSTOMERS], INDEX))),
     ),
+    Case(
+        name="a table behind a view was removed, and its columns with it",
+        check="schema",
+        verdict="not known",
+        code="no_schema",
+        change=both(in_view, put((REVIEWS, "status", {"removed": True}))),
+    ),
     Case(name="nothing upstream is amiss", check="trusted sources", verdict="ok", code="trusted"),
     Case(
         name="a source is deprecated",

@@ -32,7 +32,9 @@ def check(facts: Facts, policy: Policy) -> Finding:
             message="Which columns feed it is not known.",
             missing="Declare the job that fills it, with its SQL.",
         )
-    lost, unseen = [], []
+    lost: list[str] = []
+    # The lineage of a table that the catalog does not hold, or that was removed, is left out with its columns.
+    unseen = [urn for urn in facts.sources if urn not in facts.nodes]
     for column in used:
         schema = facts.aspect(asset_of(column), "schemaMetadata")
         if not schema:
