@@ -3,6 +3,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -138,6 +139,48 @@ def test_a_rotated_file_is_the_same_object_under_another_name(tmp_path: Path) ->
     assert second.days == (TODAY - DAY,)
     assert second.door.counts.objects_unchanged == 1
     assert not second.problems
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, zstandard.compress])
+def test_a_rotated_file_may_be_compressed_later(tmp_path: Path, pack: Callable[[bytes], bytes]) -> None:
+    path = tmp_path / "traces.json"
+    path.write_bytes(b"".join(as_line([call(number)]) for number in range(1, 60)))
+    first = run(tmp_path)
+    (tmp_path / "traces.json.1.packed").write_bytes(pack(path.read_bytes() + as_line([call(60)])))
+    path.write_bytes(as_line([call(61)]))
+    second = run(tmp_path, position=first.position)
+    assert not second.problems
+    assert len(second.counted.answers) == 61
+    third = run(tmp_path, position=second.position)
+    assert (third.days, third.door.counts.objects_unchanged, third.problems) == ((), 2, [])
+
+
+def test_a_compressed_file_that_only_begins_alike_keeps_the_totals_of_the_day(tmp_path: Path) -> None:
+    path = tmp_path / "traces.json"
+    lines = [as_line([call(number)]) for number in range(1, 60)]
+    path.write_bytes(b"".join(lines))
+    first = run(tmp_path)
+    path.unlink()
+    (tmp_path / "traces.json.1.gz").write_bytes(gzip.compress(b"".join(lines[:50])))
+    second = run(tmp_path, position=first.position)
+    assert second.titles == ["Days whose objects were removed"]
+    assert not second.counted.answers
+
+
+def test_a_file_that_is_still_being_compressed_is_read_by_the_next_run(tmp_path: Path) -> None:
+    path = tmp_path / "traces.json"
+    path.write_bytes(b"".join(as_line([call(number)]) for number in range(1, 60)))
+    packed = gzip.compress(path.read_bytes())
+    first = run(tmp_path)
+    path.unlink()
+    (tmp_path / "traces.json.1.gz").write_bytes(packed[:-30])
+    second = run(tmp_path, position=first.position)
+    assert "Objects that break off" in second.titles
+    assert not second.counted.answers
+    (tmp_path / "traces.json.1.gz").write_bytes(packed)
+    third = run(tmp_path, position=second.position)
+    assert not third.problems
+    assert len(third.counted.answers) == 59
 
 
 def test_a_small_file_that_grows_stays_the_same_object(tmp_path: Path) -> None:

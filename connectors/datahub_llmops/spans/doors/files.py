@@ -196,6 +196,8 @@ class FilesDoor:
             return
         if before is not None and found.object.size < before.end:
             self._gone.append(before)  # Something else was written in its place.
+        if found.packed is not None and outcome.end < found.packed.end:
+            self._gone.append(found.packed)  # It only begins alike.
         end = found.object.size if outcome.compressed else outcome.end
         entry = positions.Entry(found.identity, found.version, end, tail, found.head, first, last)
         self._keep(found, entry)
@@ -228,6 +230,8 @@ class FilesDoor:
         if found.before is not None:
             self._keep(found, found.before._replace(version=bytes(8)))
             self._broken.append((found, found.before))
+        if found.packed is not None:
+            self._gone.append(found.packed)
 
     def _say(self, found: Found, outcome: Outcome) -> bool:
         """Report what is odd about an object, and return whether it needs no further reading."""

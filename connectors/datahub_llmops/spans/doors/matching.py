@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
 from datahub_llmops.spans.doors import position as positions
+from datahub_llmops.spans.doors.compression import BrokenOffError, is_compressed, plain
 from datahub_llmops.spans.doors.objects import Object, Place
 from datahub_llmops.spans.doors.position import HEAD, TAIL, Entry, Position
 from datahub_llmops.spans.doors.storage_errors import StorageError, Watched
@@ -26,6 +28,8 @@ class Found:
     """How many bytes at its beginning the identity is made of; ``0`` if it is made of the name."""
     before: Entry | None
     """What is known of it from an earlier run."""
+    packed: Entry | None = None
+    """What is known of the plain file that it seems to have been before it was compressed."""
 
     @property
     def version(self) -> bytes:
@@ -81,8 +85,35 @@ def match(
         if found.before is not None:
             kept.add(found.before.identity)
         matched.found.append(found)
-    matched.gone = [entry for identity, entry in position.entries.items() if identity not in kept]
+    gone = {identity: entry for identity, entry in position.entries.items() if identity not in kept}
+    for found in matched.found if gone else ():
+        if found.place.is_local and found.before is None:
+            found.packed = _packed(found, gone)
+    matched.gone = list(gone.values())
     return matched
+
+
+def _packed(found: Found, gone: dict[bytes, Entry]) -> Entry | None:
+    """Take out of ``gone`` the file that a new, compressed one begins like. A rotation may compress."""
+    try:
+        with found.place.open(found.object) as file:
+            start = file.read(TAIL)
+    except StorageError:
+        return None  # It will be said when the object is read.
+    if not is_compressed(start):
+        return None
+    head = b""
+    with suppress(BrokenOffError):  # Only the beginning was given.
+        for piece in plain([start], start):
+            head += piece
+            if len(head) >= HEAD:
+                break
+    for length in positions.lengths(gone.values()):
+        if length <= len(head):
+            identity = positions.of_head(head[:length])
+            if identity in gone and gone[identity].head == length:
+                return gone.pop(identity)
+    return None
 
 
 def _local(

@@ -46,7 +46,7 @@ class Outcome:
     """What came of reading one object."""
 
     end: int = 0
-    """Bytes up to which it was read and understood. Meaningful if it is not compressed."""
+    """Bytes up to which it was read and understood, as they are when they are not compressed."""
     compressed: bool = False
     format: str = ""
     spans: int = 0
