@@ -240,7 +240,12 @@ def test_explain_takes_what_the_recipe_of_llm_runs_knows(world: World, tmp_path:
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [("instances: [{at: x}]", "platform"), ("a: [", "not YAML"), (None, "cannot be read")],
+    [
+        ("instances: [{at: x}]", "platform"),
+        ("a: [", "not YAML"),
+        (None, "cannot be read"),
+        ("source: {type: llm-chroma, config: {path: x}}", "name one of llm-runs or of llm-spans"),
+    ],
 )
 def test_a_recipe_that_cannot_be_read_is_refused(
     world: World, tmp_path: Path, text: str | None, expected: str

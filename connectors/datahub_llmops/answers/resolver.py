@@ -29,7 +29,7 @@ from datahub_llmops.assets.index_identity import IN_MEMORY, asset_name, catalog_
 from datahub_llmops.assets.usage import model_name
 from datahub_llmops.catalog.protocol import Catalog
 from datahub_llmops.errors import RecipeError
-from datahub_llmops.ingestion.recipe_file import Regex, read_options
+from datahub_llmops.ingestion.recipe_file import Regex, read_config
 from datahub_llmops.lineage.addresses import dataset_urn
 from datahub_llmops.lineage.provenance import RuleConfig
 
@@ -89,9 +89,12 @@ class MapConfig(EnvConfigMixin):
         """Read the options from a recipe of ``llm-runs``, or use the defaults. ``env`` overrides the one of the recipe.
 
         Raises:
-            RecipeError: it cannot be read.
+            RecipeError: it cannot be read, or is one of another source of ours.
         """
-        found = read_options(path, cls.model_fields) if path is not None else {}
+        found, kind = read_config(path) if path is not None else ({}, None)
+        if kind and kind.startswith("llm-") and kind not in ("llm-runs", "llm-spans"):
+            raise RecipeError(f"{path} is a recipe of {kind}: name one of llm-runs or of llm-spans")
+        found = {name: found[name] for name in cls.model_fields if name in found}
         try:
             return cls.model_validate({**found, **({"env": env} if env is not None else {})})
         except ValueError as error:  # pydantic's ValidationError is one
