@@ -20,6 +20,7 @@ from governance.cases import (
     INCIDENT,
     PERSONAL,
     PUBLIC,
+    STAMP,
     VIEW,
     Case,
     assertion,
@@ -31,6 +32,7 @@ from governance.cases import (
     in_view,
     incident,
     joins,
+    judge,
     lists,
     policy,
     profile,
@@ -477,6 +479,7 @@ CASES = [
         change=put(
             (column(CUSTOMERS, "email"), "glossaryTerms", terms(PERSONAL)),
             (INDEX, "domains", {"domains": ["urn:li:domain:support"]}),
+            ("urn:li:domain:marketing", "domainProperties", {"name": "Marketing"}),
         ),
         policy=policy(forbidden=(Forbidden(term=PERSONAL, domain="marketing"),)),
     ),
@@ -523,9 +526,21 @@ CASES = [
             put(
                 (column(CUSTOMERS, "email"), "glossaryTerms", terms("urn:li:glossaryTerm:Loose")),
                 (INDEX, "domains", {"domains": ["urn:li:domain:support"]}),
+                ("urn:li:domain:marketing", "domainProperties", {"name": "Marketing"}),
             ),
         ),
         policy=policy(forbidden=(Forbidden(term="Loose", domain="marketing"),)),
+    ),
+    Case(
+        name="a domain that nobody knows forbids nothing",
+        check="allowed",
+        verdict="not known",
+        code="unknown_term",
+        change=put(
+            (column(CUSTOMERS, "email"), "glossaryTerms", terms(PERSONAL)),
+            (INDEX, "domains", {"domains": ["urn:li:domain:marketing"]}),
+        ),
+        policy=policy(forbidden=(Forbidden(term=PERSONAL, domain="Marketing"),)),
     ),
     Case(
         name="a misspelt node excludes nothing",
@@ -654,6 +669,20 @@ CASES = [
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.check}: {case.name}")
 def test_the_decision_table(case: Case, tmp_path: Path) -> None:
     check_case(case, tmp_path)
+
+
+def test_a_replacement_that_the_catalog_does_not_hold_is_named(tmp_path: Path) -> None:
+    successor = MODEL.replace("3-small", "4")
+    case = Case(
+        name="a model that ended",
+        check="model lives",
+        verdict="not ok",
+        code="retired",
+        change=put((MODEL, "deprecation", deprecated(decommissionTime=STAMP["time"], replacement=successor))),
+    )
+    found = judge(tmp_path, case)
+    assert "; replacement text-embedding-4 (source: the catalog)" in found.message
+    assert found.to_do == "Move to text-embedding-4 and embed everything again."
 
 
 def test_rows_that_were_added_since_are_a_change(tmp_path: Path) -> None:

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from datahub.ingestion.run.pipeline import Pipeline
 
 from catalog.local.local_runs import contents, pipeline, raw, run
+from datahub_llmops.cli.main import main
 from datahub_llmops.mapping.lifecycles import MARK
 
 SMALL = "urn:li:mlModel:(urn:li:dataPlatform:openai,text-embedding-3-small,PROD)"
@@ -50,6 +52,17 @@ def test_a_model_gets_its_date_source_and_replacement(path: Path, tmp_path: Path
     assert "models.yaml" in found[SMALL]["note"]
     report = done.source.get_report()
     assert report.models_not_known == 2  # type: ignore[attr-defined]
+
+
+def test_a_replacement_may_be_written_with_its_provider(path: Path, tmp_path: Path) -> None:
+    models = tmp_path / "models.yaml"
+    models.write_text(
+        "models: {openai/text-embedding-3-small: {retires: 2027-01-14, replacement: openai/text-embedding-4}}"
+    )
+    ingest(path, own_lifecycles=str(models))
+    assert written(path)[SMALL]["replacement"] == SMALL.replace("3-small", "4")
+    said = CliRunner().invoke(main, ["--catalog", str(path), "affected", SMALL]).stdout
+    assert "retires 2027-01-14, replacement text-embedding-4 (source: the catalog)" in said
 
 
 def test_a_second_run_changes_nothing(path: Path, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from datahub_llmops.catalog.urn_text import asset_of
+from datahub_llmops.catalog.urn_text import asset_of, full_name
 from datahub_llmops.cli.render import Labels, kind_of, not_confirmed
 from datahub_llmops.governance.impact import End, Impact, Index, Use
 from datahub_llmops.net.shown import clean
@@ -94,7 +94,9 @@ def _cut(lines: list[str]) -> Iterator[str]:
 
 def _end(end: End) -> str:
     when = f"retires {end.on}" if end.on else "is deprecated"
-    instead = f", replacement {clean(end.replacement)}" if end.replacement else ""
+    named = end.replacement
+    named = full_name(named) if named and named.startswith("urn:li:") else named
+    instead = f", replacement {clean(named)}" if named else ""
     link = f", {clean(end.link)}" if end.link else ""
     return f"{when}{instead} (source: {clean(end.source)}{link})"
 

@@ -191,10 +191,11 @@ def _own(source: str, models: Mapping[Any, Any]) -> Iterable[Listed]:
             raise RecipeError(
                 f"{source}: {key}: write provider/model, and `retires` as a date like 2027-01-14"
             )
+        successor = text(facts.get("replacement"))
         yield Listed(
             provider=provider_word(provider),
             model=model,
             on=on if isinstance(on, date) else None,
-            replacement=text(facts.get("replacement")),
+            replacement=_bare(successor, provider_word(provider)) if successor else None,
             link=text(facts.get("link")),
         )

@@ -48,4 +48,7 @@ class Policy:
     lifecycles: Lifecycles = field(default_factory=Lifecycles)
     """When models retire."""
     unknown: frozenset[str] = frozenset()
-    """Terms and nodes that the options name and the catalog does not have, as named. See ``terms.compared``."""
+    """Terms and nodes, as named, and URNs of domains that the options name and the catalog does not have.
+
+    See ``terms.compared``.
+    """

@@ -15,6 +15,7 @@ from datahub_llmops.governance.policy import Policy
 
 _TERM: Final = "urn:li:glossaryTerm:"
 _NODE: Final = "urn:li:glossaryNode:"
+_DOMAIN: Final = "urn:li:domain:"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +75,7 @@ def short(urn: str) -> str:
 
 
 def compared(policy: Policy, catalog: FullCatalog) -> Policy:
-    """Look the terms and nodes of the policy up in the catalog: a misspelt one would forbid nothing.
+    """Look the terms, nodes and domains of the policy up in the catalog: a misspelt one would forbid nothing.
 
     Raises:
         CatalogError: the catalog cannot answer.
@@ -87,14 +88,25 @@ def compared(policy: Policy, catalog: FullCatalog) -> Policy:
         for prefix, group in ((_TERM, terms), (_NODE, policy.exclusive_nodes))
         for named in group
     }
+    # By URN: a domain may have the name of a term.
+    urns |= {urn: urn for rule in policy.forbidden if rule.domain and (urn := domain_urn(rule.domain))}
     if not urns:
         return policy
     known = {node.urn for node in catalog.nodes(sorted(set(urns.values())))}
     return replace(policy, unknown=frozenset(named for named, urn in urns.items() if urn not in known))
 
 
+def domain_urn(named: str) -> str:
+    """Return the URN of a domain that a policy names by URN, or by what stands behind ``urn:li:domain:``.
+
+    >>> domain_urn("marketing")
+    'urn:li:domain:marketing'
+    """
+    return named if named.startswith("urn:") else f"{_DOMAIN}{named}"
+
+
 def misspelt(check: str, unknown: Iterable[str]) -> Finding | None:
-    """Return what a check says that would be ok but for these terms of its policy, which the catalog does not have."""
+    """Return what a check says that would be ok but for these names of its policy, which the catalog does not have."""
     names = ", ".join(sorted(map(short, unknown)))
     if not names:
         return None
@@ -103,7 +115,7 @@ def misspelt(check: str, unknown: Iterable[str]) -> Finding | None:
         verdict="not known",
         code="unknown_term",
         message=f"The policy names {names}, which the catalog does not have.",
-        missing="Correct the policy, or ingest the glossary.",
+        missing="Correct the policy (a name is what ends the URN), or ingest the glossary and the domains.",
     )
 
 

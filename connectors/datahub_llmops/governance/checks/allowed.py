@@ -8,7 +8,7 @@ from datahub_llmops.catalog.urn_text import asset_of
 from datahub_llmops.governance.facts import Facts
 from datahub_llmops.governance.finding import Evidence, Finding
 from datahub_llmops.governance.policy import Forbidden, Policy
-from datahub_llmops.governance.terms import misspelt, reached, short
+from datahub_llmops.governance.terms import domain_urn, misspelt, reached, short
 from datahub_llmops.net.json_values import strings
 
 NAME: Final = "allowed"
@@ -52,6 +52,13 @@ def check(facts: Facts, policy: Policy) -> Finding:
     strangers = {
         rule.term for rule in policy.forbidden if short(rule.term) not in carried_terms
     } & policy.unknown
+    strangers |= {
+        urn
+        for rule in policy.forbidden
+        if rule.domain
+        and short(rule.term) in carried_terms
+        and (urn := domain_urn(rule.domain)) in policy.unknown
+    }
     if (stranger := misspelt(NAME, strangers)) is not None:
         return stranger
     unseen = [urn for urn in facts.sources if urn not in facts.nodes]

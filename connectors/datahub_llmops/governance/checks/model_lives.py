@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from typing import Final
 
+from datahub_llmops.catalog.urn_text import full_name
 from datahub_llmops.governance.facts import Facts, time_of
 from datahub_llmops.governance.finding import Evidence, Finding
 from datahub_llmops.governance.policy import Policy
@@ -91,7 +92,8 @@ def _ends(facts: Facts, soon: list[_Stated], stated: list[_Stated]) -> Finding:
     past = first.on is None or first.on <= facts.now.date()
     name = facts.name(first.model)
     when = f" {first.on:%Y-%m-%d}" if first.on else ""
-    instead = f"; replacement {facts.name(first.replacement)}" if first.replacement else ""
+    successor = _name(facts, first.replacement) if first.replacement else None
+    instead = f"; replacement {successor}" if successor else ""
     others = sorted(
         {
             f"{one.source} says {one.on:%Y-%m-%d}"
@@ -110,7 +112,12 @@ def _ends(facts: Facts, soon: list[_Stated], stated: list[_Stated]) -> Finding:
         since=datetime.combine(first.on, time(), UTC) if past and first.on else None,
         evidence=tuple(Evidence(urn=one.model, aspect=one.aspect) for one in soon),
         path=facts.path(first.model),
-        to_do=f"Move to {facts.name(first.replacement)} and embed everything again."
-        if first.replacement
+        to_do=f"Move to {successor} and embed everything again."
+        if successor
         else "Choose another model and embed everything again.",
     )
+
+
+def _name(facts: Facts, model: str) -> str:
+    """Return the name of a replacement, which the catalog often does not hold yet."""
+    return full_name(model) if model.startswith("urn:li:") and model not in facts.nodes else facts.name(model)
