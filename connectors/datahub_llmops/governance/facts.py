@@ -24,6 +24,7 @@ INDEX: Final = "Vector Collection"
 QUERY_MODEL: Final = "query_embedding_model"
 """Custom property of a retriever, as ``mapping.applications`` writes it."""
 EMBEDDING_JOB: Final = "Embedding Job"
+RETRIEVER: Final = "Retriever"
 NOT_SOURCES: Final = frozenset({INDEX, "Retriever", "Prompt", "Answer Log", "Guardrail"})
 """Our own subtypes of datasets, which are no data that an index is made of."""
 
@@ -241,21 +242,50 @@ def gather(catalog: FullCatalog, urn: str, *, now: datetime, hops: int = HOPS) -
         CatalogError: the catalog cannot answer.
     """
     walk = catalog.lineage(urn, "up", hops)
-    return next(_gather(catalog, {urn: walk}, now))
+    down = catalog.lineage(urn, "down", 1)
+    readers = [node.urn for node in down.nodes if node.subtype == RETRIEVER]
+    return next(_gather(catalog, {urn: walk}, {urn: _query_models(catalog, readers)}, now))
 
 
 def gather_many(
-    catalog: FullCatalog, urns: Iterable[str], *, now: datetime, hops: int = HOPS
+    catalog: FullCatalog,
+    urns: Iterable[str],
+    queried: Mapping[str, Mapping[str, str]],
+    *,
+    now: datetime,
+    hops: int = HOPS,
 ) -> Iterator[Facts]:
     """Read what the checks of many assets need at once, without those that the catalog does not know.
+
+    ``queried`` is what ``read_query_models`` returns: it is read once for all assets of a catalog.
 
     Raises:
         CatalogError: the catalog cannot answer.
     """
-    yield from _gather(catalog, catalog.upstreams(urns, hops), now)
+    yield from _gather(catalog, catalog.upstreams(urns, hops), queried, now)
 
 
-def _gather(catalog: FullCatalog, walks: Mapping[str, Lineage], now: datetime) -> Iterator[Facts]:
+def read_query_models(catalog: FullCatalog) -> Mapping[str, Mapping[str, str]]:
+    """Map each index to the retrievers that search it, with the model that each was seen to embed queries with.
+
+    Raises:
+        CatalogError: the catalog cannot answer.
+    """
+    models = _query_models(catalog, sorted(catalog.of_subtypes([RETRIEVER])))
+    found: dict[str, dict[str, str]] = {}
+    for retriever, aspects in catalog.aspects_of(models, ["upstreamLineage"]).items():
+        for entry in objects(mapping(aspects.get("upstreamLineage")).get("upstreams")):
+            if index := text(entry.get("dataset")):
+                found.setdefault(index, {})[retriever] = models[retriever]
+    return found
+
+
+def _gather(
+    catalog: FullCatalog,
+    walks: Mapping[str, Lineage],
+    queried: Mapping[str, Mapping[str, str]],
+    now: datetime,
+) -> Iterator[Facts]:
     urns = sorted({node.urn for walk in walks.values() for node in walk.nodes})
     aspects, newest, quality = catalog.aspects_of(urns), catalog.latest_of(urns), catalog.quality(urns)
     gathered = [
@@ -282,12 +312,11 @@ def _gather(catalog: FullCatalog, walks: Mapping[str, Lineage], now: datetime) -
         ).items()
     }
     for facts in gathered:
-        models = _query_models(catalog, facts.root.urn) if facts.is_index else {}
+        models = queried.get(facts.root.urn, {}) if facts.is_index else {}
         yield _with_past(catalog, replace(facts, columns=columns, runs=runs, query_models=models))
 
 
-def _query_models(catalog: FullCatalog, index: str) -> dict[str, str]:
-    readers = [node.urn for node in catalog.lineage(index, "down", 1).nodes if node.subtype == "Retriever"]
+def _query_models(catalog: FullCatalog, readers: Sequence[str]) -> dict[str, str]:
     found = catalog.aspects_of(readers, ["datasetProperties"]) if readers else {}
     stated = {
         urn: text(mapping(mapping(aspects.get("datasetProperties")).get("customProperties")).get(QUERY_MODEL))

@@ -36,7 +36,7 @@ from datahub_llmops.catalog.open import open_catalog
 from datahub_llmops.catalog.protocol import FullCatalog
 from datahub_llmops.catalog.urn_text import full_name
 from datahub_llmops.errors import CatalogError, PatternError, RecipeError
-from datahub_llmops.governance.facts import EMBEDDING_JOB, gather_many
+from datahub_llmops.governance.facts import EMBEDDING_JOB, gather_many, read_query_models
 from datahub_llmops.governance.finding import CheckReport
 from datahub_llmops.governance.policy import Policy
 from datahub_llmops.governance.terms import compared
@@ -153,8 +153,9 @@ class HealthSource(TestedSource, StatefulIngestionSourceBase):
         seen: Counter[str] = Counter()
         now = self._now()
         assets = self._assets(catalog)
+        queried = read_query_models(catalog)
         while part := list(islice(assets, _AT_ONCE)):
-            reports = [report(facts, policy, ()) for facts in gather_many(catalog, part, now=now)]
+            reports = [report(facts, policy, ()) for facts in gather_many(catalog, part, queried, now=now)]
             for found in reports:
                 seen.update(one.code for one in found.findings)
                 self._count(found)
