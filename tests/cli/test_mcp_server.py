@@ -18,6 +18,7 @@ from catalog.local.local_runs import column
 from datahub_llmops.catalog.column_uses import USED_COLUMNS, StatedUses, write_uses
 from datahub_llmops.cli import mcp_server
 from datahub_llmops.cli.agent_tools import Tools, brief, cut_urn, quoted
+from datahub_llmops.cli.check import read_policy_file
 from datahub_llmops.governance.verdict import check_asset
 from governance.estate import (
     BOT,
@@ -171,3 +172,12 @@ def test_a_policy_that_would_not_hold_is_refused_in_one_line(tmp_path: Path) -> 
     done = CliRunner().invoke(mcp_server.mcp, ["--policy", str(policy)])
     assert done.exit_code == 1
     assert done.stderr == f"Error: {policy}: there is no option grace_hour; did you mean grace_hours?\n"
+
+
+def test_a_list_of_lifecycles_that_cannot_be_read_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(f"lifecycles: {tmp_path / 'missing.json'}")
+    assert read_policy_file(policy) is not None
+    assert "missing.json" in capsys.readouterr().err

@@ -388,6 +388,16 @@ CASES = [
         ),
     ),
     Case(
+        name="the last run of an assertion on a source ended with an error",
+        check="trusted sources",
+        verdict="not known",
+        code="assertion_error",
+        change=put(
+            (ASSERTION, "assertionInfo", assertion(CUSTOMERS)),
+            (ASSERTION, "assertionRunEvent", run_event(CUSTOMERS, "ERROR")),
+        ),
+    ),
+    Case(
         name="an assertion on a source holds",
         check="trusted sources",
         verdict="ok",

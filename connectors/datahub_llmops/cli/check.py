@@ -61,6 +61,9 @@ def read_policy_file(file: Path | None) -> Policy | None:
     from datahub_llmops.health.options import read_policy
 
     try:
-        return read_policy(file)
+        policy = read_policy(file)
     except RecipeError as error:
         raise click.ClickException(shown(str(error))) from error
+    for problem in policy.lifecycles.problems:
+        click.echo(f"Warning: {shown(problem)}", err=True)
+    return policy

@@ -39,6 +39,16 @@ def check(facts: Facts, policy: Policy) -> Finding:
             path=worst.path,
             to_do=worst.to_do,
         )
+    errors = [(node, owner) for node in (facts.root, *upstream) for owner in _without_result(facts, node.urn)]
+    if errors:
+        return Finding(
+            check=NAME,
+            verdict="not known",
+            code="assertion_error",
+            message=f"The last run of an assertion on {errors[0][0].name} ended with an error.",
+            missing="Repair the assertion, and run it again.",
+            evidence=tuple(Evidence(urn=owner, aspect="assertionRunEvent") for _, owner in errors),
+        )
     unseen = [urn for urn in facts.sources if urn not in facts.nodes]
     if unseen or not facts.sources:
         shown = ", ".join(facts.name(urn) for urn in unseen)
@@ -57,6 +67,16 @@ def check(facts: Facts, policy: Policy) -> Finding:
         message=f"{len(upstream)} assets upstream, none deprecated, with an open incident or a failing assertion.",
         evidence=tuple(Evidence(urn=urn, aspect="status") for urn in facts.sources),
     )
+
+
+def _without_result(facts: Facts, urn: str) -> list[str]:
+    """The assertions of others whose newest run could not tell: an earlier failure is not gone."""
+    return [
+        owner
+        for owner, aspects in facts.quality.get(urn, {}).items()
+        if mapping(mapping(aspects.get("assertionRunEvent")).get("result")).get("type") == "ERROR"
+        and mapping(mapping(aspects.get("assertionInfo")).get("customAssertion")).get("type") != HEALTH
+    ]
 
 
 def _problems(facts: Facts, urn: str) -> Iterator[Finding]:
