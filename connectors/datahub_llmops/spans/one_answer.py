@@ -93,7 +93,7 @@ def read_answer(config: SpansConfig, identity: str, at: datetime | None, catalog
     answers = assemble(spans, assemble_options(config)).answers
     chosen = [one for one in answers if one.id == identity] or list(answers)
     if not chosen:
-        where = "it has no answer" if spans else "it is not there"
+        where = "it has no answer" if spans else "it is not there by this id, which has to be the whole one"
         around = " around this time" if at is not None else ""
         raise UnreadableError(
             f"no answer of the trace or answer {identity[:64]} can be shown: {where}{around}. Look at `files` or "

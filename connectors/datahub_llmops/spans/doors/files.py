@@ -241,8 +241,8 @@ class FilesDoor:
                 Problem(
                     kind="failure",
                     title="Objects that break off",
-                    message="What was readable before counts. Repair or remove them, or leave them out of `files`; the "
-                    "next run reads them again.",
+                    message="What was readable before counts. Repair or remove them, or leave them out by a pattern in "
+                    "`files`, such as `**/*.json`; the next run reads them again.",
                     context=f"{name}: {outcome.broken}",
                 )
             )
