@@ -46,10 +46,19 @@ def test_what_is_not_ok_fails_the_deployment(tmp_path: Path) -> None:
     assert "::error::" in done.stdout
 
 
-@pytest.mark.parametrize("indexes", ["nothing", f"{INDEX} nothing", "*", "$(touch hacked)"])
+@pytest.mark.parametrize(
+    "indexes", ["nothing", f"{INDEX} nothing", "*", "$(touch hacked)", "--help", "--nosuch"]
+)
 def test_what_cannot_be_checked_fails_the_deployment(tmp_path: Path, indexes: str) -> None:
     assert run(catalog(tmp_path), indexes, allow="true").returncode == 1
     assert not Path("hacked").exists()
+
+
+@pytest.mark.parametrize("indexes", ["", " \n"])
+def test_a_deployment_without_an_index_fails(tmp_path: Path, indexes: str) -> None:
+    done = run(catalog(tmp_path), indexes, allow="true")
+    assert done.returncode == 1
+    assert "::error::no index was given" in done.stdout
 
 
 def test_inputs_are_data_and_no_part_of_a_script() -> None:

@@ -4,8 +4,16 @@ set -uo pipefail
 
 failed=0
 set -f # Names are words, not patterns of files.
-for index in $INDEXES; do
-  datahub-llmops check "$index" ${POLICY:+--policy "$POLICY"}
+# shellcheck disable=SC2086
+set -- $INDEXES
+if [ "$#" -eq 0 ]; then
+  # GitHub passes a variable that nobody set as an empty input, also where the input is required.
+  echo "::error::no index was given, so nothing was checked; set the input index"
+  exit 1
+fi
+for index in "$@"; do
+  # What starts with a dash is a name too: --help would end with 0.
+  datahub-llmops check ${POLICY:+--policy "$POLICY"} -- "$index"
   code=$?
   if [ "$code" -eq 2 ] && [ "${ALLOW_NOT_KNOWN:-false}" = true ]; then
     echo "::warning::$index: the verdict is not known"
