@@ -319,6 +319,43 @@ CASES = [
         change=both(in_view, put((REVIEWS, "deprecation", deprecated(replacement=CUSTOMERS)))),
     ),
     Case(
+        name="a column that feeds the index is deprecated",
+        check="trusted sources",
+        verdict="not ok",
+        code="column_deprecated",
+        change=put((column(CUSTOMERS, "email"), "deprecation", deprecated())),
+    ),
+    Case(
+        name="a column that does not feed the index is deprecated",
+        check="trusted sources",
+        verdict="ok",
+        code="trusted",
+        change=put((column(CUSTOMERS, "id"), "deprecation", deprecated())),
+    ),
+    Case(
+        name="a second job does not say which columns it reads",
+        check="schema",
+        verdict="not known",
+        code="job_columns",
+        change=put(
+            (OTHER_JOB, "dataJobInfo", {"name": "more", "type": {"string": "E"}}),
+            (OTHER_JOB, "dataJobInputOutput", inputs_and_outputs([CUSTOMERS], INDEX)),
+        ),
+    ),
+    Case(
+        name="a time in seconds is no time",
+        check="fresh",
+        verdict="not known",
+        code="source_silent",
+        change=put(
+            (
+                REVIEWS,
+                "operation",
+                {**operation(WRITTEN), "lastUpdatedTimestamp": round(WRITTEN.timestamp())},
+            )
+        ),
+    ),
+    Case(
         name="a deprecation was taken back",
         check="trusted sources",
         verdict="ok",

@@ -18,6 +18,7 @@ from datahub_llmops.net.json_values import array, mapping, objects, text, utc, w
 HOPS: Final = 10
 _PROFILES_BEFORE: Final = 30 * 86_400_000
 """How long before the index was written profiles are read, in milliseconds."""
+_YEAR_2000: Final = 946_684_800_000
 _PASSED: Final = frozenset({"View"})
 """Subtypes of datasets without data of their own: what they show changes with their sources."""
 INDEX: Final = "Vector Collection"
@@ -371,6 +372,9 @@ def _carries_data(urn: str) -> bool:
 
 
 def time_of(milliseconds: object) -> datetime | None:
-    """Return the time that an aspect states in milliseconds since 1970; DataHub writes 0 where no time is known."""
+    """Return the time that an aspect states in milliseconds since 1970, if it can be one.
+
+    DataHub writes 0 where no time is known, and some tools write seconds: both would lie before the year 2000.
+    """
     value = whole(milliseconds)
-    return None if value is None or value <= 0 else utc(value / 1000)
+    return None if value is None or value < _YEAR_2000 else utc(value / 1000)

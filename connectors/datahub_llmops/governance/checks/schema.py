@@ -66,6 +66,15 @@ def check(facts: Facts, policy: Policy) -> Finding:
             missing="Run DataHub's source of these tables.",
             evidence=tuple(Evidence(urn=urn, aspect="schemaMetadata") for urn in sorted(set(unseen))),
         )
+    if silent := _jobs_without_columns(facts):
+        return Finding(
+            check=NAME,
+            verdict="not known",
+            code="job_columns",
+            message=f"Which columns {', '.join(facts.name(urn) for urn in silent)} reads is not known.",
+            missing="Declare the job with its SQL.",
+            evidence=tuple(Evidence(urn=urn, aspect="dataJobInputOutput") for urn in silent),
+        )
     return Finding(
         check=NAME,
         verdict="ok",
@@ -76,6 +85,19 @@ def check(facts: Facts, policy: Policy) -> Finding:
             for urn in sorted({asset_of(column) for column in used})
         ),
     )
+
+
+def _jobs_without_columns(facts: Facts) -> list[str]:
+    """The jobs that fill the asset, and of which neither column lineage nor the uses of columns are known."""
+    traced = {
+        edge.upstream for edge in facts.upstream.edges if edge.downstream == facts.root.urn and edge.columns
+    }
+    return [
+        job.urn
+        for job in facts.jobs
+        if job.urn not in traced
+        and facts.root.urn not in uses_on_edges(facts.aspect(job.urn, "dataJobInputOutput"))
+    ]
 
 
 def _uses(facts: Facts) -> dict[str, tuple[str, ...]]:

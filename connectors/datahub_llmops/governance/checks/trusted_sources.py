@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Final
 
+from datahub_llmops.catalog.urn_text import asset_of, full_name
 from datahub_llmops.governance.checks.one_vector_space import MISMATCH
 from datahub_llmops.governance.facts import Facts, time_of
 from datahub_llmops.governance.finding import HEALTH, Evidence, Finding
@@ -26,6 +27,7 @@ def check(facts: Facts, policy: Policy) -> Finding:
         node for node in facts.upstream.nodes if node.urn != facts.root.urn and node.type != "mlModel"
     ]
     problems = [problem for node in (facts.root, *upstream) for problem in _problems(facts, node.urn)]
+    problems += _deprecated_columns(facts)
     if problems:
         worst = min(problems, key=lambda one: (len(one.path) > 1, one.code, one.path))
         more = f" {len(problems) - 1} more found." if len(problems) > 1 else ""
@@ -77,6 +79,23 @@ def _without_result(facts: Facts, urn: str) -> list[str]:
         if mapping(mapping(aspects.get("assertionRunEvent")).get("result")).get("type") == "ERROR"
         and mapping(mapping(aspects.get("assertionInfo")).get("customAssertion")).get("type") != HEALTH
     ]
+
+
+def _deprecated_columns(facts: Facts) -> Iterator[Finding]:
+    """The columns that feed the asset and are deprecated by themselves."""
+    for column in sorted({one for columns in facts.feeding_columns.values() for one in columns}):
+        if facts.columns.get(column, {}).get("deprecation", {}).get("deprecated") is True:
+            table = asset_of(column)
+            yield _problem(
+                facts,
+                table,
+                "column_deprecated",
+                f"The column {full_name(column)} of {facts.name(table)} is deprecated.",
+                "deprecation",
+                holder=column,
+                since=None,
+                to_do="Leave the column out of the job's SQL, or read another one.",
+            )
 
 
 def _problems(facts: Facts, urn: str) -> Iterator[Finding]:
