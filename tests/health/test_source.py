@@ -177,6 +177,33 @@ def test_assertions_of_an_index_that_is_gone_are_removed(path: Path) -> None:
     assert contents(path)[ASSERTION, "status"]["removed"] is True
 
 
+def test_assertions_come_back_with_their_index(path: Path) -> None:
+    ingest(path)
+    put(path, {(INDEX, "status"): {"removed": True}})
+    assert ingest(path).source.get_report().assertions_removed == 7  # type: ignore[attr-defined]
+    assert ingest(path).source.get_report().assertions_removed == 0  # type: ignore[attr-defined]
+    put(path, {(INDEX, "status"): {"removed": False}})
+    ingest(path)
+    assert contents(path)[ASSERTION, "status"]["removed"] is False
+
+
+def test_a_run_that_ends_early_removes_nothing_and_forgets_nothing(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ingest(path)
+    put(path, {(INDEX, "status"): {"removed": True}})
+
+    def broken(*_: object, **__: object) -> Any:
+        raise CatalogError("the server went away")
+
+    monkeypatch.setattr(LocalCatalog, "upstreams", broken)
+    assert ingest(path).source.get_report().failures
+    monkeypatch.undo()
+    assert (ASSERTION, "status") not in contents(path)
+    ingest(path)
+    assert contents(path)[ASSERTION, "status"]["removed"] is True
+
+
 def test_without_incidents_there_are_none(path: Path) -> None:
     ingest(path, incidents=False)
     assert not [urn for urn, name in contents(path) if name == "incidentInfo"]

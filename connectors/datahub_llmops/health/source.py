@@ -7,7 +7,7 @@ are, and the run fails by its name.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -19,11 +19,11 @@ from datahub.ingestion.api.common import PipelineContext
 from datahub.ingestion.api.decorators import SupportStatus, config_class, platform_name, support_status
 from datahub.ingestion.api.source import CapabilityReport
 from datahub.ingestion.source.state.stale_entity_removal_handler import (
-    StaleEntityRemovalSourceReport,
     StatefulStaleMetadataRemovalConfig,
 )
 from datahub.ingestion.source.state.stateful_ingestion_base import (
     StatefulIngestionConfigBase,
+    StatefulIngestionReport,
     StatefulIngestionSourceBase,
 )
 from datahub.utilities.lossy_collections import LossyList
@@ -40,13 +40,14 @@ from datahub_llmops.governance.facts import EMBEDDING_JOB, gather_many, read_que
 from datahub_llmops.governance.finding import CheckReport
 from datahub_llmops.governance.policy import Policy
 from datahub_llmops.governance.terms import compared
-from datahub_llmops.governance.verdict import report
+from datahub_llmops.governance.verdict import CHECKS, report
+from datahub_llmops.health.checked_assets import CheckedAssets
 from datahub_llmops.health.options import PolicyConfig
 from datahub_llmops.ingestion.emitter import Emission, emit
 from datahub_llmops.ingestion.options import check_patterns
 from datahub_llmops.ingestion.recipe_catalog import recipe_catalog
 from datahub_llmops.ingestion.report import CleanReport
-from datahub_llmops.ingestion.source import TestedSource, no_connection
+from datahub_llmops.ingestion.source import PatchingSource, TestedSource, no_connection
 from datahub_llmops.lineage.patterns import is_allowed
 from datahub_llmops.mapping import health as mapping
 
@@ -86,7 +87,7 @@ class HealthConfig(PolicyConfig, StatefulIngestionConfigBase[StatefulStaleMetada
 
 
 @dataclass
-class HealthReport(CleanReport, StaleEntityRemovalSourceReport):
+class HealthReport(CleanReport, StatefulIngestionReport):
     """The report of a run."""
 
     event_not_produced_warn: bool = False
@@ -95,6 +96,7 @@ class HealthReport(CleanReport, StaleEntityRemovalSourceReport):
     ok: int = 0
     not_ok: int = 0
     not_known: int = 0
+    assertions_removed: int = 0
     findings_by_code: dict[str, int] = field(default_factory=dict)
     assets_not_ok: LossyList[str] = field(default_factory=LossyList)
 
@@ -102,7 +104,7 @@ class HealthReport(CleanReport, StaleEntityRemovalSourceReport):
 @platform_name("Index health", id="datahub")
 @config_class(HealthConfig)
 @support_status(SupportStatus.ALPHA)
-class HealthSource(TestedSource, StatefulIngestionSourceBase):
+class HealthSource(PatchingSource, TestedSource, StatefulIngestionSourceBase):
     """Checks whether indexes, and the applications that use them, can be trusted."""
 
     config_type: ClassVar[type[HealthConfig]] = HealthConfig
@@ -119,6 +121,7 @@ class HealthSource(TestedSource, StatefulIngestionSourceBase):
         self.config = config
         self.report = HealthReport()
         self._now = now
+        self._checked = CheckedAssets(self.state_provider, config.stateful_ingestion, ctx, "llm-health")
 
     @override
     def emissions(self) -> Iterator[Emission]:
@@ -154,12 +157,16 @@ class HealthSource(TestedSource, StatefulIngestionSourceBase):
         now = self._now()
         assets = self._assets(catalog)
         queried = read_query_models(catalog)
+        checked: set[str] = set()
         while part := list(islice(assets, _AT_ONCE)):
             reports = [report(facts, policy, ()) for facts in gather_many(catalog, part, queried, now=now)]
             for found in reports:
                 seen.update(one.code for one in found.findings)
                 self._count(found)
+                checked.add(found.urn)
             yield from self._emit(catalog, reports, now)
+        yield from self._remove(catalog, self._checked.last() - checked)
+        self._checked.remember(checked)
         self.report.findings_by_code = dict(sorted(seen.items()))
 
     def _assets(self, catalog: FullCatalog) -> Iterator[str]:
@@ -196,7 +203,7 @@ class HealthSource(TestedSource, StatefulIngestionSourceBase):
         assertions = [urns.check_assertion(found.urn, finding.check) for found, finding in pairs]
         incidents = [urns.check_incident(found.urn, finding.check) for found, finding in pairs]
         known = {
-            **catalog.aspects_of(assertions, ["assertionInfo"]),
+            **catalog.aspects_of(assertions, ["assertionInfo", "status"]),
             **catalog.aspects_of(incidents, ["incidentInfo"]),
         }
         for (found, finding), assertion, incident in zip(pairs, assertions, incidents, strict=True):
@@ -205,11 +212,27 @@ class HealthSource(TestedSource, StatefulIngestionSourceBase):
                 [
                     mapping.assertion_proposal(found.urn, finding, info),
                     mapping.run_event(found.urn, finding, run=self.ctx.run_id, now=now),
-                ]
+                ],
+                primary=False,
             )
+            if known.get(assertion, {}).get("status", {}).get("removed") is True:
+                yield from emit([mapping.removed(assertion, False)], primary=False)
             if self.config.incidents and finding.code not in RAISED_ELSEWHERE:
                 raised = known.get(incident, {}).get("incidentInfo", {})
                 yield from emit(mapping.incident_proposal(found, finding, raised, now), primary=False)
+
+    def _remove(self, catalog: FullCatalog, assets: Iterable[str]) -> Iterator[Emission]:
+        """Remove the assertions of assets that are gone, or that the recipe does not name any more."""
+        assertions = [urns.check_assertion(asset, check) for asset in sorted(assets) for check in CHECKS]
+        for urn, aspects in sorted(catalog.aspects_of(assertions, ["assertionInfo", "status"]).items()):
+            if aspects.get("status", {}).get("removed") is not True:
+                self.report.assertions_removed += 1
+                yield from emit([mapping.removed(urn, True)], primary=False)
+
+    @override
+    def close(self) -> None:
+        self._checked.keep()
+        super().close()
 
     @classmethod
     @override

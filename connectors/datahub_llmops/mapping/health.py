@@ -25,6 +25,7 @@ from datahub.metadata.schema_classes import (
     IncidentInfoClass,
     IncidentSourceClass,
     IncidentStatusClass,
+    StatusClass,
 )
 
 from datahub_llmops import urns
@@ -75,6 +76,11 @@ def run_event(asset: str, finding: Finding, *, run: str, now: datetime) -> Propo
             ),
         ),
     )
+
+
+def removed(assertion: str, gone: bool) -> Proposal:
+    """Remove an assertion softly, or bring it back."""
+    return propose(assertion, StatusClass(removed=gone))
 
 
 def incident_proposal(
