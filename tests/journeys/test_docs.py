@@ -138,14 +138,27 @@ def test_the_demo_shows_the_way_back_to_columns_owners_and_terms(estate: tuple[P
     assert (folder / "demo" / "catalog.db").is_file()
 
 
+def test_the_demo_checks_the_index_before_and_after_the_repair(estate: tuple[Path, str]) -> None:
+    _, printed = estate
+    before, told, after = (
+        printed.partition(f"== {number}.")[2].partition("\n== ")[0] for number in (18, 19, 22)
+    )
+    assert re.search(r"not ok +fresh", before), before
+    assert re.search(r"not ok +model lives", before), before
+    assert "embed-docs (owned by ada)" in told
+    assert "docs-bot" in told
+    assert re.search(r"(?<!not )ok +fresh", after), after
+    assert re.search(r"not ok +model lives", after), after
+
+
 def test_a_second_demo_changes_nothing_and_says_so(estate: tuple[Path, str]) -> None:
     folder, first = estate
     assert "Nothing changed" not in first
     second = run_demo(folder)
     assert "Nothing changed" in second, second
-    assert second.count("unchanged)") == 2, second
+    assert second.count("unchanged)") == 3, second
     # The walks are the same ones, and the answers, by other names.
-    for title, end in (("== 6.", "== 7."), ("== 9.", "== 10."), ("== 13.", "Done in")):
+    for title, end in (("== 6.", "== 7."), ("== 9.", "== 10."), ("== 13.", "== 16.")):
         before, after = (steady(text.partition(title)[2].partition(end)[0]) for text in (first, second))
         assert after == before
     # Meanwhile the hooks were brought into the catalog: they found one of the edges too, and the way goes on.
