@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from langchain_core.callbacks import manager
@@ -23,7 +24,7 @@ from typing_extensions import override
 
 import datahub_llmops.hooks as lineage
 from datahub_llmops.answer_store.database import Store
-from datahub_llmops.hooks import attaching, guard, import_watch, runtime
+from datahub_llmops.hooks import attaching, guard, import_watch, index_check, runtime
 from datahub_llmops.hooks import recorder as recording
 from datahub_llmops.hooks.langchain import handler as langchain_handler
 from datahub_llmops.hooks.langchain.events import EVENTS
@@ -130,7 +131,18 @@ def everything() -> list[object]:
     Derived(NamedEmbedding(size=8)).update_document("1", DOCUMENTS[0])
     manager = InMemoryRecordManager("n")
     results.append(lineage.index(DOCUMENTS, manager, store, key_encoder="sha256", stamp=True))
+    results.append(_check_an_index())
     return results
+
+
+def _check_an_index() -> str:
+    """Ask for a verdict, and wait until the question was asked, which starts no process here."""
+    index_check._kept.clear()
+    with patch.object(index_check, "_run", return_value=None):
+        verdict = lineage.check("chroma:docs").verdict
+        while index_check._pending:
+            time.sleep(0.005)
+    return verdict
 
 
 def everything_of_llamaindex() -> list[object]:

@@ -35,7 +35,7 @@ CASES: list[tuple[str, str, str]] = [
     ("postgres", "select a.name from docs d join (comments c join authors a on a.id = c.author_id) on c.doc_id = d.id",
      "join: authors.id comments.author_id comments.doc_id docs.id"),
     ("postgres", "select d.title, c.body from docs d left join lateral"
-     " (select body from comments m where doc_id = d.id order by m.id limit 1) c on true",
+     " (select m.body from comments m where doc_id = d.id order by m.id limit 1) c on true",
      "filter: comments.doc_id docs.id; sort: comments.id"),
     ("postgres", "select d.title from docs d join authors a on a.id = d.author_id and exists"
      " (select 1 from comments c where c.author_id = a.id)",
