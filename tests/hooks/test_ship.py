@@ -150,14 +150,13 @@ def test_the_log_is_a_file_of_its_own_or_there_is_none(tmp_path: Path, kind: str
     assert precious.read_text() == "precious"
 
 
-def test_a_child_that_hangs_ends_itself_and_frees_the_lock(tmp_path: Path) -> None:
-    """Its recipe is a pipe that nobody writes."""
+def test_a_child_that_takes_too_long_ends_itself_and_frees_the_lock(tmp_path: Path) -> None:
+    """Importing DataHub alone takes longer than its limit."""
     recipe, lock = tmp_path / "recipe.yaml", tmp_path / "a.db.ship.lock"
-    os.mkfifo(recipe)
-    command = [sys.executable, "-m", "datahub_llmops.hooks.ship", str(recipe), str(lock), "1"]
+    command = [sys.executable, "-m", "datahub_llmops.hooks.ship", str(recipe), str(lock), "0.05"]
     done = subprocess.run(command, env=ENVIRONMENT, check=False, timeout=60, capture_output=True, text=True)
-    assert done.returncode == ship.TOOK_TOO_LONG
-    assert "stopped after 1 seconds" in done.stderr
+    assert done.returncode == ship.TOOK_TOO_LONG, done.stderr
+    assert "stopped after" in done.stderr
     with lock.open("w") as free:
         fcntl.flock(free, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
