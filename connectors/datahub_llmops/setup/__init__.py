@@ -1,0 +1,1 @@
+"""What ``init`` and ``doctor`` find on a machine, try, and write."""

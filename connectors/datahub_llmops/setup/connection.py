@@ -1,0 +1,155 @@
+"""Tests whether the system of a recipe can be reached, by the test that its own source has.
+
+https://docs.datahub.com/docs/metadata-ingestion/cli-ingestion#testing-a-recipe-connection
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+from datahub.configuration.common import ConfigurationError
+from datahub.configuration.config_loader import EnvResolver, load_config_file
+from datahub.ingestion.api.source import TestableSource, TestConnectionReport
+from datahub.ingestion.source.source_registry import source_registry
+from expandvars import ExpandvarsException, UnboundVariable  # type: ignore[import-untyped]  # it has no types
+
+from datahub_llmops.errors import RecipeError
+from datahub_llmops.governance.finding import Verdict
+from datahub_llmops.net.attempts import within
+from datahub_llmops.net.shown import clean, without_login
+
+DEADLINE: Final = 20.0
+"""Seconds that one test may take: nobody waits longer for a system that hangs."""
+_AT_ONCE: Final = 64
+_NAME: Final = re.compile(r"[A-Za-z_]\w*")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connection:
+    """What the test of one recipe found.
+
+    ``message`` is the source's own: what it sees, or what is wrong and what to do. It contains no secret.
+    """
+
+    verdict: Verdict
+    message: str
+
+
+def load_recipe(path: Path, variables: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Read a recipe as ``datahub ingest`` does, with the variables of ``variables`` (default: the environment).
+
+    Raises:
+        RecipeError: it cannot be read, or names variables that are not set. The message lists all of them.
+    """
+    try:
+        recipe = load_config_file(path, allow_remote=False, resolve_env_vars=False)
+    except (OSError, UnicodeDecodeError, ConfigurationError) as error:
+        raise RecipeError(f"{path} cannot be read: {clean(str(error))}") from error
+    except (ValueError, yaml.YAMLError):
+        # The parser's own message quotes the line, which may hold a password.
+        raise RecipeError(f"{path}: this is not YAML, JSON or TOML, as its ending says") from None
+    except AttributeError:  # DataHub's answer to an empty file
+        recipe = {}
+    if not isinstance(recipe, dict) or not isinstance(recipe.get("source"), dict):
+        raise RecipeError(f"{path} is no recipe: it has no `source` with a `type`")
+    try:
+        return fill_in(recipe, os.environ if variables is None else variables)
+    except RecipeError as error:
+        raise RecipeError(f"{path}: {error}") from error
+
+
+def fill_in(recipe: Mapping[str, Any], variables: Mapping[str, str]) -> dict[str, Any]:
+    """Replace each ``${NAME}`` in a recipe by its value.
+
+    Raises:
+        RecipeError: variables are not set. The message lists all of them.
+    """
+    unset = unset_variables(recipe, variables)
+    if unset:
+        raise RecipeError(f"set {', '.join(unset)} in the environment first")
+    try:
+        return EnvResolver(variables).resolve(dict(recipe))
+    except ExpandvarsException as error:
+        raise RecipeError("a `$` in it cannot be understood: write variables as ${NAME}") from error
+
+
+def unset_variables(recipe: Mapping[str, Any], variables: Mapping[str, str]) -> tuple[str, ...]:
+    """The variables that a recipe needs and that are not set, in the order in which it names them."""
+    unset: dict[str, str] = {}
+    while True:
+        try:
+            EnvResolver({**variables, **unset}, register_secrets=False).resolve(dict(recipe))
+        except UnboundVariable as error:
+            name = _NAME.search(str(error))
+            if name is None or name[0] in unset:
+                return tuple(unset)
+            unset[name[0]] = "x"
+        except ExpandvarsException:
+            return tuple(unset)
+        else:
+            return tuple(unset)
+
+
+def check_connections(
+    recipes: Sequence[Mapping[str, Any]], *, deadline: float = DEADLINE
+) -> list[Connection]:
+    """Test several recipes at the same time; one that hangs delays none of the others."""
+    if not recipes:
+        return []
+    with ThreadPoolExecutor(min(len(recipes), _AT_ONCE), thread_name_prefix="connection") as pool:
+        return list(pool.map(lambda recipe: check_connection(recipe, deadline=deadline), recipes))
+
+
+def check_connection(recipe: Mapping[str, Any], *, deadline: float = DEADLINE) -> Connection:
+    """Test a recipe whose variables are filled in. It never raises and takes ``deadline`` seconds at most."""
+    try:
+        return within(deadline, lambda: _check(recipe))
+    except TimeoutError:
+        return Connection(
+            verdict="not known",
+            message=f"No verdict within {deadline:g} seconds. Is it the right address, and does the system answer "
+            "others?",
+        )
+    except Exception as error:  # noqa: BLE001 - sources of others raise anything
+        return Connection(
+            verdict="not known", message=f"The source's own test failed with {type(error).__name__}."
+        )
+
+
+def _check(recipe: Mapping[str, Any]) -> Connection:
+    source = recipe["source"]
+    kind = str(source.get("type") or "")
+    try:
+        found = source_registry.get(kind)
+    except KeyError:
+        return Connection(
+            verdict="not ok",
+            message=f"There is no source {clean(kind)!r}; `datahub check plugins` lists those that are installed.",
+        )
+    except (ConfigurationError, ImportError) as error:
+        return Connection(verdict="not ok", message=_safe(str(error)))
+    if not issubclass(found, TestableSource) or found.test_connection is TestableSource.test_connection:
+        return Connection(verdict="not known", message=f"The source {kind!r} has no test of its connection.")
+    return _read(found.test_connection(source.get("config") or {}))
+
+
+def _read(report: TestConnectionReport) -> Connection:
+    basic = report.basic_connectivity
+    if report.internal_failure:
+        return Connection(verdict="not ok", message=_safe(report.internal_failure_reason or "It failed."))
+    if basic is None:
+        return Connection(verdict="not known", message="The source's own test says nothing.")
+    if basic.capable:
+        return Connection(verdict="ok", message=_safe(basic.mitigation_message or "Works."))
+    return Connection(verdict="not ok", message=_safe(basic.failure_reason or "It failed, without a reason."))
+
+
+def _safe(message: str) -> str:
+    return "\n".join(clean(without_login(line)) for line in message.strip().splitlines())

@@ -1,0 +1,121 @@
+"""The test of a recipe's connection: it says what the source sees or what to do, and never waits for one that hangs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from datahub_llmops.errors import RecipeError
+from datahub_llmops.setup.connection import (
+    Connection,
+    check_connection,
+    check_connections,
+    fill_in,
+    load_recipe,
+    unset_variables,
+)
+from support.stub import Stub, refused_url
+
+SECRET = "planted-key-5ec7e7"
+
+
+def recipe(system: str, **config: Any) -> dict[str, Any]:
+    return {"source": {"type": f"llm-{system}", "config": config}}
+
+
+def written(folder: Path, text: str, name: str = "recipe.yaml") -> Path:
+    path = folder / name
+    path.write_text(text, "utf-8")
+    return path
+
+
+@pytest.mark.engine
+def test_a_store_that_is_there_says_what_it_holds(chroma_folder: Path) -> None:
+    found = check_connection(recipe("chroma", path=str(chroma_folder)))
+    assert found == Connection(verdict="ok", message="Works, sees 7 collections.")
+
+
+@pytest.mark.engine
+def test_several_are_told_apart(qdrant_server: Stub, chroma_folder: Path) -> None:
+    qdrant_server.fail("403", when=lambda call: call.path != "/")
+    with refused_url() as nobody:
+        found = check_connections(
+            [
+                recipe("qdrant", url=qdrant_server.url, api_key=SECRET),
+                recipe("chroma", path=str(chroma_folder)),
+                recipe("chroma", url=nobody, retry_max_times=0),
+                recipe("chroma", path=str(chroma_folder), token=SECRET),
+                recipe("chrome"),
+                recipe("runs"),
+            ]
+        )
+    assert [one.verdict for one in found] == ["not ok", "ok", "not ok", "not ok", "not ok", "not known"]
+    refused, _, away, invalid, unknown, untested = (one.message for one in found)
+    assert refused.startswith("Not allowed: Qdrant at ")
+    assert away.startswith("Cannot reach: Chroma at ")
+    assert "a token belongs to a url" in invalid
+    assert (
+        unknown == "There is no source 'llm-chrome'; `datahub check plugins` lists those that are installed."
+    )
+    assert untested == "The source 'llm-runs' has no test of its connection."
+    assert SECRET not in "".join(one.message for one in found)
+
+
+@pytest.mark.engine
+def test_one_that_hangs_is_not_known_and_delays_nobody(qdrant_server: Stub, chroma_folder: Path) -> None:
+    qdrant_server.fail("silence")
+    found = check_connections(
+        [recipe("qdrant", url=qdrant_server.url), recipe("chroma", path=str(chroma_folder))], deadline=3
+    )
+    assert [one.verdict for one in found] == ["not known", "ok"]
+    assert found[0].message.startswith("No verdict within 3 seconds.")
+
+
+def test_a_login_in_an_address_is_not_shown() -> None:
+    with refused_url() as nobody:
+        url = nobody.replace("//", f"//ada:{SECRET}@")
+        found = check_connection(recipe("qdrant", url=url, retry_max_times=0))
+    assert found.verdict == "not ok"
+    assert SECRET not in found.message
+
+
+def test_a_recipe_is_read_with_its_variables(tmp_path: Path) -> None:
+    path = written(tmp_path, "source: {type: llm-qdrant, config: {url: '${QDRANT_URL}', api_key: '${A:-b}'}}")
+    assert load_recipe(path, {"QDRANT_URL": "http://q:6333"}) == recipe(
+        "qdrant", url="http://q:6333", api_key="b"
+    )
+
+
+def test_all_variables_that_are_not_set_are_named_at_once(tmp_path: Path) -> None:
+    path = written(
+        tmp_path, "source: {type: llm-chroma, config: {url: '${CHROMA_URL}', token: '${CHROMA_TOKEN}'}}"
+    )
+    with pytest.raises(RecipeError, match="set CHROMA_URL, CHROMA_TOKEN in the environment first"):
+        load_recipe(path, {})
+    assert unset_variables(recipe("chroma", url="${CHROMA_URL}", token="${X:-y}"), {}) == ("CHROMA_URL",)
+    with pytest.raises(RecipeError, match=r"write variables as \$\{NAME\}"):
+        fill_in(recipe("chroma", url="${CHROMA_URL"), {})
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "message"),
+    [
+        (f"source: {{password: {SECRET}", "a.yaml", "this is not YAML"),
+        (f'{{"source": {SECRET}', "a.json", "this is not YAML, JSON or TOML"),
+        ("config: {}", "a.yaml", "no recipe"),
+        ("- source", "a.yaml", "no recipe"),
+        ("", "a.yaml", "no recipe"),
+        ("source: {}", "a.txt", "Only .toml, .yml, and .json are supported"),
+    ],
+)
+def test_what_is_no_recipe_is_named_without_its_content(
+    text: str, name: str, message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(RecipeError, match=message) as caught:
+        load_recipe(written(tmp_path, text, name))
+    assert name in str(caught.value)
+    assert SECRET not in str(caught.value)
+    with pytest.raises(RecipeError, match=r"missing\.yaml cannot be read"):
+        load_recipe(tmp_path / "missing.yaml")
