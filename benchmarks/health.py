@@ -1,6 +1,8 @@
 """Measures `llm-health` over ten thousand indexes of a local catalog: time, memory, and what a second run changes.
 
-    python benchmarks/health.py [--indexes 10000] [--edges 250000]
+    python benchmarks/health.py [--indexes 10000 ...] [--edges 250000]
+
+Several numbers of indexes show whether the memory is flat.
 
 The catalog is that of check_command.py. Each run is a process of its own, so that its peak of memory is its own.
 """
@@ -45,18 +47,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--indexes", type=int, default=10_000)
+    parser.add_argument("--indexes", type=int, nargs="+", default=[10_000])
     parser.add_argument("--edges", type=int, default=250_000)
     options = parser.parse_args()
     width = options.edges // ((upstream_walk.LAYERS - 1) * upstream_walk.FED_BY)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "catalog.db"
-        upstream_walk.build(path, options.edges)
-        check.add_indexes(path, options.indexes, width)
-        for number in (1, 2):
-            command = [sys.executable, "-c", RUN, str(path)]
-            done = subprocess.run(command, capture_output=True, text=True, check=True)
-            print(f"run {number}: {json.loads(done.stdout.splitlines()[-1])}")
+    for count in options.indexes:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "catalog.db"
+            upstream_walk.build(path, options.edges)
+            check.add_indexes(path, count, width)
+            for number in (1, 2):
+                command = [sys.executable, "-c", RUN, str(path)]
+                done = subprocess.run(command, capture_output=True, text=True, check=True)
+                print(f"{count:,} indexes, run {number}: {json.loads(done.stdout.splitlines()[-1])}")
 
 
 if __name__ == "__main__":

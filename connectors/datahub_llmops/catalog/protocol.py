@@ -176,6 +176,14 @@ class Catalog(Protocol):
 class FullCatalog(Catalog, Protocol):
     """A catalog with the methods that only the command needs."""
 
+    @property
+    def at_once(self) -> int:
+        """How many assets are best gathered together.
+
+        A server answers for many in one request. A file answers for each as fast, and few take less memory.
+        """
+        ...
+
     def aspects_of(
         self, urns: Iterable[str], names: Sequence[str] = ()
     ) -> Mapping[str, Mapping[str, Aspect]]:

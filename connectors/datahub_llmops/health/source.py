@@ -53,8 +53,7 @@ from datahub_llmops.mapping import health as mapping
 
 SUBTYPES: Final = ("Vector Collection", "Answer Log")
 """What can be checked. Assertions stand on datasets only, so an application is checked at its answer log."""
-_AT_ONCE: Final = 100
-"""Assets that are gathered together: a server is asked for all of them at once."""
+_JOBS_AT_ONCE: Final = 100
 RAISED_ELSEWHERE: Final = frozenset({"other_query_model"})
 """Codes of findings whose incident ``llm-runs`` raises and resolves: its hosts alone see the queries."""
 
@@ -158,7 +157,7 @@ class HealthSource(PatchingSource, TestedSource, StatefulIngestionSourceBase):
         assets = self._assets(catalog)
         queried = read_query_models(catalog)
         checked: set[str] = set()
-        while part := list(islice(assets, _AT_ONCE)):
+        while part := list(islice(assets, catalog.at_once)):
             reports = [report(facts, policy, ()) for facts in gather_many(catalog, part, queried, now=now)]
             for found in reports:
                 seen.update(one.code for one in found.findings)
@@ -179,7 +178,7 @@ class HealthSource(PatchingSource, TestedSource, StatefulIngestionSourceBase):
     def _tables(self, catalog: FullCatalog) -> Iterator[str]:
         """List what embedding jobs write: tables with vectors are described by DataHub's own sources, as any table."""
         jobs = iter(catalog.of_subtypes((EMBEDDING_JOB,)))
-        while part := list(islice(jobs, _AT_ONCE)):
+        while part := list(islice(jobs, _JOBS_AT_ONCE)):
             written = {
                 edge.downstream
                 for edge in edges_in(catalog.aspects_of(part, ["dataJobInputOutput"])).values()

@@ -48,6 +48,7 @@ from datahub_llmops.catalog.protocol import (
 )
 from datahub_llmops.errors import CatalogError, UnknownAssetError
 
+_AT_ONCE = 20
 _FIRST = ("dataPlatform", "structuredProperty")
 _LAST = ("versionSet",)
 _RANKED = 5000
@@ -77,6 +78,11 @@ class LocalCatalog(FullCatalog):
         self.path = Path(path).expanduser()
         self._lock = threading.RLock()
         self._connection: sqlite3.Connection | None = file.open_reader(self.path)
+
+    @property
+    @override
+    def at_once(self) -> int:
+        return _AT_ONCE
 
     @override
     def close(self) -> None:

@@ -59,6 +59,7 @@ _SEARCH: Final = (
 )
 _PAGE: Final = 1000
 _CANDIDATES: Final = 100
+_AT_ONCE: Final = 50
 _FILTERED_HOPS: Final = 2
 """Up to so many hops a server can be told to stop there; beyond, it knows "three and more" only."""
 
@@ -121,6 +122,11 @@ class ServerCatalog(FullCatalog):
         catalog = cls(connect(url), timeout=timeout)
         catalog._owned = True
         return catalog
+
+    @property
+    @override
+    def at_once(self) -> int:
+        return _AT_ONCE
 
     @override
     def close(self) -> None:
