@@ -54,6 +54,21 @@ def test_what_cannot_be_checked_fails_the_deployment(tmp_path: Path, indexes: st
     assert not Path("hacked").exists()
 
 
+def test_a_verdict_that_is_not_known_passes_only_if_it_may(tmp_path: Path) -> None:
+    path = catalog(tmp_path)
+    refused, passed = run(path, INDEX), run(path, INDEX, allow="true")
+    assert (refused.returncode, passed.returncode) == (1, 0), passed.stdout
+    assert "::warning::" in passed.stdout
+    assert "not known  coverage" in passed.stdout
+
+
+def test_an_index_that_could_not_be_checked_never_passes(tmp_path: Path) -> None:
+    done = run(tmp_path / "none.db", INDEX, allow="true")
+    assert done.returncode == 1
+    assert "could not be checked" in done.stdout
+    assert "::warning::" not in done.stdout
+
+
 @pytest.mark.parametrize("indexes", ["", " \n"])
 def test_a_deployment_without_an_index_fails(tmp_path: Path, indexes: str) -> None:
     done = run(catalog(tmp_path), indexes, allow="true")

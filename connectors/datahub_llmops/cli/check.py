@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import sys
+import traceback
 from pathlib import Path
+from typing import Any
 
 import click
 
 from datahub_llmops.catalog.open import resolve
+from datahub_llmops.catalog.overriding import override
 from datahub_llmops.cli.opening import opened, print_json, shown
 from datahub_llmops.errors import RecipeError
 from datahub_llmops.governance.finding import EXIT_CODES
@@ -15,7 +18,28 @@ from datahub_llmops.governance.policy import Policy
 from datahub_llmops.governance.verdict import check_asset
 
 
-@click.command()
+class _VerdictCommand(click.Command):
+    """Ends with the exit code of *not known* if it could not look: an error is no verdict.
+
+    The usual code of an error is 1, here that of *not ok*. Click's code for wrong usage is 2 already.
+    """
+
+    @override
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except click.ClickException as error:
+            error.show()
+        except click.exceptions.Exit:
+            raise
+        except (KeyboardInterrupt, BrokenPipeError, click.Abort):
+            pass
+        except Exception:  # noqa: BLE001 - whatever it is, Python would end with 1
+            traceback.print_exc()
+        raise click.exceptions.Exit(EXIT_CODES["not known"])
+
+
+@click.command(cls=_VerdictCommand)
 @click.argument("asset", metavar="ASSET")
 @click.option(
     "--policy",
@@ -30,7 +54,7 @@ from datahub_llmops.governance.verdict import check_asset
 def check(where: str | None, asset: str, policy_file: Path | None, as_json: bool) -> None:
     """Say whether an index can be trusted: ok, not ok or not known.
 
-    Exit codes: 0 ok, 1 not ok, 2 not known.
+    Exit codes: 0 ok, 1 not ok, 2 not known. An error ends with 2, too, and prints no report.
 
     \b
     datahub-llmops check chroma:default_database.docs

@@ -1,7 +1,7 @@
 """The command ``datahub-llmops``: reads a catalog from a terminal or a program.
 
-Exit codes: 0 done, 1 not found, ambiguous or unreadable, 2 wrong usage. The command has to start fast, so rich is
-imported only to print for people, and DataHub only for a server's URL.
+Exit codes: 0 done, 1 not found, ambiguous or unreadable, 2 wrong usage; those of ``check`` are verdicts. The command
+has to start fast, so rich is imported only to print for people, and DataHub only for a server's URL.
 """
 
 from __future__ import annotations
