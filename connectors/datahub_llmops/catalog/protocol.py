@@ -190,6 +190,18 @@ class FullCatalog(Catalog, Protocol):
         """Read ``aspects`` of many assets at once. Assets without any, or never emitted, are left out."""
         ...
 
+    def assets(self, types: Sequence[str]) -> Iterable[str]:
+        """List the live assets of these entity types. A server may not list yet what was written just now."""
+        ...
+
+    def stated_edges(self, urns: Iterable[str]) -> Sequence[Edge]:
+        """Read the lineage edges that the aspects of these assets state, as ``lineage`` returns edges, in its order.
+
+        An end may be an asset that was never emitted, or was soft-deleted. Edges that only other assets state are not
+        among them: of a whole catalog, ask for all its assets.
+        """
+        ...
+
     def of_subtypes(self, subtypes: Sequence[str]) -> Iterable[str]:
         """List the live datasets and jobs of these subtypes. A server may not list yet what was written just now."""
         ...

@@ -19,6 +19,7 @@ from datahub_llmops import __version__
 from datahub_llmops.catalog.column_stops import ColumnStop, edges_within, find_stops
 from datahub_llmops.catalog.open import resolve
 from datahub_llmops.catalog.protocol import Direction, Edge, FullCatalog, Lineage, Node
+from datahub_llmops.catalog.runs_in_walks import without_runs
 from datahub_llmops.catalog.untraced import untraced_of
 from datahub_llmops.catalog.urn_text import asset_of, entity_type
 from datahub_llmops.cli import answers
@@ -106,7 +107,7 @@ def lineage(where: str | None, asset: str, up: bool, hops: int, columns: bool, a
             return
         from datahub_llmops.cli import render
 
-        walk = render.without_runs(walk)
+        walk = without_runs(walk)
         labels = render.Labels(catalog)
         labels.learn_nodes(walk.nodes)
         labels.learn(end for stop in stops for end in (stop.reached, stop.beyond))

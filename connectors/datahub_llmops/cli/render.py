@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
 
 import click
@@ -17,6 +16,7 @@ from rich.tree import Tree
 from datahub_llmops.catalog import urn_text
 from datahub_llmops.catalog.column_stops import ColumnStop
 from datahub_llmops.catalog.column_uses import ColumnUse
+from datahub_llmops.catalog.kinds import kind_in_words
 from datahub_llmops.catalog.protocol import Catalog, ColumnPair, Direction, Edge, Lineage, Node
 from datahub_llmops.net.json_values import moment
 from datahub_llmops.net.shown import clean
@@ -25,16 +25,6 @@ _WIDE: Final = 100_000
 """Columns of an output that is no terminal: nothing is wrapped there."""
 
 _SHOWN_STOPS: Final = 8
-_TYPE_WORDS: Final = {
-    "dataJob": "Job",
-    "dataFlow": "Pipeline",
-    "mlModel": "Model",
-    "dataProcessInstance": "Run",
-    "schemaField": "Column",
-    "glossaryTerm": "Term",
-    "corpuser": "User",
-    "corpGroup": "Group",
-}
 
 
 def show(*parts: RenderableType, soft_wrap: bool = False) -> None:
@@ -90,8 +80,7 @@ def kind(node: Node) -> str:
 
 def kind_of(subtype: str | None, entity_type: str) -> str:
     """Return the kind of an asset: its subtype, or else its type."""
-    words = _TYPE_WORDS.get(entity_type) or re.sub(r"(?<!^)(?=[A-Z])", " ", entity_type).capitalize()
-    return clean(subtype or words)
+    return clean(kind_in_words(subtype, entity_type))
 
 
 def headline(node: Node, labels: Labels) -> Text:
@@ -120,26 +109,6 @@ def not_confirmed(since: str | None) -> str:
     """
     time = moment(since)
     return f"not confirmed since {f'{time:%Y-%m-%d %H:%M} UTC' if time else clean(since or '')}"
-
-
-def without_runs(walk: Lineage) -> Lineage:
-    """The walk without runs of jobs, which say nothing that their job does not; with them where only they lead on."""
-    runs = {node.urn for node in walk.nodes if node.type == "dataProcessInstance"} - {walk.root}
-    edges = tuple(edge for edge in walk.edges if not {edge.upstream, edge.downstream} & runs)
-    up = walk.direction == "up"
-    onward: dict[str, list[str]] = {}
-    for edge in edges:
-        here, there = (edge.downstream, edge.upstream) if up else (edge.upstream, edge.downstream)
-        onward.setdefault(here, []).append(there)
-    reached, waiting = {walk.root}, [walk.root]
-    while waiting:
-        fresh = set(onward.get(waiting.pop(), ())) - reached
-        reached |= fresh
-        waiting += fresh
-    nodes = tuple(node for node in walk.nodes if node.urn not in runs)
-    if any(node.urn not in reached for node in nodes):
-        return walk
-    return replace(walk, nodes=nodes, edges=edges)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from datahub_llmops.catalog.aspect_facts import PROPERTY_PREFIX, read_columns, read_properties
 from datahub_llmops.catalog.protocol import Aspect, FullCatalog
-from datahub_llmops.catalog.usage_records import records_to_add
+from datahub_llmops.catalog.usage_totals import TYPED, read_usage
 from datahub_llmops.errors import UnknownAssetError
 from datahub_llmops.net.json_values import mapping, moment, text, utc
 from datahub_llmops.prompts.estate import DIGEST, Estate, KnownPrompt, Version
@@ -17,7 +17,6 @@ from datahub_llmops.prompts.findings import KINDS, Kind, since
 
 _MOVES: Final = "operation"
 _SCORES: Final = "llmScores"
-_USAGE: Final = "llmUsage"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,7 +133,7 @@ def read_pages(catalog: FullCatalog, prompts: Sequence[KnownPrompt]) -> list[Pro
     """Read everything about several prompts."""
     urns = [version.urn for prompt in prompts for version in prompt.versions]
     aspects = catalog.aspects_of(urns)
-    series = catalog.series_of(urns, (_MOVES, _SCORES, _USAGE))
+    series = catalog.series_of(urns, (_MOVES, _SCORES, TYPED))
     return [_page(prompt, aspects, series) for prompt in prompts]
 
 
@@ -184,7 +183,7 @@ def _version(
         url=text(about.get("externalUrl")),
         text=text(mapping(aspects.get("viewProperties")).get("viewLogic")),
         scores=tuple(_scores(series.get(_SCORES, ()))),
-        usage=_usage(series.get(_USAGE, ())),
+        usage=_usage(series.get(TYPED, ())),
         order=text(placed.get("sortId")) or known.version.zfill(10),
     )
 
@@ -249,34 +248,19 @@ def _score(metric: str, record: Mapping[str, Any], judge: str | None) -> Score:
     )
 
 
-def _usage(records: Iterable[Aspect]) -> Usage | None:
-    added = records_to_add(records)
-    if not added:
+def _usage(records: Sequence[Aspect]) -> Usage | None:
+    total = read_usage({TYPED: records})
+    if total is None:
         return None
-    costs = [record.get("cost") for record in added]
-    tokens = [record.get("inputTokens") for record in added] + [
-        record.get("outputTokens") for record in added
-    ]
-    currencies = {record.get("currency") for record in added if record.get("cost") is not None}
-    known = all(isinstance(cost, (int, float)) for cost in costs) and len(currencies) == 1
+    tokens = total.input_tokens, total.output_tokens
     return Usage(
-        calls=sum(_numbers(record.get("calls") for record in added)),
-        errors=_sum_known(record.get("errors") for record in added),
-        tokens=_sum_known(tokens),
-        cost=sum(float(cost) for cost in costs if isinstance(cost, (int, float))) if known else None,
-        currency=str(next(iter(currencies))) if known else None,
-        days=len({record.get("timestampMillis") for record in added}),
+        calls=total.calls,
+        errors=total.errors,
+        tokens=None if None in tokens else sum(filter(None, tokens)),
+        cost=total.cost,
+        currency=total.currency,
+        days=total.days,
     )
-
-
-def _numbers(values: Iterable[object]) -> list[int]:
-    return [value for value in values if isinstance(value, int) and not isinstance(value, bool)]
-
-
-def _sum_known(values: Iterable[object]) -> int | None:
-    found = list(values)
-    numbers = _numbers(found)
-    return sum(numbers) if numbers and len(numbers) == len(found) else None
 
 
 def _findings(prompt: KnownPrompt, moves: Sequence[Move]) -> list[Dated]:

@@ -34,12 +34,14 @@ from datahub_llmops.catalog.local.walk import (
     chunks,
     column_lineage,
     node_of,
+    stated_edges,
 )
 from datahub_llmops.catalog.overriding import override
 from datahub_llmops.catalog.protocol import (
     LABELLED_TYPES,
     Aspect,
     Direction,
+    Edge,
     FullCatalog,
     Group,
     Lineage,
@@ -136,6 +138,21 @@ class LocalCatalog(FullCatalog):
                 for urn, name, body in rows:
                     found.setdefault(urn, {})[_name(name)] = parse_aspect(body)
         return found
+
+    @override
+    def assets(self, types: Sequence[str]) -> Iterable[str]:
+        with self._reading() as connection:
+            rows = connection.execute(
+                "select urn from asset where emitted > 0 and removed = 0 "
+                f"and type in ({','.join('?' * len(types))}) order by urn",
+                tuple(types),
+            ).fetchall()
+        return [urn for (urn,) in rows]
+
+    @override
+    def stated_edges(self, urns: Iterable[str]) -> Sequence[Edge]:
+        with self._reading() as connection:
+            return stated_edges(connection, dict.fromkeys(urns))
 
     @override
     def of_subtypes(self, subtypes: Sequence[str]) -> Iterable[str]:

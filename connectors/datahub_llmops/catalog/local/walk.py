@@ -128,6 +128,33 @@ def column_lineage(connection: sqlite3.Connection, root: int, direction: Directi
     return _nodes(connection, {**known, root: 0}), edges
 
 
+def stated_edges(connection: sqlite3.Connection, urns: Iterable[str]) -> tuple[Edge, ...]:
+    """Every edge that an aspect of one of these assets states."""
+    ids = [
+        row[0]
+        for part in chunks(urns)
+        for row in connection.execute(
+            f"select id from asset where urn in ({','.join('?' * len(part))})", part
+        )
+    ]
+    rows = _select(connection, "select up, down, aspect, owner, found_by from edge where owner in (?)", ids)
+    names = _urns(connection, {end for row in rows for end in row[:2]})
+    pairs, marks = _pairs(connection, ids), _marks(connection, ids)
+    # Both ends may state the same edge, in the same aspect.
+    found = {row[:3]: row for row in rows}
+    return sort_edges(
+        Edge(
+            upstream=names[up],
+            downstream=names[down],
+            aspect=aspect,
+            found_by=_split(found_by),
+            columns=tuple(sorted(pairs.get((owner, up, down, aspect), ()))),
+            not_confirmed_since=marks.get((up, down, aspect)),
+        )
+        for up, down, aspect, owner, found_by in found.values()
+    )
+
+
 def _select(connection: sqlite3.Connection, query: str, values: Iterable[int]) -> list[Any]:
     """Rows of a query for many values; its ``(?)`` stands for the list of them."""
     rows: list[Any] = []

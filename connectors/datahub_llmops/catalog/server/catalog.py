@@ -27,6 +27,7 @@ from datahub_llmops.catalog.protocol import (
     LABELLED_TYPES,
     Aspect,
     Direction,
+    Edge,
     FullCatalog,
     Group,
     Lineage,
@@ -42,6 +43,7 @@ from datahub_llmops.catalog.server.nodes import (
     labels_of,
 )
 from datahub_llmops.catalog.server.walk import AssetGraph, asset_lineage, column_lineage
+from datahub_llmops.catalog.walk import sort_edges
 from datahub_llmops.errors import UnknownAssetError
 from datahub_llmops.net.paging import MOST_EMPTY_PAGES
 
@@ -144,6 +146,14 @@ class ServerCatalog(FullCatalog):
         self, urns: Iterable[str], names: Sequence[str] = ()
     ) -> Mapping[str, Mapping[str, Aspect]]:
         return {urn: _versioned(found) for urn, found in self._gms.batch_get(urns, names).items()}
+
+    @override
+    def assets(self, types: Sequence[str]) -> Iterable[str]:
+        return self._gms.scroll(types)
+
+    @override
+    def stated_edges(self, urns: Iterable[str]) -> Sequence[Edge]:
+        return sort_edges(edges_in(self.aspects_of(urns)).values())
 
     @override
     def of_subtypes(self, subtypes: Sequence[str]) -> Iterable[str]:
