@@ -26,6 +26,7 @@ from datahub_llmops.answer_store import format as rows
 from datahub_llmops.answer_store import values
 from datahub_llmops.answer_store.queries import AnswerRow, Kind, WriteRow, dump_sorted
 from datahub_llmops.answer_store.recorded import Identities, Raw, RecordedAnswer, RecordedWrites
+from datahub_llmops.assets.extras import pip_install
 from datahub_llmops.errors import RecordError, StoreError
 
 VERSION: Final = 1
@@ -315,7 +316,7 @@ def _lines(pieces: Iterator[bytes]) -> Iterator[bytes | None]:
 
 def missing() -> StoreError:
     """Return the error that the packages for segments are missing."""
-    return StoreError("segments need fsspec and zstandard: pip install 'datahub-llmops[segments]'")
+    return StoreError(f"segments need fsspec and zstandard: {pip_install('segments')}")
 
 
 def shown(path: str) -> str:

@@ -13,6 +13,7 @@ from typing import Any, Final
 import click
 
 from datahub_llmops import __version__
+from datahub_llmops.assets.extras import pip_install
 from datahub_llmops.cli.agent_tools import Tools
 
 _INSTRUCTIONS: Final = (
@@ -85,7 +86,7 @@ def _server_class() -> Any:
             return getattr(import_module(module), name)
         except ImportError:
             continue
-    raise click.ClickException("the MCP server needs an extra: pip install 'datahub-llmops[mcp]'")
+    raise click.ClickException(f"the MCP server needs an extra: {pip_install('mcp')}")
 
 
 def _dump(found: dict[str, Any]) -> str:

@@ -12,7 +12,7 @@ from dulwich.objects import Blob
 from datahub_llmops.errors import UnreachableError, UnreadableError, VanishedError
 from datahub_llmops.prompt_registries.prompt_files.files import MOST_BYTES, VersionedFile
 from datahub_llmops.prompt_registries.prompt_files.git_files import GitFiles
-from datahub_llmops.prompt_registries.prompt_files.git_repository import find_git_folder
+from datahub_llmops.prompt_registries.prompt_files.git_folder import find_git_folder
 from support.repositories import ADA, START, Repository
 
 PATH = "support/answer.prompt"

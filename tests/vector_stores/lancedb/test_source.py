@@ -190,4 +190,4 @@ def test_without_its_package_the_recipe_says_what_to_install() -> None:
         "print(LanceSource.test_connection({'path': '.'}).basic_connectivity.failure_reason)"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert "pip install '.[lancedb]'" in done.stdout
+    assert "pip install 'datahub-llmops[lancedb]'" in done.stdout

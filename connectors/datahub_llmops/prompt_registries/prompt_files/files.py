@@ -52,6 +52,10 @@ class VersionedFile:
 class Files(Protocol):
     """Where prompt files come from. Methods raise only ``ConnectorError``, and may be called from several threads."""
 
+    def follow(self, paths: Sequence[str]) -> None:
+        """Say which files are prompts, before any is read: one walk may serve all of them."""
+        ...
+
     def paths(self) -> Sequence[str]:
         """List the paths of all regular files, relative to the folder."""
         ...

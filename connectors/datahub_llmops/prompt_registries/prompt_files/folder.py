@@ -32,6 +32,9 @@ class FolderFiles:
                 f"{root}: there is no such folder. Set path to the folder with the prompts."
             )
 
+    def follow(self, paths: Sequence[str]) -> None:
+        pass
+
     def paths(self) -> Sequence[str]:
         found: list[str] = []
         for path in self._walk(self._root):

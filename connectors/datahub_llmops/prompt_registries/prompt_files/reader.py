@@ -19,7 +19,6 @@ from datahub_llmops.prompt_registries.prompt_files.formats.parsed import (
     ParsedPrompt,
 )
 from datahub_llmops.prompt_registries.prompt_files.formats.promptflow import FLOW_FILE, Flow, parse_flow
-from datahub_llmops.prompt_registries.prompt_files.git_files import GitFiles
 from datahub_llmops.prompt_registries.prompt_files.selection import matches, named
 
 _ANY_CONTENT: Final = (".json", ".yaml", ".yml", ".txt", ".md")
@@ -120,8 +119,7 @@ class PromptFilesReader:
                     is_item=False,
                 )
             )
-        if isinstance(self._files, GitFiles):
-            self._files.follow(list(prompts.values()))
+        self._files.follow(list(prompts.values()))
         return _Index(prompts=prompts, flows=flows, failed=failed)
 
     def _may_be_prompt(self, path: str, failed: list[FailedListing]) -> bool:

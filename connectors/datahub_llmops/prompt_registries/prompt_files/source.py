@@ -23,6 +23,7 @@ from datahub.ingestion.api.decorators import (
 from pydantic import Field, field_validator
 from typing_extensions import override
 
+from datahub_llmops.assets.extras import not_installed
 from datahub_llmops.assets.prompts import Prompt
 from datahub_llmops.assets.templates import TemplateFormat
 from datahub_llmops.ingestion.parts import SourcePart
@@ -32,8 +33,7 @@ from datahub_llmops.ingestion.prompt_registry import PromptRegistryConfig, Promp
 from datahub_llmops.prompt_registries.prompt_files.files import Files
 from datahub_llmops.prompt_registries.prompt_files.flows import Flows
 from datahub_llmops.prompt_registries.prompt_files.folder import FolderFiles
-from datahub_llmops.prompt_registries.prompt_files.git_files import GitFiles
-from datahub_llmops.prompt_registries.prompt_files.git_repository import find_git_folder
+from datahub_llmops.prompt_registries.prompt_files.git_folder import find_git_folder
 from datahub_llmops.prompt_registries.prompt_files.reader import PromptFilesReader, Selection
 
 _DEFAULT_INCLUDE = [
@@ -116,10 +116,15 @@ class PromptFilesConfig(PromptRegistryConfig):
         return value.rstrip("/") if value else None
 
     def open_files(self) -> Files:
-        """Open what ``path`` names. Raises ``UnreachableError``."""
+        """Open what ``path`` names. Raises ``AccessError``."""
         found = find_git_folder(self.path) if self.git else None
         if found is None:
             return FolderFiles(self.path)
+        try:
+            # Imported here because only a repository needs the library that reads git.
+            from datahub_llmops.prompt_registries.prompt_files.git_files import GitFiles
+        except ImportError as error:
+            raise not_installed("Reading prompts from git", "prompt-files", error) from error
         return GitFiles(
             *found,
             branch=self.branch,

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 from datahub_llmops.answer_store.queries import dump_sorted
 from datahub_llmops.answer_store.recorded import RecordedAnswer, RecordedWrites
 from datahub_llmops.answer_store.segments import dump_line, load_line
+from datahub_llmops.assets.extras import pip_install
 from datahub_llmops.errors import AccessError, UnreadableError
 from datahub_llmops.spans.attributes import Selection
 from datahub_llmops.spans.doors import matching, storage_errors
@@ -265,7 +266,7 @@ class FilesDoor:
                 Problem(
                     kind="failure",
                     title="Parquet cannot be read yet",
-                    message="pip install 'datahub-llmops[spans-parquet]'",
+                    message=pip_install("spans-parquet"),
                     context=found.object.name,
                 )
             )

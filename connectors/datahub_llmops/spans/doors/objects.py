@@ -12,13 +12,14 @@ import fsspec
 from fsspec.core import url_to_fs
 from fsspec.utils import glob_translate
 
+from datahub_llmops.assets.extras import pip_install
 from datahub_llmops.errors import AccessError, ConnectorError, DeniedError, RecipeError, UnreachableError
 from datahub_llmops.spans.doors import storage_errors
 from datahub_llmops.spans.doors.keys import DAY, period
 from datahub_llmops.spans.doors.storage_errors import StorageError, Watched
 
 _MAGIC: Final = re.compile(r"[*?\[]")
-_EXTRAS: Final = {
+EXTRAS: Final = {
     "s3": "spans-s3",
     "s3a": "spans-s3",
     "gs": "spans-gcs",
@@ -60,9 +61,9 @@ class Place:
         try:
             self._fs, path = url_to_fs(pattern, **storage)
         except ImportError:
-            extra = _EXTRAS.get(protocol)
-            needed = f"'datahub-llmops[{extra}]'" if extra else f"fsspec's file system for {protocol}://"
-            raise RecipeError(f"{pattern} cannot be read yet: pip install {needed}") from None
+            extra = EXTRAS.get(protocol)
+            needed = pip_install(extra) if extra else f"install fsspec's file system for {protocol}://"
+            raise RecipeError(f"{pattern} cannot be read yet: {needed}") from None
         except ValueError:
             raise RecipeError(
                 f"{pattern} is of no file system that fsspec knows: check the part before ://"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from datahub_llmops.errors import AccessError
+from datahub_llmops.assets.extras import not_installed
 from datahub_llmops.hooks.chunk_sources import PICKED
 from datahub_llmops.spans.assemble import AssembleOptions, assemble
 from datahub_llmops.spans.attributes import Selection
@@ -53,9 +53,7 @@ def open_door(config: SpansConfig, tell: Tell, counts: ReadCounts) -> Door:
         from datahub_llmops.spans.doors.files import FilesDoor
         from datahub_llmops.spans.doors.options import FilesOptions
     except ImportError as error:
-        raise AccessError(
-            f"files of spans need the package {error.name}: pip install 'datahub-llmops[spans]'"
-        ) from error
+        raise not_installed("Reading files of spans", "spans", error) from error
     return FilesDoor(
         FilesOptions(files=config.patterns, storage=config.storage, max_days=config.max_days),
         selection=selection,

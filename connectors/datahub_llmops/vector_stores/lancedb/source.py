@@ -22,7 +22,7 @@ from pydantic import Field, model_validator
 from typing_extensions import override
 
 from datahub_llmops.assets.collections import Name
-from datahub_llmops.errors import AccessError
+from datahub_llmops.assets.extras import not_installed
 from datahub_llmops.ingestion.capabilities import Fact, always
 from datahub_llmops.ingestion.reader import StoreReader
 from datahub_llmops.ingestion.vector_store import VectorStoreConfig, VectorStoreSource
@@ -108,9 +108,7 @@ class LanceSource(VectorStoreSource[LanceConfig]):
             # Imported here because only LanceDB needs it, and its engine is large.
             from datahub_llmops.vector_stores.lancedb.reader import LanceReader
         except ImportError as error:
-            raise AccessError(
-                "LanceDB: its package is not installed. In a checkout: `pip install '.[lancedb]'`."
-            ) from error
+            raise not_installed("LanceDB", "lancedb", error) from error
         return LanceReader(
             path=config.path,
             uri=config.uri,

@@ -30,7 +30,7 @@ def _load_generated() -> ModuleType:
             sys.modules[_NAME] = module
             spec.loader.exec_module(module)
             return module
-    raise ImportError("pymilvus is not installed")
+    raise ImportError("pymilvus is not installed", name="pymilvus")
 
 
 _load_generated()

@@ -21,7 +21,7 @@ from datahub.ingestion.api.decorators import (
 from pydantic import Field
 from typing_extensions import override
 
-from datahub_llmops.errors import AccessError
+from datahub_llmops.assets.extras import not_installed
 from datahub_llmops.ingestion.capabilities import Fact, always
 from datahub_llmops.ingestion.reader import StoreReader
 from datahub_llmops.ingestion.vector_store import VectorStoreConfig, VectorStoreSource
@@ -107,9 +107,7 @@ class MilvusSource(VectorStoreSource[MilvusConfig]):
             from datahub_llmops.vector_stores.milvus.client import MilvusGrpcClient
             from datahub_llmops.vector_stores.milvus.reader import MilvusReader
         except ImportError as error:
-            raise AccessError(
-                "Milvus: its package is not installed. In a checkout: `pip install '.[milvus]'`."
-            ) from error
+            raise not_installed("Milvus", "milvus", error) from error
         calls = MilvusGrpcClient(
             config.url,
             token=config.token.get_secret_value() if config.token else None,

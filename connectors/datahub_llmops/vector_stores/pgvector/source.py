@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal, Self
+from typing import ClassVar, Final, Literal, Self
 
-import psycopg
 from datahub.configuration.common import AllowDenyPattern, ConfigModel, TransparentSecretStr
 from datahub.ingestion.api.decorators import (
     SourceCapability,
@@ -21,12 +20,12 @@ from datahub.ingestion.api.decorators import (
 )
 from datahub.metadata.schema_classes import ContainerClass, DatasetLineageTypeClass, UpstreamClass
 from datahub.specific.dataset import DatasetPatchBuilder
-from psycopg.conninfo import conninfo_to_dict
 from pydantic import ConfigDict, Field, model_validator
 from typing_extensions import override
 
 from datahub_llmops import urns
 from datahub_llmops.assets.collections import Collection, Name
+from datahub_llmops.assets.extras import not_installed
 from datahub_llmops.ingestion.capabilities import Fact, always
 from datahub_llmops.ingestion.emitter import Emission, RunEmitter, emit
 from datahub_llmops.ingestion.parts import SourcePart
@@ -37,8 +36,11 @@ from datahub_llmops.lineage.schema_lookup import SchemaLookup
 from datahub_llmops.mapping.collections import PlacedCollection
 from datahub_llmops.mapping.edge_properties import key_proposal
 from datahub_llmops.mapping.proposals import propose
-from datahub_llmops.vector_stores.pgvector.client import Connections
-from datahub_llmops.vector_stores.pgvector.reader import INITIAL_DATABASE, PgvectorReader
+
+_NO_LIBPQ: Final = (
+    "connection is not a libpq connection string: write postgresql://user@host:5432/database with special "
+    "characters percent-encoded, or a mapping with host, port, user, password and dbname"
+)
 
 
 class ConnectionParts(ConfigModel):
@@ -126,25 +128,34 @@ class PgvectorConfig(VectorStoreConfig):
     def _connects(self) -> Self:
         try:
             parameters = self.parameters()
-        except psycopg.Error:
-            # The message of psycopg quotes the text that it cannot parse, which may be the password.
-            raise ValueError(
-                "connection is not a libpq connection string: write postgresql://user@host:5432/database with special "
-                "characters percent-encoded, or a mapping with host, port, user, password and dbname"
-            ) from None
+        except ImportError:
+            # Opening it says what to install.
+            return self
         if "@" in parameters.get("host", ""):
             raise ValueError("the password in connection has an @: write it as %40, or use a mapping")
         return self
 
     def parameters(self) -> dict[str, str]:
-        """Parameters of the connection, under libpq's names."""
+        """Parameters of the connection, under libpq's names.
+
+        Raises:
+            ValueError: it is a text that libpq cannot parse.
+            ImportError: it is a text, and the package that parses it is not installed.
+        """
         if isinstance(self.connection, ConnectionParts):
             given = self.connection.model_dump(exclude_none=True)
             if self.connection.password is not None:
                 given["password"] = self.connection.password.get_secret_value()
             return {key: str(value) for key, value in given.items()}
-        text = self.connection.get_secret_value()
-        return {key: str(value) for key, value in conninfo_to_dict(text).items() if value is not None}
+        import psycopg
+        from psycopg.conninfo import conninfo_to_dict
+
+        try:
+            given = conninfo_to_dict(self.connection.get_secret_value())
+        except psycopg.Error:
+            # The message of psycopg quotes the text that it cannot parse, which may be the password.
+            raise ValueError(_NO_LIBPQ) from None
+        return {key: str(value) for key, value in given.items() if value is not None}
 
 
 @platform_name("pgvector", id="pgvector")
@@ -180,6 +191,12 @@ class PgvectorSource(VectorStoreSource[PgvectorConfig]):
     @classmethod
     @override
     def open(cls, config: PgvectorConfig) -> StoreReader:
+        try:
+            # Imported here because only pgvector needs it.
+            from datahub_llmops.vector_stores.pgvector.client import Connections
+            from datahub_llmops.vector_stores.pgvector.reader import INITIAL_DATABASE, PgvectorReader
+        except ImportError as error:
+            raise not_installed("pgvector", "pgvector", error) from error
         parameters = config.parameters()
         connections = Connections(parameters, timeout=config.timeout_sec)
         # Finds a wrong address or password before anything is listed.
