@@ -13,6 +13,7 @@ import pytest
 from langchain_chroma import Chroma
 from langchain_core.documents import Document
 from langchain_core.prompts import ChatPromptTemplate
+from langchain_core.runnables import RunnableLambda
 from llama_index.core import MockEmbedding, VectorStoreIndex
 from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
@@ -239,6 +240,25 @@ class TestLangChain:
         assert host.answer().status == "error"
         assert {key: found[key] for key in expected(host.answer())} == expected(host.answer())
 
+    def test_an_answer_without_index_and_prompt_is_on_its_span(self, host: Host, traces: Traces) -> None:
+        with traces.span("a model"):
+            Model().invoke("q")
+        with traces.span("nothing"):
+            RunnableLambda(len).invoke("q")
+        with traces.span("a block"), lineage.answer():
+            pass
+        for name, answer in zip(("a model", "nothing", "a block"), host.answers(), strict=True):
+            assert traces.attributes(name) == expected(answer)
+
+    def test_a_model_without_a_prompt_stamps_a_span_that_ends_before_the_answer(
+        self, host: Host, traces: Traces
+    ) -> None:
+        # As that of a tracer whose handler comes before ours.
+        with traces.span() as span, lineage.answer():
+            Model().invoke("q")
+            span.end()
+        assert traces.attributes() == expected(host.answer())
+
 
 class TestLlamaIndex:
     def test_a_query_and_a_stream(self, host: Host, traces: Traces) -> None:
@@ -332,7 +352,7 @@ def test_a_span_that_fails_costs_no_answer(
     answer = host.answer()
     assert (len(answer.retrievals), len(answer.prompts), len(answer.models)) == (1, 1, 1)
     assert host.handle.stats()["errors"].keys() <= {"spans.begin", "spans.end_part", "spans.end"}
-    assert "spans.begin" in host.handle.stats()["errors"]
+    assert ("spans.begin" if asked else "spans.end_part") in host.handle.stats()["errors"]
     assert "PLANTED" not in caplog.text
 
 

@@ -42,6 +42,7 @@ class Answer:
         "serial",
         "span",
         "stamped",
+        "stamps",
         "started",
         "status",
         "text",
@@ -74,6 +75,8 @@ class Answer:
         self.overtaken = False
         self.span: Any = None
         """The OpenTelemetry span that it began in, until it ends."""
+        self.stamps: Any = None
+        """What that span has been stamped with, until then."""
         self.stamped = False
         """Whether a span says whose answer it is."""
         self.rendered: list[tuple[Prompt, Any, Any]] | None = None
@@ -172,13 +175,15 @@ class Prompt(Part):
 class ModelCall(Part):
     """One call of a language model."""
 
-    __slots__ = ("asked", "cached", "prompt", "provider", "served", "usage")
+    __slots__ = ("asked", "cached", "fingerprint", "prompt", "provider", "served", "usage")
 
     def __init__(self, answer: Answer | Skipped, key: object) -> None:
         Part.__init__(self, answer, key)
         self.provider: str | None = None
         self.asked: str | None = None
         self.served: str | None = None
+        self.fingerprint: str | None = None
+        """OpenAI's ``system_fingerprint``: the configuration that the model was served with."""
         self.usage: Metadata | None = None
         self.cached = False
         self.prompt: Prompt | None = None

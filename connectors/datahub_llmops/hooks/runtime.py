@@ -139,7 +139,7 @@ def begin_answer(
         application, version, framework=framework, explicit=explicit, weight=1.0 / sample if sample else 1.0
     )
     if spans.CONTEXT in sys.modules:
-        spans.begin(answer, recorded=settings.records)
+        spans.begin(answer)
     return answer
 
 
@@ -194,7 +194,7 @@ def finish_answer(answer: Answer, status: str = "ok", error: str | None = None) 
     answer.ended = time.time()
     answer.rendered = None
     if answer.span is not None:
-        spans.end(answer, recorded=settings.records)
+        spans.end(answer, settings.records)
     if status != "ok":
         answer.status, answer.error = status, error
     lacks = None
@@ -225,7 +225,7 @@ def end_part(part: Part, status: str = "ok", error: str | None = None) -> None:
     if isinstance(answer, Skipped):
         return
     if spans.CONTEXT in sys.modules and type(part) is not ToolCall:
-        spans.end_part(answer, part, recorded=settings.records)
+        spans.end_part(answer, part, settings.records)
     if part.root and not answer.explicit:
         finish_answer(answer, status, error)
     elif answer.ended is not None:

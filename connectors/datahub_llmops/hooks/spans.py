@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import Any, Final
 
 from datahub_llmops.hooks import guard
@@ -15,49 +16,78 @@ CONTEXT: Final = "opentelemetry.context"
 def find_span() -> Any:
     """Return the span in force if it is recorded, or ``None``. Importing OpenTelemetry is left to the application."""
     # Ask for the context first: it is empty in most calls, and asking for the span takes three times as long.
-    context = sys.modules.get(CONTEXT)
-    current = context.get_current() if context is not None else None
+    current = (_get_context or _find_api)()
     if not current:
         return None
-    trace = sys.modules.get("opentelemetry.trace")
-    span = trace.get_current_span(current) if trace is not None else None
-    return span if span is not None and span.is_recording() else None
+    span = _get_span(current)
+    return span if span.is_recording() else None
 
 
-def begin(answer: Answer, *, recorded: bool) -> None:
-    """Stamp the span in force with what is known when an answer begins."""
+_get_context: Callable[[], Any] | None = None
+_get_span: Callable[[Any], Any]
+"""OpenTelemetry's own functions, once the application has loaded them: looking them up takes as long as asking."""
+_stamps: Any = None
+"""The module ``span_stamps``, once there was a span."""
+
+
+def _find_api() -> Any:
+    """Keep OpenTelemetry's functions, and return the context in force."""
+    global _get_context, _get_span
+    get_context = getattr(sys.modules.get(CONTEXT), "get_current", None)
+    get_span = getattr(sys.modules.get("opentelemetry.trace"), "get_current_span", None)
+    if get_context is None or get_span is None:
+        return None
+    _get_context, _get_span = get_context, get_span
+    return get_context()
+
+
+def _load_stamps() -> Any:
+    global _stamps
+    from datahub_llmops.hooks import span_stamps
+
+    _stamps = span_stamps
+    return span_stamps
+
+
+def begin(answer: Answer) -> None:
+    """Remember the span in force when an answer begins. It is stamped together with what comes first."""
     try:
         span = find_span()
         if span is not None:
-            from datahub_llmops.hooks import span_stamps
-
+            answer.stamps = (_stamps or _load_stamps()).find_stamps(span)
             answer.span = span
-            span_stamps.stamp_answer(span, answer, recorded=recorded)
     except Exception as error:  # noqa: BLE001 - guarded here: a tracer may do anything
         guard.pass_over("spans.begin", error)
 
 
-def end_part(answer: Answer, part: Part, *, recorded: bool) -> None:
+def end_part(answer: Answer, part: Part, recorded: bool) -> None:
     """Stamp the span in force when a part ends, else the one that the answer began in."""
-    if type(part) is ModelCall and (part.prompt is None or part.prompt.stamped):
+    if (
+        type(part) is ModelCall
+        and (part.prompt is None or part.prompt.stamped)
+        and (answer.stamped or answer.span is None)
+    ):
         return
     try:
-        span = find_span() or answer.span
-        if span is not None and span.is_recording():
-            from datahub_llmops.hooks import span_stamps
-
-            span_stamps.stamp_part(span, answer, part, recorded=recorded)
+        # As in ``find_span``: each call is felt here.
+        current = (_get_context or _find_api)()
+        span = _get_span(current) if current else answer.span
+        if span is None:
+            return
+        if not span.is_recording():
+            span = answer.span
+            if span is None or not span.is_recording():
+                return
+        (_stamps or _load_stamps()).stamp_part(span, answer, part, recorded)
     except Exception as error:  # noqa: BLE001 - guarded here: a tracer may do anything
         guard.pass_over("spans.end_part", error)
 
 
-def end(answer: Answer, *, recorded: bool) -> None:
+def end(answer: Answer, recorded: bool) -> None:
     """Stamp the span of an answer with what is left, and let go of it: the answer waits for the store now."""
     try:
-        span, answer.span = answer.span, None
-        if span.is_recording():
-            from datahub_llmops.hooks import span_stamps
-
-            span_stamps.stamp_prompts(span, answer, recorded=recorded)
+        if answer.span.is_recording():
+            _stamps.stamp_rest(answer, recorded)
     except Exception as error:  # noqa: BLE001 - guarded here: a tracer may do anything
         guard.pass_over("spans.end", error)
+    answer.span = answer.stamps = None
