@@ -60,6 +60,7 @@ _ASKED: Final = _member(ModelKey.ASKED)
 _SERVED: Final = _member(ModelKey.SERVED)
 _PROMPT: Final = _member(ModelKey.PROMPT)
 _CACHED: Final = _member(ModelKey.CACHED) + "1"
+_FINGERPRINT: Final = _member(ModelKey.FINGERPRINT)
 _MODEL_STATUS: Final = _member(ModelKey.STATUS)
 _MODEL_ERROR: Final = _member(ModelKey.ERROR)
 
@@ -199,6 +200,8 @@ class Encoder:
         row = f"{_MODEL}{_milliseconds(one)}{_ASKED}{self._numbers.of_model(store, one.provider, one.asked)}"
         if one.served and one.served != one.asked:
             row += f"{_SERVED}{self._numbers.of_model(store, one.provider, one.served)}"
+        if one.fingerprint is not None:
+            row += _FINGERPRINT + _quote(one.fingerprint)
         if one.prompt is not None and one.prompt in prompts:
             row += f"{_PROMPT}{prompts.index(one.prompt)}"
         if one.cached:

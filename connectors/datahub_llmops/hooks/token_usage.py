@@ -1,4 +1,4 @@
-"""Reads token counts and the model that served a call, under the names that providers and frameworks use."""
+"""Reads token counts and what served a call, under the names that providers and frameworks use."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from datahub_llmops.answer_store.keys import ModelKey
 from datahub_llmops.hooks.chunk_sources import read_scalar
 from datahub_llmops.hooks.parts import Answer, ModelCall, get_fast
 
+MAX_FINGERPRINT: Final = 128
+"""Characters of a fingerprint; providers use about 20. Anything longer is something else, and is left out."""
 _Names: TypeAlias = tuple[str, ...]
 _TOKENS: Final[tuple[tuple[str, _Names], ...]] = (
     (
@@ -162,8 +164,18 @@ def _first(thing: object, names: _Names) -> Any:
     return None
 
 
+def read_fingerprint(report: object) -> str | None:
+    """Return ``system_fingerprint`` of a provider's response, or ``None`` if it has none that is a name.
+
+    >>> read_fingerprint({"system_fingerprint": "fp_44709d6fcb"}), read_fingerprint({"system_fingerprint": ""})
+    ('fp_44709d6fcb', None)
+    """
+    found = get_value(report, "system_fingerprint")
+    return found if type(found) is str and 0 < len(found) <= MAX_FINGERPRINT else None
+
+
 def take_response(call: ModelCall, response: Any) -> None:
-    """Take text, tokens and serving model from LangChain's ``LLMResult``."""
+    """Take text, tokens, serving model and its fingerprint from LangChain's ``LLMResult``."""
     generations = response.generations
     first = generations[0][0] if generations and generations[0] else None
     message = get_fast(first, "message")
@@ -177,9 +189,12 @@ def take_response(call: ModelCall, response: Any) -> None:
         info = None if first is None else first.generation_info
         call.usage = find_tokens(said_by, info, output) if said_by or info or output else None
     for report in (said_by, output):
-        if report and call.served is None:
-            served = report.get("model_name") or report.get("model") or report.get("model_id")
-            call.served = served if isinstance(served, str) else None
+        if report:
+            if call.served is None:
+                served = report.get("model_name") or report.get("model") or report.get("model_id")
+                call.served = served if isinstance(served, str) else None
+            if call.fingerprint is None:
+                call.fingerprint = read_fingerprint(report)
     text = None if first is None else first.text
     if isinstance(text, str) and text and isinstance(call.answer, Answer):
         call.answer.text = text

@@ -19,7 +19,7 @@ from datahub_llmops.hooks.parts import (
     get_fast,
     text_of,
 )
-from datahub_llmops.hooks.token_usage import find_tokens, get_value
+from datahub_llmops.hooks.token_usage import find_tokens, get_value, read_fingerprint
 
 
 @guarded("llamaindex.prompt")
@@ -110,6 +110,7 @@ def _model_end(event: Any) -> None:
         if raw is not None:
             served = get_value(raw, "model") or get_value(raw, "model_version")
             call.served = served if isinstance(served, str) else call.served
+            call.fingerprint = read_fingerprint(raw) or call.fingerprint
         text = text_of(message or response)
         if text is not None and isinstance(call.answer, Answer):
             call.answer.text = text
