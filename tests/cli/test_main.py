@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import pty
 import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -334,7 +336,8 @@ def test_exit_codes(path: Path, tmp_path: Path) -> None:
     assert "absent.db" in absent.stderr
     (tmp_path / "text.db").write_text("no database")
     assert run(tmp_path / "text.db", "search", "x").exit_code == 1
-    assert CliRunner().invoke(main, ["--version"]).stdout == f"datahub-llmops {__version__}\n"
+    versions = f"(DataHub {version('acryl-datahub')}, Python {platform.python_version()})"
+    assert CliRunner().invoke(main, ["--version"]).stdout == f"datahub-llmops {__version__} {versions}\n"
     with refused_url() as url:
         assert run(url, "show", INDEX).exit_code == 1
 

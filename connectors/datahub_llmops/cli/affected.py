@@ -9,13 +9,14 @@ import click
 
 from datahub_llmops.catalog.open import resolve
 from datahub_llmops.catalog.protocol import Catalog
+from datahub_llmops.cli.completion import complete_asset
 from datahub_llmops.cli.opening import opened, print_json
 from datahub_llmops.errors import UnknownAssetError
 from datahub_llmops.governance.impact import impact_of
 
 
 @click.command()
-@click.argument("asset", metavar="ASSET")
+@click.argument("asset", metavar="ASSET", shell_complete=complete_asset)
 @click.option(
     "--policy",
     "policy_file",

@@ -11,6 +11,7 @@ import click
 
 from datahub_llmops.catalog.open import resolve
 from datahub_llmops.catalog.overriding import override
+from datahub_llmops.cli.completion import complete_asset
 from datahub_llmops.cli.opening import opened, print_json, shown
 from datahub_llmops.errors import RecipeError
 from datahub_llmops.governance.finding import EXIT_CODES
@@ -40,7 +41,7 @@ class _VerdictCommand(click.Command):
 
 
 @click.command(cls=_VerdictCommand)
-@click.argument("asset", metavar="ASSET")
+@click.argument("asset", metavar="ASSET", shell_complete=complete_asset)
 @click.option(
     "--policy",
     "policy_file",

@@ -26,6 +26,7 @@ from datahub_llmops.cli import answers
 from datahub_llmops.cli.affected import affected
 from datahub_llmops.cli.check import check
 from datahub_llmops.cli.column_uses import named, open_stops, use_json, uses_below
+from datahub_llmops.cli.completion import complete_asset, completion
 from datahub_llmops.cli.mcp_server import mcp
 from datahub_llmops.cli.models import models
 from datahub_llmops.cli.opening import opened, print_json, shown
@@ -52,6 +53,21 @@ alone is ambiguous, and add #column to mean one of its columns.
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 
 
+def _print_versions(context: click.Context, parameter: click.Parameter, wanted: bool) -> None:
+    if not wanted or context.resilient_parsing:
+        return
+    # From the metadata of its package: the import of DataHub takes seconds.
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        datahub = version("acryl-datahub")
+    except PackageNotFoundError:
+        datahub = "not installed"
+    python = ".".join(str(part) for part in sys.version_info[:3])
+    click.echo(f"datahub-llmops {__version__} (DataHub {datahub}, Python {python})")
+    context.exit()
+
+
 @click.group(
     epilog=_EXAMPLES, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
 )
@@ -62,7 +78,14 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for pro
     help="The catalog to read: a local file, or the URL of a DataHub server (whose token comes from DATAHUB_GMS_TOKEN "
     "or ~/.datahubenv). Default: DATAHUB_LLMOPS_CATALOG, else the file that the sink llm-local writes by default.",
 )
-@click.version_option(__version__, prog_name="datahub-llmops", message="%(prog)s %(version)s")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_versions,
+    help="Show the versions of the plugin, of DataHub and of Python, and exit.",
+)
 @click.pass_context
 def main(context: click.Context, where: str | None) -> None:
     """See which tables, columns, owners and terms feed a vector index, and what depends on them."""
@@ -73,7 +96,7 @@ def main(context: click.Context, where: str | None) -> None:
 
 
 @main.command()
-@click.argument("asset", metavar="ASSET")
+@click.argument("asset", metavar="ASSET", shell_complete=complete_asset)
 @click.option("--up/--down", "up", default=True, help="Follow lineage upstream (the default) or downstream.")
 @click.option(
     "--hops", type=click.IntRange(min=1), default=5, show_default=True, help="Maximum number of steps."
@@ -123,7 +146,7 @@ def lineage(where: str | None, asset: str, up: bool, hops: int, columns: bool, a
 
 
 @main.command()
-@click.argument("asset", metavar="ASSET")
+@click.argument("asset", metavar="ASSET", shell_complete=complete_asset)
 @_JSON
 @click.pass_obj
 def show(where: str | None, asset: str, as_json: bool) -> None:
@@ -345,6 +368,7 @@ main.add_command(answers.answers)
 main.add_command(answers.explain)
 main.add_command(affected)
 main.add_command(check)
+main.add_command(completion)
 main.add_command(mcp)
 main.add_command(models)
 main.add_command(prompts)

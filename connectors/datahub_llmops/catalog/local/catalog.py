@@ -364,6 +364,38 @@ class LocalCatalog(FullCatalog):
         found = [urn for urn, name in rows if names.matches_short(short, urn, name)]
         return sorted(found, key=_candidate_order)[:limit]
 
+    def names_beginning(self, typed: str, limit: int) -> Sequence[tuple[str, str]]:
+        """Short names of assets that begin with ``typed``, each with what it is: for the completion of a shell.
+
+        A name is as long as what was typed asks for: the last part, the whole name behind a dot, or with the platform
+        in front behind a colon. Datasets come first.
+        """
+        folded = typed.casefold()
+        beyond = "\U0010ffff"
+        # The name stands behind a comma in the URN of a dataset and of a job.
+        in_urn = f",{folded.partition(':')[2] if ':' in folded else folded}"
+        with self._reading() as connection:
+            rows = connection.execute(
+                "select urn, platform, subtype, type, leaf from asset where emitted > 0 and removed = 0 and ("
+                "(leaf >= ? and leaf < ?) or (label >= ? and label < ?) or instr(lower(urn), ?)) "
+                f"limit {_RANKED}",
+                (*(folded, folded + beyond) * 2, in_urn),
+            ).fetchall()
+        found: dict[str, tuple[int, set[str]]] = {}
+        for urn, platform, subtype, kind, leaf in rows:
+            if kind not in _SEARCH_ORDER:
+                continue
+            whole = names.full_name(urn)
+            # The last part of a prompt version is only its number.
+            last = "" if subtype == "Prompt" else whole[len(whole) - len(leaf or "") :]
+            for name in (last, whole, f"{names.platform(urn)}:{whole}"):
+                if name and name.casefold().startswith(folded):
+                    what = " · ".join(filter(None, (subtype or kind, platform or names.platform(urn))))
+                    found.setdefault(name, (_SEARCH_ORDER.index(kind), set()))[1].add(what)
+                    break
+        ordered = sorted(found, key=lambda name: (found[name][0], name))
+        return [(name, " or ".join(sorted(found[name][1]))) for name in ordered[:limit]]
+
     @override
     def schemas(self, urn: str) -> Mapping[str, Mapping[str, str] | None]:
         with self._reading() as connection:

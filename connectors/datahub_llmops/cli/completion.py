@@ -1,0 +1,60 @@
+"""Shell completion: the script for a shell, and the names of assets, out of the local catalog.
+
+https://click.palletsprojects.com/en/stable/shell-completion/
+"""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from datahub_llmops.answer_store.location import default_catalog, environment
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+_COMMAND: Final = "datahub-llmops"
+_VARIABLE: Final = "_DATAHUB_LLMOPS_COMPLETE"
+"""The variable by which click's scripts ask for completions; its name follows from that of the command."""
+_OFFERED: Final = 100
+
+
+@click.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@click.pass_context
+def completion(context: click.Context, shell: str) -> None:
+    """Print the completion script for a shell. It completes commands, options and the names of assets.
+
+    \b
+    bash: add to ~/.bashrc                        eval "$(datahub-llmops completion bash)"
+    zsh:  add to ~/.zshrc, below compinit         eval "$(datahub-llmops completion zsh)"
+    fish: datahub-llmops completion fish > ~/.config/fish/completions/datahub-llmops.fish
+    """
+    from click.shell_completion import get_completion_class
+
+    found = get_completion_class(shell)
+    if found is None:
+        raise click.ClickException(f"this release of click has no completion for {shell}")
+    click.echo(found(context.find_root().command, {}, _COMMAND, _VARIABLE).source())
+
+
+def complete_asset(context: click.Context, parameter: click.Parameter, typed: str) -> list[CompletionItem]:
+    """Offer the assets whose names begin with what was typed. Anything that is wrong offers none."""
+    from click.shell_completion import CompletionItem
+
+    try:
+        where = context.find_root().params.get("where") or environment("CATALOG") or str(default_catalog())
+        if "://" in where:
+            # A server is not asked while somebody types.
+            return []
+        from datahub_llmops.catalog.local.catalog import LocalCatalog
+
+        with closing(LocalCatalog(where)) as catalog:
+            return [
+                CompletionItem(name, help=description)
+                for name, description in catalog.names_beginning(typed, _OFFERED)
+            ]
+    except Exception:  # noqa: BLE001 - a message would end up in the middle of what somebody types
+        return []
