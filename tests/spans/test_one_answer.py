@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import zstandard
 from click.testing import CliRunner, Result
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from datahub_llmops.answer_store.segments import SegmentName, dump_line
 from datahub_llmops.cli.main import main
+from datahub_llmops.spans.doors.objects import Object, Place
 from datahub_llmops.testing.runs import run
-from spans.test_source import ANY_AGE, CHROMA, DOCS, World
+from spans.test_source import ANY_AGE, CHROMA, DOCS, World, recorded, stamped
 
 TRACE = CHROMA.expected["answers"][0]["traces"][0]
 
@@ -56,6 +60,72 @@ def test_a_trace_is_explained_with_the_catalog(world: World) -> None:
 def test_the_answer_is_found_by_its_own_id_too(world: World) -> None:
     answer = json.loads(explain(world, TRACE, "--json").output)["answer"]["id"]
     assert json.loads(explain(world, answer, "--json").output)["answer"]["id"] == answer
+
+
+ANSWER = CHROMA.expected["answers"][0]["id"]
+
+
+def seal_in_hour(world: World, answer: Any, host: str = "web-1", serial: str = "0") -> Path:
+    """Seal an answer as `attach(segments=...)` does, below its application, day and hour."""
+    name = SegmentName(
+        application="support-bot", hour=int(answer.started) // 3600 * 3600, host=host, ulid=serial * 26
+    )
+    path = world.spans / name.path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(zstandard.compress(dump_line(answer)))
+    return path
+
+
+def test_an_answer_that_only_a_segment_has_is_explained(world: World) -> None:
+    for path in world.spans.iterdir():
+        path.unlink()
+    kept = recorded(CHROMA.expected["answers"][0])
+    seal_in_hour(world, replace(kept, status="unfinished"))
+    seal_in_hour(world, kept, serial="1")  # Its newest state.
+    found = json.loads(explain(world, ANSWER, "--json").output)
+    assert (found["answer"]["id"], found["answer"]["status"]) == (ANSWER, "ok")
+    assert [one["index"] for one in found["documents"]] == [DOCS] * 2
+    assert [one["digest"] for one in found["prompts"]] == [kept.prompts[0]["digest"]]
+    assert any("wrote the documents is not known" in one for one in found["gaps"])
+
+
+def test_a_trace_whose_answer_was_sealed_too_has_what_the_segment_has(world: World) -> None:
+    path = next(world.spans.iterdir())
+    stamped(path, "web-1")
+    bare = json.loads(explain(world, TRACE, "--json").output)
+    assert bare["prompts"] == []  # The template of a prompt without a name is text.
+    answer = replace(recorded(CHROMA.expected["answers"][0]), id=bare["answer"]["id"])
+    seal_in_hour(world, answer)
+    found = json.loads(explain(world, TRACE, "--json").output)
+    assert found["answer"]["id"] == answer.id
+    assert [one["digest"] for one in found["prompts"]] == [answer.prompts[0]["digest"]]
+
+
+def test_a_segment_that_cannot_be_read_is_a_gap(world: World) -> None:
+    kept = recorded(CHROMA.expected["answers"][0])
+    seal_in_hour(world, kept)
+    broken = seal_in_hour(world, kept, host="web-2")
+    broken.write_bytes(broken.read_bytes()[:-9])
+    found = json.loads(explain(world, ANSWER, "--json").output)
+    assert found["answer"]["id"] == ANSWER
+    assert [one for one in found["gaps"] if "1 segments could not be read" in one and "web-2" in one]
+
+
+def test_only_segments_of_the_hour_are_opened(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = recorded(CHROMA.expected["answers"][0])
+    seal_in_hour(world, kept)
+    for hours in range(2, 40):
+        seal_in_hour(world, replace(kept, started=kept.started - hours * 3600), host="web-2")
+    opened: list[str] = []
+    original = Place.open
+
+    def counted(place: Place, one: Object) -> Any:
+        opened.append(one.name)
+        return original(place, one)
+
+    monkeypatch.setattr(Place, "open", counted)
+    assert explain(world, ANSWER).exit_code == 0
+    assert len(opened) == 1
 
 
 def test_an_index_that_is_not_known_is_a_gap_with_its_reason(world: World) -> None:

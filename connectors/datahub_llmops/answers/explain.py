@@ -191,7 +191,7 @@ def explain(
     documents, jobs = _Documents(writers, resolver, rules, gaps).read(answer)
     if store is None and documents:
         gaps.setdefault(
-            "which job runs wrote the documents is not known: spans do not show it, an answer store does"
+            "which job runs wrote the documents is not known: spans and segments do not show it, an answer store does"
         )
     unconfirmed: set[NotConfirmed] = set()
     indexes, origins = (

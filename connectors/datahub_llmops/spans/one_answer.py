@@ -1,4 +1,7 @@
-"""One answer by the id of its trace, or its own, read from the place that a recipe of ``llm-spans`` names."""
+"""One answer by the id of its trace, or its own, read from the place that a recipe of ``llm-spans`` names.
+
+A sealed segment of the hooks has more of an answer than spans do, so it is taken first.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ from datahub_llmops.lineage import provenance
 from datahub_llmops.lineage.schema_lookup import NoCatalog
 from datahub_llmops.spans.assemble import assemble
 from datahub_llmops.spans.config import SpansConfig
-from datahub_llmops.spans.doors.door import Problem, ReadCounts
+from datahub_llmops.spans.doors.door import Door, HoldsAnswers, Problem, ReadCounts
 from datahub_llmops.spans.doors.opening import assemble_options, open_door
 from datahub_llmops.spans.report import SpansReport
 from datahub_llmops.spans.resolve import SpanNames
@@ -89,9 +92,13 @@ def read_answer(config: SpansConfig, identity: str, at: datetime | None, catalog
         gaps.setdefault(f"{problem.title.lower()}: {problem.context}")
 
     with closing(open_door(config, tell, ReadCounts())) as door:
-        spans = door.trace(identity, at)
-    answers = assemble(spans, assemble_options(config)).answers
-    chosen = [one for one in answers if one.id == identity] or list(answers)
+        sealed = _find_sealed(door, identity, at, gaps)
+        spans = door.trace(identity, at) if sealed is None else []
+        answers = assemble(spans, assemble_options(config)).answers if sealed is None else [sealed]
+        chosen = [one for one in answers if one.id == identity] or list(answers)
+        if sealed is None and len(chosen) == 1 and chosen[0].recorded_on is not None:
+            # A host keeps it as well. If it was sealed here, the segment has what spans do not show.
+            chosen = [_find_sealed(door, chosen[0].id, at, gaps) or chosen[0]]
     if not chosen:
         where = "it has no answer" if spans else "it is not there by this id, which has to be the whole one"
         around = " around this time" if at is not None else ""
@@ -103,6 +110,17 @@ def read_answer(config: SpansConfig, identity: str, at: datetime | None, catalog
         listed = ", ".join(f"{one.id} ({one.application})" for one in chosen[:_SHOWN])
         raise UnreadableError(f"the trace has {len(chosen)} answers: {listed}. Give the id of one")
     return _with_indexes(config, chosen[0], catalog, gaps)
+
+
+def _find_sealed(
+    door: Door, answer_id: str, at: datetime | None, gaps: dict[str, None]
+) -> RecordedAnswer | None:
+    if not isinstance(door, HoldsAnswers):
+        return None
+    found, failed = door.sealed(answer_id, at)
+    if failed:
+        gaps.setdefault(f"{len(failed)} segments could not be read, such as {failed[0]}")
+    return found
 
 
 def _with_indexes(

@@ -120,6 +120,19 @@ class HoldsWrites(Protocol):
     """What ``days`` has read of new runs of writes, the newest state of each."""
 
 
+@runtime_checkable
+class HoldsAnswers(Protocol):
+    """A door behind which sealed segments lie."""
+
+    def sealed(self, answer_id: str, at: datetime | None) -> tuple[RecordedAnswer | None, list[str]]:
+        """Return an answer that a segment has, and the segments that could not be read.
+
+        Raises:
+            AccessError: the place cannot be listed.
+        """
+        ...
+
+
 class Door(Protocol):
     """One place where spans lie.
 

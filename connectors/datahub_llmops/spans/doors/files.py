@@ -30,6 +30,7 @@ from datahub_llmops.spans.doors.objects import Object, Place
 from datahub_llmops.spans.doors.options import FilesOptions
 from datahub_llmops.spans.doors.reading import ObjectReader, Outcome, Part
 from datahub_llmops.spans.doors.rows import Row, as_spans
+from datahub_llmops.spans.doors.sealed import find_sealed
 from datahub_llmops.spans.doors.search import search
 from datahub_llmops.spans.doors.spool import EDGE, Spool
 from datahub_llmops.spans.doors.storage_errors import StorageError, Watched
@@ -448,6 +449,14 @@ class FilesDoor:
             UnreadableError: it was not found, and some objects could not be read.
         """
         return search(self._places, trace_id, at, self._selection, self._assemble, self._now())
+
+    def sealed(self, answer_id: str, at: datetime | None) -> tuple[RecordedAnswer | None, list[str]]:
+        """Return an answer that a sealed segment has, and the segments that could not be read.
+
+        Raises:
+            AccessError: a place cannot be listed.
+        """
+        return find_sealed(self._places, answer_id, at, self._selection, self._now())
 
     def check(self) -> None:
         """List each place, and read the beginning of its first object.

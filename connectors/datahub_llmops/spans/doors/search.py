@@ -21,7 +21,8 @@ from datahub_llmops.spans.doors.spool import Spool
 from datahub_llmops.spans.doors.storage_errors import StorageError
 from datahub_llmops.spans.span import Span
 
-_ANSWER: Final = re.compile(r"[0-9a-f]{28}")
+ANSWER: Final = re.compile(r"[0-9a-f]{28}")
+"""The id that the hooks give to an answer."""
 _XRAY: Final = re.compile(r"1-([0-9a-f]{8})-([0-9a-f]{24})")
 _MOST: Final = 100_000
 """Spans of the trace that are returned."""
@@ -48,17 +49,17 @@ def search(
         AccessError: a place cannot be listed.
         UnreadableError: it was not found, and some objects could not be read.
     """
-    around = at.timestamp() if at is not None else _time_of(wanted, now)
+    around = at.timestamp() if at is not None else time_of(wanted, now)
     failed: list[str] = []
-    if _ANSWER.fullmatch(wanted):
-        found = _of_answer(_near(places, around), wanted, selection, assemble, failed)
+    if ANSWER.fullmatch(wanted):
+        found = _of_answer(near(places, around), wanted, selection, assemble, failed)
     else:
         match = _XRAY.fullmatch(wanted)
         trace = match[1] + match[2] if match else hexadecimal(wanted)
-        found = _of_trace(_near(places, around), trace, selection, failed)
+        found = _of_trace(near(places, around), trace, selection, failed)
         if not found and at is None and around is not None and match is None:
             # What looked like a time at the beginning of the id was none.
-            found = _of_trace(_near(places, None), trace, selection, failed)
+            found = _of_trace(near(places, None), trace, selection, failed)
     if not found and failed:
         raise UnreadableError(
             f"{wanted} was not found, but {len(failed)} objects could not be read, such as {failed[0]}. Give the "
@@ -67,8 +68,9 @@ def search(
     return found
 
 
-def _time_of(wanted: str, now: float) -> float | None:
-    if _ANSWER.fullmatch(wanted):
+def time_of(wanted: str, now: float) -> float | None:
+    """Return the time that an id begins with, in seconds since the epoch, or ``None``."""
+    if ANSWER.fullmatch(wanted):
         try:
             return start_of(wanted)
         except RecordError:
@@ -85,7 +87,12 @@ def _time_of(wanted: str, now: float) -> float | None:
     return float(seconds) if len(trace) == 32 and now - 400 * 86_400 <= seconds <= now + HOUR else None
 
 
-def _near(places: Sequence[Place], around: float | None) -> Iterable[tuple[Place, Object]]:
+def near(places: Sequence[Place], around: float | None) -> Iterable[tuple[Place, Object]]:
+    """Yield the objects that were written within an hour of a time, or all of them without a time.
+
+    Raises:
+        AccessError: a place cannot be listed.
+    """
     if around is None:
         for place in places:
             for one in place.list(lambda start, end: True):
