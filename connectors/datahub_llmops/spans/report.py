@@ -48,6 +48,6 @@ class SpansReport(CleanReport, StatefulIngestionReport):
 
     def tell(self, problem: Problem) -> None:
         """Take up what a door has to say."""
-        say = self.failure if problem.kind == "failure" else self.warning
+        say = {"failure": self.failure, "warning": self.warning, "info": self.info}[problem.kind]
         say(title=problem.title, message=problem.message, context=problem.context)
-        self.understood_less |= problem.kind == "failure"
+        self.understood_less |= problem.kind != "warning"

@@ -206,8 +206,25 @@ def test_an_object_of_a_counted_day_that_was_removed_keeps_the_totals_of_the_day
     (problem,) = second.problems
     assert problem.kind == "failure"
     assert problem.days == (TODAY,)
-    # It is said once: the next run has nothing new.
-    assert run(tmp_path, position=second.position).days == ()
+    # It is a failure once: the next run has nothing new, and what comes after that cannot be mended any more.
+    third = run(tmp_path, position=second.position)
+    assert third.days == ()
+    (tmp_path / "3.json").write_bytes(as_line([call(4)]))
+    fourth = run(tmp_path, position=third.position)
+    assert [(one.kind, one.title, one.days) for one in fourth.problems] == [("info", problem.title, (TODAY,))]
+    assert fourth.counted.answers == []
+
+
+def test_a_removed_object_with_a_clock_of_another_year_holds_back_no_later_day(tmp_path: Path) -> None:
+    (tmp_path / "1.json").write_bytes(
+        as_line([call(1, at=TODAY - 40_000.0), call(2, at=TODAY + 3_000.0 * DAY)])
+    )
+    first = run(tmp_path)
+    (tmp_path / "1.json").unlink()
+    (tmp_path / "2.json").write_bytes(as_line([call(3, at=TODAY + 43_200.0 + 2 * DAY)]))
+    later = run(tmp_path, position=first.position, now=TODAY + 43_200.0 + 3 * DAY)
+    assert not later.problems
+    assert len(later.counted.answers) == 1
 
 
 def test_a_file_with_the_same_beginning_and_another_rest_is_read_from_its_beginning(tmp_path: Path) -> None:

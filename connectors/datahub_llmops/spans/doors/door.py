@@ -21,10 +21,11 @@ Days: TypeAlias = tuple[int, ...]
 class Problem:
     """Something that the report of the run has to say.
 
-    A ``failure`` means that spans were not understood or not seen; nothing may be retired then.
+    A ``failure`` means that spans were not understood or not seen; nothing may be retired then. ``info`` means the same
+    of something that an earlier run has reported as a failure, and that nobody can mend any more.
     """
 
-    kind: Literal["failure", "warning"]
+    kind: Literal["failure", "warning", "info"]
     title: str
     """Constant words, because DataHub's report groups by them."""
     message: str

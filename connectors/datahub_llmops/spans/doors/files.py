@@ -11,7 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias
 
 from datahub_llmops.answer_store.queries import dump_sorted
 from datahub_llmops.answer_store.recorded import RecordedAnswer, RecordedWrites
@@ -105,6 +105,8 @@ class FilesDoor:
         self._entries: dict[bytes, positions.Entry] = {}
         self._fresh: set[bytes] = set()
         self._unsettled: set[int] = set()
+        self._told: set[int] = set()
+        """Days whose objects were removed, and of which a run has said so."""
         self._from = self._until = 0.0
         self._counting = False
         self._all_seen = True
@@ -123,6 +125,7 @@ class FilesDoor:
         old = self._old = positions.load(position)
         today = int(self._now()) // DAY * DAY
         horizon = max(today - self._options.max_days * DAY, old.closed)
+        self._told = {day for day in old.told if day >= horizon}
         self._from, self._until = float(horizon - EDGE), float(self._now() + DAY)
         matched = matching.match(self._list(horizon - EDGE), old, self._cannot_open)
         self.counts.objects_vanished += matched.vanished
@@ -281,13 +284,16 @@ class FilesDoor:
             return
         starts = [row[4] for row in rows]
         first, last = min(starts), max(starts)
-        self._first, self._last = min(self._first, first), max(self._last, last)
+        self._first = min(self._first, first)
         if first < self._from or last > self._until:
             kept = [row for row in rows if self._from <= row[4] <= self._until]
             if not self._counting:
                 self.counts.spans_too_old += sum(row[4] < self._from for row in rows)
                 self.counts.spans_in_future += sum(row[4] > self._until for row in rows)
+            # A clock that is years ahead makes an object no part of all the days until then.
+            last = max([start for start in starts if start <= self._until], default=0.0)
             rows = kept
+        self._last = max(self._last, last)
         try:
             self._spool.put(rows)
         except OSError as error:
@@ -301,7 +307,9 @@ class FilesDoor:
             if not self._counting:
                 self._take_writes(answer)
             return
-        self._first, self._last = min(self._first, answer.started), max(self._last, answer.started)
+        self._first = min(self._first, answer.started)
+        if answer.started <= self._until:
+            self._last = max(self._last, answer.started)
         if self._from <= answer.started <= self._until:
             # Without ``texts``, the line has no question and no answer.
             self._sealed.put([(answer.id, self._segment, dump_line(answer), None, answer.started)])
@@ -331,19 +339,24 @@ class FilesDoor:
             self._unsettled |= (
                 left  # What looks gone may be what could not be opened: the next run tries again.
             )
-        if left:
+        self._say_removed(left - self._told, "failure")
+        self._say_removed(left & self._told, "info")
+        self._told |= left - self._unsettled
+        return left
+
+    def _say_removed(self, days: set[int], kind: Literal["failure", "info"]) -> None:
+        if days:
             self._tell(
                 Problem(
-                    kind="failure",
+                    kind=kind,
                     title="Days whose objects were removed",
                     message="Something new belongs to these days, but objects that were counted with them are not "
                     "there. Their totals stay as they are. Keep objects for some days after their last span, or run "
                     "more often.",
-                    context=_shown(left),
-                    days=tuple(sorted(left)),
+                    context=_shown(days),
+                    days=tuple(sorted(days)),
                 )
             )
-        return left
 
     def _read_rest(self, days: set[int]) -> set[int]:
         """Read what earlier runs read of these days. Return the days of which something cannot be read any more."""
@@ -439,7 +452,7 @@ class FilesDoor:
             if again and identity in self._fresh:
                 entry = entry._replace(version=bytes(8), tail=0)
             kept[identity] = entry
-        return positions.Position(kept, self._old.closed).dump()
+        return positions.Position(kept, self._old.closed, tuple(sorted(self._told))).dump()
 
     def trace(self, trace_id: str, at: datetime | None) -> list[Span]:
         """Return the spans of a trace, or of the one that has the answer of this id.

@@ -58,6 +58,8 @@ class Position:
     entries: dict[bytes, Entry] = field(default_factory=dict)
     closed: int = 0
     """Start of the first day that may still be counted again, in seconds since the epoch."""
+    told: tuple[int, ...] = ()
+    """Starts of the days of which a run has said that they stay as they are, because their objects were removed."""
 
     def dump(self) -> dict[str, Any]:
         """Return it as JSON. The oldest objects beyond the bound are left out, and their days closed."""
@@ -71,6 +73,7 @@ class Position:
             "format": FORMAT,
             "attributes": VERSION,
             "closed": closed,
+            "told": list(self.told),
             "objects": b64encode(zlib.compress(packed, 6)).decode("ascii"),
         }
 
@@ -83,7 +86,8 @@ def load(saved: Mapping[str, Any]) -> Position:
         inflated = zlib.decompressobj()
         packed = inflated.decompress(b64decode(saved["objects"]), _ENTRY.size * MAX_ENTRIES)
         entries = (Entry(*one) for one in _ENTRY.iter_unpack(packed))
-        return Position({one.identity: one for one in entries}, int(saved.get("closed") or 0))
+        told = tuple(int(day) for day in saved.get("told") or ())
+        return Position({one.identity: one for one in entries}, int(saved.get("closed") or 0), told)
     except (BadBase64, KeyError, TypeError, ValueError, struct.error, zlib.error):
         return Position()
 
