@@ -34,6 +34,7 @@ def loaded_by(statement: str) -> set[str]:
         "datahub_llmops.ingestion.sampling",
         "datahub_llmops.catalog.protocol",
         "datahub_llmops.catalog.local.catalog",
+        "datahub_llmops.api",
         "datahub_llmops.cli.main",
         "datahub_llmops.hooks",
     ],

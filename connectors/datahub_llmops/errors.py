@@ -22,6 +22,7 @@ The tree is grouped by what the caller does about an error:
       - ModelsError
       - StatementError
       - PatternError
+      - QuestionError            the arguments do not go together: the caller's mistake
 
 A message names the system, the thing, and what to do next. It never contains a secret or a payload value.
 """
@@ -107,3 +108,7 @@ class StatementError(LlmopsError):
 
 class PatternError(LlmopsError):
     """A regular expression of a recipe takes too long on one text. The message names it, but not the text."""
+
+
+class QuestionError(LlmopsError):
+    """Arguments of a question to a catalog do not go together, or one is missing. The message says what to give."""

@@ -159,7 +159,7 @@ def test_a_trace_of_several_answers_lists_them(world: World) -> None:
 def test_options_that_do_not_go_together(world: World) -> None:
     assert "give the id" in explain(world, TRACE, "--store", "x.db").output
     bare = CliRunner().invoke(main, ["explain", TRACE, "--at", "2026-11-30T12:00"])
-    assert "--at goes with --recipe" in bare.output
+    assert "(--at) goes with a recipe of llm-spans" in bare.output
 
 
 def test_a_recipe_that_cannot_be_used_says_so_without_its_values(world: World) -> None:

@@ -7,9 +7,10 @@ carries the key of its row), ``source`` (it names its dataset), ``index`` (only 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final, Literal, TypeAlias
+from dataclasses import asdict, dataclass
+from typing import Any, Final, Literal, TypeAlias
 
 from datahub_llmops import urns
 from datahub_llmops.answer_store import digests
@@ -26,7 +27,9 @@ from datahub_llmops.answers.given_documents import list_given
 from datahub_llmops.answers.resolver import MapConfig, Resolver, shown
 from datahub_llmops.answers.writers import Writers, WritingJob
 from datahub_llmops.assets.usage import model_name
+from datahub_llmops.catalog.overriding import override
 from datahub_llmops.catalog.protocol import FullCatalog, Node
+from datahub_llmops.catalog.result import Result
 from datahub_llmops.catalog.urn_text import asset_of
 from datahub_llmops.errors import StoreError, UnknownAssetError
 from datahub_llmops.lineage import provenance
@@ -119,7 +122,7 @@ class NotConfirmed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Explanation:
+class Explanation(Result):
     """One answer with everything that the answer store and the catalog know about it."""
 
     answer: RecordedAnswer
@@ -132,6 +135,12 @@ class Explanation:
     stale: tuple[Stale, ...]
     not_confirmed: tuple[NotConfirmed, ...]
     gaps: tuple[str, ...]
+
+    @override
+    def to_obj(self) -> dict[str, Any]:
+        """Return the explanation as plain JSON. What a framework recorded as an object of its own becomes text."""
+        found: dict[str, Any] = json.loads(json.dumps(asdict(self), default=str))
+        return found
 
 
 def find(store: Store, answer: str | None, *, text: str | None = None) -> RecordedAnswer:

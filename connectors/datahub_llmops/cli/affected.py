@@ -7,12 +7,10 @@ from pathlib import Path
 
 import click
 
-from datahub_llmops.catalog.open import resolve
-from datahub_llmops.catalog.protocol import Catalog
 from datahub_llmops.cli.completion import complete_asset
-from datahub_llmops.cli.opening import opened, print_json
-from datahub_llmops.errors import UnknownAssetError
+from datahub_llmops.cli.opening import opened
 from datahub_llmops.governance.impact import impact_of
+from datahub_llmops.queries.names import resolve_affecting
 
 
 @click.command()
@@ -38,30 +36,13 @@ def affected(where: str | None, asset: str, policy_file: Path | None, as_json: b
 
     with opened(where) as catalog:
         policy = read_policy_file(policy_file) or default_policy()
-        found = impact_of(catalog, resolve_asset(catalog, asset), policy.lifecycles, now=datetime.now(UTC))
+        found = impact_of(
+            catalog, resolve_affecting(catalog, asset), policy.lifecycles, now=datetime.now(UTC)
+        )
         if as_json:
-            print_json(found.to_obj())
+            click.echo(found.to_json())
             return
         from datahub_llmops.cli import render
         from datahub_llmops.cli.affected_page import page
 
         render.show(page(found, render.Labels(catalog)))
-
-
-def resolve_asset(catalog: Catalog, typed: str) -> str:
-    """Find the asset. ``provider/model`` is a model, as recipes write it.
-
-    Raises:
-        UnknownAssetError: no asset has this name, or several do.
-    """
-    try:
-        return resolve(catalog, typed)
-    except UnknownAssetError:
-        provider, slash, model = typed.partition("/")
-        if not slash or typed.startswith("urn:li:"):
-            raise
-        try:
-            return resolve(catalog, f"{provider}:{model}")
-        except UnknownAssetError:
-            pass
-        raise

@@ -25,6 +25,7 @@ from datahub_llmops.governance.finding import CheckReport
 from datahub_llmops.governance.impact import impact_of
 from datahub_llmops.governance.policy import Policy
 from datahub_llmops.governance.verdict import check_asset, default_policy
+from datahub_llmops.queries.names import resolve_affecting
 
 MAX_NAME: Final = 40
 MAX_URN: Final = 160
@@ -63,10 +64,10 @@ class Tools:
         return check_asset(catalog, resolve(catalog, index), self.policy)
 
     def _impact(self, catalog: FullCatalog, asset: str) -> dict[str, Any]:
-        from datahub_llmops.cli.affected import resolve_asset
-
         policy = self.policy or default_policy()
-        found = impact_of(catalog, resolve_asset(catalog, asset), policy.lifecycles, now=datetime.now(UTC))
+        found = impact_of(
+            catalog, resolve_affecting(catalog, asset), policy.lifecycles, now=datetime.now(UTC)
+        )
         return {
             "urn": cut_urn(found.urn),
             "ends": [{"on": one.on, "replacement": quoted(one.replacement)} for one in found.ends],

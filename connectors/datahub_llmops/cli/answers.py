@@ -11,19 +11,18 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
 from datahub_llmops.catalog.overriding import override
-from datahub_llmops.errors import CatalogError, LlmopsError, NoCatalogError, RecordError
+from datahub_llmops.errors import CatalogError, LlmopsError, NoCatalogError, QuestionError, RecordError
 
 if TYPE_CHECKING:
     from datahub_llmops.answer_store.database import Store
     from datahub_llmops.answer_store.recorded import RecordedAnswer
-    from datahub_llmops.answers.explain import Explanation
     from datahub_llmops.answers.prices import PricesConfig
     from datahub_llmops.assets.usage import Totals
     from datahub_llmops.catalog.protocol import FullCatalog
@@ -217,68 +216,24 @@ def explain(
     datahub-llmops explain --text "Refunds take five days."
     datahub-llmops explain 4bf92f3577b34da6a3ce929d0e0e4736 --recipe spans.dhub.yaml --at 2026-11-30T12:00
     """
-    if (answer is None) == (text is None):
-        raise click.UsageError("give either the id of an answer or --text")
-    if recipe is not None and _is_of_spans(recipe):
-        if answer is None or path is not None:
-            raise click.UsageError("with a recipe of llm-spans, give the id of a trace or of an answer")
-        _explain_spans(where, answer, recipe, env, at, as_json=as_json)
-        return
-    if at is not None:
-        raise click.UsageError("--at goes with --recipe, a recipe of llm-spans")
-    from datahub_llmops.answers.explain import explain as walk_back
-    from datahub_llmops.answers.explain import find
-    from datahub_llmops.answers.resolver import MapConfig
-
-    if text == "-":
-        text = sys.stdin.read()
-    try:
-        config = MapConfig.read(recipe, env)
-    except LlmopsError as error:
-        raise click.ClickException(_shown(str(error))) from error
-    with _store(path) as store, _catalog(where) as catalog:
-        _print(walk_back(store, find(store, answer, text=text), catalog, config), catalog, as_json=as_json)
-
-
-def _is_of_spans(recipe: Path) -> bool:
-    """Whether a recipe is one of llm-spans. What cannot be read is not: whoever reads it then says why."""
-    try:
-        if "llm-spans" not in recipe.read_text("utf-8"):
-            return False
-    except (OSError, UnicodeDecodeError):
-        return False
-    from datahub_llmops.spans.one_answer import is_recipe_of_spans
-
-    return is_recipe_of_spans(recipe)
-
-
-def _explain_spans(
-    where: str | None, identity: str, recipe: Path, env: str | None, at: datetime | None, *, as_json: bool
-) -> None:
-    from datahub_llmops.answers.explain import explain as walk_back
-    from datahub_llmops.spans.one_answer import read_answer, read_config
+    from datahub_llmops.queries.way_back import prepare_explanation
 
     try:
-        config = read_config(recipe)
-        if env is not None:
-            config = config.model_copy(update={"env": env})
+        text = sys.stdin.read() if text == "-" else text
+        ask = prepare_explanation(answer, text=text, store=path, recipe=recipe, env=env, at=at)
         with _catalog(where) as catalog:
-            instant = at.replace(tzinfo=UTC) if at is not None else None
-            seen = read_answer(config, identity, instant, catalog)
-            found = walk_back(None, seen.answer, catalog, config, known_gaps=seen.gaps)
-            _print(found, catalog, as_json=as_json)
+            found = ask(catalog)
+            if as_json:
+                click.echo(found.to_json())
+                return
+            from datahub_llmops.cli.explanation import explanation_lines
+            from datahub_llmops.cli.render import show
+
+            show(*explanation_lines(found, catalog), soft_wrap=True)
+    except QuestionError as error:
+        raise click.UsageError(str(error)) from error
     except LlmopsError as error:
         raise click.ClickException(_shown(str(error))) from error
-
-
-def _print(found: Explanation, catalog: FullCatalog | None, *, as_json: bool) -> None:
-    if as_json:
-        click.echo(json.dumps(asdict(found), indent=2, default=str))
-        return
-    from datahub_llmops.cli.explanation import explanation_lines
-    from datahub_llmops.cli.render import show
-
-    show(*explanation_lines(found, catalog), soft_wrap=True)
 
 
 def _open_private(file: Path, *, force: bool) -> TextIO:

@@ -14,9 +14,10 @@ from rich.text import Text
 from datahub_llmops.aspects.manifest import Tab, tabs
 from datahub_llmops.catalog import urn_text
 from datahub_llmops.catalog.aspect_facts import SCHEMA_ASPECTS, read_schema_fields
-from datahub_llmops.catalog.protocol import Aspect, Edge, FullCatalog, Lineage, Node
+from datahub_llmops.catalog.protocol import Aspect, FullCatalog, Node
 from datahub_llmops.cli.render import Labels, headline, kind, not_confirmed
 from datahub_llmops.net.shown import clean
+from datahub_llmops.queries.asset import AssetResult
 from datahub_llmops.report.asset_facts import (
     AttachedMark,
     ColumnFacts,
@@ -46,66 +47,57 @@ _SHOWN_NEIGHBOURS: Final = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """The content of the page: aspects, newest records of time series, aspects of fields, and direct neighbours."""
+    """The content of the page: the asset, and the aspects that describe its columns."""
 
-    node: Node
-    aspects: Mapping[str, Aspect]
+    asset: AssetResult
     schema: Mapping[str, Aspect]
     """The two aspects that describe columns: the asset's, or of a column its asset's."""
-    latest: Mapping[str, Aspect]
     fields: Mapping[str, Mapping[str, Aspect]]
     """Aspects of the ``schemaField`` entities, by URN."""
-    upstream: Sequence[Node]
-    downstream: Sequence[Node]
-    unconfirmed: Sequence[Edge]
-    """Its edges that are not confirmed."""
 
 
-def gather(catalog: FullCatalog, node: Node, up: Lineage, down: Lineage) -> Facts:
-    """Read from ``catalog`` everything on the page of ``node`` except its direct neighbours, which the walks have.
+def gather(catalog: FullCatalog, asset: AssetResult) -> Facts:
+    """Read from ``catalog`` what the page of an asset needs besides the asset.
 
     Raises:
         CatalogError: the catalog cannot answer.
     """
-    holder = urn_text.asset_of(node.urn)
-    found = catalog.aspects_of({node.urn, holder})
-    aspects = found.get(node.urn, {})
-    schema = {name: aspect for name, aspect in found.get(holder, {}).items() if name in SCHEMA_ASPECTS}
+    holder = urn_text.asset_of(asset.node.urn)
+    held = asset.aspects if holder == asset.node.urn else catalog.aspects(holder, SCHEMA_ASPECTS)
+    schema = {name: aspect for name, aspect in held.items() if name in SCHEMA_ASPECTS}
     return Facts(
-        node=node,
-        aspects=aspects,
+        asset=asset,
         schema=schema,
-        latest=catalog.latest(node.urn),
         fields=catalog.aspects_of(
             urn
             for path, _ in read_schema_fields("schemaMetadata", schema)
             for urn in urn_text.field_urns(holder, path)
         ),
-        upstream=[other for other in up.nodes if other.hops],
-        downstream=[other for other in down.nodes if other.hops],
-        unconfirmed=[edge for edge in (*up.edges, *down.edges) if edge.not_confirmed_since],
     )
 
 
 def page(facts: Facts, labels: Labels) -> Group:
     """Build the page for rich."""
-    columns = list(read_column_facts(urn_text.asset_of(facts.node.urn), facts.schema, facts.fields))
+    columns = list(read_column_facts(urn_text.asset_of(facts.asset.node.urn), facts.schema, facts.fields))
     _learn(facts, columns, labels)
-    if facts.node.type == "schemaField":
-        path = urn_text.simple_path(urn_text.full_name(facts.node.urn))
+    if facts.asset.node.type == "schemaField":
+        path = urn_text.simple_path(urn_text.full_name(facts.asset.node.urn))
         columns = [column for column in columns if column.path == path]
-    parts: list[RenderableType] = [headline(facts.node, labels), Text(clean(facts.node.urn), style="dim")]
-    if is_removed(facts.aspects):
+    parts: list[RenderableType] = [
+        headline(facts.asset.node, labels),
+        Text(clean(facts.asset.node.urn), style="dim"),
+    ]
+    if is_removed(facts.asset.aspects):
         parts.append(Text("Soft-deleted: lineage and search leave it out.", style="red"))
-    description = read_description(facts.aspects)
+    description = read_description(facts.asset.aspects)
     if description:
         parts += [Text(), Text(_paragraph(description))]
     parts += [Text(), _table(list(_rows(facts, labels)))]
     if columns:
         parts += [Text(), _column_table(columns, labels)]
-    for tab in tabs(facts.aspects):
+    for tab in tabs(facts.asset.aspects):
         parts += [Text(), Text(tab.title, style="bold"), _tab_table(tab)]
-    for sql in read_statements(facts.aspects):
+    for sql in read_statements(facts.asset.aspects):
         if one_line(sql) in one_line(description):
             continue
         parts += [
@@ -118,13 +110,13 @@ def page(facts: Facts, labels: Labels) -> Group:
 
 def _learn(facts: Facts, columns: Sequence[ColumnFacts], labels: Labels) -> None:
     """Look up all names that the page needs at once."""
-    labels.learn_nodes([facts.node, *facts.upstream, *facts.downstream])
-    labels.learn(end for edge in facts.unconfirmed for end in (edge.upstream, edge.downstream))
-    labels.learn({*named_in(facts.aspects, columns), urn_text.asset_of(facts.node.urn)})
+    labels.learn_nodes([facts.asset.node, *facts.asset.upstream, *facts.asset.downstream])
+    labels.learn(end for edge in facts.asset.not_confirmed for end in (edge.upstream, edge.downstream))
+    labels.learn({*named_in(facts.asset.aspects, columns), urn_text.asset_of(facts.asset.node.urn)})
 
 
 def _rows(facts: Facts, labels: Labels) -> Iterator[tuple[str, Text]]:
-    aspects, latest = facts.aspects, facts.latest
+    aspects, latest = facts.asset.aspects, facts.asset.latest
     changed = last_change(aspects, latest)
     yield from _plain(
         [
@@ -142,11 +134,11 @@ def _rows(facts: Facts, labels: Labels) -> Iterator[tuple[str, Text]]:
     yield from _plain(property_rows(aspects, labels.of), empty=True)
     yield from _plain(size_rows(latest))
     yield from _plain([("Last updated", time_text(changed) if changed is not None else "")])
-    yield from _plain(model_rows(facts.node.type, facts.node.name))
-    for title, neighbours in (("Depends on", facts.upstream), ("Used by", facts.downstream)):
+    yield from _plain(model_rows(facts.asset.node.type, facts.asset.node.name))
+    for title, neighbours in (("Depends on", facts.asset.upstream), ("Used by", facts.asset.downstream)):
         if neighbours:
             yield title, _neighbours(neighbours)
-    for edge in facts.unconfirmed:
+    for edge in facts.asset.not_confirmed:
         ends = f"{labels.of(edge.upstream)} → {labels.of(edge.downstream)}"
         yield "Lineage", Text(f"{ends} {not_confirmed(edge.not_confirmed_since)}", style="red")
     yield from _plain(custom_rows(aspects), empty=True)

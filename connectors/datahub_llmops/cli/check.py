@@ -12,7 +12,7 @@ import click
 from datahub_llmops.catalog.open import resolve
 from datahub_llmops.catalog.overriding import override
 from datahub_llmops.cli.completion import complete_asset
-from datahub_llmops.cli.opening import opened, print_json, shown
+from datahub_llmops.cli.opening import opened, shown
 from datahub_llmops.errors import RecipeError
 from datahub_llmops.governance.finding import EXIT_CODES
 from datahub_llmops.governance.policy import Policy
@@ -65,7 +65,7 @@ def check(where: str | None, asset: str, policy_file: Path | None, as_json: bool
     with opened(where) as catalog:
         report = check_asset(catalog, resolve(catalog, asset), read_policy_file(policy_file))
         if as_json:
-            print_json(report.to_obj())
+            click.echo(report.to_json())
         else:
             from datahub_llmops.cli import render
             from datahub_llmops.cli.check_page import page

@@ -8,33 +8,25 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Any, Final
 
 import click
 
 from datahub_llmops import __version__
-from datahub_llmops.catalog.column_stops import ColumnStop, edges_within, find_stops
-from datahub_llmops.catalog.open import resolve
-from datahub_llmops.catalog.protocol import Direction, Edge, FullCatalog, Lineage, Node
 from datahub_llmops.catalog.runs_in_walks import without_runs
-from datahub_llmops.catalog.untraced import untraced_of
-from datahub_llmops.catalog.urn_text import asset_of, entity_type
 from datahub_llmops.cli import answers
 from datahub_llmops.cli.affected import affected
 from datahub_llmops.cli.check import check
-from datahub_llmops.cli.column_uses import named, open_stops, use_json, uses_below
 from datahub_llmops.cli.completion import complete_asset, completion
 from datahub_llmops.cli.mcp_server import mcp
 from datahub_llmops.cli.models import models
-from datahub_llmops.cli.opening import opened, print_json, shown
+from datahub_llmops.cli.opening import opened, shown
 from datahub_llmops.cli.prompts import prompts
 from datahub_llmops.errors import UnknownAssetError
-from datahub_llmops.governance.term_holders import holders_of, matching
-
-_DIRECTIONS: Final[tuple[Direction, Direction]] = ("up", "down")
+from datahub_llmops.queries.asset import read_asset
+from datahub_llmops.queries.found import read_carrying, read_search
+from datahub_llmops.queries.walk import read_lineage
 
 _EXAMPLES = """
 \b
@@ -113,35 +105,24 @@ def lineage(where: str | None, asset: str, up: bool, hops: int, columns: bool, a
     datahub-llmops lineage sqlite:main.people#email --down  where personal data goes
     """
     with opened(where) as catalog:
-        urn = resolve(catalog, asset)
-        direction: Direction = "up" if up else "down"
-        walk = catalog.lineage(urn, direction, hops)
-        above = _edges_above(catalog, walk)
-        within = edges_within(walk, above)
-        uses = uses_below(catalog, walk)
-        stops = open_stops(_column_stops(catalog, walk, above, hops), uses)
+        found = read_lineage(catalog, asset, "up" if up else "down", hops)
         if as_json:
-            shown = {
-                "uses": [use_json(use) for use in uses],
-                "within": [_edge_json(edge) for edge in within],
-                "stops": [_stop_json(stop) for stop in stops],
-            }
-            print_json({**_walk_json(walk), **{key: found for key, found in shown.items() if found}})
+            click.echo(found.to_json())
             return
         from datahub_llmops.cli import render
 
-        walk = without_runs(walk)
+        walk = without_runs(found.walk)
         labels = render.Labels(catalog)
         labels.learn_nodes(walk.nodes)
-        labels.learn(end for stop in stops for end in (stop.reached, stop.beyond))
-        labels.learn(edge.upstream for edge in within)
-        labels.learn(named(uses))
+        labels.learn(end for stop in found.stops for end in (stop.reached, stop.beyond))
+        labels.learn(edge.upstream for edge in found.within)
+        labels.learn(render.named_in_uses(found.uses))
         render.show(
             render.lineage_tree(walk, labels, columns=columns),
-            render.lineage_summary(walk, hops, within=bool(within)),
-            *render.within_lines(within, labels),
-            *render.use_lines(uses, labels),
-            *render.stop_lines(stops, labels, walk.direction),
+            render.lineage_summary(walk, hops, within=bool(found.within)),
+            *render.within_lines(found.within, labels),
+            *render.use_lines(found.uses, labels),
+            *render.stop_lines(found.stops, labels, walk.direction),
         )
 
 
@@ -157,25 +138,20 @@ def show(where: str | None, asset: str, as_json: bool) -> None:
     datahub-llmops show docs --json
     datahub-llmops show Privacy.PersonalData      which indexes hold personal data, and from which column
     """
-    from datahub_llmops.cli.term_page import holders_json, holders_table, resolve_shown
-
     with opened(where) as catalog:
-        urn = resolve_shown(catalog, asset)
-        is_term = entity_type(urn) == "glossaryTerm"
-        holders = holders_of(catalog, urn) if is_term else ()
-        node = _node(catalog, urn, described=not holders)
+        found = read_asset(catalog, asset)
         if as_json:
-            carried = {"carried_by": holders_json(holders)} if is_term else {}
-            print_json({**_asset_json(catalog, node), **carried})
+            click.echo(found.to_json())
             return
         from datahub_llmops.cli import render
         from datahub_llmops.cli.asset_page import gather, page
+        from datahub_llmops.cli.term_page import holders_table
 
         labels = render.Labels(catalog)
-        render.show(page(gather(catalog, node, *_next_steps(catalog, node)), labels))
-        if holders:
-            render.show("", holders_table(holders, labels))
-        elif is_term:
+        render.show(page(gather(catalog, found), labels))
+        if found.carried_by:
+            render.show("", holders_table(found.carried_by, labels))
+        elif found.carried_by is not None:
             render.show("", "Nothing in the catalog carries it.")
 
 
@@ -204,19 +180,18 @@ def search(where: str | None, words: tuple[str, ...], term: str | None, limit: i
     if not words:
         raise click.UsageError("give words to search for, or --term TERM")
     with opened(where) as catalog:
-        query = " ".join(words)
-        found = list(catalog.search(query, limit))
+        found = read_search(catalog, " ".join(words), limit)
         if as_json:
-            print_json({"query": query, "nodes": [_node_json(node, hops=False) for node in found]})
-        if not found:
-            raise UnknownAssetError(f"no asset in the catalog contains every word of {query!r}")
+            click.echo(found.to_json())
+        if not found.nodes:
+            raise UnknownAssetError(f"no asset in the catalog contains every word of {found.query!r}")
         if as_json:
             return
         from datahub_llmops.cli import render
 
         labels = render.Labels(catalog)
-        labels.learn_nodes(found)
-        render.show(render.search_table(found, labels))
+        labels.learn_nodes(found.nodes)
+        render.show(render.search_table(found.nodes, labels))
 
 
 @main.command()
@@ -251,117 +226,19 @@ def export(where: str | None, file: Path, force: bool, custom_aspects: bool) -> 
 
 
 def _search_term(where: str | None, typed: str, words: Sequence[str], limit: int, *, as_json: bool) -> None:
-    from datahub_llmops.cli.term_page import holders_json, holders_table, resolve_term
-
     with opened(where) as catalog:
-        term = resolve_term(catalog, typed)
-        found = matching(holders_of(catalog, term), words)
-        listed, left = found[:limit], len(found[limit:])
+        found = read_carrying(catalog, typed, " ".join(words), limit)
         if as_json:
-            print_json({"term": term, "carried_by": holders_json(listed), "left_out": left})
-        if not found:
+            click.echo(found.to_json())
+        if not found.carried_by:
             raise UnknownAssetError(f"nothing in the catalog carries the term {typed!r}")
         if as_json:
             return
         from datahub_llmops.cli import render
+        from datahub_llmops.cli.term_page import holders_table
 
-        more = [f"{left:,} more; --limit N lists them"] if left else []
-        render.show(holders_table(listed, render.Labels(catalog)), *more)
-
-
-def _node(catalog: FullCatalog, urn: str, *, described: bool = True) -> Node:
-    """Read the asset. A soft-deleted one has a page too, and a term that is attached and not ``described``."""
-    found = catalog.nodes([urn])
-    if found:
-        return found[0]
-    if described and not catalog.aspects(urn):
-        raise UnknownAssetError(f"{urn} is not in the catalog; search for it: datahub-llmops search WORDS")
-    from datahub_llmops.catalog import urn_text
-
-    return Node(
-        urn=urn, type=urn_text.entity_type(urn), platform=urn_text.platform(urn), name=urn_text.full_name(urn)
-    )
-
-
-def _edges_above(catalog: FullCatalog, walk: Lineage) -> tuple[Edge, ...]:
-    """The edges into the table of a walk down: a job that feeds the table from its own columns is among them only."""
-    asset = asset_of(walk.root)
-    if walk.direction == "up" or entity_type(asset) != "dataset":
-        return ()
-    try:
-        return catalog.lineage(asset, "up", 1).edges
-    except UnknownAssetError:
-        return ()
-
-
-def _column_stops(
-    catalog: FullCatalog, walk: Lineage, above: Sequence[Edge], hops: int
-) -> tuple[ColumnStop, ...]:
-    """Where the walk of a column ends although lineage of its table goes on; nothing for a walk of assets."""
-    asset = asset_of(walk.root)
-    if asset == walk.root:
-        return ()
-    try:
-        assets = catalog.lineage(asset, walk.direction, hops)
-        ends = {end for edge in (*assets.edges, *above) for end in (edge.upstream, edge.downstream)}
-        jobs = sorted(urn for urn in ends if entity_type(urn) == "dataJob")
-        return find_stops(walk, assets, untraced_of(catalog.aspects_of(jobs)) if jobs else None)
-    except UnknownAssetError:
-        return ()
-
-
-def _stop_json(stop: ColumnStop) -> dict[str, Any]:
-    shown = asdict(stop)
-    if not stop.partly:
-        del shown["partly"]
-    return shown
-
-
-def _edge_json(edge: Edge) -> dict[str, Any]:
-    shown = asdict(edge)
-    if edge.not_confirmed_since is None:
-        del shown["not_confirmed_since"]
-    return shown
-
-
-def _walk_json(walk: Lineage) -> dict[str, object]:
-    return {
-        "root": walk.root,
-        "direction": walk.direction,
-        "nodes": [_node_json(node) for node in walk.nodes],
-        "edges": [_edge_json(edge) for edge in walk.edges],
-    }
-
-
-def _node_json(node: Node, *, hops: bool = True) -> dict[str, Any]:
-    shown = asdict(node)
-    if not hops:
-        del shown["hops"]
-    return shown
-
-
-def _next_steps(catalog: FullCatalog, node: Node) -> tuple[Lineage, Lineage]:
-    """The walks to the direct upstream and downstream assets; a soft-deleted asset has none."""
-    try:
-        up, down = (catalog.lineage(node.urn, direction, 1) for direction in _DIRECTIONS)
-    except UnknownAssetError:
-        up, down = (
-            Lineage(root=node.urn, direction=direction, nodes=(), edges=()) for direction in _DIRECTIONS
-        )
-    return up, down
-
-
-def _asset_json(catalog: FullCatalog, node: Node) -> dict[str, object]:
-    up, down = _next_steps(catalog, node)
-    unconfirmed = [_edge_json(edge) for edge in (*up.edges, *down.edges) if edge.not_confirmed_since]
-    return {
-        **_node_json(node, hops=False),
-        "aspects": dict(catalog.aspects(node.urn)),
-        "latest": dict(catalog.latest(node.urn)),
-        "upstream": [other.urn for other in up.nodes if other.hops],
-        "downstream": [other.urn for other in down.nodes if other.hops],
-        **({"not_confirmed": unconfirmed} if unconfirmed else {}),
-    }
+        more = [f"{found.left_out:,} more; --limit N lists them"] if found.left_out else []
+        render.show(holders_table(found.carried_by, render.Labels(catalog)), *more)
 
 
 main.add_command(answers.answers)

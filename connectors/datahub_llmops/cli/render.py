@@ -224,6 +224,11 @@ def within_lines(edges: Sequence[Edge], labels: Labels) -> Iterator[Text]:
             yield text.append(since, style="not bold red")
 
 
+def named_in_uses(uses: Iterable[ColumnUse]) -> Iterator[str]:
+    """The URNs whose names ``use_lines`` shows."""
+    return (urn for use in uses for urn in (urn_text.asset_of(use.column), use.job, use.index) if urn)
+
+
 def use_lines(uses: Iterable[ColumnUse], labels: Labels) -> Iterator[Text]:
     """Say which jobs join, filter, group or sort by a column, in one line for each."""
     for use in uses:

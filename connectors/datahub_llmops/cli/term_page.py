@@ -3,66 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from rich.table import Table
 from rich.text import Text
 
-from datahub_llmops.catalog.open import resolve
-from datahub_llmops.catalog.protocol import FullCatalog
-from datahub_llmops.catalog.urn_text import asset_of, entity_type, term_urn
+from datahub_llmops.catalog.urn_text import asset_of, entity_type
 from datahub_llmops.cli.render import Labels, kind
-from datahub_llmops.errors import UnknownAssetError
 from datahub_llmops.governance.term_holders import Holder
 from datahub_llmops.net.shown import clean
-
-
-def resolve_term(catalog: FullCatalog, typed: str) -> str:
-    """Find the URN of a term by its URN, its name, or what stands behind ``urn:li:glossaryTerm:``.
-
-    A term may be attached without being described in the catalog.
-
-    Raises:
-        UnknownAssetError: there is no such term.
-    """
-    if typed.startswith("urn:li:"):
-        return typed
-    named = term_urn(typed)
-    if catalog.nodes([named]) or _is_carried(catalog, named):
-        return named
-    found = [urn for urn in catalog.candidates(typed) if entity_type(urn) == "glossaryTerm"]
-    if len(found) == 1:
-        return found[0]
-    if found:
-        raise UnknownAssetError("\n".join((f"{typed!r} is ambiguous; use one of these URNs:", *found)))
-    raise UnknownAssetError(
-        f"no term in the catalog is named {typed!r}, and nothing carries it; give what stands behind "
-        "urn:li:glossaryTerm: in its URN"
-    )
-
-
-def resolve_shown(catalog: FullCatalog, typed: str) -> str:
-    """Find an asset for ``show``. A name that no asset has may be that of a term that something carries.
-
-    Raises:
-        UnknownAssetError: there is neither.
-    """
-    try:
-        return resolve(catalog, typed)
-    except UnknownAssetError:
-        named = typed if typed.startswith("urn:li:") else term_urn(typed)
-        if entity_type(named) == "glossaryTerm" and _is_carried(catalog, named):
-            return named
-        raise
-
-
-def _is_carried(catalog: FullCatalog, term: str) -> bool:
-    return any(True for _ in catalog.carrying(term))
-
-
-def holders_json(holders: Sequence[Holder]) -> list[dict[str, Any]]:
-    """Return what carries a term as plain JSON."""
-    return [one.to_obj() for one in holders]
 
 
 def holders_table(holders: Sequence[Holder], labels: Labels) -> Table:

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal, TypeAlias
 
+from datahub_llmops.catalog.overriding import override
+from datahub_llmops.catalog.result import Result
+
 Verdict: TypeAlias = Literal["ok", "not ok", "not known"]
 """``not known`` is what a check says that could not see everything it needs; it is never ``ok``."""
 
@@ -56,7 +59,7 @@ class Affected:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CheckReport:
+class CheckReport(Result):
     """All findings about one asset, in the order of the checks."""
 
     urn: str
@@ -73,6 +76,7 @@ class CheckReport:
         """The verdict over all findings: see ``overall``."""
         return overall(one.verdict for one in self.findings)
 
+    @override
     def to_obj(self) -> dict[str, Any]:
         """Return the report as plain JSON, equal byte by byte wherever it is asked for."""
         return {

@@ -9,7 +9,9 @@ from typing import Any, Final
 
 from datahub_llmops.catalog.aspect_facts import PROPERTY_PREFIX, read_properties
 from datahub_llmops.catalog.column_uses import uses_of
+from datahub_llmops.catalog.overriding import override
 from datahub_llmops.catalog.protocol import Aspect, FullCatalog, Lineage, Node
+from datahub_llmops.catalog.result import Result
 from datahub_llmops.catalog.urn_text import asset_of
 from datahub_llmops.errors import UnknownAssetError
 from datahub_llmops.governance.affected import APPLICATION, users_of
@@ -64,7 +66,7 @@ class Use:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Impact:
+class Impact(Result):
     """What an asset affects. ``owners`` are those of everything affected, by URN."""
 
     urn: str
@@ -88,6 +90,7 @@ class Impact:
     priced_by: str | None = None
     """The model whose price was taken: the replacement if it has one, else the model itself."""
 
+    @override
     def to_obj(self) -> dict[str, Any]:
         """Return the impact as plain JSON."""
         return {
