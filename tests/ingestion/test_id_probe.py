@@ -180,7 +180,7 @@ def test_a_store_with_too_many_collections_is_not_asked(
         ("a: 1", "has no `source`"),
         ("source: {type: llm-langfuse, config: {}}", "is no vector store"),
         ("source: {type: no-such-thing, config: {}}", "its extra"),
-        ("source: {type: llm-qdrant, config: {api_key: CANARY}}", "look at "),
+        ("source: {type: llm-qdrant, config: {api_key: CANARY}}", "the option url is missing"),
         ("source: {type: llm-qdrant, config: {url: '${NOT_SET_ANYWHERE}'}}", "variables"),
     ],
 )

@@ -12,6 +12,7 @@ from datahub_llmops.answer_store.recorded import ModelCall
 from datahub_llmops.assets.usage import Tokens, model_name
 from datahub_llmops.errors import RecipeError
 from datahub_llmops.ingestion.recipe_file import Regex, read_options
+from datahub_llmops.ingestion.valid_config import valid_config
 
 
 class PriceConfig(BaseModel):
@@ -115,7 +116,4 @@ def read(path: Path) -> PricesConfig:
     found = read_options(path, PricesConfig.model_fields)
     if not found.get("prices"):
         raise RecipeError(f"no `prices` in {path}: docs/hooks.md says how they are written")
-    try:
-        return PricesConfig.model_validate(found)
-    except ValueError as error:  # pydantic's ValidationError is one
-        raise RecipeError(f"prices in {path}: {error}") from error
+    return valid_config(PricesConfig, found, of=f"prices in {path}")

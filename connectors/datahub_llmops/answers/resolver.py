@@ -30,6 +30,7 @@ from datahub_llmops.assets.usage import model_name
 from datahub_llmops.catalog.protocol import Catalog
 from datahub_llmops.errors import RecipeError
 from datahub_llmops.ingestion.recipe_file import Regex, read_config
+from datahub_llmops.ingestion.valid_config import valid_config
 from datahub_llmops.lineage.addresses import dataset_urn
 from datahub_llmops.lineage.provenance import RuleConfig
 
@@ -95,10 +96,8 @@ class MapConfig(EnvConfigMixin):
         if kind and kind.startswith("llm-") and kind not in ("llm-runs", "llm-spans"):
             raise RecipeError(f"{path} is a recipe of {kind}: name one of llm-runs or of llm-spans")
         found = {name: found[name] for name in cls.model_fields if name in found}
-        try:
-            return cls.model_validate({**found, **({"env": env} if env is not None else {})})
-        except ValueError as error:  # pydantic's ValidationError is one
-            raise RecipeError(f"{path or 'env'}: {error}") from error
+        given = {**found, **({"env": env} if env is not None else {})}
+        return valid_config(cls, given, of=str(path or "env"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,7 @@ from datahub_llmops.errors import RecipeError
 from datahub_llmops.governance.policy import Forbidden, Policy
 from datahub_llmops.health.lifecycles import LifecycleOptions, load_lifecycles
 from datahub_llmops.ingestion.recipe_file import read_config
+from datahub_llmops.ingestion.valid_config import valid_config
 
 _SOURCES: Final = ("llm-health", "llm-lifecycle")
 """Sources whose recipes hold options of a policy. Those of another one would forbid nothing."""
@@ -112,7 +113,4 @@ def read_policy(path: Path) -> Policy:
             hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted(names))}"
             raise RecipeError(f"{path}: there is no option {key}; {hint}")
     found = {name: config[name] for name in names if name in config}
-    try:
-        return PolicyConfig.model_validate(found).policy()
-    except ValueError as error:  # pydantic's ValidationError is one
-        raise RecipeError(f"{path}: {error}") from error
+    return valid_config(PolicyConfig, found, of=str(path)).policy()

@@ -6,7 +6,7 @@ them, so then nothing is accepted.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -29,6 +29,7 @@ from datahub_llmops.errors import (
 )
 from datahub_llmops.ingestion.reader import MAX_IDS, IdProbe, Reader
 from datahub_llmops.ingestion.report import unexpected
+from datahub_llmops.ingestion.valid_config import valid_config
 from datahub_llmops.ingestion.vector_store import VectorStoreSource
 from datahub_llmops.net.attempts import Deadline
 
@@ -304,16 +305,4 @@ def _load(recipe: str) -> tuple[type[VectorStoreSource[Any]], Any]:
     if not (isinstance(made, type) and issubclass(made, VectorStoreSource)):
         raise RecipeError(f"{recipe} reads {kind}, which is no vector store of this package")
     options = {key: value for key, value in given.items() if key not in _NOT_FOR_READING}
-    try:
-        return made, made.config_type.model_validate(options)
-    except ValueError as error:
-        # pydantic's text quotes values, among them secrets.
-        raise RecipeError(f"{recipe} is not valid: {_fields(error)}") from error
-
-
-def _fields(error: ValueError) -> str:
-    listed = getattr(error, "errors", None)
-    if listed is None:
-        return type(error).__name__
-    places: Iterator[str] = (".".join(str(part) for part in one["loc"]) for one in listed())
-    return "look at " + ", ".join(sorted({place or "its options" for place in places}))
+    return made, valid_config(made.config_type, options, of=recipe)

@@ -30,6 +30,7 @@ from datahub.ingestion.api.source import (
 )
 from datahub.ingestion.api.workunit import MetadataWorkUnit
 from datahub.ingestion.api.workunit_processor import WorkunitProcessor
+from datahub.ingestion.run.pipeline import PipelineInitError
 from datahub.ingestion.source.state.stale_entity_removal_handler import (
     StaleEntityRemovalSourceReport,
     StatefulStaleMetadataRemovalConfig,
@@ -52,6 +53,7 @@ from datahub_llmops.errors import (
     DeniedError,
     LlmopsError,
     PatternError,
+    RecipeError,
     UnreachableError,
     UnreadableError,
     VanishedError,
@@ -63,6 +65,7 @@ from datahub_llmops.ingestion.reader import Reader
 from datahub_llmops.ingestion.recipe_catalog import RecipeCatalog, recipe_catalog
 from datahub_llmops.ingestion.report import CleanReport, unexpected
 from datahub_llmops.ingestion.run_target import RunTarget, takes_urn, target_kind
+from datahub_llmops.ingestion.valid_config import valid_config
 from datahub_llmops.lineage.patterns import is_allowed
 from datahub_llmops.mapping.property_patches import without_properties
 from datahub_llmops.mapping.proposals import PlacedAsset, Proposal
@@ -87,10 +90,21 @@ class EmittingSource(Source):
     config_type: ClassVar[type[ConfigModel]]
     report: SourceReport
 
+    @override
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        # DataHub's decorator `config_class` gives each class a `create` that shows pydantic's text, unless it has one.
+        cls.create = vars(EmittingSource)["create"]  # type: ignore[method-assign]
+
     @classmethod
     @override
     def create(cls, config_dict: dict[str, Any], ctx: PipelineContext) -> Self:
-        return cls(cls.config_type.model_validate(config_dict), ctx)  # type: ignore[arg-type, call-arg]  # as subclasses
+        try:
+            config = valid_config(cls.config_type, config_dict)
+        except RecipeError as error:
+            # With pydantic's error as its cause, DataHub prints the message without a traceback.
+            raise PipelineInitError(f"The recipe is not valid: {error}") from error.__cause__
+        return cls(config, ctx)  # type: ignore[arg-type, call-arg]  # as subclasses
 
     @abstractmethod
     def emissions(self) -> Iterator[Emission]:
@@ -152,12 +166,12 @@ class TestedSource(EmittingSource, TestableSource):
     @override
     def test_connection(cls, config_dict: dict[str, Any]) -> TestConnectionReport:
         try:
-            found = cls.try_connection(cls.config_type.model_validate(config_dict))
-        except ValueError as error:  # pydantic's ValidationError is one
+            config = valid_config(cls.config_type, config_dict)
+        except RecipeError as error:
             return TestConnectionReport(
                 internal_failure=True, internal_failure_reason=f"The recipe is not valid: {error}"
             )
-        return TestConnectionReport(basic_connectivity=found)
+        return TestConnectionReport(basic_connectivity=cls.try_connection(config))
 
 
 class PatchingSource(EmittingSource):

@@ -19,6 +19,7 @@ from datahub_llmops.catalog.protocol import Catalog
 from datahub_llmops.errors import RecipeError, UnreadableError
 from datahub_llmops.ingestion.applications.rollup import Rollup
 from datahub_llmops.ingestion.id_probe import StoreProbe
+from datahub_llmops.ingestion.valid_config import valid_config
 from datahub_llmops.lineage import provenance
 from datahub_llmops.lineage.schema_lookup import NoCatalog
 from datahub_llmops.spans.assemble import assemble
@@ -56,10 +57,8 @@ def read_config(recipe: Path) -> SpansConfig:
         RecipeError: it cannot be read, or is not valid.
     """
     source = _read(recipe).get("source")
-    try:
-        return SpansConfig.model_validate(source.get("config") or {} if isinstance(source, dict) else {})
-    except ValueError as error:  # pydantic's ValidationError is one, and quotes no value of this config
-        raise RecipeError(f"{recipe}: {error}") from error
+    given = source.get("config") or {} if isinstance(source, dict) else {}
+    return valid_config(SpansConfig, given, of=str(recipe))
 
 
 def _read(recipe: Path) -> dict[str, Any]:
