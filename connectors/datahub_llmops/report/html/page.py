@@ -1,0 +1,119 @@
+"""Writes a report as one HTML file that needs nothing else: no network, no server, no second file.
+
+Pages of assets are plain HTML that reads without JavaScript. Each is in a ``noscript`` element: a browser that runs the
+script keeps it as text, and the script shows the one that is asked for. So 20,000 pages cost as much as they weigh.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Final
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from datahub_llmops.net.shown import clean
+from datahub_llmops.report.html.graph_data import write_data
+from datahub_llmops.report.html.neighbours import Neighbours
+from datahub_llmops.report.model import Report, Table
+
+_SCRIPTS: Final = ("data.js", "layout.js", "list.js", "graph.js", "page.js")
+_WEB_ADDRESS: Final = re.compile(r"https?://[^\s/]", re.IGNORECASE)
+
+
+def write_page(report: Report) -> bytes:
+    """Write the file. The same report gives the same bytes."""
+    style, script = _file("page.css"), "".join(map(_file, _SCRIPTS))
+    html = (
+        _templates()
+        .get_template("page.html.jinja")
+        .render(
+            report=report,
+            neighbours=Neighbours(report),
+            data=Markup(write_data(report)),
+            style=Markup(style),
+            script=Markup(script),
+            style_hash=_hash(style),
+            script_hash=_hash(script),
+        )
+    )
+    # A name may have half of a surrogate pair, which UTF-8 does not have.
+    return html.encode("utf-8", "backslashreplace")
+
+
+@cache
+def _templates() -> Environment:
+    templates = Environment(
+        loader=PackageLoader("datahub_llmops.report.html", ""),
+        autoescape=True,
+        finalize=_shown,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    templates.filters.update(lines=_lines, filled=filled, day=_day, moment=_moment)
+    templates.tests.update(web_address=_is_web_address)
+    return templates
+
+
+def _shown(value: object) -> object:
+    """What a template prints of a value: text of others has no letters that are not seen or turn its direction."""
+    if isinstance(value, Markup):
+        return value
+    return "" if value is None else clean(value) if isinstance(value, str) else value
+
+
+def _lines(text: str) -> Markup:
+    """A text with its lines."""
+    return Markup("\n").join(clean(line) for line in text.splitlines())
+
+
+def _is_web_address(url: str | None) -> bool:
+    """Whether a click on it opens a page: ``javascript:`` and ``file:`` do other things."""
+    return url is not None and _WEB_ADDRESS.match(url) is not None
+
+
+def _moment(time: str) -> str:
+    """Write an ISO time for people: ``2026-11-30 14:28 UTC``."""
+    return f"{time[:10]} {time[11:16]} UTC" if time[10:11] == "T" else time
+
+
+def _day(time: str) -> str:
+    return time[:10]
+
+
+@dataclass(frozen=True, slots=True)
+class FilledTable:
+    """The columns of a table in which some row has a value."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+def filled(table: Table) -> FilledTable:
+    """Leave out the columns of a table in which no row has a value."""
+    kept = [
+        place
+        for place in range(len(table.columns))
+        if any(row[place : place + 1] > ("",) for row in table.rows)
+    ]
+    return FilledTable(_at(kept, table.columns), tuple(_at(kept, row) for row in table.rows))
+
+
+def _at(places: Iterable[int], row: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple("".join(row[place : place + 1]) for place in places)
+
+
+def _hash(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+@cache
+def _file(name: str) -> str:
+    return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
