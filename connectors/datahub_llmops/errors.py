@@ -20,6 +20,7 @@ The tree is grouped by what the caller does about an error:
       - RecipeError
       - AspectValueError
       - ModelsError
+      - ReportError
       - StatementError
       - PatternError
       - QuestionError            the arguments do not go together: the caller's mistake
@@ -100,6 +101,10 @@ class AspectValueError(LlmopsError):
 
 class ModelsError(LlmopsError):
     """The model plugin could not be installed. Nothing was changed."""
+
+
+class ReportError(LlmopsError):
+    """A report could not be made or written as asked. The message says what to ask for instead."""
 
 
 class StatementError(LlmopsError):
