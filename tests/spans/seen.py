@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from datahub_llmops.answer_store.digests import HMAC_PREFIX
@@ -12,8 +11,6 @@ from datahub_llmops.answer_store.recorded import ModelCall, RecordedAnswer, Retr
 from spans.recordings import FOLDER, Recording, recordings
 
 FILE: Final = FOLDER / "seen.json"
-SPLIT: Final = frozenset({"genai-llama-index"})
-"""No span is around retrieval and inference: each is an answer of its own, and together they are that of the hooks."""
 LOST: Final = frozenset(
     ("openllmetry-llama-index/features", step) for step in ("model fails", "retriever fails", "stream")
 )
@@ -32,24 +29,10 @@ def pairs(recording: Recording) -> Iterator[tuple[Mapping[str, Any], RecordedAns
         seen = recording.seen(expected)
         if (recording.name, expected["step"]) in LOST:
             continue
-        if recording.name.partition("/")[0] in SPLIT:
-            seen = [together(seen)] if seen else []
         if len(seen) > 1:
             seen = [one for one in seen if one.framework == recording.framework]
         if len(seen) == 1 and all(traces[trace] == 1 for trace in expected["traces"]):
             yield expected, seen[0]
-
-
-def together(parts: Sequence[RecordedAnswer]) -> RecordedAnswer:
-    """One answer with all that its parts have."""
-    failed = next((one for one in parts if one.status != "ok"), parts[0])
-    return replace(
-        failed,
-        started=min(one.started for one in parts),
-        retrievals=tuple(found for one in parts for found in one.retrievals),
-        models=tuple(found for one in parts for found in one.models),
-        tools=tuple(found for one in parts for found in one.tools),
-    )
 
 
 def searches(

@@ -14,7 +14,7 @@ import pytest
 
 from datahub_llmops.answer_store.recorded import ModelCall
 from spans.recordings import Recording, raw_lines, recordings
-from spans.seen import FILE, LOST, NAMED, SPLIT, calls, known_id, pairs, searches, summary
+from spans.seen import FILE, LOST, NAMED, calls, known_id, pairs, searches, summary
 
 RECORDINGS: Final = recordings()
 TOGETHER: Final = {
@@ -50,9 +50,7 @@ def test_one_answer_of_the_hooks_is_one_of_the_spans(recording: Recording) -> No
         found = recording.seen(expected)
         if (recording.name, expected["step"]) in TOGETHER | LOST:
             continue
-        if recording.name.partition("/")[0] in SPLIT:
-            assert 1 <= len(found) <= 2, expected["step"]
-        elif recording.instrumentation in APART:
+        if recording.instrumentation in APART:
             alone = [one for one in found if one.framework is None]
             assert len(found) - len(alone) == 1, expected["step"]
             assert all(len(one.models) == 1 and not one.retrievals for one in alone)

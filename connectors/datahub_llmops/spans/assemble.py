@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from datahub_llmops.answer_store.recorded import RecordedAnswer
-from datahub_llmops.spans import answers, kinds, repeated_inferences
+from datahub_llmops.spans import answers, kinds, pieces, repeated_inferences
 from datahub_llmops.spans import attributes as names
 from datahub_llmops.spans.drafts import Draft
 from datahub_llmops.spans.reading import Reading
@@ -100,7 +100,7 @@ def assemble(spans: Sequence[Span], options: AssembleOptions) -> Assembled:
             made.append(draft)
         else:
             indexing += draft.kind != kinds.GUARDRAIL
-    whole = repeated_inferences.leave_out(made)
+    whole = pieces.join(repeated := repeated_inferences.leave_out(made))
     ids = answers.stamped_ids(whole)
     found = [answers.build(draft, reading.outer, options.application, ids.get(id(draft))) for draft in whole]
     kept = tuple([answer for answer in found if answer is not None])
@@ -112,7 +112,7 @@ def assemble(spans: Sequence[Span], options: AssembleOptions) -> Assembled:
         unnamed=len(found) - len(kept),
         judged=judged,
         indexing=indexing,
-        repeated=len(made) - len(whole),
+        repeated=len(made) - len(repeated),
         guardrails=reading.guardrails,
         evaluations=reading.evaluations,
     )

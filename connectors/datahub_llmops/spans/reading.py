@@ -94,13 +94,14 @@ class Reading:
             new.stamp = span
         draft = own or state.within_inference
         if draft is None:
-            if kind not in _BEGINS:
-                if kind == kinds.DATABASE and state.search is not None:
-                    _note_client(state.search, span)
+            if kind == kinds.DATABASE and state.search is not None:
+                _note_client(state.search, span)
+                return new
+            if kind not in _BEGINS and (kind != kinds.DATABASE or _searched(span) is None):
                 return new
             draft = Draft(span, kind, service, state.stamp)
             self.drafts.append(draft)
-        if draft is not own and kind in _BEGINS:
+        if draft is not own and (kind in _BEGINS or draft.top is span):
             new.drafts = {**state.drafts, service: draft}
         around = state.search
         search = around if around is not None and around.draft is draft else None
@@ -176,10 +177,16 @@ def _begin_search(draft: Draft, span: Span, outer: Search | None, new: Above) ->
     draft.searches.append(new.search)
 
 
+def _searched(span: Span) -> Raw | None:
+    """Return what the span of a store's client says of the index that it searched, in a store that only searches."""
+    raw = indexes.of_database(span.attributes) if indexes.is_search(span) else None
+    return raw if raw is not None and indexes.is_store(raw) else None
+
+
 def _search_directly(draft: Draft, span: Span, new: Above) -> None:
     """Take a search by the store's client that no retriever is around as a retrieval itself."""
-    raw = indexes.of_database(span.attributes) if indexes.is_search(span) else None
-    if raw is not None and indexes.is_store(raw):
+    raw = _searched(span)
+    if raw is not None:
         new.search = Search(draft, span, retrievals.direct(raw["platform"]), None)
         new.search.clients.append(span)
         draft.searches.append(new.search)

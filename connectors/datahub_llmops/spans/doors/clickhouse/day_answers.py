@@ -172,8 +172,8 @@ class DayAnswers:
         again = set()
         for shape in found:
             skeleton = Skeleton(shape, known, lambda key, form: None, set())
-            apart = self.assemble(skeleton.spans).answers
-            if len(apart) > 1 and len(self.assemble(skeleton.nested).answers) != len(apart):
+            apart, nested = self.assemble(skeleton.spans).answers, self.assemble(skeleton.nested).answers
+            if len(apart) != len(nested):
                 again.add(shape.key)
         return again
 
