@@ -104,24 +104,28 @@ def test_a_server_answers_as_the_file_does(
     assert asked(server, ask) == command(server, *words) == command(local, *words)
 
 
-def test_the_verdict_is_what_the_command_prints(healthy: str, tmp_path: Path) -> None:
-    policy = tmp_path / "policy.yaml"
-    policy.write_text(yaml.safe_dump({"grace_hours": 1}))
-    assert asked(healthy, lambda catalog: catalog.check(INDEX)) == command(healthy, "check", INDEX)
-    strict = command(healthy, "check", INDEX, "--policy", str(policy))
-    assert asked(healthy, lambda catalog: catalog.check(INDEX, policy)) == strict
-    with datahub_llmops.open_catalog(healthy) as catalog:
-        report = catalog.check(INDEX)
-    assert {finding.check: finding.verdict for finding in report.findings}["fresh"] == "ok"
-
-
-def test_what_a_model_affects_takes_dates_from_the_policy(healthy: str, tmp_path: Path) -> None:
+@pytest.fixture
+def policy(tmp_path: Path) -> Path:
+    """Options of the checks, by which the embedding model has retired."""
     ends = tmp_path / "ends.yaml"
-    ends.write_text(yaml.safe_dump({"models": {"openai/text-embedding-3-small": {"retires": "2027-01-14"}}}))
-    policy = tmp_path / "policy.yaml"
-    policy.write_text(yaml.safe_dump({"own_lifecycles": str(ends)}))
+    ends.write_text(yaml.safe_dump({"models": {"openai/text-embedding-3-small": {"retires": "2026-01-14"}}}))
+    path = tmp_path / "policy.yaml"
+    path.write_text(yaml.safe_dump({"own_lifecycles": str(ends)}))
+    return path
+
+
+def test_the_verdict_is_what_the_command_prints(healthy: str, policy: Path) -> None:
+    assert asked(healthy, lambda catalog: catalog.check(INDEX)) == command(healthy, "check", INDEX)
+    printed = command(healthy, "check", INDEX, "--policy", str(policy))
+    assert asked(healthy, lambda catalog: catalog.check(INDEX, policy)) == printed
+    with datahub_llmops.open_catalog(healthy) as catalog:
+        verdicts = {finding.check: finding.verdict for finding in catalog.check(INDEX, policy).findings}
+    assert (verdicts["fresh"], verdicts["model lives"]) == ("ok", "not ok")
+
+
+def test_what_a_model_affects_takes_dates_from_the_policy(healthy: str, policy: Path) -> None:
     printed = command(healthy, "affected", MODEL, "--policy", str(policy))
-    assert "2027-01-14" in printed
+    assert "2026-01-14" in printed
     assert asked(healthy, lambda catalog: catalog.affected(MODEL, policy)) == printed
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -27,7 +27,7 @@ from datahub_llmops.governance.verdict import check_asset, default_policy
 from datahub_llmops.queries.asset import AssetResult, read_asset
 from datahub_llmops.queries.found import SearchResult, TermResult, read_carrying, read_search
 from datahub_llmops.queries.names import resolve_affecting
-from datahub_llmops.queries.walk import LineageResult, read_lineage
+from datahub_llmops.queries.walk import LineageResult, read_lineage, read_names
 
 if TYPE_CHECKING:
     from datahub_llmops.answers.explain import Explanation
@@ -139,7 +139,8 @@ class CatalogClient:
             UnknownAssetError: no asset has this name, or several do; the message lists them.
             CatalogError: the catalog cannot answer.
         """
-        return read_lineage(self.catalog, asset, direction, hops)
+        found = read_lineage(self.catalog, asset, direction, hops)
+        return replace(found, names=read_names(self.catalog, found))
 
     def check(self, asset: str, policy: Policy | File | None = None) -> CheckReport:
         """Say whether an index can be trusted: ok, not ok or not known, over all checks and for each.

@@ -10,6 +10,7 @@ import click
 from datahub_llmops.cli.completion import complete_asset
 from datahub_llmops.cli.opening import opened
 from datahub_llmops.governance.impact import impact_of
+from datahub_llmops.queries.labels import Labels
 from datahub_llmops.queries.names import resolve_affecting
 
 
@@ -45,4 +46,4 @@ def affected(where: str | None, asset: str, policy_file: Path | None, as_json: b
         from datahub_llmops.cli import render
         from datahub_llmops.cli.affected_page import page
 
-        render.show(page(found, render.Labels(catalog)))
+        render.show(page(found, Labels(catalog=catalog)))

@@ -9,9 +9,11 @@ from rich.table import Table
 from rich.text import Text
 
 from datahub_llmops.catalog.urn_text import asset_of, full_name
-from datahub_llmops.cli.render import Labels, kind_of, not_confirmed
+from datahub_llmops.cli.render import kind_of
 from datahub_llmops.governance.impact import End, Impact, Index, Use
 from datahub_llmops.net.shown import clean
+from datahub_llmops.queries.labels import Labels
+from datahub_llmops.queries.sentences import not_confirmed
 
 _SHOWN = 20
 """Assets of one kind that are listed by name; ``--json`` has them all."""

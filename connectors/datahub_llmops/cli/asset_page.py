@@ -15,9 +15,11 @@ from datahub_llmops.aspects.manifest import Tab, tabs
 from datahub_llmops.catalog import urn_text
 from datahub_llmops.catalog.aspect_facts import SCHEMA_ASPECTS, read_schema_fields
 from datahub_llmops.catalog.protocol import Aspect, FullCatalog, Node
-from datahub_llmops.cli.render import Labels, headline, kind, not_confirmed
+from datahub_llmops.cli.render import headline, kind
 from datahub_llmops.net.shown import clean
 from datahub_llmops.queries.asset import AssetResult
+from datahub_llmops.queries.labels import Labels
+from datahub_llmops.queries.sentences import not_confirmed
 from datahub_llmops.report.asset_facts import (
     AttachedMark,
     ColumnFacts,

@@ -17,6 +17,7 @@ from datahub_llmops.errors import RecipeError
 from datahub_llmops.governance.finding import EXIT_CODES
 from datahub_llmops.governance.policy import Policy
 from datahub_llmops.governance.verdict import check_asset
+from datahub_llmops.queries.labels import Labels
 
 
 class _VerdictCommand(click.Command):
@@ -70,7 +71,7 @@ def check(where: str | None, asset: str, policy_file: Path | None, as_json: bool
             from datahub_llmops.cli import render
             from datahub_llmops.cli.check_page import page
 
-            render.show(page(report, render.Labels(catalog)))
+            render.show(page(report, Labels(catalog=catalog)))
     sys.exit(EXIT_CODES[report.verdict])
 
 

@@ -10,9 +10,9 @@ from rich.table import Table
 from rich.text import Text
 
 from datahub_llmops.catalog.urn_text import full_name
-from datahub_llmops.cli.render import Labels
 from datahub_llmops.governance.finding import Affected, CheckReport, Finding, Verdict
 from datahub_llmops.net.shown import clean
+from datahub_llmops.queries.labels import Labels
 
 _STYLES: Final[dict[Verdict, str]] = {"ok": "green", "not ok": "bold red", "not known": "yellow"}
 _SHOWN: Final = 8

@@ -14,8 +14,10 @@ from rich.text import Text
 from datahub_llmops.answers.explain import Explanation, Origin, PromptUsed
 from datahub_llmops.catalog import urn_text
 from datahub_llmops.catalog.protocol import Catalog
-from datahub_llmops.cli.render import Labels, kind_of, not_confirmed
+from datahub_llmops.cli.render import kind_of
 from datahub_llmops.net.shown import clean
+from datahub_llmops.queries.labels import Labels
+from datahub_llmops.queries.sentences import not_confirmed
 
 _DIGEST: Final = re.compile("[0-9a-f]{32,}")
 _SHOWN_OF_DIGEST: Final = 12
@@ -44,7 +46,7 @@ class Names:
         times = Counter(assets.values())
         names = {urn: name if times[name] == 1 else _whole(urn) for urn, name in assets.items()}
         if catalog is not None:
-            labels = Labels(catalog)
+            labels = Labels(catalog=catalog)
             urns = {urn for origin in origins for urn in (*origin.owners, *origin.terms, *origin.tags)}
             labels.learn(urns)
             names.update((urn, labels.of(urn)) for urn in urns)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from io import TextIOWrapper
 from pathlib import Path
 
@@ -26,7 +27,8 @@ from datahub_llmops.cli.prompts import prompts
 from datahub_llmops.errors import UnknownAssetError
 from datahub_llmops.queries.asset import read_asset
 from datahub_llmops.queries.found import read_carrying, read_search
-from datahub_llmops.queries.walk import read_lineage
+from datahub_llmops.queries.labels import Labels
+from datahub_llmops.queries.walk import read_lineage, read_names
 
 _EXAMPLES = """
 \b
@@ -111,19 +113,10 @@ def lineage(where: str | None, asset: str, up: bool, hops: int, columns: bool, a
             return
         from datahub_llmops.cli import render
 
-        walk = without_runs(found.walk)
-        labels = render.Labels(catalog)
-        labels.learn_nodes(walk.nodes)
-        labels.learn(end for stop in found.stops for end in (stop.reached, stop.beyond))
-        labels.learn(edge.upstream for edge in found.within)
-        labels.learn(render.named_in_uses(found.uses))
-        render.show(
-            render.lineage_tree(walk, labels, columns=columns),
-            render.lineage_summary(walk, hops, within=bool(found.within)),
-            *render.within_lines(found.within, labels),
-            *render.use_lines(found.uses, labels),
-            *render.stop_lines(found.stops, labels, walk.direction),
-        )
+        found = replace(found, walk=without_runs(found.walk))
+        names = read_names(catalog, found)
+        tree = render.lineage_tree(found.walk, names, columns=columns)
+        render.show(tree, *render.sentences(found, names))
 
 
 @main.command()
@@ -147,7 +140,7 @@ def show(where: str | None, asset: str, as_json: bool) -> None:
         from datahub_llmops.cli.asset_page import gather, page
         from datahub_llmops.cli.term_page import holders_table
 
-        labels = render.Labels(catalog)
+        labels = Labels(catalog=catalog)
         render.show(page(gather(catalog, found), labels))
         if found.carried_by:
             render.show("", holders_table(found.carried_by, labels))
@@ -189,7 +182,7 @@ def search(where: str | None, words: tuple[str, ...], term: str | None, limit: i
             return
         from datahub_llmops.cli import render
 
-        labels = render.Labels(catalog)
+        labels = Labels(catalog=catalog)
         labels.learn_nodes(found.nodes)
         render.show(render.search_table(found.nodes, labels))
 
@@ -238,7 +231,7 @@ def _search_term(where: str | None, typed: str, words: Sequence[str], limit: int
         from datahub_llmops.cli.term_page import holders_table
 
         more = [f"{found.left_out:,} more; --limit N lists them"] if found.left_out else []
-        render.show(holders_table(found.carried_by, render.Labels(catalog)), *more)
+        render.show(holders_table(found.carried_by, Labels(catalog=catalog)), *more)
 
 
 main.add_command(answers.answers)

@@ -8,9 +8,10 @@ from rich.table import Table
 from rich.text import Text
 
 from datahub_llmops.catalog.urn_text import asset_of, entity_type
-from datahub_llmops.cli.render import Labels, kind
+from datahub_llmops.cli.render import kind
 from datahub_llmops.governance.term_holders import Holder
 from datahub_llmops.net.shown import clean
+from datahub_llmops.queries.labels import Labels
 
 
 def holders_table(holders: Sequence[Holder], labels: Labels) -> Table:

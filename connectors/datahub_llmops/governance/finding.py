@@ -93,6 +93,12 @@ class CheckReport(Result):
             ],
         }
 
+    def _repr_html_(self) -> str:
+        """Return the report as a notebook shows it."""
+        from datahub_llmops.notebook.rendering import render
+
+        return render("check", report=self)
+
 
 def overall(verdicts: Iterable[Verdict]) -> Verdict:
     """Combine verdicts: one that is not ok decides, then one that is not known. No verdict at all is not known.

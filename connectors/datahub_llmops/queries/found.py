@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from datahub_llmops.catalog.kinds import kind_in_words
 from datahub_llmops.catalog.overriding import override
 from datahub_llmops.catalog.protocol import FullCatalog, Node
 from datahub_llmops.catalog.result import Result
@@ -24,6 +25,13 @@ class SearchResult(Result):
     def to_obj(self) -> dict[str, Any]:
         """Return the result as plain JSON."""
         return {"query": self.query, "nodes": [node_obj(node, hops=False) for node in self.nodes]}
+
+    def _repr_html_(self) -> str:
+        """Return the result as a notebook shows it."""
+        from datahub_llmops.notebook.rendering import render
+
+        shown = [(node, kind_in_words(node.subtype, node.type)) for node in self.nodes]
+        return render("assets", query=self.query, nodes=shown)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

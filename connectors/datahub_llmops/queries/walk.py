@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from datahub_llmops.catalog.column_stops import ColumnStop, edges_within, find_stops
@@ -15,6 +15,7 @@ from datahub_llmops.catalog.result import Result
 from datahub_llmops.catalog.untraced import untraced_of
 from datahub_llmops.catalog.urn_text import asset_of, entity_type
 from datahub_llmops.errors import UnknownAssetError
+from datahub_llmops.queries.labels import Labels, Names
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +31,8 @@ class LineageResult(Result):
     """Edges from columns of the table to others of it."""
     stops: tuple[ColumnStop, ...] = ()
     """Where the walk of the column ends although lineage of its table goes on."""
+    names: Names = field(default_factory=Names, repr=False, compare=False)
+    """The names of what it mentions, for people."""
 
     @property
     def root(self) -> str:
@@ -62,6 +65,12 @@ class LineageResult(Result):
             **{key: found for key, found in more.items() if found},
         }
 
+    def _repr_html_(self) -> str:
+        """Return the walk as a notebook shows it."""
+        from datahub_llmops.queries.picture import draw
+
+        return draw(self)
+
 
 def read_lineage(catalog: FullCatalog, asset: str, direction: Direction, hops: int) -> LineageResult:
     """Walk from an asset, named as on the command line.
@@ -80,6 +89,31 @@ def read_lineage(catalog: FullCatalog, asset: str, direction: Direction, hops: i
         within=edges_within(walk, above),
         stops=_open_stops(_column_stops(catalog, walk, above, hops), uses),
     )
+
+
+def read_names(catalog: FullCatalog, found: LineageResult) -> Names:
+    """Look up the names of everything that a walk mentions: assets, owners, terms and tags.
+
+    Raises:
+        CatalogError: the catalog cannot answer.
+    """
+    labels = Labels(catalog=catalog)
+    labels.learn_nodes(found.nodes)
+    labels.learn(_mentioned(found))
+    return labels
+
+
+def _mentioned(found: LineageResult) -> Iterator[str]:
+    """The URNs of assets beside the nodes of a walk."""
+    yield asset_of(found.root)
+    for edge in found.edges:
+        yield from (edge.upstream, edge.downstream)
+    for stop in found.stops:
+        yield from (stop.reached, stop.beyond)
+    for edge in found.within:
+        yield edge.upstream
+    for use in found.uses:
+        yield from (urn for urn in (asset_of(use.column), use.job, use.index) if urn)
 
 
 def node_obj(node: Node, *, hops: bool = True) -> dict[str, Any]:
