@@ -183,6 +183,7 @@ CASES = [
         code="fresh",
         change=put(
             (CUSTOMERS, "operation", None),
+            (CUSTOMERS, "schemaMetadata", schema("id", "email", "changed")),
             (CUSTOMERS, "datasetProfile", profile(WRITTEN + 4 * HOUR, 10, changed="2026-11-20T07:00:00Z")),
         ),
         policy=policy(change_columns={CUSTOMERS: "changed"}),
@@ -553,7 +554,7 @@ CASES = [
         name="a policy that names a term which nobody knows",
         check="allowed",
         verdict="not known",
-        code="unknown_term",
+        code="unknown_name",
         policy=policy(forbidden=(Forbidden(term="Nonsense"),)),
     ),
     Case(
@@ -582,7 +583,7 @@ CASES = [
         name="a domain that nobody knows forbids nothing",
         check="allowed",
         verdict="not known",
-        code="unknown_term",
+        code="unknown_name",
         change=put(
             (column(CUSTOMERS, "email"), "glossaryTerms", terms(PERSONAL)),
             (INDEX, "domains", {"domains": ["urn:li:domain:marketing"]}),
@@ -593,14 +594,14 @@ CASES = [
         name="a misspelt node excludes nothing",
         check="one meaning",
         verdict="not known",
-        code="unknown_term",
+        code="unknown_name",
         policy=policy(exclusive_nodes=frozenset({"Privacies"})),
     ),
     Case(
         name="a misspelt term meets nothing",
         check="one meaning",
         verdict="not known",
-        code="unknown_term",
+        code="unknown_name",
         policy=policy(exclusive_terms=(frozenset({PUBLIC, "Privacy.Persnal"}),)),
     ),
     Case(name="job and store name one model", check="one vector space", verdict="ok", code="one_model"),

@@ -47,8 +47,8 @@ class Policy:
     """URN of a dataset -> the column that holds the time of each row's last change."""
     lifecycles: Lifecycles = field(default_factory=Lifecycles)
     """When models retire."""
-    unknown: frozenset[str] = frozenset()
-    """Terms and nodes, as named, and URNs of domains that the options name and the catalog does not have.
+    unknown: Mapping[str, str | None] = field(default_factory=dict)
+    """What the options name and the catalog does not have -> the nearest name that it has.
 
-    See ``terms.compared``.
+    Terms and nodes as they are named, domains and tables by URN, the others as ``policy_names`` spells them.
     """

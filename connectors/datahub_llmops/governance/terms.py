@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
-from typing import Final
+from dataclasses import dataclass
 
 from datahub_llmops.catalog.labels import read_labels
-from datahub_llmops.catalog.protocol import FullCatalog
 from datahub_llmops.catalog.urn_text import asset_of, field_urns
 from datahub_llmops.governance.facts import Facts
-from datahub_llmops.governance.finding import Finding
 from datahub_llmops.governance.policy import Policy
-
-_TERM: Final = "urn:li:glossaryTerm:"
-_NODE: Final = "urn:li:glossaryNode:"
-_DOMAIN: Final = "urn:li:domain:"
+from datahub_llmops.governance.policy_names import short
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,60 +57,6 @@ def _terms_of_column(facts: Facts, column: str) -> set[str]:
     }
     own = read_labels(facts.columns.get(column, {}))
     return on_schema | {one.label.urn for one in own if one.label.kind == "term" and one.path is None}
-
-
-def short(urn: str) -> str:
-    """Return the part of a URN after its type.
-
-    >>> short("urn:li:glossaryTerm:Privacy.PersonalData")
-    'Privacy.PersonalData'
-    """
-    return urn.split(":", 3)[-1]
-
-
-def compared(policy: Policy, catalog: FullCatalog) -> Policy:
-    """Look the terms, nodes and domains of the policy up in the catalog: a misspelt one would forbid nothing.
-
-    Raises:
-        CatalogError: the catalog cannot answer.
-    """
-    terms = {rule.term for rule in policy.forbidden} | {
-        term for group in policy.exclusive_terms for term in group
-    }
-    urns = {
-        named: named if named.startswith("urn:") else f"{prefix}{named}"
-        for prefix, group in ((_TERM, terms), (_NODE, policy.exclusive_nodes))
-        for named in group
-    }
-    # By URN: a domain may have the name of a term.
-    urns |= {urn: urn for rule in policy.forbidden if rule.domain and (urn := domain_urn(rule.domain))}
-    if not urns:
-        return policy
-    known = {node.urn for node in catalog.nodes(sorted(set(urns.values())))}
-    return replace(policy, unknown=frozenset(named for named, urn in urns.items() if urn not in known))
-
-
-def domain_urn(named: str) -> str:
-    """Return the URN of a domain that a policy names by URN, or by what stands behind ``urn:li:domain:``.
-
-    >>> domain_urn("marketing")
-    'urn:li:domain:marketing'
-    """
-    return named if named.startswith("urn:") else f"{_DOMAIN}{named}"
-
-
-def misspelt(check: str, unknown: Iterable[str]) -> Finding | None:
-    """Return what a check says that would be ok but for these names of its policy, which the catalog does not have."""
-    names = ", ".join(sorted(map(short, unknown)))
-    if not names:
-        return None
-    return Finding(
-        check=check,
-        verdict="not known",
-        code="unknown_term",
-        message=f"The policy names {names}, which the catalog does not have.",
-        missing="Correct the policy (a name is what ends the URN), or ingest the glossary and the domains.",
-    )
 
 
 def exclude_each_other(policy: Policy, terms: Iterable[str]) -> list[tuple[str, str]]:

@@ -23,7 +23,7 @@ from datahub_llmops.governance.finding import Affected, CheckReport, Finding
 from datahub_llmops.governance.lifecycle import Lifecycles
 from datahub_llmops.governance.lifecycle_list import packaged
 from datahub_llmops.governance.policy import Policy
-from datahub_llmops.governance.terms import compared
+from datahub_llmops.governance.policy_names import compared
 
 Check: TypeAlias = Callable[[Facts, Policy], Finding]
 

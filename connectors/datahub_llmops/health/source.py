@@ -31,15 +31,15 @@ from pydantic import Field, model_validator
 from typing_extensions import override
 
 from datahub_llmops import urns
-from datahub_llmops.catalog.aspect_edges import edges_in
 from datahub_llmops.catalog.open import open_catalog
 from datahub_llmops.catalog.protocol import FullCatalog
 from datahub_llmops.catalog.urn_text import full_name
 from datahub_llmops.errors import CatalogError, PatternError, RecipeError
-from datahub_llmops.governance.facts import EMBEDDING_JOB, gather_many, read_query_models
+from datahub_llmops.governance.facts import gather_many, read_query_models
 from datahub_llmops.governance.finding import CheckReport
+from datahub_llmops.governance.indexes import list_embedded
 from datahub_llmops.governance.policy import Policy
-from datahub_llmops.governance.terms import compared
+from datahub_llmops.governance.policy_names import compared, short
 from datahub_llmops.governance.verdict import CHECKS, report
 from datahub_llmops.health.checked_assets import CheckedAssets
 from datahub_llmops.health.options import PolicyConfig
@@ -53,7 +53,6 @@ from datahub_llmops.mapping import health as mapping
 
 SUBTYPES: Final = ("Vector Collection", "Answer Log")
 """What can be checked. Assertions stand on datasets only, so an application is checked at its answer log."""
-_JOBS_AT_ONCE: Final = 100
 RAISED_ELSEWHERE: Final = frozenset({"other_query_model"})
 """Codes of findings whose incident ``llm-runs`` raises and resolves: its hosts alone see the queries."""
 
@@ -135,12 +134,22 @@ class HealthSource(PatchingSource, TestedSource, StatefulIngestionSourceBase):
                     title="A list of model lifecycles cannot be read", message="See below.", context=problem
                 )
             with closing(catalog):
-                yield from self._check_all(catalog, compared(policy, catalog))
+                policy = compared(policy, catalog)
+                self._warn_of_names(policy)
+                yield from self._check_all(catalog, policy)
         except (CatalogError, RecipeError, PatternError) as error:
             self.report.failure(
                 title="Cannot check",
                 message="Assertions and incidents of what was not checked stay as they are.",
                 context=str(error),
+            )
+
+    def _warn_of_names(self, policy: Policy) -> None:
+        for name, nearest in sorted(policy.unknown.items()):
+            self.report.warning(
+                title="The policy names what the catalog does not have",
+                message="Checks that depend on it are not known. Correct the option, or ingest what it names.",
+                context=f"{short(name)}; did you mean {nearest}?" if nearest else short(name),
             )
 
     def _no_catalog(self) -> None:
@@ -169,22 +178,11 @@ class HealthSource(PatchingSource, TestedSource, StatefulIngestionSourceBase):
         self.report.findings_by_code = dict(sorted(seen.items()))
 
     def _assets(self, catalog: FullCatalog) -> Iterator[str]:
-        for urn in sorted({*catalog.of_subtypes(SUBTYPES), *self._tables(catalog)}):
+        for urn in sorted({*catalog.of_subtypes(SUBTYPES), *list_embedded(catalog)}):
             if is_allowed(self.config.asset_pattern, full_name(urn)):
                 yield urn
             else:
                 self.report.assets_filtered += 1
-
-    def _tables(self, catalog: FullCatalog) -> Iterator[str]:
-        """List what embedding jobs write: tables with vectors are described by DataHub's own sources, as any table."""
-        jobs = iter(catalog.of_subtypes((EMBEDDING_JOB,)))
-        while part := list(islice(jobs, _JOBS_AT_ONCE)):
-            written = {
-                edge.downstream
-                for edge in edges_in(catalog.aspects_of(part, ["dataJobInputOutput"])).values()
-                if edge.upstream in part and edge.downstream.startswith("urn:li:dataset:")
-            }
-            yield from (node.urn for node in catalog.nodes(sorted(written)))
 
     def _count(self, report: CheckReport) -> None:
         self.report.assets_checked += 1

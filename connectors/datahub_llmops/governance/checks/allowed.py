@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
 from datahub_llmops.catalog.urn_text import asset_of
 from datahub_llmops.governance.facts import Facts
 from datahub_llmops.governance.finding import Evidence, Finding
 from datahub_llmops.governance.policy import Forbidden, Policy
-from datahub_llmops.governance.terms import domain_urn, misspelt, reached, short
+from datahub_llmops.governance.policy_names import domain_urn, facet_name, misspelt, short
+from datahub_llmops.governance.terms import reached
 from datahub_llmops.net.json_values import strings
 
 NAME: Final = "allowed"
 
 _Facet: TypeAlias = Literal["domain", "region", "purpose"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Aim:
+    """Whether a rule is for the asset. It is not known if a fact of the asset is missing, or a name of it is strange.
+
+    ``strange`` are names as in ``Policy.unknown``.
+    """
+
+    applies: bool
+    missing: _Facet | None = None
+    strange: frozenset[str] = frozenset()
 
 
 def check(facts: Facts, policy: Policy) -> Finding:
@@ -24,12 +38,14 @@ def check(facts: Facts, policy: Policy) -> Finding:
         )
     found = reached(facts)
     open_rules: list[tuple[Forbidden, _Facet]] = []
+    strange: set[str] = set()
     for rule in policy.forbidden:
         carried = next((one for one in found if short(one.term) == short(rule.term)), None)
         if carried is None:
+            strange.add(rule.term)
             continue
-        applies, unknown = _applies(facts, rule)
-        if applies:
+        aim = _aim(facts, policy, rule)
+        if aim.applies:
             return Finding(
                 check=NAME,
                 verdict="not ok",
@@ -39,8 +55,9 @@ def check(facts: Facts, policy: Policy) -> Finding:
                 path=facts.path(asset_of(carried.origin)),
                 to_do="Leave the column out of the job's SQL, or move the index.",
             )
-        if unknown is not None:
-            open_rules.append((rule, unknown))
+        if aim.missing is not None:
+            open_rules.append((rule, aim.missing))
+        strange |= aim.strange
     if open_rules:
         rule, facet = open_rules[0]
         return _not_known(
@@ -48,18 +65,7 @@ def check(facts: Facts, policy: Policy) -> Finding:
             f"It carries {short(rule.term)}, and its {facet} is not known.",
             f"Set the {facet} of the index.",
         )
-    carried_terms = {short(one.term) for one in found}
-    strangers = {
-        rule.term for rule in policy.forbidden if short(rule.term) not in carried_terms
-    } & policy.unknown
-    strangers |= {
-        urn
-        for rule in policy.forbidden
-        if rule.domain
-        and short(rule.term) in carried_terms
-        and (urn := domain_urn(rule.domain)) in policy.unknown
-    }
-    if (stranger := misspelt(NAME, strangers)) is not None:
+    if (stranger := misspelt(NAME, policy, strange)) is not None:
         return stranger
     unseen = [urn for urn in facts.sources if urn not in facts.nodes]
     if unseen or not facts.sources:
@@ -76,8 +82,7 @@ def check(facts: Facts, policy: Policy) -> Finding:
     )
 
 
-def _applies(facts: Facts, rule: Forbidden) -> tuple[bool, _Facet | None]:
-    """Return whether the rule applies to the asset, and which of its facts is missing to tell."""
+def _aim(facts: Facts, policy: Policy, rule: Forbidden) -> _Aim:
     domains = strings(facts.aspect(facts.root.urn, "domains").get("domains"))
     held: dict[_Facet, list[str]] = {
         "domain": [*domains, *map(short, domains)],
@@ -85,15 +90,22 @@ def _applies(facts: Facts, rule: Forbidden) -> tuple[bool, _Facet | None]:
         "purpose": [str(value) for value in facts.property(facts.root.urn, "purpose")],
     }
     wanted: dict[_Facet, str | None] = {"domain": rule.domain, "region": rule.region, "purpose": rule.purpose}
-    missing: _Facet | None = None
-    for facet, value in wanted.items():
-        if value is None:
-            continue
-        if not held[facet]:
-            missing = missing or facet
-        elif value not in held[facet]:
-            return False, None
-    return missing is None, missing
+    unmet = {
+        facet: value for facet, value in wanted.items() if value is not None and value not in held[facet]
+    }
+    strange = {
+        name
+        for facet, value in unmet.items()
+        if held[facet] and (name := _name(facet, value)) in policy.unknown
+    }
+    if any(held[facet] and _name(facet, value) not in strange for facet, value in unmet.items()):
+        return _Aim(applies=False)
+    missing = next((facet for facet in unmet if not held[facet]), None)
+    return _Aim(applies=not unmet, missing=missing, strange=frozenset(strange))
+
+
+def _name(facet: _Facet, value: str) -> str:
+    return domain_urn(value) if facet == "domain" else facet_name(facet, value)
 
 
 def _where(rule: Forbidden) -> str:

@@ -13,9 +13,11 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from datahub_llmops.catalog.protocol import Node
+from datahub_llmops.catalog.urn_text import platform
 from datahub_llmops.governance.facts import Facts, time_of
 from datahub_llmops.governance.finding import Evidence, Finding
 from datahub_llmops.governance.policy import CLOCK_TOLERANCE, DEFAULT_GRACE, Policy
+from datahub_llmops.governance.policy_names import column_name, misspelt
 from datahub_llmops.governance.runs import Run
 from datahub_llmops.governance.schedule import longest_wait
 from datahub_llmops.net.json_values import moment, objects, plain, whole
@@ -90,6 +92,8 @@ def check(facts: Facts, policy: Policy) -> Finding:
             f"{len(facts.jobs)} jobs fill it, and when each of them last ran is not known.",
             "Attach the hooks to the jobs, or use an orchestrator whose plugin writes their runs.",
         )
+    if (stranger := misspelt(NAME, policy, _change_columns(facts, policy))) is not None:
+        return stranger
     if unknown:
         names = ", ".join(sorted(facts.name(urn) for urn in unknown))
         return _not_known(
@@ -120,6 +124,19 @@ def check(facts: Facts, policy: Policy) -> Finding:
         message=f"Written {_shown(min(one.at for one in known))}; no source changed since.",
         evidence=seen,
     )
+
+
+def _change_columns(facts: Facts, policy: Policy) -> set[str]:
+    """The change columns of the policy that may be meant for the sources, by their names in ``Policy.unknown``.
+
+    A table that the catalog does not have may be any source of its platform that has no change column of its own.
+    """
+    without = {platform(urn) for urn in facts.sources if urn not in policy.change_columns}
+    return {
+        column_name(urn, column) if urn in facts.sources else urn
+        for urn, column in policy.change_columns.items()
+        if urn in facts.sources or platform(urn) in without
+    }
 
 
 def _embedded(

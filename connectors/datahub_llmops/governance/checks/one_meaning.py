@@ -12,7 +12,8 @@ from datahub_llmops.catalog.urn_text import asset_of
 from datahub_llmops.governance.facts import Facts
 from datahub_llmops.governance.finding import Evidence, Finding
 from datahub_llmops.governance.policy import Policy
-from datahub_llmops.governance.terms import Reached, exclude_each_other, misspelt, reached, short
+from datahub_llmops.governance.policy_names import misspelt, short
+from datahub_llmops.governance.terms import Reached, exclude_each_other, reached
 from datahub_llmops.net.json_values import text
 
 NAME: Final = "one meaning"
@@ -28,7 +29,7 @@ def check(facts: Facts, policy: Policy) -> Finding:
     if pairs:
         return _conflict(facts, found, pairs)
     exclusive = policy.exclusive_nodes.union(*policy.exclusive_terms)
-    if (stranger := misspelt(NAME, exclusive & policy.unknown)) is not None:
+    if (stranger := misspelt(NAME, policy, exclusive)) is not None:
         return stranger
     unseen = [urn for urn in facts.sources if urn not in facts.nodes]
     if unseen or not facts.sources:
