@@ -8,6 +8,8 @@
 #   make fuzz     random input for all that reads what others wrote, minutes
 #   make coverage the tests, and which lines they do not run
 #   make connector NAME=acme TITLE="Acme DB"  the skeleton of a connector, which docs/add-a-connector.md explains
+#   make dist     build the package, and try it on the Pythons of PYTHONS, each in an empty environment
+#   make site     build the documentation as a site, in build/site
 #   make schemas  rebuild the model plugin from its PDL (needs Maven and JDK 17)
 
 PYTHON ?= python3
@@ -28,7 +30,7 @@ export PYTHONDONTWRITEBYTECODE :=
 export DATAHUB_TELEMETRY_ENABLED := false
 export ANONYMIZED_TELEMETRY := False
 
-.PHONY: help demo test fuzz check quick thorough coverage static lock lowest environments format lint types imports spelling connector docs docs-check faults oracle clean
+.PHONY: help demo test fuzz check quick thorough coverage static lock lowest environments format lint types imports spelling connector docs docs-check faults oracle dist site clean
 .DEFAULT_GOAL := help
 
 help:
@@ -94,6 +96,21 @@ docs-check: $(VENV)/.test
 faults: $(VENV)/.test
 	WRITE_FAULTS=1 $(BIN)/python -m pytest -q tests/faults/test_matrix.py
 	$(BIN)/python docs/generate.py
+
+# What a release publishes, proven to install and run without the checkout.
+PYTHONS ?= 3.11 3.12 3.13
+dist: $(VENV)/.dev
+	$(BIN)/python tools/distribution/check.py --uv $(UV) --out dist $(PYTHONS)
+
+# The site's generator has an environment of its own, from the lock file too. A broken link or anchor fails it.
+$(VENV)/environments/site/.made: pyproject.toml uv.lock | $(VENV)/bin/python
+	@echo "Installing what builds the site into $(@D) ..."
+	@UV_PROJECT_ENVIRONMENT=$(abspath $(@D)) $(UV) sync --quiet --locked --python $(BIN)/python --only-group site
+	@touch $@
+
+site: $(VENV)/environments/site/.made
+	$(VENV)/environments/site/bin/python tools/site.py
+	$(VENV)/environments/site/bin/zensical build --strict --clean --config-file mkdocs.yml
 
 clean:
 	rm -rf demo build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

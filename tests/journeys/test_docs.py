@@ -497,6 +497,11 @@ def test_lines_of_a_page_have_at_most_120_columns(page: Path) -> None:
     assert long == []
 
 
+def test_the_site_has_every_page() -> None:
+    named = re.findall(r": (\S+\.md)$", (ROOT / "mkdocs.yml").read_text(), flags=re.MULTILINE)
+    assert sorted(named) == sorted(str(page.relative_to(ROOT)) for page in PAGES)
+
+
 def test_every_page_can_be_reached_from_the_readme() -> None:
     reached: set[Path] = set()
     waiting = [ROOT / "README.md"]
