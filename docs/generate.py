@@ -10,6 +10,9 @@ A page asks for a part by a comment; what stands up to the closing comment is re
     <!-- connectors: vector_stores -->                               the connectors of a room, by their pages' summaries
     <!-- seen: all -->                                              what spans of each instrumentation show, as recorded
     <!-- template: tests/vector_stores/jsonlines/faults.py -->       a file that ``make connector`` writes
+    <!-- versions: judged -->                                        the versions that the tests run with
+
+``setup/data/versions.json``, which ``doctor`` reads, is written with them.
 
     python docs/generate.py            write
     python docs/generate.py --check    exit code 1 when something is stale
@@ -23,6 +26,7 @@ import json
 import re
 import sys
 import textwrap
+import tomllib
 import types
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib.metadata import entry_points
@@ -32,6 +36,8 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 import click
 from click.testing import CliRunner
 from datahub.configuration.common import AllowDenyPattern
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
@@ -42,7 +48,8 @@ from datahub_llmops.ingestion.vector_store import VectorStoreSource
 
 ROOT = Path(__file__).resolve().parent.parent
 BLOCK = re.compile(
-    r"(<!-- (options|help|facts|faults|connectors|seen|template): *(.*?) *-->\n).*?(<!-- /\2 -->)", re.DOTALL
+    r"(<!-- (options|help|facts|faults|connectors|seen|template|versions): *(.*?) *-->\n).*?(<!-- /\2 -->)",
+    re.DOTALL,
 )
 SUMMARY = re.compile(r"<!-- summary: *(.*?) *-->", re.DOTALL)
 OWN = "datahub_llmops"
@@ -329,6 +336,90 @@ def template(path: str) -> str:
     return f'```{language} title="{path}"\n{text}```\n'
 
 
+VERSIONS = ROOT / "connectors" / "datahub_llmops" / "setup" / "data" / "versions.json"
+FRAMEWORKS = ("langchain", "langgraph", "llama-index")
+"""How the names of the packages begin that the hooks are tested with."""
+
+
+def project_file(name: str) -> dict[str, Any]:
+    return tomllib.loads((ROOT / name).read_text(encoding="utf-8"))
+
+
+def locked() -> dict[str, str]:
+    """The version of every package that ``uv.lock`` installs for the tests."""
+    return {package["name"]: package.get("version", "") for package in project_file("uv.lock")["package"]}
+
+
+def named(lines: Iterable[object]) -> dict[str, Requirement]:
+    """The requirements among the lines of a list in ``pyproject.toml``, by their names."""
+    found = [Requirement(line) for line in lines if isinstance(line, str)]
+    return {canonicalize_name(one.name): one for one in found}
+
+
+def bound(requirement: Requirement, operator: str) -> str | None:
+    """The version behind an operator of a requirement."""
+    return next((one.version for one in requirement.specifier if one.operator == operator), None)
+
+
+def tested_versions() -> dict[str, Any]:
+    """The versions that the tests run with, read out of what installs them.
+
+    The newest is that of ``uv.lock``. The oldest is what ``make lowest`` installs, the lower bound of DataHub and of
+    the stores' extras, and for frameworks what ``tests/environments`` pins.
+    """
+    project = project_file("pyproject.toml")["project"]
+    newest = locked()
+    stores = [name.removeprefix("llm-") for name in connectors_of("vector_stores")]
+    clients = named(line for store in stores for line in project["optional-dependencies"][store])
+    requirements = {"acryl-datahub": named(project["dependencies"])["acryl-datahub"]}
+    requirements |= dict(sorted(clients.items()))
+    oldest = {name: bound(one, ">=") for name, one in requirements.items()}
+    for path in sorted((ROOT / "tests" / "environments").glob("*-oldest.txt")):
+        pinned = named(line for line in path.read_text(encoding="utf-8").splitlines() if "==" in line)
+        oldest |= {name: bound(one, "==") for name, one in pinned.items()}
+    (config,) = json.loads((ROOT / "tests" / "wire" / "gms" / "config.json").read_text(encoding="utf-8"))
+    return {
+        "python": [
+            found[1]
+            for line in project["classifiers"]
+            if (found := re.fullmatch(r"Programming Language :: Python :: (3\.\d+)", line))
+        ],
+        "server": config["response"]["body"]["versions"]["acryldata/datahub"]["version"].removeprefix("v"),
+        "packages": {name: {"oldest": first, "newest": newest[name]} for name, first in oldest.items()},
+    }
+
+
+def versions(what: str) -> str:
+    """A table of the versions that the tests run with: those that ``doctor`` judges by, or those of one run."""
+    if what == "locked":
+        groups = project_file("pyproject.toml")["dependency-groups"]
+        names = sorted(
+            name for name in named((*groups["demo"], *groups["test"])) if name.startswith(FRAMEWORKS)
+        )
+        newest = locked()
+        lines = ["| | tested |", "|---|---|", *(f"| `{name}` | {newest[name]} |" for name in names)]
+        return "\n".join(["", *lines]) + "\n\n"
+    found = tested_versions()
+    lines = [
+        "| | oldest | newest |",
+        "|---|---|---|",
+        table_row("Python", [found["python"][0], found["python"][-1]]),
+        table_row("DataHub server", [found["server"]] * 2),
+        *(
+            table_row(f"`{name}`", [span["oldest"], span["newest"]])
+            for name, span in found["packages"].items()
+        ),
+    ]
+    return "\n".join(["", *lines]) + "\n\n"
+
+
+def outputs() -> Iterator[tuple[Path, str]]:
+    """Every file that holds generated parts, with its text as it should be."""
+    yield VERSIONS, json.dumps(tested_versions(), indent=2) + "\n"
+    for page in pages():
+        yield page, rendered(page.read_text(encoding="utf-8"))
+
+
 PARTS: Mapping[str, Callable[[str], str]] = {
     "options": options,
     "help": command_help,
@@ -337,6 +428,7 @@ PARTS: Mapping[str, Callable[[str], str]] = {
     "connectors": connectors,
     "seen": seen,
     "template": template,
+    "versions": versions,
 }
 
 
@@ -355,10 +447,8 @@ def main() -> None:
     parser.add_argument("--check", action="store_true", help="write nothing, fail when a part is stale")
     check = parser.parse_args().check
     stale = []
-    for page in pages():
-        text = page.read_text(encoding="utf-8")
-        wanted = rendered(text)
-        if wanted != text:
+    for page, wanted in outputs():
+        if not page.is_file() or wanted != page.read_text(encoding="utf-8"):
             stale.append(page.relative_to(ROOT))
             if not check:
                 page.write_text(wanted, encoding="utf-8")

@@ -22,7 +22,7 @@ from datahub_llmops.answer_store import sqlite_file, values
 from datahub_llmops.answer_store.keys import VERSION, check_version
 from datahub_llmops.answer_store.ownership import APPLICATION_ID, check_ours
 from datahub_llmops.answer_store.queries import Kind, Queries, dump_sorted
-from datahub_llmops.errors import RecordError, StoreError
+from datahub_llmops.errors import RecordError, StoreError, StoreLockedError
 
 _NETWORK: Final = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "lustre", "ceph", "glusterfs"}
@@ -364,6 +364,7 @@ def reading(path: str | os.PathLike[str]) -> Iterator[Store]:
 
     Raises:
         StoreError: as ``Store.read``; or a part of the file that the block reads is damaged.
+        StoreLockedError: another process keeps it locked.
     """
     with contextlib.closing(Store.read(path)) as store, _as_store_errors(store.path):
         yield store
@@ -374,6 +375,10 @@ def _as_store_errors(path: str) -> Iterator[None]:
     try:
         yield
     except (sqlite3.Error, UnicodeDecodeError) as error:
+        if isinstance(error, sqlite3.Error) and sqlite_file.classify(error) is sqlite_file.Problem.LOCKED:
+            raise StoreLockedError(
+                f"answer store {path}: another process keeps it locked; try again later"
+            ) from None
         # SQLite's message may quote a damaged name, which Python's module then cannot decode.
         name = sqlite_file.error_name(error) if isinstance(error, sqlite3.Error) else "SQLITE_CORRUPT"
         # The text of the error may quote a row, so it is not part of the chain either.

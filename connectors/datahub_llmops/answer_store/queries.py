@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Iterator
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
-from datahub_llmops.answer_store import values
+from datahub_llmops.answer_store import sqlite_file, values
 from datahub_llmops.errors import RecordError
 
 Kind: TypeAlias = Literal[
@@ -182,6 +182,21 @@ class Queries:
         for number, body in self._db.execute("SELECT id, body FROM identities WHERE kind = ?", (kind,)):
             with contextlib.suppress(RecordError):
                 yield number, _identity(body)
+
+    def totals(self) -> tuple[int, int]:
+        """Return how many answers and runs of writes there are."""
+        answers, writes = (
+            self._db.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in ("answers", "writes")
+        )
+        return int(answers), int(writes)
+
+    def format_version(self) -> int:
+        """Return the version of the file's format."""
+        return int(self._db.execute("PRAGMA user_version").fetchone()[0])
+
+    def is_whole(self, seconds: float) -> bool | None:
+        """Whether every page of the file is well-formed; ``None`` if checking took longer than ``seconds``."""
+        return sqlite_file.is_whole(self._db, seconds)
 
     def counters(self) -> dict[str, int]:
         """Return all counters by name."""

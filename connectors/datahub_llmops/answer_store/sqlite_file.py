@@ -6,7 +6,9 @@ Messages are made from the kind of the error, never from its text: ``sqlite3`` q
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
+import time
 from collections.abc import Iterator
 from enum import Enum, auto
 from pathlib import Path
@@ -92,9 +94,42 @@ def error_name(error: sqlite3.Error) -> str:
     return getattr(error, "sqlite_errorname", None) or type(error).__name__
 
 
+def is_whole(connection: sqlite3.Connection, seconds: float) -> bool | None:
+    """Whether every page and row of the file is well-formed; ``None`` if checking took longer than ``seconds``.
+
+    https://www.sqlite.org/pragma.html#pragma_quick_check
+
+    Raises:
+        sqlite3.Error: the file could not be read.
+    """
+    end = time.monotonic() + seconds
+    connection.set_progress_handler(lambda: time.monotonic() > end, 1_000)
+    try:
+        return bool(connection.execute("pragma quick_check(1)").fetchone()[0] == "ok")
+    except sqlite3.Error as error:
+        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT:
+            return None
+        if classify(error) in (Problem.DAMAGED, Problem.NOT_A_DATABASE):
+            return False
+        raise
+    except UnicodeDecodeError:
+        return False  # A message of the check quotes a damaged name.
+    finally:
+        connection.set_progress_handler(None, 0)
+
+
 def beside(path: Path, suffix: str) -> Path:
     """The file that SQLite keeps next to ``path``; ``suffix`` is ``-wal`` or ``-shm``."""
     return path.with_name(path.name + suffix)
+
+
+def files_of(path: Path) -> list[os.stat_result]:
+    """What the system says about the file and its write-ahead log, as far as they are there."""
+    found = []
+    for one in (path, beside(path, "-wal")):
+        with contextlib.suppress(OSError):
+            found.append(one.stat())
+    return found
 
 
 def has_log(path: Path) -> bool:

@@ -20,7 +20,7 @@ from datahub_llmops.governance.verdict import check_asset
 from datahub_llmops.queries.labels import Labels
 
 
-class _VerdictCommand(click.Command):
+class VerdictCommand(click.Command):
     """Ends with the exit code of *not known* if it could not look: an error is no verdict.
 
     The usual code of an error is 1, here that of *not ok*. Click's code for wrong usage is 2 already.
@@ -41,7 +41,7 @@ class _VerdictCommand(click.Command):
         raise click.exceptions.Exit(EXIT_CODES["not known"])
 
 
-@click.command(cls=_VerdictCommand)
+@click.command(cls=VerdictCommand)
 @click.argument("asset", metavar="ASSET", shell_complete=complete_asset)
 @click.option(
     "--policy",

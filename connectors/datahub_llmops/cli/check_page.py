@@ -14,7 +14,7 @@ from datahub_llmops.governance.finding import Affected, CheckReport, Finding, Ve
 from datahub_llmops.net.shown import clean
 from datahub_llmops.queries.labels import Labels
 
-_STYLES: Final[dict[Verdict, str]] = {"ok": "green", "not ok": "bold red", "not known": "yellow"}
+STYLES: Final[dict[Verdict, str]] = {"ok": "green", "not ok": "bold red", "not known": "yellow"}
 _SHOWN: Final = 8
 """Applications that are listed by name."""
 
@@ -26,14 +26,14 @@ def page(report: CheckReport, labels: Labels) -> Group:
     head = Text(clean(report.name), style="bold")
     kind = " · ".join(clean(part) for part in (report.subtype, report.platform) if part)
     head.append(f"  {kind}  ", style="dim")
-    head.append(report.verdict.upper(), style=_STYLES[report.verdict])
+    head.append(report.verdict.upper(), style=STYLES[report.verdict])
     table = Table.grid(padding=(0, 2))
     table.add_column(no_wrap=True)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     for finding in report.findings:
         table.add_row(
-            Text(f"  {finding.verdict}", style=_STYLES[finding.verdict]),
+            Text(f"  {finding.verdict}", style=STYLES[finding.verdict]),
             finding.check,
             Group(*_lines(finding, labels)),
         )

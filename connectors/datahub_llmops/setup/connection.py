@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import yaml
-from datahub.configuration.common import ConfigurationError
+from datahub.configuration.common import ConfigurationError, redact_raw_config
 from datahub.configuration.config_loader import EnvResolver, load_config_file
 from datahub.ingestion.api.source import TestableSource, TestConnectionReport
 from datahub.ingestion.source.source_registry import source_registry
@@ -28,6 +28,8 @@ from datahub_llmops.net.shown import clean, without_login
 DEADLINE: Final = 20.0
 """Seconds that one test may take: nobody waits longer for a system that hangs."""
 _AT_ONCE: Final = 64
+_SHORTEST_SECRET: Final = 4
+"""A shorter one would be replaced inside of words."""
 _NAME: Final = re.compile(r"[A-Za-z_]\w*")
 
 
@@ -35,11 +37,13 @@ _NAME: Final = re.compile(r"[A-Za-z_]\w*")
 class Connection:
     """What the test of one recipe found.
 
-    ``message`` is the source's own: what it sees, or what is wrong and what to do. It contains no secret.
+    ``message`` is the source's own: what it sees, or what is wrong and what to do. ``incapable`` lists what the source
+    could not do with this login although it got in, each with its reason. Neither contains a secret.
     """
 
     verdict: Verdict
     message: str
+    incapable: tuple[str, ...] = ()
 
 
 def load_recipe(path: Path, variables: Mapping[str, str] | None = None) -> dict[str, Any]:
@@ -47,6 +51,19 @@ def load_recipe(path: Path, variables: Mapping[str, str] | None = None) -> dict[
 
     Raises:
         RecipeError: it cannot be read, or names variables that are not set. The message lists all of them.
+    """
+    recipe = read_recipe(path)
+    try:
+        return fill_in(recipe, os.environ if variables is None else variables)
+    except RecipeError as error:
+        raise RecipeError(f"{path}: {error}") from error
+
+
+def read_recipe(path: Path) -> dict[str, Any]:
+    """Read a recipe as it was written, without the values of its variables.
+
+    Raises:
+        RecipeError: it cannot be read, or is no recipe.
     """
     try:
         recipe = load_config_file(path, allow_remote=False, resolve_env_vars=False)
@@ -59,10 +76,7 @@ def load_recipe(path: Path, variables: Mapping[str, str] | None = None) -> dict[
         recipe = {}
     if not isinstance(recipe, dict) or not isinstance(recipe.get("source"), dict):
         raise RecipeError(f"{path} is no recipe: it has no `source` with a `type`")
-    try:
-        return fill_in(recipe, os.environ if variables is None else variables)
-    except RecipeError as error:
-        raise RecipeError(f"{path}: {error}") from error
+    return recipe
 
 
 def fill_in(recipe: Mapping[str, Any], variables: Mapping[str, str]) -> dict[str, Any]:
@@ -110,7 +124,7 @@ def check_connections(
 def check_connection(recipe: Mapping[str, Any], *, deadline: float = DEADLINE) -> Connection:
     """Test a recipe whose variables are filled in. It never raises and takes ``deadline`` seconds at most."""
     try:
-        return within(deadline, lambda: _check(recipe))
+        return _without_secrets(within(deadline, lambda: _check(recipe)), recipe)
     except TimeoutError:
         return Connection(
             verdict="not known",
@@ -123,11 +137,21 @@ def check_connection(recipe: Mapping[str, Any], *, deadline: float = DEADLINE) -
         )
 
 
+def is_testable(kind: str) -> bool:
+    """Whether the source of this type has a test of its connection.
+
+    Raises:
+        Exception: whatever loading the source raises.
+    """
+    found = source_registry.get(kind)
+    return issubclass(found, TestableSource) and found.test_connection is not TestableSource.test_connection
+
+
 def _check(recipe: Mapping[str, Any]) -> Connection:
     source = recipe["source"]
     kind = str(source.get("type") or "")
     try:
-        found = source_registry.get(kind)
+        testable = is_testable(kind)
     except KeyError:
         return Connection(
             verdict="not ok",
@@ -135,8 +159,9 @@ def _check(recipe: Mapping[str, Any]) -> Connection:
         )
     except (ConfigurationError, ImportError) as error:
         return Connection(verdict="not ok", message=_safe(str(error)))
-    if not issubclass(found, TestableSource) or found.test_connection is TestableSource.test_connection:
+    if not testable:
         return Connection(verdict="not known", message=f"The source {kind!r} has no test of its connection.")
+    found: type[TestableSource] = source_registry.get(kind)  # type: ignore[assignment]  # it is testable
     return _read(found.test_connection(source.get("config") or {}))
 
 
@@ -147,9 +172,62 @@ def _read(report: TestConnectionReport) -> Connection:
     if basic is None:
         return Connection(verdict="not known", message="The source's own test says nothing.")
     if basic.capable:
-        return Connection(verdict="ok", message=_safe(basic.mitigation_message or "Works."))
+        return Connection(
+            verdict="ok",
+            message=_safe(basic.mitigation_message or "Works."),
+            incapable=tuple(_incapable(report)),
+        )
     return Connection(verdict="not ok", message=_safe(basic.failure_reason or "It failed, without a reason."))
+
+
+def _incapable(report: TestConnectionReport) -> Iterator[str]:
+    for capability, found in (report.capability_report or {}).items():
+        if not found.capable:
+            name = getattr(capability, "value", capability)
+            why = [part for part in (found.failure_reason, found.mitigation_message) if part]
+            yield _safe(": ".join([str(name), *why]))
 
 
 def _safe(message: str) -> str:
     return "\n".join(clean(without_login(line)) for line in message.strip().splitlines())
+
+
+def _without_secrets(found: Connection, recipe: Mapping[str, Any]) -> Connection:
+    """Hide the recipe's own secrets: a source of somebody else may quote its options."""
+    config = recipe["source"].get("config")
+    secrets = sorted(_secrets(config, redact_raw_config(config)), key=len, reverse=True)
+
+    def hidden(text: str) -> str:
+        for secret in secrets:
+            text = text.replace(secret, "***")
+        return text
+
+    return Connection(
+        verdict=found.verdict,
+        message=hidden(found.message),
+        incapable=tuple(hidden(one) for one in found.incapable),
+    )
+
+
+def _secrets(value: object, redacted: object) -> Iterator[str]:
+    """Yield the texts of a config that DataHub would redact."""
+    if isinstance(value, Mapping) and isinstance(redacted, Mapping):
+        for key, one in value.items():
+            yield from _secrets(one, redacted.get(key))
+    elif isinstance(value, list) and isinstance(redacted, list):
+        for one, other in zip(value, redacted, strict=True):
+            yield from _secrets(one, other)
+    elif value != redacted:
+        yield from _texts(value)
+
+
+def _texts(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        if len(value) >= _SHORTEST_SECRET:
+            yield value
+    elif isinstance(value, Mapping):
+        for one in value.values():
+            yield from _texts(one)
+    elif isinstance(value, list):
+        for one in value:
+            yield from _texts(one)

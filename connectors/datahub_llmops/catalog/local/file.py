@@ -187,6 +187,8 @@ _SUBJECTS: Final = (
 )
 """Which assets an assertion, an incident or a run is about. Files of release 0.1.0 lack it; it is filled when made."""
 
+DAMAGED: Final = "the file is damaged or cut off; restore a copy, or delete it and run the recipes again"
+"""What is wrong with a file that has no longer what SQLite or we wrote, and what to do."""
 _GARBAGE: Final = (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError)
 """What our code makes of the rows of a damaged file: text that is no UTF-8 or no JSON, a number in place of a name."""
 
@@ -376,9 +378,7 @@ def _check_format(connection: sqlite3.Connection, path: Path, *, for_writing: bo
 
 
 def _damaged(path: Path) -> CatalogError:
-    return CatalogError(
-        f"local catalog {path}: the file is damaged or cut off; restore a copy, or delete it and run the recipes again"
-    )
+    return CatalogError(f"local catalog {path}: {DAMAGED}")
 
 
 def explain(error: sqlite3.Error, path: Path) -> CatalogError:

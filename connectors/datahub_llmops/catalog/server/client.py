@@ -285,10 +285,10 @@ class Gms:
         )
 
 
-def connect(url: str) -> DataHubGraph:
-    """Create a client for the server at ``url``, with the token of ``DATAHUB_GMS_TOKEN``, or else of ``~/.datahubenv``.
+def connect(url: str, *, token: str | None = None) -> DataHubGraph:
+    """Create a client for the server at ``url``, with ``token``, or that of ``DATAHUB_GMS_TOKEN`` or ``~/.datahubenv``.
 
-    The latter only where that file is about the same server: a token goes nowhere else.
+    The last one only where that file is about the same server: a token goes nowhere else.
 
     Raises:
         CatalogError: the address is none, or holds a login.
@@ -306,7 +306,7 @@ def connect(url: str) -> DataHubGraph:
         raise CatalogError(
             f"{_without_login(url)}: an address holds no login here; put a token into DATAHUB_GMS_TOKEN"
         )
-    token = (get_gms_token() or "").strip()
+    token = (token or get_gms_token() or "").strip()
     config = DatahubClientConfig(server=url, token=token) if token else _configured(url)
     limits = {"timeout_sec": TIMEOUT / 2, "retry_max_times": _RETRIES, "client_mode": ClientMode.CLI}
     return DataHubGraph(config.model_copy(update=limits))

@@ -1,0 +1,127 @@
+"""What ``doctor`` says of the hooks: their environment, their store in every state, and what they lost."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from datahub_llmops.answer_store.database import Store
+from datahub_llmops.answer_store.replacement import open_or_replace
+from datahub_llmops.setup.answer_stores import examine_hooks
+from datahub_llmops.setup.diagnosis import Diagnosis
+
+
+@pytest.fixture
+def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("DATAHUB_LLMOPS_STORE", str(tmp_path / "answers.db"))
+    return tmp_path / "answers.db"
+
+
+def written(path: Path, answers: int = 3, **counters: int) -> None:
+    with closing(Store.open(str(path))) as store, store.transaction():
+        application = store.intern("application", {"name": "docs-bot"})
+        for number in range(answers):
+            began = int(time.time() - 3 * 86_400) * 1000
+            store.put_answer(f"{began:012x}{number:016x}", time.time(), application, "ok", "{}", [])
+        for name, count in counters.items():
+            store.count(name, count)
+
+
+def examined(*stores: Path, seconds: float = 10) -> list[Diagnosis]:
+    return examine_hooks(tuple(map(str, stores)), time.time(), seconds)
+
+
+def test_no_store_is_ok_unless_a_recipe_reads_it(path: Path) -> None:
+    (found,) = examined()
+    assert (found.verdict, found.name) == ("ok", str(path))
+    (wanted,) = examined(path)
+    assert wanted.verdict == "not known"
+    assert "lineage.attach()" in (wanted.to_do or "")
+    assert not path.exists()
+
+
+def test_a_store_says_what_it_holds(path: Path) -> None:
+    written(path, answers_expired=9)
+    (found,) = examined()
+    assert found.verdict == "ok"
+    assert found.message.startswith("3 answers, 0 runs of writes, ")
+    assert found.message.endswith(" KB, format 1, of docs-bot, the newest 3 days ago")
+
+
+def test_what_was_lost_is_not_ok(path: Path) -> None:
+    written(path, records_dropped=1, answers_dropped=2_000, writes_dropped=2)
+    whole, *lost = examined()
+    assert whole.verdict == "ok"
+    assert [one.verdict for one in lost] == ["not ok"] * 3
+    assert [one.message for one in lost] == [
+        "Dropped because the store could not be written: 1 record.",
+        "Dropped because the store is full: 2,000 answers.",
+        "Dropped because the store is full: 2 runs of writes.",
+    ]
+    assert all(one.to_do for one in lost)
+
+
+def test_a_damaged_store_is_not_ok(path: Path) -> None:
+    written(path, answers=2_000)
+    size = path.stat().st_size
+    with path.open("r+b") as file:
+        file.seek(size - 20 * 4096)
+        file.write(b"\xff" * 4096 * 10)
+    (found,) = examined()
+    assert found.verdict == "not ok"
+    assert found.message.endswith("The file is damaged.") or "cannot be read" in found.message
+    assert "moves" in f"{found.message}{found.to_do}"
+
+
+def test_damage_that_the_hooks_moved_aside_is_told(path: Path) -> None:
+    path.write_bytes(b"SQLite format 3\x00" + b"\x00" * 84 + b"\xff" * 9000)
+    path.with_name("answers.db.key").write_bytes(b"k" * 32)
+    store, aside = open_or_replace(str(path))
+    store.close()
+    assert aside is not None
+    whole, moved = examined()
+    assert (whole.verdict, moved.verdict) == ("ok", "not ok")
+    assert moved.message.startswith("1 damaged store was moved aside, the last just now.")
+    assert aside in (moved.to_do or "")
+
+
+def test_a_newer_store_says_to_upgrade(path: Path) -> None:
+    written(path)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("pragma user_version = 9")
+    (found,) = examined()
+    assert found.verdict == "not ok"
+    assert "upgrade datahub-llmops" in found.message
+
+
+def test_a_locked_store_is_not_known(path: Path) -> None:
+    written(path)
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("pragma locking_mode = exclusive")
+        other.execute("begin exclusive")
+        other.execute("update answers set status = status")
+        (found,) = examined()
+    assert found.verdict == "not known"
+    assert (found.message, found.to_do) == ("Another process keeps it locked.", "Try again later.")
+
+
+def test_a_file_of_somebody_else_is_not_ok(path: Path) -> None:
+    path.write_text("somebody else's")
+    (found,) = examined()
+    assert found.verdict == "not ok"
+    assert "a file of something else" in found.message
+    assert path.read_text() == "somebody else's"
+
+
+def test_variables_of_the_hooks_are_checked(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATAHUB_LLMOPS_SAMPLE", "all")
+    monkeypatch.setenv("DATAHUB_LLMOPS_DISABLED", "1")
+    found = [(one.verdict, one.message) for one in examined() if one.name == "environment"]
+    assert found == [
+        ("not ok", "The hooks are turned off."),
+        ("not ok", "DATAHUB_LLMOPS_SAMPLE is not a number between 0.0 and 1.0: 1.0 is used."),
+    ]
