@@ -1,10 +1,12 @@
 """Ten million spans in files: the door of ``llm-spans`` beside a bare loop that decodes the same files.
 
-The spans are those of a real application under OpenInference (``tests/wire/spans``), with ids and times of their own.
-The bare loop parses each message with OpenTelemetry's own classes, or each line with orjson, and reads all attributes
-of each span into a dictionary. Each measurement is a process of its own; CPU seconds are those of the process.
+The spans are those of a real application under OpenInference (``tests/wire/spans``), with ids, times, texts, numbers
+of tokens and documents of their own, so that no two answers are alike. In protobuf, the fields of an attribute are in
+the order of most SDKs, or with ``--value-first`` in that of the Collector's own exporters. The bare loop parses each
+message with OpenTelemetry's own classes, or each line with orjson, and reads all attributes of each span into a
+dictionary. Each measurement is a process of its own; CPU seconds are those of the process.
 
-    python benchmarks/spans_files.py [--spans 10000000] [--format protobuf|json|both] [--folder /tmp/spans]
+    python benchmarks/spans_files.py [--spans 10000000] [--format protobuf|json|both] [--value-first] [--folder FOLDER]
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import argparse
 import gzip
 import multiprocessing
 import random
+import re
 import resource
 import shutil
 import sys
@@ -31,11 +34,16 @@ from datahub_llmops.spans.attributes import Selection
 from datahub_llmops.spans.doors.files import FilesDoor
 from datahub_llmops.spans.doors.keys import DAY
 from datahub_llmops.spans.doors.options import FilesOptions
+from datahub_llmops.spans.doors.otlp_schema import TracesData as Swapped
 
 RECORDED = Path(__file__).parent.parent / "tests/wire/spans/openinference-langchain/features.otlp.pb.gz"
 OBJECT_SPANS = 100_000
 """Spans of one object."""
 NOON = 1_796_000_000 // DAY * DAY + DAY // 2
+DOCUMENTS = 10_000
+"""Documents that retrievals find."""
+_OWN = re.compile(r"0000000000(\d\d)\b|kb/(\d+)\.md|text (\d+)|(QUESTION|ANSWER|ARGUMENT)")
+_TOKENS = ("llm.token_count.prompt", "llm.token_count.completion", "llm.token_count.total")
 
 
 def templates() -> list[Any]:
@@ -44,7 +52,7 @@ def templates() -> list[Any]:
     return list(data.resource_spans)
 
 
-def write(folder: Path, spans: int, form: str) -> None:
+def write(folder: Path, spans: int, form: str, swapped: bool = False) -> None:
     """Write objects with copies of the recorded traces over one day, in the order of their time."""
     # As a collector batches them: one entry for each process, and in it one for each instrumentation.
     groups: dict[bytes, Any] = {}
@@ -86,6 +94,8 @@ def write(folder: Path, spans: int, form: str) -> None:
                         span.parent_span_id = bytes(
                             a ^ b for a, b in zip(span.parent_span_id, salt[:8], strict=True)
                         )
+                    for one in span.attributes:
+                        make_own(one, turn)
                     length = span.end_time_unix_nano - span.start_time_unix_nano
                     span.start_time_unix_nano += begin - first
                     span.end_time_unix_nano = span.start_time_unix_nano + length
@@ -93,6 +103,8 @@ def write(folder: Path, spans: int, form: str) -> None:
             file = (folder / f"{number:05}.{form}").open("wb")
         if form == "protobuf":
             message = data.SerializeToString()
+            if swapped:
+                message = value_first(message)
             file.write(len(message).to_bytes(4, "big") + message)
         else:
             file.write(orjson.dumps(as_json(data)) + b"\n")
@@ -102,6 +114,38 @@ def write(folder: Path, spans: int, form: str) -> None:
             file, number = None, number + 1
     if file is not None:
         file.close()
+
+
+def make_own(one: Any, turn: int) -> None:
+    """Give an attribute texts, documents and tokens of its own."""
+
+    def own(match: re.Match[str]) -> str:
+        identity, key, text, word = match.groups()
+        if word:
+            return f"{word} {turn}"
+        number = (int(identity or key or text) + turn * 7) % DOCUMENTS
+        return f"{number:012}" if identity else f"kb/{number}.md" if key else f"text {number}"
+
+    if one.value.WhichOneof("value") == "string_value":
+        one.value.string_value = _OWN.sub(own, one.value.string_value)
+    elif one.key in _TOKENS:
+        one.value.int_value += turn % 1_999
+
+
+def value_first(message: bytes) -> bytes:
+    """Return a message with the value of each attribute before its name, as Go's marshalling of the Collector does."""
+    data = Swapped.FromString(message)
+    for group in data.resource_spans:
+        for scope in group.scope_spans:
+            for span in scope.spans:
+                span.attributes[:] = [swap(pair) for pair in span.attributes]
+    return bytes(data.SerializeToString())
+
+
+def swap(pair: bytes) -> bytes:
+    """Put the value of an attribute before its name."""
+    end = pair[1] + 2
+    return pair[end:] + pair[:end]
 
 
 def as_json(data: Any) -> dict[str, Any]:
@@ -260,6 +304,7 @@ def main() -> None:
     )
     parser.add_argument("--spans", type=int, default=10_000_000)
     parser.add_argument("--format", choices=("protobuf", "json", "both"), default="both")
+    parser.add_argument("--value-first", action="store_true")
     parser.add_argument("--folder", type=Path)
     given = parser.parse_args()
     top = given.folder or Path(tempfile.mkdtemp(prefix="spans-"))
@@ -268,7 +313,7 @@ def main() -> None:
             folder = top / form
             folder.mkdir(parents=True, exist_ok=True)
             if not any(folder.iterdir()):
-                write(folder, given.spans, form)
+                write(folder, given.spans, form, given.value_first)
             size = sum(path.stat().st_size for path in folder.iterdir())
             print(f"{form}: {size / 1e9:.2f} GB")
             base = 0.0

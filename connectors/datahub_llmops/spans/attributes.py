@@ -267,6 +267,12 @@ _DOCUMENT: Final = re.compile(
     r"(?:retrieval\.documents|reranker\.output_documents)\.\d{1,6}\.document\.(id|score|metadata)"
 )
 
+_VARYING: Final = frozenset(
+    (
+        *TOKENS_IN, *TOKENS_OUT, *TOKENS_CACHED, *TOKENS_CACHE_WRITE, *TOKENS_REASONING, *TOKENS_JSON, *COST,
+        *COST_JSON, *DOCUMENTS_JSON, *DOCUMENTS_OUTPUT, RESULT_IDS, RESULT_SCORES, RESULT_METADATA, *EVALUATION_SCORE,
+    )
+)  # fmt: skip
 RESULT_EVENTS: Final = frozenset({"db.query.result", "db.search.result"})
 """Events of OpenLLMetry, one for each result of a search. Their other attributes are content."""
 EVENTS: Final = RESULT_EVENTS | {EVALUATION_EVENT}
@@ -289,6 +295,20 @@ with contextlib.suppress(ImportError):  # The extra that reads spans has it.
     import orjson
 
     _loads = orjson.loads
+
+
+def is_document(name: str) -> bool:
+    """Return whether an attribute is a part of one document of a span: its id, its score or its metadata."""
+    return _DOCUMENT.fullmatch(name) is not None
+
+
+def varies(name: str) -> bool:
+    """Return whether the values of an attribute differ from one span to the next of the same work.
+
+    These are counts, costs, scores, documents, and what the hooks stamp. All others identify a part.
+    """
+    return name in _VARYING or name.startswith(_OURS) or is_document(name)
+
 
 Reducer: TypeAlias = Callable[[Any], Any]
 """Makes what may be kept out of a value, or ``None`` if nothing may."""

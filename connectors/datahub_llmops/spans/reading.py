@@ -53,7 +53,7 @@ class Reading:
         known: object = None
         service: str | None = None
         for place in self._tree.order:
-            _, _, _, name, _, _, _, attributes, resource, _, _ = span = spans[place]
+            _, _, _, name, _, _, _, attributes, resource, _, _, _ = span = spans[place]
             parent = parents[place]
             state = above[parent] if parent >= 0 else NOTHING
             if resource is not known:

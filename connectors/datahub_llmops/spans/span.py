@@ -42,3 +42,6 @@ class Span(NamedTuple):
 
     https://opentelemetry.io/docs/specs/otel/trace/tracestate-probability-sampling/
     """
+    of_class: int = 0
+    """Spans of one run with the same number differ in nothing but their ids, times, process, and the values of
+    attributes that vary (``attributes.varies``). ``0`` says that nothing is known of others."""

@@ -363,7 +363,9 @@ def test_no_content_gets_anywhere(tmp_path: Path, caplog: pytest.LogCaptureFixtu
     for spool in (door._spool, door._sealed):
         spool._file.seek(0)
         spooled.write(spool._file.read())
-    assert b"openinference.span.kind" in spooled.getvalue(), "the spool is not what is looked at"
+    assert call(1).trace.encode() in spooled.getvalue(), "the spool is not what is looked at"
+    classes = door._reader.classes
+    assert "openinference.span.kind" in repr(classes.listed), "the classes are not what is looked at"
     position = door.position()
     door.close()
     seen = (counted.answers, counted.recorded, problems, caplog.records, position, door.counts)
@@ -371,6 +373,7 @@ def test_no_content_gets_anywhere(tmp_path: Path, caplog: pytest.LogCaptureFixtu
     assert counted.recorded
     assert problems
     assert CANARY.encode() not in spooled.getvalue()
+    assert CANARY not in repr((classes.listed, classes.processes))
     assert CANARY not in repr(seen)
     assert CANARY not in caplog.text
 

@@ -4,28 +4,18 @@ import marshal
 
 import pytest
 
-from datahub_llmops.spans.doors.rows import Row, as_spans, hexadecimal, weight_of
+from datahub_llmops.spans.doors.rows import Row, as_spans, hexadecimal, weight_of, whole
+from datahub_llmops.spans.doors.span_classes import SpanClasses
 
 
 def row(number: int, service: str) -> Row:
-    return (
-        "a" * 32,
-        f"{number:016x}",
-        "",
-        "work",
-        1.0,
-        2.0,
-        None,
-        {},
-        {"service.name": service, "host.name": "h"},
-        "scope",
-        1.0,
-    )
+    ids = ("a" * 32, f"{number:016x}", "")
+    return whole(ids, (1.0, 2.0), "work", None, {}, {"service.name": service, "host.name": "h"}, "scope")
 
 
 def test_spans_of_one_process_share_its_attributes_wherever_they_were_put_away() -> None:
     pieces = [marshal.dumps([row(1, "a"), row(2, "b")]), marshal.dumps([row(3, "a"), row(4, "b")])]
-    spans = as_spans([one for piece in pieces for one in marshal.loads(piece)])
+    spans = as_spans([one for piece in pieces for one in marshal.loads(piece)], SpanClasses())
     assert [one.id[-1] for one in spans] == ["1", "2", "3", "4"]
     assert spans[0].resource is spans[2].resource
     assert spans[1].resource is spans[3].resource

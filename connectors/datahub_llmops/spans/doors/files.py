@@ -407,7 +407,7 @@ class FilesDoor:
         for day in days:
             cut: list[str] = []
             for rows in self._spool.groups(day, MAX_TRACE, cut):
-                spans = as_spans(rows)
+                spans = as_spans(rows, self._reader.classes)
                 made = self._assemble(spans)
                 # A trace that runs past midnight comes with both days. Each takes the answers that began in it.
                 own = [answer for answer in made.answers if day <= answer.started < day + DAY]

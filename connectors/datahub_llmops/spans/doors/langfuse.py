@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from datahub_llmops.spans.attributes import MAX_JSON, Selection, parsed
 from datahub_llmops.spans.doors.door import ReadCounts
-from datahub_llmops.spans.doors.rows import MAX_NAME, Row, hexadecimal
+from datahub_llmops.spans.doors.rows import MAX_NAME, Row, hexadecimal, whole
 
 COLUMNS: Final = (
     "id", "trace_id", "parent_observation_id", "type", "name", "start_time", "end_time", "level", "version",
@@ -70,18 +70,14 @@ class LangfuseDecoder:
             resource |= self._selection.pick({"service.version": version})
         scope = _members(metadata.get("scope")).get("name")
         return [
-            (
-                trace,
-                own,
-                hexadecimal(record.get("parent_observation_id")),
+            whole(
+                (trace, own, hexadecimal(record.get("parent_observation_id"))),
+                (started, seconds(record.get("end_time"))),
                 str(record.get("name") or "")[:MAX_NAME],
-                started,
-                seconds(record.get("end_time")),
                 "error" if record.get("level") == "ERROR" else None,
                 attributes,
                 resource,
                 scope[:MAX_NAME] if isinstance(scope, str) else "langfuse",
-                1.0,
             )
         ]
 

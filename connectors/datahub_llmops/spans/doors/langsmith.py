@@ -11,7 +11,7 @@ from typing import Any, Final
 from datahub_llmops.spans.attributes import Selection, parsed
 from datahub_llmops.spans.doors.door import ReadCounts
 from datahub_llmops.spans.doors.langfuse import seconds
-from datahub_llmops.spans.doors.rows import MAX_NAME, Row, hexadecimal
+from datahub_llmops.spans.doors.rows import MAX_NAME, Row, hexadecimal, whole
 
 COLUMNS: Final = (
     "id", "trace_id", "parent_run_id", "name", "run_type", "start_time", "end_time", "status", "session_id",
@@ -47,18 +47,14 @@ class LangSmithDecoder:
         )
         places = {f"langsmith.{key}": record[key] for key in ("session_id", "tenant_id") if record.get(key)}
         return [
-            (
-                trace,
-                own,
-                hexadecimal(record.get("parent_run_id")),
+            whole(
+                (trace, own, hexadecimal(record.get("parent_run_id"))),
+                (started, seconds(record.get("end_time"))),
                 str(record.get("name") or "")[:MAX_NAME],
-                started,
-                seconds(record.get("end_time")),
                 "error" if record.get("status") == "error" else None,
                 attributes,
                 self._selection.pick(places),
                 "langsmith",
-                1.0,
             )
         ]
 

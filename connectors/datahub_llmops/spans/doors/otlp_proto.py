@@ -6,7 +6,8 @@ which only the name is looked at.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Callable, Hashable, Iterable
 from sys import intern
 from typing import Any, Final, TypeAlias
 
@@ -21,7 +22,8 @@ from datahub_llmops.spans.attributes import (
     Reducer,
     Selection,
     first,
-    is_wanted,
+    is_document,
+    varies,
 )
 from datahub_llmops.spans.doors.door import ReadCounts
 from datahub_llmops.spans.doors.otlp_schema import (
@@ -33,32 +35,44 @@ from datahub_llmops.spans.doors.otlp_schema import (
     Status,
     TracesData,
 )
-from datahub_llmops.spans.doors.rows import MAX_NAME, Row, weight_of
+from datahub_llmops.spans.doors.rows import MAX_NAME, Row, weight_of, whole
+from datahub_llmops.spans.doors.span_classes import SpanClasses
 
 _FAILED: Final = 2
 _NO_ERROR: Final = (b"", b"\x18\x01", b"\x18\x00")
 _MAX_BYTES: Final = 4 * MAX_JSON
 """No text of ``MAX_JSON`` characters is longer in UTF-8."""
 _CACHED: Final = 4_096
-_SHORT: Final = 64
-"""Bytes below which an attribute is looked up as a whole: longer ones are rarely the same."""
-_BEGINS: Final = tuple(one.encode() for one in DOCUMENTS_BEGIN)
+_REMEMBERED: Final = 20_000
+"""Attributes whose values are remembered as they were read. A full memory begins anew."""
+_SHORT: Final = 1_024
+"""Bytes of the longest of them."""
 _EVENTS: Final = tuple(one.encode() for one in EVENTS)
-_Rule: TypeAlias = tuple[str, Reducer, tuple[bytes, ...] | None]
-"""Name, reducer, and how a value has to begin to be worth decoding."""
+_ERRORS: Final = tuple(one.encode() for one in ERROR_TYPE)
+_BEGINS: Final = b"|".join(re.escape(one.encode()) for one in DOCUMENTS_BEGIN)
+_LENGTH: Final = rb"[\x80-\xff]*[\x00-\x7f]"
+_Rule: TypeAlias = tuple[str, Reducer, Callable[[bytes], object] | None, int | None, int]
+"""Name, reducer, what says whether the value is worth decoding, whether it varies, and the size of the encoded name.
+
+The fourth is ``None`` for an attribute that does not vary. For one that does, it is the number of the fact that a span
+has it, or -1 if that makes no difference.
+"""
+_DROPPED: Final = ()
 
 
 class ProtoDecoder:
     """Reads messages of one run. Equal resources become one object."""
 
-    def __init__(self, selection: Selection, counts: ReadCounts) -> None:
+    def __init__(self, selection: Selection, counts: ReadCounts, classes: SpanClasses) -> None:
         self._selection = selection
         self._counts = counts
-        self._rules: dict[bytes, _Rule | None] = {}
-        self._known: dict[bytes, tuple[()] | tuple[str, Any]] = {}
-        """Short attributes as they were read before; those that are not kept are empty."""
-        self._names: dict[bytes, str] = {}
-        self._resources: dict[bytes, dict[str, Any]] = {}
+        self._classes = classes
+        self._rules: dict[bytes, _Rule | tuple[()]] = {}
+        """By the bytes of an attribute up to the end of its name."""
+        self._known: dict[bytes, Any] = {}
+        """Attributes that were read before: the number of the fact, or the value of one that varies."""
+        self._numbers: dict[Hashable, int] = {}
+        self._resources: dict[bytes, tuple[dict[str, Any], int]] = {}
         self._scopes: dict[bytes, str] = {}
 
     def decode(self, record: bytes) -> list[Row]:
@@ -73,153 +87,201 @@ class ProtoDecoder:
             raise ValueError("it is no OTLP message") from None
         rows: list[Row] = []
         unusable = 0
-        pick, names = self.pick, self._names
+        sort, numbers = self._sort, self._numbers
         # Spans of one trace share its id, which makes the spool smaller.
         traces: dict[bytes, str] = {}
         for resource_spans in data.resource_spans:
-            resource = self._resource(resource_spans.resource)
+            resource, process = self._resource(resource_spans.resource)
             for scope_spans in resource_spans.scope_spans:
                 scope = self._scope(scope_spans.scope)
                 for span in scope_spans.spans:
-                    name = span.name
                     trace, own, start = span.trace_id, span.span_id, span.start_time_unix_nano
                     if len(trace) != 16 or len(own) != 8 or not start:
                         unusable += 1
                         continue
-                    attributes = pick(span.attributes)
+                    end = span.end_time_unix_nano
+                    facts: list[int] = []
+                    varying = sort(span.attributes, facts)
                     events = span.events
                     if events:
-                        self._events(events, attributes)
+                        self._classes.sort(self._events(events), facts, varying)
                     status = span.status
-                    state = span.trace_state
-                    rows.append(
-                        (
-                            traces.get(trace) or traces.setdefault(trace, trace.hex()),
-                            own.hex(),
-                            span.parent_span_id.hex(),
-                            names.get(name) or self._name(name),
-                            start / 1e9,
-                            span.end_time_unix_nano / 1e9,
-                            None if status in _NO_ERROR else self._error(status, attributes, events),
-                            attributes,
-                            resource,
-                            scope,
-                            weight_of(state.decode("ascii", "replace")) if state else 1.0,
+                    error = None if status in _NO_ERROR else self._error(span, facts)
+                    key = span.name, error, scope, span.trace_state, end > 0, *facts
+                    number = numbers.get(key) or self._number(key, facts)
+                    shown = traces.get(trace) or traces.setdefault(trace, trace.hex())
+                    if number and process:
+                        rows.append(
+                            (
+                                shown,
+                                own.hex(),
+                                span.parent_span_id.hex(),
+                                number,
+                                start / 1e9,
+                                end / 1e9,
+                                varying or None,
+                                process,
+                            )
                         )
-                    )
+                    else:
+                        rows.append(self._whole(span, shown, error, resource, scope))
         self._counts.spans_unusable += unusable
         return rows
 
-    def pick(self, pairs: Iterable[bytes]) -> dict[str, Any]:
-        """Return what is kept of attributes, each the bytes of a ``KeyValue``."""
-        kept: dict[str, Any] = {}
+    def _sort(self, pairs: Iterable[bytes], facts: list[int]) -> dict[str, Any]:
+        """Return the attributes that vary, each given as the bytes of a ``KeyValue``, and add the others to facts."""
+        varying: dict[str, Any] = {}
         rules, known = self._rules, self._known
         for pair in pairs:
-            # Kinds, models, prompts and small numbers are the same again and again.
-            if len(pair) < _SHORT:
-                found = known.get(pair)
-                if found is not None:
-                    if found:
-                        kept[found[0]] = found[1]
-                    continue
+            # Tag 10 is the name, tag 18 the value. The collector writes the value first, and most others the name.
             try:
-                # Tag 10 is the key, whose length takes one byte below 128.
-                end = pair[1] + 2
-                if end > 129 or pair[0] != 10:
-                    self._pick_slowly(pair, kept)
-                    continue
-                key = pair[2:end]
-                try:
-                    rule = rules[key]
-                except KeyError:
-                    rule = self._rule(key)
-                if rule is None:
-                    self._remember(pair, ())
-                    continue
-                # Tag 18 is the value. Its length takes one byte below 128, two below 16,384, three below 2 MiB.
-                at = end + 2
-                if pair[end + 1] > 127:
-                    at = end + 3 if pair[end + 2] < 128 else end + 4
-                kind = pair[at]
-                if pair[end] != 18 or pair[at - 1] > 127:
-                    self._pick_slowly(pair, kept)
-                    continue
-                name, reduce, begins = rule
-                value: Any
-                # In the value, tag 10 is a text, 24 a whole number.
-                if kind == 10:
-                    text = at + 2
-                    if pair[at + 1] > 127:
-                        text = at + 3 if pair[at + 2] < 128 else at + 4
-                    if begins is not None and not pair.startswith(begins, text):
-                        continue
-                    value = pair[text:].decode("utf-8", "replace")
-                elif kind == 24 and len(pair) - at < 5:
-                    value = pair[at + 1] & 127
-                    if len(pair) - at > 2:
-                        value |= (pair[at + 2] & 127) << 7
-                        if len(pair) - at > 3:
-                            value |= pair[at + 3] << 14
+                size = pair[1]
+                if pair[0] == 10:
+                    rule = rules.get(pair[: size + 2])
+                elif size < 128:
+                    rule = rules.get(pair[size + 2 :])
+                elif pair[2] < 128:
+                    rule = rules.get(pair[(size & 127 | pair[2] << 7) + 3 :])
                 else:
-                    self._pick_slowly(pair, kept)
-                    continue
+                    rule = rules.get(pair[(size & 127 | (pair[2] & 127) << 7 | pair[3] << 14) + 4 :])
             except IndexError:
-                self._pick_slowly(pair, kept)
+                rule = None
+            if not rule:
+                if rule is not None:
+                    continue
+                rule = self._rule(pair)
+                if not rule:
+                    continue
+            name, _, is_wanted, presence, _ = rule
+            if is_wanted is not None and is_wanted(pair) is None:
                 continue
-            reduced = reduce(value)
-            if reduced is not None:
-                kept[name] = reduced
-                self._remember(pair, (name, reduced))
+            found = known.get(pair) if len(pair) < _SHORT else None
+            if found is None:
+                found = self._read(pair, rule)
+                if found is None:
+                    continue
+            if presence is None:
+                facts.append(found)
             else:
-                self._selection.dropped += 1
+                varying[name] = found
+                if presence >= 0:
+                    facts.append(presence)
+        return varying
+
+    def _read(self, pair: bytes, rule: _Rule) -> Any:
+        """Return the number of the fact, or the value of an attribute that varies, or ``None`` if nothing is kept."""
+        name, _, is_wanted, presence, _ = rule
+        found = self._reduced(pair, rule)
+        if found is None:
+            return None
+        if presence is None:
+            found = self._classes.fact(name, found)
+        # Outputs and scores are hardly ever the same.
+        if is_wanted is None and len(pair) < _SHORT and type(found) is not float:
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+            self._known[pair] = found
+        return found
+
+    def _reduced(self, pair: bytes, rule: _Rule) -> Any:
+        """Return what is kept of the value of an attribute, or ``None`` if that is nothing."""
+        value = self._value(pair, rule[4])
+        found = rule[1](value)
+        if found is None and value is not None:
+            self._selection.dropped += 1
+        return found
+
+    def _value(self, pair: bytes, size: int) -> Any:
+        """Return the value of an attribute. ``size`` is how many bytes its name takes, with tag and length."""
+        start, stop = (size, len(pair)) if pair[:1] == b"\n" else (0, len(pair) - size)
+        try:
+            length, at = _number_at(pair, start + 1)
+            if pair[start] == 18 and at + length == stop:
+                # In the value, tag 10 is a text, 24 a whole number.
+                number, end = _number_at(pair, at + 1)
+                if pair[at] == 10 and end + number == stop:
+                    return pair[end:stop].decode("utf-8", "replace")
+                if pair[at] == 24 and end == stop and number < 2**63:
+                    return number
+        except IndexError:
+            pass
+        return self._parsed(pair)
+
+    def _parsed(self, pair: bytes) -> Any:
+        try:
+            value = KeyValue.FromString(pair).value
+            if len(value) <= _MAX_BYTES:
+                return _value(AnyValue.FromString(value))
+            self._selection.dropped += 1
+        except DecodeError:
+            pass
+        return None
+
+    def _number(self, key: tuple[Any, ...], facts: list[int]) -> int:
+        name, error, scope, state, has_ended = key[:5]
+        shown, weight = name.decode("utf-8", "replace")[:MAX_NAME], _weight(state)
+        number = self._classes.number(shown, error, facts, scope, weight, has_ended)
+        if number:
+            if len(self._numbers) >= _REMEMBERED:
+                self._numbers.clear()
+            self._numbers[key] = number
+        return number
+
+    def _whole(self, span: Any, trace: str, error: str | None, resource: dict[str, Any], scope: str) -> Row:
+        """Return the row of a span for which there is no class."""
+        attributes = self.pick(span.attributes)
+        attributes.update(self._events(span.events))
+        return whole(
+            (trace, span.span_id.hex(), span.parent_span_id.hex()),
+            (span.start_time_unix_nano / 1e9, span.end_time_unix_nano / 1e9),
+            span.name.decode("utf-8", "replace")[:MAX_NAME],
+            error,
+            attributes,
+            resource,
+            scope,
+            _weight(span.trace_state),
+        )
+
+    def pick(self, pairs: Iterable[bytes]) -> dict[str, Any]:
+        """Return what is kept of attributes, each given as the bytes of a ``KeyValue``."""
+        kept = {}
+        for pair in pairs:
+            rule = self._rule(pair)
+            if rule and (rule[2] is None or rule[2](pair) is not None):
+                found = self._reduced(pair, rule)
+                if found is not None:
+                    kept[rule[0]] = found
         return kept
 
-    def _remember(self, pair: bytes, found: tuple[()] | tuple[str, Any]) -> None:
-        if len(pair) < _SHORT and len(self._known) < _CACHED:
-            self._known[pair] = found
-
-    def _pick_slowly(self, pair: bytes, kept: dict[str, Any]) -> None:
+    def _rule(self, pair: bytes) -> _Rule | tuple[()]:
         try:
-            parsed = KeyValue.FromString(pair)
-            rule = self._rule(parsed.key)
-            if rule is None:
-                return
-            name, reduce, _ = rule
-            if len(parsed.value) > _MAX_BYTES:
-                self._selection.dropped += 1
-                return
-            value = _value(AnyValue.FromString(parsed.value))
+            key = KeyValue.FromString(pair).key
         except DecodeError:
-            return
-        if not is_wanted(name, value):
-            return
-        found = reduce(value)
-        if found is not None:
-            kept[name] = found
-        elif value is not None:
-            self._selection.dropped += 1
-
-    def _rule(self, key: bytes) -> _Rule | None:
+            return _DROPPED
+        # Longer names, whose length takes two bytes, are looked up slowly.
+        head = b"\n" + bytes([len(key)]) + key if len(key) < 128 else b""
+        known = self._rules.get(head)
+        if known is not None:
+            return known
         name = key.decode("utf-8", "replace")
         rules = self._selection.rules
         reduce = rules[name] if name in rules else self._selection.rule(name)
-        rule = (
-            None if reduce is None else (intern(name), reduce, _BEGINS if name in DOCUMENTS_OUTPUT else None)
-        )
-        if len(self._rules) < 50_000 and len(key) <= MAX_NAME:
-            self._rules[key] = rule
+        rule: _Rule | tuple[()] = _DROPPED
+        if reduce is not None:
+            presence = None
+            if varies(name):
+                presence = -1 if is_document(name) else self._classes.presence(name)
+            is_wanted = _begins(head) if name in DOCUMENTS_OUTPUT else None
+            rule = intern(name), reduce, is_wanted, presence, len(head) or len(key) + 3
+        if len(self._rules) < 50_000 and head:
+            self._rules[head] = rule
         return rule
 
-    def _name(self, raw: bytes) -> str:
-        name = raw.decode("utf-8", "replace")[:MAX_NAME]
-        if len(self._names) < _CACHED and len(raw) <= MAX_NAME:
-            self._names[raw] = name
-        return name
-
-    def _resource(self, raw: bytes) -> dict[str, Any]:
+    def _resource(self, raw: bytes) -> tuple[dict[str, Any], int]:
         found = self._resources.get(raw)
         if found is None:
-            found = self.pick(Resource.FromString(raw).attributes)
+            attributes = self.pick(Resource.FromString(raw).attributes)
+            found = attributes, self._classes.process(attributes)
             if len(self._resources) < _CACHED and len(raw) < _CACHED:
                 self._resources[raw] = found
         return found
@@ -232,7 +294,9 @@ class ProtoDecoder:
                 self._scopes[raw] = found
         return found
 
-    def _events(self, events: Iterable[bytes], kept: dict[str, Any]) -> None:
+    def _events(self, events: Iterable[bytes]) -> dict[str, Any]:
+        """Return what is kept of events as attributes of their span."""
+        kept: dict[str, Any] = {}
         for raw in events:
             # Most events are exceptions, or content.
             if not any(name in raw for name in _EVENTS):
@@ -249,17 +313,46 @@ class ProtoDecoder:
                     self._selection.event(name, values, kept)
             except DecodeError:
                 continue
+        return kept
 
-    def _error(self, status: bytes, attributes: dict[str, Any], events: Iterable[bytes]) -> str | None:
-        if Status.FromString(status).code != _FAILED:
+    def _error(self, span: Any, facts: list[int]) -> str | None:
+        if Status.FromString(span.status).code != _FAILED:
             return None
-        found = first(attributes, ERROR_TYPE)
-        if found is None:
-            for event in events:
-                found = first(self.pick(Event.FromString(event).attributes), ERROR_TYPE)
-                if found is not None:
-                    break
+        found = self._error_type(span.attributes, facts)
+        for event in span.events if found is None else ():
+            if any(name in event for name in _ERRORS):
+                of_event: list[int] = []
+                pairs = Event.FromString(event).attributes
+                self._sort(pairs, of_event)
+                found = self._error_type(pairs, of_event)
+            if found is not None:
+                break
         return str(found) if found is not None else "error"
+
+    def _error_type(self, pairs: Iterable[bytes], facts: list[int]) -> Any:
+        return (
+            self._classes.value(facts, ERROR_TYPE) if 0 not in facts else first(self.pick(pairs), ERROR_TYPE)
+        )
+
+
+def _number_at(pair: bytes, at: int) -> tuple[int, int]:
+    """Return a number of variable length, and where it ends."""
+    found = shift = 0
+    while (byte := pair[at]) > 127:
+        found |= (byte & 127) << shift
+        shift += 7
+        at += 1
+    return found | byte << shift, at + 1
+
+
+def _begins(head: bytes) -> Callable[[bytes], object]:
+    """Return what says whether an attribute whose bytes begin so is no text, or one that has documents."""
+    text = rb"\n%b(?:%b)" % (_LENGTH, _BEGINS)
+    return re.compile(rb"(?:%b)?\x12%b(?:%b|[^\n])" % (re.escape(head), _LENGTH, text), re.DOTALL).match
+
+
+def _weight(state: bytes) -> float:
+    return weight_of(state.decode("ascii", "replace")) if state else 1.0
 
 
 def _value(value: Any) -> Any:

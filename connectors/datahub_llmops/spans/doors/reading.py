@@ -20,6 +20,7 @@ from datahub_llmops.spans.doors.otlp_json import JsonDecoder
 from datahub_llmops.spans.doors.otlp_proto import ProtoDecoder
 from datahub_llmops.spans.doors.records import Framing, cut, framing_of
 from datahub_llmops.spans.doors.rows import LONGEST_RECORD, Row
+from datahub_llmops.spans.doors.span_classes import SpanClasses
 
 _CHUNK: Final = 2**20
 _HEAD: Final = 64
@@ -76,8 +77,10 @@ class ObjectReader:
         self._counts = counts
         self._take = take
         self._take_answer = take_answer
-        self._proto = ProtoDecoder(selection, counts)
-        self._json = JsonDecoder(selection, counts)
+        self.classes = SpanClasses()
+        """What the numbers in rows mean."""
+        self._proto = ProtoDecoder(selection, counts, self.classes)
+        self._json = JsonDecoder(selection, counts, self.classes)
         self._langfuse = langfuse.LangfuseDecoder(selection, counts)
 
     def read(self, file: Readable, part: Part = Part()) -> Outcome:

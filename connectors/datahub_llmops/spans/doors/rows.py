@@ -1,19 +1,22 @@
-"""A span on its way through the spool: a plain tuple in the order of ``Span``, because ``marshal`` takes no other."""
+"""A span on its way through the spool: a plain tuple, because ``marshal`` takes no other."""
 
 from __future__ import annotations
 
 import re
 from binascii import Error as BadBase64
 from binascii import a2b_base64
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any, Final, Protocol, TypeAlias
 
+from datahub_llmops.spans.doors.span_classes import SpanClasses
 from datahub_llmops.spans.span import Span
 
-Row: TypeAlias = tuple[
-    str, str, str, str, float, float, str | None, dict[str, Any], dict[str, Any], str, float
-]
+Row: TypeAlias = tuple[str, str, str, int, float, float, dict[str, Any] | tuple[Any, ...] | None, int]
+"""Trace, id, parent, number of the class, start, end, the attributes that vary, and the number of the process.
+
+A span without a class has in their place what a class has and its process: see ``whole``.
+"""
 
 _NO_IDS: Final = frozenset({"0" * 16, "0" * 32})
 _THRESHOLD: Final = re.compile(r"[0-9a-f]{1,14}")
@@ -35,20 +38,36 @@ class Decoder(Protocol):
         ...
 
 
-def as_spans(rows: Sequence[Row]) -> list[Span]:
-    """Return the spans of rows of one trace. Those of one process share the object of its attributes again."""
-    if len({id(row[8]) for row in rows}) == 1:
-        return [tuple.__new__(Span, row) for row in rows]
-    resources: dict[str, dict[str, Any]] = {}
-    same: dict[int, dict[str, Any]] = {}
+def whole(
+    ids: tuple[str, str, str],
+    times: tuple[float, float],
+    name: str,
+    error: str | None,
+    attributes: dict[str, Any],
+    resource: Mapping[str, Any],
+    scope: str,
+    weight: float = 1.0,
+) -> Row:
+    """Return the row of a span without a class. ``ids`` are those of its trace, of itself and of its parent."""
+    return (*ids, 0, *times, (name, error, attributes, dict(resource), scope, weight), 0)
+
+
+def as_spans(rows: Iterable[Row], classes: SpanClasses) -> list[Span]:
+    """Return the spans of rows of one trace. Those of one process share the object of its attributes."""
+    listed, processes = classes.listed, classes.processes
+    resources: dict[str, Mapping[str, Any]] = {}
     spans = []
-    for row in rows:
-        resource = row[8]
-        shared = same.get(id(resource))
-        if shared is None:
-            shared = resources.setdefault(repr(sorted(resource.items())), resource)
-            same[id(resource)] = shared
-        spans.append(tuple.__new__(Span, row if shared is resource else (*row[:8], shared, row[9], row[10])))
+    for trace, own, parent, number, started, ended, rest, process in rows:
+        if type(rest) is tuple:
+            name, error, attributes, resource, scope, weight = rest
+            resource = resources.setdefault(repr(sorted(resource.items())), resource)
+        else:
+            name, error, attributes, scope, weight = listed[number]
+            if rest is not None:
+                attributes = {**attributes, **rest}  # type: ignore[dict-item]  # mypy does not tell the tuple from others
+            resource = processes[process]
+        fields = trace, own, parent, name, started, ended, error, attributes, resource, scope, weight, number
+        spans.append(tuple.__new__(Span, fields))
     return spans
 
 

@@ -17,6 +17,7 @@ from datahub_llmops.spans.doors.keys import HOUR, period
 from datahub_llmops.spans.doors.objects import Object, Place
 from datahub_llmops.spans.doors.reading import ObjectReader
 from datahub_llmops.spans.doors.rows import Row, as_spans, hexadecimal
+from datahub_llmops.spans.doors.span_classes import SpanClasses
 from datahub_llmops.spans.doors.spool import Spool
 from datahub_llmops.spans.doors.storage_errors import StorageError
 from datahub_llmops.spans.span import Span
@@ -117,8 +118,8 @@ def _of_trace(
         if len(kept) < _MOST:
             kept.extend(row for row in rows if row[0] == trace)
 
-    _read(objects, selection, take, failed)
-    return as_spans(kept[:_MOST])
+    classes = _read(objects, selection, take, failed)
+    return as_spans(kept[:_MOST], classes)
 
 
 def _of_answer(
@@ -130,10 +131,10 @@ def _of_answer(
 ) -> list[Span]:
     spool: Spool[Row] = Spool()
     try:
-        _read(objects, selection, spool.put, failed)
+        classes = _read(objects, selection, spool.put, failed)
         for day in spool.days():
             for rows in spool.groups(day, _MOST, []):
-                spans = as_spans(rows)
+                spans = as_spans(rows, classes)
                 if any(one.id == answer for one in assemble(spans).answers):
                     return spans
     finally:
@@ -146,7 +147,8 @@ def _read(
     selection: Selection,
     take: Callable[[list[Row]], None],
     failed: list[str],
-) -> None:
+) -> SpanClasses:
+    """Hand all spans to ``take``, and return their classes."""
     reader = ObjectReader(selection, ReadCounts(), take, lambda answer: None)
     for (_, one), opened in ahead(objects, lambda found: found[0].open(found[1])):
         try:
@@ -156,3 +158,4 @@ def _read(
             broken = str(error)
         if broken is not None:
             failed.append(f"{one.name} ({broken})")
+    return reader.classes

@@ -47,13 +47,16 @@ class Spool(Generic[R]):
         """Put spans away."""
         buffers, parts = self._buffers, self.parts
         count = 0
+        known: float | None = None
+        base = 0
         for row in rows:
-            day, of_day = divmod(row[4] // HOUR, 24)
-            # The first hour of a day, the last one, or those between.
-            place = (
-                int(day * 3 + (1 if 0 < of_day < 23 else 0 if of_day == 0 else 2)) * parts
-                + hash(row[0]) % parts
-            )
+            hour = row[4] // HOUR
+            if hour != known:
+                known = hour
+                day, of_day = divmod(int(hour), 24)
+                # The first hour of a day, the last one, or those between.
+                base = (day * 3 + (1 if 0 < of_day < 23 else 0 if of_day == 0 else 2)) * parts
+            place = base + hash(row[0]) % parts
             if place in buffers:
                 buffers[place].append(row)
             else:
