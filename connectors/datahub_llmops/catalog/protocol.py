@@ -265,11 +265,11 @@ class FullCatalog(Catalog, Protocol):
         """
         ...
 
-    def columns_at(self, urns: Iterable[str], at: int) -> Mapping[str, Mapping[str, str]]:
+    def columns_at(self, urns: Iterable[str], at: int) -> Mapping[str, Mapping[str, str]] | None:
         """Read the columns that datasets had at a time, in milliseconds since 1970, if they have had others since.
 
         As in ``schemas``. Datasets whose columns are the same ones, or of which the catalog keeps nothing, are left
-        out: a server is not asked.
+        out. ``None`` if the catalog does not tell earlier columns at all, as a server.
         """
         ...
 

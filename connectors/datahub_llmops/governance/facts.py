@@ -45,11 +45,14 @@ class Facts:
     columns: Mapping[str, Mapping[str, Aspect]]
     """Aspects of the asset's own columns, and of those upstream that feed them, by URN."""
     profiles: Mapping[str, Sequence[Aspect]]
-    """Profiles of the sources since shortly before the index was written, oldest first."""
+    """Profiles of silent sources since shortly before the index was written, oldest first."""
     runs: Mapping[str, Sequence[Run]]
     """The runs that ended well of the jobs that write into the asset, by job, newest first."""
-    columns_before: Mapping[str, Mapping[str, str]]
-    """The columns with their types that sources had when the asset was last written, where they have changed since."""
+    columns_before: Mapping[str, Mapping[str, str]] | None
+    """The columns with their types that sources had when the asset was last written, where they have changed since.
+
+    ``None`` if the catalog does not tell.
+    """
     query_models: Mapping[str, str]
     """Retrievers that read the asset -> the model of the newest query that was seen there."""
     now: datetime
@@ -312,9 +315,19 @@ def _gather(
             dict.fromkeys(job.urn for facts in gathered for job in facts.jobs)
         ).items()
     }
+    gathered = [
+        replace(
+            facts,
+            columns=columns,
+            runs=runs,
+            query_models=queried.get(facts.root.urn, {}) if facts.is_index else {},
+        )
+        for facts in gathered
+    ]
+    profiles = _profiles(catalog, gathered)
     for facts in gathered:
-        models = queried.get(facts.root.urn, {}) if facts.is_index else {}
-        yield _with_past(catalog, replace(facts, columns=columns, runs=runs, query_models=models))
+        before = catalog.columns_at(_feeding_tables(facts), _milliseconds(min(_times(facts), default=now)))
+        yield replace(facts, columns_before=before, profiles=profiles)
 
 
 def _query_models(catalog: FullCatalog, readers: Sequence[str]) -> dict[str, str]:
@@ -335,25 +348,35 @@ def _columns(facts: Facts) -> Iterator[str]:
         yield from feeding
 
 
-def _with_past(catalog: FullCatalog, facts: Facts) -> Facts:
-    """Add earlier columns of sources, and the profiles of those that tell in no other way when they changed."""
+def _times(facts: Facts) -> list[datetime]:
+    """When the asset was last written, by its own word and by the last run of each of its jobs."""
     embedded = facts.embedded()
     times = [run.ended for job in facts.jobs if (run := facts.last_run(job.urn)) is not None]
-    times += [embedded[0]] if embedded else []
-    silent = [
-        urn
-        for urn in facts.sources
-        if facts.written(urn) is None and "datasetProfile" in facts.newest.get(urn, {})
-    ]
-    if not times:
-        return facts
-    tables = sorted({asset_of(column) for columns in facts.feeding_columns.values() for column in columns})
-    before = catalog.columns_at(tables, round(min(times).timestamp() * 1000))
-    facts = replace(facts, columns_before=before)
-    if not silent:
-        return facts
-    since = round(min(times).timestamp() * 1000) - _PROFILES_BEFORE
-    return replace(facts, profiles={urn: catalog.series(urn, "datasetProfile", since) for urn in silent})
+    return [*times, *([embedded[0]] if embedded else [])]
+
+
+def _feeding_tables(facts: Facts) -> list[str]:
+    return sorted({asset_of(column) for columns in facts.feeding_columns.values() for column in columns})
+
+
+def _profiles(catalog: FullCatalog, gathered: Iterable[Facts]) -> Mapping[str, Sequence[Aspect]]:
+    """Read the profiles of sources that tell in no other way when they changed, once for all assets.
+
+    A source without a profile since an asset was written is left out: its profiles do not tell.
+    """
+    since: dict[str, int] = {}
+    for facts in gathered:
+        times = _times(facts)
+        for urn in facts.sources if times else ():
+            profiled = time_of(facts.newest.get(urn, {}).get("datasetProfile", {}).get("timestampMillis"))
+            if facts.written(urn) is None and profiled is not None and profiled > min(times):
+                begin = _milliseconds(min(times)) - _PROFILES_BEFORE
+                since[urn] = min(begin, since.get(urn, begin))
+    return {urn: catalog.series(urn, "datasetProfile", begin) for urn, begin in since.items()}
+
+
+def _milliseconds(when: datetime) -> int:
+    return round(when.timestamp() * 1000)
 
 
 def _ancestors(column: str, into: Mapping[str, set[str]]) -> frozenset[str]:

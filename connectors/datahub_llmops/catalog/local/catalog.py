@@ -540,11 +540,11 @@ class LocalCatalog(FullCatalog):
         }
 
     @override
-    def columns_at(self, urns: Iterable[str], at: int) -> Mapping[str, Mapping[str, str]]:
+    def columns_at(self, urns: Iterable[str], at: int) -> Mapping[str, Mapping[str, str]] | None:
         found: dict[str, Mapping[str, str]] = {}
         with self._reading() as connection:
             if not connection.execute("select 1 from sqlite_master where name = 'schema_before'").fetchone():
-                return found  # A file that an earlier release wrote.
+                return None  # A file that an earlier release wrote.
             for part in chunks(dict.fromkeys(urns)):
                 rows = connection.execute(
                     "select urn, columns, min(until) from schema_before join asset on asset.id = asset "

@@ -62,6 +62,8 @@ _SEARCH: Final = (
 _PAGE: Final = 1000
 _CANDIDATES: Final = 100
 _AT_ONCE: Final = 50
+_JOBS_AT_ONCE: Final = 50
+"""Jobs whose runs are searched together: with 20 runs of each, one page of a server holds them."""
 _FILTERED_HOPS: Final = 2
 """Up to so many hops a server can be told to stop there; beyond, it knows "three and more" only."""
 
@@ -521,30 +523,38 @@ class ServerCatalog(FullCatalog):
 
     @override
     def runs(self, jobs: Iterable[str], most: int = 20) -> Mapping[str, Mapping[str, Mapping[str, Aspect]]]:
-        of_job = {job: self._newest_runs(job, most) for job in dict.fromkeys(jobs)}
-        aspects = self._gms.batch_get(run for found in of_job.values() for run in found)
-        live = {
-            job: {run: aspects[run] for run in found if run in aspects and not is_removed(aspects[run])}
-            for job, found in of_job.items()
-        }
-        return {job: found for job, found in live.items() if found}
+        ahead = iter(dict.fromkeys(jobs))
+        found: dict[str, dict[str, Mapping[str, Aspect]]] = {}
+        while part := list(islice(ahead, _JOBS_AT_ONCE)):
+            found.update(self._runs_of(part, most))
+        return found
 
-    def _newest_runs(self, job: str, most: int) -> list[str]:
+    def _runs_of(self, jobs: Sequence[str], most: int) -> dict[str, dict[str, Mapping[str, Aspect]]]:
+        """Search the newest runs of several jobs at once, then of each job that others crowded out."""
+        listed, total = self._newest_runs(jobs, most * len(jobs))
+        found = _by_job(self._gms.batch_get(listed), listed)
+        for job in jobs:
+            if total > len(listed) and len(jobs) > 1 and len(found.get(job, ())) < most:
+                found.pop(job, None)
+                found.update(self._runs_of([job], most))
+        return {job: dict(islice(runs.items(), most)) for job, runs in found.items()}
+
+    def _newest_runs(self, jobs: Sequence[str], most: int) -> tuple[list[str], int]:
+        """Return the newest runs of all these jobs together, and how many there are."""
         wanted = {
             "types": ["DATA_PROCESS_INSTANCE"],
             "query": "*",
             "start": 0,
             "count": most,
-            "orFilters": [{"and": [{"field": "parentTemplate", "condition": "EQUAL", "values": [job]}]}],
+            "orFilters": [{"and": [{"field": "parentTemplate", "condition": "EQUAL", "values": list(jobs)}]}],
             "sortInput": {"sortCriterion": {"field": "created", "sortOrder": "DESCENDING"}},
         }
         page = self._gms.search(_SEARCH, {"input": wanted}, "searchAcrossEntities")
-        return [urn for urn, _ in page.hits]
+        return [urn for urn, _ in page.hits], page.total
 
     @override
-    def columns_at(self, urns: Iterable[str], at: int) -> Mapping[str, Mapping[str, str]]:
+    def columns_at(self, urns: Iterable[str], at: int) -> None:
         """Implements the protocol. A server is not asked for its timeline."""
-        return {}
 
     @override
     def records(self) -> Iterator[Record]:
@@ -559,6 +569,19 @@ class ServerCatalog(FullCatalog):
 
 def _versioned(aspects: Mapping[str, Aspect]) -> dict[str, Aspect]:
     return {name: aspect for name, aspect in aspects.items() if not _is_series(aspect)}
+
+
+def _by_job(
+    runs: Mapping[str, Mapping[str, Aspect]], order: Iterable[str]
+) -> dict[str, dict[str, Mapping[str, Aspect]]]:
+    """Sort live runs by the job that each names."""
+    found: dict[str, dict[str, Mapping[str, Aspect]]] = {}
+    for run in order:
+        aspects = runs.get(run, {})
+        job = aspects.get("dataProcessInstanceRelationships", {}).get("parentTemplate")
+        if isinstance(job, str) and not is_removed(aspects):
+            found.setdefault(job, {})[run] = aspects
+    return found
 
 
 def _is_series(aspect: Aspect) -> bool:

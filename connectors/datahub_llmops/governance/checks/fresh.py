@@ -209,13 +209,12 @@ def _change(facts: Facts, policy: Policy, urn: str, written: datetime) -> _Chang
     stated = facts.written(urn)
     if stated is not None:
         return _Change(urn=urn, at=stated[0], aspect=stated[1])
-    profiles = facts.profiles.get(urn, ())
     column = policy.change_columns.get(urn)
-    if column is not None and profiles:
-        found = _largest(profiles[-1], column)
+    if column is not None:
+        found = _largest(facts.newest.get(urn, {}).get("datasetProfile"), column)
         if found is not None:
             return _Change(urn=urn, at=found, aspect="datasetProfile")
-    return _counted(urn, profiles, written)
+    return _counted(urn, facts.profiles.get(urn, ()), written)
 
 
 def _largest(profile: object, column: str) -> datetime | None:

@@ -75,6 +75,17 @@ def check(facts: Facts, policy: Policy) -> Finding:
             missing="Declare the job with its SQL.",
             evidence=tuple(Evidence(urn=urn, aspect="dataJobInputOutput") for urn in silent),
         )
+    if facts.columns_before is None:
+        return Finding(
+            check=NAME,
+            verdict="not known",
+            code="types_before",
+            message=f"All {len(used)} columns exist; whether one was retyped since the last run is not known.",
+            missing="Check in a local catalog (sink llm-local), which keeps earlier schemas; a server is not asked.",
+            evidence=tuple(
+                Evidence(urn=urn, aspect="schemaMetadata") for urn in sorted({asset_of(one) for one in used})
+            ),
+        )
     return Finding(
         check=NAME,
         verdict="ok",
@@ -122,7 +133,7 @@ def _retyped(facts: Facts, used: Iterable[str]) -> Finding | None:
     changed = []
     for column in used:
         table, path = asset_of(column), simple_path(full_name(column))
-        before = facts.columns_before.get(table, {}).get(path)
+        before = (facts.columns_before or {}).get(table, {}).get(path)
         now = read_columns(facts.aspect(table, "schemaMetadata")).get(path)
         if before and now and before != now:
             changed.append((column, before, now))
