@@ -51,6 +51,7 @@ KIND_OF: Final = {
     TESTS / "fuzz": "fuzz",
     TESTS / "vector_stores": "engine",
     TESTS / "prompt_registries": "engine",
+    TESTS / "report" / "browser": "engine",
     TESTS / "journeys": "process",
     TESTS / "hooks" / "test_real_stores.py": "engine",
 }
@@ -86,6 +87,8 @@ class _ByEngine(LoadScopeScheduling):  # type: ignore[misc]  # of an untyped bas
         folder, *rest = path.removeprefix("tests/").split("/")
         if folder == "faults" and "[" in test:
             return re.split(r"[-\]]", test.partition("[")[2])[0]
+        if (folder, rest[0]) == ("report", "browser"):
+            return "browser"
         if folder == "prompt_registries":
             return f"{folder}/{rest[0]}"
         if folder == "vector_stores":

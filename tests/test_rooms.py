@@ -43,6 +43,7 @@ NOT_ABOUT_ONE_FILE: dict[str, set[str]] = {
     "runs": {"chain", "copies", "daily_totals", "incidents", "served_models", "server", "typed"},
     "spans/doors/clickhouse": {"source"},
     "spans": {"edges", "faults", "instrumentations"},
+    "report/browser": {"pages"},
     "vector_stores/chroma": {"typed"},
     "vector_stores/milvus": {"hooks"},
     "vector_stores/search": {"elasticsearch_source", "opensearch_source"},

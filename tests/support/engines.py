@@ -12,6 +12,7 @@ import pytest
 
 ENGINES: Final = (
     "Chroma",
+    "Chromium",
     "ClickHouse's engine (chdb)",
     "LanceDB",
     "MLflow",

@@ -7,12 +7,23 @@ const VERDICTS = ["not known", "ok", "not ok"];
 
 const words = (numbers) => (numbers || []).map((number) => WORDS[number]);
 
+// The written pages, as text: first what stands there without JavaScript only, then assets, prompts and answers.
+const PAGES = document.getElementsByTagName("noscript");
+const pageText = (number) => PAGES[number + 1].textContent;
+
+const LETTERS = { "&amp;": "&", "&lt;": "<", "&gt;": ">", "&#34;": '"', "&#39;": "'" };
+const between = (text, before, after) => {
+  const start = text.indexOf(before) + before.length;
+  return text.slice(start, text.indexOf(after, start)).replace(/&(amp|lt|gt|#34|#39);/g, (code) => LETTERS[code]);
+};
+
 const ASSETS = DATA.assets.map((row, place) => {
-  const [urn, name, kind, platform, verdict, flags, path, owners, marks, columns, marked, version] = row;
+  const text = pageText(place);
+  const [kind, platform, verdict, flags, path, owners, marks, columns, marked, version] = row;
   return {
     place,
-    urn,
-    name: name || "",
+    urn: between(text, "<code>", "</code>"),
+    name: between(text, "<summary>", " <small>"),
     kind: WORDS[kind || 0],
     platform: WORDS[platform || 0],
     verdict: VERDICTS[verdict || 0],
@@ -33,8 +44,12 @@ const ASSETS = DATA.assets.map((row, place) => {
 });
 
 const EDGES = DATA.edges.map((row, place) => {
-  const [up, down, columns, since, foundBy, uses] = row;
-  const edge = { place, up, down: down || 0, columns: columns || [], since, foundBy: words(foundBy), uses: uses || [] };
+  const [up, down, foundBy, columns, since, uses] = row;
+  const triples = (columns || []).flatMap((numbers) => {
+    const [source, pairs] = numbers[0] < 0 ? [-1 - numbers[0], numbers.slice(1)] : [up, numbers];
+    return pairs.flatMap((word, i) => (i % 2 ? [] : [source, word, pairs[i + 1]]));
+  });
+  const edge = { place, up, down: down || 0, columns: triples, since, foundBy: WORDS[foundBy || 0], uses: uses || [] };
   ASSETS[edge.up].down.push(edge);
   ASSETS[edge.down].up.push(edge);
   for (let i = 0; i < edge.columns.length; i += 3) {

@@ -1,12 +1,12 @@
 // The lineage graph: cards are HTML, edges are SVG. What it draws, the page also says in lists.
 
-const CARD = 230;
+const CARD = 220;
 const MOST_CARDS = 300;
 const FEW_CARDS = 60;
 const SHOWN_FIELDS = 12;
 const ROW = 22;
 // Words are still read at this one.
-const LEAST_SCALE = 0.75;
+const LEAST_SCALE = 0.7;
 const HOPS = [1, 2, 3, 5, 10, Infinity];
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -94,7 +94,7 @@ class Graph {
     if (on) for (const place of this.places()) this.fields.set(place, SHOWN_FIELDS);
     this.all.textContent = on ? "Hide fields" : "Show fields";
     this.all.setAttribute("aria-expanded", String(on));
-    if (this.drawn) this.draw();
+    if (this.drawn) this.draw(true);
   }
 
   places() {
@@ -108,8 +108,8 @@ class Graph {
     this.clear.hidden = !path;
     this.draw();
     this.says.replaceChildren(...(path ? sayPath(path) : []));
-    const first = path && this.plane.querySelector(".on.start");
-    if (first && this.drawn) this.reveal(first.closest(".card"));
+    const first = path && this.plane.querySelector(".start");
+    if (first && !this.plane.contains(document.activeElement)) this.reveal(first.closest(".card"));
   }
 
   draw(fit = false) {
@@ -123,10 +123,17 @@ class Graph {
     this.drawing = drawing;
     this.linkOf = new Map(this.links.map((link, at) => [link.from + " " + link.to, at]));
     const focused = this.plane.contains(document.activeElement) && document.activeElement.dataset.focus;
+    const before = focused && placeOnScreen(document.activeElement);
     this.plane.replaceChildren(this.edges(), ...this.cards.map((card, at) => this.card(card, drawing.corners[at])));
     this.plane.classList.toggle("lit", Boolean(this.path));
     this.resize();
-    if (focused) this.plane.querySelector(`[data-focus="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
+    const again = focused && this.plane.querySelector(`[data-focus="${CSS.escape(focused)}"]`);
+    if (again) {
+      again.focus({ preventScroll: true });
+      // What was clicked stays under the pointer.
+      const [x, y] = placeOnScreen(again);
+      this.view.scrollBy(x - before[0], y - before[1]);
+    }
     this.tell(places);
     if (fit || !this.drawn) requestAnimationFrame(() => this.fit());
     this.drawn = true;
@@ -398,6 +405,11 @@ function nearest(points, current, direction) {
     if (ahead > 1 && far < least) [best, least] = [at, far];
   });
   return best;
+}
+
+function placeOnScreen(element) {
+  const { left, top } = element.getBoundingClientRect();
+  return [left, top];
 }
 
 const shortened = (text) => (text.length > 200 ? text.slice(0, 200) + "…" : text);

@@ -1,18 +1,20 @@
 """Builds what the page's script searches, filters and draws: assets, columns and edges, as compact JSON.
 
-Words that many assets share stand once, in ``words``, and an asset has their numbers. ``data.js`` is the reader.
+Words that many assets share stand once, in ``words``, and an asset has their numbers. Names and URNs are those of the
+written pages. ``data.js`` is the reader.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Final, TypeAlias
 
 from datahub_llmops.governance.finding import Verdict
 from datahub_llmops.net.shown import clean
-from datahub_llmops.report.model import Asset, Column, Edge, Mark, Report
+from datahub_llmops.report.model import Asset, Column, ColumnEdge, Edge, Mark, Report
 
 Json: TypeAlias = "str | int | Sequence[Json] | Mapping[str, Json] | None"
 
@@ -57,8 +59,6 @@ def write_data(report: Report) -> str:
 def _asset(asset: Asset, words: Words) -> Json:
     return _trimmed(
         [
-            asset.urn,
-            clean(asset.name),
             words.number(asset.kind),
             words.number(asset.platform or ""),
             VERDICTS.index(asset.verdict),
@@ -95,18 +95,16 @@ def _edge(edge: Edge, places: Mapping[str, int], words: Words) -> Json:
         [
             places[edge.upstream],
             places[edge.downstream],
+            words.number(", ".join(edge.found_by)),
             [
-                number
-                for pair in edge.columns
-                if pair.upstream.asset in places
-                for number in (
-                    places[pair.upstream.asset],
-                    words.number(pair.upstream.path),
-                    words.number(pair.downstream.path),
-                )
+                # Most columns come from the end of the edge itself, and need no place of their own.
+                [*_pairs(pairs, words)]
+                if source == edge.upstream
+                else [-1 - places[source], *_pairs(pairs, words)]
+                for source, pairs in groupby(edge.columns, lambda pair: pair.upstream.asset)
+                if source in places
             ],
             edge.not_confirmed_since,
-            words.many(edge.found_by),
             [
                 number
                 for use in edge.uses
@@ -119,6 +117,12 @@ def _edge(edge: Edge, places: Mapping[str, int], words: Words) -> Json:
             ],
         ]
     )
+
+
+def _pairs(pairs: Iterable[ColumnEdge], words: Words) -> Iterator[int]:
+    for pair in pairs:
+        yield words.number(pair.upstream.path)
+        yield words.number(pair.downstream.path)
 
 
 def _trimmed(row: list[Json]) -> list[Json]:

@@ -2,7 +2,7 @@
 
 // `nodes` are {w, h, port}: `port` is how far below its top an edge meets a node. `links` are {from, to} by places of
 // nodes. Returns the size, the corner {x, y} of each node, and for each link the points that it passes.
-function layOut(nodes, links, { gapX = 90, gapY = 18 } = {}) {
+function layOut(nodes, links, { gapX = 64, gapY = 18 } = {}) {
   const { forward, back } = breakCycles(nodes.length, links);
   const rank = rankNodes(nodes.length, forward);
   const { layers, chains, items } = buildLayers(nodes, forward, rank);

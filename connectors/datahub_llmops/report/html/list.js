@@ -59,7 +59,7 @@ function make(tag, attributes = {}, ...children) {
 const verdictMark = (verdict) =>
   make("b", { class: "v " + { ok: "ok", "not ok": "bad", "not known": "open" }[verdict] }, verdict);
 const labelMark = (word) =>
-  word.startsWith("#") ? make("span", { class: "tag" }, word.slice(1)) : make("span", { class: "term" }, word);
+  word.startsWith("#") ? make("mark", { class: "tag" }, word.slice(1)) : make("mark", {}, word);
 const spaced = (elements) => elements.flatMap((element) => [element, " "]);
 
 function row([asset, field]) {

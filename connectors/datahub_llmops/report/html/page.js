@@ -1,10 +1,7 @@
 // The pages of the report, by the part of the address after #: a list, an asset, the whole lineage, prompts, answers.
 
 const MAIN = document.getElementById("main");
-const PAGES = document.getElementsByTagName("noscript");
 const TITLE = document.title;
-// The first one holds what only stands there without JavaScript.
-const FIRST_PAGE = 1;
 let graph = null;
 let current = null;
 
@@ -12,38 +9,63 @@ let current = null;
 const inAddress = (text) => encodeURIComponent(text).replace(/%(3A|2C|20)/g, (code) => ({ "%3A": ":", "%2C": ",", "%20": "+" })[code]).replace(/\+/g, "%20");
 const routeOf = (asset, field = null) => `#/asset/${inAddress(asset.urn)}${field === null ? "" : "?" + new URLSearchParams({ field })}`;
 
-// The written page with this number, as elements. Its text is escaped by the template that wrote it.
+// The written page with this number. Its text is escaped by the template that wrote it. Headings become boxes; those
+// before the rule stand at the side.
 function writtenPage(number) {
   const template = document.createElement("template");
-  template.innerHTML = PAGES[FIRST_PAGE + number].textContent;
-  const article = template.content.querySelector("article");
-  article.removeAttribute("id");
-  for (const link of article.querySelectorAll('a[href^="#"]')) link.href = longRoute(link.hash);
-  return article;
+  template.innerHTML = pageText(number);
+  const [summary, ...parts] = template.content.firstChild.children;
+  for (const link of template.content.querySelectorAll('a[href^="#"]')) link.href = longRoute(link.hash);
+  const [name, kind, verdict] = [summary.firstChild, summary.querySelector("small"), summary.querySelector(".v")];
+  const header = make("header", {}, make("h1", {}, name.data.trim()), make("p", { class: "sub" }, ...kind.childNodes, " ", verdict));
+  const side = make("div", { class: "side" });
+  const body = make("div", { class: "body" });
+  const hasSide = parts.some((part) => part.tagName === "HR");
+  let box = header;
+  let boxes = hasSide ? side : body;
+  for (const part of parts) {
+    if (part.tagName === "HR") boxes = body;
+    else if (part.tagName === "H2" || part.id) boxes.append((box = make("section", {}, part.id && part.tagName !== "H2" ? make("h2", {}, "Facts") : "", part)));
+    else box.append(part);
+  }
+  for (const head of template.content.querySelectorAll("[id]")) head.removeAttribute("id");
+  return make("article", { class: "pages" }, header, hasSide ? side : null, body.children.length ? body : null);
 }
 
 // The address of a page that the file's own links name by its number.
 function longRoute(hash) {
-  const number = Number(hash.slice(2));
-  if (hash[1] === "a") return ASSETS[number] ? routeOf(ASSETS[number]) : "#/";
-  return hash[1] === "p" ? "#/prompt/" + inAddress(DATA.prompts[number]) : "#/answer/" + inAddress(DATA.answers[number][0]);
+  const [, kind, number] = hash.match(/^#([pr]?)(\d+)$/);
+  if (kind === "p" && DATA.prompts[number]) return "#/prompt/" + inAddress(DATA.prompts[number]);
+  if (kind === "r" && DATA.answers[number]) return "#/answer/" + inAddress(DATA.answers[number][0]);
+  return !kind && ASSETS[number] ? routeOf(ASSETS[number]) : "#/";
 }
 
 function assetPage(asset) {
   const article = writtenPage(asset.place);
-  article.className = "pages";
   if (asset.up.length || asset.down.length) {
     graph = new Graph(asset.place, goToColumn);
     article.querySelector("header").after(graph.element);
   } else article.querySelector("header").after(make("section", { class: "graph" }, make("p", { class: "empty" }, "No lineage of this asset is in the report.")));
-  if (!article.querySelector(".body").children.length) article.querySelector(".body").remove();
-  const names = article.querySelectorAll(".fields td:first-child");
-  asset.columns.forEach((word, at) => {
-    if (!asset.named.has(word)) return;
-    const name = names[at];
-    name.replaceChildren(make("button", { class: "path", title: "Show its path in the graph", onclick: () => { goToColumn({ asset: asset.place, word }); graph.element.scrollIntoView({ block: "nearest" }); } }, ...name.childNodes));
-  });
+  showColumns(asset, article.querySelector(".fields"));
   return [article];
+}
+
+// A click on a field shows its path. The table has fields that have nothing but a type in common in one line.
+function showColumns(asset, table) {
+  let at = 0;
+  for (const cell of table ? table.querySelectorAll("td:first-child") : []) {
+    const lines = [[]];
+    for (const node of cell.childNodes) node.nodeName === "BR" ? lines.push([]) : lines[lines.length - 1].push(node);
+    for (const [name] of lines) {
+      const word = asset.columns[at++];
+      if (!name || !asset.named.has(word)) continue;
+      const show = () => {
+        goToColumn({ asset: asset.place, word });
+        graph.element.scrollIntoView({ block: "nearest" });
+      };
+      name.replaceWith(make("button", { class: "path", title: "Show its path in the graph", onclick: show }, name.data));
+    }
+  }
 }
 
 function lineagePage() {
@@ -74,7 +96,7 @@ function missingPage(what) {
 
 function readAddress() {
   const hash = location.hash || (DATA.roots.length === 1 ? routeOf(ASSETS[DATA.roots[0]]) : "#/");
-  const [path, query] = (/^#[apr]\d+$/.test(hash) ? longRoute(hash) : hash).split("?");
+  const [path, query] = (/^#[pr]?\d+$/.test(hash) ? longRoute(hash) : hash).split("?");
   const [, kind, ...rest] = path.split("/");
   let name = rest.join("/");
   try {
@@ -115,8 +137,8 @@ function showPath({ query, name }) {
   const word = query.field === undefined ? -1 : WORDS.indexOf(query.field);
   const path = asset === undefined || word < 0 ? null : pathOfColumn(asset, word);
   graph.show(path);
-  for (const cell of MAIN.querySelectorAll(".fields td:first-child"))
-    cell.parentNode.classList.toggle("lit", Boolean(path) && asset === graph.root && cell.textContent === query.field);
+  for (const button of MAIN.querySelectorAll(".fields .path"))
+    button.classList.toggle("lit", Boolean(path) && asset === graph.root && button.textContent === query.field);
 }
 
 function showPage() {

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -21,9 +21,10 @@ from markupsafe import Markup
 from datahub_llmops.net.shown import clean
 from datahub_llmops.report.html.graph_data import write_data
 from datahub_llmops.report.html.neighbours import Neighbours
-from datahub_llmops.report.model import Report, Table
+from datahub_llmops.report.model import Column, Edge, Report, Table
 
 _SCRIPTS: Final = ("data.js", "layout.js", "list.js", "graph.js", "page.js")
+_BREAK: Final = re.compile("\n+(?=<)|\n+$")
 _WEB_ADDRESS: Final = re.compile(r"https?://[^\s/]", re.IGNORECASE)
 
 
@@ -57,7 +58,16 @@ def _templates() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    templates.filters.update(lines=_lines, filled=filled, day=_day, moment=_moment)
+    templates.filters.update(
+        one_line=_one_line,
+        lines=_lines,
+        filled=filled,
+        described=_are_described,
+        runs=plain_runs,
+        shared_evidence=shared_evidence,
+        day=_day,
+        moment=_moment,
+    )
     templates.tests.update(web_address=_is_web_address)
     return templates
 
@@ -69,9 +79,41 @@ def _shown(value: object) -> object:
     return "" if value is None else clean(value) if isinstance(value, str) else value
 
 
+def _one_line(markup: Markup) -> Markup:
+    """A page without the line breaks between its elements: one line for each asset, which is what changes of one."""
+    return Markup(_BREAK.sub("", markup))
+
+
 def _lines(text: str) -> Markup:
     """A text with its lines."""
     return Markup("\n").join(clean(line) for line in text.splitlines())
+
+
+def _are_described(columns: Iterable[Column]) -> bool:
+    """Whether anything is said of some column besides its type, terms and tags."""
+    return any(column.description or column.facts for column in columns)
+
+
+def plain_runs(columns: Iterable[Column]) -> Iterator[list[Column]]:
+    """Yield columns in order, those together that follow each other, have one type, and nothing else is said of."""
+    run: list[Column] = []
+    for column in columns:
+        if run and (column.type != run[0].type or _is_special(column) or _is_special(run[0])):
+            yield run
+            run = []
+        run.append(column)
+    if run:
+        yield run
+
+
+def _is_special(column: Column) -> bool:
+    return bool(column.marks or column.description or column.facts)
+
+
+def shared_evidence(edges: Sequence[Edge]) -> tuple[str, ...]:
+    """Return what found the edges, if it is the same for all of several."""
+    evidence = {edge.found_by for edge in edges}
+    return next(iter(evidence)) if len(edges) > 1 and len(evidence) == 1 else ()
 
 
 def _is_web_address(url: str | None) -> bool:
@@ -116,4 +158,7 @@ def _hash(text: str) -> str:
 
 @cache
 def _file(name: str) -> str:
-    return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
+    """Read a part of the page, without comments and indentation."""
+    text = resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
+    lines = map(str.strip, text.splitlines())
+    return "".join(f"{line}\n" for line in lines if line and not line.startswith("//"))
