@@ -76,6 +76,17 @@ def domain_urn(named: str) -> str:
     return named if named.startswith("urn:") else f"{_DOMAIN}{named}"
 
 
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """Return the one of ``known`` that ``name`` may be a slip of, whatever its case.
+
+    >>> nearest("us-est-1", ["eu-west-1", "us-east-1"]), nearest("x", ["us-east-1"])
+    ('us-east-1', None)
+    """
+    spelled = {one.casefold(): one for one in known}
+    near = get_close_matches(name.casefold(), spelled, n=1)
+    return spelled[near[0]] if near else None
+
+
 def facet_name(facet: Facet, value: str) -> str:
     """Return the name of a region or purpose in ``Policy.unknown``."""
     return f"{facet} {value}"
@@ -104,7 +115,7 @@ def _unknown_assets(policy: Policy, catalog: FullCatalog) -> Mapping[str, str | 
 
 def _nearest_asset(catalog: FullCatalog, urn: str) -> str | None:
     others = islice(catalog.assets([entity_type(urn)]), _MOST_COMPARED)
-    return _nearest(full_name(urn), map(full_name, others))
+    return nearest(full_name(urn), map(full_name, others))
 
 
 def _unknown_values(policy: Policy, catalog: FullCatalog) -> Mapping[str, str | None]:
@@ -119,7 +130,7 @@ def _unknown_values(policy: Policy, catalog: FullCatalog) -> Mapping[str, str | 
         return {}
     held = set(_values_held(catalog))
     return {
-        f"{facet} {value}": _nearest(value, (one for kind, one in held if kind == facet))
+        f"{facet} {value}": nearest(value, (one for kind, one in held if kind == facet))
         for facet, value in named
         if (facet, value) not in held
     }
@@ -146,13 +157,7 @@ def _unknown_columns(policy: Policy, catalog: FullCatalog) -> Mapping[str, str |
         if "schemaMetadata" in aspects
     }
     return {
-        column_name(table, column): _nearest(column, columns[table])
+        column_name(table, column): nearest(column, columns[table])
         for table, column in policy.change_columns.items()
         if table in columns and column not in columns[table]
     }
-
-
-def _nearest(name: str, known: Iterable[str]) -> str | None:
-    spelled = {one.casefold(): one for one in known}
-    near = get_close_matches(name.casefold(), spelled, n=1)
-    return spelled[near[0]] if near else None

@@ -206,6 +206,12 @@ class EmbeddingJobConfig(ConfigModel):
         ge=1,
         description="Number of chunks that the job makes of each row, if it is always the same, for example `1`.",
     )
+    change_column: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Column with the time of each row's last change, in the tables that the job reads, for example"
+        " `updated_at`. The check `fresh` compares its largest value, which profiling of the tables finds.",
+    )
     accept: list[Kind] = Field(
         default_factory=list,
         description="Kinds of gaps in the lineage of the job that you accept, for example `[unknown_table]`. A gap"

@@ -70,6 +70,9 @@ def combine(declarations: Sequence[EmbeddingJobConfig]) -> EmbeddingJobConfig:
             "chunks_per_row": first.chunks_per_row
             if len({job.chunks_per_row for job in declarations}) == 1
             else None,
+            "change_column": first.change_column
+            if len({job.change_column for job in declarations}) == 1
+            else None,
         }
     )
 
@@ -146,6 +149,7 @@ def _info(job: EmbeddingJobConfig, env: str, every_row_of: Sequence[str]) -> Dat
         "text_columns": ", ".join(job.text_columns),
         "key_field": job.key_field,
         "chunks_per_row": str(job.chunks_per_row) if job.chunks_per_row else None,
+        "change_column": job.change_column,
         # Between URNs a space: they have commas in them.
         "every_row_of": " ".join(every_row_of) if len(every_row_of) <= MOST_LISTED else None,
     }

@@ -58,11 +58,11 @@ COPIED = {"dataset": CUSTOMERS, "type": "COPY", "auditStamp": {"time": 1, "actor
 FED_BY_PAYLOAD = put((INDEX, "upstreamLineage", {"upstreams": [COPIED]}))
 
 CASES: list[tuple[str, Verdict, str, Change]] = [
-    ("rows and keys agree", "ok", "covered", both(ONE, counted(250, 100))),
+    ("rows and keys agree", "ok", "covered_by_keys", both(ONE, counted(250, 100))),
     (
         "an empty table and an empty index",
         "ok",
-        "covered",
+        "covered_by_totals",
         both(job(REVIEWS, chunks_per_row="1"), rows(REVIEWS, 0), counted(0)),
     ),
     ("rows without chunks", "not ok", "rows_missing", both(ONE, counted(250, 99))),
@@ -78,7 +78,7 @@ CASES: list[tuple[str, Verdict, str, Change]] = [
     (
         "keys in a field that the job names",
         "ok",
-        "covered",
+        "covered_by_keys",
         both(
             job(REVIEWS, key_field="review_id"),
             rows(REVIEWS, 100),
@@ -94,7 +94,7 @@ CASES: list[tuple[str, Verdict, str, Change]] = [
     (
         "totals and chunks per row agree",
         "ok",
-        "covered",
+        "covered_by_totals",
         both(job(REVIEWS, chunks_per_row="2"), rows(REVIEWS, 100), counted(200)),
     ),
     (
@@ -125,7 +125,7 @@ CASES: list[tuple[str, Verdict, str, Change]] = [
     (
         "several tables, and all rows are there",
         "ok",
-        "covered",
+        "covered_by_keys",
         both(job(REVIEWS, CUSTOMERS), rows(REVIEWS, 100), rows(CUSTOMERS, 10), counted(300, 110)),
     ),
     (
@@ -176,7 +176,7 @@ CASES: list[tuple[str, Verdict, str, Change]] = [
     (
         "the last run saw as much",
         "ok",
-        "covered",
+        "covered_by_run",
         both(job(), counted(250), run_of(JOB, NOW - HOUR, added=50, skipped=200)),
     ),
     (

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from datahub_llmops.governance.finding import Verdict
-from governance.cases import HOUR, Case, Change, both, check_case, judge, put
+from governance.cases import HOUR, Case, Change, both, check_case, judge, profile, put
 from governance.estate import (
     CUSTOMERS,
     INDEX,
@@ -18,6 +18,7 @@ from governance.estate import (
     WRITTEN,
     inputs_and_outputs,
     operation,
+    schema,
 )
 from governance.runs import run_of
 
@@ -93,6 +94,50 @@ CASES: list[tuple[str, Verdict, str, Change]] = [
         "not known",
         "clock",
         two_jobs(run_of(JOB, NOW + HOUR), run_of(OTHER_JOB, WRITTEN)),
+    ),
+]
+
+
+OLD = put(
+    (INDEX, "datasetProperties", {"name": "docs"}), (REVIEWS, "operation", operation(WRITTEN - 40 * HOUR))
+)
+"""The store does not tell when the index was written."""
+
+
+def declared(column: str, *columns: str, changed: str = "2026-11-20T07:00:00Z") -> Change:
+    """The job declares a change column, and the customers, who have these columns, tell of a change by it only."""
+    info = {"name": "embed-docs", "type": {"string": "E"}, "customProperties": {"change_column": column}}
+    return put(
+        (JOB, "dataJobInfo", info),
+        (CUSTOMERS, "operation", None),
+        (CUSTOMERS, "schemaMetadata", schema("id", "email", *columns)),
+        (CUSTOMERS, "datasetProfile", profile(WRITTEN + 4 * HOUR, 10, changed=changed)),
+    )
+
+
+CASES += [
+    ("the job's change column shows no change", "ok", "fresh", declared("changed", "changed")),
+    (
+        "the job's change column shows a change",
+        "not ok",
+        "source_changed",
+        both(
+            declared("changed", "changed", changed="2026-11-29T05:00:00Z"),
+            run_of(JOB, WRITTEN - 30 * HOUR),
+            OLD,
+        ),
+    ),
+    (
+        "a change column that no table of the job has",
+        "not known",
+        "unknown_name",
+        declared("changd", "changed"),
+    ),
+    (
+        "a change column whose largest value nobody profiled",
+        "not known",
+        "source_silent",
+        declared("at", "at"),
     ),
 ]
 

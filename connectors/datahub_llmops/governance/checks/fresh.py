@@ -12,15 +12,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from datahub_llmops.catalog.aspect_facts import read_columns
 from datahub_llmops.catalog.protocol import Node
 from datahub_llmops.catalog.urn_text import platform
 from datahub_llmops.governance.facts import Facts, time_of
 from datahub_llmops.governance.finding import Evidence, Finding
 from datahub_llmops.governance.policy import CLOCK_TOLERANCE, DEFAULT_GRACE, Policy
-from datahub_llmops.governance.policy_names import column_name, misspelt
+from datahub_llmops.governance.policy_names import column_name, misspelt, nearest
 from datahub_llmops.governance.runs import Run
 from datahub_llmops.governance.schedule import longest_wait
-from datahub_llmops.net.json_values import moment, objects, plain, whole
+from datahub_llmops.net.json_values import moment, objects, plain, text, whole
 
 NAME: Final = "fresh"
 
@@ -92,7 +93,7 @@ def check(facts: Facts, policy: Policy) -> Finding:
             f"{len(facts.jobs)} jobs fill it, and when each of them last ran is not known.",
             "Attach the hooks to the jobs, or use an orchestrator whose plugin writes their runs.",
         )
-    if (stranger := misspelt(NAME, policy, _change_columns(facts, policy))) is not None:
+    if (stranger := misspelt(NAME, policy, _named(facts, policy)) or _strange_column(facts)) is not None:
         return stranger
     if unknown:
         names = ", ".join(sorted(facts.name(urn) for urn in unknown))
@@ -126,7 +127,7 @@ def check(facts: Facts, policy: Policy) -> Finding:
     )
 
 
-def _change_columns(facts: Facts, policy: Policy) -> set[str]:
+def _named(facts: Facts, policy: Policy) -> set[str]:
     """The change columns of the policy that may be meant for the sources, by their names in ``Policy.unknown``.
 
     A table that the catalog does not have may be any source of its platform that has no change column of its own.
@@ -137,6 +138,36 @@ def _change_columns(facts: Facts, policy: Policy) -> set[str]:
         for urn, column in policy.change_columns.items()
         if urn in facts.sources or platform(urn) in without
     }
+
+
+def _change_columns_of(facts: Facts, policy: Policy, source: str) -> list[str]:
+    """The change columns of a source: the policy's word, else that of the jobs that read it."""
+    if source in policy.change_columns:
+        return [policy.change_columns[source]]
+    readers = [job.urn for job in facts.jobs if source in facts.sources_of(job.urn)]
+    return sorted({column for job in readers if (column := _declared_column(facts, job)) is not None})
+
+
+def _declared_column(facts: Facts, job: str) -> str | None:
+    return text(facts.stated(job).get("change_column"))
+
+
+def _strange_column(facts: Facts) -> Finding | None:
+    """A change column that a job declares, and that none of its tables has."""
+    for job in facts.jobs:
+        column = _declared_column(facts, job.urn)
+        schemas = [facts.aspect(urn, "schemaMetadata") for urn in facts.sources_of(job.urn)]
+        columns = {name for schema in schemas if schema for name in read_columns(schema)}
+        if column is not None and schemas and all(schemas) and column not in columns:
+            near = nearest(column, columns)
+            return _not_known(
+                "unknown_name",
+                f"{job.name} names the change column {column}, which none of its tables has"
+                f"{f'; did you mean {near}?' if near else '.'}",
+                "Correct change_column of the job in the recipe of the store.",
+                (Evidence(urn=job.urn, aspect="dataJobInfo"),),
+            )
+    return None
 
 
 def _embedded(
@@ -209,8 +240,7 @@ def _change(facts: Facts, policy: Policy, urn: str, written: datetime) -> _Chang
     stated = facts.written(urn)
     if stated is not None:
         return _Change(urn=urn, at=stated[0], aspect=stated[1])
-    column = policy.change_columns.get(urn)
-    if column is not None:
+    for column in _change_columns_of(facts, policy, urn):
         found = _largest(facts.newest.get(urn, {}).get("datasetProfile"), column)
         if found is not None:
             return _Change(urn=urn, at=found, aspect="datasetProfile")
