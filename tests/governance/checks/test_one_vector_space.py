@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from catalog.local.local_runs import column
 from datahub_llmops.governance.finding import Verdict
 from governance.cases import Case, Change, both, check_case, judge, put
-from governance.estate import INDEX, JOB, RETRIEVER
+from governance.estate import INDEX, JOB, RETRIEVER, schema
 
 SMALL, LARGE = "openai/text-embedding-3-small", "openai/text-embedding-3-large"
 DECLARED = put((INDEX, "embeddingInfo", {"embeddingModel": SMALL, "embeddingModelKnownFrom": "declared"}))
@@ -19,6 +20,24 @@ def queried(model: str) -> Change:
     properties = {"name": "docs", "customProperties": {"query_embedding_model": model}}
     return put((RETRIEVER, "datasetProperties", properties))
 
+
+def of_field(name: str, model: str) -> Change:
+    """What a store or a job says of the model of one vector field."""
+    urn = "urn:li:structuredProperty:datahub_llmops.embedding_model"
+    return put(
+        (
+            column(INDEX, name),
+            "structuredProperties",
+            {"properties": [{"propertyUrn": urn, "values": [{"string": model}]}]},
+        )
+    )
+
+
+TWO_FIELDS = both(
+    put((INDEX, "schemaMetadata", schema("small", "large", "document", "email"))),
+    of_field("small", SMALL),
+    of_field("large", LARGE),
+)
 
 CASES: list[tuple[str, Verdict, str, Change]] = [
     ("queries agree with the job", "ok", "one_model", both(DECLARED, queried(SMALL))),
@@ -35,6 +54,20 @@ CASES: list[tuple[str, Verdict, str, Change]] = [
         "not ok",
         "query_model_differs",
         queried("cohere/text-embedding-3-small"),
+    ),
+    ("two models on two fields", "ok", "migrating", TWO_FIELDS),
+    ("queries of one of two fields", "not known", "query_field", both(TWO_FIELDS, queried(LARGE))),
+    (
+        "queries with neither model of two fields",
+        "not ok",
+        "query_model_differs",
+        both(TWO_FIELDS, queried("openai/ada")),
+    ),
+    (
+        "two models of one field",
+        "not ok",
+        "several_models",
+        both(of_field("embedding", SMALL), put((JOB, "embeddingJobInfo", {"embeddingModel": LARGE}))),
     ),
     (
         "queries alone name a model",

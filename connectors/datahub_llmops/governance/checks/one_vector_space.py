@@ -85,6 +85,15 @@ def _several(
 ) -> Finding:
     shown = ", ".join(f"{field} {model}" for field, model in sorted(by_field.items()))
     if models == set(by_field.values()):
+        if facts.query_models:
+            return Finding(
+                check=NAME,
+                verdict="not known",
+                code="query_field",
+                message=f"Migrating: {shown}. Which of the fields queries search is not recorded.",
+                missing="Move all applications to one field, then drop the other one.",
+                evidence=evidence,
+            )
         return Finding(
             check=NAME, verdict="ok", code="migrating", message=f"Migrating: {shown}.", evidence=evidence
         )
