@@ -26,11 +26,12 @@ _LANGFUSE_ITSELF: Final = "langfuse-"
 """How the environment of Langfuse's own work begins."""
 
 
+REPEATED: Final = "inferences of an SDK that a framework reports too"
 _WORDS: Final = (
     "answers left out because nothing names their application",
     "evaluations by a model that are no answers",
     "work without an inference or a retrieval",
-    "inferences of an SDK that a framework reports too",
+    REPEATED,
     "checks by guardrails",
     "evaluations",
     "rings of parents",

@@ -232,11 +232,17 @@ def _number(value: object) -> float | None:
     return value if math.isfinite(value) else None
 
 
+def tokens_of(attributes: Attributes) -> tuple[int | None, int | None]:
+    """Return the tokens in and out that a span reports."""
+    counts = _tokens(_FACTS.read(attributes))
+    return counts[0], counts[1]
+
+
 def may_be_same(one: Attributes, other: Attributes) -> bool:
     """Return whether two spans can be of one inference: the tokens that both report are equal."""
     return all(
         mine is None or theirs is None or mine == theirs
-        for mine, theirs in zip(_tokens(_FACTS.read(one))[:2], _tokens(_FACTS.read(other))[:2], strict=True)
+        for mine, theirs in zip(tokens_of(one), tokens_of(other), strict=True)
     )
 
 

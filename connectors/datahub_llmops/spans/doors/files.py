@@ -18,10 +18,12 @@ from datahub_llmops.answer_store.recorded import RecordedAnswer, RecordedWrites
 from datahub_llmops.answer_store.segments import dump_line, load_line
 from datahub_llmops.assets.extras import pip_install
 from datahub_llmops.errors import AccessError, UnreadableError
-from datahub_llmops.spans.attributes import Selection
+from datahub_llmops.spans.assemble import REPEATED
+from datahub_llmops.spans.attributes import SERVICE, Selection
 from datahub_llmops.spans.doors import matching, storage_errors
 from datahub_llmops.spans.doors import position as positions
 from datahub_llmops.spans.doors.ahead import ahead
+from datahub_llmops.spans.doors.apart import Apart
 from datahub_llmops.spans.doors.door import Counting, Days, Problem, ReadCounts, Tell
 from datahub_llmops.spans.doors.garbage import collected_by_hand
 from datahub_llmops.spans.doors.keys import DAY, HOUR
@@ -35,6 +37,7 @@ from datahub_llmops.spans.doors.search import search
 from datahub_llmops.spans.doors.spool import EDGE, Spool
 from datahub_llmops.spans.doors.storage_errors import StorageError, Watched
 from datahub_llmops.spans.span import Span
+from datahub_llmops.spans.twins import mixed_services
 
 if TYPE_CHECKING:  # It loads DataHub, which takes a hundred megabytes.
     from datahub_llmops.ingestion.applications.rollup import Rollup
@@ -111,6 +114,8 @@ class FilesDoor:
         self._counting = False
         self._all_seen = True
         self._first = self._last = 0.0
+        self._tracers: set[tuple[str, str]] = set()
+        """Tracers of spans without a parent, with their services."""
         self._segment = ""
         self.writes: dict[object, RecordedWrites] = {}
         """New runs of writes, the newest state of each."""
@@ -282,6 +287,7 @@ class FilesDoor:
     def _take(self, rows: list[Row]) -> None:
         if not rows:
             return
+        self._tracers.update([(row[9], str(row[8].get(SERVICE[0]))) for row in rows if not row[2]])
         starts = [row[4] for row in rows]
         first, last = min(starts), max(starts)
         self._first = min(self._first, first)
@@ -404,7 +410,9 @@ class FilesDoor:
 
     def _answers(self, days: Sequence[int]) -> Iterator[RecordedAnswer]:
         counts = self.counts
+        mixed = mixed_services(self._tracers)
         for day in days:
+            apart = Apart(day, mixed) if mixed else None
             cut: list[str] = []
             for rows in self._spool.groups(day, MAX_TRACE, cut):
                 spans = as_spans(rows, self._reader.classes)
@@ -418,8 +426,11 @@ class FilesDoor:
                     for word, number in made.others().items():
                         counts.others[word] = counts.others.get(word, 0) + number
                     counts.traces_without_answer += not made.answers
-                counts.answers += len(own)
-                yield from own
+                if apart is None or not apart.takes(spans, own):
+                    counts.answers += len(own)
+                    yield from own
+            if apart is not None:
+                yield from self._kept(apart)
             counts.traces_cut += len(cut)
             if cut:
                 self._tell(
@@ -430,6 +441,14 @@ class FilesDoor:
                         context=f"{len(cut)} traces of {_shown([day])}, for example {cut[0]}",
                     )
                 )
+
+    def _kept(self, apart: Apart) -> Iterator[RecordedAnswer]:
+        for answer in apart.kept():
+            self.counts.answers += 1
+            yield answer
+        if apart.left_out:
+            others = self.counts.others
+            others[REPEATED] = others.get(REPEATED, 0) + apart.left_out
 
     def _recorded(self, days: Sequence[int]) -> Iterator[RecordedAnswer]:
         for day in days:

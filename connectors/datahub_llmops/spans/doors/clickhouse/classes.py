@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from datahub_llmops.assets import span_names
 from datahub_llmops.spans import attributes as names
+from datahub_llmops.spans import twins
 from datahub_llmops.spans.attributes import Selection
 from datahub_llmops.spans.doors.clickhouse.decoding import decoded, weight_of
 from datahub_llmops.spans.doors.clickhouse.documents import EVENTS, RERANKED, RETRIEVED
@@ -51,6 +52,11 @@ class SpanClass:
     """Forms of documents that the spans have."""
     collections: tuple[str, ...]
     """Collections that the documents name."""
+
+    @property
+    def is_of_framework(self) -> bool:
+        """Whether the spans are inferences that a framework reports."""
+        return twins.is_of_framework(self.name, self.attributes, self.scope)
 
     def with_numbers(
         self, sums: Sequence[float], documents: Callable[[str], Documents | None], mark: str

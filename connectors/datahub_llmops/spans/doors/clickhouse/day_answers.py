@@ -11,8 +11,11 @@ from typing import Any, Final, TypeAlias
 from datahub_llmops.answer_store.recorded import RecordedAnswer, Retrieval, SampledChunks
 from datahub_llmops.assets.usage import ChunkSet, Totals
 from datahub_llmops.errors import TooLargeError
-from datahub_llmops.spans.assemble import Assembled
+from datahub_llmops.spans import attributes as names
+from datahub_llmops.spans import twins
+from datahub_llmops.spans.assemble import REPEATED, Assembled
 from datahub_llmops.spans.attributes import Selection
+from datahub_llmops.spans.doors.apart import Apart
 from datahub_llmops.spans.doors.clickhouse import classes, shapes
 from datahub_llmops.spans.doors.clickhouse.classes import Documents, SpanClass
 from datahub_llmops.spans.doors.clickhouse.client import Statement
@@ -23,6 +26,7 @@ from datahub_llmops.spans.doors.clickhouse.traces import MAX_SPANS, read_traces,
 from datahub_llmops.spans.doors.clickhouse.wanted import Wanted
 from datahub_llmops.spans.doors.door import ReadCounts
 from datahub_llmops.spans.span import Span
+from datahub_llmops.spans.twins import Inference
 
 Ask: TypeAlias = Callable[[Statement], Sequence[Sequence[Any]]]
 Assemble: TypeAlias = Callable[[Sequence[Span]], Assembled]
@@ -72,7 +76,8 @@ class DayAnswers:
         wanted = self._wanted = Wanted.of(present, self.day.plain)
         if not wanted.triggers:
             return []
-        spans, ours = (int(one) for one in self.ask(self.day.shares(wanted))[0])
+        spans, ours, tracers = self.ask(self.day.shares(wanted))[0]
+        spans, ours = int(spans), int(ours)
         if not ours:
             return []
         few = ours < spans * _FEW
@@ -88,9 +93,24 @@ class DayAnswers:
         if again:
             odd += self._members(wanted, parts, again, few)
             found = [shape for shape in found if shape.key not in again]
+        mixed = twins.mixed_services(one.split("\n", 1) for one in tracers)
+        apart = Apart(self.day.start, mixed) if mixed else None
+        alone = self._alone(known, found, mixed)
+        # They have no documents, so that the engine's count of documents need not leave them out.
+        lonely = list(self._members(wanted, parts, alone, few)) if alone else []
+        found = [shape for shape in found if shape.key not in alone]
         self._excluded = [one.hash for one in odd] if len(odd) <= MAX_EXCLUDED else []
         documents = self._documents(wanted, known)
-        answers = [*self._summed(found, known, documents), *self._of_rows(wanted, odd)]
+        answers = [
+            *self._summed(found, known, documents),
+            *self._of_rows(wanted, odd, apart),
+            *self._of_rows(wanted, lonely, apart),
+        ]
+        if apart is not None and apart.holds_any:
+            apart.note(self._of_frameworks(wanted, known, mixed))
+            answers += apart.kept()
+            self.counts.answers -= apart.left_out
+            self.counts.others[REPEATED] = self.counts.others.get(REPEATED, 0) + apart.left_out
         if len(odd) > MAX_EXCLUDED:
             answers = [_without_chunk_counts(one) for one in answers]
         return answers
@@ -177,6 +197,29 @@ class DayAnswers:
                 again.add(shape.key)
         return again
 
+    def _alone(
+        self, known: Mapping[int, SpanClass], found: Iterable[Shape], mixed: frozenset[str]
+    ) -> set[int]:
+        """Return the shapes that are one inference of an SDK, in services where a framework may report it too."""
+        return {
+            shape.key
+            for shape in found
+            if any(known[key].service in mixed for key in shape.classes if key)
+            and twins.alone(Skeleton(shape, known, lambda key, form: None, set()).spans) is not None
+        }
+
+    def _of_frameworks(
+        self, wanted: Wanted, known: Mapping[int, SpanClass], mixed: frozenset[str]
+    ) -> Iterator[Inference]:
+        """Yield the inferences that frameworks report in the shapes of these services."""
+        asked = {key: one for key, one in known.items() if one.service in mixed and one.is_of_framework}
+        for batch in _batches(list(asked), _BATCH_CLASSES):
+            for key, host, started, ended, numbers in self.ask(self.day.inferences(wanted, batch)):
+                one = asked[int(key)]
+                attributes = one.with_numbers([float(number) for number in numbers], lambda form: None, "")
+                resource = {**one.resource, **({names.HOST[0]: host} if host else {})}
+                yield twins.inference(attributes, resource, int(started) / 1e9, int(ended) / 1e9)
+
     def _members(
         self, wanted: Wanted, parts: Iterable[Slice], again: Iterable[int], few: bool
     ) -> Iterator[Odd]:
@@ -227,18 +270,20 @@ class DayAnswers:
                     json.dumps([one.index, one.retriever, answer.application], sort_keys=True)
                 )
 
-    def _of_rows(self, wanted: Wanted, odd: Sequence[Odd]) -> Iterator[RecordedAnswer]:
+    def _of_rows(self, wanted: Wanted, odd: Sequence[Odd], apart: Apart | None) -> Iterator[RecordedAnswer]:
         batch: list[Odd] = []
         for one in odd:
             if batch and sum(other.size for other in batch) + one.size > _BATCH_SPANS:
-                yield from self._of_batch(wanted, batch)
+                yield from self._of_batch(wanted, batch, apart)
                 batch = []
             batch.append(one)
             self.counts.traces_cut += one.size > MAX_SPANS
         if batch:
-            yield from self._of_batch(wanted, batch)
+            yield from self._of_batch(wanted, batch, apart)
 
-    def _of_batch(self, wanted: Wanted, batch: Sequence[Odd]) -> Iterator[RecordedAnswer]:
+    def _of_batch(
+        self, wanted: Wanted, batch: Sequence[Odd], apart: Apart | None
+    ) -> Iterator[RecordedAnswer]:
         day = self.day
         where = day.of_traces([one.hash for one in batch])
         rows = self.ask(
@@ -248,7 +293,8 @@ class DayAnswers:
             assembled = self.assemble(spans)
             kept = [one for one in assembled.answers if day.start <= one.started < day.start + 86_400]
             self._note(assembled, 1)
-            yield from map(_with_digests, kept)
+            if apart is None or not apart.takes(spans, kept):
+                yield from map(_with_digests, kept)
 
     def _note(self, assembled: Assembled, times: int) -> None:
         counts = self.counts

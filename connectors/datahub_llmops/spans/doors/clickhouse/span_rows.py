@@ -6,6 +6,7 @@ among its attributes, which numbers and which forms of documents it has. It is 0
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from datahub_llmops.assets.usage import LATENCY_BOUNDS
@@ -47,15 +48,15 @@ def span_rows(
     where: str,
     application: str,
     *,
-    whole: bool = False,
+    columns: Sequence[str] = (),
     form: Form | None = None,
 ) -> str:
     """The spans that meet a condition, which begins with ``FROM``.
 
-    ``application`` is the attribute that names the application. ``whole`` adds what the class is made of. With ``form``
-    only spans with documents in this form are returned, with the column ``documents``.
+    ``application`` is the attribute that names the application. ``columns`` are added, such as those of a class. With
+    ``form`` only spans with documents in this form are returned, with the column ``documents``.
     """
-    more = f", {', '.join(CLASS_OF)}" if whole else ""
+    more = "".join(f", {one}" for one in columns)
     if form is not None:
         more += f", {form.documents} AS documents"
     over = " + ".join(f"(ms > {bound})" for bound in LATENCY_BOUNDS)
@@ -79,6 +80,8 @@ def _plain_rows(table: Table, wanted: Wanted, where: str, application: str) -> s
     name = table.column("SpanName")
     begins = " OR ".join(f"startsWith({name}, {text(one)})" for one in _DATABASES)
     named = table.resource(application) if application not in names.SERVICE else "''"
+    hosts = ", ".join(table.resource(one) for one in names.HOST)
+    host = f"arrayFirst(x -> x != '', [{hosts}])"
     events = (
         f", {table.event_names} AS event_names, {table.column('Events.Attributes')} AS event_attributes"
         if table.has_events
@@ -90,7 +93,7 @@ def _plain_rows(table: Table, wanted: Wanted, where: str, application: str) -> s
       hasAny({table.keys}, [{texts(wanted.triggers)}]) OR {begins} AS is_ours, {table.pairs(wanted.everything)},
       {table.column("ServiceName")} AS service, {name} AS name, {table.scope} AS scope,
       {table.error("ks", "vs")} AS error, extract({table.trace_state}, 'ot=[^,]*th:([0-9a-f]+)') AS sampling,
-      {table.resource(names.SERVICE_VERSION[0])} AS version, {named} AS application{events}
+      {table.resource(names.SERVICE_VERSION[0])} AS version, {named} AS application, {host} AS host{events}
     {where}"""
 
 

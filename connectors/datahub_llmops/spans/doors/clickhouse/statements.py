@@ -29,6 +29,8 @@ MAX_IDS: Final = 100_000
 SAMPLE: Final = 20
 """Ids of documents that come back for each class."""
 MAX_NAMES: Final = 20_000
+MAX_TRACERS: Final = 10_000
+"""Most pairs of a tracer and a service that are told apart in a day."""
 HOUR: Final = 3_600
 DAY: Final = 86_400
 ORPHAN: Final = 255
@@ -83,8 +85,16 @@ class Day:
         )
 
     def shares(self, wanted: Wanted) -> Statement:
-        """How many spans there are, and how many have to do with an application."""
-        return self.statement(f"SELECT count(), countIf({self._is_ours(wanted)}) {self._from}")
+        """How many spans there are, how many have to do with an application, and the tracers of those at the top.
+
+        A tracer is told with its service, and a line end between them.
+        """
+        tracer = f"concat({self.table.scope}, '\\n', {self.table.column('ServiceName')})"
+        top = f"replaceAll({self.table.column('ParentSpanId')}, '0', '') = ''"
+        return self.statement(
+            f"SELECT count(), countIf({self._is_ours(wanted)}), groupUniqArrayIf({MAX_TRACERS})({tracer}, {top}) "
+            f"{self._from}"
+        )
 
     def shapes(self, wanted: Wanted, part: Slice, *, few: bool) -> Statement:
         """The shapes of the day's traces with their sums, and the traces that come back as rows.
@@ -113,10 +123,18 @@ FROM ({self._placed(wanted, part, few=few)}) GROUP BY odd, shape""")
     def classes(self, wanted: Wanted, at: Iterable[int], asked: Iterable[int]) -> Statement:
         """One span of each of the classes ``asked``, among those that began at one of the times ``at``."""
         where = f"{self._from} AND {self.table.nanoseconds} IN ({_listed(at)})"
-        rows = span_rows(self.table, wanted, where, self.application, whole=True)
+        rows = span_rows(self.table, wanted, where, self.application, columns=CLASS_OF)
         return self.statement(f"""
 SELECT toString(class), {", ".join(f"any({one})" for one in CLASS_OF)}
 FROM ({rows}) WHERE class IN ({_listed(asked)}) GROUP BY class""")
+
+    def inferences(self, wanted: Wanted, asked: Iterable[int]) -> Statement:
+        """Class, host, start, end and numbers of all spans of some classes. The end is 0 if there is none."""
+        rows = span_rows(self.table, wanted, self._from, self.application, columns=("host",))
+        return self.statement(
+            f"SELECT toString(class), host, toString(ns), toString(if(is_open, 0, ended)), numbers FROM ({rows}) "
+            f"WHERE class IN ({_listed(asked)})"
+        )
 
     def of_traces(self, hashes: Iterable[int]) -> str:
         """The part of a statement that begins with ``FROM``, for the spans of some traces by their hashes."""
