@@ -35,7 +35,7 @@ def names(found: Iterable[Diagnosis], section: str) -> list[str]:
 
 
 def test_an_empty_folder_has_versions_and_the_default_files(tmp_path: Path) -> None:
-    found = examine([], None, 5)
+    found = examine([], None, 5, 7)
     assert names(found, "recipes") == []
     assert names(found, "catalog") == [str(tmp_path / "home" / "datahub-llmops" / "catalog.db")]
     assert names(found, "hooks") == [str(tmp_path / "home" / "datahub-llmops" / "answers.db")]
@@ -48,16 +48,16 @@ def test_everything_that_recipes_name_is_examined_once(server: Stub) -> None:
     put("b.dhub.yaml", "llm-runs", "c.db", store="./answers.db")
     put("c.dhub.yaml", "llm-runs", rest, store="./others.db")
     put("d.dhub.yaml", "llm-runs", rest)
-    found = examine([], server.url, 5)
+    found = examine([], server.url, 5, 7)
     assert names(found, "recipes") == ["a.dhub.yaml", "b.dhub.yaml", "c.dhub.yaml", "d.dhub.yaml"]
-    assert names(found, "catalog") == ["c.db"]
+    assert names(found, "catalog") == ["./c.db"]
     assert names(found, "server") == [server.url]
     assert [Path(name).name for name in names(found, "hooks")] == ["answers.db", "others.db", "answers.db"]
     assert len(server.calls) == 1
 
 
 def test_the_catalog_of_the_option_is_examined(tmp_path: Path) -> None:
-    found = examine([], str(tmp_path / "mine.db"), 5)
+    found = examine([], str(tmp_path / "mine.db"), 5, 7)
     assert names(found, "catalog") == [str(tmp_path / "mine.db")]
 
 
@@ -70,7 +70,7 @@ def test_what_takes_too_long_is_not_known(monkeypatch: pytest.MonkeyPatch) -> No
     (found,) = in_time("server", "http://gms", 0.05, slowly)
     assert (found.verdict, found.name) == ("not known", "http://gms")
     monkeypatch.setattr(doctor, "find_recipes", slowly)
-    (hung,) = (one for one in examine([], None, 0.5) if one.section == "recipes")
+    (hung,) = (one for one in examine([], None, 0.5, 7) if one.section == "recipes")
     assert (hung.verdict, hung.message) == ("not known", "No verdict within 0.5 seconds.")
 
 

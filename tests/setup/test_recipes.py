@@ -134,6 +134,7 @@ def test_connections_are_told_apart(tmp_path: Path, qdrant_server: Stub, chroma_
     assert found[2].message.startswith("llm-chroma: Cannot reach: Chroma at ")
     assert found[3].message.startswith("llm-chrome: There is no source 'llm-chrome'")
     assert found[5].to_do == f"Run it: datahub ingest -c {recipes[5]}"
+    assert "reads the answer store" in found[4].message
     assert SECRET not in str(found)
 
 
@@ -150,3 +151,10 @@ def test_a_recipe_over_a_catalog_is_tried_on_that_of_its_sink(tmp_path: Path) ->
     (found,) = examined(put(tmp_path / "a.yaml", "llm-propagation", sink))
     assert found.verdict == "not ok"
     assert "there is no such file" in found.message
+
+
+def test_a_source_without_a_test_is_seen_by_its_last_run(tmp_path: Path) -> None:
+    sink = {"type": "llm-local", "config": {"path": str(tmp_path / "catalog.db")}}
+    (found,) = examined(put(tmp_path / "a.yaml", "csv-enricher", sink, filename="x.csv"))
+    assert found.verdict == "ok"
+    assert found.message.endswith("has no test of its connection; how its last run ended stands below.")

@@ -23,9 +23,19 @@ from datahub_llmops.governance.finding import EXIT_CODES
     metavar="SECONDS",
     help="How long each test may take.",
 )
+@click.option(
+    "--max-age",
+    type=click.FloatRange(min=0.01),
+    default=7.0,
+    show_default=True,
+    metavar="DAYS",
+    help="A pipeline whose last run is older is stale.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 @click.pass_obj
-def doctor(where: str | None, recipes: tuple[Path, ...], timeout: float, as_json: bool) -> None:
+def doctor(
+    where: str | None, recipes: tuple[Path, ...], timeout: float, max_age: float, as_json: bool
+) -> None:
     """Examine versions, recipes, catalogs, the hooks' answer stores and servers, and say what to do.
 
     Without RECIPE: what is in the folder recipes, and every *.dhub.yaml below the working folder. It writes nothing.
@@ -42,7 +52,7 @@ def doctor(where: str | None, recipes: tuple[Path, ...], timeout: float, as_json
 
     # Sources warn about what the report says anyway.
     logging.getLogger().addHandler(logging.NullHandler())
-    found = report(examine(recipes, where, timeout))
+    found = report(examine(recipes, where, timeout, max_age))
     if as_json:
         print_json(found)
     else:

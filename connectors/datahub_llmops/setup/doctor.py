@@ -16,6 +16,7 @@ from datahub_llmops.net.shown import clean, without_login
 from datahub_llmops.setup.answer_stores import examine_hooks
 from datahub_llmops.setup.catalogs import examine_catalog
 from datahub_llmops.setup.diagnosis import Diagnosis, in_time, too_slow
+from datahub_llmops.setup.pipelines import examine_pipelines, read_runs
 from datahub_llmops.setup.recipes import Recipe, examine_recipes, find_recipes, read_recipes
 from datahub_llmops.setup.servers import examine_server
 from datahub_llmops.setup.versions import examine_versions
@@ -27,13 +28,14 @@ _LOADING: Final = 60.0
 """Seconds that the sources of all recipes may take to be loaded, for the first time, from a slow disk."""
 
 
-def examine(paths: Sequence[Path], where: str | None, seconds: float) -> list[Diagnosis]:
+def examine(paths: Sequence[Path], where: str | None, seconds: float, most_days: float) -> list[Diagnosis]:
     """Examine the installation, recipes, catalogs, answer stores and servers. Nothing is written.
 
     Args:
         paths: recipes; without any, those below the working folder.
         where: the catalog that the user names, a path or a server's URL.
         seconds: how long each thing may take.
+        most_days: a pipeline that has not run for longer is stale.
     """
     found = examine_versions()
     recipes: list[Recipe] = []
@@ -41,25 +43,34 @@ def examine(paths: Sequence[Path], where: str | None, seconds: float) -> list[Di
         recipes = within(seconds, lambda: read_recipes(paths or find_recipes(Path()), os.environ))
     except TimeoutError:
         found.append(too_slow("recipes", "recipes", seconds))
-    parts = [*_parts(recipes, where, seconds)]
+    parts = [*_parts(recipes, where, seconds, most_days)]
     with ThreadPoolExecutor(len(parts), thread_name_prefix="doctor") as pool:
         return [*found, *(one for part in pool.map(lambda part: part(), parts) for one in part)]
 
 
 def _parts(
-    recipes: Sequence[Recipe], where: str | None, seconds: float
+    recipes: Sequence[Recipe], where: str | None, seconds: float, most_days: float
 ) -> Iterator[Callable[[], list[Diagnosis]]]:
     now = time.time()
     limit = seconds + _MARGIN
     yield partial(in_time, "recipes", "recipes", limit + _LOADING, lambda: examine_recipes(recipes, seconds))
     for catalog in _catalogs(recipes, where):
-        examine_it = partial(examine_catalog, catalog, now, seconds)
+        examine_it = partial(_examine_catalog, catalog, recipes, now, seconds, most_days)
         yield partial(in_time, "catalog", clean(catalog), limit, examine_it)
     stores = tuple(dict.fromkeys(recipe.store for recipe in recipes if recipe.store))
     yield partial(in_time, "hooks", "hooks", limit, lambda: examine_hooks(stores, now, seconds))
     for url, token in _servers(recipes, where).items():
         ask = partial(examine_server, url, token, seconds)
         yield partial(in_time, "server", clean(without_login(url)), limit, ask)
+
+
+def _examine_catalog(
+    where: str, recipes: Sequence[Recipe], now: float, seconds: float, most_days: float
+) -> list[Diagnosis]:
+    into = [recipe for recipe in recipes if recipe.written and _same(recipe.written, where)]
+    runs = read_runs(where)
+    pipelines = [] if runs is None else examine_pipelines(where, runs, into, now, most_days)
+    return [*examine_catalog(where, now, seconds), *pipelines]
 
 
 def _named(where: str | None) -> str | None:
@@ -74,7 +85,11 @@ def _catalogs(recipes: Sequence[Recipe], where: str | None) -> list[str]:
     default = default_catalog()
     if default.exists() or not (found or _servers(recipes, where)):
         found.append(str(default))
-    return list({str(Path(path).expanduser().absolute()): path for path in found}.values())
+    return [path for at, path in enumerate(found) if not any(_same(path, earlier) for earlier in found[:at])]
+
+
+def _same(path: str, other: str) -> bool:
+    return Path(path).expanduser().absolute() == Path(other).expanduser().absolute()
 
 
 def _servers(recipes: Sequence[Recipe], where: str | None) -> dict[str, str | None]:

@@ -13,6 +13,7 @@ from datahub.cli.config_utils import MissingConfigError, load_client_config
 from datahub_llmops.answer_store.location import default_catalog, default_store
 from datahub_llmops.assets.extras import pip_install
 from datahub_llmops.errors import RecipeError
+from datahub_llmops.governance.finding import Verdict
 from datahub_llmops.net.shown import clean
 from datahub_llmops.setup.connection import (
     Connection,
@@ -51,17 +52,26 @@ class Recipe:
         return str(self.content["source"].get("type") or "") if self.content else ""
 
     @property
-    def pipeline(self) -> str | None:
-        """Its ``pipeline_name``."""
-        found = self.content.get("pipeline_name")
-        return found if isinstance(found, str) else None
+    def pipeline(self) -> tuple[str, str, str]:
+        """What DataHub tells its pipeline from others by: name, type of the source, platform instance."""
+        config = _part(self.content, "source", "config")
+        return (
+            str(self.content.get("pipeline_name") or ""),
+            self.kind,
+            str(config.get("platform_instance") or ""),
+        )
+
+    @property
+    def written(self) -> str | None:
+        """The local catalog that it writes."""
+        return _local(_part(self.content, "sink"))
 
     @property
     def catalogs(self) -> tuple[str, ...]:
         """The local catalogs that it writes, reads, or keeps its state in; servers' addresses are left out."""
-        config, sink = _part(self.content, "source", "config"), _part(self.content, "sink")
+        config = _part(self.content, "source", "config")
         state = _part(config, "stateful_ingestion", "state_provider")
-        found = [_local(sink), _local(state), config.get("catalog") if self.kind.startswith("llm-") else None]
+        found = [self.written, _local(state), config.get("catalog") if self.kind.startswith("llm-") else None]
         return tuple(dict.fromkeys(one for one in found if isinstance(one, str) and "://" not in one))
 
     @property
@@ -167,22 +177,35 @@ def _missing(name: str, kind: str) -> Iterator[Diagnosis]:
 
 def examine_recipes(recipes: Sequence[Recipe], deadline: float) -> list[Diagnosis]:
     """Test the connections of all recipes at the same time, and say what keeps the others from running."""
+    ready = [recipe for recipe in recipes if not recipe.problems]
     # Loading a source may take longer than the test of its connection, which has a deadline.
-    tried = [
-        recipe for recipe in recipes if not recipe.problems and not (_load(recipe.kind) and recipe.store)
-    ]
-    found = check_connections([_as_run(recipe) for recipe in tried], deadline=deadline)
-    tested = {recipe.name: connection for recipe, connection in zip(tried, found, strict=True)}
-    return [one for recipe in recipes for one in _diagnoses(recipe, tested.get(recipe.name))]
+    elsewhere = {recipe.name: why for recipe in ready if (why := _seen_elsewhere(recipe))}
+    tried = [recipe for recipe in ready if recipe.name not in elsewhere]
+    connections = check_connections([_as_run(recipe) for recipe in tried], deadline=deadline)
+    tested = {recipe.name: one for recipe, one in zip(tried, connections, strict=True)}
+    found: list[Diagnosis] = []
+    for recipe in recipes:
+        if recipe.problems:
+            found += recipe.problems
+        elif recipe.name in elsewhere:
+            found.append(_diagnosis(recipe, "ok", elsewhere[recipe.name]))
+        else:
+            found += _tried(recipe, tested[recipe.name])
+    return found
 
 
-def _load(kind: str) -> bool:
-    """Load the source, and return whether that went well. If not, the test of its connection says what is wrong."""
+def _seen_elsewhere(recipe: Recipe) -> str | None:
+    """Say where else something is seen of a recipe whose source has no test of its connection."""
     try:
-        is_testable(kind)
-    except Exception:  # noqa: BLE001 - sources of others raise anything
-        return False
-    return True
+        if is_testable(recipe.kind):
+            return None
+    except Exception:  # noqa: BLE001 - sources of others raise anything, and the test of the connection says it
+        return None
+    if recipe.store:
+        return f"{recipe.kind} reads the answer store, which is examined below."
+    if recipe.written:
+        return f"It can be read. {recipe.kind} has no test of its connection; how its last run ended stands below."
+    return None
 
 
 def _as_run(recipe: Recipe) -> Mapping[str, Any]:
@@ -194,34 +217,24 @@ def _as_run(recipe: Recipe) -> Mapping[str, Any]:
     return {**recipe.content, "source": {**recipe.content["source"], "config": config}}
 
 
-def _diagnoses(recipe: Recipe, found: Connection | None) -> Iterator[Diagnosis]:
-    if recipe.problems:
-        yield from recipe.problems
-        return
-    if found is None:
-        message = f"{recipe.kind} reads the answer store, which is examined below."
-        yield Diagnosis(section="recipes", name=recipe.name, verdict="ok", message=message)
-        return
+def _tried(recipe: Recipe, found: Connection) -> Iterator[Diagnosis]:
     if found.verdict != "ok":
-        missing = [
+        yield from (
             one for one in _missing(recipe.name, recipe.kind) if (one.to_do or "") not in found.message
-        ]
-        yield from missing
-    yield Diagnosis(
-        section="recipes",
-        name=recipe.name,
-        verdict=found.verdict,
-        message=f"{recipe.kind}: {found.message}",
-        to_do=f"Run it: datahub ingest -c {recipe.name}" if found.verdict == "not known" else None,
-    )
-    for reason in found.incapable:
-        yield Diagnosis(
-            section="recipes",
-            name=recipe.name,
-            verdict="not ok",
-            message=f"{recipe.kind} cannot do everything: {reason}",
-            to_do="Give its login the permission, or turn the option off.",
         )
+    run_it = f"Run it: datahub ingest -c {recipe.name}" if found.verdict == "not known" else None
+    yield _diagnosis(recipe, found.verdict, f"{recipe.kind}: {found.message}", run_it)
+    for reason in found.incapable:
+        yield _diagnosis(
+            recipe,
+            "not ok",
+            f"{recipe.kind} cannot do everything: {reason}",
+            "Give its login the permission, or turn the option off.",
+        )
+
+
+def _diagnosis(recipe: Recipe, verdict: Verdict, message: str, to_do: str | None = None) -> Diagnosis:
+    return Diagnosis(section="recipes", name=recipe.name, verdict=verdict, message=message, to_do=to_do)
 
 
 def _default_server() -> tuple[str, str | None] | None:

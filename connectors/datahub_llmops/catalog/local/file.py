@@ -152,13 +152,26 @@ _ADDED = (
         primary key (asset, until)
     ) without rowid
     """,
+    """
+    create table if not exists pipeline_run (
+        pipeline text not null,
+        source text not null,
+        instance text not null,
+        run_id text not null,
+        began integer not null,
+        ended integer not null,
+        outcome text not null,
+        succeeded integer,
+        primary key (pipeline, source, instance)
+    ) without rowid
+    """,
     f"create index if not exists aspect_listed on aspect (asset) where {assigns(LISTED_PROPERTIES)}",
 )
 """Tables beside ``edge`` that files of release 0.1.0 lack. They are no columns of ``edge``, so that release can still
 read and write a file that has them. ``column_use`` has the columns that the SQL of a job uses, the tables of which it
 may use more, and the job itself if it says anything about uses. The indexes find what a list of many assets shows, and
 what carries a term; SQLite keeps them, whoever writes. ``schema_before`` has the columns that a dataset had until the
-time, in milliseconds, at which a run found others."""
+time, in milliseconds, at which a run found others. ``pipeline_run`` has how the last run of each pipeline ended."""
 _SUBJECTS: Final = (
     """
     create table subject (

@@ -8,7 +8,9 @@ the run that belong into the same file are stored in the same transaction.
 from __future__ import annotations
 
 import json
+import logging
 import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,7 +36,7 @@ from typing_extensions import override
 from datahub_llmops.answer_store.location import default_catalog
 from datahub_llmops.aspects.generated import register
 from datahub_llmops.catalog import urn_text
-from datahub_llmops.catalog.local import file
+from datahub_llmops.catalog.local import file, pipeline_runs
 from datahub_llmops.catalog.local.checkpoint import LocalCheckpointProvider
 from datahub_llmops.catalog.local.encoding import (
     InvalidAspectError,
@@ -43,11 +45,17 @@ from datahub_llmops.catalog.local.encoding import (
     normal_text,
 )
 from datahub_llmops.catalog.local.legacy_usage import usage_statistics
+from datahub_llmops.catalog.local.outcome import ask_for_outcome
+from datahub_llmops.catalog.local.pipeline_runs import PipelineRun, RunOutcome
 from datahub_llmops.catalog.local.spool import Change, Op, RefusedError, Spool
 from datahub_llmops.catalog.local.writer import UNFIT, Outcome, Writer
 from datahub_llmops.errors import CatalogError, SinkError
 from datahub_llmops.net.shown import clean
 
+logger = logging.getLogger(__name__)
+
+_PATIENCE = 5.0
+"""Seconds to wait for another run before the outcome of this one is left out."""
 _SHOWN = 500
 """Characters of a URN in a message."""
 _DEEPEST_URN = 50
@@ -98,7 +106,11 @@ class LocalSink(Sink[LocalSinkConfig, LocalSinkReport]):
         self._spool = Spool()
         self._broken: Exception | None = None
         self._flushed = False
+        self._began: int | None = None
+        self._outcome: RunOutcome = "FAILURE"
         self.report.catalog = str(self._path)
+
+        ask_for_outcome(self.ctx.pipeline_config)
 
     @override
     def configured(self) -> str:
@@ -217,6 +229,41 @@ class LocalSink(Sink[LocalSinkConfig, LocalSinkReport]):
                 self.flush()
         finally:
             self._spool.clear()
+            self._note_run()
+
+    def begin_run(self) -> None:
+        """Take note of the time. A run that ends without a word has failed before it began."""
+        self._began = _now()
+
+    def end_run(self, outcome: RunOutcome) -> None:
+        """Take note of how the run ended."""
+        self._outcome = outcome
+
+    def _note_run(self) -> None:
+        """Store how the run ended. A catalog that no run has written yet is not begun for that."""
+        config = self.ctx.pipeline_config
+        if self._began is None or config is None or not self._path.exists():
+            return
+        began, self._began, now = self._began, None, _now()
+        options = config.source.config if isinstance(config.source.config, dict) else {}
+        run = PipelineRun(
+            pipeline=config.pipeline_name or "",
+            source=config.source.type,
+            instance=str(options.get("platform_instance") or ""),
+            run_id=self.ctx.run_id,
+            began=began,
+            ended=now,
+            outcome=self._outcome,
+            succeeded=now if self._outcome == "SUCCESS" else None,
+        )
+        try:
+            pipeline_runs.note(self._path, run, min(self.config.lock_timeout_seconds, _PATIENCE))
+        except CatalogError as error:
+            logger.warning("%s; how this run ended is not noted in it", error)
+
+
+def _now() -> int:
+    return int(time.time() * 1000)
 
 
 def _refusal(error: Exception) -> Exception:
