@@ -20,6 +20,7 @@ The tree is grouped by what the caller does about an error:
       - RecipeError
       - AspectValueError
       - ModelsError
+      - OutputError
       - ReportError
       - StatementError
       - PatternError
@@ -103,8 +104,12 @@ class ModelsError(LlmopsError):
     """The model plugin could not be installed. Nothing was changed."""
 
 
+class OutputError(LlmopsError):
+    """A file could not be written: it exists, its folder does not, or the system refuses. Nothing was changed."""
+
+
 class ReportError(LlmopsError):
-    """A report could not be made or written as asked. The message says what to ask for instead."""
+    """A report could not be written in the form that was asked for. The message says what to ask for instead."""
 
 
 class StatementError(LlmopsError):

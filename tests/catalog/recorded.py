@@ -11,6 +11,7 @@ from typing import Any
 
 from datahub.ingestion.api.common import PipelineContext, RecordEnvelope
 from datahub.ingestion.api.sink import NoopWriteCallback
+from datahub.ingestion.graph.client import entity_type_to_graphql
 from datahub.metadata.schema_classes import (
     DataJobInputOutputClass,
     GenericAspectClass,
@@ -19,7 +20,7 @@ from datahub.metadata.schema_classes import (
 
 from datahub_llmops.catalog.local.catalog import LocalCatalog
 from datahub_llmops.catalog.local.sink import LocalSink
-from datahub_llmops.catalog.urn_text import key_parts
+from datahub_llmops.catalog.urn_text import entity_type, key_parts
 from support import paths
 from support.stub import Call, Reply, Stub, answer_json
 
@@ -95,6 +96,7 @@ class RecordedServer:
     Batch reads were recorded for two URNs only: the others are answered in the form of that recording. One hop's
     lineage, which is asked for with a filter on the degree, is the recorded answer's part of that degree. Jobs that
     write to datasets are searched in the model, by the fields that the schema of their aspect names for the search.
+    So are the live assets of some types and subtypes.
     Every other request ends in ``unmatched``, and the fixture that made the server fails the test.
     """
 
@@ -155,9 +157,18 @@ class RecordedServer:
         if jobs := [rule["values"] for rule in rules if rule["field"] == "parentTemplate"]:
             return self._runs_of(jobs[0], variables["input"]["count"])
         kinds = variables.get("types")
-        if kinds == ["MLMODEL"] and "mlModel" not in str(rules):
-            return scrolled(sorted(urn for urn in self.held if urn.startswith("urn:li:mlModel:")))
+        if kinds and {rule["field"] for rule in rules} <= {"removed", "typeNames"}:
+            subtypes = next((rule["values"] for rule in rules if rule["field"] == "typeNames"), None)
+            return scrolled(sorted(self._live(kinds, subtypes)))
         return next((self.extra[rule["field"]] for rule in rules if rule["field"] in self.extra), None)
+
+    def _live(self, kinds: list[str], subtypes: list[str] | None) -> Iterator[str]:
+        for urn, aspects in self.held.items():
+            removed = aspects.get("status", {}).get("removed")
+            named = aspects.get("subTypes", {}).get("typeNames", [])
+            of_these = subtypes is None or set(subtypes) & set(named)
+            if entity_type_to_graphql(entity_type(urn)) in kinds and of_these and not removed:
+                yield urn
 
     def _runs_of(self, jobs: list[str], most: int) -> dict[str, Any]:
         """The process instances in the model, the newest first, in the form of a search's answer."""

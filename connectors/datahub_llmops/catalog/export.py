@@ -6,8 +6,6 @@ https://docs.datahub.com/docs/metadata-ingestion/sink_docs/metadata-file
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Collection
 from pathlib import Path
 from typing import IO, NamedTuple
@@ -15,6 +13,7 @@ from typing import IO, NamedTuple
 from datahub_llmops.aspects.manifest import aspect_names
 from datahub_llmops.catalog import urn_text
 from datahub_llmops.catalog.protocol import FullCatalog, Record
+from datahub_llmops.catalog.whole_file import check_target, write_whole
 from datahub_llmops.errors import CatalogError
 
 
@@ -35,62 +34,31 @@ def export_catalog(
     The file appears under its name when it is whole, not before.
 
     Raises:
-        CatalogError: there is such a file and ``overwrite`` does not say that it may go, or it cannot be written.
+        OutputError: there is such a file and ``overwrite`` does not say that it may go, or it cannot be written.
+        CatalogError: the catalog cannot be read, or holds what the format does not.
     """
-    path = path.resolve() if path.is_symlink() else path
-    if path.is_dir():
-        raise CatalogError(f"{path} is a folder; name a file in it")
-    if path.exists() and not overwrite:
-        raise CatalogError(f"{path} is there already; --force overwrites it")
+    check_target(path, overwrite=overwrite)
+    without = frozenset() if custom_aspects else aspect_names()
     try:
-        return _write(catalog, path, frozenset() if custom_aspects else aspect_names())
+        return write_whole(path, lambda out: _write_records(catalog, out, without))
     except RecursionError:
         raise CatalogError(
             f"{path} could not be written: an aspect is nested too deeply; what was there is as before"
         ) from None
-    except OSError as error:
-        raise CatalogError(
-            f"{path} could not be written ({error.strerror}); what was there is as before"
-        ) from error
 
 
-def _write(catalog: FullCatalog, path: Path, without: Collection[str]) -> Exported:
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-    part = Path(name)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as out:
-            count = _write_records(catalog, out, without)
-            out.flush()
-            os.fsync(out.fileno())
-        part.chmod(_mode(path))
-        part.replace(path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
-    return count
-
-
-def _mode(path: Path) -> int:
-    """Return the permissions of the file that is replaced, or those of a new file."""
-    if path.exists():
-        return path.stat().st_mode & 0o777
-    mask = os.umask(0)
-    os.umask(mask)
-    return 0o666 & ~mask
-
-
-def _write_records(catalog: FullCatalog, out: IO[str], without: Collection[str]) -> Exported:
+def _write_records(catalog: FullCatalog, out: IO[bytes], without: Collection[str]) -> Exported:
     written = left_out = 0
-    out.write("[")
+    out.write(b"[")
     for record in catalog.records():
         if record.name in without:
             left_out += 1
             continue
-        out.write(",\n" if written else "\n")
+        out.write(b",\n" if written else b"\n")
         # Not ``json.dump``, which takes its own, slower encoder and goes less deep.
-        out.write(json.dumps(_proposal(record)))
+        out.write(json.dumps(_proposal(record)).encode())
         written += 1
-    out.write("\n]\n")
+    out.write(b"\n]\n")
     return Exported(written, left_out)
 
 

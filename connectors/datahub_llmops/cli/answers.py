@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from datahub_llmops.assets.usage import Totals
     from datahub_llmops.catalog.protocol import FullCatalog
 
-_STORE = click.option(
+STORE = click.option(
     "--store",
     "path",
     type=click.Path(path_type=Path),
@@ -71,7 +71,7 @@ class Since(click.ParamType):  # type: ignore[type-arg]  # generic in newer rele
     help="Maximum number of answers.",
 )
 @_PRICES
-@_STORE
+@STORE
 @_JSON
 @click.pass_context
 def answers(
@@ -124,7 +124,7 @@ def answers(
     help="What to group by.",
 )
 @_PRICES
-@_STORE
+@STORE
 @_JSON
 def usage(
     application: str | None,
@@ -157,7 +157,7 @@ def usage(
 @answers.command("export")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--force", is_flag=True, help="Overwrite FILE if it exists.")
-@_STORE
+@STORE
 def export(file: Path, force: bool, path: Path | None) -> None:
     """Write every stored answer to FILE as one line of JSON, oldest first."""
     count = 0
@@ -192,7 +192,7 @@ def export(file: Path, force: bool, path: Path | None) -> None:
     type=click.DateTime(["%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M", "%Y-%m-%d"]),
     help="With a recipe of llm-spans: a time in UTC at which the trace ran. Only what was recorded around it is read.",
 )
-@_STORE
+@STORE
 @_JSON
 @click.pass_obj
 def explain(

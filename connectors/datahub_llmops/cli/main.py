@@ -25,6 +25,7 @@ from datahub_llmops.cli.mcp_server import mcp
 from datahub_llmops.cli.models import models
 from datahub_llmops.cli.opening import opened, shown
 from datahub_llmops.cli.prompts import prompts
+from datahub_llmops.cli.report import report
 from datahub_llmops.errors import UnknownAssetError
 from datahub_llmops.queries.asset import read_asset
 from datahub_llmops.queries.found import read_carrying, read_search
@@ -244,6 +245,7 @@ main.add_command(doctor)
 main.add_command(mcp)
 main.add_command(models)
 main.add_command(prompts)
+main.add_command(report)
 
 
 if __name__ == "__main__":

@@ -16,9 +16,15 @@ from datahub_llmops.errors import LlmopsError
 @contextmanager
 def opened(where: str | None) -> Iterator[FullCatalog]:
     """Open the catalog for one command; an error of it ends the command with its message."""
+    with explained(), closing(open_catalog(where)) as catalog:
+        yield catalog
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """End the command with the message of an error of ours."""
     try:
-        with closing(open_catalog(where)) as catalog:
-            yield catalog
+        yield
     except LlmopsError as error:
         raise click.ClickException(shown(str(error))) from error
     except RecursionError:

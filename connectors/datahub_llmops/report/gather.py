@@ -370,7 +370,10 @@ def _newest_time(assets: Iterable[Asset], newest: _Aspects) -> str | None:
 
 def _notes(selection: Selection) -> Iterator[str]:
     if selection.reached_limit:
-        yield f"The walk ended after {selection.hops} hops; --hops N goes further."
+        yield f"The walk ended after {selection.hops} hop{'' if selection.hops == 1 else 's'}; --hops N goes further."
     if selection.unknown:
         number = len(selection.unknown)
         yield (f"{number:,} asset{'s are' if number > 1 else ' is'} named by others and not in the catalog.")
+    if selection.left_out:
+        others = f"{selection.left_out:,} other asset{'s' if selection.left_out > 1 else ''}"
+        yield f"The filters leave out {others}, and the lineage that goes through them."

@@ -12,6 +12,7 @@ from datahub_llmops.catalog.runs_in_walks import RUN, without_runs
 from datahub_llmops.catalog.urn_text import asset_of
 from datahub_llmops.errors import CatalogError
 from datahub_llmops.net.json_values import mapping
+from datahub_llmops.report.filters import Filters, find_matching
 
 LISTED_TYPES: Final = (
     "dataset",
@@ -34,6 +35,7 @@ class Selection:
     """The assets of a report by URN, sorted, and the edges between them.
 
     ``unknown`` are ends of edges that the catalog does not hold. ``reached_limit``: a walk ended at its last hop.
+    ``left_out`` counts the other assets, which filters left out.
     """
 
     assets: tuple[str, ...]
@@ -43,19 +45,25 @@ class Selection:
     directions: tuple[Direction, ...] = ("up", "down")
     hops: int | None = None
     reached_limit: bool = False
+    left_out: int = 0
 
 
-def select_all(catalog: FullCatalog, most: int = MOST_ASSETS) -> Selection:
-    """Choose every live asset that can lie in lineage.
+def select_all(catalog: FullCatalog, filters: Filters | None = None, most: int = MOST_ASSETS) -> Selection:
+    """Choose every live asset that can lie in lineage, or those that pass the filters.
 
     Raises:
+        UnknownAssetError: there are assets, and none passes the filters.
         CatalogError: there are more than ``most``, or the catalog cannot answer.
     """
-    listed = list(islice(iter(catalog.assets(LISTED_TYPES)), most + 1))
-    _check_number(listed, most)
-    edges = catalog.stated_edges(listed)
-    live, unknown = _sort_ends(catalog, {end for edge in edges for end in _ends(edge)} - set(listed))
-    assets = {*listed, *live}
+    every = catalog.assets(LISTED_TYPES)
+    listed = set(every if filters else islice(every, most + 1))
+    kept = find_matching(catalog, filters, listed) if filters else listed
+    _check_number(kept, most)
+    edges = catalog.stated_edges(sorted(kept))
+    if filters:
+        return _within(Selection(assets=tuple(listed), edges=tuple(edges)), kept)
+    live, unknown = _sort_ends(catalog, {end for edge in edges for end in _ends(edge)} - listed)
+    assets = listed | live
     return Selection(
         assets=tuple(sorted(assets)),
         edges=tuple(edge for edge in edges if set(_ends(edge)) <= assets | unknown),
@@ -94,6 +102,42 @@ def select_around(
         directions=tuple(directions),
         hops=hops,
         reached_limit=any(node.hops >= hops for walk in walks for node in walk.nodes),
+    )
+
+
+def join_selections(selections: Sequence[Selection]) -> Selection:
+    """Join the neighbourhoods of several assets, which were walked alike."""
+    first = selections[0]
+    return replace(
+        first,
+        assets=tuple(sorted({urn for one in selections for urn in one.assets})),
+        edges=tuple(
+            sorted({_key(edge): edge for one in selections for edge in one.edges}.values(), key=_key)
+        ),
+        unknown=tuple(sorted({urn for one in selections for urn in one.unknown})),
+        roots=tuple(dict.fromkeys(urn for one in selections for urn in one.roots)),
+        reached_limit=any(one.reached_limit for one in selections),
+    )
+
+
+def narrow(catalog: FullCatalog, selection: Selection, filters: Filters) -> Selection:
+    """Keep the assets that were asked for by name, and of their neighbourhood those that pass the filters.
+
+    Raises:
+        UnknownAssetError: no asset passes them.
+        CatalogError: the catalog cannot answer.
+    """
+    return _within(selection, find_matching(catalog, filters, selection.assets) | set(selection.roots))
+
+
+def _within(selection: Selection, kept: set[str]) -> Selection:
+    """Leave out what filters did not keep. Of an asset that the catalog does not hold, nobody knows what it is."""
+    return replace(
+        selection,
+        assets=tuple(sorted(kept)),
+        edges=tuple(edge for edge in selection.edges if set(_ends(edge)) <= kept),
+        unknown=(),
+        left_out=len({*selection.assets, *selection.unknown} - kept),
     )
 
 
@@ -139,6 +183,6 @@ def _key(edge: Edge) -> tuple[str, str, str]:
 def _check_number(assets: Collection[str], most: int) -> None:
     if len(assets) > most:
         raise CatalogError(
-            f"these are more than {most:,} assets, and a browser does not open a file of so many; choose some: name an "
-            "ASSET, with fewer --hops if need be, or filter by --kind, --platform, --owner, --term or --verdict"
+            f"these are more than {most:,} assets, and no browser opens a file of so many; choose some: name an "
+            "ASSET, with fewer --hops if need be, or filter by --type, --platform, --owner, --term or --verdict"
         )
