@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -87,3 +88,18 @@ def test_the_name_of_an_error_quotes_no_value(tmp_path: Path) -> None:
         connection.execute("select x from t").fetchall()
     assert sqlite_file.error_name(error.value) == "OperationalError"
     connection.close()
+
+
+def test_a_table_whose_key_has_another_order_than_its_columns_is_whole(tmp_path: Path) -> None:
+    """SQLite 3.40 finds NULL values in it that are not there."""
+    path = tmp_path / "some.db"
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("create table t (a integer not null, b text not null, primary key (b, a)) without rowid")
+        db.executemany("insert into t values (?, ?)", [(i, f"{i}" * 50) for i in range(2000)])
+    with closing(sqlite3.connect(path)) as db:
+        assert sqlite_file.is_whole(db, 60)
+    damaged = bytearray(path.read_bytes())
+    damaged[-4096:-3000] = b"\xff" * 1096
+    path.write_bytes(damaged)
+    with closing(sqlite3.connect(path)) as db:
+        assert sqlite_file.is_whole(db, 60) is False
