@@ -48,7 +48,7 @@ def test_several_are_told_apart(qdrant_server: Stub, chroma_folder: Path) -> Non
                 recipe("chroma", url=nobody, retry_max_times=0),
                 recipe("chroma", path=str(chroma_folder), token=SECRET),
                 recipe("chrome"),
-                recipe("runs"),
+                {"source": {"type": "csv-enricher"}},
             ]
         )
     assert [one.verdict for one in found] == ["not ok", "ok", "not ok", "not ok", "not ok", "not known"]
@@ -59,7 +59,7 @@ def test_several_are_told_apart(qdrant_server: Stub, chroma_folder: Path) -> Non
     assert (
         unknown == "There is no source 'llm-chrome'; `datahub check plugins` lists those that are installed."
     )
-    assert untested == "The source 'llm-runs' has no test of its connection."
+    assert untested == "The source 'csv-enricher' has no test of its connection."
     assert SECRET not in "".join(one.message for one in found)
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pty
 import re
 import select
 import subprocess
+import termios
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -33,11 +35,18 @@ class Terminal:
                 stdout=slave,
                 stderr=slave,
                 start_new_session=True,
+                # Makes it the session's own terminal: without that, Ctrl-C is no signal.
+                preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
             )
         finally:
             os.close(slave)
         self._raw = b""
         self._read = 0
+
+    @property
+    def raw(self) -> bytes:
+        """All that it has shown, with control sequences."""
+        return self._raw
 
     @property
     def shown(self) -> str:
@@ -60,6 +69,17 @@ class Terminal:
         """Wait for a question, and type a line."""
         self.expect(question)
         self.press(f"{line}\n")
+
+    def interrupt(self, text: str) -> None:
+        """Press Ctrl-C until ``text`` is shown. A program that is about to read a line notices only the second one."""
+        for _ in range(5):
+            self.press("\x03")
+            until = time.monotonic() + self._timeout / 10
+            while text not in self.shown[self._read :] and self._more(until):
+                pass
+            if text in self.shown[self._read :]:
+                break
+        self.expect(text)
 
     def end(self) -> int:
         """Read to the end of the program, and return its exit code."""

@@ -21,6 +21,7 @@ from datahub_llmops.cli.affected import affected
 from datahub_llmops.cli.check import check
 from datahub_llmops.cli.completion import complete_asset, completion
 from datahub_llmops.cli.doctor import doctor
+from datahub_llmops.cli.init import init
 from datahub_llmops.cli.mcp_server import mcp
 from datahub_llmops.cli.models import models
 from datahub_llmops.cli.opening import opened, shown
@@ -242,6 +243,7 @@ main.add_command(affected)
 main.add_command(check)
 main.add_command(completion)
 main.add_command(doctor)
+main.add_command(init)
 main.add_command(mcp)
 main.add_command(models)
 main.add_command(prompts)

@@ -14,6 +14,7 @@ from typing import ClassVar
 
 from datahub.ingestion.api.common import PipelineContext
 from datahub.ingestion.api.decorators import SupportStatus, config_class, platform_name, support_status
+from datahub.ingestion.api.source import CapabilityReport
 from datahub.ingestion.source.state.stateful_ingestion_base import StatefulIngestionSourceBase
 from typing_extensions import override
 
@@ -35,7 +36,7 @@ from datahub_llmops.ingestion.applications.rollup import DAY, Rollup
 from datahub_llmops.ingestion.emitter import Emission, RunEmitter, emit
 from datahub_llmops.ingestion.recipe_catalog import recipe_catalog
 from datahub_llmops.ingestion.run_target import RunTarget
-from datahub_llmops.ingestion.source import PatchingSource
+from datahub_llmops.ingestion.source import PatchingSource, TestedSource, no_connection
 from datahub_llmops.mapping import applications as mapping
 from datahub_llmops.runs.config import RunsConfig, RunsReport
 from datahub_llmops.runs.embedding_mismatch import Built, built_with, mismatch
@@ -47,7 +48,7 @@ from datahub_llmops.runs.watermark import FORMAT, Watermark, store_key
 @platform_name("LLM application runs", id="langchain")
 @config_class(RunsConfig)
 @support_status(SupportStatus.ALPHA)
-class RunsSource(PatchingSource, StatefulIngestionSourceBase):
+class RunsSource(PatchingSource, TestedSource, StatefulIngestionSourceBase):
     """Reads the answer store of the hooks."""
 
     config_type: ClassVar[type[RunsConfig]] = RunsConfig
@@ -65,6 +66,17 @@ class RunsSource(PatchingSource, StatefulIngestionSourceBase):
         self._passed_over = PassedOver(self.report)
         self._target = RunTarget(ctx, config.custom_aspects, self.report)
         self.report.custom_aspects = self._target.decision.message
+
+    @classmethod
+    @override
+    def try_connection(cls, config: RunsConfig) -> CapabilityReport:
+        """Open the answer store, and count its answers."""
+        try:
+            with reading(config.store) as store:
+                seen, _ = store.totals()
+        except StoreError as error:
+            return no_connection(f"Cannot read: {error}")
+        return CapabilityReport(capable=True, mitigation_message=f"Works, sees {seen:,} answers.")
 
     @override
     def emissions(self) -> Iterator[Emission]:

@@ -6,10 +6,24 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import PurePosixPath
+from typing import Final
 
 from datahub_llmops.assets.collections import FailedListing
 from datahub_llmops.errors import UnreadableError
 from datahub_llmops.prompt_registries.prompt_files.formats.dispatch import prompt_name
+
+DEFAULT_INCLUDE: Final = (
+    "**/*.prompty",
+    "**/*.prompt",
+    "**/*.prompt.yml",
+    "**/*.prompt.yaml",
+    "**/*.prompt.json",
+    *(
+        f"**/prompts/**/*.{ending}"
+        for ending in ("json", "yaml", "yml", "txt", "md", "jinja2", "jinja", "j2")
+    ),
+)
+"""Globs of the files that are prompts if a recipe does not say: those of the formats, and texts in such folders."""
 
 
 @lru_cache(maxsize=256)

@@ -35,18 +35,7 @@ from datahub_llmops.prompt_registries.prompt_files.flows import Flows
 from datahub_llmops.prompt_registries.prompt_files.folder import FolderFiles
 from datahub_llmops.prompt_registries.prompt_files.git_folder import find_git_folder
 from datahub_llmops.prompt_registries.prompt_files.reader import PromptFilesReader, Selection
-
-_DEFAULT_INCLUDE = [
-    "**/*.prompty",
-    "**/*.prompt",
-    "**/*.prompt.yml",
-    "**/*.prompt.yaml",
-    "**/*.prompt.json",
-    *(
-        f"**/prompts/**/*.{ending}"
-        for ending in ("json", "yaml", "yml", "txt", "md", "jinja2", "jinja", "j2")
-    ),
-]
+from datahub_llmops.prompt_registries.prompt_files.selection import DEFAULT_INCLUDE
 
 
 class PromptFilesConfig(PromptRegistryConfig):
@@ -57,7 +46,7 @@ class PromptFilesConfig(PromptRegistryConfig):
         "for example `./prompts`. A prompt's name is the path of its file below this folder, without the ending."
     )
     include: list[str] = Field(
-        default_factory=lambda: list(_DEFAULT_INCLUDE),
+        default_factory=lambda: list(DEFAULT_INCLUDE),
         description="Which files may be prompts, as globs over paths below `path`; `**/` crosses folders, for example "
         "`['prompts/**/*.md']`. The templates of Promptflow's flows always are. Default: the endings of the formats "
         "everywhere, and JSON, YAML, text, Markdown and Jinja in folders called `prompts`.",

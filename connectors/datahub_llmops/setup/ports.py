@@ -1,0 +1,209 @@
+"""Servers at their usual ports of this machine, each told by what its own protocol answers.
+
+A question is one GET without a login, or the first bytes of a protocol. An open port alone says nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Final
+
+import urllib3
+
+from datahub_llmops.net.attempts import within
+from datahub_llmops.setup.systems import (
+    CHROMA,
+    ELASTICSEARCH,
+    LANGFUSE,
+    MILVUS,
+    MLFLOW,
+    OPENSEARCH,
+    PGVECTOR,
+    PHOENIX,
+    QDRANT,
+    WEAVIATE,
+    Candidate,
+    System,
+)
+
+_HOST: Final = "localhost"
+_CONNECT: Final = 0.5
+_SECONDS: Final = 2.0
+_MOST_BYTES: Final = 65_536
+_SSL_REQUEST: Final = b"\x00\x00\x00\x08\x04\xd2\x16\x2f"
+"""https://www.postgresql.org/docs/current/protocol-message-formats.html"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a server said to one GET."""
+
+    status: int
+    text: str
+    headers: Mapping[str, str]
+    """By their names in lower case."""
+
+    @property
+    def json(self) -> dict[str, Any]:
+        """The answer as a JSON object; empty if it is none."""
+        try:
+            value = json.loads(self.text)
+        except (ValueError, RecursionError):
+            return {}
+        return value if isinstance(value, dict) else {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probe:
+    """How one system is recognised."""
+
+    system: System | None
+    """``None`` is a DataHub server, which is no source."""
+    port: int
+    path: str = ""
+    """Empty where the protocol is not HTTP."""
+    is_it: Callable[[Answer], bool] = lambda answer: False
+
+    @property
+    def url(self) -> str:
+        return f"http://{_HOST}:{self.port}"
+
+
+def _is_chroma(answer: Answer) -> bool:
+    return isinstance(answer.json.get("nanosecond heartbeat"), int)
+
+
+def _is_qdrant(answer: Answer) -> bool:
+    return str(answer.json.get("title", "")).startswith("qdrant")
+
+
+def _is_weaviate(answer: Answer) -> bool:
+    return {"modules", "hostname", "version"} <= answer.json.keys()
+
+
+def _is_elasticsearch(answer: Answer) -> bool:
+    return (
+        answer.headers.get("x-elastic-product") == "Elasticsearch"
+        or answer.json.get("tagline") == "You Know, for Search"
+        or ("ApiKey" in answer.headers.get("www-authenticate", "") and "security_exception" in answer.text)
+    ) and not _is_opensearch(answer)
+
+
+def _is_opensearch(answer: Answer) -> bool:
+    version = answer.json.get("version")
+    return (isinstance(version, dict) and version.get("distribution") == "opensearch") or (
+        "OpenSearch" in answer.headers.get("www-authenticate", "")
+    )
+
+
+def _is_milvus(answer: Answer) -> bool:
+    """1800 is its own code for a login that is missing."""
+    found = answer.json
+    return found.get("code") == 1800 or (
+        found.get("code") in (0, 200) and isinstance(found.get("data"), list)
+    )
+
+
+def _is_langfuse(answer: Answer) -> bool:
+    return answer.json.get("status") == "OK" and isinstance(answer.json.get("version"), str)
+
+
+def _is_phoenix(answer: Answer) -> bool:
+    return "x-phoenix-server-version" in answer.headers
+
+
+def _is_mlflow(answer: Answer) -> bool:
+    return "experiment" in answer.json or (answer.status == 401 and "mlflow" in answer.text.lower())
+
+
+def _is_datahub(answer: Answer) -> bool:
+    versions = answer.json.get("versions")
+    return isinstance(versions, dict) and any("datahub" in str(name) for name in versions)
+
+
+PROBES: Final = (
+    Probe(system=CHROMA, port=8000, path="/api/v2/heartbeat", is_it=_is_chroma),
+    Probe(system=QDRANT, port=6333, path="/", is_it=_is_qdrant),
+    Probe(system=WEAVIATE, port=8080, path="/v1/meta", is_it=_is_weaviate),
+    Probe(system=MILVUS, port=19530, path="/v1/vector/collections", is_it=_is_milvus),
+    Probe(system=PGVECTOR, port=5432),
+    Probe(system=OPENSEARCH, port=9200, path="/", is_it=_is_opensearch),
+    Probe(system=ELASTICSEARCH, port=9200, path="/", is_it=_is_elasticsearch),
+    Probe(system=LANGFUSE, port=3000, path="/api/public/health", is_it=_is_langfuse),
+    Probe(system=PHOENIX, port=6006, path="/healthz", is_it=_is_phoenix),
+    Probe(system=MLFLOW, port=5000, path="/api/2.0/mlflow/experiments/get?experiment_id=0", is_it=_is_mlflow),
+    Probe(system=None, port=8080, path="/config", is_it=_is_datahub),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """What answers at the usual ports: sources, and the address of a DataHub server."""
+
+    sources: tuple[Candidate, ...] = ()
+    datahub: str | None = None
+
+
+def find_servers(probes: Sequence[Probe] = PROBES) -> Running:
+    """Ask all ports at the same time. It takes two seconds at most and raises nothing."""
+    with ThreadPoolExecutor(len(probes) or 1, thread_name_prefix="probe") as pool:
+        answered = [probe for probe, is_it in zip(probes, pool.map(_answers, probes), strict=True) if is_it]
+    return Running(
+        sources=tuple(
+            Candidate(
+                system=probe.system,
+                values=_values(probe),
+                found=f"answers at port {probe.port} of this machine",
+            )
+            for probe in answered
+            if probe.system is not None
+        ),
+        datahub=next((probe.url for probe in answered if probe.system is None), None),
+    )
+
+
+def _values(probe: Probe) -> dict[str, str]:
+    if probe.path:
+        return {"url": probe.url}
+    return {"connection.host": _HOST, "connection.port": str(probe.port)}
+
+
+def _answers(probe: Probe) -> bool:
+    try:
+        return within(_SECONDS, lambda: _is_http(probe) if probe.path else _is_postgres(probe.port))
+    except Exception:  # noqa: BLE001 - whatever listens there may answer anything
+        return False
+
+
+def _is_http(probe: Probe) -> bool:
+    # No proxy: this is about this machine.
+    with urllib3.PoolManager() as pool:
+        response = pool.request(
+            "GET",
+            probe.url + probe.path,
+            timeout=urllib3.Timeout(connect=_CONNECT, read=_SECONDS),
+            retries=False,
+            redirect=False,
+            preload_content=False,
+            decode_content=False,
+            headers={"Accept": "application/json"},
+        )
+        answer = Answer(
+            status=response.status,
+            text=response.read(_MOST_BYTES).decode("utf-8", "replace"),
+            headers={name.lower(): value for name, value in response.headers.items()},
+        )
+        response.release_conn()
+    return probe.is_it(answer)
+
+
+def _is_postgres(port: int) -> bool:
+    """Ask whether it speaks TLS. Only Postgres answers that with one letter."""
+    with socket.create_connection((_HOST, port), timeout=_CONNECT) as connection:
+        connection.settimeout(_SECONDS)
+        connection.sendall(_SSL_REQUEST)
+        return connection.recv(2) in (b"S", b"N")
