@@ -11,6 +11,8 @@ A page asks for a part by a comment; what stands up to the closing comment is re
     <!-- seen: all -->                                              what spans of each instrumentation show, as recorded
     <!-- template: tests/vector_stores/jsonlines/faults.py -->       a file that ``make connector`` writes
     <!-- versions: judged -->                                        the versions that the tests run with
+    <!-- api: datahub_llmops.api -->                                 public names of a module, by their docstrings
+    <!-- commands: all -->                                           every command, by the command's own parser
 
 ``setup/data/versions.json``, which ``doctor`` reads, is written with them.
 
@@ -40,6 +42,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
+from reference import api, commands, wrapped
 
 from datahub_llmops.ingestion.capabilities import FACTS
 from datahub_llmops.ingestion.prompt_capabilities import PROMPT_FACTS
@@ -48,12 +51,11 @@ from datahub_llmops.ingestion.vector_store import VectorStoreSource
 
 ROOT = Path(__file__).resolve().parent.parent
 BLOCK = re.compile(
-    r"(<!-- (options|help|facts|faults|connectors|seen|template|versions): *(.*?) *-->\n).*?(<!-- /\2 -->)",
+    r"(<!-- (api|commands|connectors|facts|faults|help|options|seen|template|versions): *(.*?) *-->\n).*?(<!-- /\2 -->)",
     re.DOTALL,
 )
 SUMMARY = re.compile(r"<!-- summary: *(.*?) *-->", re.DOTALL)
 OWN = "datahub_llmops"
-COLUMNS = 120
 
 
 def pages() -> Iterator[Path]:
@@ -154,18 +156,6 @@ def options(target: str) -> str:
 def default_phrase(default: str) -> str:
     """The default as a list of options says it."""
     return default if default in ("", "required") else f"default {default}"
-
-
-def wrapped(item: str) -> str:
-    """One item of a list, in lines of at most 120 columns. Code is broken only where it is longer than a line."""
-    lines = [""]
-    for word in re.findall(r"(?:`[^`]*`|[^\s`])+", item):
-        for part in word.split() if len(word) > COLUMNS - 2 else [word]:
-            if len(lines[-1]) + 1 + len(part) > COLUMNS:
-                lines.append(f"  {part}")
-            else:
-                lines[-1] = f"{lines[-1]} {part}" if lines[-1] else part
-    return "\n".join(lines)
 
 
 def command_help(arguments: str) -> str:
@@ -421,6 +411,8 @@ def outputs() -> Iterator[tuple[Path, str]]:
 
 
 PARTS: Mapping[str, Callable[[str], str]] = {
+    "api": api,
+    "commands": commands,
     "options": options,
     "help": command_help,
     "facts": facts,

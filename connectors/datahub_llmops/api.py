@@ -19,10 +19,12 @@ from types import TracebackType
 from typing import TYPE_CHECKING, TypeAlias
 
 from datahub_llmops.catalog import open as opening
-from datahub_llmops.catalog.protocol import Direction, FullCatalog
-from datahub_llmops.governance.finding import CheckReport
+from datahub_llmops.catalog.protocol import ColumnPair, Direction, Edge, FullCatalog, Node
+from datahub_llmops.catalog.result import Result
+from datahub_llmops.governance.finding import CheckReport, Finding
 from datahub_llmops.governance.impact import Impact, impact_of
 from datahub_llmops.governance.policy import Policy
+from datahub_llmops.governance.term_holders import Holder
 from datahub_llmops.governance.verdict import check_asset, default_policy
 from datahub_llmops.queries.asset import AssetResult, read_asset
 from datahub_llmops.queries.found import SearchResult, TermResult, read_carrying, read_search
@@ -36,8 +38,14 @@ __all__ = [
     "AssetResult",
     "CatalogClient",
     "CheckReport",
+    "ColumnPair",
+    "Edge",
+    "Finding",
+    "Holder",
     "Impact",
     "LineageResult",
+    "Node",
+    "Result",
     "SearchResult",
     "TermResult",
     "open_catalog",

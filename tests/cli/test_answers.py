@@ -202,6 +202,38 @@ def test_the_store_holds_no_text_to_find_it_by(world: World) -> None:
     assert b"forty two" not in whole
 
 
+def rows_given(world: World) -> set[str]:
+    """The rows by which the one answer is found."""
+    listed = {f"row-{n}": json.loads(run(world, "answers", "--row", f"row-{n}", "--json")) for n in range(3)}
+    assert {found["id"] for answers in listed.values() for found in answers} == set(world.ids)
+    return {row for row, answers in listed.items() if answers}
+
+
+def test_answers_are_found_by_a_row_that_they_were_given(world: World) -> None:
+    world.index()
+    world.connector()
+    explained = json.loads(run(world, "explain", world.ask(), "--json"))
+    assert rows_given(world) == {document["key"] for document in explained["documents"]}
+    assert run(world, "answers", "--row", "row-9") == "No answers in this period were given this row.\n"
+
+
+def test_a_row_is_found_by_its_digest_too(tmp_path: Path) -> None:
+    handle = lineage.attach("support-bot", store=tmp_path / "answers.db", source_keys="hmac")
+    world = World(tmp_path, handle, [], NamedEmbedding(size=8))
+    world.index()
+    world.ask()
+    assert len(rows_given(world)) == 2
+    handle.detach()
+
+
+def test_documents_without_a_key_are_not_known_to_be_of_another_row(world: World) -> None:
+    world.chroma().add_documents([Document("text", id="chunk-0")])
+    world.ask()
+    shown = run(world, "answers", "--row", "row-0")
+    assert "Not known: 1 more answers" in shown
+    assert "were given this row" in shown
+
+
 def test_an_export_does_not_overwrite_a_file(world: World, tmp_path: Path) -> None:
     first, second = world.ask(), world.ask()
     out = tmp_path / "out.jsonl"

@@ -517,7 +517,7 @@ def test_every_page_can_be_reached_from_the_readme() -> None:
 
 def test_a_store_whose_entry_point_is_not_installed_is_not_left_out_of_the_table(tmp_path: Path) -> None:
     copy = tmp_path / "docs"
-    for page in ("generate.py", "stores.md", "connectors/chroma.md", "connectors/nowhere.md"):
+    for page in ("generate.py", "reference.py", "stores.md", "connectors/chroma.md", "connectors/nowhere.md"):
         (copy / page).parent.mkdir(exist_ok=True)
         (copy / page).write_text((ROOT / "docs" / page.replace("nowhere", "chroma")).read_text())
     done = subprocess.run(

@@ -8,7 +8,7 @@ import re
 import stat
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import asdict
 from datetime import datetime
@@ -70,6 +70,11 @@ class Since(click.ParamType):  # type: ignore[type-arg]  # generic in newer rele
     show_default=True,
     help="Maximum number of answers.",
 )
+@click.option(
+    "--row",
+    metavar="KEY",
+    help="Only answers that were given this row of a table: the value of the job's `key_field`.",
+)
 @_PRICES
 @STORE
 @_JSON
@@ -79,6 +84,7 @@ def answers(
     application: str | None,
     since: float,
     limit: int,
+    row: str | None,
     price_list: Path | None,
     path: Path | None,
     as_json: bool,
@@ -88,6 +94,7 @@ def answers(
     \b
     datahub-llmops answers
     datahub-llmops answers --application support-bot --since 1h
+    datahub-llmops answers --since 30d --row 3622
     datahub-llmops answers usage --since 7d --by model --prices runs.dhub.yaml
     datahub-llmops answers export answers.jsonl
     """
@@ -95,12 +102,14 @@ def answers(
         return
     prices = _prices(price_list)
     with _store(path) as store:
-        found = list(_read(store, since, application, limit))
+        found = list(_read(store, since, application, limit if row is None else None))
+        if row is not None:
+            found = _given_row(store, found, row)[:limit]
         if as_json:
             click.echo(json.dumps([_brief(one, prices) for one in found], indent=2))
             return
         if not found:
-            click.echo("No answers in this period.")
+            click.echo(f"No answers in this period{' were given this row' if row is not None else ''}.")
         for one in found:
             when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(one.started))
             documents = _count_documents(one)
@@ -257,6 +266,21 @@ def _read(store: Store, since: float, application: str | None, limit: int | None
             passed_over += 1
     if passed_over:
         click.echo(f"{passed_over:,} records cannot be understood and were passed over.", err=True)
+
+
+def _given_row(store: Store, found: Sequence[RecordedAnswer], key: str) -> list[RecordedAnswer]:
+    """The answers that were given a row; says how many do not show it."""
+    from datahub_llmops.answers.rows import forms_of_key, uses_row
+
+    forms = forms_of_key(store, key)
+    used = [(one, uses_row(one, forms)) for one in found]
+    if unknown := sum(verdict == "not known" for _, verdict in used):
+        click.echo(
+            f"Not known: {unknown:,} more answers in this period have documents that do not say which row they are "
+            "of. A job stamps it with `key_field` and `stamp=True`.",
+            err=True,
+        )
+    return [one for one, verdict in used if verdict == "yes"]
 
 
 def _count_documents(one: RecordedAnswer) -> int:
