@@ -50,10 +50,8 @@ from datahub_llmops.ingestion.prompt_registry_config import WithApplications, Wi
 from datahub_llmops.ingestion.vector_store import VectorStoreSource
 
 ROOT = Path(__file__).resolve().parent.parent
-BLOCK = re.compile(
-    r"(<!-- (api|commands|connectors|facts|faults|help|options|seen|template|versions): *(.*?) *-->\n).*?(<!-- /\2 -->)",
-    re.DOTALL,
-)
+KINDS = "api|commands|connectors|facts|faults|help|options|seen|template|versions"
+BLOCK = re.compile(rf"(<!-- ({KINDS}): *(.*?) *-->\n).*?(<!-- /\2 -->)", re.DOTALL)
 SUMMARY = re.compile(r"<!-- summary: *(.*?) *-->", re.DOTALL)
 OWN = "datahub_llmops"
 

@@ -26,7 +26,7 @@ from datahub_llmops.governance.impact import Impact, impact_of
 from datahub_llmops.governance.policy import Policy
 from datahub_llmops.governance.term_holders import Holder
 from datahub_llmops.governance.verdict import check_asset, default_policy
-from datahub_llmops.queries.asset import AssetResult, read_asset
+from datahub_llmops.queries.asset import AssetResult, read_asset, read_asset_names
 from datahub_llmops.queries.found import SearchResult, TermResult, read_carrying, read_search
 from datahub_llmops.queries.names import resolve_affecting
 from datahub_llmops.queries.walk import LineageResult, read_lineage, read_names
@@ -133,7 +133,8 @@ class CatalogClient:
             UnknownAssetError: no asset has this name, or several do; the message lists them.
             CatalogError: the catalog cannot answer.
         """
-        return read_asset(self.catalog, asset)
+        found = read_asset(self.catalog, asset)
+        return replace(found, names=read_asset_names(self.catalog, found))
 
     def lineage(self, asset: str, direction: Direction = "up", *, hops: int = 5) -> LineageResult:
         """Read what feeds an asset, back to tables and columns, or what it feeds. A notebook draws the result.

@@ -6,11 +6,14 @@ from functools import cache
 from typing import Any, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from datahub_llmops.net.shown import clean
 
 _LONGEST: Final = 500
 """Characters of one value that are shown."""
+_LONGEST_WHOLE: Final = 20_000
+"""Characters of a text of many lines."""
 
 
 def render(template: str, **values: Any) -> str:
@@ -29,6 +32,7 @@ def _environment() -> Environment:
         finalize=_shown,
     )
     environment.filters["cut"] = cut
+    environment.filters["whole"] = _whole
     return environment
 
 
@@ -37,6 +41,11 @@ def _shown(value: Any) -> Any:
     if not isinstance(value, str) or hasattr(value, "__html__"):
         return value
     return cut(clean(value), _LONGEST)
+
+
+def _whole(text: str) -> Markup:
+    """Keep the lines of a long text, which is JSON, and as much of it as a notebook holds well."""
+    return escape("\n".join(clean(line) for line in cut(text, _LONGEST_WHOLE).split("\n")))
 
 
 def cut(text: str, most: int) -> str:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 
+from datahub_llmops.catalog.kinds import kind_in_words
 from datahub_llmops.catalog.overriding import override
 from datahub_llmops.catalog.protocol import Aspect, Direction, Edge, FullCatalog, Lineage, Node
 from datahub_llmops.catalog.result import Result
 from datahub_llmops.catalog.urn_text import entity_type, full_name, platform
 from datahub_llmops.errors import UnknownAssetError
 from datahub_llmops.governance.term_holders import Holder, holders_of
+from datahub_llmops.queries.labels import Labels, Names
 from datahub_llmops.queries.names import resolve_shown
+from datahub_llmops.queries.sentences import not_confirmed
 from datahub_llmops.queries.walk import edge_obj, node_obj
+from datahub_llmops.report.asset_facts import read_description
 
 _DIRECTIONS: Final[tuple[Direction, Direction]] = ("up", "down")
 
@@ -33,6 +38,8 @@ class AssetResult(Result):
     """Its edges that the newest run could not confirm."""
     carried_by: tuple[Holder, ...] | None = None
     """What carries it, if it is a glossary term; else ``None``."""
+    names: Names = field(default_factory=Names, repr=False, compare=False)
+    """The names of its owners, terms and tags, for people."""
 
     @override
     def to_obj(self) -> dict[str, Any]:
@@ -49,6 +56,44 @@ class AssetResult(Result):
         if self.carried_by is not None:
             obj["carried_by"] = [holder.to_obj() for holder in self.carried_by]
         return obj
+
+    def _repr_html_(self) -> str:
+        """Return the asset as a notebook shows it."""
+        from datahub_llmops.notebook.rendering import render
+
+        return render(
+            "asset",
+            name=self.node.name,
+            kind=kind_in_words(self.node.subtype, self.node.type),
+            rows=[(title, value) for title, value in self._rows() if value],
+            groups=[("aspect", _as_text(self.aspects)), ("newest record", _as_text(self.latest))],
+        )
+
+    def _rows(self) -> Iterator[tuple[str, str]]:
+        node, of = self.node, self.names.of
+        yield "Platform", node.platform or ""
+        yield "URN", node.urn
+        yield "Description", read_description(self.aspects)
+        yield "Owners", ", ".join(map(of, node.owners))
+        yield "Terms", ", ".join(map(of, node.terms))
+        yield "Tags", ", ".join(map(of, node.tags))
+        yield "Depends on", ", ".join(other.name for other in self.upstream)
+        yield "Used by", ", ".join(other.name for other in self.downstream)
+        for edge in self.not_confirmed:
+            ends = f"{of(edge.upstream)} → {of(edge.downstream)}"
+            yield "Lineage", f"{ends} {not_confirmed(edge.not_confirmed_since)}"
+        if self.carried_by is not None:
+            yield "Carried by", ", ".join(map(self._holder, self.carried_by)) or "nothing"
+
+    def _holder(self, holder: Holder) -> str:
+        is_column = entity_type(holder.urn) == "schemaField"
+        return self.names.column(holder.urn) if is_column else self.names.of(holder.urn)
+
+
+def _as_text(aspects: Mapping[str, Aspect]) -> list[tuple[str, str]]:
+    return [
+        (name, json.dumps(aspect, indent=2, ensure_ascii=False)) for name, aspect in sorted(aspects.items())
+    ]
 
 
 def read_asset(catalog: FullCatalog, asset: str) -> AssetResult:
@@ -72,6 +117,18 @@ def read_asset(catalog: FullCatalog, asset: str) -> AssetResult:
         not_confirmed=tuple(edge for edge in (*up.edges, *down.edges) if edge.not_confirmed_since),
         carried_by=carried_by,
     )
+
+
+def read_asset_names(catalog: FullCatalog, found: AssetResult) -> Names:
+    """Look up the names of everything that an asset mentions: neighbours, owners, terms and tags.
+
+    Raises:
+        CatalogError: the catalog cannot answer.
+    """
+    labels = Labels(catalog=catalog)
+    carriers = (holder.asset for holder in found.carried_by or ())
+    labels.learn_nodes([found.node, *found.upstream, *found.downstream, *carriers])
+    return labels
 
 
 def _node(catalog: FullCatalog, urn: str, *, known: bool) -> Node:
