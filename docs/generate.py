@@ -403,9 +403,9 @@ def versions(what: str) -> str:
 
 def outputs() -> Iterator[tuple[Path, str]]:
     """Every file that holds generated parts, with its text as it should be."""
-    yield VERSIONS, json.dumps(tested_versions(), indent=2) + "\n"
     for page in pages():
         yield page, rendered(page.read_text(encoding="utf-8"))
+    yield VERSIONS, json.dumps(tested_versions(), indent=2) + "\n"
 
 
 PARTS: Mapping[str, Callable[[str], str]] = {
