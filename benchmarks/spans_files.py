@@ -29,7 +29,8 @@ import orjson
 from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 
 from datahub_llmops.answer_store.recorded import RecordedAnswer
-from datahub_llmops.spans.assemble import AssembleOptions, assemble
+from datahub_llmops.spans.assemble import AssembleOptions
+from datahub_llmops.spans.assembler import Assembler
 from datahub_llmops.spans.attributes import Selection
 from datahub_llmops.spans.doors.files import FilesDoor
 from datahub_llmops.spans.doors.keys import DAY
@@ -261,11 +262,10 @@ class Totals:
 
 def door(folder: Path) -> int:
     """Read all with the door: decode, spool, bring together by trace, assemble."""
-    options = AssembleOptions()
     found = FilesDoor(
         FilesOptions(files=(str(folder),)),
         selection=Selection(()),
-        assemble=lambda spans: assemble(spans, options),
+        assemble=Assembler(AssembleOptions()),
         tell=lambda problem: print(problem, file=sys.stderr),
         now=lambda: float(NOON + DAY),
     )

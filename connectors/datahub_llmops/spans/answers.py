@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from operator import itemgetter
 from typing import Any, Final
 
@@ -42,7 +42,7 @@ def build(draft: Draft, outer: set[int], application: str, answer_id: str | None
     top = draft.top
     stamped = _stamped(draft)
     try:
-        name, version, host = _of_process(tuple(top.resource.items()), application)
+        name, version, host = of_process(tuple(top.resource.items()), application)
     except TypeError:  # A list, which names nothing.
         return None
     if stamped or application in top.attributes:
@@ -61,9 +61,9 @@ def build(draft: Draft, outer: set[int], application: str, answer_id: str | None
         version = _name(stamped.get(span_names.VERSION)) or version
         host = _name(stamped.get(span_names.HOST)) or host
     elif version is None:
-        version = _name(names.first(top.attributes, names.SERVICE_VERSION))
+        version = version_of(top)
     return RecordedAnswer(
-        id=answer_id or _id_of(top),
+        id=answer_id or id_of(top),
         application=name,
         version=version,
         framework=_framework(draft),
@@ -78,7 +78,7 @@ def build(draft: Draft, outer: set[int], application: str, answer_id: str | None
         retrievals=tuple(found),
         prompts=tuple(used),
         models=tuple(calls[:MAX_PARTS]),
-        tools=tuple(_tools(draft.tools[:MAX_PARTS])),
+        tools=tuple([call for _, call in tools_of(draft)]),
         parts_cut=_cut(draft.searches, calls, draft.tools),
         recorded_on=_name(stamped.get(span_names.HOST)) if stamped.get(span_names.RECORDED) is True else None,
     )
@@ -140,10 +140,7 @@ def _stamped(draft: Draft) -> Mapping[str, Any]:
 
 def _calls(draft: Draft, outer: set[int]) -> tuple[list[ModelCall], list[Raw]]:
     """Return the calls of models, and the prompts of the answer."""
-    inferences = draft.inferences
-    if outer or len(inferences) > 1:
-        # Places are in the order of time; spans are read in that of the tree.
-        inferences = sorted([one for one in inferences if one[0] not in outer], key=_place_of)
+    inferences = inferences_of(draft, outer)
     stamped: list[Raw] = []
     for span in draft.stamps:
         stamped += stamps.read_prompts(span.attributes)
@@ -164,6 +161,15 @@ def _calls(draft: Draft, outer: set[int]) -> tuple[list[ModelCall], list[Raw]]:
     return calls, used
 
 
+def inferences_of(draft: Draft, outer: set[int]) -> list[tuple[int, Span, Raw | None]]:
+    """Return the inferences that are calls of a model, in the order of time."""
+    found = draft.inferences
+    if outer or len(found) > 1:
+        # Places are in the order of time; spans are read in that of the tree.
+        found = sorted([one for one in found if one[0] not in outer], key=_place_of)
+    return found
+
+
 _place_of: Final = itemgetter(0)
 
 
@@ -182,7 +188,7 @@ def _cut(*parts: Sequence[object]) -> int:
 
 
 @functools.lru_cache(1_000)
-def _of_process(
+def of_process(
     resource: tuple[tuple[str, Any], ...], application: str
 ) -> tuple[str | None, str | None, str | None]:
     """Return application, its version and its host, as the attributes of the process say."""
@@ -237,15 +243,23 @@ def framework_of(scope: str) -> str | None:
     return "llama-index" if "llamaindex" in letters else None
 
 
-def _tools(spans: Iterable[Span]) -> Iterator[ToolCall]:
-    """Yield the calls of tools that are named. MLflow's spans of LlamaIndex have the name of a method."""
-    for span in spans:
+def tools_of(draft: Draft) -> list[tuple[Span, ToolCall]]:
+    """Return the calls of tools that are named. MLflow's spans of LlamaIndex have the name of a method."""
+    found = []
+    for span in draft.tools[:MAX_PARTS]:
         name = _name(names.first(span.attributes, names.TOOL)) or span.name.removeprefix("execute_tool ")
         if not name.endswith(_METHODS):
-            yield ToolCall(name=name[:MAX_NAME], milliseconds=milliseconds(span), status=status_of(span)[0])
+            call = ToolCall(name=name[:MAX_NAME], milliseconds=milliseconds(span), status=status_of(span)[0])
+            found.append((span, call))
+    return found
 
 
-def _id_of(top: Span) -> str:
+def version_of(top: Span) -> str | None:
+    """Return the version of the application that a span names itself."""
+    return _name(names.first(top.attributes, names.SERVICE_VERSION))
+
+
+def id_of(top: Span) -> str:
     """Return an id that begins with the time, as those of the hooks do, and ends with that of the span."""
     started, end = top.started, top.id
     start = int(started * 1000) if 0.0 <= started <= LAST_MOMENT else 0

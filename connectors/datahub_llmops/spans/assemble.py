@@ -18,7 +18,7 @@ from datahub_llmops.spans import attributes as names
 from datahub_llmops.spans.drafts import Draft
 from datahub_llmops.spans.reading import Reading
 from datahub_llmops.spans.span import Span
-from datahub_llmops.spans.tree import build
+from datahub_llmops.spans.tree import Tree, build
 
 _WRITES_ONLY: Final = ("IngestionPipeline.",)
 """What LlamaIndex' indexing jobs begin with, also those that ask a language model."""
@@ -88,8 +88,49 @@ class Assembled:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Read:
+    """What was read of the spans of one trace, before answers are built of it."""
+
+    tree: Tree
+    reading: Reading
+    drafts: Sequence[Draft]
+    """Those that are answers."""
+    by_time: bool
+    """Whether times decided which they are."""
+    judged: int
+    indexing: int
+    repeated: int
+
+    def assembled(self, found: Sequence[RecordedAnswer | None]) -> Assembled:
+        """Return the answers that were built of the drafts, with what else was counted."""
+        kept = tuple([answer for answer in found if answer is not None])
+        return Assembled(
+            answers=kept,
+            orphans=self.tree.orphans,
+            duplicates=self.tree.duplicates,
+            cycles=self.tree.cycles,
+            unnamed=len(found) - len(kept),
+            judged=self.judged,
+            indexing=self.indexing,
+            repeated=self.repeated,
+            guardrails=self.reading.guardrails,
+            evaluations=self.reading.evaluations,
+        )
+
+
 def assemble(spans: Sequence[Span], options: AssembleOptions) -> Assembled:
     """Assemble the answers in all spans of one trace."""
+    found = read(spans, options)
+    ids = answers.stamped_ids(found.drafts)
+    outer = found.reading.outer
+    return found.assembled(
+        [answers.build(draft, outer, options.application, ids.get(id(draft))) for draft in found.drafts]
+    )
+
+
+def read(spans: Sequence[Span], options: AssembleOptions) -> Read:
+    """Read all spans of one trace."""
     tree = build(spans)
     reading = Reading(tree, options.application)
     made: list[Draft] = []
@@ -101,21 +142,15 @@ def assemble(spans: Sequence[Span], options: AssembleOptions) -> Assembled:
             made.append(draft)
         else:
             indexing += draft.kind != kinds.GUARDRAIL
-    whole = pieces.join(repeated := repeated_inferences.leave_out(made))
-    ids = answers.stamped_ids(whole)
-    found = [answers.build(draft, reading.outer, options.application, ids.get(id(draft))) for draft in whole]
-    kept = tuple([answer for answer in found if answer is not None])
-    return Assembled(
-        answers=kept,
-        orphans=tree.orphans,
-        duplicates=tree.duplicates,
-        cycles=tree.cycles,
-        unnamed=len(found) - len(kept),
+    left = repeated_inferences.leave_out(made)
+    return Read(
+        tree=tree,
+        reading=reading,
+        drafts=pieces.join(left),
+        by_time=repeated_inferences.are_compared(made) or pieces.are_compared(left),
         judged=judged,
         indexing=indexing,
-        repeated=len(made) - len(repeated),
-        guardrails=reading.guardrails,
-        evaluations=reading.evaluations,
+        repeated=len(made) - len(left),
     )
 
 

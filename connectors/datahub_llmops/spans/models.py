@@ -89,7 +89,7 @@ def read_model(span: Span, prompt: int | None) -> ModelCall:
     except TypeError:  # A list, which names nothing.
         asked, served = _NOTHING, None
     status, error = status_of(span)
-    counts = _tokens(found)
+    counts = _tokens(found[5:11])
     return ModelCall(
         asked=asked,
         served=served,
@@ -109,6 +109,38 @@ def read_model(span: Span, prompt: int | None) -> ModelCall:
 
 
 _NOTHING: Final[Raw] = {}
+_USAGE: Final = Facts(
+    names.TOKENS_IN,
+    names.TOKENS_OUT,
+    names.TOKENS_CACHED,
+    names.TOKENS_CACHE_WRITE,
+    names.TOKENS_REASONING,
+    names.TOKENS_JSON,
+    names.COST,
+    names.COST_JSON,
+)
+
+
+def read_alike(call: ModelCall, span: Span) -> ModelCall:
+    """Read the call of a model from a span of the same class as that of ``call``."""
+    *found, billed, parts = _USAGE.read(span.attributes)
+    counts = _tokens(found)
+    return ModelCall(
+        asked=call.asked,
+        served=call.served,
+        prompt=call.prompt,
+        milliseconds=milliseconds(span),
+        status=call.status,
+        error=call.error,
+        cached=False,
+        tokens_in=counts[0],
+        tokens_out=counts[1],
+        tokens_cached=counts[2],
+        tokens_cache_write=counts[3],
+        tokens_reasoning=counts[4],
+        cost=None if billed is None and parts is None else _cost(billed, parts),
+        fingerprint=call.fingerprint,
+    )
 
 
 @functools.lru_cache(10_000)
@@ -159,13 +191,13 @@ def _text(value: object) -> str | None:
 
 
 def _tokens(found: Sequence[Any]) -> list[int | None]:
-    """Return tokens in, out, cached, written to the cache and spent on reasoning."""
+    """Return tokens in, out, cached, written to the cache and spent on reasoning, by the first facts of ``_USAGE``."""
     counts: list[int | None] = [
         value if type(value) is int and 0 <= value <= _MOST else None if value is None else _count(value)
-        for value in found[5:10]
+        for value in found[:5]
     ]
-    if isinstance(found[10], Mapping):
-        told = _usage(found[10])
+    if found[5] is not None and isinstance(found[5], Mapping):
+        told = _usage(found[5])
         counts = [one if count is None else count for count, one in zip(counts, told, strict=True)]
     # Nought of a part says no more than nothing, and the hooks leave it out.
     return [counts[0], counts[1], counts[2] or None, counts[3] or None, counts[4] or None]
@@ -234,7 +266,7 @@ def _number(value: object) -> float | None:
 
 def tokens_of(attributes: Attributes) -> tuple[int | None, int | None]:
     """Return the tokens in and out that a span reports."""
-    counts = _tokens(_FACTS.read(attributes))
+    counts = _tokens(_USAGE.read(attributes))
     return counts[0], counts[1]
 
 

@@ -25,7 +25,7 @@ def join(drafts: Sequence[Draft]) -> list[Draft]:
     retrieval. LangChain has a span around what belongs together, so its pieces are answers of their own. A search by a
     store's client that no inference follows is none.
     """
-    if not any(_is_retrieval(draft) for draft in drafts):
+    if not any(map(_is_retrieval, drafts)):
         return list(drafts)
     beside: dict[tuple[object, str], list[Draft]] = {}
     for draft in drafts:
@@ -41,6 +41,11 @@ def join(drafts: Sequence[Draft]) -> list[Draft]:
         for draft in drafts
         if id(draft) not in gone and (draft.kind != kinds.DATABASE or draft.inferences)
     ]
+
+
+def are_compared(drafts: Sequence[Draft]) -> bool:
+    """Return whether some answers may be pieces of one: their times decide then."""
+    return any(map(_is_retrieval, drafts)) and any(map(_is_inference, drafts))
 
 
 def _start(draft: Draft) -> tuple[float, str]:

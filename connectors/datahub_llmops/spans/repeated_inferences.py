@@ -27,9 +27,9 @@ def leave_out(drafts: Sequence[Draft]) -> Sequence[Draft]:
 
     Both are of one service, and report the same tokens, as far as they do.
     """
-    bare = [draft for draft in drafts if _is_bare(draft)]
-    if not bare or len(bare) == len(drafts):
+    if not are_compared(drafts):
         return drafts
+    bare = [draft for draft in drafts if _is_bare(draft)]
     around: dict[object, list[tuple[float, Span]]] = {}
     for draft in drafts:
         for _, span, _ in draft.inferences:
@@ -39,6 +39,11 @@ def leave_out(drafts: Sequence[Draft]) -> Sequence[Draft]:
         spans.sort(key=_start)
     left_out = {id(draft) for draft in bare if _is_reported(draft.top, around.get(draft.service, ()))}
     return [draft for draft in drafts if id(draft) not in left_out]
+
+
+def are_compared(drafts: Sequence[Draft]) -> bool:
+    """Return whether one answer may be left out for another: times and tokens decide then."""
+    return 0 < sum([_is_bare(draft) for draft in drafts]) < len(drafts)
 
 
 def _is_bare(draft: Draft) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from datahub_llmops.answer_store.recorded import Chunk, Raw, Retrieval
 from datahub_llmops.spans import attributes as names
@@ -70,8 +70,8 @@ def build(draft: Draft, search: Search, service: str | None, numbers: dict[int, 
     """Build a retrieval. ``numbers`` gives each index of the answer a number, by the identity of its object."""
     span = search.span
     status, _ = status_of(span)
-    found, cut = _chunks(search)
-    index = None if search.composite else _index(draft, search, service)
+    found, cut = chunks_of(search)
+    index = None if search.composite else told(draft, search, service).index_of(span)
     return Retrieval(
         retriever=_described(search),
         index=index,
@@ -82,6 +82,25 @@ def build(draft: Draft, search: Search, service: str | None, numbers: dict[int, 
         status=status,
         composite=search.composite,
         within=None if search.within is None else search.within.number,
+        chunks_cut=cut,
+    )
+
+
+def build_alike(
+    retrieval: Retrieval, search: Search, index: Raw | None, numbers: dict[int, int]
+) -> Retrieval:
+    """Build the retrieval of a search whose spans are of the same classes as those of ``retrieval``."""
+    found, cut = chunks_of(search)
+    return Retrieval(
+        retriever=retrieval.retriever,
+        index=index,
+        index_number=None if index is None else numbers.setdefault(id(index), len(numbers)),
+        embedding=retrieval.embedding,
+        chunks=found,
+        milliseconds=milliseconds(search.span),
+        status=retrieval.status,
+        composite=retrieval.composite,
+        within=retrieval.within,
         chunks_cut=cut,
     )
 
@@ -113,7 +132,8 @@ def _embedding(search: Search) -> Raw | None:
     return models.embedding_raw(None, asked) if isinstance(asked, str) else None
 
 
-def _chunks(search: Search) -> tuple[tuple[Chunk, ...], int]:
+def chunks_of(search: Search) -> tuple[tuple[Chunk, ...], int]:
+    """Return the chunks that a search found, and how many are left out."""
     if search.reranked is not None:
         left = chunks.read_reranked(search.reranked.attributes)
         if left[0]:
@@ -134,33 +154,45 @@ def _same(found: Sequence[Chunk], results: Sequence[Chunk]) -> bool:
     )
 
 
-def _index(draft: Draft, search: Search, service: str | None) -> Raw:
-    span = search.span
-    attributes = span.attributes
-    urn, name, source = indexes.told(attributes)
-    if urn is not None:
-        return indexes.of_urn(urn)
+class Told(NamedTuple):
+    """What spans tell of the index of a search, apart from its documents."""
+
+    known: Raw | None
+    store_class: str | None
+    otherwise: Raw
+    """What is known of the index if its documents do not tell either."""
+
+    def index_of(self, span: Span) -> Raw:
+        """Return the identity of the index. ``span`` is that of the search, which has the documents."""
+        if self.known is not None:
+            return self.known
+        return indexes.of_documents(span.attributes, self.store_class) or self.otherwise
+
+
+def told(draft: Draft, search: Search, service: str | None) -> Told:
+    """Return what spans tell of the index of a search."""
+    urn, name, source = indexes.told(search.span.attributes)
     hint = indexes.platform_of(name)
-    named: Raw | None = None
-    if search.clients:
-        clients = [
-            raw for one in search.clients if (raw := indexes.of_database(one.attributes, name)) is not None
-        ]
-        named = indexes.choose(filter(indexes.names_index, clients), hint, alone=True)
-        hint = hint or (named["platform"] if named else _only_platform(clients))
-    stamped = _stamped(draft, search, hint)
-    if stamped is not None:
-        return stamped
-    if source is not None:
-        return indexes.of_data_source(source, name)
-    if named is not None:
-        return named
-    written = indexes.of_documents(attributes, name)
-    if written is not None:
-        return written
-    if name is None and hint is not None:
-        return indexes.of_platform(hint)
-    return indexes.of_class(name, service)
+    known: Raw | None = None
+    if urn is not None:
+        known = indexes.of_urn(urn)
+    else:
+        named: Raw | None = None
+        if search.clients:
+            clients = [
+                raw
+                for one in search.clients
+                if (raw := indexes.of_database(one.attributes, name)) is not None
+            ]
+            named = indexes.choose(filter(indexes.names_index, clients), hint, alone=True)
+            hint = hint or (named["platform"] if named else _only_platform(clients))
+        known = _stamped(draft, search, hint)
+        if known is None:
+            known = named if source is None else indexes.of_data_source(source, name)
+    otherwise = (
+        indexes.of_platform(hint) if name is None and hint is not None else indexes.of_class(name, service)
+    )
+    return Told(known, name, otherwise)
 
 
 def _only_platform(clients: Sequence[Raw]) -> str | None:

@@ -15,7 +15,8 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyVa
 from opentelemetry.proto.trace.v1.trace_pb2 import Status, TracesData
 
 from datahub_llmops.answer_store.recorded import RecordedAnswer
-from datahub_llmops.spans.assemble import AssembleOptions, assemble
+from datahub_llmops.spans.assemble import AssembleOptions
+from datahub_llmops.spans.assembler import Assembler
 from datahub_llmops.spans.attributes import Selection
 from datahub_llmops.spans.doors.door import Problem
 from datahub_llmops.spans.doors.files import FilesDoor
@@ -315,11 +316,10 @@ def open_door(
     max_days: int = 30,
 ) -> FilesDoor:
     """Open a door with the real assembly of answers behind it."""
-    options = AssembleOptions()
     return FilesDoor(
         FilesOptions(files=tuple(str(one) for one in files), storage=storage or {}, max_days=max_days),
         selection=Selection(),
-        assemble=lambda spans: assemble(spans, options),
+        assemble=Assembler(AssembleOptions()),
         tell=(problems if problems is not None else []).append,
         now=lambda: now,
     )

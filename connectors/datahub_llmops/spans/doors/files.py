@@ -19,7 +19,7 @@ from datahub_llmops.answer_store.segments import dump_line, load_line
 from datahub_llmops.assets.extras import pip_install
 from datahub_llmops.errors import AccessError, UnreadableError
 from datahub_llmops.spans.assemble import REPEATED
-from datahub_llmops.spans.attributes import SERVICE, Selection
+from datahub_llmops.spans.attributes import Selection
 from datahub_llmops.spans.doors import matching, storage_errors
 from datahub_llmops.spans.doors import position as positions
 from datahub_llmops.spans.doors.ahead import ahead
@@ -31,7 +31,7 @@ from datahub_llmops.spans.doors.matching import Found
 from datahub_llmops.spans.doors.objects import Object, Place
 from datahub_llmops.spans.doors.options import FilesOptions
 from datahub_llmops.spans.doors.reading import ObjectReader, Outcome, Part
-from datahub_llmops.spans.doors.rows import Row, as_spans
+from datahub_llmops.spans.doors.rows import Row, as_spans, tracers_of
 from datahub_llmops.spans.doors.sealed import find_sealed
 from datahub_llmops.spans.doors.search import search
 from datahub_llmops.spans.doors.spool import EDGE, Spool
@@ -287,7 +287,7 @@ class FilesDoor:
     def _take(self, rows: list[Row]) -> None:
         if not rows:
             return
-        self._tracers.update([(row[9], str(row[8].get(SERVICE[0]))) for row in rows if not row[2]])
+        self._tracers |= tracers_of(rows, self._reader.classes)
         starts = [row[4] for row in rows]
         first, last = min(starts), max(starts)
         self._first = min(self._first, first)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from datahub_llmops.assets.extras import not_installed
 from datahub_llmops.hooks.chunk_sources import PICKED
-from datahub_llmops.spans.assemble import AssembleOptions, assemble
+from datahub_llmops.spans.assemble import AssembleOptions
+from datahub_llmops.spans.assembler import Assembler
 from datahub_llmops.spans.attributes import Selection
 from datahub_llmops.spans.config import SpansConfig
 from datahub_llmops.spans.doors.door import Door, ReadCounts, Tell
@@ -24,7 +23,7 @@ def open_door(config: SpansConfig, tell: Tell, counts: ReadCounts) -> Door:
         AccessError: a package that the door needs is missing, or its address cannot be used.
     """
     selection = Selection(PICKED, config.application.attribute)
-    made = partial(assemble, options=assemble_options(config))
+    made = Assembler(assemble_options(config))
     if config.clickhouse is not None:
         from datahub_llmops.spans.doors.clickhouse import ClickHouseDoor, ClickHouseOptions
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any, Final, Protocol, TypeAlias
 
+from datahub_llmops.spans.attributes import SERVICE
 from datahub_llmops.spans.doors.span_classes import SpanClasses
 from datahub_llmops.spans.span import Span
 
@@ -69,6 +70,16 @@ def as_spans(rows: Iterable[Row], classes: SpanClasses) -> list[Span]:
         fields = trace, own, parent, name, started, ended, error, attributes, resource, scope, weight, number
         spans.append(tuple.__new__(Span, fields))
     return spans
+
+
+def tracers_of(rows: Iterable[Row], classes: SpanClasses) -> set[tuple[str, str]]:
+    """Return the tracers of spans without a parent, each with its service."""
+    listed, processes = classes.listed, classes.processes
+    first = [(row[3], row[7], row[6]) for row in rows if not row[2]]
+    numbered = {(number, process) for number, process, _ in first if number}
+    found = {(listed[number].scope, str(processes[process].get(SERVICE[0]))) for number, process in numbered}
+    found.update([(rest[4], str(rest[3].get(SERVICE[0]))) for _, _, rest in first if type(rest) is tuple])
+    return found
 
 
 def hexadecimal(value: Any) -> str:

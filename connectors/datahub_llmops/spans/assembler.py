@@ -1,0 +1,249 @@
+"""Puts the answers of many traces together, and reads traces of one shape only once.
+
+The shape of a trace is the classes of its spans (``Span.of_class``) in the order of their starts, with the place of the
+parent of each. Traces of one shape are made of the same answers with the same parts; only ids, times, counts and
+documents differ. So a plan is kept of each shape that comes again, and filled in.
+
+Some traces have no plan: where times or ids decide what is an answer, or a span has no class. ``assemble`` reads those.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from operator import itemgetter
+from typing import Any, Final, NamedTuple, TypeAlias
+
+from datahub_llmops.answer_store.recorded import ModelCall, RecordedAnswer, Retrieval, ToolCall
+from datahub_llmops.spans import answers, models, retrievals
+from datahub_llmops.spans.assemble import Assembled, AssembleOptions, Read, assemble, read
+from datahub_llmops.spans.drafts import Draft, Search
+from datahub_llmops.spans.span import Attributes, Span
+from datahub_llmops.spans.status import milliseconds
+
+MAX_SPANS: Final = 256
+"""Spans of the largest trace that has a plan. Larger ones are hardly ever of the same shape."""
+MAX_SHAPES: Final = 5_000
+"""Shapes that are known at a time. Beyond that, all are forgotten."""
+_MAX_PROCESSES: Final = 20_000
+_NO_PARENT: Final = -1
+_ABSENT: Final = -2
+_start: Final = itemgetter(4)
+_Shape: TypeAlias = tuple[object, ...]
+
+
+class Assembler:
+    """Assembles traces of one run. ``plans`` has a plan for each shape, or whether it came once or can have none."""
+
+    def __init__(self, options: AssembleOptions) -> None:
+        self._options = options
+        self.plans: dict[_Shape, Plan | bool] = {}
+        self._services: dict[tuple[str, str], int] = {}
+        self._processes: dict[int, tuple[Attributes, int]] = {}
+
+    def __call__(self, spans: Sequence[Span]) -> Assembled:
+        """Assemble the answers in all spans of one trace."""
+        kept = sorted(spans, key=_start)
+        shape = self._shape(kept)
+        if shape is None:
+            return assemble(spans, self._options)
+        plan = self.plans.get(shape)
+        if isinstance(plan, Plan):
+            return plan.fill(kept)
+        if plan is None:
+            if len(self.plans) >= MAX_SHAPES:
+                self.plans.clear()
+            self.plans[shape] = True
+        elif plan:
+            self.plans[shape] = make_plan(kept, self._options) or False
+        return assemble(spans, self._options)
+
+    def _shape(self, spans: Sequence[Span]) -> _Shape | None:
+        """Return the shape of a trace, or ``None`` if it has none. The spans are in the order of their starts."""
+        count = len(spans)
+        places = {span[1]: place for place, span in enumerate(spans)}
+        classes = [span[11] for span in spans]
+        if (
+            count > MAX_SPANS
+            or len(places) < count
+            or 0 in classes
+            or len({span[4] for span in spans}) < count
+        ):
+            return None
+        places[""] = _NO_PARENT
+        find = places.get
+        parents = [find(span[2], _ABSENT) for span in spans]
+        resource = spans[0][8]
+        service = self._service(resource)
+        if len({id(span[8]) for span in spans}) == 1:
+            return (service, *classes, *parents)
+        return (tuple([self._service(span[8]) for span in spans]), *classes, *parents)
+
+    def _service(self, resource: Attributes) -> int:
+        """Return a number for what tells the application of a process."""
+        known = self._processes.get(id(resource))
+        if known is None:
+            if len(self._processes) >= _MAX_PROCESSES:
+                self._processes.clear()
+            key = repr(resource.get(self._options.application)), repr(resource.get("service.name"))
+            number = self._services.setdefault(key, len(self._services))
+            # The object is kept as well, so that no other one gets its id.
+            known = self._processes[id(resource)] = resource, number
+        return known[1]
+
+
+class _Call(NamedTuple):
+    place: int
+    call: ModelCall
+
+
+class _Tool(NamedTuple):
+    place: int
+    call: ToolCall
+
+
+class _Search(NamedTuple):
+    """Places of the spans of a retrieval, and what they tell of its index, if it has one."""
+
+    place: int
+    inner: int | None
+    reranked: int | None
+    clients: tuple[int, ...]
+    told: retrievals.Told | None
+    retrieval: Retrieval
+
+    def build(self, spans: Sequence[Span], numbers: dict[int, int]) -> Retrieval:
+        span = spans[self.place]
+        search = Search.of_spans(
+            span,
+            None if self.inner is None else spans[self.inner],
+            None if self.reranked is None else spans[self.reranked],
+            [spans[place] for place in self.clients],
+            self.retrieval.composite,
+        )
+        index = None if self.told is None else self.told.index_of(span)
+        return retrievals.build_alike(self.retrieval, search, index, numbers)
+
+
+class _Answer(NamedTuple):
+    """One answer in a shape."""
+
+    place: int
+    answer: RecordedAnswer
+    resource: Attributes
+    application: str
+    version: str | None
+    """The version that the span names itself."""
+    searches: tuple[_Search, ...]
+    calls: tuple[_Call, ...]
+    tools: tuple[_Tool, ...]
+
+    def build(self, spans: Sequence[Span]) -> RecordedAnswer:
+        top, known = spans[self.place], self.answer
+        version, host = known.version, known.host
+        if top.resource is not self.resource:
+            _, version, host = answers.of_process(tuple(top.resource.items()), self.application)
+            version = self.version if version is None else version
+        numbers: dict[int, int] = {}
+        return RecordedAnswer(
+            id=answers.id_of(top),
+            application=known.application,
+            version=version,
+            framework=known.framework,
+            framework_version=None,
+            root=known.root,
+            host=host,
+            started=top.started,
+            ended=max(top.ended, top.started),
+            status=known.status,
+            error=known.error,
+            weight=known.weight,
+            retrievals=tuple([one.build(spans, numbers) for one in self.searches]),
+            prompts=known.prompts,
+            models=tuple([models.read_alike(call, spans[place]) for place, call in self.calls]),
+            tools=tuple([
+                ToolCall(name=call.name, milliseconds=milliseconds(spans[place]), status=call.status)
+                for place, call in self.tools
+            ]),
+            parts_cut=known.parts_cut,
+        )  # fmt: skip
+
+
+class Plan(NamedTuple):
+    """How the answers of all traces of a shape are built."""
+
+    answers: tuple[_Answer, ...]
+    others: Assembled
+    """What else a trace of this shape counts."""
+
+    def fill(self, spans: Sequence[Span]) -> Assembled:
+        """Return what a trace of the shape holds. The spans are in the order of their starts."""
+        others = self.others
+        return Assembled(
+            answers=tuple([one.build(spans) for one in self.answers]),
+            orphans=others.orphans,
+            cycles=others.cycles,
+            unnamed=others.unnamed,
+            judged=others.judged,
+            indexing=others.indexing,
+            repeated=others.repeated,
+            guardrails=others.guardrails,
+            evaluations=others.evaluations,
+        )
+
+
+def make_plan(spans: Sequence[Span], options: AssembleOptions) -> Plan | None:
+    """Return the plan of the shape of a trace, or ``None`` if its answers depend on more than the shape."""
+    found = read(spans, options)
+    if found.by_time or any(map(_is_stamped, found.drafts)):
+        return None
+    places = {id(span): place for place, span in enumerate(found.tree.spans)}
+    made = [answers.build(draft, found.reading.outer, options.application, None) for draft in found.drafts]
+    planned = [
+        _plan_answer(draft, answer, found, places, options.application)
+        for draft, answer in zip(found.drafts, made, strict=True)
+        if answer is not None
+    ]
+    return Plan(tuple(planned), found.assembled(made))
+
+
+def _is_stamped(draft: Draft) -> bool:
+    return bool(draft.stamps) or draft.around is not None
+
+
+def _plan_answer(
+    draft: Draft, answer: RecordedAnswer, found: Read, places: dict[int, int], application: str
+) -> _Answer:
+    top = draft.top
+    inferences = answers.inferences_of(draft, found.reading.outer)
+    service: Any = top.resource.get("service.name")
+    return _Answer(
+        place=places[id(top)],
+        answer=answer,
+        resource=top.resource,
+        application=application,
+        version=answers.version_of(top),
+        searches=tuple([
+            _plan_search(draft, search, retrieval, service, places)
+            for search, retrieval in zip(draft.searches, answer.retrievals, strict=False)
+        ]),
+        calls=tuple([
+            _Call(place, call) for (place, _, _), call in zip(inferences, answer.models, strict=False)
+        ]),
+        tools=tuple([_Tool(places[id(span)], call) for span, call in answers.tools_of(draft)]),
+    )  # fmt: skip
+
+
+def _plan_search(
+    draft: Draft, search: Search, retrieval: Retrieval, service: str | None, places: dict[int, int]
+) -> _Search:
+    def place(span: Span | None) -> int | None:
+        return None if span is None else places[id(span)]
+
+    return _Search(
+        place=places[id(search.span)],
+        inner=place(search.inner),
+        reranked=place(search.reranked),
+        clients=tuple([places[id(one)] for one in search.clients]),
+        told=None if search.composite else retrievals.told(draft, search, service),
+        retrieval=retrieval,
+    )
