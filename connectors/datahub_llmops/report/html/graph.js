@@ -126,6 +126,7 @@ class Graph {
     const before = focused && placeOnScreen(document.activeElement);
     this.plane.replaceChildren(this.edges(), ...this.cards.map((card, at) => this.card(card, drawing.corners[at])));
     this.plane.classList.toggle("lit", Boolean(this.path));
+    this.plane.classList.toggle("many", this.links.length > 200);
     this.resize();
     const again = focused && this.plane.querySelector(`[data-focus="${CSS.escape(focused)}"]`);
     if (again) {
@@ -324,8 +325,9 @@ class Graph {
     this.scale = Math.max(all, matchMedia("print").matches ? 0.1 : LEAST_SCALE);
     this.view.style.height = Math.min(most, this.drawing.height * this.scale) + 56 + "px";
     this.resize();
-    const root = this.plane.querySelector(".start") || this.plane.querySelector(".root");
-    if (root) this.reveal(root.closest(".card"));
+    const first = this.cards.findIndex((_, at) => !this.corner(at).x);
+    const middle = this.plane.querySelector(".start") || this.plane.querySelector(".root") || this.plane.querySelectorAll(".card")[first];
+    this.reveal(middle.closest(".card"));
   }
 
   reveal(card) {

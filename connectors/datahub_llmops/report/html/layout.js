@@ -2,14 +2,22 @@
 
 // `nodes` are {w, h, port}: `port` is how far below its top an edge meets a node. `links` are {from, to} by places of
 // nodes. Returns the size, the corner {x, y} of each node, and for each link the points that it passes.
-function layOut(nodes, links, { gapX = 64, gapY = 18 } = {}) {
+function layOut(nodes, links) {
   const { forward, back } = breakCycles(nodes.length, links);
   const rank = rankNodes(nodes.length, forward);
   const { layers, chains, items } = buildLayers(nodes, forward, rank);
   orderLayers(layers, items);
-  placeInLayers(layers, items, gapY);
-  return drawn(nodes, links, layers, items, chains, back, gapX);
+  placeInLayers(layers, items);
+  return drawn(nodes, links, layers, items, chains, back);
 }
+
+const BETWEEN_LAYERS = 64;
+const BETWEEN_NODES = 18;
+const BETWEEN_BENDS = 8;
+
+// How far the port of an item is below that of the one above it, at least.
+const distance = (above, item) =>
+  above.h - above.port + item.port + (above.place < 0 && item.place < 0 ? BETWEEN_BENDS : BETWEEN_NODES);
 
 // Turns round the links that close a cycle. Loops are drawn beside their node and take no part.
 function breakCycles(count, links) {
@@ -170,14 +178,9 @@ function crossings(layers, items, at) {
 }
 
 // Each port goes to the middle of its neighbours' ports as far as the order and the heights allow.
-function placeInLayers(layers, items, gap) {
-  for (const layer of layers) {
-    let y = 0;
-    for (const item of layer) {
-      items[item].y = y + items[item].port;
-      y += items[item].h + gap;
-    }
-  }
+function placeInLayers(layers, items) {
+  for (const layer of layers)
+    layer.forEach((item, i) => (items[item].y = i ? items[layer[i - 1]].y + distance(items[layer[i - 1]], items[item]) : 0));
   const settle = (layer, sides) => {
     const wish = layer.map((item) => {
       const others = sides.flatMap((side) => items[item][side]);
@@ -186,7 +189,7 @@ function placeInLayers(layers, items, gap) {
       const sum = others.reduce((total, other) => total + items[other].y, 0);
       return { y: sum / others.length, weight: bend ? 4 : 1 };
     });
-    fit(layer.map((item) => items[item]), wish, gap);
+    fit(layer.map((item) => items[item]), wish);
   };
   for (let sweep = 0; sweep < 8; sweep++) {
     for (let place = 1; place < layers.length; place++) settle(layers[place], ["left"]);
@@ -196,12 +199,9 @@ function placeInLayers(layers, items, gap) {
 }
 
 // The nearest places to what is wished for, in least squares, with the distances kept: pools of neighbours that touch.
-function fit(items, wish, gap) {
+function fit(items, wish) {
   const offset = [];
-  items.forEach((item, i) => {
-    const above = items[i - 1];
-    offset[i] = above ? offset[i - 1] + (above.h - above.port) + gap + item.port : 0;
-  });
+  items.forEach((item, i) => (offset[i] = i ? offset[i - 1] + distance(items[i - 1], item) : 0));
   const pools = [];
   wish.forEach(({ y, weight }, i) => {
     pools.push({ sum: (y - offset[i]) * weight, weight, size: 1 });
@@ -216,13 +216,13 @@ function fit(items, wish, gap) {
   for (const pool of pools) for (let n = 0; n < pool.size; n++, i++) items[i].y = pool.sum / pool.weight + offset[i];
 }
 
-function drawn(nodes, links, layers, items, chains, back, gapX) {
+function drawn(nodes, links, layers, items, chains, back) {
   const lefts = [];
   let x = 0;
   const widths = layers.map((layer) => Math.max(0, ...layer.map((item) => items[item].w)));
   widths.forEach((width, place) => {
     lefts[place] = x;
-    x += width + gapX;
+    x += width + BETWEEN_LAYERS;
   });
   const top = Math.min(...items.map((item) => item.y - item.port));
   const corners = nodes.map((node, place) => ({ x: lefts[items[place].layer], y: items[place].y - items[place].port - top }));
@@ -234,7 +234,7 @@ function drawn(nodes, links, layers, items, chains, back, gapX) {
     return back.has(place) ? bends.reverse() : bends;
   });
   return {
-    width: Math.max(0, x - gapX),
+    width: Math.max(0, x - BETWEEN_LAYERS),
     height: Math.max(0, ...nodes.map((node, place) => corners[place].y + node.h)),
     corners,
     routes,

@@ -1,6 +1,6 @@
 // The list of assets: search, filters, and rows as far as they are asked for.
 
-const ROWS = 100;
+const ROWS = 50;
 const FILTERS = [
   ["type", "Type", (asset) => [asset.kind]],
   ["platform", "Platform", (asset) => (asset.platform ? [asset.platform] : [])],
