@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Final
 
@@ -15,6 +15,7 @@ from datahub_llmops.notebook.layered import Layout, Place, lay_out
 from datahub_llmops.notebook.rendering import render
 from datahub_llmops.queries.labels import Names
 from datahub_llmops.queries.sentences import (
+    Sentence,
     not_confirmed,
     stop_sentences,
     summarise,
@@ -25,9 +26,9 @@ from datahub_llmops.queries.walk import LineageResult
 
 MOST_DRAWN: Final = 60
 """Assets in a picture. The tables below it have all."""
-WIDTH: Final = 200
+WIDTH: Final = 190
 HEIGHT: Final = 58
-_GAP: Final = 50
+_GAP: Final = 40
 _SPACE: Final = 16
 _EDGE: Final = 2
 """Pixels: size of a box, the distance between columns and between rows, and the edge of the picture."""
@@ -64,33 +65,32 @@ class Arrow:
     confirmed: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """The nearest assets of a walk and the edges between them. The size is in pixels."""
+
+    boxes: Sequence[Box]
+    arrows: Sequence[Arrow]
+    width: float
+    height: float
+    left_out: int
+    """Assets that are not drawn."""
+
+
 def draw(found: LineageResult) -> str:
     """Return a walk as HTML without scripts."""
-    walk, names = without_runs(found.walk), found.names
+    shown = replace(found, walk=without_runs(found.walk))
+    walk, names = shown.walk, shown.names
     root = next(node for node in walk.nodes if node.urn == walk.root)
-    nodes = _with_ends(walk)[:MOST_DRAWN]
-    drawn = {node.urn for node in nodes}
-    edges = [edge for edge in walk.edges if edge.upstream in drawn and edge.downstream in drawn]
-    layout = _lay_out(nodes, edges, walk.direction)
     return render(
         "lineage",
         upstream=walk.direction == "up",
         name=_name(root),
         kind=_kind(root, names),
         summary=summarise(walk, found.hops, within=bool(found.within), more="hops=N"),
-        left_out=max(len(_with_ends(walk)) - MOST_DRAWN, 0),
-        drawn=len(nodes),
-        boxes=[_box(node, layout.places[node.urn], walk.root, names) for node in nodes],
-        arrows=list(_arrows(edges, layout.ways, names)),
-        width=layout.columns * (WIDTH + _GAP) - _GAP + 2 * _EDGE,
-        height=layout.rows * (HEIGHT + _SPACE) - _SPACE + 2 * _EDGE,
-        box_width=WIDTH,
-        box_height=HEIGHT,
-        sentences=[
-            *within_sentences(found.within, names),
-            *use_sentences(found.uses, names),
-            *stop_sentences(found.stops, names, walk.direction),
-        ],
+        picture=build_picture(walk, names),
+        box=(WIDTH, HEIGHT),
+        sentences=list(_sentences(shown)),
         nodes=[_row(node, names) for node in walk.nodes],
         columns=[
             (names.column(pair.upstream), names.column(pair.downstream))
@@ -98,6 +98,28 @@ def draw(found: LineageResult) -> str:
             for pair in edge.columns
         ],
     )
+
+
+def build_picture(walk: Lineage, names: Names) -> Picture:
+    """Place the nearest assets of a walk, and those that only its edges name, on a picture."""
+    every = _with_ends(walk)
+    nodes = every[:MOST_DRAWN]
+    drawn = {node.urn for node in nodes}
+    edges = [edge for edge in walk.edges if edge.upstream in drawn and edge.downstream in drawn]
+    layout = _lay_out(nodes, edges, walk.direction)
+    return Picture(
+        boxes=[_box(node, layout.places[node.urn], walk.root, names) for node in nodes],
+        arrows=list(_arrows(edges, layout.ways, names)),
+        width=layout.columns * (WIDTH + _GAP) - _GAP + 2 * _EDGE,
+        height=layout.rows * (HEIGHT + _SPACE) - _SPACE + 2 * _EDGE,
+        left_out=len(every) - len(nodes),
+    )
+
+
+def _sentences(found: LineageResult) -> Iterator[Sentence]:
+    yield from within_sentences(found.within, found.names)
+    yield from use_sentences(found.uses, found.names)
+    yield from stop_sentences(found.stops, found.names, found.walk.direction)
 
 
 def _lay_out(nodes: Sequence[Node], edges: Iterable[Edge], direction: Direction) -> Layout:
@@ -132,7 +154,7 @@ def _box(node: Node, place: Place, root: str, names: Names) -> Box:
     owners = f"owned by {', '.join(map(names.of, node.owners))}" if node.owners else ""
     marks = _marks(node, names)
     lines = (_name(node), _kind(node, names), owners, marks, node.urn)
-    column, row = place
+    x, y = _corner(place)
     return Box(
         urn=node.urn,
         name=_name(node),
@@ -141,8 +163,8 @@ def _box(node: Node, place: Place, root: str, names: Names) -> Box:
         title=" · ".join(line for line in lines if line),
         colour=_COLOURS.get(node.type, "#6b7280"),
         is_root=node.urn == root,
-        x=column * (WIDTH + _GAP) + _EDGE,
-        y=row * (HEIGHT + _SPACE) + _EDGE,
+        x=x,
+        y=y,
     )
 
 
@@ -166,13 +188,19 @@ def _arrows(
 def _path(way: Sequence[Place]) -> str:
     """A curve from the right side of the first box to the left side of the last one, by way of the places between."""
     parts: list[str] = []
-    for (column, row), (next_column, next_row) in pairwise(way):
-        x, y = column * (WIDTH + _GAP) + WIDTH + _EDGE, row * (HEIGHT + _SPACE) + HEIGHT / 2 + _EDGE
-        to_x, to_y = next_column * (WIDTH + _GAP) + _EDGE, next_row * (HEIGHT + _SPACE) + HEIGHT / 2 + _EDGE
-        parts.append(f"{'L' if parts else 'M'}{x:g} {y:g}")
+    for start, end in pairwise(way):
+        (x, y), (to_x, to_y) = _corner(start), _corner(end)
+        x, y, to_y = x + WIDTH, y + HEIGHT / 2, to_y + HEIGHT / 2
         bend = _GAP / 2
+        parts.append(f"{'L' if parts else 'M'}{x:g} {y:g}")
         parts.append(f"C{x + bend:g} {y:g} {to_x - bend:g} {to_y:g} {to_x:g} {to_y:g}")
     return "".join(parts)
+
+
+def _corner(place: Place) -> tuple[float, float]:
+    """The upper left corner of the box at a place, in pixels."""
+    column, row = place
+    return column * (WIDTH + _GAP) + _EDGE, row * (HEIGHT + _SPACE) + _EDGE
 
 
 def _name(node: Node) -> str:
