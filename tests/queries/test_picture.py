@@ -85,6 +85,13 @@ def test_it_says_how_many_assets_it_does_not_draw() -> None:
     assert html.count("<tr>") == many + 1
 
 
+def test_a_long_table_says_where_the_rest_is() -> None:
+    html = walk([node(0, hops=0), *(node(number) for number in range(1, 1_010))], [])._repr_html_()
+    assert "<summary>1,010 assets</summary>" in html
+    assert html.count("<tr>") == 1 + 1_000
+    assert "10 more are in <code>nodes</code> of the result." in html
+
+
 def test_names_are_text() -> None:
     seen = Seen(walk([node(0, EVIL, hops=0), node(1, EVIL)], [edge(1, 0)])._repr_html_())
     assert not seen.tags & {"script", "a", "img", "iframe", "style", "foreignobject"}

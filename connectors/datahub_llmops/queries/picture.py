@@ -25,13 +25,17 @@ from datahub_llmops.queries.sentences import (
 from datahub_llmops.queries.walk import LineageResult
 
 MOST_DRAWN: Final = 60
-"""Assets in a picture. The tables below it have all."""
+"""Assets in a picture."""
+MOST_LISTED: Final = 1_000
+"""Rows of a table below it: a notebook keeps its pages whole."""
 WIDTH: Final = 190
 HEIGHT: Final = 58
 _GAP: Final = 40
 _SPACE: Final = 16
 _EDGE: Final = 2
 """Pixels: size of a box, the distance between columns and between rows, and the edge of the picture."""
+_ASSET_HEADS: Final = ("Asset", "Kind", "Owners", "Terms and tags")
+_COLUMN_HEADS: Final = ("From", "To")
 _COLOURS: Final[Mapping[str, str]] = {
     "dataset": "#3b82f6",
     "schemaField": "#3b82f6",
@@ -66,6 +70,32 @@ class Arrow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """A table below the picture. ``left_out`` rows are not in it; ``attribute`` of the result has all."""
+
+    title: str
+    heads: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    left_out: int
+    attribute: str
+
+    @staticmethod
+    def of(what: str, heads: Sequence[str], rows: Iterable[Sequence[str]], attribute: str) -> Table:
+        """Build a table, whose title counts all rows."""
+        every = list(rows)
+        count = f"{len(every):,} {what}" if len(every) == 1 else f"{len(every):,} {_plural(what)}"
+        shown = every[:MOST_LISTED]
+        return Table(
+            title=count, heads=heads, rows=shown, left_out=len(every) - len(shown), attribute=attribute
+        )
+
+
+def _plural(what: str) -> str:
+    noun, space, rest = what.partition(" ")
+    return f"{noun}s{space}{rest}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Picture:
     """The nearest assets of a walk and the edges between them. The size is in pixels."""
 
@@ -91,12 +121,10 @@ def draw(found: LineageResult) -> str:
         picture=build_picture(walk, names),
         box=(WIDTH, HEIGHT),
         sentences=list(_sentences(shown)),
-        nodes=[_row(node, names) for node in walk.nodes],
-        columns=[
-            (names.column(pair.upstream), names.column(pair.downstream))
-            for edge in walk.edges
-            for pair in edge.columns
-        ],
+        tables=(
+            Table.of("asset", _ASSET_HEADS, (_row(node, names) for node in walk.nodes), "nodes"),
+            Table.of("edge between columns", _COLUMN_HEADS, _column_rows(walk, names), "edges"),
+        ),
     )
 
 
@@ -217,6 +245,12 @@ def _kind(node: Node, names: Names) -> str:
 def _marks(node: Node, names: Names) -> str:
     terms = [f"◆ {names.of(term)}" for term in node.terms]
     return "  ".join((*terms, *(f"# {names.of(tag)}" for tag in node.tags)))
+
+
+def _column_rows(walk: Lineage, names: Names) -> Iterator[tuple[str, str]]:
+    for edge in walk.edges:
+        for pair in edge.columns:
+            yield names.column(pair.upstream), names.column(pair.downstream)
 
 
 def _row(node: Node, names: Names) -> tuple[str, str, str, str]:
