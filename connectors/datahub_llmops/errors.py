@@ -12,7 +12,8 @@ The tree is grouped by what the caller does about an error:
       |   - VanishedError          this item is gone: count it and go on
       + CatalogError
       |   - NoCatalogError
-      |   - UnknownAssetError
+      |   + UnknownAssetError
+      |   |   - AmbiguousNameError   several assets have it: choose one of its ``candidates``
       - SinkError
       + StoreError
       |   - StoreLockedError       somebody else writes it: try again
@@ -30,6 +31,8 @@ A message names the system, the thing, and what to do next. It never contains a 
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 
 class LlmopsError(Exception):
@@ -74,6 +77,17 @@ class NoCatalogError(CatalogError):
 
 class UnknownAssetError(CatalogError):
     """The given URN or short name matches no asset, or more than one."""
+
+
+class AmbiguousNameError(UnknownAssetError):
+    """The given short name matches several assets: ``candidates`` are the first of their URNs."""
+
+    def __init__(self, typed: str, candidates: Sequence[str], *, more: bool = False) -> None:
+        """``more`` is true if there are further ones."""
+        listed = "".join(f"\n  {urn}" for urn in candidates)
+        rest = f"\n  and more: these are the first {len(candidates)}" if more else ""
+        super().__init__(f"{typed!r} is ambiguous; use one of these URNs:{listed}{rest}")
+        self.candidates = tuple(candidates)
 
 
 class SinkError(LlmopsError):

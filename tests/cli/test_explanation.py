@@ -61,6 +61,13 @@ def test_an_edge_that_is_not_confirmed_is_named(world: World, answer: str) -> No
     ]
 
 
+def test_a_source_that_does_not_tell_when_it_changed_is_named_under_freshness(
+    world: World, answer: str
+) -> None:
+    section = explain(world, answer).partition("4. Jobs")[2].partition("5. Models")[0]
+    assert "  freshness not known: when chroma:other_database.docs, shop.public.articles changed\n" in section
+
+
 def test_names_are_short_and_those_of_two_are_whole(world: World, answer: str) -> None:
     printed = explain(world, answer)
     assert "urn:li:" not in printed

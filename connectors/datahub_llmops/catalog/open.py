@@ -9,7 +9,7 @@ from typing import Final
 from datahub_llmops.answer_store.location import default_catalog, environment
 from datahub_llmops.catalog import urn_text
 from datahub_llmops.catalog.protocol import Catalog, FullCatalog
-from datahub_llmops.errors import CatalogError, UnknownAssetError
+from datahub_llmops.errors import AmbiguousNameError, CatalogError, UnknownAssetError
 from datahub_llmops.net.shown import without_login
 
 _SHOWN_CANDIDATES: Final = 20
@@ -80,9 +80,7 @@ def _one(catalog: Catalog, short: str) -> str | None:
         return found[0]
     if not found:
         return None
-    listed = "\n".join(f"  {urn}" for urn in found[:_SHOWN_CANDIDATES])
-    more = f"\n  and more: these are the first {_SHOWN_CANDIDATES}" if len(found) > _SHOWN_CANDIDATES else ""
-    raise UnknownAssetError(f"{short!r} is ambiguous; use one of these URNs:\n{listed}{more}")
+    raise AmbiguousNameError(short, found[:_SHOWN_CANDIDATES], more=len(found) > _SHOWN_CANDIDATES)
 
 
 def _named_in_urn(found: list[str], short: str) -> list[str]:

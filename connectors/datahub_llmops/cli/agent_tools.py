@@ -15,6 +15,7 @@ from typing import Any, Final
 from datahub_llmops.catalog.open import open_catalog, resolve
 from datahub_llmops.catalog.protocol import FullCatalog
 from datahub_llmops.errors import (
+    AmbiguousNameError,
     CatalogError,
     LlmopsError,
     NoCatalogError,
@@ -181,7 +182,8 @@ def _optional_catalog(where: str | None) -> Any:
 
 
 _ERRORS: Final[Mapping[type[LlmopsError], tuple[str, str]]] = {
-    UnknownAssetError: ("unknown_asset", "Use a URN, or platform:name. A name may be ambiguous."),
+    AmbiguousNameError: ("ambiguous_name", "Several assets have this name: use one of the candidates."),
+    UnknownAssetError: ("unknown_asset", "Use a URN, or platform:name."),
     NoCatalogError: ("no_catalog", "No run has filled a catalog yet."),
     CatalogError: ("catalog_unreadable", "The catalog cannot be read now; nothing is known."),
     StoreError: ("unknown_answer", "No answer store has an answer with this id."),
@@ -192,5 +194,11 @@ def _refusal(error: LlmopsError) -> dict[str, Any]:
     """Return an error by its code. Its message may quote a catalog."""
     for kind, (code, hint) in _ERRORS.items():
         if isinstance(error, kind):
-            return {"error": code, "verdict": "not known", "hint": hint}
+            found = _listed(error.candidates) if isinstance(error, AmbiguousNameError) else None
+            return {
+                "error": code,
+                "verdict": "not known",
+                "hint": hint,
+                **({"candidates": found} if found else {}),
+            }
     return {"error": "failed", "verdict": "not known", "hint": "Run the command on the host to see why."}

@@ -42,6 +42,7 @@ from datahub_llmops.report.asset_facts import (
     read_version,
     size_rows,
     time_text,
+    usage_rows,
 )
 
 _SHOWN_NEIGHBOURS: Final = 8
@@ -135,6 +136,8 @@ def _rows(facts: Facts, labels: Labels) -> Iterator[tuple[str, Text]]:
             yield title, _mark_text(chosen, labels)
     yield from _plain(property_rows(aspects, labels.of), empty=True)
     yield from _plain(size_rows(latest))
+    if (usage := facts.asset.usage) is not None:
+        yield from _plain(usage_rows(usage))
     yield from _plain([("Last updated", time_text(changed) if changed is not None else "")])
     yield from _plain(model_rows(facts.asset.node.type, facts.asset.node.name))
     for title, neighbours in (("Depends on", facts.asset.upstream), ("Used by", facts.asset.downstream)):

@@ -15,12 +15,14 @@ from datahub_llmops.answers.explain import Explanation, Origin, PromptUsed
 from datahub_llmops.catalog import urn_text
 from datahub_llmops.catalog.protocol import Catalog
 from datahub_llmops.cli.render import kind_of
+from datahub_llmops.governance.facts import NOT_SOURCES, VIEWS
 from datahub_llmops.net.shown import clean
 from datahub_llmops.queries.labels import Labels
 from datahub_llmops.queries.sentences import not_confirmed
 
 _DIGEST: Final = re.compile("[0-9a-f]{32,}")
 _SHOWN_OF_DIGEST: Final = 12
+_NO_SOURCES: Final = NOT_SOURCES | VIEWS
 _EVIDENCE: Final = {
     "row": "[row]: the chunk has the key of its row",
     "source": "[source]: the chunk names it",
@@ -160,6 +162,20 @@ def _jobs(found: Explanation, names: Names) -> Iterator[Text]:
             f"  STALE: {names.of(stale.source)} changed after {names.of(stale.index)} was written",
             style="red",
         )
+
+    yield from _unknown_freshness(found, names)
+
+
+def _unknown_freshness(found: Explanation, names: Names) -> Iterator[Text]:
+    """Name the sources of which the catalog does not say when they changed: they may be newer than their index."""
+    silent = [
+        one
+        for one in found.origins
+        if one.type == "dataset" and one.modified is None and one.subtype not in _NO_SOURCES
+    ]
+    if silent and found.indexes:
+        shown = ", ".join(dict.fromkeys(names.of(one.urn) for one in silent))
+        yield _line(f"  freshness not known: when {shown} changed", style="yellow")
 
 
 def _models(found: Explanation, _: Names) -> Iterator[Text]:

@@ -19,7 +19,7 @@ HOPS: Final = 10
 _PROFILES_BEFORE: Final = 30 * 86_400_000
 """How long before the index was written profiles are read, in milliseconds."""
 _YEAR_2000: Final = 946_684_800_000
-_PASSED: Final = frozenset({"View"})
+VIEWS: Final = frozenset({"View"})
 """Subtypes of datasets without data of their own: what they show changes with their sources."""
 INDEX: Final = "Vector Collection"
 QUERY_MODEL: Final = "query_embedding_model"
@@ -151,7 +151,7 @@ class Facts:
                     seen.add(source)
                     node = self.nodes.get(source)
                     subtype = node.subtype if node else None
-                    if source.startswith("urn:li:dataset:") and subtype not in _PASSED:
+                    if source.startswith("urn:li:dataset:") and subtype not in VIEWS:
                         if subtype not in NOT_SOURCES:
                             found.add(source)
                         else:

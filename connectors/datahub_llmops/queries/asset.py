@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 from datahub_llmops.catalog.kinds import kind_in_words
@@ -12,7 +12,9 @@ from datahub_llmops.catalog.overriding import override
 from datahub_llmops.catalog.protocol import Aspect, Direction, Edge, FullCatalog, Lineage, Node
 from datahub_llmops.catalog.result import Result
 from datahub_llmops.catalog.urn_text import entity_type, full_name, platform
+from datahub_llmops.catalog.usage_totals import PLAIN, TYPED, UsageTotals, read_usage
 from datahub_llmops.errors import UnknownAssetError
+from datahub_llmops.governance.affected import ANSWER_LOG, APPLICATION
 from datahub_llmops.governance.term_holders import Holder, holders_of
 from datahub_llmops.queries.labels import Labels, Names
 from datahub_llmops.queries.names import resolve_shown
@@ -36,6 +38,8 @@ class AssetResult(Result):
     downstream: tuple[Node, ...]
     not_confirmed: tuple[Edge, ...] = ()
     """Its edges that the newest run could not confirm."""
+    usage: UsageTotals | None = None
+    """What was counted of it. The usage of an application is that of its answer log."""
     carried_by: tuple[Holder, ...] | None = None
     """What carries it, if it is a glossary term; else ``None``."""
     names: Names = field(default_factory=Names, repr=False, compare=False)
@@ -53,6 +57,8 @@ class AssetResult(Result):
         }
         if self.not_confirmed:
             obj["not_confirmed"] = [edge_obj(edge) for edge in self.not_confirmed]
+        if self.usage is not None:
+            obj["usage"] = asdict(self.usage)
         if self.carried_by is not None:
             obj["carried_by"] = [holder.to_obj() for holder in self.carried_by]
         return obj
@@ -108,10 +114,12 @@ def read_asset(catalog: FullCatalog, asset: str) -> AssetResult:
     aspects = catalog.aspects(urn)
     node = _node(catalog, urn, known=bool(aspects or carried_by))
     up, down = (_next_step(catalog, urn, direction) for direction in _DIRECTIONS)
+    latest = catalog.latest(urn)
     return AssetResult(
         node=node,
         aspects=aspects,
-        latest=catalog.latest(urn),
+        latest=latest,
+        usage=_usage(catalog, node, latest, down),
         upstream=tuple(other for other in up.nodes if other.hops),
         downstream=tuple(other for other in down.nodes if other.hops),
         not_confirmed=tuple(edge for edge in (*up.edges, *down.edges) if edge.not_confirmed_since),
@@ -129,6 +137,18 @@ def read_asset_names(catalog: FullCatalog, found: AssetResult) -> Names:
     carriers = (holder.asset for holder in found.carried_by or ())
     labels.learn_nodes([found.node, *found.upstream, *found.downstream, *carriers])
     return labels
+
+
+def _usage(
+    catalog: FullCatalog, node: Node, latest: Mapping[str, Aspect], down: Lineage
+) -> UsageTotals | None:
+    """Add up the usage of an asset that has some, or of an application's answer log."""
+    counted = [node.urn] if {TYPED, PLAIN} & latest.keys() else []
+    if node.subtype == APPLICATION:
+        counted = [other.urn for other in down.nodes if other.subtype == ANSWER_LOG]
+    if len(counted) != 1:
+        return None
+    return read_usage(catalog.series_of(counted, [TYPED, PLAIN]).get(counted[0], {}))
 
 
 def _node(catalog: FullCatalog, urn: str, *, known: bool) -> Node:

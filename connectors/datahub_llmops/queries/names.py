@@ -5,17 +5,17 @@ from __future__ import annotations
 from datahub_llmops.catalog.open import resolve
 from datahub_llmops.catalog.protocol import Catalog, FullCatalog
 from datahub_llmops.catalog.urn_text import entity_type, term_urn
-from datahub_llmops.errors import UnknownAssetError
+from datahub_llmops.errors import AmbiguousNameError, UnknownAssetError
 
 
 def resolve_affecting(catalog: Catalog, typed: str) -> str:
     """Find the asset. ``provider/model`` is a model, as recipes write it.
 
     Raises:
-        UnknownAssetError: no asset has this name, or several do.
+        UnknownAssetError: no asset has this name, or several do, or it is that of a glossary term.
     """
     try:
-        return resolve(catalog, typed)
+        found = resolve(catalog, typed)
     except UnknownAssetError:
         provider, slash, model = typed.partition("/")
         if not slash or typed.startswith("urn:li:"):
@@ -25,6 +25,11 @@ def resolve_affecting(catalog: Catalog, typed: str) -> str:
         except UnknownAssetError:
             pass
         raise
+    if entity_type(found) == "glossaryTerm":
+        raise UnknownAssetError(
+            f"{typed} is a glossary term, which nothing depends on; what carries it: datahub-llmops show {typed}"
+        )
+    return found
 
 
 def resolve_term(catalog: FullCatalog, typed: str) -> str:
@@ -44,7 +49,7 @@ def resolve_term(catalog: FullCatalog, typed: str) -> str:
     if len(found) == 1:
         return found[0]
     if found:
-        raise UnknownAssetError("\n".join((f"{typed!r} is ambiguous; use one of these URNs:", *found)))
+        raise AmbiguousNameError(typed, found)
     raise UnknownAssetError(
         f"no term in the catalog is named {typed!r}, and nothing carries it; give what stands behind "
         "urn:li:glossaryTerm: in its URN"

@@ -15,6 +15,7 @@ from datahub_llmops.catalog import urn_text
 from datahub_llmops.catalog.aspect_facts import read_schema_fields
 from datahub_llmops.catalog.labels import Label, labels_in
 from datahub_llmops.catalog.protocol import Aspect
+from datahub_llmops.catalog.usage_totals import UsageTotals
 from datahub_llmops.net.json_values import array, mapping, objects, text
 
 Aspects: TypeAlias = Mapping[str, Aspect]
@@ -181,6 +182,17 @@ def size_rows(latest: Aspects) -> Iterator[Row]:
     ):
         if isinstance(value := profile.get(key), int):
             yield title, form(value)
+
+
+def usage_rows(usage: UsageTotals) -> Iterator[Row]:
+    """Yield what was counted of an asset. A sum with an unknown part is not known."""
+    days = {time_text(usage.first_day)[:10]: None, time_text(usage.last_day)[:10]: None}
+    counted = f"{number_text(usage.days)} day{'s' if usage.days > 1 else ''}"
+    errors = f", {number_text(usage.errors)} of them with errors" if usage.errors else ""
+    yield "Usage", f"{number_text(usage.calls)} calls on {counted} ({' to '.join(days)}){errors}"
+    tokens = usage.input_tokens, usage.output_tokens
+    yield "Tokens", "not known" if None in tokens else f"{tokens[0]:,} in, {tokens[1]:,} out"
+    yield "Cost", "not known" if usage.cost is None else f"{usage.cost:,.4f} {usage.currency}"
 
 
 def property_rows(aspects: Aspects, name: Callable[[str], str]) -> Iterator[Row]:

@@ -130,6 +130,21 @@ CASES: list[tuple[str, str, str]] = [
      "filter: docs.id published.id"),
     ("mssql", "update p set title = d.title from published p join docs d on d.id = p.id where d.tags = 'x'",
      "join: docs.id published.id; filter: docs.tags"),
+    # Changes
+    ("postgres", "delete from docs where tags = 'x'", "filter: docs.tags"),
+    ("postgres", "delete from docs", ""),
+    ("snowflake", "delete from docs where author_id in (select id from authors where team_id = 1)",
+     "filter: docs.author_id authors.id authors.team_id"),
+    ("postgres", "delete from docs d using authors a where a.id = d.author_id and a.name = 'x'",
+     "filter: authors.id authors.name docs.author_id"),
+    ("mysql", "delete d from docs d join authors a on a.id = d.author_id where a.name = 'x'",
+     "filter: authors.name; join: authors.id docs.author_id"),
+    ("postgres", "delete from docs where tags = 'x'; insert into published (title) select title from docs",
+     "filter: docs.tags"),
+    ("postgres", "with old as (select id from authors where team_id = 1) delete from docs"
+     " where author_id in (select id from old)", "filter: docs.author_id authors.id authors.team_id"),
+    ("postgres", "update published set title = d.title from docs d where d.id = published.id and d.tags = 'x'",
+     "filter: docs.id published.id docs.tags"),
     ("snowflake", "merge into published p using docs d on d.id = p.id when matched and d.tags = 'x' then update"
      " set title = d.title", "join: docs.id published.id; filter: docs.tags"),
     ("bigquery", "merge published p using (select id, title from docs where tags = 'x') d on d.id = p.id"

@@ -69,7 +69,7 @@ def readings(
 ) -> tuple[Reading | Definition, ...]:
     """Return the queries of a statement, or the table that it defines.
 
-    The result is empty if the statement does neither (DELETE, COMMIT, VALUES). ``is_variable`` says whether the script
+    The result is empty if the statement does neither (COMMIT, VALUES). ``is_variable`` says whether the script
     has given a value to the variable of a name.
 
     Raises:
@@ -327,6 +327,19 @@ def _read_update(tree: exp.Update) -> tuple[Reading, ...]:
     return (Reading(query=query, target=update.target, sole=not update.rows),)
 
 
+def _read_delete(tree: exp.Delete) -> tuple[Reading, ...]:
+    """Write the conditions of a DELETE as a query. Which rows are left depends on them, as on those of a SELECT."""
+    delete = update_of(tree)
+    query = _from_rows(exp.select(exp.alias_(exp.null(), "nothing")), delete.rows, delete.target, delete.on)
+    if not isinstance(where := tree.args.get("where"), exp.Where) and not delete.on:
+        return ()
+    if isinstance(where, exp.Where):
+        query.set("where", where.copy())
+    if outer := tree.args.get("with_"):
+        query.set("with_", outer.copy())
+    return (Reading(query=query, target=delete.target, sole=not delete.rows, conditions=True),)
+
+
 def _assignments(
     pairs: Sequence[exp.Expr],
     rows: Sequence[exp.Expr],
@@ -339,7 +352,13 @@ def _assignments(
     values = named_values(pairs)
     if not values:
         return None
-    query = exp.select(*values)
+    return _from_rows(exp.select(*values), rows, target, on)
+
+
+def _from_rows(
+    query: exp.Select, rows: Sequence[exp.Expr], target: exp.Table | None, on: Sequence[exp.Expr]
+) -> exp.Select:
+    """Let a query read rows beside those of a target, joined by conditions."""
     for row in (*rows, *((bare(target),) if target is not None else ())):
         alone = row.copy()
         alone.set("joins", None)
@@ -360,7 +379,7 @@ _READERS: Final[Mapping[type[exp.Expr], Callable[[Any], tuple[Reading | Definiti
     exp.Create: _read_create,
     exp.Merge: _read_merge,
     exp.Update: _read_update,
-    exp.Delete: lambda _: (),
+    exp.Delete: _read_delete,
     exp.Copy: _read_copy,
     exp.Cache: _read_inner,
     exp.Declare: _read_declare,

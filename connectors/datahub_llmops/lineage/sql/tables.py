@@ -116,8 +116,13 @@ class Tables:
             return self.key(table)
         return f"#{self._fold(table.name)}"
 
-    def resolve(self, table: exp.Table, label: str) -> Source:
-        """Find the dataset of a table in the statement ``label``. Without one, warn and return an empty source."""
+    def resolve(self, table: exp.Table, label: str | None) -> Source:
+        """Find the dataset of a table in the statement ``label``. Without one, warn and return an empty source.
+
+        Without a label there is no warning: what only chooses rows to delete feeds nothing.
+        """
+        if label is None:
+            return self._resolve_silently(table)
         names = self._names(table)
         if not names:
             self.warnings.add(
@@ -131,6 +136,14 @@ class Tables:
             return self.files((written(table.this),), label)
         exact, default = self._spelling(names)
         return self._dataset(exact, default, label)
+
+    def _resolve_silently(self, table: exp.Table) -> Source:
+        names = self._names(table)
+        if not names or self._is_file(table):
+            return Source(unknown=True)
+        exact, default = self._spelling(names)
+        is_one = isinstance(self._lookup, NoCatalog) or len(self._ask(exact)) == 1
+        return self._dataset(exact, default, "") if is_one else Source(unknown=True)
 
     def own(self, table: exp.Table, *, sole: bool) -> Source:
         """Find the dataset of a statement's own target, without warnings.

@@ -132,7 +132,8 @@ class _Script:
                 sources.setdefault(output.name, set()).update(output.sources)
                 stopped.update([output.name] if output.stopped else ())
         inputs = tuple(sorted(frozenset().union(*(lineage.inputs for lineage in final))))
-        hidden = {urn for lineage in final if lineage.uses.hidden for urn in lineage.inputs}
+        # The conditions of a statement have no inputs of their own: they may be about any.
+        hidden = {urn for lineage in final if lineage.uses.hidden for urn in lineage.inputs or inputs}
         return SqlLineage(
             inputs=inputs,
             outputs=tuple(
@@ -245,7 +246,12 @@ class _Script:
             variables=self._variables,
         )
         self._fetch_tables(reading.query)
-        lineage = tracer.trace(reading, self._target_columns)
+        try:
+            lineage = tracer.trace(reading, self._target_columns)
+        except StatementError:
+            if not reading.conditions:
+                raise
+            lineage = QueryLineage(uses=Uses(hidden=True))
         if reading.assigns:
             self._assign(reading.assigns, lineage, adds=adds)
         if reading.conditions:
@@ -284,7 +290,7 @@ class _Script:
             return Source(unknown=True)
         if key and key == target and not reading.temporary:
             return self._tables.own(table, sole=reading.sole)
-        return self._tables.resolve(table, label)
+        return self._tables.resolve(table, None if reading.conditions else label)
 
     def _key(self, table: exp.Table) -> str:
         """The key of a table that a statement reads or changes. Without a schema, a temporary one comes first."""
