@@ -54,6 +54,10 @@ class Lifecycles:
         """Return whether a list has a date for exactly this model, or a complete one says that it lives on."""
         return any(one.on is not None or found.complete for found, one in self._known.get(_key(urn), ()))
 
+    def unread(self, urn: str) -> bool:
+        """Return whether a list that could not be read may have an earlier date. One of the user's own would win."""
+        return bool(self.problems) and not any(found.complete for found, _ in self._known.get(_key(urn), ()))
+
     def price(self, urn: str) -> float | None:
         """Return the price of a million tokens of an embedding model in USD, if a list states it."""
         prices = (one.price for _, one in self._known.get(_key(urn), ()))

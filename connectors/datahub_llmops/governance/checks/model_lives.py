@@ -60,6 +60,15 @@ def check(facts: Facts, policy: Policy) -> Finding:
             missing="State it in a list of your own (own_lifecycles).",
             evidence=tuple(Evidence(urn=urn, aspect="deprecation") for urn in unlisted),
         )
+    if unread := [urn for urn in sorted(facts.models) if policy.lifecycles.unread(urn)]:
+        return Finding(
+            check=NAME,
+            verdict="not known",
+            code="list_unread",
+            message=f"A list that cannot be read may state an earlier end of {', '.join(map(facts.name, unread))}.",
+            missing="Correct the option lifecycles.",
+            evidence=tuple(Evidence(urn=urn, aspect="deprecation") for urn in unread),
+        )
     later = f"; the first retires {min(one.on for one in stated if one.on):%Y-%m-%d}" if stated else ""
     return Finding(
         check=NAME,
