@@ -7,6 +7,7 @@ from pathlib import Path
 
 from catalog.recorded import proposals, write_local
 from datahub_llmops.api import CatalogClient
+from datahub_llmops.catalog.usage_totals import UsageTotals
 from datahub_llmops.queries.labels import Names
 from support.seen_html import AS_TEXT, EVIL, Seen
 
@@ -29,6 +30,24 @@ def test_a_term_says_what_carries_it(tmp_path: Path) -> None:
     with CatalogClient(write_local(tmp_path / "catalog.db", proposals())) as catalog:
         seen = Seen(catalog.show("urn:li:glossaryTerm:PersonalData")._repr_html_())
     assert "shop.public.customers" in seen.text
+
+
+def test_an_application_says_what_was_counted(tmp_path: Path) -> None:
+    counted = UsageTotals(
+        days=1,
+        first_day=1_795_996_800_000,
+        last_day=1_795_996_800_000,
+        calls=4,
+        errors=None,
+        input_tokens=None,
+        output_tokens=None,
+        cost=None,
+        currency=None,
+    )
+    with CatalogClient(write_local(tmp_path / "catalog.db", proposals())) as catalog:
+        seen = Seen(replace(catalog.show(CUSTOMERS), usage=counted)._repr_html_())
+    assert "Usage4 calls on 1 day" in seen.text
+    assert "Costnot known" in seen.text
 
 
 def test_what_an_asset_holds_is_text(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from datahub_llmops.queries.labels import Labels, Names
 from datahub_llmops.queries.names import resolve_shown
 from datahub_llmops.queries.sentences import not_confirmed
 from datahub_llmops.queries.walk import edge_obj, node_obj
-from datahub_llmops.report.asset_facts import read_description
+from datahub_llmops.report.asset_facts import read_description, usage_rows
 
 _DIRECTIONS: Final[tuple[Direction, Direction]] = ("up", "down")
 
@@ -83,6 +83,8 @@ class AssetResult(Result):
         yield "Owners", ", ".join(map(of, node.owners))
         yield "Terms", ", ".join(map(of, node.terms))
         yield "Tags", ", ".join(map(of, node.tags))
+        if self.usage is not None:
+            yield from usage_rows(self.usage)
         yield "Depends on", ", ".join(other.name for other in self.upstream)
         yield "Used by", ", ".join(other.name for other in self.downstream)
         for edge in self.not_confirmed:
