@@ -64,10 +64,9 @@ def profile(at: int, rows: int) -> dict[str, Any]:
     return {"timestampMillis": at, "rowCount": rows}
 
 
-def served(held: dict[str, dict[str, Any]], indexes: int) -> tuple[RecordedServer, Any]:
+def served(held: dict[str, dict[str, Any]]) -> tuple[RecordedServer, Any]:
     server = RecordedServer(held)
     server.extra = {
-        "typeNames": scrolled([numbered(INDEX, number) for number in range(indexes)]),
         "entity": scrolled([]),
         "entities": scrolled([]),
     }
@@ -92,22 +91,23 @@ def graph(url: str) -> DataHubGraph:
 
 def test_an_index_takes_three_requests_at_most() -> None:
     indexes = 100
-    server, answer = served(estate(indexes), indexes)
+    server, answer = served(estate(indexes))
     with Stub(answer) as stub:
         context = PipelineContext(run_id="r", graph=graph(stub.url))
         now = datetime.fromtimestamp((WRITTEN + 48 * HOUR) / 1000, UTC)
         source = HealthSource(HealthConfig(), context, now=lambda: now)
-        emitted = sum(1 for _ in source.emissions())
+        emitted = [one.proposal for one in source.emissions()]
         asked = Counter(call.path.partition("?")[0] for call in stub.calls)
     assert server.unmatched == []
     assert not source.report.failures
-    assert source.report.assets_checked == indexes
-    assert (
-        source.report.findings_by_code["source_changed"] == indexes
-    )  # By the profiles, which were asked for.
-    assert source.report.findings_by_code["types_before"] == indexes  # A server's timeline is not asked.
-    assert "columns_there" not in source.report.findings_by_code
-    assert emitted >= 7 * indexes
+    assert source.report.assets_checked == indexes + 2  # The recorded index and answer log are among them.
+    codes = source.report.findings_by_code
+    assert codes["source_changed"] == indexes  # By the profiles, which were asked for.
+    assert codes["types_before"] == indexes + 1  # A server's timeline is not asked.
+    assert "columns_there" not in codes
+    assert len(emitted) >= 7 * indexes
+    assert {str(one.aspectName) for one in emitted} == {"assertionInfo", "assertionRunEvent", "incidentInfo"}
+    assert all(one.validate() for one in emitted)  # Against DataHub's own schemas.
     assert asked["/aspects"] == 2 * indexes
     assert asked.total() <= 3 * indexes, asked
 
@@ -118,7 +118,7 @@ def test_runs_of_a_busy_job_hide_none_of_a_quiet_one() -> None:
     quiet["dataProcessInstanceProperties"]["created"]["time"] = 1
     held["urn:li:dataProcessInstance:quiet"] = quiet
     jobs = [numbered(JOB, number) for number in range(3)]
-    server, answer = served(held, 2)
+    server, answer = served(held)
     with Stub(answer) as stub:
         found = ServerCatalog(graph(stub.url)).runs(jobs, most=5)
     assert server.unmatched == []
@@ -128,7 +128,7 @@ def test_runs_of_a_busy_job_hide_none_of_a_quiet_one() -> None:
 
 def test_jobs_are_searched_together() -> None:
     jobs = [numbered(JOB, number) for number in range(40)]
-    _, answer = served(estate(40), 40)
+    _, answer = served(estate(40))
     with Stub(answer) as stub:
         assert list(ServerCatalog(graph(stub.url)).runs(jobs)) == jobs
         assert sum(call.path == "/api/graphql" for call in stub.calls) == 1

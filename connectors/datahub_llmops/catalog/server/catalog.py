@@ -61,7 +61,7 @@ _SEARCH: Final = (
 )
 _PAGE: Final = 1000
 _CANDIDATES: Final = 100
-_AT_ONCE: Final = 50
+_AT_ONCE: Final = 100
 _JOBS_AT_ONCE: Final = 50
 """Jobs whose runs are searched together: with 20 runs of each, one page of a server holds them."""
 _FILTERED_HOPS: Final = 2
