@@ -87,7 +87,7 @@ class _ByEngine(LoadScopeScheduling):  # type: ignore[misc]  # of an untyped bas
         folder, *rest = path.removeprefix("tests/").split("/")
         if folder == "faults" and "[" in test:
             return re.split(r"[-\]]", test.partition("[")[2])[0]
-        if (folder, rest[0]) == ("report", "browser"):
+        if path.startswith("tests/report/browser/"):
             return "browser"
         if folder == "prompt_registries":
             return f"{folder}/{rest[0]}"
