@@ -10,6 +10,7 @@ Some traces have no plan: where times or ids decide what is an answer, or a span
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import repeat
 from operator import itemgetter
 from typing import Any, Final, NamedTuple, TypeAlias
 
@@ -27,7 +28,7 @@ MAX_SHAPES: Final = 5_000
 _MAX_PROCESSES: Final = 20_000
 _NO_PARENT: Final = -1
 _ABSENT: Final = -2
-_start: Final = itemgetter(4)
+_id, _parent, _start, _resource, _class = map(itemgetter, (1, 2, 4, 8, 11))
 _Shape: TypeAlias = tuple[object, ...]
 
 
@@ -60,23 +61,17 @@ class Assembler:
     def _shape(self, spans: Sequence[Span]) -> _Shape | None:
         """Return the shape of a trace, or ``None`` if it has none. The spans are in the order of their starts."""
         count = len(spans)
-        places = {span[1]: place for place, span in enumerate(spans)}
-        classes = [span[11] for span in spans]
-        if (
-            count > MAX_SPANS
-            or len(places) < count
-            or 0 in classes
-            or len({span[4] for span in spans}) < count
-        ):
+        places = dict(zip(map(_id, spans), range(count), strict=True))
+        classes = list(map(_class, spans))
+        if count > MAX_SPANS or len(places) < count or 0 in classes or len(set(map(_start, spans))) < count:
             return None
         places[""] = _NO_PARENT
-        find = places.get
-        parents = [find(span[2], _ABSENT) for span in spans]
-        resource = spans[0][8]
-        service = self._service(resource)
-        if len({id(span[8]) for span in spans}) == 1:
+        parents = map(places.get, map(_parent, spans), repeat(_ABSENT))
+        resources = list(map(_resource, spans))
+        service = self._service(resources[0])
+        if resources.count(resources[0]) == count:
             return (service, *classes, *parents)
-        return (tuple([self._service(span[8]) for span in spans]), *classes, *parents)
+        return (tuple(map(self._service, resources)), *classes, *parents)
 
     def _service(self, resource: Attributes) -> int:
         """Return a number for what tells the application of a process."""
@@ -112,16 +107,16 @@ class _Search(NamedTuple):
     retrieval: Retrieval
 
     def build(self, spans: Sequence[Span], numbers: dict[int, int]) -> Retrieval:
-        span = spans[self.place]
-        search = Search.of_spans(
+        span, retrieval = spans[self.place], self.retrieval
+        found = retrievals.chunks_of(
             span,
             None if self.inner is None else spans[self.inner],
             None if self.reranked is None else spans[self.reranked],
             [spans[place] for place in self.clients],
-            self.retrieval.composite,
+            retrieval.composite,
         )
         index = None if self.told is None else self.told.index_of(span)
-        return retrievals.build_alike(self.retrieval, search, index, numbers)
+        return retrievals.build_alike(retrieval, span, found, index, numbers)
 
 
 class _Answer(NamedTuple):

@@ -407,13 +407,17 @@ class Selection:
         listed = found.get("documents") if isinstance(found, dict) else found
         if not isinstance(listed, list):
             return None
-        documents = [self._document(one) for one in listed[:MAX_DOCUMENTS]]
-        # A list of anything else is none of a retriever.
-        return None if None in documents else [one for one in documents if one is not None]
+        documents = []
+        for one in listed[:MAX_DOCUMENTS]:
+            document = self._document(one)
+            if document is None:
+                return None  # A list of anything else is none of a retriever.
+            documents.append(document)
+        return documents
 
     def _document(self, value: Any) -> dict[str, Any] | None:
         """Return id, score and source of a document of LangChain, or of a node of LlamaIndex as JSON text."""
-        found = parsed(value)
+        found = value if type(value) is dict else parsed(value)
         if not isinstance(found, dict):
             return None
         if "page_content" in found:
@@ -447,15 +451,17 @@ class Selection:
 
     def metadata(self, value: Any) -> dict[str, Any] | None:
         """Return the fields of a document's metadata, given as JSON text or an object, that name its source."""
-        found = parsed(value)
+        found = value if type(value) is dict else parsed(value)
         if not isinstance(found, dict):
             return None
         inner = found.get("metadata")
         merged = {**inner, **found} if isinstance(inner, dict) else found
+        fields = self.fields
         return {
             name: one
             for name, one in merged.items()
-            if name in self.fields and isinstance(one, (str, int, float)) and keep(one) is not None
+            if name in fields
+            and (len(one) <= MAX_TEXT if type(one) is str else isinstance(one, (int, float)))
         }
 
     def documents(self, value: Any) -> list[dict[str, Any]] | None:

@@ -44,16 +44,6 @@ class Search:
         self.stamped: list[Raw] = []
         """Indexes that the hooks stamped on its span, or below it."""
 
-    @classmethod
-    def of_spans(
-        cls, span: Span, inner: Span | None, reranked: Span | None, clients: list[Span], composite: bool
-    ) -> Search:
-        """Return a search of which only the spans matter that have its chunks."""
-        found = cls.__new__(cls)
-        found.span, found.inner, found.reranked = span, inner, reranked
-        found.clients, found.composite = clients, composite
-        return found
-
 
 class Draft:
     """One answer while its spans are read."""

@@ -70,7 +70,7 @@ def build(draft: Draft, search: Search, service: str | None, numbers: dict[int, 
     """Build a retrieval. ``numbers`` gives each index of the answer a number, by the identity of its object."""
     span = search.span
     status, _ = status_of(span)
-    found, cut = chunks_of(search)
+    found, cut = chunks_of(search.span, search.inner, search.reranked, search.clients, search.composite)
     index = None if search.composite else told(draft, search, service).index_of(span)
     return Retrieval(
         retriever=_described(search),
@@ -87,21 +87,24 @@ def build(draft: Draft, search: Search, service: str | None, numbers: dict[int, 
 
 
 def build_alike(
-    retrieval: Retrieval, search: Search, index: Raw | None, numbers: dict[int, int]
+    retrieval: Retrieval,
+    span: Span,
+    chunks: tuple[tuple[Chunk, ...], int],
+    index: Raw | None,
+    numbers: dict[int, int],
 ) -> Retrieval:
-    """Build the retrieval of a search whose spans are of the same classes as those of ``retrieval``."""
-    found, cut = chunks_of(search)
+    """Build a retrieval whose spans are of the same classes as those of ``retrieval``."""
     return Retrieval(
         retriever=retrieval.retriever,
         index=index,
         index_number=None if index is None else numbers.setdefault(id(index), len(numbers)),
         embedding=retrieval.embedding,
-        chunks=found,
-        milliseconds=milliseconds(search.span),
+        chunks=chunks[0],
+        milliseconds=milliseconds(span),
         status=retrieval.status,
         composite=retrieval.composite,
         within=retrieval.within,
-        chunks_cut=cut,
+        chunks_cut=chunks[1],
     )
 
 
@@ -132,18 +135,20 @@ def _embedding(search: Search) -> Raw | None:
     return models.embedding_raw(None, asked) if isinstance(asked, str) else None
 
 
-def chunks_of(search: Search) -> tuple[tuple[Chunk, ...], int]:
-    """Return the chunks that a search found, and how many are left out."""
-    if search.reranked is not None:
-        left = chunks.read_reranked(search.reranked.attributes)
+def chunks_of(
+    span: Span, inner: Span | None, reranked: Span | None, clients: Sequence[Span], composite: bool
+) -> tuple[tuple[Chunk, ...], int]:
+    """Return the chunks that a search found by its spans, and how many are left out."""
+    if reranked is not None:
+        left = chunks.read_reranked(reranked.attributes)
         if left[0]:
             return left
-    found = chunks.read_chunks(search.span.attributes)
-    if not found[0] and search.inner is not None:
-        found = chunks.read_chunks(search.inner.attributes)
-    if search.composite or len(search.clients) != 1 or any(chunk.id for chunk in found[0]):
+    found = chunks.read_chunks(span.attributes)
+    if not found[0] and inner is not None:
+        found = chunks.read_chunks(inner.attributes)
+    if composite or len(clients) != 1 or any(chunk.id for chunk in found[0]):
         return found
-    results = chunks.read_results(search.clients[0].attributes)
+    results = chunks.read_results(clients[0].attributes)
     return results if not found[0] or _same(found[0], results[0]) else found
 
 

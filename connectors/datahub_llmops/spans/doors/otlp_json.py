@@ -72,7 +72,9 @@ class JsonDecoder:
                         trace = span["traceId"]
                         trace = traces.get(trace) or traces.setdefault(trace, hexadecimal(trace))
                         own, parent = hexadecimal(span["spanId"]), hexadecimal(span.get("parentSpanId"))
-                        name = str(span.get("name") or "")[:MAX_NAME]
+                        name = span.get("name")
+                        if type(name) is not str or len(name) > MAX_NAME:
+                            name = str(name or "")[:MAX_NAME]
                         started = int(span["startTimeUnixNano"]) / 1e9
                         ended = int(span.get("endTimeUnixNano") or 0) / 1e9
                         if not trace or not own or not started > 0:
@@ -106,9 +108,12 @@ class JsonDecoder:
                     continue
                 name, _, is_output, presence, known = rule
                 value = pair["value"].get("stringValue")
-                if is_output and value is not None and not value.startswith(DOCUMENTS_BEGIN):
+                if not is_output:
+                    found = known.get(value)
+                elif value is None or value.startswith(DOCUMENTS_BEGIN):
+                    found = None
+                else:
                     continue
-                found = known.get(value)
                 if found is None:
                     found = self._read(pair["value"], rule)
                     if found is None:

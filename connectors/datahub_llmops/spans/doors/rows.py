@@ -19,7 +19,7 @@ Row: TypeAlias = tuple[str, str, str, int, float, float, dict[str, Any] | tuple[
 A span without a class has in their place what a class has and its process: see ``whole``.
 """
 
-_NO_IDS: Final = frozenset({"0" * 16, "0" * 32})
+_NO_ID, _NO_TRACE = "0" * 16, "0" * 32
 _THRESHOLD: Final = re.compile(r"[0-9a-f]{1,14}")
 MAX_NAME: Final = 200
 """Longest name of a span that is kept, in characters."""
@@ -91,8 +91,8 @@ def hexadecimal(value: Any) -> str:
     if not isinstance(value, str):
         return ""
     length = len(value)
-    if length in (16, 32):
-        return "" if value in _NO_IDS else value.lower()
+    if length == 16 or length == 32:
+        return value.lower() if value != _NO_ID and value != _NO_TRACE else ""
     if length == 36 and value.count("-") == 4:
         return value.replace("-", "").lower()
     if (length == 24 and value.endswith("==")) or (length == 12 and value.endswith("=")):
