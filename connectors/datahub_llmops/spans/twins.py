@@ -46,10 +46,15 @@ def _of(span: Span) -> Inference:
     return inference(span.attributes, span.resource, span.started, span.ended)
 
 
+def is_one_of_two(name: str, attributes: Attributes, scope: str) -> bool:
+    """Return whether a span that is the first of its trace is a framework's, or an inference by itself."""
+    return framework_of(scope) is not None or kind_of(name, attributes) == kinds.LLM
+
+
 def mixed_services(tracers: Iterable[Sequence[str]]) -> frozenset[str]:
     """Return the services in which a framework is traced and something else as well.
 
-    ``tracers`` are pairs of a tracer's name and the service, of spans without a parent.
+    ``tracers`` are pairs of a tracer's name and the service, of spans without a parent that are ``is_one_of_two``.
     """
     kinds_of: dict[str, set[bool]] = {}
     for scope, service in tracers:

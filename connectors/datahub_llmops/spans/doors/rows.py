@@ -12,6 +12,7 @@ from typing import Any, Final, Protocol, TypeAlias
 from datahub_llmops.spans.attributes import SERVICE
 from datahub_llmops.spans.doors.span_classes import SpanClasses
 from datahub_llmops.spans.span import Span
+from datahub_llmops.spans.twins import is_one_of_two
 
 Row: TypeAlias = tuple[str, str, str, int, float, float, dict[str, Any] | tuple[Any, ...] | None, int]
 """Trace, id, parent, number of the class, start, end, the attributes that vary, and the number of the process.
@@ -73,12 +74,18 @@ def as_spans(rows: Iterable[Row], classes: SpanClasses) -> list[Span]:
 
 
 def tracers_of(rows: Iterable[Row], classes: SpanClasses) -> set[tuple[str, str]]:
-    """Return the tracers of spans without a parent, each with its service."""
-    listed, processes = classes.listed, classes.processes
+    """Return the tracers of spans without a parent, each with its service: see ``twins.mixed_services``."""
+    found: set[tuple[str, str]] = set()
     first = [(row[3], row[7], row[6]) for row in rows if not row[2]]
-    numbered = {(number, process) for number, process, _ in first if number}
-    found = {(listed[number].scope, str(processes[process].get(SERVICE[0]))) for number, process in numbered}
-    found.update([(rest[4], str(rest[3].get(SERVICE[0]))) for _, _, rest in first if type(rest) is tuple])
+    for number, process in {(number, process) for number, process, _ in first if number}:
+        one = classes.listed[number]
+        if is_one_of_two(one.name, one.attributes, one.scope):
+            found.add((one.scope, str(classes.processes[process].get(SERVICE[0]))))
+    for _, _, rest in first:
+        if type(rest) is tuple:
+            name, _, attributes, resource, scope, _ = rest
+            if is_one_of_two(name, attributes, scope):
+                found.add((scope, str(resource.get(SERVICE[0]))))
     return found
 
 
