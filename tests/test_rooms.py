@@ -13,11 +13,12 @@ NOT_ABOUT_ONE_FILE: dict[str, set[str]] = {
     "aspects": {"generated_files", "round_trips"},
     "catalog": {"earlier_release"},
     "catalog/local": {"crashes", "properties"},
-    "cli": {"action"},
+    "cli": {"action", "applications"},
     "contracts": {"names", "registry_contract", "same_walk", "store_contract"},
     "faults": {"matrix"},
     "fuzz": {"answers", "catalog", "http", "readers", "sources"},
     "governance": {"estate", "replay"},
+    "health": {"bad_input", "server_requests"},
     "hooks": {
         *(
             "attach",
