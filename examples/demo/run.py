@@ -36,6 +36,7 @@ CHECK = (*LATER, "check", "docs", "--policy", "examples/demo/policy.yaml")
 NOT_OK = (1, 2)
 """Exit codes of a check that found something, or that could not see everything."""
 AFTERWARDS = ("recipes/runs.dhub.yaml", "recipes/propagation.dhub.yaml")
+PAGE = "./demo/lineage.html"
 ASKED = 4
 """Number of answers that examples/demo/ask.py gives."""
 COMMAND = ("datahub-llmops", "--catalog", CATALOG)
@@ -52,8 +53,10 @@ NEXT = """\
 {command} answers usage --by model --store {answers}
 {command} --catalog {catalog} lineage chroma:default_database.docs --up --json
 {command} --catalog {catalog} search entry
+{command} --catalog {catalog} report docs-bot --up --format md
 {command} --catalog {catalog} export demo/metadata.json
 
+Open {page} in a browser: it has the lineage, a page for each asset, and the answers.
 The last command writes a file that DataHub's own `file` source can load into a server. You can also run the recipes
 against the server: see docs/index.md. The demo's files are in demo/; delete the folder when you are done.
 
@@ -133,8 +136,10 @@ def main() -> None:
          "python", "examples/demo/ingest.py", LATER_RUNS)  # fmt: skip
     step("22. The index is fresh again; the model still ends",
          *CHECK, expected=NOT_OK)  # fmt: skip
+    step("23. All of it as one page to look at, with the answers",
+         *COMMAND, "report", "--answers", str(ASKED), "--store", ANSWERS, "--out", PAGE, "--force")  # fmt: skip
     installed = os.path.relpath(Path(sys.executable).with_name("datahub-llmops"), ROOT)
-    print("\n" + NEXT.format(command=installed, catalog=CATALOG, answer=answer, answers=ANSWERS))
+    print("\n" + NEXT.format(command=installed, catalog=CATALOG, answer=answer, answers=ANSWERS, page=PAGE))
     print(f"Done in {time.monotonic() - started:.0f} s.")
 
 
