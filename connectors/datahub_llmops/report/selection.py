@@ -64,9 +64,10 @@ def select_all(catalog: FullCatalog, filters: Filters | None = None, most: int =
         return _within(Selection(assets=tuple(listed), edges=tuple(edges)), kept)
     live, unknown = _sort_ends(catalog, {end for edge in edges for end in _ends(edge)} - listed)
     assets = listed | live
+    ends = assets | unknown
     return Selection(
         assets=tuple(sorted(assets)),
-        edges=tuple(edge for edge in edges if set(_ends(edge)) <= assets | unknown),
+        edges=tuple(edge for edge in edges if ends.issuperset(_ends(edge))),
         unknown=tuple(sorted(unknown)),
     )
 
@@ -135,7 +136,7 @@ def _within(selection: Selection, kept: set[str]) -> Selection:
     return replace(
         selection,
         assets=tuple(sorted(kept)),
-        edges=tuple(edge for edge in selection.edges if set(_ends(edge)) <= kept),
+        edges=tuple(edge for edge in selection.edges if kept.issuperset(_ends(edge))),
         unknown=(),
         left_out=len({*selection.assets, *selection.unknown} - kept),
     )
