@@ -112,12 +112,12 @@ def test_answers_have_a_table_of_their_own() -> None:
         seconds=1.5,
         status="ok",
         documents=(AnswerDocument(chunk="c", score=None, index=None, source=None, rests_on="index"),),
-        sources=(table(0), table(9)),
+        sources=(table(0), table(9), "urn:li:mlModel:(urn:li:dataPlatform:openai,m,PROD)"),
         gaps=("no model",),
     )
     written = write_markdown(replace(report_of("a"), answers=(answer,)))
     assert cells(written)[-1] == [
-        *("01a2", "docs-bot", "2026-11-29 04:00", "ok", "1", f"a, {table(9)}", "no model"),
+        *("01a2", "docs-bot", "2026-11-29 04:00", "ok", "1", "a, t9", "no model"),
     ]
 
 

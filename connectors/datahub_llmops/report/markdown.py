@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from datahub_llmops.catalog.urn_text import entity_type, full_name
 from datahub_llmops.errors import ReportError
 from datahub_llmops.report.diagram import mark_names, named
 from datahub_llmops.report.mermaid import write_mermaid
@@ -98,7 +99,8 @@ def _asset_row(asset: Asset) -> tuple[str, ...]:
 
 
 def _answer_row(answer: Answer, report: Report) -> tuple[str, ...]:
-    names = (report.by_urn[urn].name if urn in report.by_urn else urn for urn in answer.sources)
+    datasets = (urn for urn in answer.sources if entity_type(urn) == "dataset")
+    names = (report.by_urn[urn].name if urn in report.by_urn else full_name(urn) for urn in datasets)
     return (
         _name(answer.id),
         _name(answer.application),
