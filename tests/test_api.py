@@ -132,6 +132,18 @@ def test_what_a_model_affects_takes_dates_from_the_policy(healthy: str, policy: 
     assert asked(healthy, lambda catalog: catalog.affected(MODEL, policy)) == printed
 
 
+def test_what_is_wrong_with_a_list_of_models_is_a_warning(healthy: str, tmp_path: Path) -> None:
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(yaml.safe_dump({"lifecycles": str(tmp_path / "absent.json")}))
+    with (
+        datahub_llmops.open_catalog(healthy) as catalog,
+        pytest.warns(UserWarning, match=r"absent\.json") as warned,
+    ):
+        report = catalog.check(INDEX, policy)
+    assert warned[0].filename == __file__
+    assert report.verdict != "ok"
+
+
 def test_a_column_names_the_indexes_that_it_reaches(healthy: str) -> None:
     with datahub_llmops.open_catalog(healthy) as catalog:
         walk = catalog.lineage(f"urn:li:schemaField:({CUSTOMERS},email)", "down")

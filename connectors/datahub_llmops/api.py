@@ -26,6 +26,7 @@ from datahub_llmops.governance.impact import Impact, impact_of
 from datahub_llmops.governance.policy import Policy
 from datahub_llmops.governance.term_holders import Holder
 from datahub_llmops.governance.verdict import check_asset, default_policy
+from datahub_llmops.net.shown import clean
 from datahub_llmops.queries.asset import AssetResult, read_asset, read_asset_names
 from datahub_llmops.queries.found import SearchResult, TermResult, read_carrying, read_search
 from datahub_llmops.queries.names import resolve_affecting
@@ -79,6 +80,7 @@ class CatalogClient:
     """
 
     catalog: FullCatalog
+    """The catalog behind it, as the plugin's own parts read it. Its methods may change with any release."""
 
     def __enter__(self) -> CatalogClient:
         """Return the client itself."""
@@ -157,7 +159,7 @@ class CatalogClient:
         Args:
             asset: the URN or short name of the index.
             policy: a recipe of ``llm-health``, or a YAML file with its options. By default the packaged list of when
-                models retire.
+                models retire, which also replaces a list that cannot be read, with a warning.
 
         Raises:
             UnknownAssetError: no asset has this name, or several do; the message lists them.
@@ -230,5 +232,5 @@ def _policy(given: Policy | File | None) -> Policy | None:
 
     policy = read_policy(Path(given))
     for problem in policy.lifecycles.problems:
-        warnings.warn(problem, stacklevel=3)
+        warnings.warn(clean(problem), stacklevel=3)
     return policy
