@@ -215,6 +215,15 @@ def test_patterns_choose_what_is_checked(path: Path) -> None:
     assert done.source.get_report().assets_filtered == 1  # type: ignore[attr-defined]
 
 
+def test_what_the_policy_names_and_nobody_has_is_a_warning(path: Path) -> None:
+    done = ingest(
+        path, exclusive_nodes=["Privacies"], forbidden_terms=[{"term": "Privacy.Personal", "region": "eu"}]
+    )
+    (warning,) = done.source.get_report().warnings
+    assert list(warning.context) == ["Privacies; did you mean Privacy?", "region eu"]
+    assert runs(path)["one meaning"] == "ERROR"
+
+
 def test_no_catalog_is_a_failure(tmp_path: Path) -> None:
     done = ingest(tmp_path / "none.db")
     assert done.source.get_report().failures

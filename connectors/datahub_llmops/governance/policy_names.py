@@ -120,17 +120,15 @@ def _nearest_asset(catalog: FullCatalog, urn: str) -> str | None:
 
 def _unknown_values(policy: Policy, catalog: FullCatalog) -> Mapping[str, str | None]:
     """The regions and purposes of rules that no index has."""
-    named = {
-        (facet, value)
-        for rule in policy.forbidden
-        for facet, value in (("region", rule.region), ("purpose", rule.purpose))
-        if value is not None
-    }
+    stated: list[tuple[Facet, str | None]] = [
+        pair for rule in policy.forbidden for pair in (("region", rule.region), ("purpose", rule.purpose))
+    ]
+    named = {(facet, value) for facet, value in stated if value is not None}
     if not named:
         return {}
     held = set(_values_held(catalog))
     return {
-        f"{facet} {value}": nearest(value, (one for kind, one in held if kind == facet))
+        facet_name(facet, value): nearest(value, (one for kind, one in held if kind == facet))
         for facet, value in named
         if (facet, value) not in held
     }
