@@ -8,9 +8,12 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from langchain_core.language_models import FakeListChatModel
 
+import datahub_llmops.hooks as lineage
 from datahub_llmops.answer_store.database import Store
 from datahub_llmops.answer_store.replacement import open_or_replace
+from datahub_llmops.hooks import guard, runtime
 from datahub_llmops.setup.answer_stores import examine_hooks
 from datahub_llmops.setup.diagnosis import Diagnosis
 
@@ -31,8 +34,8 @@ def written(path: Path, answers: int = 3, **counters: int) -> None:
             store.count(name, count)
 
 
-def examined(*stores: Path, seconds: float = 10) -> list[Diagnosis]:
-    return examine_hooks(tuple(map(str, stores)), time.time(), seconds)
+def examined(*stores: Path, seconds: float = 10, later: float = 0) -> list[Diagnosis]:
+    return examine_hooks(tuple(map(str, stores)), time.time() + later, seconds, 7)
 
 
 def test_no_store_is_ok_unless_a_recipe_reads_it(path: Path) -> None:
@@ -54,15 +57,53 @@ def test_a_store_says_what_it_holds(path: Path) -> None:
 
 def test_what_was_lost_is_not_ok(path: Path) -> None:
     written(path, records_dropped=1, answers_dropped=2_000, writes_dropped=2)
-    whole, *lost = examined()
+    whole, *lost = examined(later=2 * 3_600 + 60)
     assert whole.verdict == "ok"
     assert [one.verdict for one in lost] == ["not ok"] * 3
     assert [one.message for one in lost] == [
-        "Dropped because the store could not be written: 1 record.",
-        "Dropped because the store is full: 2,000 answers.",
-        "Dropped because the store is full: 2 runs of writes.",
+        "Dropped because the store could not be written: 1 record, the last time 2 hours ago.",
+        "Dropped because the store is full: 2,000 answers, the last time 2 hours ago.",
+        "Dropped because the store is full: 2 runs of writes, the last time 2 hours ago.",
     ]
     assert all(one.to_do for one in lost)
+    assert {one.verdict for one in examined(later=8 * 86_400)} == {"ok"}
+
+
+def test_when_an_earlier_release_dropped_something_is_not_known(path: Path) -> None:
+    written(path, answers_dropped=5)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("delete from counters where name like 'clock of %'")
+        connection.commit()
+    _, lost = examined(later=99 * 86_400)
+    assert (lost.verdict, lost.message) == (
+        "not ok",
+        "Dropped because the store is full: 5 answers; it is not known when.",
+    )
+
+
+def test_errors_of_the_hooks_and_what_is_less_exact_are_told(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handle = lineage.attach(application="docs-bot", store=str(path))
+    try:
+        monkeypatch.setattr(guard, "reraise", False)
+        for _ in range(2):
+            guard.report("on_retriever_end", ValueError())
+        lineage.name_index(object(), "no urn")
+        with lineage.answer():
+            FakeListChatModel(responses=["5"]).invoke("2 + 3")
+        assert handle.flush(10)
+    finally:
+        handle.detach()
+        runtime.reset()
+    whole, degraded, failed = examined()
+    assert whole.verdict == "ok"
+    assert (degraded.verdict, degraded.message) == (
+        "not ok",
+        "Less is recorded than could be: lineage.name_index(store, urn): it is not the URN of a dataset, and was "
+        "ignored, the last time just now.",
+    )
+    assert failed.message == "The hooks failed 2 times at on_retriever_end, the last time just now."
 
 
 def test_a_damaged_store_is_not_ok(path: Path) -> None:

@@ -21,7 +21,7 @@ from typing import Any, Final
 from datahub_llmops.answer_store import sqlite_file, values
 from datahub_llmops.answer_store.keys import VERSION, check_version
 from datahub_llmops.answer_store.ownership import APPLICATION_ID, check_ours
-from datahub_llmops.answer_store.queries import Kind, Queries, dump_sorted
+from datahub_llmops.answer_store.queries import CLOCK_OF, Kind, Queries, dump_sorted
 from datahub_llmops.errors import RecordError, StoreError, StoreLockedError
 
 _NETWORK: Final = frozenset(
@@ -277,8 +277,9 @@ class Store(Queries):
         )
 
     def count(self, name: str, more: int) -> None:
-        """Add to a counter that outlives the process."""
+        """Add to a counter that outlives the process, and note the time."""
         if more:
+            self._set(f"{CLOCK_OF}{name}", int(time.time()))
             self._db.execute(
                 "INSERT INTO counters VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = value + excluded.value",
                 (name, more),

@@ -16,6 +16,9 @@ Kind: TypeAlias = Literal[
     "application", "index", "retriever", "embedding", "prompt", "model", "tool", "source", "run"
 ]
 
+CLOCK_OF: Final = "clock of "
+"""Before the name of a counter: when something was added to it last, in seconds since the epoch."""
+
 dump_sorted: Final = json.JSONEncoder(separators=(",", ":"), sort_keys=True).encode
 """Dumps an identity so that equal ones have the same text."""
 
@@ -202,6 +205,11 @@ class Queries:
         """Return all counters by name."""
         rows = self._db.execute("SELECT name, value FROM counters WHERE name NOT LIKE 'clock%'").fetchall()
         return {str(name): value for name, value in rows if isinstance(value, int)}
+
+    def counted_at(self, name: str) -> int | None:
+        """Return when a counter last grew, in seconds since the epoch. Earlier releases noted no time."""
+        row = self._db.execute("SELECT value FROM counters WHERE name = ?", (f"{CLOCK_OF}{name}",)).fetchone()
+        return row[0] if row and isinstance(row[0], int) else None
 
 
 _ANSWER: Final = "SELECT seq, id, ended, application, status, body FROM answers"

@@ -23,7 +23,7 @@ from datahub_llmops.hooks.settings import Settings
 from datahub_llmops.hooks.waiting import WaitingRecords
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from datahub_llmops.answer_store.database import Store
     from datahub_llmops.hooks.row_encoder import Encoder
@@ -60,7 +60,10 @@ class Recorder:
         """Called by the thread every few seconds: sweeps of open runs, shipping."""
         self.leaving: list[Callable[[], None]] = []
         """Called at the end of the process, after the last record is written."""
+        self.watched: dict[str, Mapping[str, int]] = {"error": guard.errors}
+        """Counts of this process, by name of their kind, that the store keeps for those who cannot look into it."""
         self._dropped_stored = 0
+        self._noted: dict[str, int] = {}
         self._reset()
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(
@@ -269,7 +272,15 @@ class Recorder:
                     native_threads.sleep(0.001)
             dropped = self.dropped
             store.count("records_dropped", dropped - self._dropped_stored)
+            problems = {
+                f"{kind}: {what}": count
+                for kind, counts in self.watched.items()
+                for what, count in dict(counts).items()
+            }
+            for name, count in problems.items():
+                store.count(name, max(0, count - self._noted.get(name, 0)))
         self._dropped_stored = dropped
+        self._noted = problems
 
     def _failed(self, error: Exception, batch: list[Answer | WriteEvent]) -> None:
         """Let the batch wait, within the bounds, and retry later."""

@@ -102,6 +102,7 @@ def start(new: Settings) -> Recorder:
     settings = new
     if recorder is None:
         recorder = Recorder(new)
+        recorder.watched["degraded"] = degraded
     if recorder.settings.records and not new.records:
         recorder.flush(2.0)
     recorder.settings = new

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +19,9 @@ from datahub_llmops.setup.diagnosis import Diagnosis
 
 _TOO_FULL: Final = "Raise max_bytes of attach(), or run the recipe of llm-runs more often."
 _NO_ROOM: Final = "Make room on its disk, or find out who keeps it locked."
+_REPORT: Final = "Report it, with the warning in the log of the application. The application is not affected."
+_CORRECT: Final = "Correct the call that it names, or install versions that were tested."
+_DAY: Final = 86_400
 _LOST: Final = (
     (
         "records_dropped",
@@ -33,11 +36,14 @@ _LOST: Final = (
 is what ``max_days`` asks for."""
 
 
-def examine_hooks(stores: tuple[str, ...], now: float, seconds: float) -> list[Diagnosis]:
+def examine_hooks(stores: tuple[str, ...], now: float, seconds: float, most_days: float) -> list[Diagnosis]:
     """Examine the environment of the hooks, and each answer store; ``stores`` are those that recipes name."""
     own = default_store()
     paths = list(dict.fromkeys((*stores, own) if os.path.lexists(own) or not stores else stores))
-    return [*_environment(), *(one for path in paths for one in _store(path, path in stores, now, seconds))]
+    return [
+        *_environment(),
+        *(one for path in paths for one in _store(path, path in stores, now, seconds, most_days)),
+    ]
 
 
 def _environment() -> Iterator[Diagnosis]:
@@ -47,14 +53,14 @@ def _environment() -> Iterator[Diagnosis]:
         yield _hooks("environment", "not ok", f"{clean(note)}.", "Correct the variable.")
 
 
-def _store(path: str, wanted: bool, now: float, seconds: float) -> Iterator[Diagnosis]:
+def _store(path: str, wanted: bool, now: float, seconds: float, most_days: float) -> Iterator[Diagnosis]:
     name = clean(path)
     if not os.path.lexists(path):
         yield _none_yet(name, wanted)
     else:
         try:
             with reading(path) as store:
-                yield from _examined(name, path, store, now, seconds)
+                yield from _examined(name, path, store, now, seconds, most_days)
         except StoreError as error:
             yield _unreadable(name, path, error)
     yield from _beside(name, Path(path), now)
@@ -71,7 +77,9 @@ def _none_yet(name: str, wanted: bool) -> Diagnosis:
     return _hooks(name, "ok", "There is no answer store: no application of this user has attached the hooks.")
 
 
-def _examined(name: str, path: str, store: Store, now: float, seconds: float) -> Iterator[Diagnosis]:
+def _examined(
+    name: str, path: str, store: Store, now: float, seconds: float, most_days: float
+) -> Iterator[Diagnosis]:
     answers, writes = store.totals()
     applications = sorted({str(body.get("name")) for _, body in store.identities("application")})
     size = sum(one.st_size for one in sqlite_file.files_of(Path(path)))
@@ -103,7 +111,7 @@ def _examined(name: str, path: str, store: Store, now: float, seconds: float) ->
         )
     else:
         yield _hooks(name, "ok", message)
-    yield from _counters(name, store.counters())
+    yield from _counters(name, store, now, most_days)
 
 
 def _last(store: Store, now: float) -> str | None:
@@ -116,10 +124,29 @@ def _last(store: Store, now: float) -> str | None:
         return None
 
 
-def _counters(name: str, counters: Mapping[str, int]) -> Iterator[Diagnosis]:
-    for counter, noun, why, to_do in _LOST:
-        if count := counters.get(counter, 0):
-            yield _hooks(name, "not ok", f"Dropped because {why}: {words.several(count, *noun)}.", to_do)
+def _counters(name: str, store: Store, now: float, most_days: float) -> Iterator[Diagnosis]:
+    counters = store.counters()
+    found = [
+        (counter, f"Dropped because {why}: {words.several(count, *noun)}", to_do)
+        for counter, noun, why, to_do in _LOST
+        if (count := counters.get(counter, 0))
+    ]
+    for counter, count in sorted(counters.items()):
+        kind, _, what = counter.partition(": ")
+        if kind == "error":
+            found.append((counter, f"The hooks failed {words.several(count, 'time')} at {what}", _REPORT))
+        elif kind == "degraded":
+            found.append((counter, f"Less is recorded than could be: {what}", _CORRECT))
+    for counter, message, to_do in found:
+        yield _counted(name, clean(message), to_do, store.counted_at(counter), now, most_days)
+
+
+def _counted(name: str, message: str, to_do: str, at: int | None, now: float, most_days: float) -> Diagnosis:
+    """What happened is not ok until it has not happened again for ``most_days``."""
+    if at is None:
+        return _hooks(name, "not ok", f"{message}; it is not known when.", to_do)
+    shown = f"{message}, the last time {words.age(now - at)}."
+    return _hooks(name, "ok", shown) if now - at > most_days * _DAY else _hooks(name, "not ok", shown, to_do)
 
 
 def _unreadable(name: str, path: str, error: StoreError) -> Diagnosis:

@@ -58,7 +58,7 @@ def _parts(
         examine_it = partial(_examine_catalog, catalog, recipes, now, seconds, most_days)
         yield partial(in_time, "catalog", clean(catalog), limit, examine_it)
     stores = tuple(dict.fromkeys(recipe.store for recipe in recipes if recipe.store))
-    yield partial(in_time, "hooks", "hooks", limit, lambda: examine_hooks(stores, now, seconds))
+    yield partial(in_time, "hooks", "hooks", limit, lambda: examine_hooks(stores, now, seconds, most_days))
     for url, token in _servers(recipes, where).items():
         ask = partial(examine_server, url, token, seconds)
         yield partial(in_time, "server", clean(without_login(url)), limit, ask)
