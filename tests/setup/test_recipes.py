@@ -128,13 +128,13 @@ def test_connections_are_told_apart(tmp_path: Path, qdrant_server: Stub, chroma_
         ]
         found = examine_recipes(read_recipes(recipes, {}), 20)
     assert [one.name for one in found] == [str(path) for path in recipes]
-    assert [one.verdict for one in found] == ["not ok", "ok", "not ok", "not ok", "ok", "not known"]
+    assert [one.verdict for one in found] == ["not ok", "ok", "not ok", "not ok", "not ok", "not known"]
     assert found[0].message.startswith("llm-qdrant: Not allowed: Qdrant at ")
     assert found[1].message == "llm-chroma: Works, sees 7 collections."
     assert found[2].message.startswith("llm-chroma: Cannot reach: Chroma at ")
     assert found[3].message.startswith("llm-chrome: There is no source 'llm-chrome'")
     assert found[5].to_do == f"Run it: datahub ingest -c {recipes[5]}"
-    assert "reads the answer store" in found[4].message
+    assert found[4].message.startswith("llm-runs: Cannot read: no answer store at ")
     assert SECRET not in str(found)
 
 
@@ -158,3 +158,19 @@ def test_a_source_without_a_test_is_seen_by_its_last_run(tmp_path: Path) -> None
     (found,) = examined(put(tmp_path / "a.yaml", "csv-enricher", sink, filename="x.csv"))
     assert found.verdict == "ok"
     assert found.message.endswith("has no test of its connection; how its last run ended stands below.")
+
+
+def test_what_a_recipe_names_is_known_as_far_as_its_variables_are_set(tmp_path: Path) -> None:
+    rest = {"type": "datahub-rest", "config": {"server": "${GMS}", "token": "${TOKEN}"}}
+    path = put(tmp_path / "a.yaml", "llm-runs", rest, store="${STORE}", catalog="${FOLDER}/c.db", x="${MORE}")
+    found = read(path, GMS="http://gms:8080", TOKEN=SECRET, STORE="./a.db", FOLDER="kb")
+    assert found.problems
+    assert (found.server, found.store, found.catalogs) == (
+        ("http://gms:8080", SECRET),
+        "./a.db",
+        ("kb/c.db",),
+    )
+    found = read(path, GMS="http://gms:8080")
+    assert (found.server, found.store, found.catalogs) == (None, None, ())
+    local = read(put(tmp_path / "b.yaml", sink={"type": "llm-local", "config": {"path": "${FOLDER}/c.db"}}))
+    assert (local.written, local.catalogs) == (None, ())

@@ -97,7 +97,7 @@ def _servers(recipes: Sequence[Recipe], where: str | None) -> dict[str, str | No
     named = _named(where)
     found: dict[str, str | None] = {}
     for recipe in recipes:
-        if recipe.server is not None and not recipe.problems:
+        if recipe.server is not None:
             found.setdefault(*recipe.server)
     if named and "://" in named:
         found.setdefault(named, None)

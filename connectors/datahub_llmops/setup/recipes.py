@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 from datahub.cli.config_utils import MissingConfigError, load_client_config
 
@@ -32,6 +32,8 @@ _SKIPPED: Final = frozenset({"node_modules", "site-packages", "venv", "__pycache
 _DEPTH: Final = 4
 """Folders below the working folder in which recipes are looked for."""
 _MOST: Final = 200
+_UNSET: Final = "\0"
+"""Stands for the value of a variable that is not set."""
 LOCAL: Final = "llm-local"
 _READ_A_CATALOG: Final = frozenset({"llm-propagation", "llm-health", "llm-lifecycle"})
 _SERVER_SINK: Final = "datahub-rest"
@@ -39,7 +41,7 @@ _SERVER_SINK: Final = "datahub-rest"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """A recipe, with the values of its variables filled in if all of them are set."""
+    """A recipe, with the values of its variables filled in as far as they are set."""
 
     name: str
     content: Mapping[str, Any]
@@ -72,7 +74,7 @@ class Recipe:
         config = _part(self.content, "source", "config")
         state = _part(config, "stateful_ingestion", "state_provider")
         found = [self.written, _local(state), config.get("catalog") if self.kind.startswith("llm-") else None]
-        return tuple(dict.fromkeys(one for one in found if isinstance(one, str) and "://" not in one))
+        return tuple(dict.fromkeys(one for one in found if _is_set(one) and "://" not in one))
 
     @property
     def server(self) -> tuple[str, str | None] | None:
@@ -82,17 +84,17 @@ class Recipe:
         server, token = config.get("server"), config.get("token")
         if self.content and not sink:
             return _default_server()
-        if sink.get("type") != _SERVER_SINK or not isinstance(server, str):
+        if sink.get("type") != _SERVER_SINK or not _is_set(server) or not (token is None or _is_set(token)):
             return None
-        return server, token if isinstance(token, str) and token else None
+        return server, token or None
 
     @property
     def store(self) -> str | None:
         """The answer store that it reads."""
         if self.kind != "llm-runs":
             return None
-        named = _part(self.content, "source", "config").get("store")
-        return named if isinstance(named, str) else default_store()
+        named = _part(self.content, "source", "config").get("store", default_store())
+        return named if _is_set(named) else None
 
 
 def find_recipes(folder: Path) -> list[Path]:
@@ -140,7 +142,8 @@ def _read(path: Path, variables: Mapping[str, str]) -> Recipe:
         raw = read_recipe(path)
         unset = unset_variables(raw, variables)
         if unset:
-            return Recipe(name=name, content=raw, problems=tuple(_not_ready(name, raw, unset)))
+            content = fill_in(raw, {**variables, **dict.fromkeys(unset, _UNSET)})
+            return Recipe(name=name, content=content, problems=tuple(_not_ready(name, raw, unset)))
         return Recipe(name=name, content=fill_in(raw, variables))
     except RecipeError as error:
         message = clean(str(error).removeprefix(f"{path}: "))
@@ -201,8 +204,6 @@ def _seen_elsewhere(recipe: Recipe) -> str | None:
             return None
     except Exception:  # noqa: BLE001 - sources of others raise anything, and the test of the connection says it
         return None
-    if recipe.store:
-        return f"{recipe.kind} reads the answer store, which is examined below."
     if recipe.written:
         return f"It can be read. {recipe.kind} has no test of its connection; how its last run ended stands below."
     return None
@@ -257,5 +258,10 @@ def _local(part: Mapping[str, Any]) -> str | None:
     """The file of a sink or a state provider ``llm-local``."""
     if part.get("type") != LOCAL:
         return None
-    path = _part(part, "config").get("path")
-    return path if isinstance(path, str) else str(default_catalog())
+    path = _part(part, "config").get("path", str(default_catalog()))
+    return path if _is_set(path) else None
+
+
+def _is_set(value: object) -> TypeGuard[str]:
+    """Whether a value is a text, and all variables in it are set."""
+    return isinstance(value, str) and _UNSET not in value
