@@ -97,6 +97,15 @@ def _openinference_and_client(framework: str) -> Tracing:
     return _openinference(framework, client=True)
 
 
+def _openinference_and_openllmetry(framework: str) -> Tracing:
+    """The framework by the one, the model's SDK by the other: two vendors that know nothing of each other."""
+    from opentelemetry.instrumentation.openai import OpenAIInstrumentor
+
+    tracing = _openinference(framework)
+    OpenAIInstrumentor().instrument(tracer_provider=trace.get_tracer_provider())
+    return tracing
+
+
 def _openllmetry(framework: str) -> Tracing:
     provider = _global_provider()
     if framework == "langchain":
@@ -137,7 +146,7 @@ def _genai(framework: str) -> Tracing:
     return Tracing(flush=provider.force_flush, server=_server(provider), roots=framework != "llama-index")
 
 
-def _mlflow(framework: str) -> Tracing:
+def _mlflow(framework: str, *, client: bool = False) -> Tracing:
     # Not its default, a database here: the spans leave by OTLP.
     os.environ["MLFLOW_TRACKING_URI"] = os.environ["RECEIVER"]
     import mlflow
@@ -147,6 +156,8 @@ def _mlflow(framework: str) -> Tracing:
         mlflow.langchain.autolog()
     else:
         mlflow.llama_index.autolog()
+    if client:
+        mlflow.openai.autolog()
 
     @contextmanager
     def guardrail(passed: bool) -> Iterator[None]:
@@ -161,6 +172,10 @@ def _mlflow(framework: str) -> Tracing:
             found.force_flush()
 
     return Tracing(flush=flush, guardrail=guardrail)
+
+
+def _mlflow_and_client(framework: str) -> Tracing:
+    return _mlflow(framework, client=True)
 
 
 def _mlflow_semconv(framework: str) -> Tracing:
@@ -218,9 +233,11 @@ def _langsmith(framework: str) -> Tracing:
 INSTRUMENTATIONS: Final[dict[str, Callable[[str], Tracing]]] = {
     "openinference": _openinference,
     "openinference-openai": _openinference_and_client,
+    "openinference-openllmetry": _openinference_and_openllmetry,
     "openllmetry": _openllmetry,
     "genai": _genai,
     "mlflow": _mlflow,
+    "mlflow-openai": _mlflow_and_client,
     "mlflow-semconv": _mlflow_semconv,
     "langfuse": _langfuse,
     "langsmith": _langsmith,
