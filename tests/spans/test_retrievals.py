@@ -11,6 +11,7 @@ from datahub_llmops.answer_store.recorded import RecordedAnswer, Retrieval
 from datahub_llmops.spans.assemble import AssembleOptions, assemble
 from datahub_llmops.spans.span import Span
 
+from .recordings import Recording, raw_lines
 from .world import span
 
 CHROMA: dict[str, Any] = {"metadata": {"ls_vector_store_provider": "Chroma"}}
@@ -109,6 +110,38 @@ def test_the_store_writes_its_collection_into_the_documents() -> None:
     assert [chunk.id for chunk in found.chunks] == ["c1"]
     other = with_attributes(search, {"metadata": {"ls_vector_store_provider": "Chroma"}})
     assert (retrieval(other).index or {})["seen_by"] == "class"
+
+
+@pytest.mark.parametrize("tracer", ["openinference", "openllmetry", "mlflow"])
+def test_the_address_of_a_database_is_no_source(tracer: str) -> None:
+    """LangChain's package for LanceDB writes it over the source of each document that it finds."""
+    recording = Recording(f"{tracer}-langchain/lancedb")
+    found = [one for each in recording.assembled.values() for seen in each.answers for one in seen.retrievals]
+    assert found
+    assert any("/lancedb" in line for line in raw_lines(recording.name))
+    assert {chunk.source for one in found for chunk in one.chunks} == {None}
+
+
+@pytest.mark.parametrize(
+    ("store", "values", "kept"),
+    [
+        ("LanceDB", ["/data/lance", "/data/lance"], 0),
+        ("LanceDB", ["s3://lake/kb.lancedb"], 0),
+        ("LanceDB", ["/kb/a.md", "/kb/a.md"], 2),
+        ("LanceDB", ["/kb/a", "/kb/b"], 2),
+        ("LanceDBVectorStore", ["/kb/a", "/kb/a"], 2),
+        ("Chroma", ["/kb/a", "/kb/a"], 2),
+    ],
+)
+def test_only_what_can_be_a_database_is_left_out(store: str, values: list[str], kept: int) -> None:
+    documents = [{"id": None, "metadata": {"source": value}} for value in values]
+    search = span("VectorStoreRetriever", kind="RETRIEVER")
+    search = with_attributes(
+        search, {"output.value": documents, "metadata": {"ls_vector_store_provider": store}}
+    )
+    found = retrieval(search)
+    assert len(found.chunks) == len(values)
+    assert sum(chunk.source is not None for chunk in found.chunks) == kept
 
 
 def test_a_data_source_and_an_index_that_the_application_names() -> None:

@@ -20,6 +20,7 @@ from datahub_llmops.answer_store.recorded import (
     Chunk,
     Identities,
     ModelCall,
+    Raw,
     RecordedAnswer,
     Retrieval,
 )
@@ -273,7 +274,7 @@ class _Documents:
                 "lineage.name_index(store, urn)" if self._writers is not None else "`indexes` in the recipe"
             )
             self._gaps.setdefault(f"index not resolved: {shown(raw_index)}; name it: {advice}")
-        raw = chunk.source or {}
+        raw = _source_of(chunk, raw_index)
         given = raw.get("urn")
         source = (
             dataset_urn(given) if isinstance(given, str) else self._rules.match(str(raw.get("value", "")))
@@ -291,6 +292,13 @@ class _Documents:
             rests_on=_rests_on(retrieval, source, chunk),
             run=self._writers.run(number, chunk, index) if self._writers is not None else chunk.run,
         )
+
+
+def _source_of(chunk: Chunk, index: Raw | None) -> Raw:
+    """Return the source of a chunk. LangChain's LanceDB writes the path of the database in its place, which is none."""
+    found = chunk.source or {}
+    path = (index or {}).get("path")
+    return {} if path is not None and found.get("value") == path else found
 
 
 def _rests_on(retrieval: Retrieval | None, source: str | None, chunk: Chunk) -> Evidence:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import PurePosixPath
 from typing import Final, NamedTuple
 
 from datahub_llmops.answer_store.recorded import Chunk, Raw, Retrieval
@@ -139,6 +141,15 @@ def chunks_of(
     span: Span, inner: Span | None, reranked: Span | None, clients: Sequence[Span], composite: bool
 ) -> tuple[tuple[Chunk, ...], int]:
     """Return the chunks that a search found by its spans, and how many are left out."""
+    found, cut = _read_chunks(span, inner, reranked, clients, composite)
+    if found and found[0].source is not None:
+        found = tuple(without_database(found, indexes.told(span.attributes)[1]))
+    return found, cut
+
+
+def _read_chunks(
+    span: Span, inner: Span | None, reranked: Span | None, clients: Sequence[Span], composite: bool
+) -> tuple[tuple[Chunk, ...], int]:
     if reranked is not None:
         left = chunks.read_reranked(reranked.attributes)
         if left[0]:
@@ -150,6 +161,25 @@ def chunks_of(
         return found
     results = chunks.read_results(clients[0].attributes)
     return results if not found[0] or _same(found[0], results[0]) else found
+
+
+def without_database(found: Sequence[Chunk], store_class: str | None) -> Sequence[Chunk]:
+    """Return chunks without sources that are the address of the database itself.
+
+    LangChain's package for LanceDB writes it over the source of every document that it finds:
+    https://github.com/lancedb/langchain-lancedb (``metadata["source"] = self._uri``).
+    """
+    first = found[0].source if found else None
+    if first is None or store_class not in _OVERWRITES or first.get("key") != "source":
+        return found
+    same = all(chunk.source == first for chunk in found)
+    is_file = PurePosixPath(str(first.get("value"))).suffix not in _FOLDERS
+    return found if is_file or not same else tuple([replace(chunk, source=None) for chunk in found])
+
+
+_OVERWRITES: Final = frozenset({"LanceDB"})
+_FOLDERS: Final = frozenset({"", ".lancedb", ".lance", ".db"})
+"""Suffixes of databases, which are folders."""
 
 
 def _same(found: Sequence[Chunk], results: Sequence[Chunk]) -> bool:

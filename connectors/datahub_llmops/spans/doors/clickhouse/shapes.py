@@ -25,6 +25,7 @@ from datahub_llmops.spans import chunks
 from datahub_llmops.spans.doors.clickhouse.classes import Documents, SpanClass
 from datahub_llmops.spans.doors.clickhouse.span_rows import BINS
 from datahub_llmops.spans.doors.clickhouse.statements import ORPHAN
+from datahub_llmops.spans.retrievals import without_database
 from datahub_llmops.spans.span import Attributes, Span
 
 _STEP: Final = 1_000.0
@@ -205,7 +206,8 @@ class Skeleton:
             of_own = [(own, form) for form in self._classes[own].forms]
             for one in dict.fromkeys([*of_own, *([key] if key is not None else [])]):
                 known = self._documents(*one)
-                sampled += sources(known) if known is not None else ()
+                store_class = (retrieval.index or {}).get("class")
+                sampled += without_database(sources(known), store_class) if known is not None else ()
         return replace(
             retrieval,
             milliseconds=latencies,
