@@ -3,8 +3,8 @@
     python benchmarks/spans_edges.py
 
 Reads the recorded spans of tests/wire/spans, which have nothing of the hooks on them. Printed are the retrievals whose
-index the hooks saw, how many of them the spans resolve, with no rule in the recipe and with one for each store that
-gives no ids, and how many edges are wrong.
+index the hooks saw and that found something, how many of them the spans resolve, with no rule in the recipe and with
+one for each store that gives no ids, and how many edges are wrong. A retrieval that failed has nothing to tell by.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def main() -> None:
         for edge, with_rules in zip(edges(recording), edges(recording, rules), strict=True):
             wrong[folder] += edge.by_spans not in (edge.by_hooks, None)
             wrong[folder] += with_rules.by_spans not in (edge.by_hooks, None)
-            if edge.by_hooks is not None:
+            if edge.by_hooks is not None and edge.has_chunks:
                 every[folder] += 1
                 ids[folder] += edge.has_ids
                 plain[folder] += edge.by_spans == edge.by_hooks

@@ -16,7 +16,7 @@ from datahub_llmops.hooks.names import clean_name
 from datahub_llmops.spans import attributes as names
 from datahub_llmops.spans import models, retrievals, stamps
 from datahub_llmops.spans.drafts import Draft
-from datahub_llmops.spans.span import Span
+from datahub_llmops.spans.span import Attributes, Span
 from datahub_llmops.spans.status import milliseconds, status_of
 
 MAX_NAME: Final = 200
@@ -257,6 +257,28 @@ def tools_of(draft: Draft) -> list[tuple[Span, ToolCall]]:
 def version_of(top: Span) -> str | None:
     """Return the version of the application that a span names itself."""
     return _name(names.first(top.attributes, names.SERVICE_VERSION))
+
+
+_OF_TOOLS: Final = re.compile(r"mlflow|langfuse")
+_MODEL_METHOD: Final = re.compile(r"[A-Z]\w+\._?a?(stream_)?(chat|complete|predict|stream)\w*")
+_OF_LANGCHAIN: Final = (*names.PROVIDER_OF_LANGCHAIN, *names.MODEL_IN_METADATA)
+
+
+@functools.lru_cache(1_000)
+def is_of_tool(scope: str) -> bool:
+    """Return whether a tracer is that of a tool, which has one for frameworks and SDKs alike."""
+    return _OF_TOOLS.search(scope.lower()) is not None
+
+
+def framework_of_inference(name: str, attributes: Attributes, scope: str) -> str | None:
+    """Return the framework that reports an inference, or ``None`` if an SDK does."""
+    found = framework_of(scope)
+    if found is not None or not is_of_tool(scope):
+        return found
+    metadata = attributes.get(names.METADATA[0])
+    if names.first(attributes, _OF_LANGCHAIN) or (isinstance(metadata, dict) and "ls_provider" in metadata):
+        return "langchain"
+    return "llama-index" if _MODEL_METHOD.fullmatch(name) else None
 
 
 def id_of(top: Span) -> str:

@@ -143,14 +143,21 @@ def read(spans: Sequence[Span], options: AssembleOptions) -> Read:
         else:
             indexing += draft.kind != kinds.GUARDRAIL
     left = repeated_inferences.leave_out(made)
+    by_time = repeated_inferences.are_compared(made) or pieces.are_compared(left)
+    repeated = len(made) - len(left)
+    for draft in left:
+        found, compared = repeated_inferences.beside(draft, reading.outer, reading.nested)
+        reading.outer |= found
+        repeated += len(found)
+        by_time |= compared
     return Read(
         tree=tree,
         reading=reading,
         drafts=pieces.join(left),
-        by_time=repeated_inferences.are_compared(made) or pieces.are_compared(left),
+        by_time=by_time,
         judged=judged,
         indexing=indexing,
-        repeated=len(made) - len(left),
+        repeated=repeated,
     )
 
 

@@ -264,6 +264,15 @@ def _number(value: object) -> float | None:
     return value if math.isfinite(value) else None
 
 
+_NAMES: Final = Facts(names.MODEL_ASKED, names.MODEL_SERVED)
+
+
+def names_model(attributes: Attributes) -> bool:
+    """Return whether a span names the model that was asked or that served."""
+    metadata = attributes.get(names.METADATA[0])
+    return any(_NAMES.read(attributes)) or (isinstance(metadata, Mapping) and "ls_model_name" in metadata)
+
+
 def tokens_of(attributes: Attributes) -> tuple[int | None, int | None]:
     """Return the tokens in and out that a span reports."""
     counts = _tokens(_USAGE.read(attributes))

@@ -6,7 +6,7 @@ from operator import itemgetter
 from typing import Final
 
 from datahub_llmops.answer_store.recorded import Raw
-from datahub_llmops.spans import indexes, kinds, prompts, retrievals, stamps
+from datahub_llmops.spans import indexes, kinds, models, prompts, retrievals, stamps
 from datahub_llmops.spans.drafts import NOTHING, Above, Draft, Search
 from datahub_llmops.spans.kinds import CHAIN, OTHER, Kind, kind_of
 from datahub_llmops.spans.span import Attributes, Span
@@ -36,7 +36,8 @@ _start: Final = itemgetter(0)
 class Reading:
     """The drafts in a tree of spans.
 
-    ``outer`` has the places of inferences that a span below them reports too. ``application`` is the attribute that
+    ``outer`` has the places of inferences that another span reports too: one below them, or one above that names the
+    model where they do not. ``nested`` has those that are below another one. ``application`` is the attribute that
     tells applications apart.
     """
 
@@ -44,6 +45,7 @@ class Reading:
         self._tree = tree
         self.drafts: list[Draft] = []
         self.outer: set[int] = set()
+        self.nested: set[int] = set()
         self.guardrails = self.evaluations = 0
         self._read(application)
 
@@ -138,8 +140,15 @@ class Reading:
 
     def _inference(self, draft: Draft, place: int, span: Span, new: Above) -> None:
         if new.inference >= 0:
-            self.outer.add(new.inference)
-        new.inference = place
+            self.nested.add(place)
+            above = self._tree.spans[new.inference]
+            if models.names_model(span.attributes) or not models.names_model(above.attributes):
+                self.outer.add(new.inference)
+                new.inference = place
+            else:
+                self.outer.add(place)
+        else:
+            new.inference = place
         new.within_inference = draft
         draft.judged += new.evaluator
         prompt = new.prompt

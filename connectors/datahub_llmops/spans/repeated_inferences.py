@@ -6,12 +6,12 @@ Some tracers of frameworks do not put their span in force, so that the span of t
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from operator import itemgetter
 from typing import Final
 
 from datahub_llmops.spans import kinds, models
-from datahub_llmops.spans.answers import framework_of
+from datahub_llmops.spans.answers import framework_of_inference
 from datahub_llmops.spans.drafts import Draft
 from datahub_llmops.spans.span import Span
 
@@ -33,7 +33,7 @@ def leave_out(drafts: Sequence[Draft]) -> Sequence[Draft]:
     around: dict[object, list[tuple[float, Span]]] = {}
     for draft in drafts:
         for _, span, _ in draft.inferences:
-            if framework_of(span.scope) is not None:
+            if _framework(span) is not None:
                 around.setdefault(draft.service, []).append((span.started, span))
     for spans in around.values():
         spans.sort(key=_start)
@@ -47,7 +47,44 @@ def are_compared(drafts: Sequence[Draft]) -> bool:
 
 
 def _is_bare(draft: Draft) -> bool:
-    return draft.kind == kinds.LLM and not draft.searches and framework_of(draft.top.scope) is None
+    return draft.kind == kinds.LLM and not draft.searches and _framework(draft.top) is None
+
+
+def _framework(span: Span) -> str | None:
+    return framework_of_inference(span.name, span.attributes, span.scope)
+
+
+def beside(draft: Draft, outer: Set[int], nested: Set[int]) -> tuple[set[int], bool]:
+    """Return places of inferences of an SDK that stand beside one of a framework in the same answer, and are the same.
+
+    Tracers of frameworks put no span in force around a stream, and some end theirs before the first token is read. Also
+    returns whether any were compared: times and tokens decide then.
+
+    Args:
+        draft: the answer.
+        outer: places of inferences that a span below them reports too.
+        nested: places of inferences below another one.
+    """
+    if len(draft.inferences) < 2:
+        return set(), False
+    left = [(place, span) for place, span, _ in draft.inferences if place not in outer]
+    around = [one for one in left if _framework(one[1]) is not None]
+    own = [one for one in left if one[0] not in nested and _framework(one[1]) is None]
+    found: set[int] = set()
+    for place, span in sorted(own) if around else ():
+        reports = next((one for one in around if _is_beside(span, one[1])), None)
+        if reports is not None:
+            around.remove(reports)
+            found.add(place)
+    return found, bool(around or found) and bool(own)
+
+
+def _is_beside(span: Span, other: Span) -> bool:
+    if _is_reported(span, [(other.started, other)]):
+        return True
+    tokens = models.tokens_of(span.attributes)
+    later = other.started <= span.started
+    return later and None not in tokens and tokens == models.tokens_of(other.attributes)
 
 
 def _is_reported(span: Span, around: Sequence[tuple[float, Span]]) -> bool:

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 from datahub_llmops.spans import attributes as names
 from datahub_llmops.spans import kinds, models
-from datahub_llmops.spans.answers import framework_of
+from datahub_llmops.spans.answers import framework_of, framework_of_inference, is_of_tool
 from datahub_llmops.spans.kinds import kind_of
 from datahub_llmops.spans.span import Attributes, Span
 
@@ -58,7 +58,8 @@ def mixed_services(tracers: Iterable[Sequence[str]]) -> frozenset[str]:
     """
     kinds_of: dict[str, set[bool]] = {}
     for scope, service in tracers:
-        kinds_of.setdefault(service, set()).add(framework_of(scope) is not None)
+        both = (True, False) if is_of_tool(scope) else (framework_of(scope) is not None,)
+        kinds_of.setdefault(service, set()).update(both)
     return frozenset(service for service, found in kinds_of.items() if len(found) > 1)
 
 
@@ -73,7 +74,8 @@ def alone(spans: Sequence[Span]) -> Inference | None:
 
 
 def _is_of_sdk(span: Span) -> bool:
-    return framework_of(span.scope) is None and kind_of(span.name, span.attributes) == kinds.LLM
+    of_sdk = framework_of_inference(span.name, span.attributes, span.scope) is None
+    return of_sdk and kind_of(span.name, span.attributes) == kinds.LLM
 
 
 def of_frameworks(spans: Iterable[Span]) -> list[Inference]:
@@ -83,7 +85,8 @@ def of_frameworks(spans: Iterable[Span]) -> list[Inference]:
 
 def is_of_framework(name: str, attributes: Attributes, scope: str) -> bool:
     """Return whether a span is an inference that a framework reports."""
-    return framework_of(scope) is not None and kind_of(name, attributes) == kinds.LLM
+    of_framework = framework_of_inference(name, attributes, scope) is not None
+    return of_framework and kind_of(name, attributes) == kinds.LLM
 
 
 class Twins:

@@ -29,6 +29,7 @@ from spans.doors.clickhouse.exporting import (
     shown,
 )
 from spans.recordings import Recording, raw_lines, recordings
+from spans.test_instrumentations import APART, is_sdk
 from spans.world import BEGIN, span
 
 RECORDINGS: Final = recordings()
@@ -63,8 +64,8 @@ def test_recordings_count_as_their_answers(engine: Engine, table: str) -> None:
         engine.insert(database, rows, table)
         found_here = [one for assembled in recording.assembled.values() for one in assembled.answers]
         # What the SDK reports in traces of its own is what the framework reports too.
-        twice = recording.name.startswith("openinference-openai-langchain/")
-        answers += [one for one in found_here if not twice or one.framework is not None]
+        twice = recording.name.partition("/")[0] in APART
+        answers += [one for one in found_here if not (twice and is_sdk(one))]
     door = opened(engine, database, table=table)
     found = shown(door.count(door.days({}), PlainCounting()))
     differ = differences(found, rolled_up(answers))
@@ -261,7 +262,12 @@ class TestTrace:
 
 
 @pytest.mark.parametrize(
-    "name", ["openinference-openai-langchain/qdrant", "openinference-openai-langchain/features"]
+    "name",
+    [
+        "openinference-openai-langchain/qdrant",
+        "openinference-openai-langchain/features",
+        "mlflow-openai-langchain/chroma",
+    ],
 )
 def test_what_a_framework_reports_in_another_trace_counts_once(engine: Engine, name: str) -> None:
     database = engine.database()
@@ -270,7 +276,7 @@ def test_what_a_framework_reports_in_another_trace_counts_once(engine: Engine, n
     found = shown(door.count(door.days({}), PlainCounting()))
     answers = [one for trace in Recording(name).assembled.values() for one in trace.answers]
     assert found["answers"] == len(Recording(name).expected["answers"])
-    differ = differences(found, rolled_up([one for one in answers if one.framework is not None]))
+    differ = differences(found, rolled_up([one for one in answers if not is_sdk(one)]))
     assert [one for one in differ if "/chunks: None != " not in one] == []
     assert door.counts.others == {
         "inferences of an SDK that a framework reports too": len(answers) - found["answers"]

@@ -193,7 +193,7 @@ class DayAnswers:
         for shape in found:
             skeleton = Skeleton(shape, known, lambda key, form: None, set())
             apart, nested = self.assemble(skeleton.spans).answers, self.assemble(skeleton.nested).answers
-            if len(apart) != len(nested):
+            if [len(one.models) for one in apart] != [len(one.models) for one in nested]:
                 again.add(shape.key)
         return again
 
