@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +20,7 @@ from datahub_llmops.setup.connection import (
     load_recipe,
     unset_variables,
 )
-from support.stub import Stub, refused_url
+from support.stub import Reply, Stub, refused_url
 
 SECRET = "planted-key-5ec7e7"
 
@@ -71,6 +75,26 @@ def test_one_that_hangs_is_not_known_and_delays_nobody(qdrant_server: Stub, chro
     )
     assert [one.verdict for one in found] == ["not known", "ok"]
     assert found[0].message.startswith("No verdict within 3 seconds.")
+
+
+def test_whoever_stops_it_does_not_wait_for_one_that_hangs() -> None:
+    with Stub(lambda call: Reply()) as server:
+        server.fail("silence")
+        tested = [recipe("qdrant", url=server.url, timeout_sec=600)]
+        program = (
+            "from datahub_llmops.setup.connection import check_connections\n"
+            f"check_connections({tested!r}, deadline=600)"
+        )
+        running = subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.PIPE, text=True)
+        try:
+            while not server.calls:
+                assert running.poll() is None
+                time.sleep(0.05)
+            running.send_signal(signal.SIGINT)
+            _, said = running.communicate(timeout=60)
+        finally:
+            running.kill()
+    assert said.rstrip().endswith("KeyboardInterrupt")
 
 
 def test_a_login_in_an_address_is_not_shown() -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from datahub_llmops.errors import RecipeError
 from datahub_llmops.setup.target import (
+    check_address,
     configured_server,
     local_target,
     server_of_datahub,
@@ -55,6 +56,15 @@ def test_the_server_of_datahubs_own_file_is_known_without_its_token(tmp_path: Pa
     assert target.sink is None
     assert SECRET not in repr(target)
     assert "http://gms:8080" in target.shown
+
+
+def test_a_key_in_an_address_is_refused() -> None:
+    for text in (f"http://q?api_key={SECRET}", f"host=db password={SECRET}", f"//ada:{SECRET}@db"):
+        with pytest.raises(RecipeError) as caught:
+            check_address(text)
+        assert SECRET not in str(caught.value)
+    for text in ("http://q:6333", "./a@b", "https://q?api_key=${KEY}"):
+        check_address(text)
 
 
 @pytest.mark.parametrize("content", ["", "gms: [", "- a", "gms: {server: 1}", "gms: {server: file:///etc}"])

@@ -34,6 +34,16 @@ class _Tried:
     connection: Connection
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Prepared:
+    """Everything that is known before the first recipe is written."""
+
+    found: Discovery
+    target: Target
+    plan: Plan
+    tried: tuple[_Tried, ...]
+
+
 @click.command()
 @click.option("--yes", is_flag=True, help="Take what is found, and ask nothing: for scripts.")
 @click.option(
@@ -73,15 +83,22 @@ def init(where: str | None, yes: bool, out: Path, ports: bool, failed: bool) -> 
             "of the recipes, and `datahub-llmops --catalog PATH|URL init` the catalog"
         )
     try:
-        _run(where, out, yes=yes, ports=ports, failed=failed)
+        prepared = _prepare(where, out, yes=yes, ports=ports)
+        _finish(prepared, out, yes=yes, failed=failed)
     except LlmopsError as error:
         raise click.ClickException(shown(str(error))) from error
-    except click.Abort:
+
+
+def _prepare(where: str | None, out: Path, *, yes: bool, ports: bool) -> _Prepared:
+    """Do all that may be stopped without a trace."""
+    try:
+        return _look_and_try(where, out, yes=yes, ports=ports)
+    except (click.Abort, KeyboardInterrupt):
         click.echo("\nStopped. Nothing was written.", err=True)
         sys.exit(1)
 
 
-def _run(where: str | None, out: Path, *, yes: bool, ports: bool, failed: bool) -> None:
+def _look_and_try(where: str | None, out: Path, *, yes: bool, ports: bool) -> _Prepared:
     from datahub_llmops.setup.discovery import discover
     from datahub_llmops.setup.plan import make_plan, read_existing
     from datahub_llmops.setup.ports import PROBES
@@ -96,13 +113,17 @@ def _run(where: str | None, out: Path, *, yes: bool, ports: bool, failed: bool) 
     plan = make_plan(chosen, existing)
     _show_kept(plan, out)
     tried = _try(plan.recipes, target, found, folder, yes=yes)
-    wanted = [one for one in tried if one.connection.verdict != "not ok" or not yes or failed]
+    return _Prepared(found=found, target=target, plan=plan, tried=tuple(tried))
+
+
+def _finish(prepared: _Prepared, out: Path, *, yes: bool, failed: bool) -> None:
+    wanted = [one for one in prepared.tried if one.connection.verdict != "not ok" or not yes or failed]
     written = _write(wanted, out)
-    _show_left_out([one for one in tried if one not in wanted], failed=failed)
-    if not written and not plan.kept:
+    _show_left_out([one for one in prepared.tried if one not in wanted])
+    if not written and not prepared.plan.kept:
         click.echo("\nNo recipe was written.")
         sys.exit(1)
-    _show_next(written, plan, target, found, out)
+    _show_next(written, prepared, out)
 
 
 def _show_found(found: Discovery) -> None:
@@ -232,7 +253,7 @@ def _show_verdict(one: _Tried) -> None:
 
     verdict = one.connection.verdict
     line = Text(f"  {verdict:<9}", style=STYLES[verdict])
-    first, *more = shown(one.connection.message).splitlines() or [""]
+    first, *more = shown("\n".join((one.connection.message, *one.connection.incapable))).splitlines() or [""]
     line.append(f"  {one.recipe.candidate.system.title}: {first}", style="not bold default")
     render.show(line, *(Text(f"             {text}") for text in more), soft_wrap=True)
 
@@ -250,28 +271,34 @@ def _write(tried: Sequence[_Tried], out: Path) -> list[_Tried]:
     return [one for one in tried if one.recipe.file_name not in there]
 
 
-def _show_left_out(tried: Sequence[_Tried], *, failed: bool) -> None:
+def _show_left_out(tried: Sequence[_Tried]) -> None:
     for one in tried:
         click.echo(shown(f"Left out {one.recipe.candidate.system.title}: its connection failed."))
-    if tried and not failed:
+    if tried:
         click.echo("Correct what is wrong and run this again, or write them all the same with --failed.")
 
 
-def _show_next(written: Sequence[_Tried], plan: Plan, target: Target, found: Discovery, out: Path) -> None:
-    from datahub_llmops.setup.trial import name_of_one
-
+def _show_next(written: Sequence[_Tried], prepared: _Prepared, out: Path) -> None:
     click.echo("\nWhat to type next:\n")
-    for line in _variables_to_load(written, found):
+    for line in _variables_to_load(written, prepared.found):
         click.echo(f"  {shown(line)}")
-    files = [*(file for _, file in plan.kept), *(one.recipe.file_name for one in written)]
+    files = [*(file for _, file in prepared.plan.kept), *(one.recipe.file_name for one in written)]
     for file in dict.fromkeys(files):
         click.echo(f"  datahub ingest -c {shown(shlex.quote(str(out / file)))}")
-    tried = [one for one in written if one.connection.verdict == "ok"]
+    option = prepared.target.option
+    command = f"datahub-llmops --catalog {_quoted(option)}" if option else "datahub-llmops"
+    asset = _example(written)
+    click.echo(shown(f"  {command} search {asset}"))
+    click.echo(shown(f"  {command} lineage {asset}"))
+
+
+def _example(written: Sequence[_Tried]) -> str:
+    """Return the name of an index that one of the recipes reads, as a shell takes it, or a word in its place."""
+    from datahub_llmops.setup.trial import name_of_one
+
+    tried = (one for one in written if one.connection.verdict == "ok")
     name = next((name for one in tried if (name := name_of_one(one.text, os.environ))), None)
-    option = f"--catalog {_quoted(target.option)} " if target.option else ""
-    asset = shlex.quote(name) if name else "NAME"
-    click.echo(shown(f"  datahub-llmops {option}search {asset}"))
-    click.echo(shown(f"  datahub-llmops {option}lineage {asset}"))
+    return shlex.quote(name) if name else "NAME"
 
 
 def _quoted(option: str) -> str:

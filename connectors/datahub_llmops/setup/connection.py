@@ -8,9 +8,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Semaphore, Thread
 from typing import Any, Final
 
 import yaml
@@ -115,10 +115,22 @@ def check_connections(
     recipes: Sequence[Mapping[str, Any]], *, deadline: float = DEADLINE
 ) -> list[Connection]:
     """Test several recipes at the same time; one that hangs delays none of the others."""
-    if not recipes:
-        return []
-    with ThreadPoolExecutor(min(len(recipes), _AT_ONCE), thread_name_prefix="connection") as pool:
-        return list(pool.map(lambda recipe: check_connection(recipe, deadline=deadline), recipes))
+    found: dict[int, Connection] = {}
+    gate = Semaphore(_AT_ONCE)
+
+    def check(number: int, recipe: Mapping[str, Any]) -> None:
+        with gate:
+            found[number] = check_connection(recipe, deadline=deadline)
+
+    # Not a pool: Python waits for its threads at the end, and whoever presses Ctrl-C would wait for what hangs.
+    threads = [
+        Thread(target=check, args=numbered, name="connection", daemon=True) for numbered in enumerate(recipes)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return [found[number] for number in range(len(recipes))]
 
 
 def check_connection(recipe: Mapping[str, Any], *, deadline: float = DEADLINE) -> Connection:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,8 @@ from datahub_llmops.setup.variables import Variables
 
 _SERVER = "DATAHUB_GMS_URL"
 _TOKEN = "DATAHUB_GMS_TOKEN"
+_KEY = re.compile(r"(?i)(key|token|secret|password|pwd)=(?!\$\{)")
+"""A parameter of an address or of a connection string that holds a secret, and not the name of a variable."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,12 +89,12 @@ def server_of_datahub(url: str | None) -> Target | None:
 
 
 def check_address(text: str) -> None:
-    """Refuse an address with a login in it, which would end up in a recipe.
+    """Refuse an address with a login or a key in it, which would end up in a recipe.
 
     Raises:
         RecipeError: it has one. The message does not repeat it.
     """
-    if without_login(text) != text:
+    if without_login(text) != text or _KEY.search(text):
         raise RecipeError(
             "an address holds no login here; put it into a variable, and write ${NAME} in its place"
         )
