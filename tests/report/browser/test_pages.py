@@ -176,6 +176,8 @@ def test_a_report_of_one_asset_opens_with_it(reader: Reader) -> None:
     page = reader.open(replace(sample(), roots=(INDEX,), columns=True))
     expect(page.get_by_role("heading", level=1)).to_have_text("docs")
     expect(card(page, "customers").get_by_role("button", name="email")).to_be_visible()
+    page.get_by_role("link", name="Left out").click()
+    expect(page.get_by_text("1 asset is named by others and not in the catalog.")).to_be_visible()
 
 
 # The graph

@@ -12,9 +12,9 @@ from html import unescape
 import pytest
 
 from datahub_llmops.net.shown import clean
-from datahub_llmops.report.html.page import filled, write_page
-from datahub_llmops.report.model import Report, Table
-from report.reports import BOT, HOSTILE, INDEX, hostile, sample
+from datahub_llmops.report.html.page import filled, plain_runs, shared_evidence, write_page
+from datahub_llmops.report.model import Column, Report, Table
+from report.reports import BOT, CUSTOMERS, HOSTILE, INDEX, JOB, ORDERS, PERSONAL, edge, hostile, sample
 
 
 def page(report: Report) -> str:
@@ -100,3 +100,22 @@ def test_a_report_of_one_asset_has_its_name() -> None:
 def test_columns_of_a_table_without_a_value_are_left_out() -> None:
     table = filled(Table(title="t", columns=("a", "b", "c"), rows=(("1", "", ""), ("2", ""), ("", "", "3"))))
     assert (table.columns, table.rows) == (("a", "c"), (("1", ""), ("2", ""), ("", "3")))
+
+
+def test_plain_fields_of_one_type_share_a_line_and_all_others_have_their_own() -> None:
+    fields = [
+        *(Column(path=path, type="int") for path in "ab"),
+        Column(path="c", type="int", description="said"),
+        Column(path="d", type="int"),
+        *(Column(path=path, type="text") for path in "ef"),
+        Column(path="g", type="text", marks=(PERSONAL,)),
+    ]
+    assert ["".join(one.path for one in run) for run in plain_runs(fields)] == ["ab", "c", "d", "ef", "g"]
+    assert list(plain_runs([])) == []
+
+
+def test_what_found_all_edges_is_said_once() -> None:
+    by_hook, by_tool = edge(CUSTOMERS, JOB), replace(edge(ORDERS, JOB), found_by=("tool",))
+    assert shared_evidence([by_hook, by_hook]) == ("hook",)
+    assert shared_evidence([by_hook, by_tool]) == ()
+    assert shared_evidence([by_hook]) == ()

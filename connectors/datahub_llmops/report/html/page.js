@@ -77,10 +77,11 @@ function lineagePage() {
 }
 
 function homePage(chosen) {
-  const about = document.getElementById("about").content.cloneNode(true);
-  if (!ASSETS.length) return [about];
-  return [about, ...listView(chosen)];
+  return ASSETS.length ? [...aboutPage(), ...listView(chosen)] : aboutPage();
 }
+
+// Which part of the catalog this is, and what is left out. A report of one asset opens with the asset, so it says so here.
+const aboutPage = () => [document.getElementById("about").content.cloneNode(true)];
 
 const linkList = (title, links) => [
   make("h1", {}, title),
@@ -107,6 +108,7 @@ function readAddress() {
 
 function buildPage({ kind, name, query }) {
   if (kind === "") return [homePage(query), TITLE];
+  if (kind === "about") return [aboutPage(), "About this report"];
   if (kind === "lineage") return [lineagePage(), "Lineage of everything"];
   if (kind === "asset") {
     const asset = ASSETS[PLACE_OF.get(name)];
@@ -163,7 +165,7 @@ function showPage() {
 }
 
 document.querySelector("nav").append(
-  ...[["#/", "Assets", true], ["#/lineage", "Lineage", EDGES.length], ["#/prompts", "Prompts", DATA.prompts.length], ["#/answers", "Answers", DATA.answers.length]]
+  ...[["#/", "Assets", true], ["#/lineage", "Lineage", EDGES.length], ["#/prompts", "Prompts", DATA.prompts.length], ["#/answers", "Answers", DATA.answers.length], ["#/about", "Left out", document.getElementById("about").content.querySelector("li")]]
     .filter(([, , shown]) => shown)
     .map(([href, word]) => make("a", { href }, word)),
 );
