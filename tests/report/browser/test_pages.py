@@ -305,6 +305,7 @@ def test_cycles_and_loops_are_drawn(reader: Reader) -> None:
     edges = (edge(a, b, (a, "k", "k")), edge(b, c, (b, "k", "k")), edge(c, a, (c, "k", "k")), edge(b, b))
     page = reader.open(Report(assets=assets, edges=edges), f"{asset_route(b)}?field=k")
     assert drawn_edges(page) == {("a", "b"), ("b", "c"), ("c", "a"), ("b", "b")}
+    assert page.evaluate("new Set(graph.drawing.corners.map(({x}) => x)).size") == 3
     assert lit(page) == {"a.k", "b.k", "c.k"}
 
 
