@@ -66,7 +66,7 @@ def test_recordings_count_as_their_answers(engine: Engine, table: str) -> None:
         # What the SDK reports in traces of its own is what the framework reports too.
         twice = recording.name.partition("/")[0] in APART
         answers += [one for one in found_here if not (twice and is_sdk(one))]
-    door = opened(engine, database, table=table)
+    door = opened(engine, database, table=table, timeout_sec=300.0)
     found = shown(door.count(door.days({}), PlainCounting()))
     differ = differences(found, rolled_up(answers))
     # Where one retriever searches several indexes, and another span says which, nobody knows whose the chunks are.
