@@ -312,6 +312,15 @@ def test_cycles_and_loops_are_drawn(reader: Reader) -> None:
 # Whoever it is read by
 
 
+def tab_to(page: Page, selector: str) -> None:
+    """Press Tab until something of ``selector`` has the focus."""
+    for _ in range(40):
+        if page.evaluate("(selector) => document.activeElement.matches(selector)", selector):
+            return
+        page.keyboard.press("Tab")
+    pytest.fail(f"Tab leads to no {selector}")
+
+
 def test_the_keyboard_alone_is_enough(reader: Reader) -> None:
     page = reader.open(sample())
     press = page.keyboard.press
@@ -320,12 +329,10 @@ def test_the_keyboard_alone_is_enough(reader: Reader) -> None:
     press("/")
     page.keyboard.type("docs")
     assert names(page) == ["docs", "embed-docs"]
-    while not page.evaluate("document.activeElement.matches('.list a')"):
-        press("Tab")
+    tab_to(page, ".list a")
     press("Enter")
     expect(page.get_by_role("heading", level=1)).to_have_text("docs")
-    while not page.evaluate("document.activeElement.matches('.view')"):
-        press("Tab")
+    tab_to(page, ".view")
     press("ArrowRight")
     expect(card(page, "docs").get_by_role("link")).to_be_focused()
     press("ArrowLeft")
