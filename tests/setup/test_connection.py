@@ -10,6 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from datahub.ingestion.api.source import (
+    CapabilityReport,
+    SourceCapability,
+    SourceReport,
+    TestableSource,
+    TestConnectionReport,
+)
+from typing_extensions import override
 
 from datahub_llmops.errors import RecipeError
 from datahub_llmops.setup.connection import (
@@ -143,3 +151,31 @@ def test_what_is_no_recipe_is_named_without_its_content(
     assert SECRET not in str(caught.value)
     with pytest.raises(RecipeError, match=r"missing\.yaml cannot be read"):
         load_recipe(tmp_path / "missing.yaml")
+
+
+class QuotingSource(TestableSource):
+    """Quotes its options, as sources of others may."""
+
+    @override
+    def get_report(self) -> SourceReport:
+        raise NotImplementedError
+
+    @staticmethod
+    @override
+    def test_connection(config_dict: dict[str, Any]) -> TestConnectionReport:
+        quoted = CapabilityReport(capable=False, failure_reason=f"refused {config_dict}")
+        works = CapabilityReport(capable=True, mitigation_message=f"Works with {config_dict}")
+        return TestConnectionReport(
+            basic_connectivity=works, capability_report={SourceCapability.USAGE_STATS: quoted}
+        )
+
+
+def test_secrets_that_a_source_quotes_are_hidden() -> None:
+    config = {"user": "ada", "password": SECRET, "options": {"deep": [f"x{SECRET}"]}}
+    found = check_connection({"source": {"type": f"{__name__}.QuotingSource", "config": config}})
+    assert found.verdict == "ok"
+    assert "'password': '***'" in found.message
+    assert "'ada'" in found.message
+    assert len(found.incapable) == 1
+    assert found.incapable[0].startswith(f"{SourceCapability.USAGE_STATS.value}: refused ")
+    assert SECRET not in str(found)
