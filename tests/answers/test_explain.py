@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from datahub_llmops.answers.explain import Origin, Stale, _find_stale
+from dataclasses import replace
+
+from datahub_llmops.answer_store.recorded import Chunk
+from datahub_llmops.answers.explain import Origin, Stale, _Documents, _find_stale
+from datahub_llmops.answers.resolver import Resolver
+from datahub_llmops.lineage import provenance
+from spans.recordings import Recording
 
 INDEX = "urn:li:dataset:(urn:li:dataPlatform:qdrant,docs,PROD)"
 TABLE = "urn:li:dataset:(urn:li:dataPlatform:postgres,shop.public.reviews,PROD)"
@@ -47,3 +53,20 @@ def test_without_any_time_it_is_not_known() -> None:
     assert gaps == ["when docs was written is not known, nor is whether its sources are newer"]
     # Nothing is known to have changed.
     assert stale(None, None, {}) == ([], [])
+
+
+def test_the_folder_of_the_store_is_no_source_of_its_documents() -> None:
+    """LangChain's package for LanceDB writes it over the source of each document that it finds."""
+    [seen, *_] = Recording("openinference-langchain/lancedb").assembled.values()
+    [answer] = seen.answers
+    rules = provenance.compile_rules(provenance.ProvenanceConfig(), env="PROD")
+    chunks = tuple(
+        Chunk(id=value, source={"key": "source", "value": value}) for value in ("/kb/lance", "/kb/docs/a.md")
+    )
+    index = {"platform": "lancedb", "path": "/kb/lance", "collection": "docs"}
+    retrieval = replace(answer.retrievals[0], index=index, index_number=0, chunks=chunks)
+    documents, _ = _Documents(None, Resolver((), env="PROD"), rules, {}).read(
+        replace(answer, retrievals=(retrieval,))
+    )
+    assert [one.source_shown for one in documents] == [None, "/kb/docs/a.md"]
+    assert [one.rests_on for one in documents] == ["index", "source"]
