@@ -72,12 +72,13 @@ class ObjectReader:
         counts: ReadCounts,
         take: Callable[[list[Row]], None],
         take_answer: Callable[[RecordedAnswer | RecordedWrites], None],
+        classes: SpanClasses | None = None,
     ) -> None:
         self._selection = selection
         self._counts = counts
         self._take = take
         self._take_answer = take_answer
-        self.classes = SpanClasses()
+        self.classes = SpanClasses() if classes is None else classes
         """What the numbers in rows mean."""
         self._proto = ProtoDecoder(selection, counts, self.classes)
         self._json = JsonDecoder(selection, counts, self.classes)

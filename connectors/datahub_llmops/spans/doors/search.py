@@ -41,6 +41,7 @@ def search(
     selection: Selection,
     assemble: Callable[[Sequence[Span]], _Assembled],
     now: float,
+    classes: SpanClasses,
 ) -> list[Span]:
     """Return the spans of a trace, or of the trace that has the answer ``wanted``.
 
@@ -53,14 +54,14 @@ def search(
     around = at.timestamp() if at is not None else time_of(wanted, now)
     failed: list[str] = []
     if ANSWER.fullmatch(wanted):
-        found = _of_answer(near(places, around), wanted, selection, assemble, failed)
+        found = _of_answer(near(places, around), wanted, selection, assemble, failed, classes)
     else:
         match = _XRAY.fullmatch(wanted)
         trace = match[1] + match[2] if match else hexadecimal(wanted)
-        found = _of_trace(near(places, around), trace, selection, failed)
+        found = _of_trace(near(places, around), trace, selection, failed, classes)
         if not found and at is None and around is not None and match is None:
             # What looked like a time at the beginning of the id was none.
-            found = _of_trace(near(places, None), trace, selection, failed)
+            found = _of_trace(near(places, None), trace, selection, failed, classes)
     if not found and failed:
         raise UnreadableError(
             f"{wanted} was not found, but {len(failed)} objects could not be read, such as {failed[0]}. Give the "
@@ -110,7 +111,11 @@ def near(places: Sequence[Place], around: float | None) -> Iterable[tuple[Place,
 
 
 def _of_trace(
-    objects: Iterable[tuple[Place, Object]], trace: str, selection: Selection, failed: list[str]
+    objects: Iterable[tuple[Place, Object]],
+    trace: str,
+    selection: Selection,
+    failed: list[str],
+    classes: SpanClasses,
 ) -> list[Span]:
     kept: list[Row] = []
 
@@ -118,7 +123,7 @@ def _of_trace(
         if len(kept) < _MOST:
             kept.extend(row for row in rows if row[0] == trace)
 
-    classes = _read(objects, selection, take, failed)
+    _read(objects, selection, take, failed, classes)
     return as_spans(kept[:_MOST], classes)
 
 
@@ -128,10 +133,11 @@ def _of_answer(
     selection: Selection,
     assemble: Callable[[Sequence[Span]], _Assembled],
     failed: list[str],
+    classes: SpanClasses,
 ) -> list[Span]:
     spool: Spool[Row] = Spool()
     try:
-        classes = _read(objects, selection, spool.put, failed)
+        _read(objects, selection, spool.put, failed, classes)
         for day in spool.days():
             for rows in spool.groups(day, _MOST, []):
                 spans = as_spans(rows, classes)
@@ -147,9 +153,9 @@ def _read(
     selection: Selection,
     take: Callable[[list[Row]], None],
     failed: list[str],
-) -> SpanClasses:
-    """Hand all spans to ``take``, and return their classes."""
-    reader = ObjectReader(selection, ReadCounts(), take, lambda answer: None)
+    classes: SpanClasses,
+) -> None:
+    reader = ObjectReader(selection, ReadCounts(), take, lambda answer: None, classes)
     for (_, one), opened in ahead(objects, lambda found: found[0].open(found[1])):
         try:
             with opened() as file:
@@ -158,4 +164,3 @@ def _read(
             broken = str(error)
         if broken is not None:
             failed.append(f"{one.name} ({broken})")
-    return reader.classes
