@@ -29,8 +29,8 @@ from datahub_llmops.report.gather import gather
 from datahub_llmops.report.html.page import write_page
 from datahub_llmops.report.model import Report
 from datahub_llmops.report.selection import select_all
-from report.large_reports import seeded_report
 from support.browser import NAMES, find_chromium, open_browser
+from support.large_reports import seeded_report
 
 SIZES = ((2_000, 5_000), (20_000, 50_000))
 QUERY = "customer order"

@@ -14,10 +14,10 @@ from playwright.sync_api import Browser, Page, expect
 from datahub_llmops.net.shown import clean
 from datahub_llmops.report.html.page import write_page
 from datahub_llmops.report.model import Asset, Report
-from report.large_reports import seeded_report
 from report.reports import CUSTOMERS, HOSTILE, INDEX, JOB, LOG, PROMPT, edge, hostile, sample
 from support import engines
 from support.browser import NAMES, find_chromium, open_browser
+from support.large_reports import seeded_report
 
 SERIOUS = {"serious", "critical"}
 
