@@ -1,6 +1,6 @@
 """Measures `report` over a whole local catalog, and of one index: time, memory and size of each format.
 
-    python benchmarks/report.py [--assets 2000 20000] [--formats html md dot]
+    python benchmarks/report_command.py [--assets 2000 20000] [--formats html md dot]
 
 The catalog is made from a seed: of ten assets six are tables of ten columns, two are jobs and two are indexes, with 2.5
 edges an asset. Each report is a process of its own, so that its peak of memory is its own; the time has the start of
