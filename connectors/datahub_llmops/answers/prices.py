@@ -10,9 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from datahub_llmops.answer_store.recorded import ModelCall
 from datahub_llmops.assets.usage import Tokens, model_name
+from datahub_llmops.catalog.valid_config import valid_config
 from datahub_llmops.errors import RecipeError
 from datahub_llmops.ingestion.recipe_file import Regex, read_options
-from datahub_llmops.ingestion.valid_config import valid_config
 
 
 class PriceConfig(BaseModel):

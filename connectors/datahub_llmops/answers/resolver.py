@@ -28,9 +28,9 @@ from datahub_llmops.assets.collections import Name
 from datahub_llmops.assets.index_identity import IN_MEMORY, asset_name, catalog_platform
 from datahub_llmops.assets.usage import model_name
 from datahub_llmops.catalog.protocol import Catalog
+from datahub_llmops.catalog.valid_config import valid_config
 from datahub_llmops.errors import RecipeError
 from datahub_llmops.ingestion.recipe_file import Regex, read_config
-from datahub_llmops.ingestion.valid_config import valid_config
 from datahub_llmops.lineage.addresses import dataset_urn
 from datahub_llmops.lineage.provenance import RuleConfig
 

@@ -10,11 +10,11 @@ from typing import Final
 from datahub.configuration.common import ConfigModel
 from pydantic import Field
 
+from datahub_llmops.catalog.valid_config import valid_config
 from datahub_llmops.errors import RecipeError
 from datahub_llmops.governance.policy import Forbidden, Policy
 from datahub_llmops.health.lifecycles import LifecycleOptions, load_lifecycles
 from datahub_llmops.ingestion.recipe_file import read_config
-from datahub_llmops.ingestion.valid_config import valid_config
 
 _SOURCES: Final = ("llm-health", "llm-lifecycle")
 """Sources whose recipes hold options of a policy. Those of another one would forbid nothing."""

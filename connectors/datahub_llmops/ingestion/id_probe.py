@@ -19,6 +19,7 @@ from datahub.ingestion.source.source_registry import source_registry
 
 from datahub_llmops.assets import platforms
 from datahub_llmops.assets.collections import FailedListing, Name
+from datahub_llmops.catalog.valid_config import valid_config
 from datahub_llmops.errors import (
     CatalogError,
     ConnectorError,
@@ -29,7 +30,6 @@ from datahub_llmops.errors import (
 )
 from datahub_llmops.ingestion.reader import MAX_IDS, IdProbe, Reader
 from datahub_llmops.ingestion.report import unexpected
-from datahub_llmops.ingestion.valid_config import valid_config
 from datahub_llmops.ingestion.vector_store import VectorStoreSource
 from datahub_llmops.net.attempts import Deadline
 

@@ -30,7 +30,6 @@ from datahub.ingestion.api.source import (
 )
 from datahub.ingestion.api.workunit import MetadataWorkUnit
 from datahub.ingestion.api.workunit_processor import WorkunitProcessor
-from datahub.ingestion.run.pipeline import PipelineInitError
 from datahub.ingestion.source.state.stale_entity_removal_handler import (
     StaleEntityRemovalSourceReport,
     StatefulStaleMetadataRemovalConfig,
@@ -46,6 +45,8 @@ from typing_extensions import override
 from datahub_llmops import urns
 from datahub_llmops.assets.collections import FailedListing, Name
 from datahub_llmops.assets.urn_length import MOST_BYTES, whole_asset
+from datahub_llmops.catalog.pipeline_config import pipeline_config
+from datahub_llmops.catalog.valid_config import valid_config
 from datahub_llmops.errors import (
     AccessError,
     CatalogError,
@@ -65,7 +66,6 @@ from datahub_llmops.ingestion.reader import Reader
 from datahub_llmops.ingestion.recipe_catalog import RecipeCatalog, recipe_catalog
 from datahub_llmops.ingestion.report import CleanReport, unexpected
 from datahub_llmops.ingestion.run_target import RunTarget, takes_urn, target_kind
-from datahub_llmops.ingestion.valid_config import valid_config
 from datahub_llmops.lineage.patterns import is_allowed
 from datahub_llmops.mapping.property_patches import without_properties
 from datahub_llmops.mapping.proposals import PlacedAsset, Proposal
@@ -99,11 +99,7 @@ class EmittingSource(Source):
     @classmethod
     @override
     def create(cls, config_dict: dict[str, Any], ctx: PipelineContext) -> Self:
-        try:
-            config = valid_config(cls.config_type, config_dict)
-        except RecipeError as error:
-            # With pydantic's error as its cause, DataHub prints the message without a traceback.
-            raise PipelineInitError(f"The recipe is not valid: {error}") from error.__cause__
+        config = pipeline_config(cls.config_type, config_dict)
         return cls(config, ctx)  # type: ignore[arg-type, call-arg]  # as subclasses
 
     @abstractmethod

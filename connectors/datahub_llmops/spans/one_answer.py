@@ -16,10 +16,10 @@ from datahub.configuration.config_loader import load_config_file
 from datahub_llmops.answer_store.recorded import RecordedAnswer
 from datahub_llmops.answers.resolver import Resolver
 from datahub_llmops.catalog.protocol import Catalog
+from datahub_llmops.catalog.valid_config import valid_config
 from datahub_llmops.errors import RecipeError, UnreadableError
 from datahub_llmops.ingestion.applications.rollup import Rollup
 from datahub_llmops.ingestion.id_probe import StoreProbe
-from datahub_llmops.ingestion.valid_config import valid_config
 from datahub_llmops.lineage import provenance
 from datahub_llmops.lineage.schema_lookup import NoCatalog
 from datahub_llmops.spans.assemble import assemble

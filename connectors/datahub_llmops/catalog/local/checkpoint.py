@@ -25,6 +25,7 @@ from typing_extensions import override
 from datahub_llmops.answer_store.location import default_catalog
 from datahub_llmops.catalog.local import file
 from datahub_llmops.catalog.local.encoding import aspect_text
+from datahub_llmops.catalog.pipeline_config import pipeline_config
 from datahub_llmops.errors import CatalogError, NoCatalogError
 
 
@@ -56,9 +57,10 @@ class LocalCheckpointProvider(IngestionCheckpointingProviderBase):
     def create(cls, config_dict: dict[str, Any], ctx: PipelineContext) -> LocalCheckpointProvider:
         """
         Raises:
+            PipelineInitError: options are wrong.
             CatalogError: there is a file and it cannot be read; the run ends before anything is read or deleted.
         """
-        provider = cls(LocalCheckpointConfig.model_validate(config_dict))
+        provider = cls(pipeline_config(LocalCheckpointConfig, config_dict, of="state_provider llm-local"))
         provider._stored("", "")
         return provider
 

@@ -14,13 +14,13 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from avrogen.dict_wrapper import DictWrapper
 from datahub.configuration.common import ConfigModel
 from datahub.emitter.aspect import JSON_CONTENT_TYPE, JSON_PATCH_CONTENT_TYPE, TIMESERIES_ASPECT_MAP
 from datahub.emitter.mcp import MetadataChangeProposalWrapper
-from datahub.ingestion.api.common import RecordEnvelope
+from datahub.ingestion.api.common import PipelineContext, RecordEnvelope
 from datahub.ingestion.api.sink import Sink, SinkReport, WriteCallback
 from datahub.metadata.schema_classes import (
     KEY_ASPECTS,
@@ -49,6 +49,7 @@ from datahub_llmops.catalog.local.outcome import ask_for_outcome
 from datahub_llmops.catalog.local.pipeline_runs import PipelineRun, RunOutcome
 from datahub_llmops.catalog.local.spool import Change, Op, RefusedError, Spool
 from datahub_llmops.catalog.local.writer import UNFIT, Outcome, Writer
+from datahub_llmops.catalog.pipeline_config import pipeline_config
 from datahub_llmops.errors import CatalogError, SinkError
 from datahub_llmops.net.shown import clean
 
@@ -97,6 +98,15 @@ class LocalSinkReport(SinkReport):
 
 class LocalSink(Sink[LocalSinkConfig, LocalSinkReport]):
     """Collects a run in a spool, and applies it in ``flush``. It touches no file before the first record."""
+
+    @classmethod
+    @override
+    def create(cls, config_dict: dict[str, Any], ctx: PipelineContext) -> Self:
+        """
+        Raises:
+            PipelineInitError: options are wrong.
+        """
+        return cls(ctx, pipeline_config(LocalSinkConfig, config_dict, of="sink llm-local"))
 
     @override
     def __post_init__(self) -> None:

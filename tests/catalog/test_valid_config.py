@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -7,11 +8,11 @@ from datahub.ingestion.api.common import PipelineContext
 from datahub.ingestion.run.pipeline import Pipeline, PipelineInitError
 from pydantic import ValidationError
 
+from datahub_llmops.catalog.valid_config import valid_config
 from datahub_llmops.errors import RecipeError
 from datahub_llmops.health.lifecycle_source import LifecycleConfig, LifecycleSource
 from datahub_llmops.health.options import PolicyConfig
 from datahub_llmops.health.source import HealthConfig, HealthSource
-from datahub_llmops.ingestion.valid_config import valid_config
 from datahub_llmops.vector_stores.chroma.source import ChromaConfig
 from datahub_llmops.vector_stores.pinecone.source import PineconeConfig
 
@@ -47,6 +48,11 @@ def refused(config_type: Any, options: dict[str, Any]) -> str:
             "there is no option forbidden_terms.0.domaine; did you mean domain?",
         ),
         (HealthConfig, {"asset_pattern": {"allow": ["("]}}, "asset_pattern: '(' is not a regular expression"),
+        (
+            HealthConfig,
+            {"asset_pattern": "orders"},
+            "asset_pattern: write options with their values: allow, deny",
+        ),
         (PolicyConfig, {"change_columns": {"a": 1}}, "change_columns.a: it should be a valid string"),
     ],
 )
@@ -75,6 +81,49 @@ def test_datahub_shows_the_message_without_a_traceback(kind: str) -> None:
     assert str(caught.value) == "The recipe is not valid: there is no option catalgo; did you mean catalog?"
     # https://github.com/datahub-project/datahub: should_show_stack_trace looks at the cause.
     assert isinstance(caught.value.__cause__, ValidationError)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"pth": "CANARY"}, "there is no option pth; did you mean path?"),
+        (
+            {"lock_timeout_seconds": -1},
+            "lock_timeout_seconds: it should be greater than or equal to 0. How long to wait for another run that is "
+            "being stored in the same file.",
+        ),
+        (
+            {"path": ["CANARY"]},
+            "path: it should be a path. The catalog's file",
+        ),
+    ],
+)
+@pytest.mark.parametrize("part", ["sink", "state_provider"])
+def test_the_local_sink_and_state_provider_say_the_same(
+    part: str, options: dict[str, Any], said: str, tmp_path: Path
+) -> None:
+    local = {"type": "llm-local", "config": options}
+    config: dict[str, Any] = {"url": "http://127.0.0.1:1"}
+    if part == "state_provider":
+        config["stateful_ingestion"] = {"enabled": True, "state_provider": local}
+    sink = local if part == "sink" else {"type": "file", "config": {"filename": str(tmp_path / "out.json")}}
+    recipe = {"pipeline_name": "p", "source": {"type": "llm-qdrant", "config": config}, "sink": sink}
+    with pytest.raises(PipelineInitError) as caught:
+        Pipeline.create(recipe, report_to=None)
+    assert str(caught.value).startswith(f"The recipe is not valid: {part} llm-local: {said}")
+    assert "CANARY" not in str(caught.value)
+    assert isinstance(caught.value.__cause__, ValidationError)
+
+
+def test_a_sink_whose_options_are_a_text_says_which_there_are() -> None:
+    recipe = {
+        "source": {"type": "llm-qdrant", "config": {"url": "http://127.0.0.1:1"}},
+        "sink": {"type": "llm-local", "config": "./catalog.db"},
+    }
+    with pytest.raises(
+        PipelineInitError, match=r"write options with their values: lock_timeout_seconds, path$"
+    ):
+        Pipeline.create(recipe, report_to=None)
 
 
 @pytest.mark.parametrize("source", [HealthSource, LifecycleSource])

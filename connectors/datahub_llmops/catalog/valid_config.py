@@ -45,6 +45,12 @@ def _line(config_type: type[BaseModel], place: Sequence[str | int], kind: str, m
     meant = f". {field.description}" if field and field.description else ""
     if kind == "missing":
         return f"the option {shown} is missing{meant}"
+    if kind == "model_type":
+        known = _model_at(config_type, place)
+        options = f": {', '.join(sorted(known.model_fields))}" if known else ""
+        return f"{f'{shown}: ' if shown else ''}write options with their values{options}"
+    if kind == "path_type":
+        message = "it should be a path"
     said = (
         message.removeprefix("Value error, ").removeprefix("Assertion failed, ").replace("Input ", "it ", 1)
     )
