@@ -213,3 +213,22 @@ def test_a_local_catalog_is_asked_without_datahub(local: str) -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"
+
+
+@pytest.mark.parametrize(
+    ("ask", "message"),
+    [
+        (lambda catalog: catalog.lineage(REVIEWS, hops=0), "hops is 0; give at least 1"),
+        (
+            lambda catalog: catalog.lineage(REVIEWS, "upstream"),
+            "direction is 'upstream'; give 'up' or 'down'",
+        ),
+        (lambda catalog: catalog.search("reviews", limit=0), "limit is 0; give at least 1"),
+        (lambda catalog: catalog.search_term(TERM, limit=-1), "limit is -1; give at least 1"),
+    ],
+)
+def test_an_argument_without_an_answer_is_refused(
+    local: str, ask: Callable[[CatalogClient], Result], message: str
+) -> None:
+    with datahub_llmops.open_catalog(local) as catalog, pytest.raises(QuestionError, match=f"^{message}$"):
+        ask(catalog)

@@ -16,11 +16,12 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, get_args
 
 from datahub_llmops.catalog import open as opening
 from datahub_llmops.catalog.protocol import ColumnPair, Direction, Edge, FullCatalog, Node
 from datahub_llmops.catalog.result import Result
+from datahub_llmops.errors import QuestionError
 from datahub_llmops.governance.finding import CheckReport, Finding
 from datahub_llmops.governance.impact import Impact, impact_of
 from datahub_llmops.governance.policy import Policy
@@ -107,9 +108,10 @@ class CatalogClient:
             limit: the maximum number of assets.
 
         Raises:
+            QuestionError: ``limit`` is less than 1.
             CatalogError: the catalog cannot answer.
         """
-        return read_search(self.catalog, words, limit)
+        return read_search(self.catalog, words, _at_least_one("limit", limit))
 
     def search_term(self, term: str, words: str = "", *, limit: int = 20) -> TermResult:
         """Find what carries a glossary term, its own or propagated, with the way that the term came by.
@@ -120,10 +122,11 @@ class CatalogClient:
             limit: the maximum number of assets and columns; the result says how many it left out.
 
         Raises:
+            QuestionError: ``limit`` is less than 1.
             UnknownAssetError: there is no such term.
             CatalogError: the catalog cannot answer.
         """
-        return read_carrying(self.catalog, term, words, limit)
+        return read_carrying(self.catalog, term, words, _at_least_one("limit", limit))
 
     def show(self, asset: str) -> AssetResult:
         """Read everything that the catalog holds about an asset, and of a glossary term everything that carries it.
@@ -147,10 +150,13 @@ class CatalogClient:
             hops: the maximum number of steps.
 
         Raises:
+            QuestionError: ``direction`` is neither ``up`` nor ``down``, or ``hops`` is less than 1.
             UnknownAssetError: no asset has this name, or several do; the message lists them.
             CatalogError: the catalog cannot answer.
         """
-        found = read_lineage(self.catalog, asset, direction, hops)
+        if direction not in get_args(Direction):
+            raise QuestionError(f"direction is {direction!r}; give 'up' or 'down'")
+        found = read_lineage(self.catalog, asset, direction, _at_least_one("hops", hops))
         return replace(found, names=read_names(self.catalog, found))
 
     def check(self, asset: str, policy: Policy | File | None = None) -> CheckReport:
@@ -218,6 +224,12 @@ class CatalogClient:
 
         ask = prepare_explanation(answer, text=text, store=_path(store), recipe=_path(recipe), env=env, at=at)
         return ask(self.catalog)
+
+
+def _at_least_one(name: str, number: int) -> int:
+    if number < 1:
+        raise QuestionError(f"{name} is {number}; give at least 1")
+    return number
 
 
 def _path(file: File | None) -> Path | None:

@@ -234,6 +234,13 @@ def test_a_script_is_told_what_was_left_out_and_why(tmp_path: Path) -> None:
     assert SECRET not in done.stdout
 
 
+def test_a_script_that_finds_nothing_is_told_what_to_do(tmp_path: Path) -> None:
+    done = run(["init", "--yes", "--no-ports"], tmp_path, environment(tmp_path), code=1)
+    assert "Nothing was found.\n\nNo recipe was written. " in done.stdout
+    for what in ("the folder of your project", "QDRANT_URL", "without --yes"):
+        assert what in done.stdout
+
+
 def test_a_variable_of_an_env_file_is_named_and_its_value_not_used(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text(f"PINECONE_API_KEY={SECRET}\nLANGFUSE_SECRET_KEY={SECRET}\n")
     done = run(["init", "--yes", "--no-ports"], tmp_path, environment(tmp_path))

@@ -145,7 +145,7 @@ def test_lineage_json_is_the_contract(path: Path) -> None:
 def test_lineage_stops_at_the_hops_and_says_so(path: Path) -> None:
     text = output(path, "lineage", INDEX, "--hops", "1")
     assert "customers" not in text
-    assert text.endswith("1 asset upstream, within 1 hop. The walk ended there; --hops N goes further.\n")
+    assert text.endswith("1 asset upstream, within 1 hop. There may be more: --hops N goes further.\n")
     assert output(path, "lineage", "shop.public.reviews").endswith(
         "Nothing upstream of it is in the catalog.\n"
     )

@@ -126,7 +126,7 @@ def test_one_asset_up_down_and_both(path: Path) -> None:
 def test_several_assets_are_joined(path: Path) -> None:
     done = run(path, "shop.public.customers", "langchain:docs-bot.answers", "--hops", "1", "--format", "md")
     assert names(done.stdout) == ["customers", "docs-bot", "docs-bot answers", "embed-docs"]
-    assert done.stderr == "The walk ended after 1 hop; --hops N goes further.\n"
+    assert done.stderr == "The walk ended after 1 hop. There may be more: --hops N goes further.\n"
 
 
 def test_columns_are_drawn_if_asked_for(path: Path) -> None:

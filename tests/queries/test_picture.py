@@ -110,7 +110,7 @@ def test_what_the_walk_of_a_column_does_not_reach_stands_below(tmp_path: Path) -
         assert "<td>shop.public.customers.email</td>" in html.replace(' style="text-align:left"', "")
         assert "◆ Personal data" in html
         assert (
-            "The walk ended there; hops=N goes further."
+            "There may be more: hops=N goes further."
             in catalog.lineage(found.root, "down", hops=1)._repr_html_()
         )
         # Names are for people: they are no part of the answer.

@@ -121,9 +121,19 @@ def _finish(prepared: _Prepared, out: Path, *, yes: bool, failed: bool) -> None:
     written = _write(wanted, out)
     _show_left_out([one for one in prepared.tried if one not in wanted])
     if not written and not prepared.plan.kept:
-        click.echo("\nNo recipe was written.")
+        _show_nothing_written(prepared.found, yes=yes)
         sys.exit(1)
     _show_next(written, prepared, out)
+
+
+def _show_nothing_written(found: Discovery, *, yes: bool) -> None:
+    if found.candidates or not yes:
+        click.echo("\nNo recipe was written.")
+        return
+    click.echo(
+        "No recipe was written. Go to the folder of your project, set the variable of a system, such as QDRANT_URL, or "
+        "run init without --yes: it asks for the systems."
+    )
 
 
 def _show_found(found: Discovery) -> None:

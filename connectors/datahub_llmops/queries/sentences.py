@@ -47,7 +47,7 @@ def summarise(walk: Lineage, hops: int, *, within: bool = False, more: str = "--
         return f"Nothing {'else ' if within else ''}{where} of it is in the catalog."
     text = f"{others} asset{'s' if others > 1 else ''} {where}, within {hops} hop{'s' if hops > 1 else ''}."
     if any(node.hops >= hops for node in walk.nodes):
-        text += f" The walk ended there; {more} goes further."
+        text += f" There may be more: {more} goes further."
     return text
 
 

@@ -370,7 +370,8 @@ def _newest_time(assets: Iterable[Asset], newest: _Aspects) -> str | None:
 
 def _notes(selection: Selection) -> Iterator[str]:
     if selection.reached_limit:
-        yield f"The walk ended after {selection.hops} hop{'' if selection.hops == 1 else 's'}; --hops N goes further."
+        hops = f"{selection.hops} hop{'' if selection.hops == 1 else 's'}"
+        yield f"The walk ended after {hops}. There may be more: --hops N goes further."
     if selection.unknown:
         number = len(selection.unknown)
         yield (f"{number:,} asset{'s are' if number > 1 else ' is'} named by others and not in the catalog.")
