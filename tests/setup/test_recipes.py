@@ -53,6 +53,11 @@ def test_recipes_are_found_below_the_folder(tmp_path: Path) -> None:
     assert find_recipes(tmp_path / "nothing") == []
 
 
+def test_no_recipe_is_left_out_however_many_there_are(tmp_path: Path) -> None:
+    wanted = [put(tmp_path / "recipes" / f"{number:03}.dhub.yaml") for number in range(201)]
+    assert find_recipes(tmp_path) == wanted
+
+
 def test_a_recipe_says_what_it_reads_and_writes(tmp_path: Path) -> None:
     local = {"type": "llm-local", "config": {"path": "./c.db"}}
     state = {"enabled": True, "state_provider": {"type": "llm-local", "config": {"path": "./state.db"}}}

@@ -31,7 +31,6 @@ _FILES: Final = (".yaml", ".yml", ".json", ".toml")
 _SKIPPED: Final = frozenset({"node_modules", "site-packages", "venv", "__pycache__"})
 _DEPTH: Final = 4
 """Folders below the working folder in which recipes are looked for."""
-_MOST: Final = 200
 _UNSET: Final = "\0"
 """Stands for the value of a variable that is not set."""
 LOCAL: Final = "llm-local"
@@ -106,7 +105,7 @@ def find_recipes(folder: Path) -> list[Path]:
     inside = folder / "recipes"
     if inside.is_dir():
         found |= {path for path in inside.iterdir() if path.suffix in _FILES and _may_be_recipe(path)}
-    return sorted(found)[:_MOST]
+    return sorted(found)
 
 
 def _walk(folder: Path, depth: int) -> Iterator[Path]:
