@@ -312,6 +312,29 @@ def test_every_field_is_filled_or_says_what_will_fill_it(aspect: str, field: str
     assert (filled()[aspect]._inner_dict[field] is not None) != (f"{aspect}.{field}" in NOT_YET)
 
 
+@pytest.mark.parametrize(
+    ("framework", "seen", "version"),
+    [
+        ("langchain", {}, "1.5"),
+        ("langchain", {"langchain": "1.6"}, "1.6"),
+        ("llama-index", {}, None),
+    ],
+)
+def test_the_version_of_a_framework_stays_until_another_is_seen(
+    framework: str, seen: dict[str, str], version: str | None
+) -> None:
+    aspect = application_aspects.application_aspect(
+        framework=framework,
+        framework_versions=seen,
+        version=None,
+        prompts=[],
+        retrievers=[],
+        models=[],
+        present={"framework": "langchain", "frameworkVersion": "1.5"},
+    )
+    assert aspect.frameworkVersion == version
+
+
 def test_what_was_seen_of_a_retriever() -> None:
     aspect = application_aspects.retriever_aspect(
         SEEN_RETRIEVER, framework="langchain", version=None, indexes=[INDEX]
