@@ -103,6 +103,21 @@ def test_the_list_has_every_asset_and_searches_names_fields_owners_and_terms(rea
     expect(page.get_by_role("status")).to_contain_text("No asset matches")
 
 
+def test_a_table_has_the_terms_of_its_columns_in_the_list_and_in_the_graph(reader: Reader) -> None:
+    report = sample()
+    page = reader.open(replace(report, assets=tuple(_only_columns_marked(one) for one in report.assets)))
+    page.get_by_role("searchbox").fill("personal data")
+    assert names(page) == ["customers", "docs"]
+    row = page.locator(".list tbody tr", has=page.get_by_role("link", name="customers", exact=True))
+    assert row.locator("mark").all_text_contents() == ["Personal data"]
+    page.goto(page.url.partition("#")[0] + "#/lineage")
+    expect(card(page, "customers").locator(".marks")).to_have_text("◆ Personal data")
+
+
+def _only_columns_marked(asset: Asset) -> Asset:
+    return replace(asset, marks=()) if asset.urn == CUSTOMERS else asset
+
+
 def test_filters_narrow_the_list_and_stand_in_the_address(reader: Reader) -> None:
     page = reader.open(sample())
     page.get_by_label("Platform").select_option("postgres")

@@ -20,6 +20,7 @@ const between = (text, before, after) => {
 const ASSETS = DATA.assets.map((row, place) => {
   const text = pageText(place);
   const [kind, platform, verdict, flags, path, owners, marks, columns, marked, version] = row;
+  const marksOfColumns = new Map((marked || []).map(([column, ...found]) => [column, words(found)]));
   return {
     place,
     urn: between(text, "<code>", "</code>"),
@@ -32,9 +33,10 @@ const ASSETS = DATA.assets.map((row, place) => {
     deprecated: Boolean(flags & 4),
     path: words(path),
     owners: words(owners),
-    marks: words(marks),
+    // Its own, then those of its columns: a table with personal data in a column has personal data.
+    marks: [...new Set([words(marks), ...marksOfColumns.values()].flat())],
     columns: columns || [],
-    marksOfColumns: new Map((marked || []).map(([column, ...found]) => [column, words(found)])),
+    marksOfColumns,
     version: version || "",
     // Columns that edges name; a schema may lack some of them.
     named: new Set(),

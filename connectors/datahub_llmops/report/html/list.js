@@ -5,7 +5,7 @@ const FILTERS = [
   ["type", "Type", (asset) => [asset.kind]],
   ["platform", "Platform", (asset) => (asset.platform ? [asset.platform] : [])],
   ["owner", "Owner", (asset) => asset.owners],
-  ["term", "Term or tag", (asset) => [...new Set([...asset.marks, ...[...asset.marksOfColumns.values()].flat()])]],
+  ["term", "Term or tag", (asset) => asset.marks],
   ["verdict", "Verdict", (asset) => [asset.verdict]],
 ];
 const NONE = "(none)";
