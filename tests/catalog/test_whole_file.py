@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import stat
+from contextlib import closing
 from pathlib import Path
 from typing import IO
 
@@ -53,6 +55,17 @@ def test_a_disk_that_is_full_is_an_error_of_ours(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=r"No space left on device.*what was there is as before"):
         write_whole(tmp_path / "x", full)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_catalog_is_never_replaced(tmp_path: Path) -> None:
+    file = tmp_path / "catalog.db"
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("create table asset (urn text)")
+    held = file.read_bytes()
+    for overwrite in (False, True):
+        with pytest.raises(OutputError, match=r"is a database.*name another file"):
+            check_target(file, overwrite=overwrite)
+    assert file.read_bytes() == held
 
 
 def test_what_cannot_be_written_says_what_to_do(tmp_path: Path) -> None:

@@ -244,6 +244,12 @@ def test_an_export_does_not_overwrite_a_file(world: World, tmp_path: Path) -> No
     assert "cannot be written" in run(world, "answers", "export", str(tmp_path / "no" / "out"), code=1)
 
 
+def test_an_export_does_not_overwrite_the_store(world: World) -> None:
+    answer = world.ask()
+    assert "is a database" in run(world, "answers", "export", str(world.store), "--force", code=1)
+    assert answer in run(world, "answers")
+
+
 def test_explain_takes_what_the_recipe_of_llm_runs_knows(world: World, tmp_path: Path) -> None:
     documents = [Document("text", id="a", metadata={"source": "kb/refunds"})]
     world.chroma().add_documents(documents)

@@ -205,6 +205,20 @@ def test_a_file_that_is_there_is_kept_without_force(path: Path, tmp_path: Path) 
     assert file.read_text("utf-8").startswith("# Lineage")
 
 
+def test_a_catalog_and_a_name_that_is_too_long_are_refused(path: Path) -> None:
+    held = path.read_bytes()
+    assert "is a database" in failed(path, "--out", str(path), "--force", "--format", "md")
+    assert path.read_bytes() == held
+    assert "cannot be written (File name too long); name another" in failed(path, "--out", "x" * 300)
+
+
+def test_a_dash_is_standard_output(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert output(path, "--format", "md", "--out", "-") == output(path, "--format", "md")
+    assert "a page needs a file" in failed(path, "--out", "-", code=2)
+    assert not Path("-").exists()
+
+
 def test_a_diagram_that_is_too_large_leaves_what_was_there(tmp_path: Path) -> None:
     big = {
         ("urn:li:dataset:(urn:li:dataPlatform:postgres,t,PROD)", "upstreamLineage"): {

@@ -6,11 +6,13 @@ import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, TypeVar
+from typing import IO, Final, TypeVar
 
 from datahub_llmops.errors import OutputError
 
 T = TypeVar("T")
+
+_SQLITE: Final = b"SQLite format 3\0"
 
 
 def check_target(path: Path, *, overwrite: bool) -> None:
@@ -33,6 +35,8 @@ def _problem(path: Path, *, overwrite: bool) -> str | None:
         return f"{path} is a folder; name a file in it"
     if path.exists() and not path.is_file():
         return f"{path} is no plain file, and would be replaced by one; name another"
+    if lost := describe_loss(path):
+        return lost
     if path.exists() and not overwrite:
         return f"{path} is there already; --force overwrites it"
     if not folder.is_dir():
@@ -40,6 +44,16 @@ def _problem(path: Path, *, overwrite: bool) -> str | None:
     if not os.access(folder, os.W_OK | os.X_OK):
         return f"{path} cannot be written: you may not write in {folder}; name another folder"
     return None
+
+
+def describe_loss(path: Path) -> str | None:
+    """Say what would be lost if a file were replaced, if it is a database. One that may not be read is none of ours."""
+    if not path.is_file() or not os.access(path, os.R_OK):
+        return None
+    with path.open("rb") as file:
+        is_database = file.read(len(_SQLITE)) == _SQLITE
+    lost = f"{path} is a database, such as a catalog or an answer store, and would be lost; name another file"
+    return lost if is_database else None
 
 
 def write_whole(path: Path, write: Callable[[IO[bytes]], T]) -> T:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from datahub_llmops.catalog.overriding import override
+from datahub_llmops.catalog.whole_file import describe_loss
 from datahub_llmops.errors import CatalogError, LlmopsError, NoCatalogError, QuestionError, RecordError
 
 if TYPE_CHECKING:
@@ -172,6 +173,8 @@ def export(file: Path, force: bool, path: Path | None) -> None:
     count = 0
     with _store(path) as store:
         try:
+            if lost := describe_loss(file):
+                raise click.ClickException(lost)
             with _open_private(file, force=force) as out:
                 for one in reversed(list(_read(store, 0.0, None, None))):
                     out.write(json.dumps(asdict(one), default=str) + "\n")

@@ -60,7 +60,7 @@ _EMPTY: Final = (
     "--out",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="The file to write. Default: standard output; html always needs a file.",
+    help="The file to write. Default: standard output, also -; html always needs a file.",
 )
 @click.option("--force", is_flag=True, help="Overwrite FILE if it exists.")
 @click.option(
@@ -156,7 +156,9 @@ def report(
 
 
 def _choose_target(form: Format | None, out: Path | None) -> tuple[Format, Path | None]:
-    """Choose the format by the name of the file, and ask for a file if a page has none."""
+    """Choose the format by the name of the file, and ask for a file if a page has none. ``-`` is standard output."""
+    if out == Path("-"):
+        out = None
     if form is None:
         form = _BY_SUFFIX.get(out.suffix.lower(), "html") if out is not None else "html"
     if form == "html" and out is None:
@@ -172,10 +174,11 @@ def _check(out: Path, *, force: bool) -> None:
     """End the command before the work if the file cannot be written. A person is asked whether to overwrite it."""
     from datahub_llmops.catalog.whole_file import check_target
 
-    if not force and out.is_file() and sys.stdin.isatty():
-        force = click.confirm(f"{shown(str(out))} is there already. Overwrite it?", err=True, abort=True)
+    asks = sys.stdin.isatty()
     with explained():
-        check_target(out, overwrite=force)
+        check_target(out, overwrite=force or asks)
+    if asks and not force and out.exists():
+        click.confirm(f"{shown(str(out))} is there already. Overwrite it?", err=True, abort=True)
 
 
 def _directions(up: bool, down: bool) -> tuple[Direction, ...]:
