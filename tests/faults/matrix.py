@@ -212,7 +212,14 @@ def _http_cell(fault: Fault, place: Place, at: At, *, counted: bool) -> Cell:
             server.redirect_to = other.url
             server.fail(fault, when=at.requests)
             try:
-                yield {"timeout_sec": 0.5} if fault in SLOW or (away and not counted) else {}
+                # A cell that is killed cannot be judged again, so a busy machine has more time for it.
+                yield (
+                    {"timeout_sec": 0.5}
+                    if fault in SLOW
+                    else {"timeout_sec": 2}
+                    if away and not counted
+                    else {}
+                )
             finally:
                 server.heal()
             for call in other.calls:

@@ -128,29 +128,29 @@ def test_nothing_that_goes_wrong_deletes_hangs_or_tells_secrets(
         capfd.readouterr()
         with cell.harm(arena) as change:
 
-            def run_and_judge(change: Config) -> Pipeline:
+            def run_and_judge(change: Config) -> tuple[Pipeline, dict[str, Any]]:
                 pipeline = in_time(
                     lambda: ingest(known.folder, faults.system, **{**config, **faults.again, **change})
                 )
                 met = cell.met(arena)
                 seen = judge(faults, cell, known, pipeline, met=met)
                 assert met, "nothing met the fault"
-                keep_or_compare(faults, seen)
-                return pipeline
+                return pipeline, seen
 
             try:
-                pipeline = run_and_judge(change)
+                pipeline, seen = run_and_judge(change)
             except AssertionError:
                 if "timeout_sec" not in change or cell.alone:
                     raise
                 # On a busy machine a healthy request takes longer than the short limit of such a cell.
-                pipeline = run_and_judge({**change, "timeout_sec": 10 * change["timeout_sec"]})
+                pipeline, seen = run_and_judge({**change, "timeout_sec": 10 * change["timeout_sec"]})
         catalog = (known.folder / "catalog.db").read_bytes().decode("utf-8", "replace")
     said = capfd.readouterr()
     sink = pipeline.sink.get_report().as_string()
     for text in (caplog.text, report(pipeline).as_string(), sink, catalog, said.out, said.err):
         found = LEAKS.search(text)
         assert not found, text[max(0, found.start() - 300) : found.end() + 50]
+    keep_or_compare(faults, seen)
 
 
 def keep_or_compare(faults: Faults, seen: dict[str, Any]) -> None:
