@@ -281,7 +281,7 @@ def filled() -> dict[str, LlmopsAspect]:
         job_aspect(LINEAGE, MODEL),
         prompt_info(place_prompt(PROMPT, Deployment(platform="langfuse")), PROMPT.versions[0]),
         application_aspects.retriever_aspect(
-            SEEN_RETRIEVER, framework="langchain", version="1.5", indexes=[INDEX]
+            SEEN_RETRIEVER, framework="langchain", version="1.5", indexes=[INDEX], present={}
         ),
         application_aspects.application_aspect(
             framework="langchain",
@@ -335,16 +335,33 @@ def test_the_version_of_a_framework_stays_until_another_is_seen(
     assert aspect.frameworkVersion == version
 
 
+@pytest.mark.parametrize(("version", "kept"), [(None, True), ("1.6", False)])
+def test_how_a_retriever_searches_stays_if_spans_see_it(version: str | None, kept: bool) -> None:
+    present = {"searchType": "mmr", "k": 4, "scoreThreshold": 0.5, "filterKeys": "a", "reranker": "r"}
+    aspect = application_aspects.retriever_aspect(
+        {},
+        framework="langchain",
+        version=version,
+        indexes=[INDEX],
+        present={**present, "frameworkVersion": "1.5"},
+    )
+    seen = {name: value for name in present if (value := aspect._inner_dict[name]) is not None}
+    assert seen == (present if kept else {})
+    assert aspect.frameworkVersion == ("1.5" if kept else "1.6")
+
+
 def test_what_was_seen_of_a_retriever() -> None:
     aspect = application_aspects.retriever_aspect(
-        SEEN_RETRIEVER, framework="langchain", version=None, indexes=[INDEX]
+        SEEN_RETRIEVER, framework="langchain", version=None, indexes=[INDEX], present={}
     )
     assert (aspect.filterKeys, aspect.reranker) == ("tenant, language", "rerank-3")
     assert (aspect.indexNames, aspect.indexes) == ("db.docs", [INDEX])
 
 
 def test_a_retriever_of_which_nothing_is_known() -> None:
-    aspect = application_aspects.retriever_aspect({}, framework="langchain", version=None, indexes=[])
+    aspect = application_aspects.retriever_aspect(
+        {}, framework="langchain", version=None, indexes=[], present={}
+    )
     assert {key for key, value in aspect._inner_dict.items() if value is not None} == {"framework"}
 
 

@@ -61,20 +61,32 @@ def _rounded(value: float | None) -> int | None:
 
 
 def retriever_aspect(
-    raw: Mapping[str, Any], *, framework: str, version: str | None, indexes: Iterable[str]
+    raw: Mapping[str, Any],
+    *,
+    framework: str,
+    version: str | None,
+    indexes: Iterable[str],
+    present: Mapping[str, Any],
 ) -> RetrieverInfoClass:
-    """Build how a retriever searched last; ``raw`` is what the hooks saw."""
+    """Build how a retriever searched last; ``raw`` is what was seen of it.
+
+    Hooks know the version of the framework. Without one it was seen in spans, which do not say how it searches: what
+    the catalog (``present``) says of that stays.
+    """
+    known = present if version is None else {}
     urns = sorted(indexes)
     keys = raw.get("filter_keys")
     k, threshold = raw.get("k"), raw.get("score_threshold")
     return RetrieverInfoClass(
-        searchType=raw.get("search_type"),
-        k=k if isinstance(k, int) else None,
-        scoreThreshold=float(threshold) if isinstance(threshold, (int, float)) else None,
-        filterKeys=joined(map(str, keys)) if isinstance(keys, list) else None,
-        reranker=raw.get("reranker_model") or raw.get("reranker"),
+        searchType=raw.get("search_type") or known.get("searchType"),
+        k=k if isinstance(k, int) else known.get("k"),
+        scoreThreshold=float(threshold)
+        if isinstance(threshold, (int, float))
+        else known.get("scoreThreshold"),
+        filterKeys=joined(map(str, keys)) if isinstance(keys, list) else known.get("filterKeys"),
+        reranker=raw.get("reranker_model") or raw.get("reranker") or known.get("reranker"),
         framework=framework,
-        frameworkVersion=version,
+        frameworkVersion=version or known.get("frameworkVersion"),
         indexNames=joined(DatasetUrn.from_string(urn).name for urn in urns),
         indexes=urns or None,
     )

@@ -307,6 +307,7 @@ class Applications:
                     framework=platform,
                     version=application.framework_versions.get(platform),
                     indexes=used,
+                    present=self._emitter.read_aspect(retriever, "retrieverInfo"),
                 )
             ],
         )
