@@ -733,18 +733,6 @@ def test_a_replacement_that_the_catalog_does_not_hold_is_named(tmp_path: Path) -
     assert found.to_do == "Move to text-embedding-4 and embed everything again."
 
 
-def test_rows_that_were_added_since_are_a_change(tmp_path: Path) -> None:
-    facts = estate()
-    facts[CUSTOMERS, "operation"] = None
-    facts[CUSTOMERS, "datasetProfile"] = profile(WRITTEN - HOUR, 10)
-    path = tmp_path / "catalog.db"
-    write(path, facts).close()
-    with write(path, {(CUSTOMERS, "datasetProfile"): profile(WRITTEN + HOUR, 51)}) as catalog:
-        report = check_asset(catalog, INDEX, policy(), now=NOW)
-    assert report.findings[0].code == "source_changed"
-    assert "41 rows" in report.findings[0].message
-
-
 @pytest.fixture
 def report(tmp_path: Path) -> Iterable[CheckReport]:
     with write(tmp_path / "catalog.db", estate()) as catalog:

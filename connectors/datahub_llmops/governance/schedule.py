@@ -20,6 +20,9 @@ _WORDS: Final = {
     "@annually": timedelta(days=366),
 }
 _EVERY: Final = re.compile(r"(?:@every\s+)?(\d{1,6})\s*(s|m|h|d|w)")
+_LONGEST: Final = timedelta(days=10 * 366)
+"""A longer wait is no schedule, and its end may be no date."""
+_DAYS_OF: Final = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _FIELDS: Final = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7))
 _MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
@@ -42,7 +45,7 @@ def longest_wait(schedule: str) -> timedelta | None:
     every = _EVERY.fullmatch(text)
     if every is not None:
         span = timedelta(**{_UNITS[every[2]]: int(every[1])})
-        return span or None
+        return span if timedelta(0) < span <= _LONGEST else None
     return _of_cron(text.split())
 
 
@@ -53,6 +56,9 @@ def _of_cron(parts: list[str]) -> timedelta | None:
     if not all(sets):
         return None
     minutes, hours, days, months, weekdays = (sorted(found) for found in sets if found)
+    never = days[0] > max(_DAYS_OF[month - 1] for month in months)
+    if never and {day % 7 for day in weekdays} == set(range(7)):
+        return None
     if len(months) < 12:
         return timedelta(days=31 * _gap(months, 12) + 31)
     if len(days) < 31:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from datahub_llmops.governance.finding import Finding, Verdict
-from governance.cases import HOUR, NOTHING, Case, Change, both, check_case, judge, put
+from governance.cases import HOUR, NOTHING, Case, Change, both, check_case, in_a_circle, judge, put
 from governance.estate import (
     CUSTOMERS,
     INDEX,
@@ -208,6 +208,26 @@ CASES: list[tuple[str, Verdict, str, Change]] = [
         "not known",
         "rows_of_sql",
         both(job(), counted(50), run_of(JOB, NOW - HOUR, "FAILURE", added=90, skipped=0)),
+    ),
+    (
+        "the last run ended in the future",
+        "not known",
+        "clock",
+        both(job(), counted(250), run_of(JOB, NOW + HOUR, added=50, skipped=200)),
+    ),
+    ("a circle changes no numbers", "not ok", "rows_missing", both(ONE, counted(250, 99), in_a_circle)),
+    ("a job that reads what it fills", "not known", "reads_itself", both(job(INDEX), counted(250, 100))),
+    (
+        "two jobs embed a table each",
+        "not ok",
+        "orphans",
+        both(ONE, job(CUSTOMERS, urn=OTHER_JOB), rows(CUSTOMERS, 10), counted(300, 111)),
+    ),
+    (
+        "one of two tables was not counted",
+        "not known",
+        "rows_not_counted",
+        both(ONE, job(CUSTOMERS, urn=OTHER_JOB), counted(300, 111)),
     ),
 ]
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from datahub_llmops.catalog.local.catalog import LocalCatalog
 from datahub_llmops.governance.finding import Verdict
-from governance.cases import HOUR, Case, Change, both, check_case, judge, profile, put
+from datahub_llmops.governance.verdict import check_asset
+from governance.cases import HOUR, Case, Change, both, check_case, in_a_circle, judge, policy, profile, put
 from governance.estate import (
     CUSTOMERS,
     INDEX,
@@ -16,9 +19,12 @@ from governance.estate import (
     OTHER_JOB,
     REVIEWS,
     WRITTEN,
+    estate,
     inputs_and_outputs,
+    milliseconds,
     operation,
     schema,
+    write,
 )
 from governance.runs import run_of
 
@@ -142,6 +148,102 @@ CASES += [
 ]
 
 
+def scheduled(schedule: str, job: str = JOB) -> Change:
+    info = {"name": "embed", "type": {"string": "E"}, "customProperties": {"schedule": schedule}}
+    return put((job, "dataJobInfo", info))
+
+
+def touched(**more: Any) -> Change:
+    """The last operation on the reviews is of after the run, and affected no row."""
+    return put((REVIEWS, "operation", {**operation(WRITTEN + 3 * HOUR), "numAffectedRows": 0, **more}))
+
+
+LATE = put((REVIEWS, "operation", operation(WRITTEN + 3 * HOUR)))
+SILENT = put((INDEX, "datasetProperties", {"name": "docs"}))
+"""The store does not tell when the index was written."""
+FUTURE = NOW + 24 * HOUR
+
+CASES += [
+    ("an update of no row may hide a change before it", "not known", "source_silent", touched()),
+    (
+        "an update of no row before the run hides nothing",
+        "ok",
+        "fresh",
+        touched(lastUpdatedTimestamp=milliseconds(WRITTEN - HOUR)),
+    ),
+    (
+        "an update of no row beside a time of the last change",
+        "not ok",
+        "source_changed",
+        both(
+            touched(),
+            put((REVIEWS, "datasetProperties", {"lastModified": {"time": milliseconds(WRITTEN + 2 * HOUR)}})),
+        ),
+    ),
+    ("an update of some rows", "not ok", "source_changed", touched(numAffectedRows=3)),
+    (
+        "an update of no row after a profile that shows no change",
+        "not known",
+        "source_silent",
+        both(
+            declared("changed", "changed"),
+            put((CUSTOMERS, "operation", {**operation(WRITTEN + 3 * HOUR), "numAffectedRows": 0})),
+        ),
+    ),
+    (
+        "a change column in the future",
+        "not known",
+        "source_silent",
+        declared("changed", "changed", changed="2099-01-01T00:00:00Z"),
+    ),
+    (
+        "the last change of a source by its properties is in the future",
+        "not known",
+        "source_silent",
+        put((REVIEWS, "datasetProperties", {"lastModified": {"time": milliseconds(FUTURE)}})),
+    ),
+    ("a run of the only job in the future", "not known", "clock", both(SILENT, run_of(JOB, FUTURE))),
+    (
+        "a run in the future beside what the store says",
+        "not known",
+        "clock",
+        both(LATE, run_of(JOB, FUTURE)),
+    ),
+    (
+        "a source whose clock is a minute ahead",
+        "not ok",
+        "source_changed",
+        put((REVIEWS, "operation", operation(NOW + HOUR / 60))),
+    ),
+    ("the only job never ran, and the store does not tell", "not known", "never_written", SILENT),
+    (
+        "the only run of the job failed, and the store does not tell",
+        "not known",
+        "never_written",
+        both(SILENT, run_of(JOB, WRITTEN, "FAILURE")),
+    ),
+    ("a schedule that never comes", "not known", "schedule", both(LATE, scheduled("0 4 31 2,4 *"))),
+    ("a schedule of ages", "not known", "schedule", both(LATE, scheduled("@every 999999w"))),
+    ("a schedule of nothing", "not known", "schedule", both(LATE, scheduled("@every 0h"))),
+    ("a schedule of once", "not known", "schedule", both(LATE, scheduled("@once"))),
+    (
+        "one of two jobs has a schedule that cannot be understood",
+        "not known",
+        "schedule",
+        both(
+            two_jobs(run_of(JOB, WRITTEN), run_of(OTHER_JOB, WRITTEN)), scheduled("when it suits", OTHER_JOB)
+        ),
+    ),
+    ("a circle hides no change", "not ok", "source_changed", both(in_a_circle, LATE)),
+    (
+        "a job that reads only what it writes",
+        "not known",
+        "no_source",
+        put((JOB, "dataJobInputOutput", inputs_and_outputs([INDEX], INDEX))),
+    ),
+]
+
+
 @pytest.mark.parametrize(
     "case",
     [
@@ -152,6 +254,30 @@ CASES += [
 )
 def test_the_decision_table(case: Case, tmp_path: Path) -> None:
     check_case(case, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("profiles", "verdict", "code"),
+    [
+        (((-1, 10), (1, 51)), "not ok", "source_changed"),
+        (((1, 10), (2, 51)), "not ok", "source_changed"),
+        (((-1, 10), (1, 10)), "not known", "source_silent"),
+        (((-3, 10), (-1, 51)), "not known", "source_silent"),
+    ],
+)
+def test_row_counts_of_a_table_that_only_grows(
+    profiles: tuple[tuple[int, int], ...], verdict: Verdict, code: str, tmp_path: Path
+) -> None:
+    facts = estate()
+    facts[CUSTOMERS, "operation"] = None
+    path = tmp_path / "catalog.db"
+    write(path, facts).close()
+    for hours, rows in profiles:
+        write(path, {(CUSTOMERS, "datasetProfile"): profile(WRITTEN + hours * HOUR, rows)}).close()
+    with LocalCatalog(path) as catalog:
+        found = check_asset(catalog, INDEX, policy(), now=NOW).findings[0]
+    assert (found.verdict, found.code) == (verdict, code)
+    assert ("41 rows" in found.message) == (verdict == "not ok")
 
 
 def test_the_job_that_is_late_is_named(tmp_path: Path) -> None:

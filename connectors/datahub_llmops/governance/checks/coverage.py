@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from datahub_llmops.governance.facts import Facts, time_of
 from datahub_llmops.governance.finding import Evidence, Finding
-from datahub_llmops.governance.policy import Policy
+from datahub_llmops.governance.policy import CLOCK_TOLERANCE, Policy
 from datahub_llmops.net.json_values import mapping, objects, text, whole, written_whole
 
 NAME: Final = "coverage"
@@ -96,6 +96,12 @@ def _due(facts: Facts) -> _Due | Finding:
                 "Declare the job with SQL over one table without a filter, or attach the hooks to it.",
             )
         tables.update(whole_tables)
+    if root in tables:
+        return _not_known(
+            "reads_itself",
+            "Its job reads the index that it fills, whose rows cannot be compared with themselves.",
+            "Declare the job with SQL over the table that the rows come from.",
+        )
     others = [
         urn for urn in facts.feeders(root) if urn.startswith("urn:li:dataset:") and urn not in {root, *tables}
     ]
@@ -188,6 +194,12 @@ def _by_last_run(facts: Facts, held: _Held, otherwise: Finding) -> Finding:
     run = facts.last_run(facts.jobs[0].urn) if len(facts.jobs) == 1 else None
     if run is None or "skipped" not in run.counts or run.counts.get("failed"):
         return otherwise
+    if run.ended > facts.now + CLOCK_TOLERANCE:
+        return _not_known(
+            "clock",
+            f"The last run of {facts.jobs[0].name} ended in the future, at {run.ended:%Y-%m-%d %H:%M}.",
+            "Set the clock of the host that runs it.",
+        )
     seen = run.counts["skipped"] + run.counts.get("added", 0)
     evidence = (
         *_evidence(facts, ()),

@@ -21,7 +21,7 @@ from datahub_llmops.governance.policy import CLOCK_TOLERANCE, DEFAULT_GRACE, Pol
 from datahub_llmops.governance.policy_names import column_name, misspelt, nearest
 from datahub_llmops.governance.runs import Run
 from datahub_llmops.governance.schedule import longest_wait
-from datahub_llmops.net.json_values import moment, objects, plain, text, whole
+from datahub_llmops.net.json_values import mapping, moment, objects, plain, text, whole
 
 NAME: Final = "fresh"
 
@@ -237,14 +237,28 @@ def _changes(
 
 
 def _change(facts: Facts, policy: Policy, urn: str, written: datetime) -> _Change | None:
-    stated = facts.written(urn)
-    if stated is not None:
+    stated, touched = facts.written(urn), _touched_only(facts, urn, written)
+    if stated is not None and not touched:
         return _Change(urn=urn, at=stated[0], aspect=stated[1])
     for column in _change_columns_of(facts, policy, urn):
         found = _largest(facts.newest.get(urn, {}).get("datasetProfile"), column)
-        if found is not None:
+        # The profile may be of before the operation, so it shows a change, but not that there was none.
+        if found is not None and (found > written or not touched):
             return _Change(urn=urn, at=found, aspect="datasetProfile")
     return _counted(urn, facts.profiles.get(urn, ()), written)
+
+
+def _touched_only(facts: Facts, urn: str, written: datetime) -> bool:
+    """Whether the last operation after the run affected no row. What those before it did is not in the catalog."""
+    operation = facts.newest.get(urn, {}).get("operation", {})
+    updated = time_of(operation.get("lastUpdatedTimestamp"))
+    modified = time_of(mapping(facts.aspect(urn, "datasetProperties").get("lastModified")).get("time"))
+    return (
+        whole(operation.get("numAffectedRows")) == 0
+        and updated is not None
+        and updated > written
+        and (modified is None or modified <= written)
+    )
 
 
 def _largest(profile: object, column: str) -> datetime | None:
