@@ -149,8 +149,20 @@ def test_what_is_no_recipe_is_named_without_its_content(
         load_recipe(written(tmp_path, text, name))
     assert name in str(caught.value)
     assert SECRET not in str(caught.value)
-    with pytest.raises(RecipeError, match=r"missing\.yaml cannot be read"):
-        load_recipe(tmp_path / "missing.yaml")
+
+
+def test_a_recipe_that_is_not_there_or_is_no_text_is_named_once(tmp_path: Path) -> None:
+    missing, binary = tmp_path / "missing.yaml", tmp_path / "binary.yaml"
+    binary.write_bytes(b"source: \xff")
+    for path, reason in (
+        (missing, "there is no such file"),
+        (binary, "this is not text in UTF-8"),
+        (tmp_path, "Only .toml"),
+    ):
+        with pytest.raises(RecipeError) as caught:
+            load_recipe(path)
+        assert str(caught.value).startswith(f"{path}: {reason}")
+        assert str(caught.value).count(str(path)) == 1
 
 
 class QuotingSource(TestableSource):

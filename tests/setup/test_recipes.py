@@ -82,7 +82,7 @@ def test_a_recipe_without_a_sink_writes_to_the_server_of_the_environment(
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        (f"source: {{password: {SECRET}", "this is not YAML"),
+        (f"source: {{password: {SECRET}", "This is not YAML"),
         ("config: {}", "it has no `source`"),
         ("source: {type: llm-chroma, config: {url: '${X'}}", "write variables as ${NAME}"),
     ],
@@ -98,7 +98,8 @@ def test_what_cannot_be_read_is_not_ok(text: str, words: str, tmp_path: Path) ->
 
 def test_a_file_that_is_not_there_and_a_pipe(tmp_path: Path) -> None:
     (found,) = examined(tmp_path / "none.yaml")
-    assert found.verdict == "not ok"
+    assert (found.verdict, found.message) == ("not ok", "There is no such file.")
+    assert found.to_do == "Name a recipe that exists."
     os.mkfifo(tmp_path / "pipe.yaml")
     (found,) = examined(tmp_path / "pipe.yaml")
     assert found.verdict == "not ok"

@@ -67,15 +67,20 @@ def read_recipe(path: Path) -> dict[str, Any]:
     """
     try:
         recipe = load_config_file(path, allow_remote=False, resolve_env_vars=False)
-    except (OSError, UnicodeDecodeError, ConfigurationError) as error:
-        raise RecipeError(f"{path} cannot be read: {clean(str(error))}") from error
+    except (ConfigurationError, FileNotFoundError) as error:
+        reason = "there is no such file" if not path.exists() else clean(str(error))
+        raise RecipeError(f"{path}: {reason}") from error
+    except OSError as error:
+        raise RecipeError(f"{path}: it cannot be read ({error.strerror})") from error
+    except UnicodeDecodeError:
+        raise RecipeError(f"{path}: this is not text in UTF-8") from None
     except (ValueError, yaml.YAMLError):
         # The parser's own message quotes the line, which may hold a password.
         raise RecipeError(f"{path}: this is not YAML, JSON or TOML, as its ending says") from None
     except AttributeError:  # DataHub's answer to an empty file
         recipe = {}
     if not isinstance(recipe, dict) or not isinstance(recipe.get("source"), dict):
-        raise RecipeError(f"{path} is no recipe: it has no `source` with a `type`")
+        raise RecipeError(f"{path}: this is no recipe, because it has no `source` with a `type`")
     return recipe
 
 

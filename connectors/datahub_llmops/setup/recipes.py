@@ -146,8 +146,13 @@ def _read(path: Path, variables: Mapping[str, str]) -> Recipe:
         return Recipe(name=name, content=fill_in(raw, variables))
     except RecipeError as error:
         message = clean(str(error).removeprefix(f"{path}: "))
+        to_do = "Correct the file." if path.exists() else "Name a recipe that exists."
         problem = Diagnosis(
-            section="recipes", name=name, verdict="not ok", message=message, to_do="Correct the file."
+            section="recipes",
+            name=name,
+            verdict="not ok",
+            message=f"{message[:1].upper()}{message[1:]}.",
+            to_do=to_do,
         )
         return Recipe(name=name, content={}, problems=(problem,))
 
