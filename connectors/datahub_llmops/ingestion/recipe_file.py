@@ -45,8 +45,12 @@ def read_config(path: Path) -> tuple[Mapping[str, Any], str | None]:
     """
     try:
         found = yaml.safe_load(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise RecipeError(f"{path} cannot be read: {error}") from error
+    except OSError as error:
+        raise RecipeError(
+            f"{path} cannot be read: {error.strerror}. Check the path and its permissions"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise RecipeError(f"{path} cannot be read: this is not text in UTF-8") from error
     except yaml.YAMLError as error:
         raise RecipeError(f"{path}: this is not YAML") from error
     source = found.get("source") if isinstance(found, Mapping) else None
