@@ -110,7 +110,7 @@ $(VENV)/environments/site/.made: pyproject.toml uv.lock | $(VENV)/bin/python
 
 site: $(VENV)/environments/site/.made
 	$(VENV)/environments/site/bin/python tools/site.py
-	$(VENV)/environments/site/bin/zensical build --strict --clean --config-file mkdocs.yml
+	$(VENV)/environments/site/bin/zensical build --strict --clean --config-file build/mkdocs.yml
 
 clean:
 	rm -rf demo build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
