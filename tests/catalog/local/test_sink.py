@@ -34,7 +34,6 @@ from datahub.metadata.schema_classes import (
     UsageAggregationMetricsClass,
     UserUsageCountsClass,
 )
-from pydantic import ValidationError
 from typing_extensions import override
 
 from catalog.local.local_runs import (
@@ -396,7 +395,7 @@ def test_removed_and_brought_back(tmp_path: Path) -> None:
 
 
 def test_unknown_options_are_errors() -> None:
-    with pytest.raises(ValidationError, match="pth"):
+    with pytest.raises(PipelineInitError, match=r"there is no option pth; did you mean path\?"):
         LocalSink.create({"pth": "x"}, PipelineContext(run_id="test"))
 
 
