@@ -63,12 +63,7 @@ def provider_name(word: str) -> str | None:
     return None if lower in _FRAMEWORKS else _PROVIDERS.get(lower, lower[:MAX_NAME]) or None
 
 
-_FACTS: Final = Facts(
-    names.MODEL_IN_METADATA,
-    tuple(name for name in names.MODEL_ASKED if name not in names.MODEL_IN_METADATA),
-    names.MODEL_SERVED,
-    names.PROVIDER_OF_LANGCHAIN,
-    tuple(name for name in names.PROVIDER if name not in names.PROVIDER_OF_LANGCHAIN),
+_USAGE_NAMES: Final = (
     names.TOKENS_IN,
     names.TOKENS_OUT,
     names.TOKENS_CACHED,
@@ -77,6 +72,15 @@ _FACTS: Final = Facts(
     names.TOKENS_JSON,
     names.COST,
     names.COST_JSON,
+)
+_USAGE: Final = Facts(*_USAGE_NAMES)
+_FACTS: Final = Facts(
+    names.MODEL_IN_METADATA,
+    tuple(name for name in names.MODEL_ASKED if name not in names.MODEL_IN_METADATA),
+    names.MODEL_SERVED,
+    names.PROVIDER_OF_LANGCHAIN,
+    tuple(name for name in names.PROVIDER if name not in names.PROVIDER_OF_LANGCHAIN),
+    *_USAGE_NAMES,
     names.FINGERPRINT,
 )
 
@@ -109,16 +113,6 @@ def read_model(span: Span, prompt: int | None) -> ModelCall:
 
 
 _NOTHING: Final[Raw] = {}
-_USAGE: Final = Facts(
-    names.TOKENS_IN,
-    names.TOKENS_OUT,
-    names.TOKENS_CACHED,
-    names.TOKENS_CACHE_WRITE,
-    names.TOKENS_REASONING,
-    names.TOKENS_JSON,
-    names.COST,
-    names.COST_JSON,
-)
 
 
 def read_alike(call: ModelCall, span: Span) -> ModelCall:
