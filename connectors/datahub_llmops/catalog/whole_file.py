@@ -6,13 +6,12 @@ import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Final, TypeVar
+from typing import IO, TypeVar
 
+from datahub_llmops.answer_store.sqlite_file import HEADER
 from datahub_llmops.errors import OutputError
 
 T = TypeVar("T")
-
-_SQLITE: Final = b"SQLite format 3\0"
 
 
 def check_target(path: Path, *, overwrite: bool) -> None:
@@ -51,7 +50,7 @@ def describe_loss(path: Path) -> str | None:
     if not path.is_file() or not os.access(path, os.R_OK):
         return None
     with path.open("rb") as file:
-        is_database = file.read(len(_SQLITE)) == _SQLITE
+        is_database = file.read(len(HEADER)) == HEADER
     lost = f"{path} is a database, such as a catalog or an answer store, and would be lost; name another file"
     return lost if is_database else None
 
@@ -92,6 +91,11 @@ def _mode(path: Path) -> int:
     """Return the permissions of the file that is replaced, or those of a new file."""
     if path.exists():
         return path.stat().st_mode & 0o777
+    return new_file_mode()
+
+
+def new_file_mode() -> int:
+    """Return the permissions that ``open`` gives a new file; those of ``tempfile`` are for their owner only."""
     mask = os.umask(0)
     os.umask(mask)
     return 0o666 & ~mask

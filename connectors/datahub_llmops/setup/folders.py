@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Final
 
+from datahub_llmops.answer_store import sqlite_file
 from datahub_llmops.answer_store.ownership import APPLICATION_ID
 from datahub_llmops.prompt_registries.prompt_files.selection import DEFAULT_INCLUDE, matches
 from datahub_llmops.setup.systems import (
@@ -33,7 +34,6 @@ _NOT_ENTERED: Final = frozenset(
 )
 _SPAN_ENDINGS: Final = (".json", ".jsonl", ".ndjson", ".otlp", ".pb", ".proto", ".binpb", ".bin")
 _DATABASE_ENDINGS: Final = (".db", ".sqlite", ".sqlite3")
-_SQLITE: Final = b"SQLite format 3\0"
 _GZIP: Final = b"\x1f\x8b"
 _HEAD: Final = 4_096
 """Bytes at the beginning of a file that tell what it is."""
@@ -163,13 +163,13 @@ def _is_lance_table(entry: os.DirEntry[str]) -> bool:
 
 
 def _is_sqlite(path: str) -> bool:
-    return _head(Path(path)).startswith(_SQLITE)
+    return _head(Path(path)).startswith(sqlite_file.HEADER)
 
 
 def is_answer_store(path: Path) -> bool:
     """Whether the header of a file says that the hooks wrote it."""
     head = _head(path)
-    return head.startswith(_SQLITE) and int.from_bytes(head[68:72], "big") == APPLICATION_ID
+    return head.startswith(sqlite_file.HEADER) and int.from_bytes(head[68:72], "big") == APPLICATION_ID
 
 
 def _head(path: Path) -> bytes:

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from datahub_llmops.catalog.whole_file import new_file_mode
 from datahub_llmops.errors import RecipeError
 
 
@@ -31,8 +32,8 @@ def _write(path: Path, text: str) -> bool:
     try:
         with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
             file.write(text)
-        # mkstemp's files are for their owner only; a recipe has no secret.
-        Path(temporary).chmod(0o666 & ~_umask())
+        # A recipe has no secret.
+        Path(temporary).chmod(new_file_mode())
         return _publish(Path(temporary), path)
     finally:
         Path(temporary).unlink(missing_ok=True)
@@ -50,9 +51,3 @@ def _publish(temporary: Path, path: Path) -> bool:
             return False
         temporary.rename(path)
     return True
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
