@@ -91,7 +91,7 @@ def measure(browser: Browser, name: str, report: Report, folder: Path) -> list[s
     # A second visit: the first one warms what every page of the browser shares.
     for _ in range(2):
         page.goto(file.as_uri())
-        page.wait_for_function("performance.getEntriesByName('first-contentful-paint').length")
+        page.wait_for_function("() => performance.getEntriesByName('first-contentful-paint').length")
     paint, ready = page.evaluate(
         "[performance.getEntriesByName('first-contentful-paint')[0].startTime,"
         " performance.getEntriesByType('navigation')[0].domContentLoadedEventStart]"

@@ -5,11 +5,13 @@ const DATA = JSON.parse(document.getElementById("data").textContent);
 const WORDS = DATA.words;
 const VERDICTS = ["not known", "ok", "not ok"];
 
-const words = (numbers) => (numbers || []).map((number) => WORDS[number]);
+const LISTS = DATA.lists;
 
-// The written pages, as text: first what stands there without JavaScript only, then assets, prompts and answers.
-const PAGES = document.getElementsByTagName("noscript");
-const pageText = (number) => PAGES[number + 1].textContent;
+const words = (numbers) => numbers.map((number) => WORDS[number]);
+
+// The written pages, as text, each from a line of its own: assets, prompts and answers. They stand in the second of two
+// elements for browsers without JavaScript.
+const PAGES = document.getElementsByTagName("noscript")[1].textContent.split("\n<details>").slice(1);
 
 const LETTERS = { "&amp;": "&", "&lt;": "<", "&gt;": ">", "&#34;": '"', "&#39;": "'" };
 const between = (text, before, after) => {
@@ -17,27 +19,27 @@ const between = (text, before, after) => {
   return text.slice(start, text.indexOf(after, start)).replace(/&(amp|lt|gt|#34|#39);/g, (code) => LETTERS[code]);
 };
 
-const ASSETS = DATA.assets.map((row, place) => {
-  const text = pageText(place);
-  const [kind, platform, verdict, flags, path, owners, marks, columns, marked, version] = row;
-  const marksOfColumns = new Map((marked || []).map(([column, ...found]) => [column, words(found)]));
+const ASSETS = DATA.assets.kind.map((kind, place) => {
+  const text = PAGES[place];
+  const of = (field) => DATA.assets[field][place];
+  const marksOfColumns = new Map((of("marked") || []).map(([column, ...found]) => [column, words(found)]));
   return {
     place,
     urn: between(text, "<code>", "</code>"),
     name: between(text, "<summary>", " <small>"),
-    kind: WORDS[kind || 0],
-    platform: WORDS[platform || 0],
-    verdict: VERDICTS[verdict || 0],
-    missing: Boolean(flags & 1),
-    checked: Boolean(flags & 2),
-    deprecated: Boolean(flags & 4),
-    path: words(path),
-    owners: words(owners),
+    kind: WORDS[kind],
+    platform: WORDS[of("platform")],
+    verdict: VERDICTS[of("state") >> 3],
+    missing: Boolean(of("state") & 1),
+    checked: Boolean(of("state") & 2),
+    deprecated: Boolean(of("state") & 4),
+    path: words(LISTS[of("path")]),
+    owners: words(LISTS[of("owners")]),
     // Its own, then those of its columns: a table with personal data in a column has personal data.
-    marks: [...new Set([words(marks), ...marksOfColumns.values()].flat())],
-    columns: columns || [],
+    marks: [...new Set([words(LISTS[of("marks")]), ...marksOfColumns.values()].flat())],
+    columns: LISTS[of("columns")],
     marksOfColumns,
-    version: version || "",
+    version: of("version") || "",
     // Columns that edges name; a schema may lack some of them.
     named: new Set(),
     up: [],
@@ -45,18 +47,19 @@ const ASSETS = DATA.assets.map((row, place) => {
   };
 });
 
-const EDGES = DATA.edges.map((row, place) => {
-  const [up, down, foundBy, columns, since, uses] = row;
-  const triples = (columns || []).flatMap((numbers) => {
-    const [source, pairs] = numbers[0] < 0 ? [-1 - numbers[0], numbers.slice(1)] : [up, numbers];
-    return pairs.flatMap((word, i) => (i % 2 ? [] : [source, word, pairs[i + 1]]));
-  });
-  const edge = { place, up, down: down || 0, columns: triples, since, foundBy: WORDS[foundBy || 0], uses: uses || [] };
+let before = 0;
+const EDGES = DATA.edges.up.map((difference, place) => {
+  const up = (before += difference);
+  const of = (field) => DATA.edges[field][place];
+  const edge = { place, up, down: of("down"), columns: [], since: of("since"), foundBy: WORDS[of("found")], uses: of("uses") || [] };
   ASSETS[edge.up].down.push(edge);
   ASSETS[edge.down].up.push(edge);
-  for (let i = 0; i < edge.columns.length; i += 3) {
-    ASSETS[edge.columns[i]].named.add(edge.columns[i + 1]);
-    ASSETS[edge.down].named.add(edge.columns[i + 2]);
+  const pairs = LISTS[of("columns")];
+  for (let i = 0, source = up; i < pairs.length; i += 2) {
+    if (pairs[i] < 0) source = -1 - pairs[i++];
+    edge.columns.push(source, pairs[i], pairs[i + 1]);
+    ASSETS[source].named.add(pairs[i]);
+    ASSETS[edge.down].named.add(pairs[i + 1]);
   }
   return edge;
 });

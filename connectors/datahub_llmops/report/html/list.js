@@ -77,7 +77,7 @@ function row([asset, field]) {
     make("td", {}, asset.platform),
     make("td", {}, asset.owners.join(", ")),
     make("td", {}, ...spaced(asset.marks.map(labelMark))),
-    make("td", {}, asset.checked ? verdictMark(asset.verdict) : make("i", {}, asset.verdict), asset.deprecated ? make("em", {}, " deprecated") : ""),
+    make("td", { "data-title": "Verdict" }, asset.checked ? verdictMark(asset.verdict) : make("i", {}, asset.verdict), asset.deprecated ? make("em", {}, " deprecated") : ""),
   );
 }
 
@@ -93,16 +93,29 @@ function listView(chosen) {
   );
   let found = [];
   let shown = 0;
+  // Rows that stay where they are cost nothing: most letters of a word change few of them.
+  const rows = new Map();
+  const rowOf = ([asset, field]) => {
+    const key = asset.place + " " + (field || "");
+    if (!rows.has(key)) rows.set(key, row([asset, field]));
+    return rows.get(key);
+  };
   const show = (most) => {
-    body.append(...found.slice(shown, most).map(row));
     shown = Math.min(most, found.length);
+    let next = body.firstChild;
+    for (const element of found.slice(0, shown).map(rowOf))
+      if (element === next) next = next.nextSibling;
+      else body.insertBefore(element, next);
+    while (next) {
+      const after = next.nextSibling;
+      next.remove();
+      next = after;
+    }
     more.hidden = shown >= found.length;
     more.textContent = `Show ${Math.min(ROWS, found.length - shown)} more of ${found.length - shown}`;
   };
   const search = () => {
     found = findAssets(chosen.q || "", chosen);
-    body.replaceChildren();
-    shown = 0;
     show(ROWS);
     table.hidden = !found.length;
     count.textContent = found.length

@@ -13,8 +13,10 @@ const routeOf = (asset, field = null) => `#/asset/${inAddress(asset.urn)}${field
 // before the rule stand at the side.
 function writtenPage(number) {
   const template = document.createElement("template");
-  template.innerHTML = pageText(number);
+  template.innerHTML = "<details>" + PAGES[number];
   const [summary, ...parts] = template.content.firstChild.children;
+  for (const cell of template.content.querySelectorAll("td[rowspan]")) repeatInRows(cell);
+  for (const table of template.content.querySelectorAll("table:not(.fields)")) titleCells(table);
   for (const link of template.content.querySelectorAll('a[href^="#"]')) link.href = longRoute(link.hash);
   const [name, kind, verdict] = [summary.firstChild, summary.querySelector("small"), summary.querySelector(".v")];
   const header = make("header", {}, make("h1", {}, name.data.trim()), make("p", { class: "sub" }, ...kind.childNodes, " ", verdict));
@@ -30,6 +32,18 @@ function writtenPage(number) {
   }
   for (const head of template.content.querySelectorAll("[id]")) head.removeAttribute("id");
   return make("article", { class: "pages" }, header, hasSide ? side : null, body.children.length ? body : null);
+}
+
+// The type of fields that follow each other is written once. On a phone each field is a block, and says its own.
+function repeatInRows(cell) {
+  const rows = cell.rowSpan;
+  cell.removeAttribute("rowspan");
+  for (let i = 1, row = cell.parentNode.nextSibling; i < rows; i++, row = row.nextSibling) row.firstChild.after(cell.cloneNode(true));
+}
+
+// A phone shows no row of titles: each cell has its own.
+function titleCells({ rows: [titles, ...rows] }) {
+  for (const row of rows) [...row.cells].forEach((cell, i) => (cell.dataset.title = titles.cells[i].textContent));
 }
 
 // The address of a page that the file's own links name by its number.

@@ -1,7 +1,7 @@
 """Writes a report as one HTML file that needs nothing else: no network, no server, no second file.
 
-Pages of assets are plain HTML that reads without JavaScript. Each is in a ``noscript`` element: a browser that runs the
-script keeps it as text, and the script shows the one that is asked for. So 20,000 pages cost as much as they weigh.
+Pages of assets are plain HTML that reads without JavaScript. They are in a ``noscript`` element: a browser that runs
+the script keeps them as text, and the script shows the one that is asked for. So 20,000 pages cost what they weigh.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from itertools import groupby
 from typing import Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -63,7 +64,7 @@ def _templates() -> Environment:
         lines=_lines,
         filled=filled,
         described=_are_described,
-        runs=plain_runs,
+        runs=typed_runs,
         shared_evidence=shared_evidence,
         day=_day,
         moment=_moment,
@@ -104,6 +105,14 @@ def plain_runs(columns: Iterable[Column]) -> Iterator[list[Column]]:
         run.append(column)
     if run:
         yield run
+
+
+def typed_runs(columns: Sequence[Column]) -> Iterator[tuple[list[Column], int]]:
+    """Yield the runs of columns, each with the number of runs from it on that have its type; 0 if one before has."""
+    for _, runs in groupby(plain_runs(columns), lambda run: run[0].type):
+        rows = list(runs)
+        for place, run in enumerate(rows):
+            yield run, 0 if place else len(rows)
 
 
 def _is_special(column: Column) -> bool:
