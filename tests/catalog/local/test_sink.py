@@ -323,7 +323,8 @@ def test_a_second_run_of_the_same_changes_nothing_and_says_so(tmp_path: Path) ->
     before = contents(path)
     second = run(path, *estate(2))
     assert (second.changed, second.unchanged, second.removed, second.changed_aspects) == (0, 6, 0, {})
-    assert contents(path) == before
+    profile = (A, "datasetProfile")
+    assert contents(path) == {**before, profile: {**before[profile], "timestampMillis": 2}}
 
 
 def test_an_aspect_written_twice_in_a_run_counts_once_by_what_is_left_of_it(tmp_path: Path) -> None:
@@ -377,8 +378,25 @@ def test_events_of_a_series_are_kept_and_states_only_when_they_say_something_new
     assert run(path, counted(6, 7, partitionSpec=part, messageId="m", runId="r")).changed == 0
     with LocalCatalog(path) as catalog:
         rows = [record.aspect["rowCount"] for record in catalog.records() if record.name == "datasetProfile"]
-        assert sorted(rows) == [5, 6, 7, 7]
+        assert sorted(rows) == [5, 5, 6, 7, 7, 7]
         assert catalog.latest(A)["datasetUsageStatistics"]["timestampMillis"] == 2
+
+
+def test_of_equal_profiles_the_first_and_the_last_are_kept(tmp_path: Path) -> None:
+    path = tmp_path / "catalog.db"
+
+    def taken() -> list[tuple[int, int]]:
+        with LocalCatalog(path) as catalog:
+            return [
+                (one["timestampMillis"], one["rowCount"]) for one in catalog.series(A, "datasetProfile", 0)
+            ]
+
+    for time, rows in ((1, 5), (2, 5), (3, 5), (5, 6), (7, 6), (9, 6)):
+        run(path, raw(A, "datasetProfile", {"timestampMillis": time, "rowCount": rows}))
+    assert taken() == [(1, 5), (3, 5), (5, 6), (9, 6)]
+    run(path, raw(A, "datasetProfile", {"timestampMillis": 4, "rowCount": 5}))  # One that comes late.
+    run(path, raw(A, "datasetProfile", {"timestampMillis": 9, "rowCount": 6}))
+    assert taken() == [(1, 5), (4, 5), (5, 6), (9, 6)]
 
 
 def test_removed_and_brought_back(tmp_path: Path) -> None:

@@ -13,6 +13,8 @@ from datahub_llmops.catalog.local.encoding import json_text
 from datahub_llmops.catalog.local.spool import Change, RefusedError
 
 _STATES = frozenset({"datasetProfile", "operation"})
+_MEASURED = "datasetProfile"
+"""A measurement: that it was taken again is news, even if it found the same."""
 
 
 class SeriesWriter:
@@ -27,6 +29,8 @@ class SeriesWriter:
 
     def add(self, change: Change) -> None:
         """Add a record, unless it says again what the last one said.
+
+        Of equal measurements the first and the last are kept, since what a profile says holds up to the last one.
 
         Raises:
             RefusedError: it has no time that can be stored.
@@ -49,19 +53,32 @@ class SeriesWriter:
         last = same_key or (self._last(key) if _is_state(change.aspect, record) else None)
         if last is not None and _lasting(json.loads(last[0])) == _lasting(record):
             self.unchanged += 1
+            if same_key is None and change.aspect == _MEASURED:
+                self._keep_last(key, change.body)
             return
-        self._db.execute(
-            "insert or replace into series values (null, ?, ?, ?, ?, ?, ?, ?)", (*key, change.body)
-        )
+        self._put(key, change.body)
         self.changed[change.aspect] += 1
 
+    def _put(self, key: tuple[object, ...], body: str) -> None:
+        self._db.execute("insert or replace into series values (null, ?, ?, ?, ?, ?, ?, ?)", (*key, body))
+
+    def _keep_last(self, key: tuple[object, ...], body: str) -> None:
+        """Keep a record equal to the one before it, in place of that one if it was a repetition itself."""
+        (repeated, before), *earlier = self._before(key, 2)
+        if earlier and _lasting(json.loads(earlier[0][1])) == _lasting(json.loads(before)):
+            self._db.execute("delete from series where id = ?", (repeated,))
+        self._put(key, body)
+
     def _last(self, key: tuple[object, ...]) -> tuple[str] | None:
-        row: tuple[str] | None = self._db.execute(
-            "select body from series where asset = ? and name = ? and partition = ? and at <= ? "
-            "order by at desc, id desc limit 1",
-            key[:4],
-        ).fetchone()
-        return row
+        return next(((body,) for _, body in self._before(key, 1)), None)
+
+    def _before(self, key: tuple[object, ...], most: int) -> list[tuple[int, str]]:
+        """Read the ids and bodies of the last records up to the time of ``key``, the newest first."""
+        return self._db.execute(
+            "select id, body from series where asset = ? and name = ? and partition = ? and at <= ? "
+            "order by at desc, id desc limit ?",
+            (*key[:4], most),
+        ).fetchall()
 
 
 def _is_state(name: str, record: Mapping[str, Any]) -> bool:
