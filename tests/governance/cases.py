@@ -97,6 +97,7 @@ def run_event(about: str, result: str) -> dict[str, Any]:
 
 
 def profile(when: datetime, rows: int, **largest: str) -> dict[str, Any]:
+    """A profile of all rows, with the largest values of some columns."""
     fields = [{"fieldPath": name, "max": value} for name, value in largest.items()]
     return {"timestampMillis": milliseconds(when), "rowCount": rows, "fieldProfiles": fields}
 

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from governance.cases import Change
 from governance.estate import INDEX, OWNER, Facts, milliseconds
 
 
 def run_of(
-    job: str, ended: datetime, result: str = "SUCCESS", *, outputs: str = INDEX, **counts: int
+    job: str,
+    ended: datetime,
+    result: str = "SUCCESS",
+    *,
+    outputs: str = INDEX,
+    took: timedelta = timedelta(seconds=1),
+    **counts: int,
 ) -> Change:
     """A run of a job that ended at a time."""
 
@@ -18,7 +24,7 @@ def run_of(
         at = milliseconds(ended)
         facts[urn, "dataProcessInstanceProperties"] = {
             "name": "run",
-            "created": {"time": at - 1000, "actor": OWNER},
+            "created": {"time": milliseconds(ended - took), "actor": OWNER},
             "customProperties": {
                 "outputs": outputs,
                 **{name: str(count) for name, count in counts.items()},
@@ -29,6 +35,21 @@ def run_of(
             "timestampMillis": at,
             "status": "COMPLETE",
             "result": {"type": result, "nativeResultType": "hooks"},
+        }
+
+    return change
+
+
+def running(job: str, began: datetime) -> Change:
+    """A run of a job that has not ended."""
+
+    def change(facts: Facts) -> None:
+        run_of(job, began, "RUNNING", took=timedelta())(facts)
+        facts[
+            f"urn:li:dataProcessInstance:{abs(hash((job, began, 'RUNNING')))}", "dataProcessInstanceRunEvent"
+        ] = {
+            "timestampMillis": milliseconds(began),
+            "status": "STARTED",
         }
 
     return change

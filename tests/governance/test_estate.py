@@ -165,12 +165,12 @@ def estate(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres) -> Esta
     with five_stores(
         folder, postgres, lambda store: {one.name: chunks_of(one) for one in PLANTED if one.store == store}
     ) as stores:
+        embedded = datetime.now(UTC)
         for store, filled in stores.items():
             mine = [one for one in PLANTED if one.store == store]
             ingest(catalog, filled.type, {**filled.config, "embedding_jobs": [job_of(one) for one in mine]})
             indexes.update({one: index_of(filled, one) for one in mine})
     run(catalog, *glossary())
-    embedded = datetime.now(UTC)
     for one in PLANTED:
         run(catalog, *ran(one, indexes[one], embedded), *seeded(one, indexes[one], embedded))
     with closing(sqlite3.connect(warehouse)) as database:

@@ -75,7 +75,11 @@ def served(held: dict[str, dict[str, Any]]) -> tuple[RecordedServer, Any]:
         if call.path == "/config":
             return answer_json(exchanges("config")[0]["response"]["body"])
         if call.path.startswith("/aspects"):
-            series = [profile(WRITTEN + HOUR, 10), profile(WRITTEN - HOUR, 12)]
+            series = [
+                profile(WRITTEN + HOUR, 10),
+                profile(WRITTEN + HOUR // 2, 12),
+                profile(WRITTEN - HOUR, 12),
+            ]
             values = [
                 {"aspect": {"value": json.dumps(one), "contentType": "application/json"}} for one in series
             ]

@@ -11,8 +11,7 @@ from typing import Any, Final
 from datahub_llmops.catalog.aspect_facts import PROPERTY_PREFIX, read_properties, read_schema_fields
 from datahub_llmops.catalog.protocol import Aspect, FullCatalog, Lineage, Node
 from datahub_llmops.catalog.urn_text import asset_of, field_urns
-from datahub_llmops.governance.finding import Evidence
-from datahub_llmops.governance.runs import Run, newest_into, read_runs
+from datahub_llmops.governance.runs import History, Run, history, read_runs
 from datahub_llmops.net.json_values import array, mapping, objects, text, utc, whole
 
 HOPS: Final = 10
@@ -47,7 +46,7 @@ class Facts:
     profiles: Mapping[str, Sequence[Aspect]]
     """Profiles of silent sources since shortly before the index was written, oldest first."""
     runs: Mapping[str, Sequence[Run]]
-    """The runs that ended well of the jobs that write into the asset, by job, newest first."""
+    """The runs of the jobs that write into the asset, by job, newest first."""
     columns_before: Mapping[str, Mapping[str, str]] | None
     """The columns with their types that sources had when the asset was last written, where they have changed since.
 
@@ -208,20 +207,9 @@ class Facts:
         ]
         return max(known) if known else None
 
-    def last_run(self, job: str) -> Run | None:
-        """Return the newest run of a job that ended well and wrote the asset, or does not say what it wrote."""
-        return newest_into(self.runs.get(job, ()), self.root.urn)
-
-    def embedded(self) -> tuple[datetime, Evidence] | None:
-        """Return when the asset was last written: by the store's own word, or by a run of its only job."""
-        root = self.root.urn
-        known: list[tuple[datetime, Evidence]] = []
-        if (stated := self.written(root)) is not None:
-            known.append((stated[0], Evidence(urn=root, aspect=stated[1], at=stated[0])))
-        run = self.last_run(self.jobs[0].urn) if len(self.jobs) == 1 else None
-        if run is not None:
-            known.append((run.ended, run.evidence))
-        return max(known, key=lambda one: one[0]) if known else None
+    def history(self, job: str) -> History:
+        """Return what the runs of a job say about the asset."""
+        return history(self.runs.get(job, ()), self.root.urn)
 
     def stated(self, job: str) -> Mapping[str, Any]:
         """Return what the recipe of a job states about it."""
@@ -349,10 +337,11 @@ def _columns(facts: Facts) -> Iterator[str]:
 
 
 def _times(facts: Facts) -> list[datetime]:
-    """When the asset was last written, by its own word and by the last run of each of its jobs."""
-    embedded = facts.embedded()
-    times = [run.ended for job in facts.jobs if (run := facts.last_run(job.urn)) is not None]
-    return [*times, *([embedded[0]] if embedded else [])]
+    """When the last good run of each job began, and without one of each, when the store says that it was written."""
+    good = [facts.history(job.urn).good for job in facts.jobs]
+    times = [run.began or run.at for run in good if run is not None]
+    stated = facts.written(facts.root.urn)
+    return times if stated is None or (times and None not in good) else [*times, stated[0]]
 
 
 def _feeding_tables(facts: Facts) -> list[str]:

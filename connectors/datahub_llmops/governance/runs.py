@@ -1,22 +1,33 @@
-"""Runs of jobs, out of their process instances: when each ended, how, and what it says that it wrote."""
+"""Runs of jobs, out of their process instances: when each began and ended, how, and what it says that it wrote."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Literal, TypeAlias
 
 from datahub_llmops.catalog.protocol import Aspect
 from datahub_llmops.governance.finding import Evidence
 from datahub_llmops.net.json_values import mapping, text, utc, whole
 
+State: TypeAlias = Literal["good", "failed", "running"]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """A run that ended well."""
+    """A run that wrote something, or may have.
+
+    ``good`` ended well. ``failed`` ended in another way, or could not write all of its chunks. ``running`` has not
+    ended, as far as the catalog knows.
+    """
 
     urn: str
-    ended: datetime
+    state: State
+    began: datetime | None
+    """``None`` if the catalog does not know."""
+    at: datetime
+    """When it ended; of a running one the time of its last event."""
     outputs: str | None = None
     """URNs of the datasets that it wrote, as one text; ``None`` if it does not say."""
     counts: Mapping[str, int] = field(default_factory=dict)
@@ -25,29 +36,49 @@ class Run:
     @property
     def evidence(self) -> Evidence:
         """Where the catalog has it."""
-        return Evidence(urn=self.urn, aspect="dataProcessInstanceRunEvent", at=self.ended)
+        return Evidence(urn=self.urn, aspect="dataProcessInstanceRunEvent", at=self.at)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """The runs of one job into one dataset."""
+
+    good: Run | None = None
+    """The last run that ended well."""
+    broken: Run | None = None
+    """The last run that failed or has not ended, if it was at work after ``good`` began."""
+
+    @property
+    def last_seen(self) -> datetime | None:
+        """The last time at which a run is known to have been at work."""
+        return max((run.at for run in (self.good, self.broken) if run is not None), default=None)
 
 
 def read_runs(instances: Mapping[str, Mapping[str, Aspect]]) -> tuple[Run, ...]:
-    """List the runs that ended well, the newest first. One that failed, or has not ended, wrote nothing for certain."""
+    """List the runs, the newest first, without those that were skipped."""
     found = [run for urn, aspects in instances.items() if (run := _read(urn, aspects)) is not None]
-    return tuple(sorted(found, key=lambda run: (run.ended, run.urn), reverse=True))
+    return tuple(sorted(found, key=lambda run: (run.at, run.urn), reverse=True))
 
 
-def newest_into(runs: Iterable[Run], dataset: str) -> Run | None:
-    """Return the first of ``runs`` that wrote ``dataset``, or does not say what it wrote."""
-    return next((run for run in runs if run.outputs is None or dataset in run.outputs), None)
+def history(runs: Iterable[Run], dataset: str) -> History:
+    """Return what ``runs``, the newest first, say about ``dataset``. A run that does not say what it wrote counts."""
+    into = [run for run in runs if run.outputs is None or dataset in run.outputs]
+    good = next((run for run in into if run.state == "good"), None)
+    broken = next((run for run in into if run.state != "good"), None)
+    if good is not None and broken is not None and broken.at <= (good.began or good.at):
+        broken = None
+    return History(good=good, broken=broken)
 
 
 def _read(urn: str, aspects: Mapping[str, Aspect]) -> Run | None:
     event = mapping(aspects.get("dataProcessInstanceRunEvent"))
-    at = whole(event.get("timestampMillis"))
-    ended = None if at is None else utc(at / 1000)
-    if ended is None or event.get("status") != "COMPLETE":
+    properties = mapping(aspects.get("dataProcessInstanceProperties"))
+    milliseconds = whole(event.get("timestampMillis"))
+    at = None if milliseconds is None else utc(milliseconds / 1000)
+    result = mapping(event.get("result")).get("type")
+    if at is None or result == "SKIPPED":
         return None
-    if mapping(event.get("result")).get("type") != "SUCCESS":
-        return None
-    stated = mapping(mapping(aspects.get("dataProcessInstanceProperties")).get("customProperties"))
+    stated = mapping(properties.get("customProperties"))
     counts = {
         name: int(value)
         for name in ("added", "updated", "skipped", "deleted", "failed")
@@ -55,4 +86,29 @@ def _read(urn: str, aspects: Mapping[str, Aspect]) -> Run | None:
     }
     outputs = text(stated.get("outputs"))
     cut = outputs is not None and outputs.endswith(" more")  # Of many outputs the first ones are named.
-    return Run(urn=urn, ended=ended, outputs=None if cut else outputs, counts=counts)
+    return Run(
+        urn=urn,
+        state=_state(event.get("status"), result, counts),
+        began=_began(event, properties, at),
+        at=at,
+        outputs=None if cut else outputs,
+        counts=counts,
+    )
+
+
+def _state(status: object, result: object, counts: Mapping[str, int]) -> State:
+    if status != "COMPLETE":
+        return "running"
+    return "good" if result == "SUCCESS" and not counts.get("failed") else "failed"
+
+
+def _began(event: Mapping[str, object], properties: Mapping[str, object], at: datetime) -> datetime | None:
+    """Return the earliest time that is named: what changes later may not be in the index."""
+    created = whole(mapping(properties.get("created")).get("time"))
+    duration = whole(event.get("durationMillis"))
+    known = [
+        *([utc(created / 1000)] if created else []),
+        *([at - timedelta(milliseconds=duration)] if duration is not None and 0 <= duration < 10**12 else []),
+        *([at] if event.get("status") == "STARTED" else []),
+    ]
+    return min((one for one in known if one is not None and one <= at), default=None)

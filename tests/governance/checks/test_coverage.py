@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,21 +19,30 @@ from governance.estate import (
     REVIEWS,
     WRITTEN,
     inputs_and_outputs,
+    milliseconds,
     operation,
 )
-from governance.runs import run_of
+from governance.runs import run_of, running
+
+SAMPLE: dict[str, Any] = {"partitionSpec": {"type": "QUERY", "partition": "SAMPLE"}}
+COUNTED = NOW - HOUR / 2
+"""When the store's recipe and the one of the tables counted: after the last write and the last run."""
 
 
 def counted(
-    chunks: int, rows: int | None = None, without_row: int = 0, field: str = "dh_source_key"
+    chunks: int,
+    rows: int | None = None,
+    without_row: int = 0,
+    field: str = "dh_source_key",
+    at: datetime = COUNTED,
 ) -> Change:
     keys = [] if rows is None else [{"fieldPath": field, "uniqueCount": rows, "nullCount": without_row}]
-    profile = {"timestampMillis": 1, "rowCount": chunks, "fieldProfiles": keys}
+    profile = {"timestampMillis": milliseconds(at), "rowCount": chunks, "fieldProfiles": keys}
     return put((INDEX, "datasetProfile", profile))
 
 
-def rows(table: str, count: int, **more: Any) -> Change:
-    return put((table, "datasetProfile", {"timestampMillis": 1, "rowCount": count, **more}))
+def rows(table: str, count: int, at: datetime = COUNTED, **more: Any) -> Change:
+    return put((table, "datasetProfile", {"timestampMillis": milliseconds(at), "rowCount": count, **more}))
 
 
 def job(*tables: str, urn: str = JOB, **stated: str) -> Change:
@@ -149,7 +159,7 @@ CASES: list[tuple[str, Verdict, str, Change]] = [
         "rows_not_counted",
         both(
             job(REVIEWS),
-            rows(REVIEWS, 100, partitionSpec={"type": "QUERY", "partition": "SAMPLE"}),
+            rows(REVIEWS, 100, **SAMPLE),
             counted(250, 100),
         ),
     ),
@@ -228,6 +238,156 @@ CASES: list[tuple[str, Verdict, str, Change]] = [
         "not known",
         "rows_not_counted",
         both(ONE, job(CUSTOMERS, urn=OTHER_JOB), counted(300, 111)),
+    ),
+]
+
+
+BEFORE = WRITTEN - HOUR / 2
+"""After the last change of the reviews, and before the index was last written."""
+SILENT_INDEX = put((INDEX, "datasetProperties", {"name": "docs"}))
+SILENT_TABLE = put((REVIEWS, "operation", None))
+BY_RUN = both(job(), run_of(JOB, NOW - HOUR, added=50, skipped=200))
+MISSING = both(ONE, counted(250, 99))
+EQUAL = both(ONE, counted(250, 100))
+
+CASES += [
+    (
+        "the index was counted before it was written",
+        "not known",
+        "counted_before",
+        both(ONE, counted(250, 100, at=BEFORE)),
+    ),
+    ("rows missing in an old count", "not known", "counted_before", both(ONE, counted(250, 99, at=BEFORE))),
+    (
+        "the index was counted before the last run",
+        "not known",
+        "counted_before",
+        both(EQUAL, run_of(JOB, NOW - HOUR / 4)),
+    ),
+    (
+        "the index was counted before a run that failed",
+        "not known",
+        "counted_before",
+        both(MISSING, run_of(JOB, NOW - HOUR / 4, "FAILURE")),
+    ),
+    (
+        "the table was counted before it changed",
+        "not known",
+        "counted_before",
+        both(MISSING, rows(REVIEWS, 100, at=WRITTEN - 2 * HOUR)),
+    ),
+    (
+        "the table was counted before the run, and no operation says that it has changed since",
+        "ok",
+        "covered_by_keys",
+        both(EQUAL, rows(REVIEWS, 100, at=BEFORE)),
+    ),
+    (
+        "a table that does not tell was counted before the run",
+        "not known",
+        "counted_before",
+        both(MISSING, rows(REVIEWS, 100, at=BEFORE), SILENT_TABLE),
+    ),
+    (
+        "a table that does not tell was counted after the run",
+        "not ok",
+        "rows_missing",
+        both(MISSING, SILENT_TABLE),
+    ),
+    ("equal numbers of a table that does not tell", "not known", "source_silent", both(EQUAL, SILENT_TABLE)),
+    (
+        "equal numbers of a table that changed after the run",
+        "not known",
+        "changed_since",
+        both(EQUAL, put((REVIEWS, "operation", operation(WRITTEN + HOUR)))),
+    ),
+    (
+        "equal totals of a table that changed after the run",
+        "not known",
+        "changed_since",
+        both(
+            job(REVIEWS, chunks_per_row="2"),
+            rows(REVIEWS, 100),
+            counted(200),
+            put((REVIEWS, "operation", operation(WRITTEN + HOUR))),
+        ),
+    ),
+    (
+        "equal numbers, and the last run failed",
+        "not known",
+        "run_failed",
+        both(EQUAL, run_of(JOB, NOW - HOUR, "FAILURE")),
+    ),
+    (
+        "rows are missing, and the last run failed",
+        "not ok",
+        "rows_missing",
+        both(MISSING, run_of(JOB, NOW - HOUR, "FAILURE")),
+    ),
+    (
+        "rows are missing while a run is at work",
+        "not known",
+        "run_running",
+        both(MISSING, running(JOB, NOW - HOUR)),
+    ),
+    ("equal numbers of nobody knows when", "not known", "never_written", both(EQUAL, SILENT_INDEX)),
+    ("rows are missing, whenever it was written", "not ok", "rows_missing", both(MISSING, SILENT_INDEX)),
+    (
+        "counts of other days, and nobody knows when it was written",
+        "not known",
+        "counted_before",
+        both(MISSING, SILENT_INDEX, rows(REVIEWS, 100, at=NOW - 30 * HOUR)),
+    ),
+    (
+        "the index was counted in the future",
+        "not known",
+        "counted_before",
+        both(ONE, counted(250, 100, at=NOW + HOUR)),
+    ),
+    (
+        "it was written in the future",
+        "not known",
+        "clock",
+        both(EQUAL, put((INDEX, "operation", operation(NOW + HOUR)))),
+    ),
+    (
+        "a sample of the index was counted",
+        "not known",
+        "not_counted",
+        both(
+            ONE,
+            put(
+                (
+                    INDEX,
+                    "datasetProfile",
+                    {**SAMPLE, "timestampMillis": milliseconds(COUNTED), "rowCount": 100},
+                )
+            ),
+        ),
+    ),
+    (
+        "the last run saw as much as there was before it",
+        "not known",
+        "counted_before",
+        both(BY_RUN, counted(250, at=BEFORE)),
+    ),
+    (
+        "a run failed after the one that saw as much",
+        "not known",
+        "rows_of_sql",
+        both(BY_RUN, counted(250), run_of(JOB, NOW - 0.8 * HOUR, "FAILURE")),
+    ),
+    (
+        "something wrote the index after the run that saw as much",
+        "not known",
+        "rows_of_sql",
+        both(BY_RUN, counted(250), put((INDEX, "operation", operation(NOW - 0.8 * HOUR)))),
+    ),
+    (
+        "the last run saw as much, and a source changed after it",
+        "not known",
+        "changed_since",
+        both(BY_RUN, counted(250), put((REVIEWS, "operation", operation(NOW - 0.8 * HOUR)))),
     ),
 ]
 

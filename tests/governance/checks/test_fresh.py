@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from governance.estate import (
     schema,
     write,
 )
-from governance.runs import run_of
+from governance.runs import run_of, running
 
 
 def two_jobs(*runs: Change) -> Change:
@@ -64,7 +65,7 @@ CASES: list[tuple[str, Verdict, str, Change]] = [
     (
         "one of them never ended well",
         "not known",
-        "several_jobs",
+        "run_failed",
         two_jobs(run_of(JOB, WRITTEN), run_of(OTHER_JOB, WRITTEN, "FAILURE")),
     ),
     (
@@ -110,14 +111,20 @@ OLD = put(
 """The store does not tell when the index was written."""
 
 
-def declared(column: str, *columns: str, changed: str = "2026-11-20T07:00:00Z") -> Change:
+def declared(
+    column: str,
+    *columns: str,
+    changed: str = "2026-11-20T07:00:00Z",
+    taken: datetime = WRITTEN + 4 * HOUR,
+    **more: Any,
+) -> Change:
     """The job declares a change column, and the customers, who have these columns, tell of a change by it only."""
     info = {"name": "embed-docs", "type": {"string": "E"}, "customProperties": {"change_column": column}}
     return put(
         (JOB, "dataJobInfo", info),
         (CUSTOMERS, "operation", None),
         (CUSTOMERS, "schemaMetadata", schema("id", "email", *columns)),
-        (CUSTOMERS, "datasetProfile", profile(WRITTEN + 4 * HOUR, 10, changed=changed)),
+        (CUSTOMERS, "datasetProfile", {**profile(taken, 10, changed=changed), **more}),
     )
 
 
@@ -187,6 +194,15 @@ CASES += [
         "source_silent",
         both(
             declared("changed", "changed"),
+            put((CUSTOMERS, "operation", {**operation(WRITTEN + 5 * HOUR), "numAffectedRows": 0})),
+        ),
+    ),
+    (
+        "an update of no row before a profile that shows no change",
+        "ok",
+        "fresh",
+        both(
+            declared("changed", "changed"),
             put((CUSTOMERS, "operation", {**operation(WRITTEN + 3 * HOUR), "numAffectedRows": 0})),
         ),
     ),
@@ -219,7 +235,7 @@ CASES += [
     (
         "the only run of the job failed, and the store does not tell",
         "not known",
-        "never_written",
+        "run_failed",
         both(SILENT, run_of(JOB, WRITTEN, "FAILURE")),
     ),
     ("a schedule that never comes", "not known", "schedule", both(LATE, scheduled("0 4 31 2,4 *"))),
@@ -244,6 +260,139 @@ CASES += [
 ]
 
 
+LONG_AGO = both(
+    SILENT, run_of(JOB, NOW - 15 * 24 * HOUR), put((REVIEWS, "operation", operation(NOW - 20 * 24 * HOUR)))
+)
+"""The only run is of before the largest value of the change column, and no operation has been seen since."""
+SAMPLE = {"type": "QUERY", "partition": "SAMPLE"}
+
+CASES += [
+    (
+        "a change column that was read before the run shows nothing of what came after it",
+        "not known",
+        "profiled_before",
+        declared("changed", "changed", taken=WRITTEN - HOUR),
+    ),
+    (
+        "the largest value of a sample is not that of the table",
+        "not known",
+        "source_silent",
+        declared("changed", "changed", partitionSpec=SAMPLE),
+    ),
+    (
+        "the largest value of a sample shows a change",
+        "not ok",
+        "source_changed",
+        both(declared("changed", "changed", partitionSpec=SAMPLE), LONG_AGO),
+    ),
+    (
+        "a date is no time before the run of its day",
+        "not known",
+        "source_silent",
+        declared("changed", "changed", changed="2026-11-29"),
+    ),
+    ("a date before the day of the run", "ok", "fresh", declared("changed", "changed", changed="2026-11-28")),
+    (
+        "a change column shows what no operation tells",
+        "not ok",
+        "source_changed",
+        both(
+            declared("changed", "changed"),
+            put((CUSTOMERS, "operation", operation(NOW - 20 * 24 * HOUR))),
+            LONG_AGO,
+        ),
+    ),
+    (
+        "the last run failed, and no source changed since the one before it",
+        "not known",
+        "run_failed",
+        both(run_of(JOB, WRITTEN - HOUR / 2), run_of(JOB, WRITTEN, "FAILURE")),
+    ),
+    (
+        "the last run failed, and the next one is not due yet",
+        "not known",
+        "run_failed",
+        both(
+            run_of(JOB, WRITTEN - 2 * HOUR),
+            run_of(JOB, WRITTEN, "FAILURE"),
+            scheduled("@daily"),
+        ),
+    ),
+    (
+        "the last run failed, and what it should have embedded is overdue",
+        "not ok",
+        "source_changed",
+        both(run_of(JOB, WRITTEN - 2 * HOUR), run_of(JOB, WRITTEN, "FAILURE")),
+    ),
+    (
+        "the last run is to be tried again",
+        "not known",
+        "run_failed",
+        both(run_of(JOB, WRITTEN - HOUR / 2), run_of(JOB, WRITTEN, "UP_FOR_RETRY")),
+    ),
+    (
+        "the last run could not write some chunks",
+        "not known",
+        "run_failed",
+        both(run_of(JOB, WRITTEN - HOUR / 2), run_of(JOB, WRITTEN, failed=2)),
+    ),
+    (
+        "the only run failed, and the store says that something was written",
+        "not known",
+        "run_failed",
+        run_of(JOB, WRITTEN, "FAILURE"),
+    ),
+    (
+        "a run has not ended",
+        "not known",
+        "run_running",
+        both(run_of(JOB, WRITTEN - HOUR / 2), running(JOB, NOW - HOUR)),
+    ),
+    (
+        "a run was skipped",
+        "ok",
+        "fresh",
+        both(run_of(JOB, WRITTEN), run_of(JOB, NOW - HOUR, "SKIPPED")),
+    ),
+    (
+        "a run failed before the one that ended well",
+        "ok",
+        "fresh",
+        both(run_of(JOB, WRITTEN - HOUR / 2, "FAILURE"), run_of(JOB, WRITTEN)),
+    ),
+    (
+        "a failed run of another index",
+        "ok",
+        "fresh",
+        both(run_of(JOB, WRITTEN), run_of(JOB, NOW - HOUR, "FAILURE", outputs=CUSTOMERS)),
+    ),
+    (
+        "a source changed while the run was at work",
+        "not ok",
+        "source_changed",
+        run_of(JOB, WRITTEN, took=2 * HOUR),
+    ),
+    (
+        "a source changed while the run was at work, and the next run is not due yet",
+        "ok",
+        "due",
+        both(run_of(JOB, WRITTEN, took=2 * HOUR), scheduled("@daily")),
+    ),
+    (
+        "the index was written after the last run, and a source had changed",
+        "not known",
+        "write_without_run",
+        run_of(JOB, WRITTEN - 2 * HOUR),
+    ),
+    (
+        "the index was written after the last run, and no source had changed",
+        "ok",
+        "fresh",
+        run_of(JOB, WRITTEN - HOUR / 2),
+    ),
+]
+
+
 @pytest.mark.parametrize(
     "case",
     [
@@ -259,7 +408,8 @@ def test_the_decision_table(case: Case, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("profiles", "verdict", "code"),
     [
-        (((-1, 10), (1, 51)), "not ok", "source_changed"),
+        (((-1, 10), (1, 51)), "not known", "source_silent"),
+        (((-2, 10), (1, 10), (2, 51)), "not ok", "source_changed"),
         (((1, 10), (2, 51)), "not ok", "source_changed"),
         (((-1, 10), (1, 10)), "not known", "source_silent"),
         (((-3, 10), (-1, 51)), "not known", "source_silent"),

@@ -4,21 +4,29 @@ Evidence, best first: the different keys of rows that chunks name (``uniqueCount
 the index) and the rows of the tables that a job embeds completely (``rowCount`` of their profiles); the number of
 chunks with the declared chunks per row; what the last run of the job says that it saw. There are numbers only: which
 rows are missing is not in the catalog, and a missing row beside a chunk without a row leaves them equal. So a verdict
-that is ok says by what.
+that is ok says by what, and is given only of tables that are known not to have changed since the run.
+
+A count is of a time. It is not compared if what was counted may have changed since.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any, Final
 
+from datahub_llmops.governance.changes import is_of_all_rows, last_change
+from datahub_llmops.governance.embedded import Embedded, broken_run, last_write, read_embedded
 from datahub_llmops.governance.facts import Facts, time_of
 from datahub_llmops.governance.finding import Evidence, Finding
 from datahub_llmops.governance.policy import CLOCK_TOLERANCE, Policy
-from datahub_llmops.net.json_values import mapping, objects, text, whole, written_whole
+from datahub_llmops.governance.runs import History
+from datahub_llmops.net.json_values import objects, text, whole, written_whole
 
 NAME: Final = "coverage"
+_APART: Final = timedelta(days=1)
+"""How far the counts of an index and of its tables may be apart, if it is not known when the index was written."""
 _SOURCE_KEY: Final = "dh_source_key"
 """The payload field that the hooks stamp with the key of a chunk's row."""
 
@@ -42,26 +50,127 @@ class _Due:
 
 def check(facts: Facts, policy: Policy) -> Finding:
     """Compare the rows that should be in the index with those that are."""
-    del policy
     held = _held(facts)
     if isinstance(held, Finding):
         return held
     due = _due(facts)
     found = _by_last_run(facts, held, due) if isinstance(due, Finding) else _compare(facts, held, due)
-    moved = _moved(facts) if found.verdict == "not ok" else []
-    if not moved:
+    tables = () if isinstance(due, Finding) else due.tables
+    if found.verdict == "not known":
         return found
+    return _doubt(facts, policy, found, tables) or found
+
+
+def _doubt(facts: Facts, policy: Policy, found: Finding, tables: tuple[str, ...]) -> Finding | None:
+    """Return why numbers that could be compared show nothing: some are of another day, or more has happened since."""
+    root, written = facts.root.urn, last_write(facts)
+    if written is not None and written > facts.now + CLOCK_TOLERANCE:
+        return _not_known(
+            "clock",
+            f"It was written in the future, at {written:%Y-%m-%d %H:%M}.",
+            "Set the clocks of the store and of this host.",
+        )
+    counted = {urn: _counted_at(facts, urn) for urn in (root, *tables)}
+    if undated := [urn for urn, at in counted.items() if at is None or at > facts.now + CLOCK_TOLERANCE]:
+        return _old(facts, undated[0], None, found)
+    times = {urn: at for urn, at in counted.items() if at is not None}
+    if written is not None and times[root] < written:
+        return _old(facts, root, written, found)
+    embedded = read_embedded(facts)
+    for table in tables:
+        begun = _begun(embedded, [table] if table in embedded else facts.sources)
+        if (since := _outdated(facts, table, times[table], begun)) is not None:
+            return _old(facts, table, since, found)
+    broken = broken_run(facts)
+    if broken is not None and (found.verdict == "ok" or broken[1].state == "running"):
+        return _not_known(
+            "run_running" if broken[1].state == "running" else "run_failed",
+            f"{found.message} But the last run of {facts.name(broken[0])} did not end well, or has not ended.",
+            "Let the job run to its end, then the source of the index.",
+            (*found.evidence, broken[1].evidence),
+        )
+    return _moved(facts, policy, found, embedded, times, bool(tables))
+
+
+def _moved(
+    facts: Facts,
+    policy: Policy,
+    found: Finding,
+    embedded: Mapping[str, Embedded | None],
+    times: Mapping[str, datetime],
+    by_numbers: bool,
+) -> Finding | None:
+    """Rows may have come and gone after the run. Then numbers that differ are no fault, and equal ones no proof."""
+    begun = _begun(embedded, facts.sources)
+    if begun is None:
+        if found.verdict == "ok":
+            return _not_known(
+                "never_written",
+                f"{found.message} But when it was last written is not known.",
+                "Attach the hooks to the job that fills it, or use a store that tells.",
+                found.evidence,
+            )
+        if max(times.values()) - min(times.values()) <= _APART:
+            return None
+        return _old(facts, min(times, key=lambda urn: times[urn]), max(times.values()), found)
+    changes = {urn: last_change(facts, policy, urn, begun) for urn in facts.sources}
+    if moved := [urn for urn, change in changes.items() if change is not None and change.at > begun]:
+        return _not_known(
+            "changed_since",
+            f"{found.message} But {facts.name(moved[0])} changed after the last run.",
+            "Run its job again, then the sources of the tables and of the index.",
+            found.evidence,
+        )
+    if (
+        found.verdict == "ok"
+        and by_numbers
+        and (silent := [urn for urn, one in changes.items() if one is None])
+    ):
+        return _not_known(
+            "source_silent",
+            f"{found.message} But whether {facts.name(silent[0])} changed after the last run is not known, and other "
+            "rows may have taken the places of these.",
+            "Run DataHub's source of these tables with operations, or name their change columns.",
+            found.evidence,
+        )
+    return None
+
+
+def _begun(embedded: Mapping[str, Embedded | None], sources: Sequence[str]) -> datetime | None:
+    """Return when the earliest of the runs began that embedded these sources, if it is known of each."""
+    known = [one.begun for urn in sources if (one := embedded.get(urn)) is not None and one.begun is not None]
+    return min(known) if known and len(known) == len(sources) else None
+
+
+def _counted_at(facts: Facts, urn: str) -> datetime | None:
+    return time_of(facts.newest.get(urn, {}).get("datasetProfile", {}).get("timestampMillis"))
+
+
+def _outdated(facts: Facts, table: str, counted: datetime, begun: datetime | None) -> datetime | None:
+    """Return since when the count of a table may not be true any more."""
+    changed = facts.written(table) if table in facts.sources else None
+    if changed is not None:
+        return changed[0] if changed[0] > counted else None
+    return begun if begun is not None and counted < begun else None
+
+
+def _old(facts: Facts, urn: str, since: datetime | None, found: Finding) -> Finding:
+    what = "Its chunks were" if urn == facts.root.urn else f"The rows of {facts.name(urn)} were"
+    at = _counted_at(facts, urn)
+    when = "at a time that cannot be" if at is None or since is None else f"at {at:%Y-%m-%d %H:%M}"
+    after = f", and more may have been written since, up to {since:%Y-%m-%d %H:%M}" if since else ""
     return _not_known(
-        "changed_since",
-        f"The numbers differ, and {facts.name(moved[0])} changed after the index was written.",
-        "Run its job again, then the sources of the tables and of the index.",
+        "counted_before",
+        f"{what} last counted {when}{after}.",
+        "Run the recipe of the store again, and DataHub's source of the tables with profiling.",
+        found.evidence,
     )
 
 
 def _held(facts: Facts) -> _Held | Finding:
     root = facts.root.urn
     profile = facts.newest.get(root, {}).get("datasetProfile", {})
-    chunks = whole(profile.get("rowCount"))
+    chunks = _rows(profile)
     if chunks is None:
         return _not_known(
             "not_counted", "Its chunks were not counted.", "Let the recipe of the store count them."
@@ -123,9 +232,7 @@ def _due(facts: Facts) -> _Due | Finding:
 
 
 def _rows(profile: Mapping[str, Any]) -> int | None:
-    """The rows of a profile, unless it is one of a partition or a sample."""
-    part = mapping(profile.get("partitionSpec")).get("type")
-    return whole(profile.get("rowCount")) if part in (None, "FULL_TABLE") else None
+    return whole(profile.get("rowCount")) if is_of_all_rows(profile) else None
 
 
 def _compare(facts: Facts, held: _Held, due: _Due) -> Finding:
@@ -191,19 +298,23 @@ def _by_last_run(facts: Facts, held: _Held, otherwise: Finding) -> Finding:
 
     A run that skips what is in the index already has seen all chunks of its documents.
     """
-    run = facts.last_run(facts.jobs[0].urn) if len(facts.jobs) == 1 else None
-    if run is None or "skipped" not in run.counts or run.counts.get("failed"):
+    past = facts.history(facts.jobs[0].urn) if len(facts.jobs) == 1 else History()
+    run = past.good
+    if run is None or past.broken is not None or "skipped" not in run.counts:
         return otherwise
-    if run.ended > facts.now + CLOCK_TOLERANCE:
+    written = last_write(facts)
+    if run.at > facts.now + CLOCK_TOLERANCE:
         return _not_known(
             "clock",
-            f"The last run of {facts.jobs[0].name} ended in the future, at {run.ended:%Y-%m-%d %H:%M}.",
+            f"The last run of {facts.jobs[0].name} ended in the future, at {run.at:%Y-%m-%d %H:%M}.",
             "Set the clock of the host that runs it.",
         )
+    if written is not None and written > run.at + CLOCK_TOLERANCE:
+        return otherwise
     seen = run.counts["skipped"] + run.counts.get("added", 0)
     evidence = (
         *_evidence(facts, ()),
-        Evidence(urn=run.urn, aspect="dataProcessInstanceProperties", at=run.ended),
+        Evidence(urn=run.urn, aspect="dataProcessInstanceProperties", at=run.at),
     )
     shown = f"{held.chunks:,} chunks; the last run saw {seen:,}"
     if held.chunks < seen:
@@ -212,7 +323,7 @@ def _by_last_run(facts: Facts, held: _Held, otherwise: Finding) -> Finding:
             verdict="not ok",
             code="chunks_missing",
             message=f"{shown}.",
-            since=run.ended,
+            since=run.at,
             evidence=evidence,
             path=(facts.jobs[0].urn, facts.root.urn),
             to_do=f"Run {facts.jobs[0].name} again.",
@@ -231,15 +342,6 @@ def _chunks_per_row(facts: Facts) -> int | None:
     """The declared number, if all jobs declare the same one."""
     stated = {written_whole(facts.stated(job.urn).get("chunks_per_row")) for job in facts.jobs}
     return stated.pop() if len(stated) == 1 else None
-
-
-def _moved(facts: Facts) -> list[str]:
-    """List the sources that changed after the index was last written: their numbers are of another day."""
-    written = facts.embedded()
-    if written is None:
-        return []
-    changes = ((urn, facts.written(urn)) for urn in facts.sources)
-    return [urn for urn, change in changes if change is not None and change[0] > written[0]]
 
 
 def _evidence(facts: Facts, tables: tuple[str, ...]) -> tuple[Evidence, ...]:
