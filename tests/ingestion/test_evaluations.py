@@ -26,7 +26,7 @@ from datahub_llmops.assets.observations import Judge, Limit, Scores
 from datahub_llmops.assets.prompts import PromptRef
 from datahub_llmops.catalog.local.catalog import LocalCatalog
 from datahub_llmops.errors import DeniedError, UnreachableError, UnreadableError
-from datahub_llmops.ingestion.prompt_registry_config import Threshold
+from datahub_llmops.ingestion.score_options import Threshold
 from datahub_llmops.testing import runs
 from support.scripted_prompts import PLATFORM, clear, fill, prompt
 from support.scripted_tool import NOW, OBSERVED, SCORE_WINDOWS, SCORES, SOURCE, WINDOWS, observed, on, reset

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeAlias
 
 from datahub_llmops.assets.usage import ChunkSet, Latencies, Tokens
+
+if TYPE_CHECKING:
+    from datahub_llmops.assets.observations import JudgeKind
 
 Raw: TypeAlias = Mapping[str, Any]
 
@@ -114,6 +117,20 @@ class ToolCall:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """What a judge said of an answer: a number, or a category. Without both, the judge gave no score.
+
+    ``value`` is the sum of ``times`` scores.
+    """
+
+    metric: str
+    judge: JudgeKind
+    value: float | None = None
+    category: str | None = None
+    times: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedAnswer:
     """One answer. Times are in seconds since the epoch.
 
@@ -141,6 +158,8 @@ class RecordedAnswer:
     answer_text: str | None = None
     recorded_on: str | None = None
     """The host whose answer store has this answer as well. Spans say so; an answer store does not keep it."""
+    scores: tuple[Score, ...] = ()
+    """Evaluations and verdicts that spans carry; an answer store has none."""
 
     @property
     def times(self) -> int:

@@ -24,7 +24,14 @@ from datahub_llmops.answers.resolver import shown
 from datahub_llmops.assets.usage import ChunkSet, Totals
 from datahub_llmops.errors import RecordError
 from datahub_llmops.ingestion.applications.places import Places
-from datahub_llmops.ingestion.applications.rollup import DAY, Application, Newest, Rollup, Served
+from datahub_llmops.ingestion.applications.rollup import (
+    DAY,
+    Application,
+    Newest,
+    Rollup,
+    ScoreSums,
+    Served,
+)
 from datahub_llmops.mapping.applications import application_urns
 
 MAX_SERVED: Final = 1_000
@@ -144,6 +151,8 @@ class _Counting:
             self._day = day
         found.answers += answer.times
         _meet(application, answer)
+        for score in answer.scores:  # Nobody else counts them.
+            found.scores.setdefault((name, day, score.metric, score.judge), ScoreSums()).add(score)
         who = self._counted_by(answer, application, day)
         into, at = (self._elsewhere, "") if who is None else (found, who)
 

@@ -1,7 +1,6 @@
 """The part of a tool's source that brings scores into the catalog as history.
 
-Each run of a metric is whole in itself, so what was read before a failure is written. Only our own assertions are
-written, and none is ever removed: a judge that changed begins another one, and what the old one said stays.
+Each run of a metric is whole in itself, so what was read before a failure is written.
 """
 
 from __future__ import annotations
@@ -9,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from functools import partial
 
 from datahub.configuration.common import AllowDenyPattern
 from datahub.metadata.urns import DatasetUrn
@@ -17,22 +17,22 @@ from typing_extensions import override
 
 from datahub_llmops import urns
 from datahub_llmops.assets.collections import FailedListing, Name
-from datahub_llmops.assets.observations import Limit, Scores, Window
+from datahub_llmops.assets.observations import Scores, Window
 from datahub_llmops.assets.prompts import Prompt, PromptRef
 from datahub_llmops.catalog.protocol import Catalog
 from datahub_llmops.errors import ConnectorError, DeniedError, PatternError
 from datahub_llmops.ingestion.applications.places import Places
 from datahub_llmops.ingestion.day_memory import DayMemory
-from datahub_llmops.ingestion.emitter import Emission, RunEmitter, emit
+from datahub_llmops.ingestion.emitter import Emission, RunEmitter
 from datahub_llmops.ingestion.parts import SourcePart
 from datahub_llmops.ingestion.prompt_reader import ScoreReader
 from datahub_llmops.ingestion.prompt_registry_config import EvaluationsOptions, PromptRegistryReport
 from datahub_llmops.ingestion.reader import Reader
 from datahub_llmops.ingestion.report import guard_asset, unexpected
-from datahub_llmops.lineage.patterns import full_match, is_allowed
-from datahub_llmops.mapping import applications, scores
+from datahub_llmops.ingestion.score_writer import ScoreWriter
+from datahub_llmops.lineage.patterns import is_allowed
+from datahub_llmops.mapping import applications
 from datahub_llmops.mapping.prompts import version_urn
-from datahub_llmops.mapping.scores import Evaluation
 from datahub_llmops.urns import Deployment
 
 
@@ -58,13 +58,6 @@ class Evaluations(SourcePart[Prompt]):
     memory: EvaluationsMemory
     now: datetime
     _missed: set[date] = field(default_factory=set)
-    _without_mean: set[str] = field(default_factory=set)
-    """Metrics of categories that the recipe has a threshold for."""
-    _assets: dict[PromptRef | str, str | None] = field(default_factory=dict)
-    """The asset of each subject; ``None`` if its scores are left out."""
-    _metrics: dict[str, bool] = field(default_factory=dict)
-    _newest: dict[str, dict[str, Evaluation]] = field(default_factory=dict)
-    """Asset -> metric -> its last score."""
 
     @override
     def conclusion(self, reader: Reader[Prompt]) -> Iterator[Emission]:
@@ -78,10 +71,20 @@ class Evaluations(SourcePart[Prompt]):
     def _emissions(self, reader: ScoreReader) -> Iterator[Emission]:
         today = self.now.astimezone(UTC).date()
         days = self.memory.begin(today, self.options.first_days, typed=self.emitter.writes_typed)
+        first = days.window.first
+        writer = ScoreWriter(
+            options=self.options,
+            deployment=self.deployment,
+            emitter=self.emitter,
+            report=self.report,
+            find=partial(self._find, window=days.window),
+            describe=self._described,
+            miss=partial(self._miss, first),
+        )
         for row in self._read(reader, days.window):
-            yield from guard_asset(self.report, row.metric, self._scores(row, days.window))
-        for asset, newest in sorted(self._newest.items()):
-            yield from guard_asset(self.report, asset, self._last(asset, newest))
+            yield from guard_asset(self.report, row.metric, writer.write(row))
+        for asset in sorted(writer.newest):
+            yield from guard_asset(self.report, asset, writer.last(asset))
         self.memory.reached(days, self._missed)
 
     def _read(self, reader: ScoreReader, window: Window) -> Iterator[Scores]:
@@ -129,47 +132,6 @@ class Evaluations(SourcePart[Prompt]):
             context=f"{what}: {why}",
         )
 
-    def _scores(self, row: Scores, window: Window) -> Iterator[Emission]:
-        asset = self._asset(row.subject, window) if self._is_wanted(row.metric, window) else None
-        if asset is None:
-            return
-        self.report.scores_read += 1
-        evaluation = Evaluation(asset=asset, scores=row, limit=self._limit(row, window), tool=self.deployment)
-        yield from self._described(row.subject, asset)
-        if evaluation.limit is not None:
-            yield from self._assertion(evaluation)
-        yield from self.emitter.emit_typed(asset, [scores.scores_aspect(evaluation)])
-        newest = self._newest.setdefault(asset, {})
-        before = newest.get(row.metric)
-        if before is None or before.milliseconds <= evaluation.milliseconds:
-            newest[row.metric] = evaluation
-
-    def _assertion(self, evaluation: Evaluation) -> Iterator[Emission]:
-        if self.emitter.claim(evaluation.urn):
-            self.report.assertions += 1
-            present = self.emitter.read_aspect(evaluation.urn, "assertionInfo")
-            # Shared, so that stale removal does not retire one that had no scores for a while.
-            yield from emit(scores.assertion_proposals(evaluation, present), primary=False)
-        yield Emission(scores.run_event(evaluation), primary=False)
-
-    def _last(self, asset: str, newest: dict[str, Evaluation]) -> Iterator[Emission]:
-        present = self.emitter.read_aspect(asset, "structuredProperties")
-        yield from emit(scores.last_scores(asset, newest.values(), present), primary=False)
-
-    def _is_wanted(self, metric: str, window: Window) -> bool:
-        if metric not in self._metrics:
-            try:
-                self._metrics[metric] = is_allowed(self.options.metric_pattern, metric)
-            except PatternError as error:
-                self._metrics[metric] = False
-                self._miss(window.first, metric, str(error))
-        return self._metrics[metric]
-
-    def _asset(self, subject: PromptRef | str, window: Window) -> str | None:
-        if subject not in self._assets:
-            self._assets[subject] = self._find(subject, window)
-        return self._assets[subject]
-
     def _find(self, subject: PromptRef | str, window: Window) -> str | None:
         """Find the asset that a subject is; report one that cannot be told."""
         name = subject if isinstance(subject, str) else subject.name
@@ -213,30 +175,3 @@ class Evaluations(SourcePart[Prompt]):
             yield from self.emitter.emit_new(
                 applications.application_proposals(subject, platform, self.deployment.env, url)
             )
-
-    def _warn_of_categories(self, row: Scores) -> None:
-        named = any(threshold.metric == row.metric for threshold in self.options.thresholds)
-        if named and row.metric not in self._without_mean:
-            self._without_mean.add(row.metric)
-            self.report.warning(
-                title="Threshold without effect",
-                message="The metric's scores are categories, which have no mean to compare. Its history is kept, and "
-                "it gets no assertion. Take the metric out of `evaluations.thresholds`.",
-                context=row.metric,
-            )
-
-    def _limit(self, row: Scores, window: Window) -> Limit | None:
-        """Find the threshold of a metric: the recipe's first one that fits, else the tool's. Categories have none."""
-        if row.kind == "categorical":
-            self._warn_of_categories(row)
-            return None
-        name = row.subject if isinstance(row.subject, str) else row.subject.name
-        for threshold in self.options.thresholds:
-            if threshold.metric == row.metric:
-                try:
-                    if full_match(threshold.prompt, name) is not None:
-                        return threshold.limit
-                except PatternError as error:
-                    self._miss(window.first, row.metric, str(error))
-                    return None
-        return row.limit

@@ -9,7 +9,7 @@ shape is an error.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from datahub_llmops.answer_store.recorded import RecordedAnswer
@@ -17,6 +17,7 @@ from datahub_llmops.spans import answers, kinds, pieces, repeated_inferences
 from datahub_llmops.spans import attributes as names
 from datahub_llmops.spans.drafts import Draft
 from datahub_llmops.spans.reading import Reading
+from datahub_llmops.spans.scores import scores_of
 from datahub_llmops.spans.span import Span
 from datahub_llmops.spans.tree import Tree, build
 
@@ -27,6 +28,7 @@ _LANGFUSE_ITSELF: Final = "langfuse-"
 
 
 REPEATED: Final = "inferences of an SDK that a framework reports too"
+UNSCORED: Final = "scores of no answer"
 _WORDS: Final = (
     "answers left out because nothing names their application",
     "evaluations by a model that are no answers",
@@ -34,6 +36,7 @@ _WORDS: Final = (
     REPEATED,
     "checks by guardrails",
     "evaluations",
+    UNSCORED,
     "rings of parents",
 )
 """What ``Assembled.others`` counts."""
@@ -69,6 +72,8 @@ class Assembled:
     """Checks by guardrails."""
     evaluations: int = 0
     """Evaluations, by models or others."""
+    unscored: int = 0
+    """Scores that belong to no answer, or to that of one of several applications."""
 
     def others(self) -> dict[str, int]:
         """Return what else was counted, by words that a person understands; only what there is."""
@@ -79,6 +84,7 @@ class Assembled:
             self.repeated,
             self.guardrails,
             self.evaluations,
+            self.unscored,
             self.cycles,
         )
         return (
@@ -104,7 +110,17 @@ class Read:
 
     def assembled(self, found: Sequence[RecordedAnswer | None]) -> Assembled:
         """Return the answers that were built of the drafts, with what else was counted."""
-        kept = tuple([answer for answer in found if answer is not None])
+        made, unscored = found, 0
+        if self.reading.scored:
+            of_answers, of_none = self.scored(found)
+            unscored = len(scores_of(of_none))
+            made = [
+                replace(answer, scores=scores_of(of_answers[place]))
+                if answer is not None and place in of_answers
+                else answer
+                for place, answer in enumerate(found)
+            ]
+        kept = tuple([answer for answer in made if answer is not None])
         return Assembled(
             answers=kept,
             orphans=self.tree.orphans,
@@ -116,7 +132,28 @@ class Read:
             repeated=self.repeated,
             guardrails=self.reading.guardrails,
             evaluations=self.reading.evaluations,
+            unscored=unscored,
         )
+
+    def scored(self, found: Sequence[RecordedAnswer | None]) -> tuple[dict[int, list[Span]], list[Span]]:
+        """Return the spans with scores by the place of their answer in ``found``, and those that belong to none.
+
+        A score on a span around the answers, or beside them, is of the only application that they are of.
+        """
+        places = {id(draft): place for place, draft in enumerate(self.drafts)}
+        kept = [place for place, answer in enumerate(found) if answer is not None]
+        is_one = len({answer.application for answer in found if answer is not None}) == 1
+        of_answers: dict[int, list[Span]] = {}
+        of_none: list[Span] = []
+        for draft, span in self.reading.scored:
+            place = places.get(id(draft))
+            if place is not None and found[place] is not None:
+                of_answers.setdefault(place, []).append(span)
+            elif is_one:
+                of_answers.setdefault(kept[0], []).append(span)
+            else:
+                of_none.append(span)
+        return of_answers, of_none
 
 
 def assemble(spans: Sequence[Span], options: AssembleOptions) -> Assembled:

@@ -18,6 +18,7 @@ from datahub_llmops.answer_store.recorded import ModelCall, RecordedAnswer, Retr
 from datahub_llmops.spans import answers, models, retrievals
 from datahub_llmops.spans.assemble import Assembled, AssembleOptions, Read, assemble, read
 from datahub_llmops.spans.drafts import Draft, Search
+from datahub_llmops.spans.scores import scores_of
 from datahub_llmops.spans.span import Attributes, Span
 from datahub_llmops.spans.status import milliseconds
 
@@ -131,6 +132,8 @@ class _Answer(NamedTuple):
     searches: tuple[_Search, ...]
     calls: tuple[_Call, ...]
     tools: tuple[_Tool, ...]
+    scored: tuple[int, ...]
+    """Places of the spans with scores of the answer."""
 
     def build(self, spans: Sequence[Span]) -> RecordedAnswer:
         top, known = spans[self.place], self.answer
@@ -160,6 +163,7 @@ class _Answer(NamedTuple):
                 for place, call in self.tools
             ]),
             parts_cut=known.parts_cut,
+            scores=scores_of([spans[place] for place in self.scored]),
         )  # fmt: skip
 
 
@@ -169,6 +173,8 @@ class Plan(NamedTuple):
     answers: tuple[_Answer, ...]
     others: Assembled
     """What else a trace of this shape counts."""
+    unscored: tuple[int, ...]
+    """Places of the spans with scores of no answer."""
 
     def fill(self, spans: Sequence[Span]) -> Assembled:
         """Return what a trace of the shape holds. The spans are in the order of their starts."""
@@ -183,6 +189,7 @@ class Plan(NamedTuple):
             repeated=others.repeated,
             guardrails=others.guardrails,
             evaluations=others.evaluations,
+            unscored=len(scores_of([spans[place] for place in self.unscored])),
         )
 
 
@@ -193,12 +200,13 @@ def make_plan(spans: Sequence[Span], options: AssembleOptions) -> Plan | None:
         return None
     places = {id(span): place for place, span in enumerate(found.tree.spans)}
     made = [answers.build(draft, found.reading.outer, options.application, None) for draft in found.drafts]
+    of_answers, of_none = found.scored(made)
     planned = [
-        _plan_answer(draft, answer, found, places, options.application)
-        for draft, answer in zip(found.drafts, made, strict=True)
+        _plan_answer(draft, answer, found, places, options.application, of_answers.get(number, ()))
+        for number, (draft, answer) in enumerate(zip(found.drafts, made, strict=True))
         if answer is not None
     ]
-    return Plan(tuple(planned), found.assembled(made))
+    return Plan(tuple(planned), found.assembled(made), tuple([places[id(span)] for span in of_none]))
 
 
 def _is_stamped(draft: Draft) -> bool:
@@ -206,7 +214,12 @@ def _is_stamped(draft: Draft) -> bool:
 
 
 def _plan_answer(
-    draft: Draft, answer: RecordedAnswer, found: Read, places: dict[int, int], application: str
+    draft: Draft,
+    answer: RecordedAnswer,
+    found: Read,
+    places: dict[int, int],
+    application: str,
+    scored: Sequence[Span],
 ) -> _Answer:
     top = draft.top
     inferences = answers.inferences_of(draft, found.reading.outer)
@@ -225,6 +238,7 @@ def _plan_answer(
             _Call(place, call) for (place, _, _), call in zip(inferences, answer.models, strict=False)
         ]),
         tools=tuple([_Tool(places[id(span)], call) for span, call in answers.tools_of(draft)]),
+        scored=tuple([places[id(span)] for span in scored]),
     )  # fmt: skip
 
 

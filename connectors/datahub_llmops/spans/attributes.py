@@ -23,15 +23,19 @@ from typing import Any, Final, TypeAlias
 
 from datahub_llmops.hooks.chunk_sources import PICKED
 
-VERSION: Final = 2
+VERSION: Final = 3
 """Raise it with every change of meaning, so that what was read with an older table is read again."""
 
 MAX_TEXT: Final = 2_048
 """Longest text that is kept, in characters. No identifier is longer; a longer value is dropped and counted."""
+MAX_LABEL: Final = 64
+"""Longest label of an evaluation that is kept, in characters. A longer one is no category, but somebody's text."""
 MAX_JSON: Final = 1_000_000
 """Longest JSON text that is reduced, in characters. A longer one is dropped and counted."""
 MAX_DOCUMENTS: Final = 1_000
 """Most documents that are read from one span."""
+MAX_EVALUATIONS: Final = 100
+"""Most evaluations that are read from the events of one span."""
 
 METADATA: Final = ("metadata",)
 """OpenInference's JSON object of a framework's metadata. What is kept of it is a mapping of ``METADATA_KEYS``."""
@@ -243,12 +247,18 @@ PORT: Final = ("server.port", "net.peer.port")
 
 RERANKER_MODEL: Final = ("reranker.model_name",)
 
-# Guardrails and evaluations.
-GUARDRAIL: Final = ("guardrail.name",)
+# Guardrails and evaluations. OpenTelemetry's words for guardrails are a proposal, which Microsoft and Google write.
+GUARDRAIL: Final = ("guardrail.name", "gen_ai.guardian.name", "microsoft.guardian.name")
+DECISION: Final = ("gen_ai.security.decision.type", "microsoft.security.decision.type")
+"""What a guardrail decided, as one of ``allow``, ``audit``, ``deny``, ``modify`` and ``warn``."""
 EVALUATION_NAME: Final = ("gen_ai.evaluation.name", "evaluation.name", "annotation.name")
 EVALUATION_SCORE: Final = ("gen_ai.evaluation.score.value", "evaluation.score", "annotation.score")
 EVALUATION_EVENT: Final = "gen_ai.evaluation.result"
+"""An event of a span, one for each evaluation. They are kept under its name, as a list of their attributes."""
 EVALUATION_LABEL: Final = ("gen_ai.evaluation.score.label", "evaluation.label", "annotation.label")
+EVALUATION_BY: Final = ("evaluation.annotator_kind", "annotation.annotator_kind")
+EVALUATION_LISTS: Final = ("evaluations", "annotations", "trace.evaluations", "trace.annotations")
+"""OpenInference's lists of evaluations: an attribute for each field of each. Those of a session are of no answer."""
 
 _PLAIN: Final = frozenset(
     name
@@ -257,7 +267,8 @@ _PLAIN: Final = frozenset(
         TOKENS_OUT, TOKENS_CACHED, TOKENS_CACHE_WRITE, TOKENS_REASONING, COST, PROMPT_NAME, PROMPT_VERSION,
         PROMPT_OWNER, PROMPT_URI, PROMPT_VENDOR, SERVICE, SERVICE_VERSION, HOST, APPLICATION, AGENT, TOOL,
         ERROR_TYPE, DATA_SOURCE, STORE_CLASS, EMBEDDING_CLASS, URN, DB_SYSTEM, DB_OPERATION, DB_COLLECTION,
-        DB_NAMESPACE, SERVER, PORT, RERANKER_MODEL, GUARDRAIL, EVALUATION_NAME, EVALUATION_SCORE, EVALUATION_LABEL,
+        DB_NAMESPACE, SERVER, PORT, RERANKER_MODEL, GUARDRAIL, DECISION, EVALUATION_NAME, EVALUATION_SCORE,
+        EVALUATION_LABEL, EVALUATION_BY,
     )
     for name in names
 )  # fmt: skip
@@ -266,17 +277,23 @@ _OURS: Final = "datahub_llmops."
 _DOCUMENT: Final = re.compile(
     r"(?:retrieval\.documents|reranker\.output_documents)\.\d{1,6}\.document\.(id|score|metadata)"
 )
+_EVALUATION: Final = re.compile(
+    r"(?:trace\.)?(?:evaluations\.\d{1,6}\.evaluation|annotations\.\d{1,6}\.annotation)"
+    r"\.(name|score|label|annotator_kind)"
+)
 
 _VARYING: Final = frozenset(
     (
         *TOKENS_IN, *TOKENS_OUT, *TOKENS_CACHED, *TOKENS_CACHE_WRITE, *TOKENS_REASONING, *TOKENS_JSON, *COST,
         *COST_JSON, *DOCUMENTS_JSON, *DOCUMENTS_OUTPUT, RESULT_IDS, RESULT_SCORES, RESULT_METADATA, *EVALUATION_SCORE,
+        EVALUATION_EVENT,
     )
 )  # fmt: skip
 RESULT_EVENTS: Final = frozenset({"db.query.result", "db.search.result"})
 """Events of OpenLLMetry, one for each result of a search. Their other attributes are content."""
 EVENTS: Final = RESULT_EVENTS | {EVALUATION_EVENT}
 """Events that ``Selection.event`` reads. An event ``exception`` has the type of an error."""
+_OF_EVALUATION: Final = (*EVALUATION_NAME, *EVALUATION_SCORE, *EVALUATION_LABEL, *ERROR_TYPE)
 _OUTPUTS: Final = frozenset(DOCUMENTS_OUTPUT)
 _RESULT_IDS: Final = (RESULT_IDS, "db.search.result.id")
 _RESULT_SCORES: Final = (
@@ -302,12 +319,24 @@ def is_document(name: str) -> bool:
     return _DOCUMENT.fullmatch(name) is not None
 
 
+def evaluation_field(name: str) -> str | None:
+    """Return which field of a listed evaluation an attribute is: its name, score, label or the kind of its judge.
+
+    >>> evaluation_field("trace.evaluations.0.evaluation.score"), evaluation_field("evaluations.0.evaluation.metadata")
+    ('score', None)
+    """
+    match = _EVALUATION.fullmatch(name)
+    return None if match is None else match[1]
+
+
 def varies(name: str) -> bool:
     """Return whether the values of an attribute differ from one span to the next of the same work.
 
     These are counts, costs, scores, documents, and what the hooks stamp. All others identify a part.
     """
-    return name in _VARYING or name.startswith(_OURS) or is_document(name)
+    if name in _VARYING or name.startswith(_OURS) or is_document(name):
+        return True
+    return evaluation_field(name) == "score"
 
 
 Reducer: TypeAlias = Callable[[Any], Any]
@@ -332,6 +361,11 @@ def keep(value: Any) -> Any:
     return value if isinstance(value, (bool, int, float)) else None
 
 
+def label(value: Any) -> str | None:
+    """Return the label of an evaluation, and ``None`` for what is too long to be one."""
+    return value if isinstance(value, str) and len(value) <= MAX_LABEL else None
+
+
 class Selection:
     """Decides by the name of an attribute what is kept of its value.
 
@@ -350,6 +384,7 @@ class Selection:
         if application is not None:
             self.rules[application] = keep
         self.rules.update(dict.fromkeys((*TOKENS_JSON, *COST_JSON), self.numbers))
+        self.rules.update(dict.fromkeys(EVALUATION_LABEL, label))
         self.rules.update(dict.fromkeys(PROMPTS_LINKED, self.linked_prompts))
         self.rules.update(dict.fromkeys(DOCUMENTS_JSON, self.documents))
         self.rules.update(dict.fromkeys(DOCUMENTS_OUTPUT, self.documents_output))
@@ -364,6 +399,9 @@ class Selection:
             found = self.metadata if match[1] == "metadata" else keep
         elif name.startswith(_OURS):
             found = keep
+        else:
+            field = evaluation_field(name)
+            found = label if field == "label" else keep if field is not None else None
         if len(self.rules) < 50_000:
             self.rules[name] = found
         return found
@@ -388,7 +426,13 @@ class Selection:
         Results of a search become lists. Errors are not kept: a door reads ``ERROR_TYPE`` of an event itself.
         """
         if name == EVALUATION_EVENT:
-            kept.update({one: attributes[one] for one in EVALUATION_NAME if one in attributes})
+            listed = kept.setdefault(EVALUATION_EVENT, [])
+            if len(listed) < MAX_EVALUATIONS:
+                listed.append({
+                    one: label(attributes[one]) if one in EVALUATION_LABEL else keep(attributes[one])
+                    for one in _OF_EVALUATION
+                    if one in attributes
+                })  # fmt: skip
         elif name in RESULT_EVENTS:
             identity = first(attributes, _RESULT_IDS)
             if identity is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from datahub.configuration.common import ConfigModel, TransparentSecretStr
 from datahub.ingestion.source.state.stateful_ingestion_base import (
@@ -14,6 +14,7 @@ from pydantic import ConfigDict, Field, field_validator, model_validator
 from datahub_llmops.answers.prices import PricesConfig
 from datahub_llmops.answers.resolver import MapConfig, is_dataset
 from datahub_llmops.ingestion.options import CatalogOptions
+from datahub_llmops.ingestion.score_options import ScoreOptions
 from datahub_llmops.net.http import HttpOptions
 from datahub_llmops.spans.resolve import IndexRule
 
@@ -121,6 +122,11 @@ class SpansConfig(
         ge=0,
         description="Newest runs of embedding jobs, of sealed segments, that become process instances, for example "
         "`10`.",
+    )
+
+    evaluations: ScoreOptions | Literal[False] = Field(
+        default_factory=ScoreOptions,
+        description="Evaluations and decisions of guardrails on spans; `false` leaves them out.",
     )
 
     @field_validator("data_source_ids")

@@ -37,7 +37,7 @@ _WORDS: Final[Mapping[Kind, tuple[str, ...]]] = {
     CHAIN: ("chain", "parser", "invoke_workflow", "plan", "workflow", "task", "execute_task"),
     AGENT: ("agent", "invoke_agent"),
     TOOL: ("tool", "execute_tool"),
-    GUARDRAIL: ("guardrail",),
+    GUARDRAIL: ("guardrail", "apply_guardrail"),
     EVALUATOR: ("evaluator", "evaluation"),
     PROMPT: ("prompt",),
 }

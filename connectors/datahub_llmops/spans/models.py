@@ -242,11 +242,11 @@ def _place(name: str) -> int | None:
 
 
 def _count(value: object) -> int | None:
-    number = _number(value)
+    number = finite(value)
     return int(number) if number is not None and 0 <= number <= _MOST else None
 
 
-def _number(value: object) -> float | None:
+def finite(value: object) -> float | None:
     """Return a finite number, also one that is written as text."""
     if isinstance(value, str):
         try:
@@ -283,9 +283,9 @@ def may_be_same(one: Attributes, other: Attributes) -> bool:
 
 def _cost(billed: object, parts: object) -> float | None:
     """Return what a gateway or a tracer has computed, in US dollars."""
-    value = _number(billed)
+    value = finite(billed)
     if value is None and isinstance(parts, Mapping) and parts:
-        value = _number(parts.get("total", parts.get("total_cost")))
+        value = finite(parts.get("total", parts.get("total_cost")))
         if value is None:
             value = sum(parts.values())
     return value if value is not None and value >= 0 else None

@@ -6,7 +6,7 @@ from operator import itemgetter
 from typing import Final
 
 from datahub_llmops.answer_store.recorded import Raw
-from datahub_llmops.spans import indexes, kinds, models, prompts, retrievals, stamps
+from datahub_llmops.spans import indexes, kinds, models, prompts, retrievals, scores, stamps
 from datahub_llmops.spans.drafts import NOTHING, Above, Draft, Search
 from datahub_llmops.spans.kinds import CHAIN, OTHER, Kind, kind_of
 from datahub_llmops.spans.span import Attributes, Span
@@ -26,6 +26,7 @@ _BEGINS: Final = frozenset(
 )
 """Kinds of spans that an answer can begin with."""
 _MARKS: Final = prompts.MARKS | stamps.MARKS
+_ALL_MARKS: Final = _MARKS | scores.MARKS
 _CHANGES_NOTHING: Final = frozenset({kinds.PROMPT, kinds.EMBEDDING, kinds.RERANKER, kinds.GUARDRAIL})
 """Kinds of spans below which the same holds as above, once an answer has begun."""
 _LEVELS: Final = 8
@@ -47,6 +48,8 @@ class Reading:
         self.outer: set[int] = set()
         self.nested: set[int] = set()
         self.guardrails = self.evaluations = 0
+        self.scored: list[tuple[Draft | None, Span]] = []
+        """Spans with scores, each with the answer that it is a part of."""
         self._read(application)
 
     def _read(self, application: str) -> None:
@@ -61,7 +64,9 @@ class Reading:
             if resource is not known:
                 known, service = resource, _service(resource, application)
             kind = kind_of(name, attributes)
-            marked = not _MARKS.isdisjoint(attributes)
+            marked = not _ALL_MARKS.isdisjoint(attributes)
+            is_scored = marked and not scores.MARKS.isdisjoint(attributes)
+            marked = marked and not _MARKS.isdisjoint(attributes)
             metadata = attributes.get("metadata")
             prompted = type(metadata) is dict and not prompts.MARKS.isdisjoint(metadata)
             # Most spans change nothing: the steps of a chain that has begun, and what is not about models.
@@ -69,6 +74,9 @@ class Reading:
                 above[place] = state
             else:
                 above[place] = self._enter(place, span, kind, service, state, marked, prompted)
+            if is_scored:
+                inside = above[place]
+                self.scored.append((inside.drafts.get(service) or inside.within_inference, span))
 
     def _enter(
         self,

@@ -34,6 +34,10 @@ class SpansReport(CleanReport, StatefulIngestionReport):
     """Runs of jobs that wrote into an index, from sealed segments."""
     unmatched_sources: int = 0
     """Chunks that such a run wrote, whose source no rule turns into a dataset."""
+    scores_read: int = 0
+    """Series of scores by the day, metric and kind of judge."""
+    assertions: int = 0
+    """Series that a threshold holds for."""
     unnamed_parts: int = 0
     """Prompts, retrievals and model calls whose name cannot be part of a URN."""
     answers_passed_over: int = 0

@@ -58,10 +58,11 @@ from datahub_llmops.spans.doors.opening import open_door
 from datahub_llmops.spans.memory import FORMAT, SpansMemory, SpansState
 from datahub_llmops.spans.report import SpansReport
 from datahub_llmops.spans.resolve import SpanNames
+from datahub_llmops.spans.score_series import PLATFORM, ScoreSeries
 from datahub_llmops.spans.settling import Settling
 
 
-@platform_name("Spans of LLM applications", id="opentelemetry")
+@platform_name("Spans of LLM applications", id=PLATFORM)
 @config_class(SpansConfig)
 @support_status(SupportStatus.ALPHA)
 @capability(SourceCapability.LINEAGE_COARSE, "From applications to retrievers, indexes and prompt versions")
@@ -165,6 +166,11 @@ class SpansSource(PatchingSource, TestedSource, StatefulIngestionSourceBase):
         for model in emitter.changed_models:
             yield from guard_asset(self.report, "a model", emitter.emit_model(model))
         yield from applications.model_usage(found)
+        last_scores = state.scored
+        if self.config.evaluations:
+            series = ScoreSeries(self.config.evaluations, self.config.env, emitter, self.report, state.scored)
+            yield from series.emissions(found)
+            last_scores = series.last
         self._memory.reached(
             SpansState(
                 format=FORMAT,
@@ -175,6 +181,7 @@ class SpansSource(PatchingSource, TestedSource, StatefulIngestionSourceBase):
                 stores=self.config.stores,
                 found=settling.known,
                 served=served.state,
+                scored=last_scores,
             )
         )
 

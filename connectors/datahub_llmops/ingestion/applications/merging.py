@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TypeVar
 
 from datahub_llmops.assets.usage import Totals
-from datahub_llmops.ingestion.applications.rollup import Application, Newest, Rollup
+from datahub_llmops.ingestion.applications.rollup import Application, Newest, Rollup, ScoreSums
 from datahub_llmops.lineage.declared_jobs import FoundBy
 
 KeyT = TypeVar("KeyT")
@@ -35,6 +35,8 @@ def merge(into: Rollup, other: Rollup) -> None:
         served = into.served.setdefault(asked, {})
         for day, seen in days.items():
             served.setdefault(day, set()).update(seen)
+    for scored, sums in other.scores.items():
+        into.scores.setdefault(scored, ScoreSums()).merge(sums)
     for key, count in other.unresolved.items():
         into.unresolved[key] = into.unresolved.get(key, 0) + count
     into.unnamed += other.unnamed

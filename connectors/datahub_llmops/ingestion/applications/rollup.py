@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from datahub_llmops.answer_store.recorded import Raw
+from datahub_llmops.answer_store.recorded import Raw, Score
+from datahub_llmops.assets.observations import JudgeKind
 from datahub_llmops.assets.usage import Totals
 from datahub_llmops.lineage.found_by import FoundBy
 
@@ -30,6 +31,37 @@ class Served(NamedTuple):
 
     model: str | None
     fingerprint: str | None
+
+
+@dataclass(slots=True, kw_only=True)
+class ScoreSums:
+    """Scores of one metric by one kind of judge, of one application on one day."""
+
+    numbers: int = 0
+    """Scores that are numbers."""
+    total: float = 0.0
+    categories: dict[str, int] = field(default_factory=dict)
+    """How often each label was given where there is no number."""
+    failed: int = 0
+    """Attempts of the judge that gave no score."""
+
+    def add(self, score: Score) -> None:
+        """Add a score, or equal ones."""
+        if score.value is not None:
+            self.numbers += score.times
+            self.total += score.value
+        elif score.category is not None:
+            self.categories[score.category] = self.categories.get(score.category, 0) + score.times
+        else:
+            self.failed += score.times
+
+    def merge(self, other: ScoreSums) -> None:
+        """Add other scores of the same metric, application and day."""
+        self.numbers += other.numbers
+        self.total += other.total
+        self.failed += other.failed
+        for category, times in other.categories.items():
+            self.categories[category] = self.categories.get(category, 0) + times
 
 
 @dataclass(slots=True, kw_only=True)
@@ -86,6 +118,8 @@ class Rollup:
     """Index -> embedding model of queries of it and host, with the time of the last."""
     served: dict[tuple[str, str], dict[int, set[Served]]] = field(default_factory=dict)
     """By (application, model asked for): the models that served on each day."""
+    scores: dict[tuple[str, int, str, JudgeKind], ScoreSums] = field(default_factory=dict)
+    """By (application, day, metric, kind of judge)."""
     unresolved: dict[str, int] = field(default_factory=dict)
     unnamed: int = 0
     """Prompts, retrievals and model calls whose name cannot be part of a URN. The rest of their answers counts."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TypeAlias
+from dataclasses import asdict, replace
+from typing import Any, TypeAlias
 
-from datahub_llmops.answer_store.recorded import RecordedAnswer
+from datahub_llmops.answer_store.recorded import RecordedAnswer, Score
 from datahub_llmops.answer_store.segments import dump_line, load_line
 from datahub_llmops.spans import attributes as names
 from datahub_llmops.spans import twins
@@ -13,7 +14,7 @@ from datahub_llmops.spans.doors.spool import Spool
 from datahub_llmops.spans.span import Span
 from datahub_llmops.spans.twins import Inference
 
-_Row: TypeAlias = tuple[str, int, bytes, None, float]
+_Row: TypeAlias = tuple[str, int, bytes, tuple[dict[str, Any], ...], float]
 
 
 class Apart:
@@ -27,6 +28,8 @@ class Apart:
         self._spool: Spool[_Row] | None = None
         self.left_out = 0
         """Answers that ``kept`` has left out."""
+        self.unscored = 0
+        """Scores of those."""
 
     def note(self, inferences: Iterable[Inference]) -> None:
         """Note inferences that a framework reports."""
@@ -48,7 +51,8 @@ class Apart:
         if self._spool is None:
             self._spool = Spool()
         [answer] = answers
-        self._spool.put([(answer.id, self._twins.hold(one), dump_line(answer), None, answer.started)])
+        scores = tuple(map(asdict, answer.scores))
+        self._spool.put([(answer.id, self._twins.hold(one), dump_line(answer), scores, answer.started)])
         return True
 
     def kept(self) -> Iterator[RecordedAnswer]:
@@ -61,6 +65,7 @@ class Apart:
                 answer = load_line(row[2])
                 if repeated[row[1]]:
                     self.left_out += 1
+                    self.unscored += len(row[3])
                 elif isinstance(answer, RecordedAnswer):
-                    yield answer
+                    yield replace(answer, scores=tuple([Score(**one) for one in row[3]]))
         self._spool.close()

@@ -85,6 +85,12 @@ class ReadCounts:
     others: dict[str, int] = field(default_factory=dict)
     """What one door alone counts, by a name that a person understands."""
 
+    def add_others(self, more: Mapping[str, int]) -> None:
+        """Add what there is of ``more`` to ``others``."""
+        for word, number in more.items():
+            if number:
+                self.others[word] = self.others.get(word, 0) + number
+
 
 class Counting(Protocol):
     """What the source gives to a door that counts: identities become URNs, answers become totals."""

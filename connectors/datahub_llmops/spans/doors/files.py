@@ -18,7 +18,7 @@ from datahub_llmops.answer_store.recorded import RecordedAnswer, RecordedWrites
 from datahub_llmops.answer_store.segments import dump_line, load_line
 from datahub_llmops.assets.extras import pip_install
 from datahub_llmops.errors import AccessError, UnreadableError
-from datahub_llmops.spans.assemble import REPEATED
+from datahub_llmops.spans.assemble import REPEATED, UNSCORED
 from datahub_llmops.spans.attributes import Selection
 from datahub_llmops.spans.doors import matching, storage_errors
 from datahub_llmops.spans.doors import position as positions
@@ -423,8 +423,7 @@ class FilesDoor:
                     counts.traces += 1
                     counts.orphans += made.orphans
                     counts.duplicates += made.duplicates
-                    for word, number in made.others().items():
-                        counts.others[word] = counts.others.get(word, 0) + number
+                    counts.add_others(made.others())
                     counts.traces_without_answer += not made.answers
                 if apart is None or not apart.takes(spans, own):
                     counts.answers += len(own)
@@ -446,9 +445,7 @@ class FilesDoor:
         for answer in apart.kept():
             self.counts.answers += 1
             yield answer
-        if apart.left_out:
-            others = self.counts.others
-            others[REPEATED] = others.get(REPEATED, 0) + apart.left_out
+        self.counts.add_others({REPEATED: apart.left_out, UNSCORED: apart.unscored})
 
     def _recorded(self, days: Sequence[int]) -> Iterator[RecordedAnswer]:
         for day in days:

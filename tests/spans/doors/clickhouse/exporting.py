@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from typing_extensions import override
@@ -191,6 +191,9 @@ def shown(found: Rollup) -> dict[str, Any]:
         "query models": {
             index: sorted({model for model, _ in models})
             for index, models in sorted(found.query_models.items())
+        },
+        "scores": {
+            key: {**asdict(one), "total": round(one.total, 6)} for key, one in sorted(found.scores.items())
         },
         "served": {key: dict(days) for key, days in sorted(found.served.items())},
         "applications": {

@@ -13,7 +13,7 @@ import pytest
 
 from datahub_llmops.answer_store.recorded import RecordedAnswer
 from datahub_llmops.spans import attributes as names
-from datahub_llmops.spans.assemble import AssembleOptions, assemble
+from datahub_llmops.spans.assemble import REPEATED, AssembleOptions, assemble
 from datahub_llmops.spans.attributes import Selection
 from datahub_llmops.spans.doors.clickhouse.client import Statement
 from datahub_llmops.spans.doors.clickhouse.door import ClickHouseDoor
@@ -72,6 +72,18 @@ def test_recordings_count_as_their_answers(engine: Engine, table: str) -> None:
     # Where one retriever searches several indexes, and another span says which, nobody knows whose the chunks are.
     assert [one for one in differ if "/chunks: None != " not in one] == []
     assert door.counts.answers == len(answers)
+
+
+@pytest.mark.parametrize("table", ["otel_traces", "otel_traces_json"])
+def test_scores_of_attributes_and_of_events_count_as_their_answers(engine: Engine, table: str) -> None:
+    database = engine.database()
+    rows = rows_of_otlp(raw_lines("evaluations/rated"), as_json=table.endswith("json"))
+    engine.insert(database, rows, table)
+    answers = [one for trace in Recording("evaluations/rated").assembled.values() for one in trace.answers]
+    door = opened(engine, database, table=table)
+    found = shown(door.count(door.days({}), PlainCounting()))
+    assert not differences(found, rolled_up(answers))
+    assert len(found["scores"]) == 4
 
 
 def test_rows_of_a_real_collector_count_as_what_it_was_sent(engine: Engine) -> None:
@@ -278,6 +290,9 @@ def test_what_a_framework_reports_in_another_trace_counts_once(engine: Engine, n
     assert found["answers"] == len(Recording(name).expected["answers"])
     differ = differences(found, rolled_up([one for one in answers if not is_sdk(one)]))
     assert [one for one in differ if "/chunks: None != " not in one] == []
-    assert door.counts.others == {
-        "inferences of an SDK that a framework reports too": len(answers) - found["answers"]
-    }
+    others: dict[str, int] = {}
+    for trace in Recording(name).assembled.values():
+        for word, number in trace.others().items():
+            others[word] = others.get(word, 0) + number
+    apart = len(answers) - found["answers"]
+    assert door.counts.others == {**others, REPEATED: others.get(REPEATED, 0) + apart}

@@ -23,6 +23,7 @@ KINDS: Final = (
     "EMBEDDING",
     "PROMPT",
     "EVALUATOR",
+    "GUARDRAIL",
     "db",
     "http",
     "http",
@@ -113,6 +114,20 @@ def _attributes(kind: str, like: random.Random, own: random.Random) -> dict[str,
             found[f"{prefix}.metadata"] = f'{{"source": "s3://kb/{own.randint(0, 3)}.md", "text": "CANARY"}}'
         if like.random() < 0.3:
             found["gen_ai.data_source.id"] = "kb"
+    if kind == "GUARDRAIL":
+        found |= {
+            "gen_ai.guardian.name": "safety",
+            "gen_ai.security.decision.type": like.choice(("allow", "deny")),
+        }
+    if kind in ("EVALUATOR", "LLM", "CHAIN") and like.random() < 0.2:
+        listed = like.choice(("evaluations.0.evaluation", "trace.annotations.0.annotation", "evaluation"))
+        found[f"{listed}.name"] = like.choice(("tone", "faithfulness"))
+        found[f"{listed}.annotator_kind"] = like.choice(("LLM", "HUMAN", "else"))
+        if like.random() < 0.7:
+            found[f"{listed}.score"] = own.randint(-64, 64) / 64
+        else:
+            found[f"{listed}.label"] = like.choice(("good", "bad", "CANARY " * 20))
+        found[f"{listed}.explanation"] = f"CANARY {own.random()}"
     if kind == "EMBEDDING":
         found["embedding.model_name"] = "embed"
     return found

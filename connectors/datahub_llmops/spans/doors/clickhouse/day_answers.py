@@ -13,7 +13,7 @@ from datahub_llmops.assets.usage import ChunkSet, Totals
 from datahub_llmops.errors import TooLargeError
 from datahub_llmops.spans import attributes as names
 from datahub_llmops.spans import twins
-from datahub_llmops.spans.assemble import REPEATED, Assembled
+from datahub_llmops.spans.assemble import REPEATED, UNSCORED, Assembled
 from datahub_llmops.spans.attributes import Selection
 from datahub_llmops.spans.doors.apart import Apart
 from datahub_llmops.spans.doors.clickhouse import classes, shapes
@@ -110,7 +110,7 @@ class DayAnswers:
             apart.note(self._of_frameworks(wanted, known, mixed))
             answers += apart.kept()
             self.counts.answers -= apart.left_out
-            self.counts.others[REPEATED] = self.counts.others.get(REPEATED, 0) + apart.left_out
+            self.counts.add_others({REPEATED: apart.left_out, UNSCORED: apart.unscored})
         if len(odd) > MAX_EXCLUDED:
             answers = [_without_chunk_counts(one) for one in answers]
         return answers
@@ -235,9 +235,7 @@ class DayAnswers:
             statement = self.day.documents(wanted, form, self.fields, self._excluded)
             for key, whole, ids, sources in self.ask(statement):
                 if len(sources) > MAX_SOURCES:
-                    self.counts.others["classes of spans with more sources than are read"] = (
-                        self.counts.others.get("classes of spans with more sources than are read", 0) + 1
-                    )
+                    self.counts.add_others({"classes of spans with more sources than are read": 1})
                 read = [self.selection.metadata(one) for one in sources[:MAX_SOURCES]]
                 found[int(key), form.name] = Documents(
                     whole=bool(whole),
@@ -302,6 +300,7 @@ class DayAnswers:
         counts.duplicates += assembled.duplicates * times
         counts.answers += len(assembled.answers) * times
         counts.traces_without_answer += times * (not assembled.answers)
+        counts.add_others({word: number * times for word, number in assembled.others().items()})
 
 
 def digest(identity: str) -> int:

@@ -174,6 +174,7 @@ class Skeleton:
                 weight=answer.weight * shape.times,
                 retrievals=tuple([self._retrieval(one, answer.application) for one in answer.retrievals]),
                 models=tuple([self._call(one) for one in answer.models]),
+                scores=tuple([replace(one, times=shape.times) for one in answer.scores]),
                 count=shape.times,
                 latencies=self._latencies[place],
             )

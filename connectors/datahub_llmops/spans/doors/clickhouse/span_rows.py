@@ -59,20 +59,30 @@ def span_rows(
     more = "".join(f", {one}" for one in columns)
     if form is not None:
         more += f", {form.documents} AS documents"
+    is_scored = f"has(event_names, {text(names.EVALUATION_EVENT)})" if table.has_events else "0"
     over = " + ".join(f"(ms > {bound})" for bound in LATENCY_BOUNDS)
     return f"""
 SELECT trace, ns, id, parent, duration < 0 AS is_open, if(is_open, ns, ns + duration) AS ended,
   if(is_open, 0, toUInt32(round(duration / 1e6))) AS ms, if(is_open, 0, 1 + {over}) AS bin, numbers{more},
+  {is_scored} AS is_scored,
   if(is_ours, greatest(1, cityHash64({", ".join(CLASS_OF)}, {_is_odd(wanted)})), 0) AS class
 FROM (
   SELECT *, {_numbers(wanted)},
     arrayFilter(k -> k IN ({texts((*wanted.words, *wanted.marks))}), ks) AS kept_names,
-    arrayMap(v -> if(lengthUTF8(v) > {names.MAX_TEXT}, '', v),
-      arrayFilter((v, k) -> k IN ({texts(wanted.words)}), vs, ks)) AS words,
+    {_words(wanted)} AS words,
     {_metadata(wanted)} AS metadata_values, {_has_documents(table, wanted)} AS has_documents,
     {_collections(table, wanted)} AS collections
   FROM ({_plain_rows(table, wanted, f"{where} AND {form.present}" if form else where, application)})
 )"""
+
+
+def _words(wanted: Wanted) -> str:
+    """The values of a span's words. One that is too long is empty, because it is a text."""
+    values, keys = (f"arrayFilter((v, k) -> k IN ({texts(wanted.words)}), {one}, ks)" for one in ("vs", "ks"))
+    if not wanted.labels:
+        return f"arrayMap(v -> if(lengthUTF8(v) > {names.MAX_TEXT}, '', v), {values})"
+    most = f"if(k IN ({texts(wanted.labels)}), {names.MAX_LABEL}, {names.MAX_TEXT})"
+    return f"arrayMap((v, k) -> if(lengthUTF8(v) > {most}, '', v), {values}, {keys})"
 
 
 def _plain_rows(table: Table, wanted: Wanted, where: str, application: str) -> str:
@@ -100,7 +110,10 @@ def _plain_rows(table: Table, wanted: Wanted, where: str, application: str) -> s
 def _numbers(wanted: Wanted) -> str:
     """Columns: the names of a span's numbers, the numbers, and which of those that stand alone are usable."""
     listed = texts(wanted.numbers)
-    single = f"if(k IN ({texts(wanted.costs)}), x, trunc(x))"
+    single = f"if(k IN ({texts((*wanted.costs, *wanted.scores))}), x, trunc(x))"
+    # Of all of them, only a score may be less than nought.
+    low = f"if(k IN ({texts(wanted.scores)}), -{_MOST}, 0)"
+    least = "x >= 0" if not wanted.scores else f"x >= {low}"
     values = f"arrayMap((x, ok, k) -> if(ok, {single}, 0), arrayMap(x -> ifNull(x, 0), parsed), valid, single_names)"
     members = "emptyArrayString()", "emptyArrayFloat64()"
     if wanted.objects:
@@ -109,7 +122,7 @@ def _numbers(wanted: Wanted) -> str:
         members = f"arrayMap(p -> p.1, {pairs})", f"arrayMap(p -> toFloat64(p.2), {pairs})"
     return f"""arrayFilter(k -> k IN ({listed}), ks) AS single_names,
     arrayMap(v -> toFloat64OrNull(trim(BOTH '"' FROM v)), arrayFilter((v, k) -> k IN ({listed}), vs, ks)) AS parsed,
-    arrayMap(x -> ifNull(x >= 0 AND x <= {_MOST}, 0), parsed) AS valid,
+    arrayMap((x, k) -> ifNull({least} AND x <= {_MOST}, 0), parsed, single_names) AS valid,
     arrayConcat(arrayMap(k -> toString(k), single_names), {members[0]}) AS number_names,
     arrayConcat({values}, {members[1]}) AS numbers"""
 

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from datahub_llmops.spans import attributes as names
 from datahub_llmops.spans.chunks import MAX_CHUNKS, MAX_ID
 from datahub_llmops.spans.doors.clickhouse.client import Statement
 from datahub_llmops.spans.doors.clickhouse.documents import Form, fields_of, forms
@@ -77,7 +78,8 @@ class Day:
 
     def present(self) -> Statement:
         """Which of the names that are read occur."""
-        prefixes = ("datahub_llmops.", "retrieval.documents.", "reranker.output_documents.")
+        listed = tuple(f"{one}." for one in names.EVALUATION_LISTS)
+        prefixes = ("datahub_llmops.", "retrieval.documents.", "reranker.output_documents.", *listed)
         begins = " OR ".join(f"startsWith(key, {texts([one])})" for one in prefixes)
         return self.statement(
             f"SELECT DISTINCT arrayJoin({self.table.keys}) AS key {self._from} "
@@ -220,11 +222,11 @@ SELECT *, arrayMap(x -> if(x = 0, 0, if(indexOf(i, x) = 0, {ORPHAN}, toUInt8(ind
 FROM (
   SELECT odd, t, trace_id, size, if(odd, [], arraySort(n0)) AS n, {ordered}
   FROM (
-    SELECT *, size > {MAX_SPANS} OR low < {self.begin} OR high >= {self.end} OR unended
+    SELECT *, size > {MAX_SPANS} OR low < {self.begin} OR high >= {self.end} OR unended OR scored
       OR length(arrayDistinct(i0)) < size AS odd
     FROM (
       SELECT cityHash64(trace) AS t, any(trace) AS trace_id, count() AS size, min(ns) AS low, max(ns) AS high,
-        max(is_open) AS unended, {arrays}
+        max(is_open) AS unended, max(is_scored) AS scored, {arrays}
       FROM ({span_rows(self.table, wanted, where, self.application)}) WHERE {part.condition}
       GROUP BY t HAVING high >= {self.begin} AND low < {self.end} AND arrayExists(x -> x != 0, c0)
     )

@@ -34,6 +34,9 @@ _OF_EVENTS: Final = (
     "db.search.result.distance",
     names.RESULT_METADATA,
     *names.EVALUATION_NAME,
+    *names.EVALUATION_SCORE,
+    *names.EVALUATION_LABEL,
+    *names.ERROR_TYPE,
 )
 _LONG: Final = (*names.TOKENS_JSON, *names.COST_JSON, *names.PROMPTS_LINKED)
 
@@ -46,15 +49,21 @@ def select_spans(table: Table, wanted: Wanted, selection: Selection, application
     if table.has_events:
         metadata = fields_of(table.event_attribute(names.RESULT_METADATA), sorted(selection.fields))
         reduced = f"arrayMap(a -> {metadata}, {table.column('Events.Attributes')})"
+        labels = {
+            one: f"arrayMap(x -> if(lengthUTF8(x) > {names.MAX_LABEL}, '', x), {table.events(one)})"
+            for one in names.EVALUATION_LABEL
+        }
         found = ", ".join(
-            reduced if one == names.RESULT_METADATA else table.events(one) for one in _OF_EVENTS
+            reduced if one == names.RESULT_METADATA else labels.get(one) or table.events(one)
+            for one in _OF_EVENTS
         )
         events = f"if(hasAny({table.event_names}, [{texts(sorted(names.EVENTS))}]), [{found}], [])"
         event_names = table.event_names
     return f"""
 SELECT trace, span, parent, name, ns, duration, error, resource, scope, state,
   arrayFilter(k -> k IN ({kept}), ks) AS names,
-  arrayMap((v, k) -> {_reduced(selection)}, arrayFilter((v, k) -> k IN ({kept}), vs, ks), names), event_names, events
+  arrayMap((v, k) -> {_reduced(selection, wanted.labels)}, arrayFilter((v, k) -> k IN ({kept}), vs, ks), names),
+  event_names, events
 FROM (
   SELECT {table.column("TraceId")} AS trace, {table.column("SpanId")} AS span, {table.column("ParentSpanId")} AS parent,
     {table.column("SpanName")} AS name, {table.nanoseconds} AS ns, {table.duration} AS duration,
@@ -68,8 +77,8 @@ def _resource_names(application: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*names.SERVICE, *names.SERVICE_VERSION, application, *names.HOST)))
 
 
-def _reduced(selection: Selection) -> str:
-    """What is sent of the value ``v`` of the attribute ``k``."""
+def _reduced(selection: Selection, labels: Sequence[str]) -> str:
+    """What is sent of the value ``v`` of the attribute ``k``. ``labels`` are those of evaluations."""
     fields = sorted(selection.fields)
 
     def listed(array: str, metadata: str) -> str:
@@ -91,6 +100,7 @@ def _reduced(selection: Selection) -> str:
         f"if(({begins}) AND notEmpty({raw_documents('v')}), {outputs}, ''), "
         f"k IN ({texts(names.DOCUMENTS_JSON)}), {documents}, "
         f"k IN ({texts(names.METADATA)}), {fields_of('v', names.METADATA_KEYS)}, "
+        f"k IN ({texts(labels)}) AND lengthUTF8(v) > {names.MAX_LABEL}, '', "
         f"endsWith(k, '.document.metadata'), {fields_of('v', fields)}, "
         f"lengthUTF8(v) > {names.MAX_TEXT} AND k NOT IN ({texts(_LONG)}), '', toString(v))"
     )

@@ -31,9 +31,7 @@ _NO_WORDS: Final = frozenset(
         *names.METADATA,
         *names.DOCUMENTS_JSON,
         *names.DOCUMENTS_OUTPUT,
-        # They differ with each span, and change no total.
-        *names.EVALUATION_SCORE,
-        *names.EVALUATION_LABEL,
+        # They differ with each span.
         *names.HOST,
         span_names.ANSWER_ID,
         span_names.SOURCES,
@@ -59,6 +57,7 @@ class Wanted:
     """It matters only that they are there."""
     tokens: tuple[str, ...]
     costs: tuple[str, ...]
+    scores: tuple[str, ...]
     objects: tuple[str, ...]
     metadata: bool
     flat: tuple[str, ...]
@@ -69,12 +68,20 @@ class Wanted:
     def of(cls, present: Iterable[str], plain: frozenset[str]) -> Wanted:
         """Choose among the names that are present. ``plain`` are those that ``Selection`` keeps by name."""
         found = sorted(set(present))
-        ours = [one for one in found if one in plain or one.startswith(span_names.PREFIX)]
+        scores = tuple(
+            one for one in found if one in names.EVALUATION_SCORE or names.evaluation_field(one) == "score"
+        )
+        ours = [
+            one
+            for one in found
+            if one in plain or one.startswith(span_names.PREFIX) or names.evaluation_field(one) is not None
+        ]
         return cls(
-            words=tuple(one for one in ours if one not in _NO_WORDS),
+            words=tuple(one for one in ours if one not in _NO_WORDS and one not in scores),
             marks=tuple(one for one in ours if one == span_names.ANSWER_ID),
             tokens=tuple(one for one in found if one in TOKENS),
             costs=tuple(one for one in found if one in names.COST),
+            scores=scores,
             objects=tuple(one for one in found if one in OBJECTS),
             metadata=names.METADATA[0] in found,
             flat=tuple(one for one in found if FLAT.fullmatch(one)),
@@ -82,8 +89,17 @@ class Wanted:
         )
 
     @property
+    def labels(self) -> tuple[str, ...]:
+        """Words that are labels of evaluations."""
+        return tuple(
+            one
+            for one in self.words
+            if one in names.EVALUATION_LABEL or names.evaluation_field(one) == "label"
+        )
+
+    @property
     def numbers(self) -> tuple[str, ...]:
-        return (*self.tokens, *self.costs)
+        return (*self.tokens, *self.costs, *self.scores)
 
     @property
     def triggers(self) -> tuple[str, ...]:
