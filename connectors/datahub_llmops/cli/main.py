@@ -9,7 +9,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
-from io import TextIOWrapper
 from pathlib import Path
 
 import click
@@ -25,6 +24,7 @@ from datahub_llmops.cli.init import init
 from datahub_llmops.cli.mcp_server import mcp
 from datahub_llmops.cli.models import models
 from datahub_llmops.cli.opening import opened, shown
+from datahub_llmops.cli.output import Command
 from datahub_llmops.cli.prompts import prompts
 from datahub_llmops.cli.report import report
 from datahub_llmops.errors import UnknownAssetError
@@ -66,7 +66,9 @@ def _print_versions(context: click.Context, parameter: click.Parameter, wanted: 
 
 
 @click.group(
-    epilog=_EXAMPLES, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+    cls=Command,
+    epilog=_EXAMPLES,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.option(
     "--catalog",
@@ -86,9 +88,6 @@ def _print_versions(context: click.Context, parameter: click.Parameter, wanted: 
 @click.pass_context
 def main(context: click.Context, where: str | None) -> None:
     """See which tables, columns, owners and terms feed a vector index, and what depends on them."""
-    if isinstance(sys.stdout, TextIOWrapper):
-        # A letter that the terminal cannot show becomes a question mark.
-        sys.stdout.reconfigure(errors="replace")
     context.obj = where
 
 

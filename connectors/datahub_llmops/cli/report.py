@@ -224,7 +224,7 @@ def _write(made: Report, form: Format, out: Path | None) -> None:
 
     written = _written(made, form)
     if out is None:
-        click.echo(written, nl=False)
+        click.echo(written.decode(), nl=False)
     else:
         write_whole(out, lambda file: file.write(written))
         click.echo(f"Wrote {len(made.assets):,} assets and {len(made.edges):,} edges to {shown(str(out))}")
