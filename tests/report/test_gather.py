@@ -8,7 +8,12 @@ import pytest
 
 from catalog.local.local_runs import column
 from datahub_llmops.catalog.local.catalog import LocalCatalog
+from datahub_llmops.report.dot import write_dot
+from datahub_llmops.report.filters import Filters
 from datahub_llmops.report.gather import gather
+from datahub_llmops.report.html.page import write_page
+from datahub_llmops.report.markdown import write_markdown
+from datahub_llmops.report.mermaid import write_mermaid
 from datahub_llmops.report.model import Asset, ColumnEdge, ColumnRef, Report
 from datahub_llmops.report.selection import select_all, select_around
 from governance.estate import (
@@ -142,3 +147,14 @@ def test_the_neighbourhood_is_that_of_the_walk(catalog: LocalCatalog) -> None:
     chosen = select_around(catalog, INDEX, ["up"])
     assert set(chosen.assets) == {INDEX, JOB, MODEL, CUSTOMERS, REVIEWS}
     assert gather(catalog, chosen).roots == (INDEX,)
+
+
+def test_columns_of_assets_that_were_left_out_are_counted_in_every_format(catalog: LocalCatalog) -> None:
+    made = gather(catalog, select_all(catalog, Filters(platforms=("airflow", "chroma"))))
+    said = "2 columns come from assets outside of this report"
+    assert f"{said}." in made.notes
+    assert said in write_page(made).decode()
+    assert said in write_dot(made)
+    assert said in write_mermaid(made)
+    assert write_markdown(made).count(said) == 1
+    assert not any("outside" in note for note in gather(catalog, select_all(catalog)).notes)

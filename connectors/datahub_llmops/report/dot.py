@@ -28,6 +28,8 @@ def _lines(report: Report) -> Iterator[str]:
     yield '  node [shape=box, fontname="sans-serif"]'
     if not diagram.boxes:
         yield f"  empty [label={_quoted(report.notes or ('No assets',))}, shape=plain]"
+    elif report.notes:
+        yield f"  label={_quoted(report.notes)}"
     for box in diagram.boxes:
         yield f"  {box.id} [{', '.join((f'label={_label(box)}', *_attributes(box)))}]"
     for arrow in diagram.arrows:

@@ -6,7 +6,7 @@ number of questions.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, TypeAlias
 
@@ -114,7 +114,7 @@ def gather(catalog: FullCatalog, selection: Selection, step: Step = lambda _: No
         roots=selection.roots,
         directions=selection.directions,
         hops=selection.hops,
-        notes=tuple(_notes(selection)),
+        notes=tuple(_notes(selection, edges)),
     )
 
 
@@ -368,7 +368,7 @@ def _newest_time(assets: Iterable[Asset], newest: _Aspects) -> str | None:
     return max((time for time in times if time), default=None)
 
 
-def _notes(selection: Selection) -> Iterator[str]:
+def _notes(selection: Selection, edges: Iterable[Edge]) -> Iterator[str]:
     if selection.reached_limit:
         hops = f"{selection.hops} hop{'' if selection.hops == 1 else 's'}"
         yield f"The walk ended after {hops}. There may be more: --hops N goes further."
@@ -378,3 +378,12 @@ def _notes(selection: Selection) -> Iterator[str]:
     if selection.left_out:
         others = f"{selection.left_out:,} other asset{'s' if selection.left_out > 1 else ''}"
         yield f"The filters leave out {others}, and the lineage that goes through them."
+    if outside := _fed_from_outside(edges, {*selection.assets, *selection.unknown}):
+        columns = "1 column comes" if outside == 1 else f"{outside:,} columns come"
+        yield f"{columns} from assets outside of this report."
+
+
+def _fed_from_outside(edges: Iterable[Edge], inside: Collection[str]) -> int:
+    """Count the columns that a column of no asset of the report feeds: a source of a job that was left out."""
+    pairs = (pair for edge in edges for pair in edge.columns)
+    return len({pair.downstream for pair in pairs if pair.upstream.asset not in inside})

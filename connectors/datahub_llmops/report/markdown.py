@@ -6,6 +6,7 @@ https://github.github.com/gfm/
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final
 
 from datahub_llmops.catalog.urn_text import entity_type, full_name
@@ -68,7 +69,7 @@ def _asked(report: Report) -> Iterator[str]:
 
 def _diagram(report: Report) -> Iterator[str]:
     try:
-        drawn = write_mermaid(report)
+        drawn = write_mermaid(replace(report, notes=()))
     except ReportError as error:
         yield f"No diagram: {_prose(str(error))}."
         return

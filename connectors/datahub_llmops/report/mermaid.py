@@ -58,6 +58,9 @@ def _lines(diagram: Diagram, report: Report) -> Iterator[str]:
     yield "flowchart LR"
     if not diagram.boxes:
         yield f"  empty[{_label(report.notes or ('No assets',))}]"
+    elif report.notes:
+        yield f"  note[{_label(report.notes)}]"
+        yield "  style note fill:none,stroke:none"
     for box in diagram.boxes:
         yield from _box(box)
     for arrow in diagram.arrows:
