@@ -412,6 +412,23 @@ def test_long_urns_are_not_wrapped_in_a_pipe(tmp_path: Path) -> None:
     assert long in output(catalog, "show", long)
 
 
+def test_long_names_are_cut_in_tables_and_blank_ones_are_quoted(tmp_path: Path) -> None:
+    long, blank = "a" * 5000 + "z", "\u3164 "
+    written = catalog_of(
+        tmp_path,
+        *(
+            proposal(table(f"t{number}"), DatasetPropertiesClass(name=name, description="found"))
+            for number, name in enumerate((long, blank))
+        ),
+    )
+    listed = output(written, "search", "found").splitlines()
+    assert max(map(len, listed)) < 400
+    assert any(line.startswith("aaa") and "a…a" in line and "az " in line for line in listed)
+    assert any(line.startswith('"\\u3164 "  ') for line in listed)
+    names = {node["name"] for node in json.loads(output(written, "search", "found", "--json"))["nodes"]}
+    assert names == {long, blank}
+
+
 def test_nothing_of_datahub_is_imported(path: Path) -> None:
     """In a process of its own; what is on stdout at its end is what was imported."""
     for command in (["show", INDEX], ["lineage", INDEX], ["search", "reviews"], ["--help"]):

@@ -6,7 +6,7 @@ import pytest
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from datahub_llmops.report.diagram import shortened
+from datahub_llmops.report.diagram import named
 from datahub_llmops.report.markdown import write_markdown
 from datahub_llmops.report.model import Answer, AnswerDocument, Asset, Fact, Owner, Report
 from report.names import NAMES, report_of, table
@@ -70,7 +70,7 @@ def test_names_are_text_whatever_they_contain() -> None:
     for name, row in zip(NAMES, rows, strict=True):
         assert len(row) == 6
         # A reader of Markdown sees several spaces as one.
-        assert " ".join(row[0].split()) == (" ".join(shortened(name, SHOWN).split()) or "(no name)")
+        assert " ".join(row[0].split()) == " ".join(named(name, SHOWN).split())
 
 
 @pytest.mark.parametrize("name", ["@team", "#12", "https://evil.example/x", "www.evil.example", "a|b @team"])

@@ -11,7 +11,7 @@ from rich.text import Text
 from datahub_llmops.catalog.urn_text import asset_of, full_name
 from datahub_llmops.cli.render import kind_of
 from datahub_llmops.governance.impact import End, Impact, Index, Use
-from datahub_llmops.net.shown import clean
+from datahub_llmops.net.shown import clean, clean_name
 from datahub_llmops.queries.labels import Labels
 from datahub_llmops.queries.sentences import not_confirmed
 
@@ -25,7 +25,7 @@ def page(impact: Impact, labels: Labels) -> Group:
     stated = (*impact.uses, *impact.not_known)
     labels.learn(urn for one in stated for urn in (asset_of(one.column), one.index or one.job))
     marks = _marks(impact)
-    head = Text(clean(impact.name), style="bold")
+    head = Text(clean_name(impact.name), style="bold")
     head.append(f"  {kind_of(impact.subtype, impact.type)}", style="not bold cyan")
     if impact.platform:
         head.append(f" · {clean(impact.platform)}", style="not bold dim")
@@ -36,11 +36,11 @@ def page(impact: Impact, labels: Labels) -> Group:
     rows: list[tuple[str, list[str]]] = [
         ("indexes", [_index(one, labels) + marks.get(one.urn, "") for one in impact.indexes]),
         ("jobs", [_named(one.name, one.owners, labels) + marks.get(one.urn, "") for one in impact.jobs]),
-        ("prompts", [clean(one.name) + marks.get(one.urn, "") for one in impact.prompts]),
+        ("prompts", [clean_name(one.name) + marks.get(one.urn, "") for one in impact.prompts]),
         (
             "applications",
             [
-                clean(one.name)
+                clean_name(one.name)
                 + (f" ({one.answers_a_day:,.0f} answers a day)" if one.answers_a_day is not None else "")
                 + marks.get(one.urn, "")
                 for one in impact.applications
@@ -49,7 +49,7 @@ def page(impact: Impact, labels: Labels) -> Group:
         (
             "others",
             [
-                f"{clean(one.name)} ({kind_of(one.subtype, one.type)})" + marks.get(one.urn, "")
+                f"{clean_name(one.name)} ({kind_of(one.subtype, one.type)})" + marks.get(one.urn, "")
                 for one in impact.others
             ],
         ),
@@ -57,8 +57,8 @@ def page(impact: Impact, labels: Labels) -> Group:
         (
             "not known",
             [
-                f"{clean(one.job_name)} reads {labels.of(asset_of(one.column))} and does not say whether it joins or "
-                "filters by its columns"
+                f"{clean_name(one.job_name)} reads {labels.of(asset_of(one.column))} and does not say whether it joins "
+                "or filters by its columns"
                 for one in impact.not_known
             ],
         ),
@@ -83,7 +83,7 @@ def _marks(impact: Impact) -> dict[str, str]:
 
 
 def _use(use: Use, labels: Labels) -> str:
-    way = clean(use.job_name) + (f" → {labels.of(use.index)}" if use.index else "")
+    way = clean_name(use.job_name) + (f" → {labels.of(use.index)}" if use.index else "")
     since = f"  {not_confirmed(use.not_confirmed_since)}" if use.not_confirmed_since else ""
     return f"{', '.join(use.used_in)}: {labels.column(use.column)} → {way}{since}"
 
@@ -117,4 +117,4 @@ def _index(one: Index, labels: Labels) -> str:
 
 def _named(name: str, owners: Iterable[str], labels: Labels) -> str:
     who = ", ".join(labels.of(owner) for owner in owners)
-    return clean(name) + (f" (owned by {who})" if who else "")
+    return clean_name(name) + (f" (owned by {who})" if who else "")

@@ -15,8 +15,8 @@ from datahub_llmops.aspects.manifest import Tab, tabs
 from datahub_llmops.catalog import urn_text
 from datahub_llmops.catalog.aspect_facts import SCHEMA_ASPECTS, read_schema_fields
 from datahub_llmops.catalog.protocol import Aspect, FullCatalog, Node
-from datahub_llmops.cli.render import headline, kind
-from datahub_llmops.net.shown import clean
+from datahub_llmops.cli.render import cell, headline, kind
+from datahub_llmops.net.shown import clean, clean_name
 from datahub_llmops.queries.asset import AssetResult
 from datahub_llmops.queries.labels import Labels
 from datahub_llmops.queries.sentences import not_confirmed
@@ -182,10 +182,10 @@ def _column_table(columns: Sequence[ColumnFacts], labels: Labels) -> Table:
         table.add_column(title, overflow="fold")
     for column in columns:
         cells = {
-            "Column": Text(clean(column.path)),
-            "Type": Text(clean(column.type), style="cyan"),
+            "Column": cell(clean_name(column.path)),
+            "Type": cell(clean(column.type), "cyan"),
             "Description": Text(clean(column.description)),
-            "Terms and tags": _mark_text(column.marks, labels),
+            "Terms and tags": cell(_mark_text(column.marks, labels)),
             "Properties": Text(
                 ", ".join(f"{labels.of(urn)}: {clean(value)}" for urn, value in column.properties)
             ),
@@ -222,7 +222,7 @@ def _neighbours(nodes: Sequence[Node]) -> Text:
     listed = ", ".join(
         f"{count} {_lowered(word)}{'s' if count > 1 else ''}" for word, count in counts.items()
     )
-    shown = ", ".join(clean(node.name) for node in nodes[:_SHOWN_NEIGHBOURS])
+    shown = ", ".join(clean_name(node.name) for node in nodes[:_SHOWN_NEIGHBOURS])
     return Text(listed).append(f": {shown}{' ...' if len(nodes) > _SHOWN_NEIGHBOURS else ''}", style="dim")
 
 

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from datahub_llmops.catalog.urn_text import full_name
 from datahub_llmops.governance.finding import Affected, CheckReport, Finding, Verdict
-from datahub_llmops.net.shown import clean
+from datahub_llmops.net.shown import clean, clean_name
 from datahub_llmops.queries.labels import Labels
 
 STYLES: Final[dict[Verdict, str]] = {"ok": "green", "not ok": "bold red", "not known": "yellow"}
@@ -23,7 +23,7 @@ def page(report: CheckReport, labels: Labels) -> Group:
     """Build the page for rich."""
     labels.learn(urn for finding in report.findings for urn in finding.path)
     labels.learn(report.owners)
-    head = Text(clean(report.name), style="bold")
+    head = Text(clean_name(report.name), style="bold")
     kind = " · ".join(clean(part) for part in (report.subtype, report.platform) if part)
     head.append(f"  {kind}  ", style="dim")
     head.append(report.verdict.upper(), style=STYLES[report.verdict])
@@ -58,6 +58,6 @@ def _lines(finding: Finding, labels: Labels) -> Iterator[Text]:
 def _users(affected: tuple[Affected, ...]) -> Iterator[str]:
     for one in affected[:_SHOWN]:
         often = f" ({one.answers_a_day:,.0f} answers a day)" if one.answers_a_day is not None else ""
-        yield clean(one.name) + often
+        yield clean_name(one.name) + often
     if len(affected) > _SHOWN:
         yield f"and {len(affected) - _SHOWN} more"

@@ -10,7 +10,7 @@ import click
 
 from datahub_llmops.catalog.urn_text import full_name
 from datahub_llmops.cli.opening import opened, print_json
-from datahub_llmops.net.shown import clean
+from datahub_llmops.net.shown import clean, clean_name
 
 if TYPE_CHECKING:
     # Loaded when one of these commands runs: all others start without them.
@@ -166,7 +166,7 @@ def _last_use(prompt: KnownPrompt, estate: Estate) -> str:
 
 def _print_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print aligned columns. It is faster than rich, which takes a second for a thousand rows."""
-    cells = [[clean(cell) for cell in row] for row in rows]
+    cells = [[clean_name(cell) for cell in row] for row in rows]
     widths = [min(max(map(len, column)), _WIDEST) for column in zip(heads, *cells, strict=True)]
     lines = [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

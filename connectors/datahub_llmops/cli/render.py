@@ -16,7 +16,7 @@ from rich.tree import Tree
 from datahub_llmops.catalog import urn_text
 from datahub_llmops.catalog.kinds import kind_in_words
 from datahub_llmops.catalog.protocol import ColumnPair, Edge, Lineage, Node
-from datahub_llmops.net.shown import clean
+from datahub_llmops.net.shown import clean, clean_name
 from datahub_llmops.queries.labels import Names
 from datahub_llmops.queries.sentences import (
     not_confirmed,
@@ -29,6 +29,10 @@ from datahub_llmops.queries.walk import LineageResult
 
 _WIDE: Final = 100_000
 """Columns of an output that is no terminal: nothing is wrapped there."""
+
+
+_LONGEST_CELL: Final = 200
+"""Letters of a name in a table. ``--json`` has it whole."""
 
 
 def show(*parts: RenderableType, soft_wrap: bool = False) -> None:
@@ -61,7 +65,7 @@ def kind_of(subtype: str | None, entity_type: str) -> str:
 def headline(node: Node, labels: Names) -> Text:
     """Describe an asset in one line: name, kind, platform, owners, terms and tags."""
     shown = urn_text.simple_path(node.name) if node.type == "schemaField" else node.name
-    line = Text(clean(shown), style="bold")
+    line = Text(clean_name(shown), style="bold")
     what = kind(node)
     if node.type == "schemaField":
         what += f" of {labels.of(urn_text.asset_of(node.urn))}"
@@ -171,6 +175,15 @@ def sentences(found: LineageResult, names: Names) -> Iterator[Text]:
             yield Text(sentence.text, style=style).append(fault, style="not bold red")
 
 
+def cell(text: Text | str, style: str = "") -> Text:
+    """Build a cell of a table, cut in the middle: rich pads every cell of a column to the longest."""
+    whole = Text(text, style=style) if isinstance(text, str) else text
+    if len(whole) <= _LONGEST_CELL:
+        return whole
+    half = _LONGEST_CELL // 2
+    return whole[:half].append("…").append_text(whole[half - _LONGEST_CELL + 1 :])
+
+
 def search_table(nodes: Sequence[Node], labels: Names) -> Table:
     """Build the table of search results, best first."""
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -178,11 +191,11 @@ def search_table(nodes: Sequence[Node], labels: Names) -> Table:
         table.add_column(title, overflow="fold")
     for node in nodes:
         table.add_row(
-            Text(clean(node.name), style="bold"),
-            Text(kind(node), style="cyan"),
-            Text(clean(node.platform or "")),
-            Text(", ".join(map(labels.of, node.owners)), style="green"),
-            Text(", ".join(map(labels.of, (*node.terms, *node.tags))), style="yellow"),
+            cell(clean_name(node.name), "bold"),
+            cell(kind(node), "cyan"),
+            cell(clean(node.platform or "")),
+            cell(", ".join(map(labels.of, node.owners)), "green"),
+            cell(", ".join(map(labels.of, (*node.terms, *node.tags))), "yellow"),
             Text(clean(node.urn), style="dim"),
         )
     return table

@@ -8,9 +8,9 @@ from rich.table import Table
 from rich.text import Text
 
 from datahub_llmops.catalog.urn_text import asset_of, entity_type
-from datahub_llmops.cli.render import kind
+from datahub_llmops.cli.render import cell, kind
 from datahub_llmops.governance.term_holders import Holder
-from datahub_llmops.net.shown import clean
+from datahub_llmops.net.shown import clean, clean_name
 from datahub_llmops.queries.labels import Labels
 
 
@@ -26,10 +26,10 @@ def holders_table(holders: Sequence[Holder], labels: Labels) -> Table:
     for one in holders:
         column = entity_type(one.urn) == "schemaField"
         table.add_row(
-            Text(labels.column(one.urn) if column else clean(one.asset.name), style="bold"),
-            Text("Column" if column else kind(one.asset), style="cyan"),
-            Text(clean(one.asset.platform or "")),
-            Text(", ".join(map(labels.of, one.asset.owners)), style="green"),
+            cell(labels.column(one.urn) if column else clean_name(one.asset.name), "bold"),
+            cell("Column" if column else kind(one.asset), "cyan"),
+            cell(clean(one.asset.platform or "")),
+            cell(", ".join(map(labels.of, one.asset.owners)), "green"),
             Text(_way(one, labels)),
         )
     return table

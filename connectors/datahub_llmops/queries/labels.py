@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from datahub_llmops.catalog import urn_text
 from datahub_llmops.catalog.protocol import Catalog, Node
-from datahub_llmops.net.shown import clean
+from datahub_llmops.net.shown import clean_name
 
 
 @dataclass(slots=True)
@@ -18,11 +18,12 @@ class Names:
 
     def of(self, urn: str) -> str:
         """Return the name, safe for a terminal."""
-        return clean(self.known.get(urn) or urn_text.full_name(urn))
+        return clean_name(self.known.get(urn) or urn_text.full_name(urn))
 
     def column(self, urn: str) -> str:
         """Describe a column by the name of its asset and its path."""
-        return f"{self.of(urn_text.asset_of(urn))}.{clean(urn_text.simple_path(urn_text.full_name(urn)))}"
+        path = urn_text.simple_path(urn_text.full_name(urn))
+        return f"{self.of(urn_text.asset_of(urn))}.{clean_name(path)}"
 
 
 @dataclass(slots=True, kw_only=True)

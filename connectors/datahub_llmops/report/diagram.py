@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Final, Literal, TypeAlias
 
-from datahub_llmops.net.shown import clean
+from datahub_llmops.net.shown import clean_name
 from datahub_llmops.report.model import Asset, ColumnRef, Report
 
 Look: TypeAlias = Literal["root", "missing", "bad"]
@@ -71,18 +71,13 @@ def build_diagram(report: Report) -> Diagram:
 
 
 def named(text: str, longest: int = LONGEST) -> str:
-    """Make a name safe for one line, and cut it; one that has nothing to see is *(no name)*."""
-    return shortened(text, longest).strip() or "(no name)"
+    """Make a name safe for one line, and cut it. One of blanks stands in quotes; an empty one is *(no name)*.
 
-
-def shortened(text: str, longest: int = LONGEST) -> str:
-    """Make a text safe for one line, and cut it.
-
-    >>> shortened("a" * 5 + chr(10), 4)
-    'aaa…'
+    >>> named("a" * 5 + chr(10), 4), named(" "), named("")
+    ('aaa…', '" "', '(no name)')
     """
-    shown = clean(text[: longest + 1])
-    return shown if len(shown) <= longest else shown[: longest - 1] + "…"
+    shown = clean_name(text[: longest + 1])
+    return (shown if len(shown) <= longest else shown[: longest - 1] + "…").strip() or "(no name)"
 
 
 def _column_pairs(report: Report) -> list[tuple[ColumnRef, ColumnRef]]:
@@ -136,7 +131,7 @@ def mark_names(asset: Asset) -> list[str]:
     """List the names of the terms and tags of an asset and of its columns, terms first."""
     marks = [*asset.marks, *(mark for column in asset.columns for mark in column.marks)]
     named = sorted({(mark.kind != "term", mark.name) for mark in marks})
-    return [f"# {name}" if is_tag else f"◆ {name}" for is_tag, name in named]
+    return [f"{'#' if is_tag else '◆'} {clean_name(name)}" for is_tag, name in named]
 
 
 def _arrows(report: Report, ids: Mapping[str, str]) -> Iterator[Arrow]:

@@ -89,6 +89,14 @@ def test_only_an_address_of_the_web_is_a_link(url: str) -> None:
     assert url in page(changed)
 
 
+def test_a_name_of_blanks_is_seen() -> None:
+    report = sample()
+    renamed = replace(report, assets=tuple(replace(one, name=" ", path=(" ",)) for one in report.assets))
+    assert "<summary>&#34; &#34; <small>" in page(renamed)
+    assert "> </a>" not in page(renamed)
+    assert " · &#34; &#34;" in page(renamed)
+
+
 def test_an_empty_report_says_so() -> None:
     assert "There is nothing in this report" in page(Report())
 

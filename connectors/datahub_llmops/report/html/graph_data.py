@@ -13,7 +13,7 @@ from itertools import chain, groupby, pairwise
 from typing import Final, TypeAlias
 
 from datahub_llmops.governance.finding import Verdict
-from datahub_llmops.net.shown import clean
+from datahub_llmops.net.shown import clean_name
 from datahub_llmops.report.model import Asset, Column, ColumnEdge, Edge, Mark, Report
 
 Json: TypeAlias = "str | int | Sequence[Json] | Mapping[str, Json] | None"
@@ -34,7 +34,7 @@ class Shared:
 
     def word(self, text: str) -> int:
         """Return the number of a text, which is made safe to show."""
-        return self.words.setdefault(clean(text), len(self.words))
+        return self.words.setdefault(clean_name(text), len(self.words))
 
     def each(self, texts: Iterable[str]) -> list[int]:
         """Return the numbers of texts, each once, in order."""
@@ -52,8 +52,8 @@ def write_data(report: Report) -> str:
     data: dict[str, Json] = {
         "assets": _assets(report.assets, shared),
         "edges": _edges(report.edges, places, shared),
-        "prompts": [clean(prompt.name) for prompt in report.prompts],
-        "answers": [[clean(answer.id), clean(answer.application)] for answer in report.answers],
+        "prompts": [clean_name(prompt.name) for prompt in report.prompts],
+        "answers": [[clean_name(answer.id), clean_name(answer.application)] for answer in report.answers],
         "roots": [places[urn] for urn in report.roots if urn in places],
         "columns": int(report.columns),
     }
@@ -73,7 +73,7 @@ def _assets(assets: Sequence[Asset], shared: Shared) -> Json:
         "marks": [shared.list(_marks(asset.marks, shared)) for asset in assets],
         "columns": [shared.list(shared.word(column.path) for column in asset.columns) for asset in assets],
         "marked": _few(_marks_of_columns(asset.columns, shared) for asset in assets),
-        "version": _few(asset.version and clean(asset.version) for asset in assets),
+        "version": _few(asset.version and clean_name(asset.version) for asset in assets),
     }
 
 
@@ -92,7 +92,7 @@ def _state(asset: Asset) -> int:
 
 
 def _marks(marks: Iterable[Mark], shared: Shared) -> list[int]:
-    return shared.each(("#" if mark.kind == "tag" else "") + mark.name for mark in marks)
+    return shared.each(("#" if mark.kind == "tag" else "") + clean_name(mark.name) for mark in marks)
 
 
 def _marks_of_columns(columns: Sequence[Column], shared: Shared) -> list[Json]:

@@ -19,7 +19,7 @@ from typing import Final
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from datahub_llmops.net.shown import clean
+from datahub_llmops.net.shown import clean, clean_name
 from datahub_llmops.report.html.graph_data import write_data
 from datahub_llmops.report.html.neighbours import Neighbours
 from datahub_llmops.report.model import Column, Edge, Report, Table
@@ -74,10 +74,10 @@ def _templates() -> Environment:
 
 
 def _shown(value: object) -> object:
-    """What a template prints of a value: text of others has no letters that are not seen or turn its direction."""
+    """What a template prints of a value: in text of others, all letters are seen and none turns its direction."""
     if isinstance(value, Markup):
         return value
-    return "" if value is None else clean(value) if isinstance(value, str) else value
+    return "" if value is None else clean_name(value) if isinstance(value, str) else value
 
 
 def _one_line(markup: Markup) -> Markup:
