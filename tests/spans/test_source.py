@@ -291,6 +291,38 @@ def test_an_answer_that_a_host_and_spans_saw_counts_once(world: World) -> None:
     assert world.indexes() == {DOCS: "hook,id probe"}
 
 
+def less(known: Any, now: Any, where: str = "") -> list[str]:
+    """Where a value says less than one before: it is gone, shorter, or another one."""
+    if isinstance(known, dict):
+        found = now if isinstance(now, dict) else {}
+        return [one for key in known for one in less(known[key], found.get(key), f"{where}/{key}")]
+    if isinstance(known, list):
+        return [where] if len(now or ()) < len(known) else []
+    if isinstance(known, str) and isinstance(now, str) and set(known.split(", ")) <= set(now.split(", ")):
+        return []
+    grown = isinstance(known, int) and isinstance(now, int) and now > known
+    return [] if known in (None, "", now) or grown else [f"{where}: {known} -> {now}"]
+
+
+@pytest.mark.parametrize(
+    "name", ["openinference-langchain", "mlflow-langchain", "openinference-llama-index", "genai-langchain"]
+)
+def test_spans_that_are_read_after_the_hooks_take_nothing_away(world: World, name: str) -> None:
+    recording = Recording(f"{name}/features")
+    segment = world.seal(*map(recorded, recording.expected["answers"]))
+    world.run()
+    before = graph_of(world.folder)
+    segment.unlink()
+    stamped(world.record(recording), "web-1")
+    world.spans.rename(world.folder / "later")
+    world.run(files=str(world.folder / "later"))
+    after = graph_of(world.folder)
+    described = ("datasetProperties", "schemaMetadata", "retrieverInfo", "llmApplicationInfo", "dataJobInfo")
+    kept = {key: aspect for key, aspect in before.items() if key[1] in described}
+    assert len(kept) > 10
+    assert [line for key, aspect in kept.items() for line in less(aspect, after[key], f"{key}")] == []
+
+
 def test_what_the_catalog_has_of_a_host_is_not_counted_again(world: World) -> None:
     segment = world.seal(*map(recorded, CHROMA.expected["answers"]))
     world.run()

@@ -131,13 +131,15 @@ def application_aspect(
     """Build the names of the parts of an application. The versions of several frameworks are named with them.
 
     A tool does not know the framework (``None``): what the catalog (``present``) says of it, and of the application's
-    version, stays then. So does the framework's version if none was seen: spans do not say it.
+    version, stays then. So do both versions if no version of a framework was seen: spans do not say it, and not all of
+    them say that of the application.
     """
     if framework is not None:
         own = {"framework": framework, "frameworkVersion": _name_versions(framework, framework_versions)}
         own["applicationVersion"] = version
         if not framework_versions and present.get("framework") == framework:
             own["frameworkVersion"] = present.get("frameworkVersion")
+            own["applicationVersion"] = version or present.get("applicationVersion")
     else:
         own = {key: present.get(key) for key in ("framework", "frameworkVersion", "applicationVersion")}
         own["applicationVersion"] = version or own["applicationVersion"]

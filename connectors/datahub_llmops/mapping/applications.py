@@ -158,21 +158,41 @@ def variable_fields(variables: Iterable[str]) -> list[tuple[str, str, str]]:
     return [(name, "Variable of the template.", "string") for name in variables if name]
 
 
-def retriever_names(retrievers: Mapping[str, tuple[str, str | None, Collection[str]]]) -> dict[str, str]:
+def fuller(seen: str | None, present: Mapping[str, Any], name: str) -> str | None:
+    """Return what was seen, or the custom property ``name`` of ``present`` if that says the same and more.
+
+    ``present`` are ``datasetProperties``. Spans may leave out the package of a class, or the provider of a model.
+
+    >>> known = {"customProperties": {"class": "langchain_core.VectorStoreRetriever"}}
+    >>> fuller("VectorStoreRetriever", known, "class"), fuller("BM25Retriever", known, "class")
+    ('langchain_core.VectorStoreRetriever', 'BM25Retriever')
+    """
+    known = (present.get("customProperties") or {}).get(name)
+    if not isinstance(known, str):
+        return seen
+    return known if seen is None or known.endswith((f".{seen}", f"/{seen}")) else seen
+
+
+def retriever_names(
+    retrievers: Mapping[str, tuple[str, str | None, Collection[str], str | None]],
+) -> dict[str, str]:
     """Choose the names under which the retrievers of one application are shown, each of them once.
 
-    ``retrievers`` is URN -> (name in the URN, class, indexes). A retriever that is only called by its class is shown
-    by what it reads: `docs` says more than `VectorStoreRetriever`.
+    ``retrievers`` is URN -> (name in the URN, class, indexes, name that is shown now). A retriever that is only called
+    by its class is shown by what it reads: `docs` says more than `VectorStoreRetriever`. A name that tells it from
+    another one stays, also if that one was not seen this time.
     """
     shown = {}
-    for urn, (name, kind, indexes) in retrievers.items():
+    for urn, (name, kind, indexes, _) in retrievers.items():
         read = ", ".join(sorted(DatasetUrn.from_string(index).name.rpartition(".")[2] for index in indexes))
         by_class = kind is not None and name == kind.rpartition(".")[2]
         shown[urn] = read if by_class and read else name
     often = Counter(shown.values())
     return {
-        urn: f"{shown[urn]} ({name})" if often[shown[urn]] > 1 and shown[urn] != name else shown[urn]
-        for urn, (name, _, _) in retrievers.items()
+        urn: f"{shown[urn]} ({name})"
+        if shown[urn] != name and (often[shown[urn]] > 1 or present == f"{shown[urn]} ({name})")
+        else shown[urn]
+        for urn, (name, _, _, present) in retrievers.items()
     }
 
 

@@ -211,15 +211,30 @@ class Applications:
             )
             for retriever, lineage in upstream.items()
         }
+        described = {
+            retriever: self._emitter.read_aspect(retriever, "datasetProperties")
+            for retriever in application.retrievers
+        }
+        # Who sees less of a retriever than another witness did leaves what that one said.
+        classes = {
+            retriever: mapping.fuller(_class(application, retriever), described[retriever], "class")
+            for retriever in application.retrievers
+        }
         names = mapping.retriever_names(
             {
-                urn: (_short(application, urn), _class(application, urn), indexes)
+                urn: (_short(application, urn), classes[urn], indexes, described[urn].get("name"))
                 for urn, indexes in used.items()
             }
         )
         for retriever in application.retrievers:
             returned = yield from self._retriever(
-                application, retriever, names[retriever], upstream[retriever], used[retriever]
+                application,
+                retriever,
+                names[retriever],
+                classes[retriever],
+                described[retriever],
+                upstream[retriever],
+                used[retriever],
             )
             into_answer += (urns.schema_field(retriever, path) for path in sorted(returned))
         prompts = prompts_drawn(application)
@@ -256,18 +271,24 @@ class Applications:
         application: Application,
         retriever: str,
         name: str,
+        kind: str | None,
+        described: Mapping[str, Any],
         present: Mapping[str, Any],
         used: frozenset[str],
     ) -> Generator[Emission, None, Mapping[str, str]]:
         """Emit a retriever, and return the fields that it returns, with their types.
 
-        ``present`` is its ``upstreamLineage`` in the catalog, and ``used`` are the indexes that it reads.
+        ``kind`` is its class. ``described`` and ``present`` are its ``datasetProperties`` and ``upstreamLineage`` in
+        the catalog, and ``used`` are the indexes that it reads.
         """
         own = DatasetUrn.from_string(retriever)
         platform = own.get_data_platform_urn().platform_name
         indexes = application.indexes_of.get(retriever, {})
         fields = {index: self._returned(index) for index in sorted(used)}
         returned = {path: native for index in fields for path, native in fields[index].items()}
+        model = newest_model(self._query_models, used)
+        if model is not None or not any(self._query_models.get(index) for index in used):
+            model = mapping.fuller(model, described, mapping.QUERY_MODEL)
         yield from self._emitter.emit_platform(platform)
         yield from self._emitter.emit_new(
             mapping.retriever_proposals(
@@ -275,8 +296,8 @@ class Applications:
                 name,
                 platform,
                 returned,
-                kind=_class(application, retriever),
-                model=newest_model(self._query_models, used),
+                kind=kind,
+                model=model,
             )
         )
         yield from self._emitter.emit_missing_datasets(indexes)
