@@ -52,7 +52,7 @@ def test_a_store_says_what_it_holds(path: Path) -> None:
     (found,) = examined()
     assert found.verdict == "ok"
     assert found.message.startswith("3 answers, 0 runs of writes, ")
-    assert found.message.endswith(" KB, format 1, of docs-bot, the newest 3 days ago")
+    assert found.message.endswith(" kB, format 1, of docs-bot, the newest 3 days ago")
 
 
 def test_what_was_lost_is_not_ok(path: Path) -> None:

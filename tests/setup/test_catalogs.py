@@ -25,7 +25,7 @@ def test_a_whole_one_says_what_it_holds_and_is_left_as_it_is(tmp_path: Path) -> 
     found = examined(path)
     assert found.verdict == "ok"
     assert found.message.startswith("41 assets, ")
-    assert " KB, format 1, changed " in found.message
+    assert " kB, format 1, changed " in found.message
     assert {one: one.read_bytes() for one in tmp_path.iterdir()} == before
 
 

@@ -15,6 +15,7 @@ from datahub_llmops.catalog import urn_text
 from datahub_llmops.catalog.aspect_facts import read_schema_fields
 from datahub_llmops.catalog.labels import Label, labels_in
 from datahub_llmops.catalog.protocol import Aspect
+from datahub_llmops.catalog.sizes import size_text
 from datahub_llmops.catalog.usage_totals import UsageTotals
 from datahub_llmops.net.json_values import array, mapping, objects, text
 
@@ -24,7 +25,6 @@ Row: TypeAlias = tuple[str, str]
 
 MOVING: Final = "Not observable: a provider moves this name, and did not say which version served."
 _SQL: Final = (("viewProperties", "viewLogic"), ("dataTransformLogic", "transforms"))
-_UNITS: Final = ("kB", "MB", "GB", "TB", "PB", "EB")
 
 
 class AttachedMark(NamedTuple):
@@ -244,18 +244,6 @@ def time_text(milliseconds: int) -> str:
 def number_text(value: int) -> str:
     """Write a whole number with separators between thousands."""
     return f"{value:,}"
-
-
-def size_text(size: int) -> str:
-    """Write a number of bytes in units of 1,000.
-
-    >>> size_text(1), size_text(999), size_text(30_000), size_text(1_500_000)
-    ('1 byte', '999 bytes', '30.0 kB', '1.5 MB')
-    """
-    if size < 1000:
-        return f"{size:,} byte{'' if size == 1 else 's'}"
-    power = min((len(str(size)) - 1) // 3, len(_UNITS))
-    return f"{size / 1000**power:,.1f} {_UNITS[power - 1]}"
 
 
 def one_line(text: str) -> str:

@@ -10,6 +10,7 @@ from typing import Final
 from datahub_llmops.answer_store import sqlite_file
 from datahub_llmops.answer_store.database import Store, reading
 from datahub_llmops.answer_store.location import default_store
+from datahub_llmops.catalog.sizes import size_text
 from datahub_llmops.errors import RecordError, StoreError, StoreLockedError
 from datahub_llmops.governance.finding import Verdict
 from datahub_llmops.hooks.settings import Settings, disabled
@@ -86,7 +87,7 @@ def _examined(
     shown = [
         words.several(answers, "answer"),
         words.several(writes, "run of writes", "runs of writes"),
-        words.size(size),
+        size_text(size),
         f"format {max(1, store.format_version())}",
     ]
     if applications:

@@ -8,6 +8,7 @@ from pathlib import Path
 from datahub_llmops.answer_store import sqlite_file
 from datahub_llmops.catalog.local.condition import Condition, examine
 from datahub_llmops.catalog.local.file import DAMAGED
+from datahub_llmops.catalog.sizes import size_text
 from datahub_llmops.errors import CatalogError, NoCatalogError
 from datahub_llmops.governance.finding import Verdict
 from datahub_llmops.net.shown import clean
@@ -28,7 +29,7 @@ def examine_catalog(where: str, now: float, seconds: float) -> list[Diagnosis]:
 
 def _judged(name: str, found: Condition, now: float, seconds: float) -> Diagnosis:
     shown = (
-        f"{words.several(found.assets, 'asset')}, {words.size(found.bytes)}, format {found.format}, "
+        f"{words.several(found.assets, 'asset')}, {size_text(found.bytes)}, format {found.format}, "
         f"changed {words.age(now - found.written)}"
     )
     if found.whole is None:
