@@ -232,3 +232,15 @@ def test_an_argument_without_an_answer_is_refused(
 ) -> None:
     with datahub_llmops.open_catalog(local) as catalog, pytest.raises(QuestionError, match=f"^{message}$"):
         ask(catalog)
+
+
+def test_an_answer_is_one_short_line_in_a_terminal(healthy: str) -> None:
+    with datahub_llmops.open_catalog(healthy) as catalog:
+        found = [
+            *(catalog.search("docs"), catalog.show(INDEX), catalog.lineage(INDEX), catalog.check(INDEX)),
+            catalog.affected(CUSTOMERS),
+        ]
+    shown = [repr(one) for one in found]
+    assert max(map(len, shown)) < 600
+    assert shown[0] == f"SearchResult(query='docs', nodes=<{len(found[0].to_obj()['nodes'])}>)"
+    assert shown[3].startswith(f"CheckReport(urn='{INDEX}', verdict='")

@@ -122,7 +122,7 @@ class NotConfirmed:
     since: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Explanation(Result):
     """One answer with everything that the answer store and the catalog know about it."""
 

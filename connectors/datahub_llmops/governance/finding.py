@@ -58,7 +58,7 @@ class Affected:
     answers_a_day: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class CheckReport(Result):
     """All findings about one asset, in the order of the checks."""
 
@@ -92,6 +92,11 @@ class CheckReport(Result):
                 for one in self.affected
             ],
         }
+
+    @override
+    def __repr__(self) -> str:
+        """Write the verdict, which no field has, and how many checks it is over."""
+        return f"CheckReport(urn={self.urn!r}, verdict={self.verdict!r}, findings=<{len(self.findings)}>)"
 
     def _repr_html_(self) -> str:
         """Return the report as a notebook shows it."""

@@ -65,7 +65,7 @@ class Use:
     not_confirmed_since: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Impact(Result):
     """What an asset affects. ``owners`` are those of everything affected, by URN."""
 

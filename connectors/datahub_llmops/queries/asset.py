@@ -25,7 +25,7 @@ from datahub_llmops.report.asset_facts import read_description, usage_rows
 _DIRECTIONS: Final[tuple[Direction, Direction]] = ("up", "down")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class AssetResult(Result):
     """One asset as the catalog holds it, and its direct neighbours."""
 

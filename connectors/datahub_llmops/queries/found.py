@@ -14,7 +14,7 @@ from datahub_llmops.queries.names import resolve_term
 from datahub_llmops.queries.walk import node_obj
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class SearchResult(Result):
     """The assets that contain every word of a query, best match first."""
 
@@ -34,7 +34,7 @@ class SearchResult(Result):
         return render("assets", query=self.query, nodes=shown)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class TermResult(Result):
     """What carries a glossary term, indexes first. ``left_out`` counts what a limit left out."""
 

@@ -18,7 +18,7 @@ from datahub_llmops.errors import UnknownAssetError
 from datahub_llmops.queries.labels import Labels, Names
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class LineageResult(Result):
     """A walk from an asset or a column, with what the walk of a column does not show."""
 
