@@ -10,7 +10,7 @@ import pytest
 
 from datahub_llmops.setup.discovery import Discovery, discover
 from datahub_llmops.setup.ports import PROBES, Probe
-from support.stub import Stub, answer_json
+from support.stub import Reply, Stub, answer_json
 
 QDRANT = next(probe for probe in PROBES if probe.system is not None and probe.system.key == "qdrant")
 
@@ -40,6 +40,21 @@ def test_a_server_that_runs_here_and_that_a_variable_names_is_one(tmp_path: Path
         # Its key is not for the server of this machine.
         other = {**same, "QDRANT_URL": "http://q.acme.example:6333"}
         assert sorted(found(tmp_path, other, probe), key=str) == sorted([by_name, here], key=str)
+
+
+def test_a_server_that_asks_for_a_login_gets_a_variable_for_it_that_holds_no_other_login(
+    tmp_path: Path,
+) -> None:
+    refusal = Reply(status=401, body=b"Must provide an API key or an Authorization bearer token")
+    with Stub(lambda call: refusal) as server:
+        probe = replace(QDRANT, port=server.port)
+        url = f"http://localhost:{server.port}"
+        asked = [("qdrant", {"url": url, "api_key": "${QDRANT_API_KEY}"})]
+        assert found(tmp_path, {}, probe) == asked
+        elsewhere = {"QDRANT_URL": "http://q.acme.example:6333", "QDRANT_API_KEY": "k"}
+        assert ("qdrant", {"url": url, "api_key": "${LOCAL_QDRANT_API_KEY}"}) in found(
+            tmp_path, elsewhere, probe
+        )
 
 
 def test_an_address_that_is_not_known_is_taken_for_the_server_that_runs_here(tmp_path: Path) -> None:

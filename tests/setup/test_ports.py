@@ -86,6 +86,49 @@ def test_langfuse_by_its_recorded_answer() -> None:
         assert only(server.url).key == "langfuse"
 
 
+REFUSALS = {
+    "qdrant": Reply(status=401, body=b"Must provide an API key or an Authorization bearer token"),
+    "weaviate": Reply(
+        status=401,
+        body=b'{"code":401,"message":"anonymous access not enabled, please provide an auth scheme such as OIDC"}',
+    ),
+    "opensearch": Reply(
+        status=401, body=b"Unauthorized", headers={"WWW-Authenticate": 'Basic realm="OpenSearch Security"'}
+    ),
+    "elasticsearch": Reply(
+        status=401,
+        body=b'{"error":{"type":"security_exception"},"status":401}',
+        headers={"WWW-Authenticate": "ApiKey"},
+    ),
+}
+"""What each says without a login: Qdrant's src/actix/auth.rs, Weaviate's anonymous.go, and the security plugins."""
+
+
+@pytest.mark.parametrize("tls", [False, True])
+@pytest.mark.parametrize("key", REFUSALS)
+def test_a_refusal_in_its_own_words_tells_the_system(key: str, tls: bool) -> None:
+    with Stub(lambda call: REFUSALS[key], tls=tls) as server:
+        (one,) = all_at(server.port).sources
+    assert (one.system.key, one.asks_for_login) == (key, True)
+    assert one.values == {"url": f"{'https' if tls else 'http'}://localhost:{server.port}"}
+
+
+def test_a_refusal_that_anybody_may_have_written_tells_nothing() -> None:
+    refused = Reply(status=401, body=b'{"message":"Unauthorized"}', headers={"WWW-Authenticate": "Bearer"})
+    with Stub(lambda call: refused) as server:
+        assert all_at(server.port) == Running()
+
+
+@pytest.mark.parametrize("tls", [False, True])
+def test_clickhouse_by_its_ping(tls: bool) -> None:
+    with Stub(lambda call: Reply(status=200, body=b"Ok.\n"), tls=tls) as server:
+        found = all_at(server.port).sources
+    assert {one.system.key for one in found} == {"spans-clickhouse"}
+    # Nobody knows yet whether it has spans: the database has to be named.
+    assert {option.name for one in found for option in one.missing} == {"clickhouse.database"}
+    assert found[0].values == {"clickhouse.url": f"{'https' if tls else 'http'}://localhost:{server.port}"}
+
+
 def test_postgres(postgres: Postgres) -> None:
     with over_tcp(Path(postgres.folder) / ".s.PGSQL.5432") as port:
         (one,) = all_at(port).sources

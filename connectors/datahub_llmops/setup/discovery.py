@@ -16,6 +16,7 @@ from datahub_llmops.setup.variables import (
     Variables,
     find_in_variables,
     read_variables,
+    with_login,
     with_variables,
 )
 
@@ -46,8 +47,11 @@ def discover(folder: Path, environment: Mapping[str, str], probes: Sequence[Prob
     found = [
         *named,
         *(
-            replace(
-                one, values=with_variables(one.system, one.values, _without_places(variables, one.system))
+            with_login(
+                replace(
+                    one, values=with_variables(one.system, one.values, _without_places(variables, one.system))
+                ),
+                variables,
             )
             for one in running.sources
             if not _is_named(one, named, environment)

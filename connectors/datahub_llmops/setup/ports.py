@@ -1,22 +1,25 @@
 """Servers at their usual ports of this machine, each told by what its own protocol answers.
 
-A question is one GET without a login, or the first bytes of a protocol. An open port alone says nothing.
+A question is one GET without a login, or the first bytes of a protocol. An open port alone says nothing. A refusal in a
+system's own words says as much as an answer. Behind TLS any certificate will do: nothing is sent that is secret.
 """
 
 from __future__ import annotations
 
 import json
 import socket
+import ssl
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
 from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Any, Final
-
-import urllib3
 
 from datahub_llmops.net.attempts import within
 from datahub_llmops.setup.systems import (
     CHROMA,
+    CLICKHOUSE,
     ELASTICSEARCH,
     LANGFUSE,
     MILVUS,
@@ -34,6 +37,8 @@ _HOST: Final = "localhost"
 _CONNECT: Final = 0.5
 _SECONDS: Final = 2.0
 _MOST_BYTES: Final = 65_536
+_MILVUS_LOGIN: Final = 1800
+"""The code of Milvus for a login that is missing, with the status 200."""
 _SSL_REQUEST: Final = b"\x00\x00\x00\x08\x04\xd2\x16\x2f"
 """https://www.postgresql.org/docs/current/protocol-message-formats.html"""
 
@@ -68,9 +73,15 @@ class Probe:
     """Empty where the protocol is not HTTP."""
     is_it: Callable[[Answer], bool] = lambda answer: False
 
-    @property
-    def url(self) -> str:
-        return f"http://{_HOST}:{self.port}"
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    """A system that answered a probe."""
+
+    probe: Probe
+    url: str = ""
+    """Empty where the protocol is not HTTP."""
+    asks_for_login: bool = False
 
 
 def _is_chroma(answer: Answer) -> bool:
@@ -78,11 +89,15 @@ def _is_chroma(answer: Answer) -> bool:
 
 
 def _is_qdrant(answer: Answer) -> bool:
-    return str(answer.json.get("title", "")).startswith("qdrant")
+    return str(answer.json.get("title", "")).startswith("qdrant") or (
+        answer.status == 401 and answer.text.startswith("Must provide an API key or an Authorization bearer")
+    )
 
 
 def _is_weaviate(answer: Answer) -> bool:
-    return {"modules", "hostname", "version"} <= answer.json.keys()
+    return {"modules", "hostname", "version"} <= answer.json.keys() or (
+        answer.status == 401 and str(answer.json.get("message")).startswith("anonymous access not enabled")
+    )
 
 
 def _is_elasticsearch(answer: Answer) -> bool:
@@ -101,9 +116,8 @@ def _is_opensearch(answer: Answer) -> bool:
 
 
 def _is_milvus(answer: Answer) -> bool:
-    """1800 is its own code for a login that is missing."""
     found = answer.json
-    return found.get("code") == 1800 or (
+    return found.get("code") == _MILVUS_LOGIN or (
         found.get("code") in (0, 200) and isinstance(found.get("data"), list)
     )
 
@@ -118,6 +132,11 @@ def _is_phoenix(answer: Answer) -> bool:
 
 def _is_mlflow(answer: Answer) -> bool:
     return "experiment" in answer.json or (answer.status == 401 and "mlflow" in answer.text.lower())
+
+
+def _is_clickhouse(answer: Answer) -> bool:
+    """https://clickhouse.com/docs/interfaces/http"""
+    return answer.status == 200 and answer.text == "Ok.\n"
 
 
 def _is_datahub(answer: Answer) -> bool:
@@ -136,6 +155,8 @@ PROBES: Final = (
     Probe(system=LANGFUSE, port=3000, path="/api/public/health", is_it=_is_langfuse),
     Probe(system=PHOENIX, port=6006, path="/healthz", is_it=_is_phoenix),
     Probe(system=MLFLOW, port=5000, path="/api/2.0/mlflow/experiments/get?experiment_id=0", is_it=_is_mlflow),
+    Probe(system=CLICKHOUSE, port=8123, path="/ping", is_it=_is_clickhouse),
+    Probe(system=CLICKHOUSE, port=8443, path="/ping", is_it=_is_clickhouse),
     Probe(system=None, port=8080, path="/config", is_it=_is_datahub),
 )
 
@@ -151,59 +172,75 @@ class Running:
 def find_servers(probes: Sequence[Probe] = PROBES) -> Running:
     """Ask all ports at the same time. It takes two seconds at most and raises nothing."""
     with ThreadPoolExecutor(len(probes) or 1, thread_name_prefix="probe") as pool:
-        answered = [probe for probe, is_it in zip(probes, pool.map(_answers, probes), strict=True) if is_it]
+        answered = [found for found in pool.map(_ask, probes) if found is not None]
     return Running(
         sources=tuple(
             Candidate(
-                system=probe.system,
-                values=_values(probe),
-                found=f"answers at port {probe.port} of this machine",
+                system=found.probe.system,
+                values=_values(found),
+                found=f"answers at port {found.probe.port} of this machine",
+                asks_for_login=found.asks_for_login,
             )
-            for probe in answered
-            if probe.system is not None
+            for found in answered
+            if found.probe.system is not None
         ),
-        datahub=next((probe.url for probe in answered if probe.system is None), None),
+        datahub=next((found.url for found in answered if found.probe.system is None), None),
     )
 
 
-def _values(probe: Probe) -> dict[str, str]:
-    if probe.path:
-        return {"url": probe.url}
-    return {"connection.host": _HOST, "connection.port": str(probe.port)}
+def _values(found: _Found) -> dict[str, str]:
+    if found.url and found.probe.system is not None:
+        return {found.probe.system.place.name: found.url}
+    return {"connection.host": _HOST, "connection.port": str(found.probe.port)}
 
 
-def _answers(probe: Probe) -> bool:
+def _ask(probe: Probe) -> _Found | None:
     try:
-        return within(_SECONDS, lambda: _is_http(probe) if probe.path else _is_postgres(probe.port))
+        return within(_SECONDS, lambda: _over_http(probe) if probe.path else _as_postgres(probe))
     except Exception:  # noqa: BLE001 - whatever listens there may answer anything
-        return False
+        return None
 
 
-def _is_http(probe: Probe) -> bool:
-    # No proxy: this is about this machine.
-    with urllib3.PoolManager() as pool:
-        response = pool.request(
-            "GET",
-            probe.url + probe.path,
-            timeout=urllib3.Timeout(connect=_CONNECT, read=_SECONDS),
-            retries=False,
-            redirect=False,
-            preload_content=False,
-            decode_content=False,
-            headers={"Accept": "application/json"},
-        )
-        answer = Answer(
+def _over_http(probe: Probe) -> _Found | None:
+    for scheme in ("http", "https"):
+        with suppress(OSError, HTTPException):
+            answer = _get(scheme, probe)
+            if probe.is_it(answer):
+                return _Found(
+                    probe=probe,
+                    url=f"{scheme}://{_HOST}:{probe.port}",
+                    asks_for_login=answer.status in (401, 403) or answer.json.get("code") == _MILVUS_LOGIN,
+                )
+    return None
+
+
+def _get(scheme: str, probe: Probe) -> Answer:
+    connection = (
+        HTTPConnection(_HOST, probe.port, timeout=_SECONDS)
+        if scheme == "http"
+        else HTTPSConnection(_HOST, probe.port, timeout=_SECONDS, context=_any_certificate())
+    )
+    with closing(connection):
+        connection.request("GET", probe.path, headers={"Accept": "application/json"})
+        response = connection.getresponse()
+        return Answer(
             status=response.status,
             text=response.read(_MOST_BYTES).decode("utf-8", "replace"),
             headers={name.lower(): value for name, value in response.headers.items()},
         )
-        response.release_conn()
-    return probe.is_it(answer)
 
 
-def _is_postgres(port: int) -> bool:
+def _any_certificate() -> ssl.SSLContext:
+    """Only to see what listens there. The recipe checks the certificate, unless its options say otherwise."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _as_postgres(probe: Probe) -> _Found | None:
     """Ask whether it speaks TLS. Only Postgres answers that with one letter."""
-    with socket.create_connection((_HOST, port), timeout=_CONNECT) as connection:
+    with socket.create_connection((_HOST, probe.port), timeout=_CONNECT) as connection:
         connection.settimeout(_SECONDS)
         connection.sendall(_SSL_REQUEST)
-        return connection.recv(2) in (b"S", b"N")
+        return _Found(probe=probe) if connection.recv(2) in (b"S", b"N") else None

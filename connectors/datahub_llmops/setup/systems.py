@@ -343,6 +343,44 @@ SPANS: Final = System(
     kind="answers",
     options=(Option(name="files", label="Folder or pattern", default="./spans"),),
 )
+CLICKHOUSE: Final = System(
+    key="spans-clickhouse",
+    type="spans",
+    title="Spans in ClickHouse",
+    kind="answers",
+    options=(
+        Option(
+            name="clickhouse.url",
+            label="Address",
+            variables=("CLICKHOUSE_URL",),
+            default="http://localhost:8123",
+        ),
+        # Most ClickHouse servers hold other things than spans: somebody has to say where these are.
+        Option(
+            name="clickhouse.database",
+            label="Database that the Collector writes to",
+            variables=("CLICKHOUSE_DATABASE",),
+            is_sign=False,
+            comment="as in the Collector's clickhouseexporter",
+        ),
+        Option(
+            name="clickhouse.user",
+            label="User",
+            variables=("CLICKHOUSE_USER",),
+            is_optional=True,
+            is_sign=False,
+            comment="needs SELECT on otel_traces, nothing more",
+        ),
+        Option(
+            name="clickhouse.password",
+            label="password",
+            variables=("CLICKHOUSE_PASSWORD",),
+            is_secret=True,
+            is_optional=True,
+            is_sign=False,
+        ),
+    ),
+)
 
 SYSTEMS: Final = (
     *(
@@ -356,7 +394,20 @@ SYSTEMS: Final = (
         PGVECTOR,
         PGVECTOR_STRING,
     ),
-    *(PINECONE, QDRANT, WEAVIATE, LANGFUSE, LANGSMITH, MLFLOW, PHOENIX, PROMPT_FILES, WEAVE, RUNS, SPANS),
+    *(
+        PINECONE,
+        QDRANT,
+        WEAVIATE,
+        LANGFUSE,
+        LANGSMITH,
+        MLFLOW,
+        PHOENIX,
+        PROMPT_FILES,
+        WEAVE,
+        RUNS,
+        SPANS,
+        CLICKHOUSE,
+    ),
 )
 """In the order in which their recipes should run: stores, prompts, and then the answers that refer to both."""
 
@@ -372,6 +423,8 @@ class Candidate:
     system: System
     values: Mapping[str, str]
     found: str
+    asks_for_login: bool = False
+    """Whether its server refuses to say anything without a login."""
 
     @property
     def place(self) -> str:

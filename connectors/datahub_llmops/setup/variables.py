@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -88,3 +88,20 @@ def with_variables(system: System, values: Mapping[str, str], variables: Variabl
         elif option.name not in filled and option.default is not None:
             filled[option.name] = option.default
     return valid_together(system, filled)
+
+
+def with_login(candidate: Candidate, variables: Variables) -> Candidate:
+    """Return a candidate whose server asks for a login with the variables that are to hold it, if it has none yet.
+
+    If the usual ones hold the login of another server, these have other names: nobody gets the key of another.
+    """
+    system = candidate.system
+    secrets = [option for option in system.options if option.is_secret]
+    if not candidate.asks_for_login or any(option.name in candidate.values for option in secrets):
+        return candidate
+    elsewhere = any(name in variables for name in system.place.variables)
+    wanted = [option for option in system.options if option.name in (secrets[0].name, secrets[0].needs)]
+    named = {
+        option.name: variable(("LOCAL_" if elsewhere else "") + option.variables[0]) for option in wanted
+    }
+    return replace(candidate, values=valid_together(system, {**candidate.values, **named}))
