@@ -19,12 +19,15 @@ from datahub_llmops.catalog.result import Result
 from datahub_llmops.cli.main import main
 from datahub_llmops.errors import NoCatalogError, QuestionError, RecipeError, StoreError, UnknownAssetError
 from governance.estate import CUSTOMERS, INDEX, MODEL, estate, write
+from health.test_server_requests import served
 from runs.conftest import world
 from runs.world import World
+from support.stub import Stub
 
 __all__ = ["world"]
 
 REVIEWS = "chroma:default_database.reviews"
+REVIEWS_URN = "urn:li:dataset:(urn:li:dataPlatform:chroma,default_database.reviews,PROD)"
 EMAIL = "postgres:shop.public.customers#email"
 TERM = "urn:li:glossaryTerm:PersonalData"
 
@@ -105,6 +108,16 @@ def test_of_a_server_the_answer_is_what_the_command_prints(
     printed = command(server, *words)
     assert printed.startswith("{")
     assert asked(server, ask) == printed
+
+
+@pytest.mark.parametrize("what", ["check", "affected"])
+def test_of_a_server_verdicts_and_what_is_affected_are_what_the_command_prints(what: str) -> None:
+    recorded, answer = served(stored(proposals()))
+    with Stub(answer) as stub:
+        printed = command(stub.url, what, REVIEWS_URN)
+        assert printed.startswith("{")
+        assert asked(stub.url, lambda catalog: getattr(catalog, what)(REVIEWS_URN)) == printed
+    assert recorded.unmatched == []
 
 
 @pytest.fixture
