@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from datahub_llmops.answer_store.keys import AnswerKey
 from datahub_llmops.catalog.local.catalog import LocalCatalog
 from datahub_llmops.cli.main import main
 from datahub_llmops.errors import StoreError
@@ -92,6 +93,17 @@ def test_a_record_that_cannot_be_understood_is_counted(recorded: World) -> None:
     found = read(recorded)
     assert [one.id for one in found.answers] == recorded.ids[:0:-1]
     assert found.notes == ("1 recorded answer cannot be understood and is left out.",)
+
+
+def test_an_answer_of_another_framework_is_of_the_application_that_the_catalog_has(recorded: World) -> None:
+    assert recorded.handle.flush(5)
+    with closing(sqlite3.connect(recorded.store)) as db:
+        db.execute(
+            "update answers set body = json_set(body, ?, 'llama-index')", (f"$.{AnswerKey.FRAMEWORK}",)
+        )
+        db.commit()
+    assert {one.urn for one in read(recorded).answers} == {JOB}
+    assert len(read(recorded, inside={JOB}).answers) == 3
 
 
 def test_a_store_that_is_not_there_is_an_error(recorded: World, tmp_path: Path) -> None:

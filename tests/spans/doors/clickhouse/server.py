@@ -32,19 +32,24 @@ class Engine:
     def __init__(self, folder: str) -> None:
         self._session = session.Session(str(Path(folder) / "data"))
         self._lock = threading.Lock()
-        self._set: set[str] = set()
+        self._set: dict[str, str] = {}
+        """What is set in the session: to set it again takes longer than most statements of the tests."""
 
     def run(self, text: str, database: str, form: str, settings: dict[str, str]) -> bytes:
         with self._lock:
             ask = self._session.query
-            ask(f"USE `{database}`")
-            for name in self._set - settings.keys():
-                ask(f"SET {name} = DEFAULT")
-            for name, value in settings.items():
-                quoted = value.replace("\\", "\\\\").replace("'", "\\'")
-                ask(f"SET {name} = '{quoted}'")
+            if self._set.get("database") != database:
+                ask(f"USE `{database}`")
+                self._set["database"] = database
+            for name in self._set.keys() - settings.keys() - {"database"}:
                 if not name.startswith("param_"):
-                    self._set.add(name)
+                    ask(f"SET {name} = DEFAULT")
+                    del self._set[name]
+            for name, value in settings.items():
+                if self._set.get(name) != value:
+                    quoted = value.replace("\\", "\\\\").replace("'", "\\'")
+                    ask(f"SET {name} = '{quoted}'")
+                    self._set[name] = value
             answer = ask(text, form)
             return bytes(answer.bytes()) if answer is not None else b""
 
