@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
@@ -44,9 +44,17 @@ def broken_run(facts: Facts) -> tuple[str, Run] | None:
 
 def last_write(facts: Facts) -> datetime | None:
     """Return the last time at which anything is known to have written the index, or may have."""
+    return _last(facts, [facts.history(job.urn).last_seen for job in facts.jobs])
+
+
+def last_change_of_index(facts: Facts) -> datetime | None:
+    """Return ``last_write`` without the runs that found everything in the index already, if another write is known."""
+    return _last(facts, [facts.history(job.urn).last_change for job in facts.jobs]) or last_write(facts)
+
+
+def _last(facts: Facts, runs: Iterable[datetime | None]) -> datetime | None:
     stated = facts.written(facts.root.urn)
-    seen = [facts.history(job.urn).last_seen for job in facts.jobs]
-    return max((at for at in (stated and stated[0], *seen) if at is not None), default=None)
+    return max((at for at in (stated and stated[0], *runs) if at is not None), default=None)
 
 
 def _of_source(facts: Facts, source: str) -> Embedded | None:

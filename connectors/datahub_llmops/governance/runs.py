@@ -34,6 +34,12 @@ class Run:
     """What the hooks counted: ``added``, ``updated``, ``skipped``, ``deleted``, ``failed`` chunks."""
 
     @property
+    def is_idle(self) -> bool:
+        """Whether it found everything in the index already, and changed nothing."""
+        changed = any(self.counts.get(name) for name in ("added", "updated", "deleted"))
+        return self.state == "good" and "skipped" in self.counts and not changed
+
+    @property
     def evidence(self) -> Evidence:
         """Where the catalog has it."""
         return Evidence(urn=self.urn, aspect="dataProcessInstanceRunEvent", at=self.at)
@@ -48,10 +54,10 @@ class History:
     broken: Run | None = None
     """The last run that failed or has not ended, if it was at work after ``good`` began."""
 
-    @property
-    def last_seen(self) -> datetime | None:
-        """The last time at which a run is known to have been at work."""
-        return max((run.at for run in (self.good, self.broken) if run is not None), default=None)
+    last_seen: datetime | None = None
+    """The last time at which a run is known to have been at work."""
+    last_change: datetime | None = None
+    """The last time at which a run may have changed the dataset; ``None`` if none has that is known."""
 
 
 def read_runs(instances: Mapping[str, Mapping[str, Aspect]]) -> tuple[Run, ...]:
@@ -67,7 +73,12 @@ def history(runs: Iterable[Run], dataset: str) -> History:
     broken = next((run for run in into if run.state != "good"), None)
     if good is not None and broken is not None and broken.at <= (good.began or good.at):
         broken = None
-    return History(good=good, broken=broken)
+    return History(
+        good=good,
+        broken=broken,
+        last_seen=next((run.at for run in into), None),
+        last_change=next((run.at for run in into if not run.is_idle), None),
+    )
 
 
 def _read(urn: str, aspects: Mapping[str, Aspect]) -> Run | None:

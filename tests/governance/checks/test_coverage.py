@@ -265,6 +265,24 @@ CASES += [
         both(EQUAL, run_of(JOB, NOW - HOUR / 4)),
     ),
     (
+        "the index was counted before a run that found everything there",
+        "ok",
+        "covered_by_keys",
+        both(EQUAL, run_of(JOB, NOW - HOUR / 4, added=0, skipped=250)),
+    ),
+    (
+        "nobody tells of another write than a run that found everything there",
+        "not known",
+        "counted_before",
+        both(EQUAL, SILENT_INDEX, run_of(JOB, NOW - HOUR / 4, added=0, skipped=250)),
+    ),
+    (
+        "the index was counted before a run that deleted",
+        "not known",
+        "counted_before",
+        both(EQUAL, run_of(JOB, NOW - HOUR / 4, deleted=1, skipped=250)),
+    ),
+    (
         "the index was counted before a run that failed",
         "not known",
         "counted_before",

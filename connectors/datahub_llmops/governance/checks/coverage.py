@@ -17,7 +17,13 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from datahub_llmops.governance.changes import is_of_all_rows, last_change
-from datahub_llmops.governance.embedded import Embedded, broken_run, last_write, read_embedded
+from datahub_llmops.governance.embedded import (
+    Embedded,
+    broken_run,
+    last_change_of_index,
+    last_write,
+    read_embedded,
+)
 from datahub_llmops.governance.facts import Facts, time_of
 from datahub_llmops.governance.finding import Evidence, Finding
 from datahub_llmops.governance.policy import CLOCK_TOLERANCE, Policy
@@ -74,8 +80,9 @@ def _doubt(facts: Facts, policy: Policy, found: Finding, tables: tuple[str, ...]
     if undated := [urn for urn, at in counted.items() if at is None or at > facts.now + CLOCK_TOLERANCE]:
         return _old(facts, undated[0], None, found)
     times = {urn: at for urn, at in counted.items() if at is not None}
-    if written is not None and times[root] < written:
-        return _old(facts, root, written, found)
+    changed = last_change_of_index(facts)
+    if changed is not None and times[root] < changed:
+        return _old(facts, root, changed, found)
     embedded = read_embedded(facts)
     for table in tables:
         begun = _begun(embedded, [table] if table in embedded else facts.sources)
