@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -35,6 +35,14 @@ def test_a_plain_file_and_a_recipe_hold_the_same_policy(tmp_path: Path) -> None:
         ("grace_hours: .inf", "grace_hours"),
         ("grace_hours: 1e300", "grace_hours"),
         ("retires_within_days: 99999999999999999999", "retires_within_days"),
+        ("retires_within_days: true", "write a number"),
+        ("grace_hours: true", "write a number"),
+        ("exclusive_terms: [[Privacy.Personal]]", "two terms or more"),
+        (
+            "exclusive_terms: [[Privacy.Personal, 'urn:li:glossaryTerm:Privacy.Personal']]",
+            "two terms or more",
+        ),
+        ("grace_hours: 2027-13-01", "a date that there is not"),
     ],
 )
 def test_a_policy_that_would_not_hold_is_refused(text: str, said: str, tmp_path: Path) -> None:
@@ -43,7 +51,9 @@ def test_a_policy_that_would_not_hold_is_refused(text: str, said: str, tmp_path:
     assert said in str(refused.value)
 
 
-@pytest.mark.parametrize("entry", ["{retire: 2027-01-14}", "2027-01-14", "[2027-01-14]", "{retires: soon}"])
+@pytest.mark.parametrize(
+    "entry", ["{retire: 2027-01-14}", "2027-01-14", "[2027-01-14]", "{retires: soon}", "{retires: }"]
+)
 def test_an_entry_that_misses_its_date_by_a_slip_is_refused(entry: str, tmp_path: Path) -> None:
     models = tmp_path / "models.yaml"
     models.write_text(f"models: {{openai/text-embedding-3-small: {entry}}}")
@@ -58,3 +68,16 @@ def test_an_entry_may_have_no_date(entry: str, tmp_path: Path) -> None:
     models = tmp_path / "models.yaml"
     models.write_text(f"models:\n  openai/text-embedding-3-small: {entry}\n")
     assert read_policy(written(tmp_path, f"own_lifecycles: {models}")).lifecycles.problems == ()
+
+
+def test_a_date_that_there_is_not_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "models.yaml").write_text("models: {openai/text-embedding-3-small: {retires: 2027-13-45}}")
+    with pytest.raises(RecipeError, match=r"models\.yaml: .*a date that there is not"):
+        read_policy(written(tmp_path, f"own_lifecycles: {tmp_path / 'models.yaml'}"))
+
+
+def test_a_time_is_taken_for_its_day(tmp_path: Path) -> None:
+    (tmp_path / "models.yaml").write_text("models: {openai/ada: {retires: 2027-01-14T12:00:00Z}}")
+    found = read_policy(written(tmp_path, f"own_lifecycles: {tmp_path / 'models.yaml'}")).lifecycles
+    model = "urn:li:mlModel:(urn:li:dataPlatform:openai,ada,PROD)"
+    assert [one.on for one in found.of(model)] == [date(2027, 1, 14)]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -187,7 +187,9 @@ def _own(source: str, models: Mapping[Any, Any]) -> Iterable[Listed]:
         on = facts.get("retires")
         if isinstance(on, str):
             on = _date(on)
-        if not slash or (facts.get("retires") is not None and not isinstance(on, date)):
+        if isinstance(on, datetime):
+            on = on.date()
+        if not slash or ("retires" in facts and not isinstance(on, date)):
             raise RecipeError(
                 f"{source}: {key}: write provider/model, and `retires` as a date like 2027-01-14"
             )

@@ -63,8 +63,9 @@ def load_lifecycles(options: LifecycleOptions) -> Lifecycles:
 def _read_yaml(path: Path) -> Any:
     try:
         return yaml.safe_load(_text_of(path))
-    except yaml.YAMLError:
-        raise RecipeError(f"{path}: this is not YAML") from None
+    except (yaml.YAMLError, ValueError, RecursionError):
+        # A date that is none, such as 2027-13-01, is a ValueError.
+        raise RecipeError(f"{path}: this is not YAML, or it has a date that there is not") from None
 
 
 def _read_json(place: str) -> Any:

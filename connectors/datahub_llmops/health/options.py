@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Final
 
 from datahub.configuration.common import ConfigModel
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from datahub_llmops.catalog.valid_config import valid_config
 from datahub_llmops.errors import RecipeError
 from datahub_llmops.governance.policy import Forbidden, Policy
+from datahub_llmops.governance.policy_names import short
 from datahub_llmops.health.lifecycles import LifecycleOptions, load_lifecycles
 from datahub_llmops.ingestion.recipe_file import read_config
 
@@ -76,6 +77,20 @@ class PolicyConfig(LifecycleOptions):
         description="URN of a source -> its column with the time of each row's last change, for example "
         "`{'urn:li:dataset:(urn:li:dataPlatform:postgres,shop.public.reviews,PROD)': updated_at}`.",
     )
+
+    @field_validator("grace_hours", "retires_within_days", mode="before")
+    @classmethod
+    def _is_a_number(cls, value: object) -> object:
+        if isinstance(value, bool):
+            raise ValueError("write a number")
+        return value
+
+    @field_validator("exclusive_terms")
+    @classmethod
+    def _two_can_meet(cls, groups: list[list[str]]) -> list[list[str]]:
+        if any(len({short(term) for term in group}) < 2 for group in groups):
+            raise ValueError("write two terms or more in each set, such as [[Privacy.Personal, Public.Web]]")
+        return groups
 
     def policy(self) -> Policy:
         """Return what the options say. Lists that cannot be read are named in ``Policy.lifecycles.problems``."""
