@@ -14,8 +14,9 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any, Final
 
-from datahub_llmops.governance.facts import Facts, time_of
+from datahub_llmops.governance.facts import Facts
 from datahub_llmops.governance.policy import CLOCK_TOLERANCE, Policy
+from datahub_llmops.governance.times import time_of
 from datahub_llmops.net.json_values import mapping, moment, objects, plain, text, whole
 
 _DATE: Final = re.compile(r"[0-9-]{8,10}")
@@ -63,6 +64,35 @@ def last_change(facts: Facts, policy: Policy, urn: str, since: datetime) -> Chan
     if not known or any(one.last > since for one in told):
         return None
     return _change(urn, max(known, key=_order))
+
+
+def why_not_known(facts: Facts, policy: Policy, urn: str, since: datetime) -> tuple[str, str] | None:
+    """Return what keeps a source that tells something from telling whether it changed after ``since``, and what to do.
+
+    ``None`` if it tells nothing.
+    """
+    name, latest = facts.name(urn), facts.now + CLOCK_TOLERANCE
+    told = [*_stated(facts, urn, None), *_by_columns(facts, policy, urn)]
+    if ahead := [one for one in told if one.first > latest]:
+        return (
+            f"{name} changed in the future, at {_shown(ahead[0].first)}.",
+            "Set the clocks of this host and of what reports the time.",
+        )
+    if _touched_after(facts, urn, since) is not None:
+        return (
+            f"The last operation on {name} affected no row; whether one before it did is not known.",
+            "Name a column of it that has the time of each row's last change.",
+        )
+    if any(one.first <= since < one.last for one in told):
+        return (
+            f"{name} changed on the day of the last run, and its change column has no time of day.",
+            "Name a change column with a time.",
+        )
+    return None
+
+
+def _shown(when: datetime) -> str:
+    return f"{when:%Y-%m-%d %H:%M}"
 
 
 def change_columns(facts: Facts, policy: Policy, source: str) -> list[str]:

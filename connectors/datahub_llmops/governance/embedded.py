@@ -60,7 +60,7 @@ def _last(facts: Facts, runs: Iterable[datetime | None]) -> datetime | None:
 def _of_source(facts: Facts, source: str) -> Embedded | None:
     """By the job that read the source the longest ago, if several do."""
     several = len(facts.jobs) > 1
-    readers = [job for job in facts.jobs if not several or source in facts.sources_of(job.urn)]
+    readers = [job for job in facts.jobs if source in facts.sources_of(job.urn)]
     runs = [facts.history(job.urn) for job in readers]
     good = [run for one in runs if (run := one.good) is not None]
     stated = _stated(facts)
@@ -72,7 +72,8 @@ def _of_source(facts: Facts, source: str) -> Embedded | None:
         return _written_since(found, stated)
     if stated is None:
         return None
-    unsure = several or any(one.broken for one in runs)
+    # Without a job nothing is known of runs, and the store's word is all there is.
+    unsure = several or (facts.jobs and not readers) or any(one.broken for one in runs)
     at, by = stated
     seen = [one.broken.at for one in runs if one.broken is not None]
     return Embedded(begun=None if unsure else at, until=max([at, *seen]), ended=at, by=by)

@@ -9,15 +9,16 @@ from functools import cached_property
 from typing import Any, Final
 
 from datahub_llmops.catalog.aspect_facts import PROPERTY_PREFIX, read_properties, read_schema_fields
+from datahub_llmops.catalog.column_uses import uses_on_edges
 from datahub_llmops.catalog.protocol import Aspect, FullCatalog, Lineage, Node
 from datahub_llmops.catalog.urn_text import asset_of, field_urns
 from datahub_llmops.governance.runs import History, Run, history, read_runs
-from datahub_llmops.net.json_values import array, mapping, objects, text, utc, whole
+from datahub_llmops.governance.times import time_of
+from datahub_llmops.net.json_values import array, mapping, objects, text
 
-HOPS: Final = 10
+HOPS: Final = 20
 _PROFILES_BEFORE: Final = 30 * 86_400_000
 """How long before the index was written profiles are read, in milliseconds."""
-_YEAR_2000: Final = 946_684_800_000
 VIEWS: Final = frozenset({"View"})
 """Subtypes of datasets without data of their own: what they show changes with their sources."""
 INDEX: Final = "Vector Collection"
@@ -50,15 +51,27 @@ class Facts:
     columns_before: Mapping[str, Mapping[str, str]] | None
     """The columns with their types that sources had when the asset was last written, where they have changed since.
 
-    ``None`` if the catalog does not tell.
+    ``None`` if the catalog does not tell. The first ones that it knows if it does not know when that was.
     """
     query_models: Mapping[str, str]
     """Retrievers that read the asset -> the model of the newest query that was seen there."""
     now: datetime
+    hops: int = HOPS
+    """How far upstream was walked."""
 
     def aspect(self, urn: str, name: str) -> Mapping[str, Any]:
         """Return an aspect, or an empty one."""
         return self.aspects.get(urn, {}).get(name, {})
+
+    @property
+    def is_dated(self) -> bool:
+        """Whether it is known when the asset was last written."""
+        return bool(_times(self))
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether more may lie upstream than was walked."""
+        return any(node.hops >= self.hops for node in self.upstream.nodes)
 
     @cached_property
     def nodes(self) -> Mapping[str, Node]:
@@ -163,12 +176,71 @@ class Facts:
     @cached_property
     def feeding_columns(self) -> Mapping[str, frozenset[str]]:
         """Each column of the asset that others feed -> all columns upstream of it."""
+        own = [column for column in self._columns_into if asset_of(column) == self.root.urn]
+        return {column: _ancestors(column, self._columns_into) for column in own}
+
+    @cached_property
+    def _columns_into(self) -> Mapping[str, set[str]]:
         into: dict[str, set[str]] = {}
         for edge in self.upstream.edges:
             for pair in edge.columns:
                 into.setdefault(pair.downstream, set()).add(pair.upstream)
-        own = [column for column in into if asset_of(column) == self.root.urn]
-        return {column: _ancestors(column, into) for column in own}
+        return into
+
+    @cached_property
+    def vague_sources(self) -> Sequence[str]:
+        """The datasets upstream of which it is not known which of their columns feed the asset, if any.
+
+        They are read by a job, or copied, without lineage of columns.
+        """
+        fed = {asset_of(column) for columns in self.feeding_columns.values() for column in columns}
+        traced = {(edge.upstream, edge.downstream) for edge in self.upstream.edges if edge.columns}
+        found: set[str] = set()
+        frontier = [self.root.urn, *sorted(fed)]
+        seen = set(frontier)
+        while frontier:
+            vague = {
+                source
+                for urn in frontier
+                for feeder in self.feeders(urn)
+                if (feeder, urn) not in traced and not self._says_uses(feeder, urn)
+                for source in ([feeder] if feeder.startswith("urn:li:dataset:") else self.feeders(feeder))
+                if source.startswith("urn:li:dataset:")
+            }
+            found |= vague - {self.root.urn}
+            frontier = sorted(vague - seen)
+            seen |= vague
+        return sorted(found)
+
+    @cached_property
+    def vague_columns(self) -> frozenset[str]:
+        """The columns that feed those of ``vague_sources``, and may feed the asset by them."""
+        vague = set(self.vague_sources)
+        starts = {column for column in self._columns_into if asset_of(column) in vague}
+        return frozenset().union(starts, *(_ancestors(column, self._columns_into) for column in starts))
+
+    def _says_uses(self, job: str, dataset: str) -> bool:
+        return dataset in uses_on_edges(self.aspect(job, "dataJobInputOutput"))
+
+    @cached_property
+    def jobs_without_columns(self) -> Sequence[str]:
+        """The jobs that fill the asset, and of which neither column lineage nor the uses of columns are known."""
+        traced = {
+            edge.upstream for edge in self.upstream.edges if edge.downstream == self.root.urn and edge.columns
+        }
+        return [
+            job.urn
+            for job in self.jobs
+            if job.urn not in traced and not self._says_uses(job.urn, self.root.urn)
+        ]
+
+    @cached_property
+    def jobs_without_model(self) -> Sequence[str]:
+        """The jobs that fill the asset, and the embedding jobs upstream, of which no model is known."""
+        with_model = {edge.downstream for edge in self.upstream.edges if edge.upstream in self.models}
+        embedding = [node for node in self.upstream.nodes if node.subtype == EMBEDDING_JOB]
+        filling = self.jobs if self.is_index else []
+        return sorted({job.urn for job in (*filling, *embedding)} - with_model)
 
     @cached_property
     def models(self) -> Mapping[str, str]:
@@ -236,7 +308,7 @@ def gather(catalog: FullCatalog, urn: str, *, now: datetime, hops: int = HOPS) -
     walk = catalog.lineage(urn, "up", hops)
     down = catalog.lineage(urn, "down", 1)
     readers = [node.urn for node in down.nodes if node.subtype == RETRIEVER]
-    return next(_gather(catalog, {urn: walk}, {urn: _query_models(catalog, readers)}, now))
+    return next(_gather(catalog, {urn: walk}, {urn: _query_models(catalog, readers)}, now, hops))
 
 
 def gather_many(
@@ -254,7 +326,7 @@ def gather_many(
     Raises:
         CatalogError: the catalog cannot answer.
     """
-    yield from _gather(catalog, catalog.upstreams(urns, hops), queried, now)
+    yield from _gather(catalog, catalog.upstreams(urns, hops), queried, now, hops)
 
 
 def read_query_models(catalog: FullCatalog) -> Mapping[str, Mapping[str, str]]:
@@ -277,6 +349,7 @@ def _gather(
     walks: Mapping[str, Lineage],
     queried: Mapping[str, Mapping[str, str]],
     now: datetime,
+    hops: int,
 ) -> Iterator[Facts]:
     urns = sorted({node.urn for walk in walks.values() for node in walk.nodes})
     aspects, newest, quality = catalog.aspects_of(urns), catalog.latest_of(urns), catalog.quality(urns)
@@ -293,6 +366,7 @@ def _gather(
             columns_before={},
             query_models={},
             now=now,
+            hops=hops,
         )
         for urn, walk in walks.items()
     ]
@@ -314,7 +388,8 @@ def _gather(
     ]
     profiles = _profiles(catalog, gathered)
     for facts in gathered:
-        before = catalog.columns_at(_feeding_tables(facts), _milliseconds(min(_times(facts), default=now)))
+        since = _milliseconds(min(times)) if (times := _times(facts)) else 0
+        before = catalog.columns_at(_feeding_tables(facts), since)
         yield replace(facts, columns_before=before, profiles=profiles)
 
 
@@ -328,12 +403,13 @@ def _query_models(catalog: FullCatalog, readers: Sequence[str]) -> dict[str, str
 
 
 def _columns(facts: Facts) -> Iterator[str]:
-    """The asset's own columns, and those that feed them."""
+    """The asset's own columns, those that feed them, and those that may."""
     urn = facts.root.urn
     for path, _ in read_schema_fields("schemaMetadata", facts.aspects.get(urn, {})):
         yield from field_urns(urn, path)
     for feeding in facts.feeding_columns.values():
         yield from feeding
+    yield from facts.vague_columns
 
 
 def _times(facts: Facts) -> list[datetime]:
@@ -381,12 +457,3 @@ def _ancestors(column: str, into: Mapping[str, set[str]]) -> frozenset[str]:
 
 def _carries_data(urn: str) -> bool:
     return urn.startswith(("urn:li:dataset:", "urn:li:dataJob:"))
-
-
-def time_of(milliseconds: object) -> datetime | None:
-    """Return the time that an aspect states in milliseconds since 1970, if it can be one.
-
-    DataHub writes 0 where no time is known, and some tools write seconds: both would lie before the year 2000.
-    """
-    value = whole(milliseconds)
-    return None if value is None or value < _YEAR_2000 else utc(value / 1000)

@@ -15,12 +15,12 @@ from datahub_llmops.catalog.result import Result
 from datahub_llmops.catalog.urn_text import asset_of
 from datahub_llmops.errors import UnknownAssetError
 from datahub_llmops.governance.affected import APPLICATION, users_of
-from datahub_llmops.governance.facts import time_of
 from datahub_llmops.governance.finding import Affected
 from datahub_llmops.governance.lifecycle import Lifecycles
+from datahub_llmops.governance.times import time_of
 from datahub_llmops.net.json_values import text, whole
 
-HOPS: Final = 10
+HOPS: Final = 20
 INDEX: Final = "Vector Collection"
 JOB: Final = "Embedding Job"
 PROMPT: Final = "Prompt"

@@ -47,6 +47,10 @@ class Policy:
     """URN of a dataset -> the column that holds the time of each row's last change."""
     lifecycles: Lifecycles = field(default_factory=Lifecycles)
     """When models retire."""
+    nodes: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """URN of a glossary term of the catalog -> URNs of the nodes that it is under, at any depth."""
+    domains: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """URN of a domain of the catalog -> URNs of the domains that it is in, at any depth."""
     unknown: Mapping[str, str | None] = field(default_factory=dict)
     """What the options name and the catalog does not have -> the nearest name that it has.
 

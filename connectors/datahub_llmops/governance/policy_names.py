@@ -15,10 +15,17 @@ from datahub_llmops.governance.facts import INDEX
 from datahub_llmops.governance.finding import Finding
 from datahub_llmops.governance.indexes import list_embedded
 from datahub_llmops.governance.policy import Policy
+from datahub_llmops.net.json_values import text
 
 _TERM: Final = "urn:li:glossaryTerm:"
 _NODE: Final = "urn:li:glossaryNode:"
 _DOMAIN: Final = "urn:li:domain:"
+_NODES: Final = {
+    "glossaryTerm": ("glossaryTermInfo", "parentNode"),
+    "glossaryNode": ("glossaryNodeInfo", "parentNode"),
+}
+_DOMAINS: Final = {"domain": ("domainProperties", "parentDomain")}
+"""Entity type -> the aspect and field that name the parent."""
 _MOST_COMPARED: Final = 20_000
 """Names of a catalog that a misspelt one is compared with, which takes a second."""
 
@@ -28,7 +35,7 @@ FACETS: Final[tuple[Facet, ...]] = get_args(Facet)
 
 
 def compared(policy: Policy, catalog: FullCatalog) -> Policy:
-    """Look up what the policy names, and fill ``Policy.unknown``.
+    """Look up what the policy names, and fill ``Policy.unknown``, ``nodes`` and ``domains``.
 
     Raises:
         CatalogError: the catalog cannot answer.
@@ -38,7 +45,28 @@ def compared(policy: Policy, catalog: FullCatalog) -> Policy:
         **_unknown_values(policy, catalog),
         **_unknown_columns(policy, catalog),
     }
-    return replace(policy, unknown=unknown)
+    nodes = _above(catalog, _NODES) if policy.exclusive_nodes else {}
+    domains = _above(catalog, _DOMAINS) if any(rule.domain for rule in policy.forbidden) else {}
+    return replace(policy, unknown=unknown, nodes=nodes, domains=domains)
+
+
+def _above(catalog: FullCatalog, parents: Mapping[str, tuple[str, str]]) -> Mapping[str, frozenset[str]]:
+    """Map each asset of a tree to all that are above it. Those made in DataHub have no name in their URN that tells."""
+    found = catalog.aspects_of(catalog.assets(list(parents)), [aspect for aspect, _ in parents.values()])
+    parent_of = {
+        urn: text(aspects.get(aspect, {}).get(field))
+        for urn, aspects in found.items()
+        for aspect, field in [parents[entity_type(urn)]]
+    }
+    above: dict[str, frozenset[str]] = {}
+    for urn in parent_of:
+        higher: set[str] = set()
+        parent = parent_of[urn]
+        while parent is not None and parent not in higher:
+            higher.add(parent)
+            parent = parent_of.get(parent)
+        above[urn] = frozenset(higher)
+    return above
 
 
 def misspelt(check: str, policy: Policy, names: Iterable[str]) -> Finding | None:

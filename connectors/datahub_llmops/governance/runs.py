@@ -9,17 +9,19 @@ from typing import Literal, TypeAlias
 
 from datahub_llmops.catalog.protocol import Aspect
 from datahub_llmops.governance.finding import Evidence
+from datahub_llmops.governance.times import time_of
 from datahub_llmops.net.json_values import mapping, text, utc, whole
 
-State: TypeAlias = Literal["good", "failed", "running"]
+State: TypeAlias = Literal["good", "empty", "failed", "running"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
     """A run that wrote something, or may have.
 
-    ``good`` ended well. ``failed`` ended in another way, or could not write all of its chunks. ``running`` has not
-    ended, as far as the catalog knows.
+    ``good`` ended well. ``empty`` ended well and found nothing to embed, as one that could not list its sources does.
+    ``failed`` ended in another way, or could not write all of its chunks. ``running`` has not ended, as far as the
+    catalog knows.
     """
 
     urn: str
@@ -52,7 +54,7 @@ class History:
     good: Run | None = None
     """The last run that ended well."""
     broken: Run | None = None
-    """The last run that failed or has not ended, if it was at work after ``good`` began."""
+    """The last run of another state, if it was at work after ``good`` began."""
 
     last_seen: datetime | None = None
     """The last time at which a run is known to have been at work."""
@@ -110,15 +112,18 @@ def _read(urn: str, aspects: Mapping[str, Aspect]) -> Run | None:
 def _state(status: object, result: object, counts: Mapping[str, int]) -> State:
     if status != "COMPLETE":
         return "running"
-    return "good" if result == "SUCCESS" and not counts.get("failed") else "failed"
+    if result != "SUCCESS" or counts.get("failed"):
+        return "failed"
+    looked = any(counts.get(name) for name in ("added", "updated", "skipped"))
+    return "empty" if "skipped" in counts and not looked else "good"
 
 
 def _began(event: Mapping[str, object], properties: Mapping[str, object], at: datetime) -> datetime | None:
     """Return the earliest time that is named: what changes later may not be in the index."""
-    created = whole(mapping(properties.get("created")).get("time"))
+    created = time_of(mapping(properties.get("created")).get("time"))
     duration = whole(event.get("durationMillis"))
     known = [
-        *([utc(created / 1000)] if created else []),
+        created,
         *([at - timedelta(milliseconds=duration)] if duration is not None and 0 <= duration < 10**12 else []),
         *([at] if event.get("status") == "STARTED" else []),
     ]

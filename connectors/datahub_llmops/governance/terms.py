@@ -42,6 +42,13 @@ def _reached(facts: Facts) -> Iterator[Reached]:
                 yield Reached(term=term, field=None, origin=origin or urn)
 
 
+def possibly_reached(facts: Facts) -> set[str]:
+    """Return the terms of the datasets upstream of which it is not known which columns feed the asset."""
+    of_columns = {term for column in facts.vague_columns for term in _terms_of_column(facts, column)}
+    nodes = (facts.nodes.get(urn) for urn in facts.vague_sources)
+    return of_columns.union(*(node.terms for node in nodes if node is not None))
+
+
 def _carried(facts: Facts, urn: str) -> Iterator[tuple[str, str | None, str | None]]:
     for attached in read_labels(facts.aspects.get(urn, {})):
         if attached.label.kind == "term":
@@ -70,10 +77,24 @@ def exclude_each_other(policy: Policy, terms: Iterable[str]) -> list[tuple[str, 
     ]
 
 
+def without_node(policy: Policy, terms: Iterable[str]) -> list[str]:
+    """List the terms of which it is not known whether they are under an exclusive node: the catalog lacks them."""
+    if not policy.exclusive_nodes:
+        return []
+    return sorted({term for term in terms if term not in policy.nodes and "." not in short(term)})
+
+
+def _nodes_of(policy: Policy, term: str) -> set[str]:
+    """Return the names of the nodes above a term: those of the catalog, and those that its own name tells."""
+    parts = short(term).split(".")
+    told = {".".join(parts[:end]) for end in range(1, len(parts))}
+    return told | {short(node) for node in policy.nodes.get(term, ())}
+
+
 def _excludes(policy: Policy, one: str, other: str) -> bool:
-    nodes = {short(node) for node in policy.exclusive_nodes}
     first, second = short(one), short(other)
-    if any(first.startswith(f"{node}.") and second.startswith(f"{node}.") for node in nodes):
+    nodes = {short(node) for node in policy.exclusive_nodes}
+    if _nodes_of(policy, one) & _nodes_of(policy, other) & nodes:
         return True
     listed = ({short(term) for term in group} for group in policy.exclusive_terms)
     return any({first, second} <= group for group in listed)

@@ -8,10 +8,23 @@ from typing import Any
 
 import pytest
 
+from catalog.local.local_runs import dataset
 from datahub_llmops.catalog.local.catalog import LocalCatalog
 from datahub_llmops.governance.finding import Verdict
 from datahub_llmops.governance.verdict import check_asset
-from governance.cases import HOUR, Case, Change, both, check_case, in_a_circle, judge, policy, profile, put
+from governance.cases import (
+    HOUR,
+    STAMP,
+    Case,
+    Change,
+    both,
+    check_case,
+    in_a_circle,
+    judge,
+    policy,
+    profile,
+    put,
+)
 from governance.estate import (
     CUSTOMERS,
     INDEX,
@@ -20,6 +33,7 @@ from governance.estate import (
     OTHER_JOB,
     REVIEWS,
     WRITTEN,
+    Facts,
     estate,
     inputs_and_outputs,
     milliseconds,
@@ -343,6 +357,13 @@ CASES += [
         run_of(JOB, WRITTEN, "FAILURE"),
     ),
     (
+        "the last run found nothing to embed",
+        "not known",
+        "run_empty",
+        both(run_of(JOB, WRITTEN - HOUR / 2), run_of(JOB, WRITTEN, added=0, skipped=0)),
+    ),
+    ("the last run found everything there", "ok", "fresh", run_of(JOB, WRITTEN, added=0, skipped=9)),
+    (
         "a run has not ended",
         "not known",
         "run_running",
@@ -389,6 +410,49 @@ CASES += [
         "ok",
         "fresh",
         run_of(JOB, WRITTEN - HOUR / 2),
+    ),
+]
+
+
+LOADED = dataset("shop.public.manual")
+
+
+def began(run: Change, at: Any) -> Change:
+    """The run says that it began at a time, in milliseconds."""
+
+    def change(facts: Facts) -> None:
+        run(facts)
+        for (_, aspect), value in facts.items():
+            if aspect == "dataProcessInstanceProperties":
+                value["created"]["time"] = at
+
+    return change
+
+
+CASES += [
+    (
+        "a table that no job reads was loaded by hand, and the run of the job says nothing about it",
+        "not known",
+        "write_without_run",
+        both(
+            run_of(JOB, WRITTEN),
+            put(
+                (
+                    INDEX,
+                    "upstreamLineage",
+                    {"upstreams": [{"dataset": LOADED, "type": "COPY", "auditStamp": STAMP}]},
+                ),
+                (LOADED, "datasetProperties", {"name": "manual"}),
+                (LOADED, "operation", operation(WRITTEN - HOUR)),
+            ),
+        ),
+    ),
+    ("nothing tells when the run began", "not known", "run_start", began(run_of(JOB, WRITTEN), 0)),
+    (
+        "nothing tells when the run began, and a source changed after it ended",
+        "not ok",
+        "source_changed",
+        both(began(run_of(JOB, WRITTEN), 0), LATE),
     ),
 ]
 
@@ -445,3 +509,27 @@ def test_a_run_of_the_only_job_tells_where_the_store_does_not(tmp_path: Path) ->
         (tmp_path / code).mkdir()
         found = judge(tmp_path / code, Case(name="", check="fresh", verdict="ok", code=code, change=change))
         assert found.code == code
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (
+            put((REVIEWS, "operation", operation(FUTURE))),
+            "reviews changed in the future, at 2026-11-30 12:00.",
+        ),
+        (touched(), "The last operation on reviews affected no row; whether one before it did is not known."),
+        (
+            declared("changed", "changed", changed="2026-11-29"),
+            "customers changed on the day of the last run, and its change column has no time of day.",
+        ),
+        (
+            declared("changed", "changed", taken=WRITTEN - HOUR),
+            "customers was profiled at 2026-11-29 03:00, before the last run (2026-11-29 04:00); whether it changed "
+            "since is not known.",
+        ),
+    ],
+)
+def test_what_is_not_known_is_said(change: Change, said: str, tmp_path: Path) -> None:
+    case = Case(name="", check="fresh", verdict="not known", code="", change=change)
+    assert judge(tmp_path, case).message == said

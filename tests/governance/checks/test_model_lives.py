@@ -11,8 +11,8 @@ import pytest
 from datahub_llmops.governance.finding import Verdict
 from datahub_llmops.governance.lifecycle import Lifecycles
 from datahub_llmops.governance.lifecycle_list import LifecycleList
-from governance.cases import NOTHING, Case, check_case, lists, policy, small
-from governance.estate import NOW
+from governance.cases import NOTHING, Case, check_case, lists, policy, put, small
+from governance.estate import CUSTOMERS, INDEX, NOW, OTHER_JOB, inputs_and_outputs
 
 LATER, SOON = (small(NOW.date() + timedelta(days=days)) for days in (700, 30))
 PACKAGED = replace(lists(LATER), complete=False)
@@ -40,3 +40,15 @@ def test_a_list_that_cannot_be_read_may_have_an_earlier_date(
         Case(name=name, check="model lives", verdict=verdict, code=code, change=NOTHING, policy=given),
         tmp_path,
     )
+
+
+def test_a_second_job_whose_model_nobody_knows(tmp_path: Path) -> None:
+    second = put(
+        (OTHER_JOB, "dataJobInfo", {"name": "more", "type": {"string": "E"}}),
+        (OTHER_JOB, "dataJobInputOutput", inputs_and_outputs([CUSTOMERS], INDEX)),
+    )
+    given = policy(lists(LATER))
+    case = Case(
+        name="", check="model lives", verdict="not known", code="job_model", change=second, policy=given
+    )
+    check_case(case, tmp_path)

@@ -7,9 +7,20 @@ from pathlib import Path
 import pytest
 
 from catalog.local.local_runs import column
+from datahub_llmops import urns
+from datahub_llmops.governance.checks.one_vector_space import MISMATCH
 from datahub_llmops.governance.finding import Verdict
-from governance.cases import Case, Change, both, check_case, judge, put
-from governance.estate import INDEX, JOB, RETRIEVER, schema
+from governance.cases import INCIDENT, STAMP, Case, Change, both, check_case, incident, judge, put
+from governance.estate import (
+    CUSTOMERS,
+    INDEX,
+    JOB,
+    OTHER_JOB,
+    OWNER,
+    RETRIEVER,
+    inputs_and_outputs,
+    schema,
+)
 
 SMALL, LARGE = "openai/text-embedding-3-small", "openai/text-embedding-3-large"
 DECLARED = put((INDEX, "embeddingInfo", {"embeddingModel": SMALL, "embeddingModelKnownFrom": "declared"}))
@@ -31,6 +42,12 @@ def of_field(name: str, model: str) -> Change:
             {"properties": [{"propertyUrn": urn, "values": [{"string": model}]}]},
         )
     )
+
+
+def resolved(actor: str) -> Change:
+    about = incident("RESOLVED", INDEX, kind=MISMATCH)
+    about["status"]["lastUpdated"] = {**STAMP, "actor": actor}
+    return put((INCIDENT, "incidentInfo", about))
 
 
 TWO_FIELDS = both(
@@ -55,6 +72,38 @@ CASES: list[tuple[str, Verdict, str, Change]] = [
         "query_model_differs",
         queried("cohere/text-embedding-3-small"),
     ),
+    (
+        "the provider is not spelled",
+        "not known",
+        "model_spelling",
+        queried("text-embedding-3-small"),
+    ),
+    (
+        "the model is spelled in another case",
+        "not known",
+        "model_spelling",
+        put((JOB, "embeddingJobInfo", {"embeddingModel": "openai/Text-Embedding-3-Small"})),
+    ),
+    (
+        "another provider serves the models of the same names",
+        "not known",
+        "model_spelling",
+        queried("azure_openai/text-embedding-3-small"),
+    ),
+    (
+        "a second job does not say its model",
+        "not known",
+        "job_model",
+        both(
+            queried(SMALL),
+            put(
+                (OTHER_JOB, "dataJobInfo", {"name": "more", "type": {"string": "E"}}),
+                (OTHER_JOB, "dataJobInputOutput", inputs_and_outputs([CUSTOMERS], INDEX)),
+            ),
+        ),
+    ),
+    ("who saw a mismatch saw that it is over", "ok", "one_model", both(DECLARED, resolved(urns.ACTOR))),
+    ("a person resolved a mismatch", "not known", "one_witness", both(DECLARED, resolved(OWNER))),
     ("two models on two fields", "ok", "migrating", TWO_FIELDS),
     ("queries of one of two fields", "not known", "query_field", both(TWO_FIELDS, queried(LARGE))),
     (

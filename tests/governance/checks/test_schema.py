@@ -44,6 +44,13 @@ def test_a_column_that_feeds_the_index_was_retyped(path: Path) -> None:
     assert late.path == (REVIEWS, JOB, INDEX)
 
 
+def test_a_column_was_retyped_and_nobody_knows_when_the_index_was_written(path: Path) -> None:
+    silent = {(INDEX, "datasetProperties"): {"name": "docs"}}
+    assert found(path, silent).code == "columns_there"
+    retype(path, body="jsonb")
+    assert (found(path).verdict, found(path).code) == ("not known", "types_before")
+
+
 def test_a_column_that_does_not_feed_it_may_be_retyped(path: Path) -> None:
     retype(path, customer_id="bigint")
     assert found(path).code == "columns_there"

@@ -10,7 +10,7 @@ from datahub_llmops.governance.facts import Facts
 from datahub_llmops.governance.finding import Evidence, Finding
 from datahub_llmops.governance.policy import Forbidden, Policy
 from datahub_llmops.governance.policy_names import domain_urn, facet_name, misspelt, short
-from datahub_llmops.governance.terms import reached
+from datahub_llmops.governance.terms import possibly_reached, reached
 from datahub_llmops.net.json_values import strings
 
 NAME: Final = "allowed"
@@ -74,6 +74,22 @@ def check(facts: Facts, policy: Policy) -> Finding:
             "The terms of all that feeds it are not known.",
             "Ingest what feeds it, with its glossary terms.",
         )
+    possible = possibly_reached(facts)
+    for rule in policy.forbidden:
+        aim = _aim(facts, policy, rule)
+        if short(rule.term) in map(short, possible) and (aim.applies or aim.missing or aim.strange):
+            return _not_known(
+                "columns",
+                f"Which columns of {', '.join(map(facts.name, facts.vague_sources))} feed it is not known, and they "
+                f"have {short(rule.term)}.",
+                "Declare the jobs with their SQL.",
+            )
+    if facts.is_cut:
+        return _not_known(
+            "walk_cut",
+            f"More than {facts.hops} steps upstream were not looked at.",
+            "Check an index nearer to it.",
+        )
     return Finding(
         check=NAME,
         verdict="ok",
@@ -83,7 +99,8 @@ def check(facts: Facts, policy: Policy) -> Finding:
 
 
 def _aim(facts: Facts, policy: Policy, rule: Forbidden) -> _Aim:
-    domains = strings(facts.aspect(facts.root.urn, "domains").get("domains"))
+    own = strings(facts.aspect(facts.root.urn, "domains").get("domains"))
+    domains = [*own, *(higher for domain in own for higher in sorted(policy.domains.get(domain, ())))]
     held: dict[_Facet, list[str]] = {
         "domain": [*domains, *map(short, domains)],
         "region": [str(value) for value in facts.property(facts.root.urn, "region")],

@@ -24,10 +24,11 @@ from datahub_llmops.governance.embedded import (
     last_write,
     read_embedded,
 )
-from datahub_llmops.governance.facts import Facts, time_of
+from datahub_llmops.governance.facts import Facts
 from datahub_llmops.governance.finding import Evidence, Finding
 from datahub_llmops.governance.policy import CLOCK_TOLERANCE, Policy
 from datahub_llmops.governance.runs import History
+from datahub_llmops.governance.times import time_of
 from datahub_llmops.net.json_values import objects, text, whole, written_whole
 
 NAME: Final = "coverage"
@@ -91,8 +92,8 @@ def _doubt(facts: Facts, policy: Policy, found: Finding, tables: tuple[str, ...]
     broken = broken_run(facts)
     if broken is not None and (found.verdict == "ok" or broken[1].state == "running"):
         return _not_known(
-            "run_running" if broken[1].state == "running" else "run_failed",
-            f"{found.message} But the last run of {facts.name(broken[0])} did not end well, or has not ended.",
+            f"run_{broken[1].state}",
+            f"{found.message} But the last run of {facts.name(broken[0])} failed, found nothing, or has not ended.",
             "Let the job run to its end, then the source of the index.",
             (*found.evidence, broken[1].evidence),
         )

@@ -8,14 +8,21 @@ from typing import Final
 
 from datahub_llmops.catalog.aspect_facts import read_columns
 from datahub_llmops.catalog.urn_text import platform
-from datahub_llmops.governance.changes import Change, change_columns, declared_column, last_change
+from datahub_llmops.governance.changes import (
+    Change,
+    change_columns,
+    declared_column,
+    last_change,
+    why_not_known,
+)
 from datahub_llmops.governance.embedded import Embedded, broken_run, last_write, read_embedded
-from datahub_llmops.governance.facts import Facts, time_of
+from datahub_llmops.governance.facts import Facts
 from datahub_llmops.governance.finding import Evidence, Finding
 from datahub_llmops.governance.policy import CLOCK_TOLERANCE, DEFAULT_GRACE, Policy
 from datahub_llmops.governance.policy_names import column_name, misspelt, nearest
 from datahub_llmops.governance.runs import Run
 from datahub_llmops.governance.schedule import longest_wait
+from datahub_llmops.governance.times import time_of
 
 NAME: Final = "fresh"
 
@@ -116,14 +123,16 @@ def _broken(facts: Facts, job: str, run: Run) -> Finding:
     good = facts.history(job).good
     before = "The one before it" if good else "No earlier one is known to have"
     before += f" ended well at {_shown(good.at)}" if good else " ended well"
-    if run.state == "running":
-        what = f"began at {_shown(run.began or run.at)} and has not ended"
-    else:
-        what = f"failed at {_shown(run.at)}"
+    what = {
+        "running": f"began at {_shown(run.began or run.at)} and has not ended",
+        "empty": f"ended at {_shown(run.at)} and found nothing to embed",
+    }.get(run.state, f"failed at {_shown(run.at)}")
     return _not_known(
-        "run_running" if run.state == "running" else "run_failed",
+        f"run_{run.state}",
         f"The last run of {facts.name(job)} {what}, so what it left in the index is not known. {before}.",
-        "Let it end, and check again." if run.state == "running" else f"Run {facts.name(job)} again.",
+        "Let it end, and check again."
+        if run.state == "running"
+        else f"See whether {facts.name(job)} can read its sources, and run it again.",
         (run.evidence,),
     )
 
@@ -134,6 +143,13 @@ def _unsure(facts: Facts) -> Finding:
             "several_jobs",
             f"{len(facts.jobs)} jobs fill it, and when each of them last ran is not known.",
             "Attach the hooks to the jobs, or use an orchestrator whose plugin writes their runs.",
+        )
+    unknown = [job.name for job in facts.jobs if (run := facts.history(job.urn).good) and run.began is None]
+    if unknown:
+        return _not_known(
+            "run_start",
+            f"When the last run of {unknown[0]} began is not known, and what changed during a run may not be embedded.",
+            "Use hooks or an orchestrator's plugin that write when a run begins.",
         )
     return _not_known(
         "write_without_run",
@@ -158,6 +174,9 @@ def _silent(
                 "Run DataHub's source of these tables after the job.",
                 evidence,
             )
+        since = facts.now if one is None else one.begun or one.until
+        if (reason := why_not_known(facts, policy, urn, since)) is not None:
+            return _not_known("source_silent", *reason, evidence)
     names = ", ".join(sorted(facts.name(urn) for urn in unknown))
     return _not_known(
         "source_silent",

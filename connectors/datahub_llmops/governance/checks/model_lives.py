@@ -11,9 +11,10 @@ from datetime import UTC, date, datetime, time
 from typing import Final
 
 from datahub_llmops.catalog.urn_text import full_name
-from datahub_llmops.governance.facts import Facts, time_of
+from datahub_llmops.governance.facts import Facts
 from datahub_llmops.governance.finding import Evidence, Finding
 from datahub_llmops.governance.policy import Policy
+from datahub_llmops.governance.times import time_of
 from datahub_llmops.net.json_values import text
 
 NAME: Final = "model lives"
@@ -59,6 +60,16 @@ def check(facts: Facts, policy: Policy) -> Finding:
             message=f"No list says until when {', '.join(facts.name(urn) for urn in unlisted)} will be served.",
             missing="State it in a list of your own (own_lifecycles).",
             evidence=tuple(Evidence(urn=urn, aspect="deprecation") for urn in unlisted),
+        )
+    if facts.jobs_without_model:
+        silent = facts.jobs_without_model
+        return Finding(
+            check=NAME,
+            verdict="not known",
+            code="job_model",
+            message=f"Which model {', '.join(map(facts.name, silent))} uses is not known.",
+            missing="Declare the model on the job.",
+            evidence=tuple(Evidence(urn=urn, aspect="embeddingJobInfo") for urn in silent),
         )
     if unread := [urn for urn in sorted(facts.models) if policy.lifecycles.unread(urn)]:
         return Finding(

@@ -13,7 +13,13 @@ from datahub_llmops.governance.facts import Facts
 from datahub_llmops.governance.finding import Evidence, Finding
 from datahub_llmops.governance.policy import Policy
 from datahub_llmops.governance.policy_names import misspelt, short
-from datahub_llmops.governance.terms import Reached, exclude_each_other, reached
+from datahub_llmops.governance.terms import (
+    Reached,
+    exclude_each_other,
+    possibly_reached,
+    reached,
+    without_node,
+)
 from datahub_llmops.net.json_values import text
 
 NAME: Final = "one meaning"
@@ -43,6 +49,8 @@ def check(facts: Facts, policy: Policy) -> Finding:
             missing="Ingest what feeds it, with its glossary terms.",
             evidence=tuple(Evidence(urn=urn, aspect="glossaryTerms") for urn in unseen),
         )
+    if (doubt := _doubt(facts, policy, {one.term for one in found})) is not None:
+        return doubt
     return Finding(
         check=NAME,
         verdict="ok",
@@ -51,6 +59,35 @@ def check(facts: Facts, policy: Policy) -> Finding:
         if policy.exclusive_nodes or policy.exclusive_terms
         else "The policy names no terms that exclude each other.",
     )
+
+
+def _doubt(facts: Facts, policy: Policy, found: set[str]) -> Finding | None:
+    """Return what keeps terms that do not exclude each other from being all that there are."""
+    possible = found | possibly_reached(facts)
+    if exclude_each_other(policy, possible):
+        names = ", ".join(map(facts.name, facts.vague_sources))
+        return _not_known(
+            "columns",
+            f"Which columns of {names} feed it is not known, and they have terms that exclude each other.",
+            "Declare the jobs with their SQL.",
+        )
+    if len(possible) > 1 and (strange := without_node(policy, possible)):
+        return _not_known(
+            "term_unseen",
+            f"The catalog does not hold {short(strange[0])}, which may be under an exclusive node.",
+            "Ingest the glossary.",
+        )
+    if facts.is_cut and (policy.exclusive_nodes or policy.exclusive_terms):
+        return _not_known(
+            "walk_cut",
+            f"More than {facts.hops} steps upstream were not looked at.",
+            "Check an index nearer to it.",
+        )
+    return None
+
+
+def _not_known(code: str, message: str, missing: str) -> Finding:
+    return Finding(check=NAME, verdict="not known", code=code, message=message, missing=missing)
 
 
 def _conflict(facts: Facts, found: list[Reached], pairs: list[tuple[str, str]]) -> Finding:

@@ -11,13 +11,18 @@ from typing import Final
 
 from datahub_llmops.catalog.protocol import Aspect
 from datahub_llmops.catalog.urn_text import asset_of, full_name
-from datahub_llmops.governance.facts import Facts, time_of
+from datahub_llmops.governance.facts import Facts
 from datahub_llmops.governance.finding import Evidence, Finding
 from datahub_llmops.governance.policy import Policy
 from datahub_llmops.governance.providers import provider_word
+from datahub_llmops.governance.times import time_of
 from datahub_llmops.net.json_values import mapping, text
 
 NAME: Final = "one vector space"
+_SAME_MODELS: Final = ({"azure", "openai"}, {"gemini", "vertexai"})
+"""Providers that serve models of the same names."""
+OWN_ACTOR: Final = "urn:li:corpuser:datahub"
+"""Who writes what we write, as in ``urns.ACTOR``, whose module loads DataHub."""
 MISMATCH: Final = "Embedding model mismatch"
 """Type of the incident that records queries with another model."""
 
@@ -42,11 +47,24 @@ def check(facts: Facts, policy: Policy) -> Finding:
             message="No embedding model is known.",
             missing="Declare the model on the job that fills it.",
         )
+    others = {one for one in queried if not any(_may_be_one(one, model) for model in models)}
+    if others:
+        return _queries_differ(facts, models, others)
     if queried - models:
-        return _queries_differ(facts, models, queried - models)
+        return _spelled_differently(models | queried, evidence)
     if len(models) > 1:
         return _several(facts, models, by_field, evidence)
     (model,) = models
+    named = {urn for urn, _, _ in stated}
+    if silent := [job for job in facts.jobs if job.urn not in named and len(facts.jobs) > 1]:
+        return Finding(
+            check=NAME,
+            verdict="not known",
+            code="job_model",
+            message=f"Which model {', '.join(job.name for job in silent)} uses is not known.",
+            missing="Declare the model on each of the jobs that fill it.",
+            evidence=evidence,
+        )
     witnesses = _witnesses(facts, stated, by_field)
     if len(witnesses) < 2:
         return Finding(
@@ -97,6 +115,8 @@ def _several(
         return Finding(
             check=NAME, verdict="ok", code="migrating", message=f"Migrating: {shown}.", evidence=evidence
         )
+    if all(_may_be_one(one, other) for one in models for other in models):
+        return _spelled_differently(models, evidence)
     return Finding(
         check=NAME,
         verdict="not ok",
@@ -106,6 +126,30 @@ def _several(
         path=(facts.root.urn,),
         to_do="Embed everything with one model, or keep a field for each model.",
     )
+
+
+def _spelled_differently(models: set[str], evidence: tuple[Evidence, ...]) -> Finding:
+    return Finding(
+        check=NAME,
+        verdict="not known",
+        code="model_spelling",
+        message=f"Whether {' and '.join(sorted(models))} are one model is not known.",
+        missing="Write the model as provider/model, alike in the recipe of the job and in the application.",
+        evidence=evidence,
+    )
+
+
+def _may_be_one(one: str, other: str) -> bool:
+    """Whether two names may mean one model: one lacks the provider, or providers are known to serve the same models."""
+    (first, name), (second, other_name) = _parts(one), _parts(other)
+    same_provider = first == second or "" in (first, second) or {first, second} in _SAME_MODELS
+    return same_provider and name == other_name
+
+
+def _parts(model: str) -> tuple[str, str]:
+    provider, slash, name = model.partition("/")
+    provider, name = (provider, name) if slash else ("", model)
+    return provider, name.casefold().removesuffix(":latest")
 
 
 def _stated(facts: Facts) -> list[tuple[str, str, str]]:
@@ -143,10 +187,14 @@ def _witnesses(facts: Facts, stated: list[tuple[str, str, str]], by_field: Mappi
 
 
 def _queries_agree(facts: Facts) -> bool:
-    """Whether queries were seen with the model of the index, or the incident about them was resolved."""
+    """Whether queries were seen with the model of the index, or those who saw another one saw that it is over.
+
+    A person who resolves the incident saw no query.
+    """
+    statuses = [mapping(mapping(aspects.get("incidentInfo")).get("status")) for aspects in _mismatches(facts)]
     return bool(facts.query_models) or any(
-        mapping(mapping(aspects.get("incidentInfo")).get("status")).get("state") == "RESOLVED"
-        for aspects in _mismatches(facts)
+        status.get("state") == "RESOLVED" and mapping(status.get("lastUpdated")).get("actor") == OWN_ACTOR
+        for status in statuses
     )
 
 

@@ -54,7 +54,8 @@ def check(facts: Facts, policy: Policy) -> Finding:
             path=facts.path(asset_of(first)),
             to_do="Correct the job's SQL, then run it again.",
         )
-    if (retyped := _retyped(facts, used)) is not None:
+    retyped = _retyped(facts, used)
+    if retyped is not None and facts.is_dated:
         return retyped
     if unseen:
         names = ", ".join(sorted({facts.name(urn) for urn in unseen}))
@@ -66,7 +67,7 @@ def check(facts: Facts, policy: Policy) -> Finding:
             missing="Run DataHub's source of these tables.",
             evidence=tuple(Evidence(urn=urn, aspect="schemaMetadata") for urn in sorted(set(unseen))),
         )
-    if silent := _jobs_without_columns(facts):
+    if silent := facts.jobs_without_columns:
         return Finding(
             check=NAME,
             verdict="not known",
@@ -74,6 +75,16 @@ def check(facts: Facts, policy: Policy) -> Finding:
             message=f"Which columns {', '.join(facts.name(urn) for urn in silent)} reads is not known.",
             missing="Declare the job with its SQL.",
             evidence=tuple(Evidence(urn=urn, aspect="dataJobInputOutput") for urn in silent),
+        )
+    if retyped is not None:
+        return Finding(
+            check=NAME,
+            verdict="not known",
+            code="types_before",
+            message=f"All {len(used)} columns exist. Some were retyped, and whether that was after the index was last "
+            "written is not known.",
+            missing="Attach the hooks to the job that fills it, or use a store that tells when it was written.",
+            evidence=retyped.evidence,
         )
     if facts.columns_before is None:
         return Finding(
@@ -96,19 +107,6 @@ def check(facts: Facts, policy: Policy) -> Finding:
             for urn in sorted({asset_of(column) for column in used})
         ),
     )
-
-
-def _jobs_without_columns(facts: Facts) -> list[str]:
-    """The jobs that fill the asset, and of which neither column lineage nor the uses of columns are known."""
-    traced = {
-        edge.upstream for edge in facts.upstream.edges if edge.downstream == facts.root.urn and edge.columns
-    }
-    return [
-        job.urn
-        for job in facts.jobs
-        if job.urn not in traced
-        and facts.root.urn not in uses_on_edges(facts.aspect(job.urn, "dataJobInputOutput"))
-    ]
 
 
 def _uses(facts: Facts) -> dict[str, tuple[str, ...]]:

@@ -11,12 +11,14 @@ from typing import Final
 
 from datahub_llmops.catalog.urn_text import asset_of, full_name
 from datahub_llmops.governance.checks.one_vector_space import MISMATCH
-from datahub_llmops.governance.facts import Facts, time_of
+from datahub_llmops.governance.facts import Facts
 from datahub_llmops.governance.finding import HEALTH, Evidence, Finding
 from datahub_llmops.governance.policy import Policy
+from datahub_llmops.governance.times import time_of
 from datahub_llmops.net.json_values import mapping, text
 
 NAME: Final = "trusted sources"
+_RESULTS: Final = frozenset({"SUCCESS", "FAILURE"})
 _MISSING: Final = "Ingest it, so that its deprecation, incidents and assertions can be seen."
 
 
@@ -47,7 +49,7 @@ def check(facts: Facts, policy: Policy) -> Finding:
             check=NAME,
             verdict="not known",
             code="assertion_error",
-            message=f"The last run of an assertion on {errors[0][0].name} ended with an error.",
+            message=f"The last run of an assertion on {errors[0][0].name} ended with an error, or there was none.",
             missing="Repair the assertion, and run it again.",
             evidence=tuple(Evidence(urn=owner, aspect="assertionRunEvent") for _, owner in errors),
         )
@@ -62,6 +64,14 @@ def check(facts: Facts, policy: Policy) -> Finding:
             missing=_MISSING if unseen else "Declare the job that fills it, with its SQL.",
             evidence=tuple(Evidence(urn=urn, aspect="status") for urn in unseen),
         )
+    if facts.is_cut:
+        return Finding(
+            check=NAME,
+            verdict="not known",
+            code="walk_cut",
+            message=f"More than {facts.hops} steps upstream were not looked at.",
+            missing="Check an index nearer to what lies there.",
+        )
     return Finding(
         check=NAME,
         verdict="ok",
@@ -72,11 +82,12 @@ def check(facts: Facts, policy: Policy) -> Finding:
 
 
 def _without_result(facts: Facts, urn: str) -> list[str]:
-    """The assertions of others whose newest run could not tell: an earlier failure is not gone."""
+    """The assertions of others that have no run, or whose newest one could not tell: an earlier failure is not gone."""
     return [
         owner
         for owner, aspects in facts.quality.get(urn, {}).items()
-        if mapping(mapping(aspects.get("assertionRunEvent")).get("result")).get("type") == "ERROR"
+        if "assertionInfo" in aspects
+        and mapping(mapping(aspects.get("assertionRunEvent")).get("result")).get("type") not in _RESULTS
         and mapping(mapping(aspects.get("assertionInfo")).get("customAssertion")).get("type") != HEALTH
     ]
 
