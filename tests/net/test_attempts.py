@@ -191,6 +191,8 @@ def test_a_watchdog_leaves_a_block_alone_that_ends_in_time() -> None:
     # Threads of other tests may end meanwhile, so they are not counted.
     before = set(threading.enumerate())
     with watchdog(3600.0, lambda: pytest.fail("stopped")) as expired:
-        (waiting,) = (thread for thread in set(threading.enumerate()) - before if isinstance(thread, threading.Timer))
+        (waiting,) = (
+            thread for thread in set(threading.enumerate()) - before if isinstance(thread, threading.Timer)
+        )
     waiting.join()
     assert not expired.is_set()
