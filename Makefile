@@ -14,8 +14,8 @@
 
 PYTHON ?= python3
 VENV ?= .venv
-# Many tests wait, for a fault to pass or for a server: two processes share a core.
-WORKERS ?= $(shell expr 2 '*' "$$(getconf _NPROCESSORS_ONLN || echo 1)")
+# Most tests wait, for a fault to pass, for a server or for a process: four processes share a core.
+WORKERS ?= $(shell expr 4 '*' "$$(getconf _NPROCESSORS_ONLN || echo 1)")
 
 # Absolute, so that a target may run a script that starts others.
 BIN := $(abspath $(VENV))/bin
@@ -145,7 +145,12 @@ ENVIRONMENTS := $(patsubst tests/environments/%.txt,$(VENV)/environments/%/.made
 	$(filter-out $(BY_HAND:%=tests/environments/%.txt),$(wildcard tests/environments/*.txt)))
 
 environments: $(VENV)/bin/python
-	@$(MAKE) --silent --no-print-directory -j 4 $(VENV)/.test $(ENVIRONMENTS)
+	@$(MAKE) --silent --no-print-directory -j 4 $(VENV)/.test $(ENVIRONMENTS) $(VENV)/.compiled
+
+# Each process of the tests would compile all of them, and all that they import, for itself at the same time.
+$(VENV)/.compiled: $(VENV)/.test
+	@$(BIN)/python -m pytest --collect-only -qq > /dev/null 2>&1 || true
+	@touch $@
 
 $(VENV)/environments/%/.made: tests/environments/%.txt | $(VENV)/bin/python
 	@echo "Installing $* into $(@D) ..."
