@@ -16,6 +16,7 @@ import gc
 import os
 import re
 import shutil
+import tempfile
 from collections import defaultdict
 from pathlib import Path
 from typing import Any, Final
@@ -41,10 +42,13 @@ settings.register_profile(
 )
 settings.load_profile("full" if THOROUGH else "fast")
 
-# Files in memory: the tests write thousands of databases, each with an fsync.
+# Files in memory: the tests write thousands of databases, each with an fsync. A run of DataHub writes some of its own.
 _MEMORY = Path("/dev/shm")
 if os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free > 4 << 30:
-    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(_MEMORY))
+    for _variable in ("PYTEST_DEBUG_TEMPROOT", "TMPDIR"):
+        os.environ.setdefault(_variable, str(_MEMORY))
+    # pytest has looked it up already.
+    tempfile.tempdir = None
 
 KINDS: Final = ("unit", "engine", "process", "faults", "fuzz")
 KIND_OF: Final = {
@@ -54,7 +58,10 @@ KIND_OF: Final = {
     TESTS / "prompt_registries": "engine",
     TESTS / "report" / "browser": "engine",
     TESTS / "journeys": "process",
+    TESTS / "governance" / "test_estate.py": "engine",
     TESTS / "hooks" / "test_real_stores.py": "engine",
+    TESTS / "hooks" / "test_tracers.py": "process",
+    TESTS / "lineage" / "sql" / "test_oracle.py": "engine",
 }
 """Folders and files all of whose tests are of one kind."""
 

@@ -74,6 +74,7 @@ def ask(catalog: Path, *calls: tuple[str, dict[str, Any]], more: Sequence[str] =
     return asyncio.run(session())
 
 
+@pytest.mark.process
 def test_an_agent_asks_over_stdio(catalog: Path, tmp_path: Path) -> None:
     checked, affected, unknown, explained = ask(
         catalog,
@@ -99,6 +100,7 @@ def test_an_agent_asks_over_stdio(catalog: Path, tmp_path: Path) -> None:
     assert explained["verdict"] == "not known"
 
 
+@pytest.mark.process
 def test_the_verdict_is_that_of_python_and_of_the_command(catalog: Path) -> None:
     from datahub_llmops.catalog.open import open_catalog
 

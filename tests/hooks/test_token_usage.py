@@ -84,6 +84,7 @@ def test_no_tokens(host: Host, output: Any) -> None:
     assert (call.tokens_in, call.tokens_out) == (None, None)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("framework", ["langchain", "llama-index"])
 def test_the_packages_of_openai_say_which_configuration_served(framework: str, tmp_path: Path) -> None:
     with Stub(OpenAiServer().answer) as openai:
