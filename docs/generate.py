@@ -31,6 +31,7 @@ import textwrap
 import tomllib
 import types
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -329,6 +330,7 @@ FRAMEWORKS = ("langchain", "langgraph", "llama-index")
 """How the names of the packages begin that the hooks are tested with."""
 
 
+@cache
 def project_file(name: str) -> dict[str, Any]:
     return tomllib.loads((ROOT / name).read_text(encoding="utf-8"))
 

@@ -6,6 +6,7 @@ import importlib
 import re
 import textwrap
 from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -75,16 +76,23 @@ def _marked(text: str) -> str:
 
 def api(target: str) -> str:
     """The public names of a module, or one name of it (``module:name``), as their docstrings explain them."""
+    module, _, name = target.partition(":")
+    top, _, rest = module.partition(".")
+    found = _package(top)[rest]
+    names = [name] if name else sorted(found.exports or [], key=lambda one: (not one.islower(), one))
+    return _page(line for one in names for line in _definition(found[one], one, 3))
+
+
+@cache
+def _package(name: str) -> Any:
+    """Read the source of a package, once for all blocks."""
     # Only these blocks need it.
     import griffe
 
-    module, _, name = target.partition(":")
     loader = griffe.GriffeLoader(search_paths=[ROOT / "connectors"], docstring_parser=griffe.Parser.google)
-    package = loader.load(module.partition(".")[0])
+    package = loader.load(name)
     loader.resolve_aliases()
-    found: Any = package[module.partition(".")[2]]
-    names = [name] if name else sorted(found.exports or [], key=lambda one: (not one.islower(), one))
-    return _page(line for one in names for line in _definition(found[one], one, 3))
+    return package
 
 
 def _page(lines: Iterable[str]) -> str:
