@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from functools import cache
 
 import duckdb
 import pytest
@@ -220,16 +221,26 @@ _NOT_ALIKE = re.compile(r"natural|update |insert |with unused|pivot docs|select 
 """NATURAL joins what is left, changes name columns twice, and DuckDB does not look into what it does not need."""
 
 
+@cache
+def _database() -> duckdb.DuckDBPyConnection:
+    """One for all queries, since opening a database takes longer than a query."""
+    return duckdb.connect(":memory:", config={"threads": 1})
+
+
 def _fails_without(sql: str, table: str, column: str, tables: dict[str, list[str]]) -> bool:
-    database = duckdb.connect(":memory:")
-    for name, columns in tables.items():
-        kept = [one for one in columns if (name, one.split()[0]) != (table, column)]
-        database.execute(f"create table {name} ({', '.join(kept)})")
+    database = _database()
+    database.begin()
     try:
-        database.execute(sql)
-    except duckdb.Error:
-        return True
-    return False
+        for name, columns in tables.items():
+            kept = [one for one in columns if (name, one.split()[0]) != (table, column)]
+            database.execute(f"create table {name} ({', '.join(kept)})")
+        try:
+            database.execute(sql)
+        except duckdb.Error:
+            return True
+        return False
+    finally:
+        database.rollback()
 
 
 def _claimed(sql: str, lookup: Known | None = None) -> set[tuple[str, str]]:
