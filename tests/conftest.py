@@ -96,8 +96,12 @@ def _kind(item: pytest.Item) -> str:
     return "process" if hasattr(module, "subprocess") else "unit"
 
 
+APART: Final = re.compile(r"tests/(hooks/|cli/test_init|setup/|test_imports|catalog/local/test_crashes)")
+"""Files of long tests that share nothing: each test goes to whichever process is free."""
+
+
 class _ByEngine(LoadScopeScheduling):  # type: ignore[misc]  # of an untyped base
-    """Gives all tests of an engine to one process, so that it starts once a session; so too the tests of the demo."""
+    """Gives all tests of an engine, and of a file, to one process, so that what they share is made once a session."""
 
     @override
     def _split_scope(self, nodeid: str) -> str:
@@ -112,7 +116,7 @@ class _ByEngine(LoadScopeScheduling):  # type: ignore[misc]  # of an untyped bas
         if folder == "vector_stores":
             # Two engines share a folder.
             return rest[0] if rest[0] != "search" else re.split(r"[_.]", rest[1])[1]
-        return path if path.endswith("test_docs.py") else nodeid
+        return nodeid if APART.match(path) else path
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -25,7 +25,7 @@ from datahub.metadata.urns import DatasetUrn
 
 from datahub_llmops.testing.runs import failures, graph_of, ingest, report
 from support.paths import TESTS
-from support.stub import CERTIFICATE, FAULTS, Fault, Reply, Stub, When
+from support.stub import CERTIFICATE, FAULTS, SLOW, Fault, Reply, Stub, When
 
 Config: TypeAlias = dict[str, Any]
 Place: TypeAlias = Literal["listing", "reading", "counting", "observing"]
@@ -63,8 +63,6 @@ WORDS: Mapping[Fault, str] = {
     "redirect": "redirect to another host",
 }
 """How the page calls what has another name in ``stub.py``."""
-
-SLOW: frozenset[str] = frozenset({"silence", "drip_headers", "drip_body"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

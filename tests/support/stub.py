@@ -46,6 +46,15 @@ FAULTS: tuple[Fault, ...] = get_args(Fault)
 """All but a wrong certificate, which is a server of its own: ``Stub(tls=True)``. After ``killed`` nobody answers any
 more: what follows is refused."""
 
+SLOW: frozenset[Fault] = frozenset({"silence", "drip_headers", "drip_body"})
+"""Faults that end with the time-out of whoever asks."""
+
+
+def time_out(fault: Fault) -> float:
+    """Seconds for a request where a fault is met: few only if they are waited for, since the machine may be busy."""
+    return 2.0 if fault in SLOW else 20.0
+
+
 TLS = paths.WIRE / "tls"
 CERTIFICATE = TLS / "certificate.pem"
 """Self-signed, for 127.0.0.1 and localhost."""

@@ -42,7 +42,7 @@ _WORDS: Final[dict[Fault, str]] = {
     "garbage": "garbage on the connection",
     "login_page": "login page with 200",
 }
-_WAIT_FOR_A_TIME_OUT: Final = frozenset({"silence", "frozen", "drip", "garbage"})
+WAIT_FOR_A_TIME_OUT: Final = frozenset({"silence", "frozen", "drip", "garbage"})
 
 _PLACES: Final[dict[Place, tuple[str, bytes, str]]] = {
     "listing": ("ShowCollections", DATABASE.encode(), DATABASE),
@@ -99,7 +99,7 @@ def _cell(fault: Fault, place: Place) -> Cell:
     @contextmanager
     def harm(arena: _Arena) -> Iterator[Config]:
         arena.proxy.fail(fault, when=lambda called, request: called == method and part in request)
-        yield {"timeout_sec": 1.0} if fault in _WAIT_FOR_A_TIME_OUT else {}
+        yield {"timeout_sec": 1.0} if fault in WAIT_FOR_A_TIME_OUT else {}
         arena.proxy.heal()
 
     return Cell(

@@ -29,6 +29,7 @@ from datahub_llmops.vector_stores.milvus.source import MilvusConfig, MilvusSourc
 from faults.matrix import NEXT_STEP
 from support.stub import CERTIFICATE, Stub, answer_json, refused_url
 from vector_stores.milvus.engine import ROOT, MilvusEngine, running
+from vector_stores.milvus.faults import WAIT_FOR_A_TIME_OUT
 from vector_stores.milvus.proxy import FAULTS, Answer, Connection, Fault, MilvusProxy, Status
 from vector_stores.milvus.replay import replayed
 from vector_stores.milvus.stores import COLLECTIONS, DATABASE, PLANTED, client, fill_small
@@ -98,7 +99,8 @@ def test_databases_that_cannot_be_listed_delete_nothing(
 ) -> None:
     # What becomes of collections and of their rows: milvus_faults.py.
     milvus_proxy.fail(fault, when=lambda method, request: method == "ListDatabases")
-    options = {"timeout_sec": 2.0, "retry_max_times": 1, "max_workers": 1}
+    limit = 2.0 if fault in WAIT_FOR_A_TIME_OUT else 20.0
+    options = {"timeout_sec": limit, "retry_max_times": 1, "max_workers": 1}
     pipeline = ingest(known, MILVUS, url=milvus_proxy.url, **OURS, **options)
     assert live(known, MILVUS) == COLLECTIONS
     (message,) = failures(pipeline)

@@ -17,7 +17,7 @@ from datahub_llmops.testing import Config, SourceContract
 from datahub_llmops.testing.runs import assigned_in, failures, ingest, live, live_graph, report
 from datahub_llmops.urns import Deployment
 from datahub_llmops.vector_stores.search.elasticsearch import ElasticsearchSource
-from support.stub import FAULTS, Fault, Stub
+from support.stub import FAULTS, Fault, Stub, time_out
 from vector_stores.search.service import BACKING, COLLECTIONS, KEY, STREAM, ElasticService
 from vector_stores.search.stores import PLANTED, call
 
@@ -78,7 +78,7 @@ def test_no_fault_of_an_inference_endpoint_deletes_what_exists(
 ) -> None:
     """The one request that neither the fault matrix nor OpenSearch's tests have."""
     elasticsearch.fail(fault, when=lambda call: call.path == "/_inference/openai-embeddings")
-    options = {"timeout_sec": 2.0, "retry_max_times": 1, "max_workers": 1}
+    options = {"timeout_sec": time_out(fault), "retry_max_times": 1, "max_workers": 1}
     pipeline = ingest(known, ELASTICSEARCH, url=elasticsearch.url, **options)
     assert live(known, ELASTICSEARCH) == COLLECTIONS
     messages = failures(pipeline)

@@ -20,7 +20,7 @@ from datahub_llmops.testing import Config, SourceContract
 from datahub_llmops.testing.runs import aspect, assigned, failures, ingest, live, report
 from datahub_llmops.urns import Deployment
 from datahub_llmops.vector_stores.search.opensearch import OpenSearchConfig, OpenSearchSource
-from support.stub import CERTIFICATE, FAULTS, Call, Fault, Reply, Stub, forward, refused_url
+from support.stub import CERTIFICATE, FAULTS, Call, Fault, Reply, Stub, forward, refused_url, time_out
 from vector_stores.search.stores import COLLECTIONS, NO_INDEX, ODD, PLANTED, call
 
 SECRET = "planted-password-5ec7e7"
@@ -115,7 +115,7 @@ def test_no_fault_of_the_other_requests_deletes_what_exists(
         return call.path == DEPLOYMENTS[place] or (place == "mappings" and call.path.endswith("/_mapping"))
 
     opensearch.fail(fault, when=picks)
-    options = {"timeout_sec": 2.0, "retry_max_times": 1, "max_workers": 1}
+    options = {"timeout_sec": time_out(fault), "retry_max_times": 1, "max_workers": 1}
     pipeline = ingest(known, OPENSEARCH, url=opensearch.url, **options)
     # A 404 in OpenSearch's own words means that the index was deleted since it was listed.
     vanished = int(fault == "404" and not of_all)

@@ -14,7 +14,7 @@ from datahub_llmops.testing import Config, SourceContract
 from datahub_llmops.testing.runs import aspect, assigned, failures, ingest, live, report
 from datahub_llmops.urns import Deployment
 from datahub_llmops.vector_stores.weaviate.source import WeaviateConfig, WeaviateSource
-from support.stub import FAULTS, Call, Fault, Reply
+from support.stub import FAULTS, Call, Fault, Reply, time_out
 from vector_stores.weaviate.service import PLANTED, WeaviateService, answered
 
 SECRET = "planted-key-5ec7e7"
@@ -87,7 +87,7 @@ def read_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_no_fault_of_graphql_deletes_what_exists(fault: Fault, service: WeaviateService, known: Path) -> None:
     # Everything else that can go wrong is in the fault matrix.
     service.fail(fault, when=lambda call: call.path == "/v1/graphql" and b"Plain" in call.body)
-    options = {"timeout_sec": 1.0, "retry_max_times": 1, "max_workers": 1}
+    options = {"timeout_sec": time_out(fault), "retry_max_times": 1, "max_workers": 1}
     pipeline = ingest(known, WEAVIATE, url=service.url, **options)
     assert live(known, WEAVIATE) == service.names
     messages = failures(pipeline)
