@@ -12,7 +12,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal, TypeAlias
 
-from datahub_llmops import urns
 from datahub_llmops.answer_store import digests
 from datahub_llmops.answer_store.database import Store
 from datahub_llmops.answer_store.format import load_answer
@@ -33,6 +32,7 @@ from datahub_llmops.catalog.protocol import FullCatalog, Node
 from datahub_llmops.catalog.result import Result
 from datahub_llmops.catalog.urn_text import asset_of
 from datahub_llmops.errors import StoreError, UnknownAssetError
+from datahub_llmops.ingestion.applications.places import Places
 from datahub_llmops.lineage import provenance
 from datahub_llmops.lineage.addresses import dataset_urn
 
@@ -212,7 +212,7 @@ def explain(
         gaps.setdefault("no catalog was asked: tables, owners and terms are not known")
     return Explanation(
         answer=answer,
-        prompts=tuple(_read_prompts(answer, resolver, catalog)),
+        prompts=tuple(_read_prompts(answer, resolver, catalog, Places(catalog, config.env))),
         models=tuple(_model(call, resolver) for call in answer.models),
         documents=tuple(documents),
         writers=tuple(jobs),
@@ -225,12 +225,10 @@ def explain(
 
 
 def _read_prompts(
-    answer: RecordedAnswer, resolver: Resolver, catalog: FullCatalog | None
+    answer: RecordedAnswer, resolver: Resolver, catalog: FullCatalog | None, places: Places
 ) -> Iterator[PromptUsed]:
-    urns = [
-        resolver.prompt(raw, answer.application, answer.framework or urns.DEFAULT_FRAMEWORK)
-        for raw in answer.prompts
-    ]
+    # A prompt without a name is the application's, which several frameworks may make answers for.
+    urns = [resolver.prompt(raw, answer.application, places.platform(answer)) for raw in answer.prompts]
     known = (
         {node.urn for node in catalog.nodes([urn for urn in urns if urn])} if catalog is not None else set()
     )

@@ -22,6 +22,7 @@ from datahub_llmops.answers.writers import WritingJob
 from datahub_llmops.catalog.protocol import FullCatalog
 from datahub_llmops.catalog.urn_text import entity_type, full_name
 from datahub_llmops.errors import RecordError
+from datahub_llmops.ingestion.applications.places import Places
 from datahub_llmops.mapping.applications import application_urns
 from datahub_llmops.report.model import Answer, AnswerDocument, AnswerJob, AnswerModel, AnswerPrompt
 from datahub_llmops.report.times import iso_time
@@ -69,7 +70,8 @@ def read_recent_answers(
         answers = []
         for number, one in enumerate(chosen, start=1):
             step(f"answer {number:,} of {len(chosen):,}")
-            answers.append(_answer(explain(opened, one, catalog, config), config.env))
+            urn = reader.application(one)
+            answers.append(_answer(explain(opened, one, catalog, config), urn, config.env))
         return RecentAnswers(answers=tuple(answers), notes=tuple(reader.notes(len(answers))))
 
 
@@ -80,6 +82,7 @@ class _Reader:
         self, store: Store, catalog: FullCatalog, config: MapConfig, inside: Collection[str] | None
     ) -> None:
         self._store, self._inside, self._env = store, inside, config.env
+        self._places = Places(catalog, config.env)
         self._resolver = Resolver(config.instances, env=config.env, catalog=catalog)
         self._looked_at = self._passed_over = 0
 
@@ -97,9 +100,15 @@ class _Reader:
                 yield answer
 
     def _belongs(self, answer: RecordedAnswer) -> bool:
-        if self._inside is None or _application(answer, self._env) in self._inside:
+        if self._inside is None or self.application(answer) in self._inside:
             return True
         return any(self._resolver.index(one.index) in self._inside for one in answer.retrievals)
+
+    def application(self, answer: RecordedAnswer) -> str | None:
+        """Return the URN of the application that gave an answer."""
+        with contextlib.suppress(InvalidUrnError):
+            return application_urns(answer.application, self._places.platform(answer), self._env)[1]
+        return None
 
     def notes(self, found: int) -> Iterator[str]:
         if self._passed_over:
@@ -115,18 +124,12 @@ class _Reader:
             yield f"The answer store has no answer{what}."
 
 
-def _application(answer: RecordedAnswer, env: str) -> str | None:
-    with contextlib.suppress(InvalidUrnError):
-        return application_urns(answer.application, answer.framework or urns.DEFAULT_FRAMEWORK, env)[1]
-    return None
-
-
-def _answer(found: Explanation, env: str) -> Answer:
+def _answer(found: Explanation, application: str | None, env: str) -> Answer:
     answer = found.answer
     return Answer(
         id=answer.id,
         application=answer.application,
-        urn=_application(answer, env),
+        urn=application,
         version=answer.version,
         started=_moment(answer.started),
         seconds=round(answer.ended - answer.started, 3),

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Final
 
+from datahub.utilities.urns.error import InvalidUrnError
+
 from datahub_llmops import urns
+from datahub_llmops.answer_store.recorded import RecordedAnswer
 from datahub_llmops.catalog.protocol import Catalog
 from datahub_llmops.mapping.applications import application_urns
 
@@ -15,8 +19,8 @@ _FRAMEWORKS: Final = (urns.DEFAULT_FRAMEWORK, "llama-index")
 class Places:
     """The frameworks that applications of one environment are drawn on; without a catalog it knows of none.
 
-    Every method raises ``CatalogError`` if the catalog cannot answer, and ``InvalidUrnError`` if the application's name
-    cannot be part of a URN.
+    Every method raises ``CatalogError`` if the catalog cannot answer. All but ``platform`` raise ``InvalidUrnError`` if
+    the application's name cannot be part of a URN.
     """
 
     def __init__(self, catalog: Catalog | None, env: str) -> None:
@@ -38,3 +42,10 @@ class Places:
         """Return ``own``, unless the application is drawn on another framework only: then that one."""
         found = self.of(application)
         return found[0] if len(found) == 1 else own
+
+    def platform(self, answer: RecordedAnswer) -> str:
+        """Return the platform that the application of an answer is drawn on; its framework, if no URN can name it."""
+        own = answer.framework or urns.DEFAULT_FRAMEWORK
+        with suppress(InvalidUrnError):
+            return self.joined(answer.application, own)
+        return own
