@@ -138,6 +138,23 @@ def test_an_object_deleted_between_listing_and_reading_is_counted_and_no_failure
     assert not found.problems
 
 
+def test_what_is_no_plain_file_is_a_failure_and_a_link_to_a_file_is_read(tmp_path: Path) -> None:
+    spans, away = tmp_path / "spans", tmp_path / "away"
+    spans.mkdir()
+    away.mkdir()
+    (away / "1.json").write_bytes(as_line([call(1)]))
+    (spans / "1.json").symlink_to(away / "1.json")
+    (spans / "more").symlink_to(away)
+    os.mkfifo(spans / "pipe")
+    found = run(spans)
+    assert len(found.counted.answers) == 1
+    assert sorted(one.context.partition(". ")[0] for one in found.problems) == [
+        f"{spans / 'more'}: it is no plain file",
+        f"{spans / 'pipe'}: it is no plain file",
+    ]
+    assert {one.kind for one in found.problems} == {"failure"}
+
+
 def test_clocks_an_hour_apart_do_not_tear_a_trace_apart(tmp_path: Path) -> None:
     top = Made(
         trace=f"{1:032x}",

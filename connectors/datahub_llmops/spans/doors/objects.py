@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import io
+import os
 import re
+import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final, NamedTuple
@@ -132,6 +135,7 @@ class Place:
         """
         try:
             if self.is_local:
+                _check_plain(one.name)
                 return Watched(self._fs.open(one.name, "rb"))
             if one.size <= _SMALL:
                 return Watched(io.BytesIO(self._fs.cat_file(one.name)))
@@ -152,6 +156,15 @@ class Place:
         return UnreachableError(
             f"{self.pattern} cannot be listed ({storage_errors.reason(error)}): check the address, the network and "
             "`storage`."
+        )
+
+
+def _check_plain(path: str) -> None:
+    """Raise ``OSError`` unless a path is that of a plain file: to open a pipe may wait for ever."""
+    if not stat.S_ISREG(os.stat(path).st_mode):
+        raise OSError(
+            errno.EINVAL,
+            "it is no plain file. Name the folder that a link leads to in `files`, and leave pipes and devices out",
         )
 
 
