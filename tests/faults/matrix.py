@@ -38,11 +38,11 @@ LEAKS = re.compile(r"planted[-%]|5ec7e7|c0ffee|dXNlcjpwbGFudGVk")
 """Secrets and payload of the tests' stores, whole or in part; the last one is how ``user:planted`` goes over HTTP."""
 
 NEXT_STEP = re.compile(
-    r"\b(Add|Check|Give|GRANT|Grant|Install|Leave|Look|Lower|Name|Open|Raise|Rename|Run|Say|Set|Take|Try|Upgrade|Wait|Write)\b"
+    r"\b(Add|Check|Give|GRANT|Grant|Install|Keep|Leave|Look|Lower|Name|Open|Raise|Rename|Repair|Run|Say|Set|Take|Try|Upgrade|Wait|Write)\b"
 )
 _SELF_SIGNED = "self-signed certificate"
 
-ROOMS = ("vector_stores", "prompt_registries")
+ROOMS = ("vector_stores", "prompt_registries", "spans")
 """Where connectors are."""
 
 HANGS = 90.0
@@ -110,11 +110,19 @@ class Faults:
     """From the name of a dataset, the item that it belongs to: a prompt has a dataset for each version."""
     again: Mapping[str, Any] = field(default_factory=dict)
     """Options of the run that meets the fault: what has it read what the healthy run has read."""
+    options: Callable[[Config], Config] = lambda config: config
+    """From what ``recipe``, ``again`` and a cell say, the options of the source."""
+    counts: Callable[[Any], tuple[int, int]] = lambda said: (said.items_scanned, said.items_vanished)
+    """From the report, how many items were read, and how many had vanished."""
+    hit: Callable[[Known, str], int] | None = None
+    """How many items a cell hits that names one, or none; ``None``: its datasets are counted."""
+    messages: Callable[[Pipeline], list[str]] = failures
+    """What the failures of a run say."""
 
     @property
     def platform(self) -> str:
         source: Any = source_registry.get(f"llm-{self.system}")
-        return str(source.platform)
+        return str(getattr(source, "platform", self.system))
 
     @property
     def key(self) -> str:
@@ -145,6 +153,7 @@ def over_http(
     vendors_client: bool = False,
     item_of: Callable[[str], str] = lambda dataset: dataset,
     again: Mapping[str, Any] | None = None,
+    **more: Any,
 ) -> Faults:
     """The cells of whatever is read over HTTP: all faults of ``stub.py`` at each place.
 
@@ -187,6 +196,7 @@ def over_http(
         cells=tuple(cells),
         item_of=item_of,
         again=again or {},
+        **more,
     )
 
 
@@ -283,6 +293,7 @@ def declared() -> list[Faults]:
         ".".join(path.relative_to(TESTS).with_suffix("").parts)
         for room in ROOMS
         for path in sorted((TESTS / room).glob("*/*faults.py"))
+        if not path.name.startswith("test_")
     ]
     found = [faults for module in modules for faults in importlib.import_module(module).FAULTS]
     return sorted(found, key=lambda faults: faults.title)
@@ -299,10 +310,11 @@ class Known:
     @classmethod
     def of(cls, faults: Faults, arena: Any, folder: Path) -> Known:
         folder.mkdir(parents=True, exist_ok=True)
-        pipeline = ingest(folder, faults.system, **faults.recipe(arena))
+        pipeline = ingest(folder, faults.system, **faults.options(faults.recipe(arena)))
         assert failures(pipeline) == []
-        assert report(pipeline).items_scanned > 1
-        return cls(folder=folder, scanned=report(pipeline).items_scanned, graph=graph_of(folder))
+        scanned, _ = faults.counts(report(pipeline))
+        assert scanned > 1
+        return cls(folder=folder, scanned=scanned, graph=graph_of(folder))
 
     def named(self, platform: str, item: str) -> set[str]:
         """URNs of the datasets that are called so, or lie in the scope that is."""
@@ -330,21 +342,21 @@ def judge(faults: Faults, cell: Cell, known: Known, pipeline: Pipeline, *, met: 
     hit = known.named(faults.platform, cell.item) if cell.place != "observing" else set[str]()
     items = {faults.item_of(DatasetUrn.from_string(urn).name) for urn in hit}
     lost = {urn for urn, _ in known.graph if _removed(after, urn) and not _removed(known.graph, urn)}
-    vanished = report(pipeline).items_vanished
+    read, vanished = faults.counts(report(pipeline))
     gone = hit if vanished else set()
-    assert vanished in (0, len(items))
+    count = len(items) if faults.hit is None else faults.hit(known, cell.item)
+    assert vanished in (0, count)
     assert lost <= gone, f"deleted without a word of the store: {lost - gone}"
     changed = {urn for (urn, name), aspect in known.graph.items() if after.get((urn, name)) != aspect}
     assert {urn for urn in changed if not any(item in urn for item in gone)} == set(), "facts were lost"
-    messages = failures(pipeline)
+    messages = faults.messages(pipeline)
     assert bool(messages) != bool(vanished), messages
     for message in messages:
         assert faults.store in message, message
         assert NEXT_STEP.search(message), f"no next step: {message}"
     if cell.item and messages:
         assert any(cell.item in message for message in messages), messages
-    others = known.scanned - len(items)
-    read = report(pipeline).items_scanned
+    others = known.scanned - count
     assert read <= others, "what was hit was read all the same"
     return {
         "fault": cell.fault,

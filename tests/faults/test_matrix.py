@@ -130,7 +130,9 @@ def test_nothing_that_goes_wrong_deletes_hangs_or_tells_secrets(
 
             def run_and_judge(change: Config) -> Pipeline:
                 pipeline = in_time(
-                    lambda: ingest(known.folder, faults.system, **{**config, **faults.again, **change})
+                    lambda: ingest(
+                        known.folder, faults.system, **faults.options({**config, **faults.again, **change})
+                    )
                 )
                 met = cell.met(arena)
                 seen = judge(faults, cell, known, pipeline, met=met)
@@ -174,7 +176,7 @@ def keep_or_compare(faults: Faults, seen: dict[str, Any]) -> None:
 
 
 def test_every_connector_is_in_the_matrix() -> None:
-    assert {f"llm-{faults.system}" for faults in DECLARED} == {*CONNECTORS, *REGISTRIES}
+    assert {f"llm-{faults.system}" for faults in DECLARED} == {*CONNECTORS, *REGISTRIES, "llm-spans"}
 
 
 def test_the_page_shows_the_cells_that_there_are() -> None:

@@ -63,29 +63,15 @@ FAULTS: dict[str, tuple[Callable[[World], None], Callable[[World], dict[str, Any
     "a new object breaks off": (lambda world: truncate(world.spans / "later.pb"), lambda world: {}),
     "a new object is garbage": (lambda world: garble(world.spans / "later.pb"), lambda world: {}),
     "an earlier object is gone": (lambda world: (world.spans / EARLIER).unlink(), lambda world: {}),
-    "an earlier object is garbage": (lambda world: garble(world.spans / EARLIER), lambda world: {}),
     "a store is gone": (lambda world: away(world.folder / "chroma"), lambda world: {}),
     "a recipe of a store is gone": (
         lambda world: None,
         lambda world: {"stores": [str(world.folder / "gone.dhub.yaml")]},
     ),
     "a store refuses": (refuse, lambda world: {"stores": [str(world.folder / "refuses.dhub.yaml")]}),
-    "the folder is gone": (lambda world: None, lambda world: {"files": str(world.folder / "nowhere")}),
     "no such file system": (lambda world: None, lambda world: {"files": "nonsense://bucket/x"}),
-    "clickhouse does not answer": (
-        lambda world: None,
-        lambda world: {
-            "files": None,
-            "clickhouse": {
-                "url": "http://127.0.0.1:9",
-                "password": SECRET,
-                "retry_max_times": 0,
-                "timeout_sec": 2,
-            },
-        },
-    ),
 }
-"""What goes wrong, and what the recipe says then."""
+"""What goes wrong beside the cells of the fault matrix, and what the recipe says then."""
 
 
 @pytest.mark.parametrize("fault", FAULTS)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from prompt_registries.mlflow.engine import MlflowServer
     from prompt_registries.phoenix.engine import PhoenixEngine
+    from spans.doors.clickhouse.engine import Engine
     from vector_stores.chroma.stores import ChromaServer
     from vector_stores.milvus.engine import MilvusEngine
     from vector_stores.milvus.proxy import MilvusProxy
@@ -283,3 +284,13 @@ def phoenix_server(phoenix: PhoenixEngine) -> Iterator[Stub]:
     """The same behind a server that can fail, for one test."""
     with phoenix.served() as stub:
         yield stub
+
+
+@pytest.fixture(scope="session")
+def clickhouse_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    """ClickHouse's engine, one for all workers."""
+    from spans.doors.clickhouse.engine import running
+    from support.shared_server import folder_of
+
+    with running(folder_of(tmp_path_factory, "clickhouse")) as engine:
+        yield engine

@@ -359,7 +359,7 @@ class FilesDoor:
                     message="Something new belongs to these days, but objects that were counted with them are not "
                     "there. Their totals stay as they are. Keep objects for some days after their last span, or run "
                     "more often.",
-                    context=_shown(days),
+                    context=f"{', '.join(place.pattern for place in self._places)}: {_shown(days)}",
                     days=tuple(sorted(days)),
                 )
             )

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import errno
 import io
-import os
 import re
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import fsspec
@@ -151,17 +151,17 @@ class Place:
             )
         if storage_errors.is_missing(error):
             return AccessError(
-                f"There is nothing at {self.pattern}: correct `files`, or wait until the first spans are written."
+                f"There is nothing at {self.pattern}. Check `files`, or wait until the first spans are written."
             )
         return UnreachableError(
-            f"{self.pattern} cannot be listed ({storage_errors.reason(error)}): check the address, the network and "
+            f"{self.pattern} cannot be listed ({storage_errors.reason(error)}). Check the address, the network and "
             "`storage`."
         )
 
 
 def _check_plain(path: str) -> None:
     """Raise ``OSError`` unless a path is that of a plain file: to open a pipe may wait for ever."""
-    if not stat.S_ISREG(os.stat(path).st_mode):
+    if not stat.S_ISREG(Path(path).stat().st_mode):
         raise OSError(
             errno.EINVAL,
             "it is no plain file. Name the folder that a link leads to in `files`, and leave pipes and devices out",
