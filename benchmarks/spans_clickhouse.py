@@ -44,28 +44,61 @@ Result = tuple[int, int, float, float, float]
 
 
 def fill(engine: Engine, spans: int) -> str:
-    """Insert copies of the recorded traces over one day, each with ids and times of its own."""
+    """Insert copies of the recorded traces over one day, with the ids, times, texts and numbers that the files have."""
     database = engine.database()
     engine.command(f"CREATE TABLE {database}.recorded AS {database}.otel_traces ENGINE = Memory")
+    engine.command(
+        f"ALTER TABLE {database}.recorded ADD COLUMN names Array(String), "
+        "ADD COLUMN parts Array(Array(Tuple(before String, kind UInt8, number UInt32)))"
+    )
     rows = list(rows_of_otlp(raw_lines(RECORDED)))
+    for row in rows:
+        attributes = row.pop("SpanAttributes")
+        row["names"], row["parts"] = list(attributes), [parts(*one) for one in attributes.items()]
     engine.insert(database, rows, "recorded")
     rounds = -(-spans // len(rows))
     begin = spans_files.NOON - DAY // 2
     columns = (
-        "SpanName, SpanKind, ServiceName, ResourceAttributes, ScopeName, ScopeVersion, SpanAttributes, Duration, "
+        "SpanName, SpanKind, ServiceName, ResourceAttributes, ScopeName, ScopeVersion, Duration, "
         "StatusCode, `Events.Timestamp`, `Events.Name`, `Events.Attributes`"
     )
+    document = f"toString((x.number + number * 7) % {spans_files.DOCUMENTS})"
+    own = (
+        f"concat(x.before, multiIf(x.kind = 1, leftPad({document}, 12, '0'), x.kind = 2, {document}, "
+        "x.kind = 3, toString(number), x.kind = 4, toString(x.number + number % 1999), ''))"
+    )
+    values = f"arrayMap(one -> arrayStringConcat(arrayMap(x -> {own}, one)), parts)"
     step = (DAY - 600) * 10**9 // rounds
     for first in range(0, rounds, 2_000):
         engine.command(
-            f"INSERT INTO {database}.otel_traces (Timestamp, TraceId, SpanId, ParentSpanId, {columns}) "
+            f"INSERT INTO {database}.otel_traces (Timestamp, TraceId, SpanId, ParentSpanId, SpanAttributes, {columns}) "
             f"SELECT fromUnixTimestamp64Nano({begin * 10**9} + number * {step} + toUnixTimestamp64Nano(Timestamp) - "
             f"(SELECT min(toUnixTimestamp64Nano(Timestamp)) FROM {database}.recorded)), "
             "lower(hex(sipHash128(TraceId, number))), lower(hex(sipHash64(SpanId, number))), "
-            f"if(ParentSpanId = '', '', lower(hex(sipHash64(ParentSpanId, number)))), {columns} "
+            "if(ParentSpanId = '', '', lower(hex(sipHash64(ParentSpanId, number)))), "
+            f"mapFromArrays(names, {values}), {columns} "
             f"FROM {database}.recorded AS r CROSS JOIN numbers({first}, {min(2_000, rounds - first)}) AS n"
         )
     return database
+
+
+def parts(name: str, value: str) -> list[dict[str, Any]]:
+    """Divide an attribute before each part that ``spans_files.make_own`` gives it of its own."""
+
+    def part(before: str, kind: int = 0, number: str = "0") -> dict[str, Any]:
+        return {"before": before, "kind": kind, "number": int(number)}
+
+    if name in spans_files.TOKENS:
+        return [part("", 4, value)]
+    found, end = [], 0
+    for match in spans_files.OWN.finditer(value):
+        identity, key, text, word = match.groups()
+        before = value[end : match.start()] + (
+            "kb/" if key else "text " if text else f"{word} " if word else ""
+        )
+        found.append(part(before, 3 if word else 1 if identity else 2, identity or key or text or "0"))
+        end = match.end() - (len(".md") if key else 0)
+    return [*found, part(value[end:])]
 
 
 def by_engine(url: str, database: str) -> tuple[dict[str, Any], int]:

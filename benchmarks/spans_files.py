@@ -43,8 +43,8 @@ OBJECT_SPANS = 100_000
 NOON = 1_796_000_000 // DAY * DAY + DAY // 2
 DOCUMENTS = 10_000
 """Documents that retrievals find."""
-_OWN = re.compile(r"0000000000(\d\d)\b|kb/(\d+)\.md|text (\d+)|(QUESTION|ANSWER|ARGUMENT)")
-_TOKENS = ("llm.token_count.prompt", "llm.token_count.completion", "llm.token_count.total")
+OWN = re.compile(r"0000000000(\d\d)\b|kb/(\d+)\.md|text (\d+)|(QUESTION|ANSWER|ARGUMENT)")
+TOKENS = ("llm.token_count.prompt", "llm.token_count.completion", "llm.token_count.total")
 
 
 def templates() -> list[Any]:
@@ -128,8 +128,8 @@ def make_own(one: Any, turn: int) -> None:
         return f"{number:012}" if identity else f"kb/{number}.md" if key else f"text {number}"
 
     if one.value.WhichOneof("value") == "string_value":
-        one.value.string_value = _OWN.sub(own, one.value.string_value)
-    elif one.key in _TOKENS:
+        one.value.string_value = OWN.sub(own, one.value.string_value)
+    elif one.key in TOKENS:
         one.value.int_value += turn % 1_999
 
 

@@ -21,7 +21,7 @@ from datahub_llmops.spans.doors.clickhouse.classes import Documents, SpanClass
 from datahub_llmops.spans.doors.clickhouse.client import Statement
 from datahub_llmops.spans.doors.clickhouse.documents import forms
 from datahub_llmops.spans.doors.clickhouse.shapes import Shape, Skeleton
-from datahub_llmops.spans.doors.clickhouse.statements import MAX_SOURCES, Day, Slice
+from datahub_llmops.spans.doors.clickhouse.statements import MAX_SOURCES, Day, Place, Slice
 from datahub_llmops.spans.doors.clickhouse.traces import MAX_SPANS, read_traces, select_spans
 from datahub_llmops.spans.doors.clickhouse.wanted import Wanted
 from datahub_llmops.spans.doors.door import ReadCounts
@@ -65,6 +65,10 @@ class DayAnswers:
     _wanted: Wanted | None = None
     _excluded: list[int] = field(default_factory=list)
     _indexes: dict[Hashable, set[str]] = field(default_factory=dict)
+    _places: dict[int, Place] = field(default_factory=dict)
+    """Of the classes of spans with documents."""
+    _digests: dict[Hashable, frozenset[int]] = field(default_factory=dict)
+    """Of the ids of the documents of a class in a form, unless they are too many."""
 
     def read(self) -> list[RecordedAnswer]:
         """Return the answers that began on the day. Those of traces of one shape are one.
@@ -72,14 +76,11 @@ class DayAnswers:
         Raises:
             ConnectorError: a statement was not answered.
         """
-        present = [row[0] for row in self.ask(self.day.present())]
-        wanted = self._wanted = Wanted.of(present, self.day.plain)
-        if not wanted.triggers:
-            return []
-        spans, ours, tracers = self.ask(self.day.shares(wanted))[0]
+        ((spans, ours, present, tracers),) = self.ask(self.day.overview())
         spans, ours = int(spans), int(ours)
         if not ours:
             return []
+        wanted = self._wanted = Wanted.of(present, self.day.plain)
         few = ours < spans * _FEW
         parts = [Slice()]
         while parts[0].of * SLICE_SPANS < (ours if few else spans):
@@ -116,7 +117,7 @@ class DayAnswers:
         return answers
 
     def count_chunks(self, totals: Sequence[Totals]) -> None:
-        """Let the engine count the different chunks of totals of the day.
+        """Count the different chunks of totals of the day; let the engine do it where they are too many.
 
         Raises:
             ConnectorError: a statement was not answered.
@@ -133,11 +134,15 @@ class DayAnswers:
             if any(len(self._indexes.get(one, ())) > 1 for one in sets.key):  # type: ignore[attr-defined]
                 total.count_chunks(None)
                 continue
+            digests = [self._digests.get(one) for one in sets.key]  # type: ignore[attr-defined]
+            if None not in digests:
+                total.count_chunks(len(sets.more.union(*digests)))  # type: ignore[arg-type]
+                continue
             asked[number] = total
             more += [(number, one) for one in sets.more]
             for key, form in sets.key:  # type: ignore[attr-defined]
                 of_classes.setdefault(form, {}).setdefault(key, []).append(number)
-        statement = self.day.distinct(self._wanted, of_classes, more, self._excluded)
+        statement = self.day.distinct(self._wanted, of_classes, self._places, more, self._excluded)
         rows = [] if statement is None else self.ask(statement)
         counted = {int(number): int(ids) for number, ids in rows}
         for number, total in asked.items():
@@ -230,10 +235,14 @@ class DayAnswers:
     def _documents(self, wanted: Wanted, known: Mapping[int, SpanClass]) -> dict[tuple[int, str], Documents]:
         found: dict[tuple[int, str], Documents] = {}
         for form in forms(self.day.table, wanted):
-            if not any(form.name in one.forms for one in known.values()):
+            places = {key: (one.service, one.name) for key, one in known.items() if form.name in one.forms}
+            if not places:
                 continue
-            statement = self.day.documents(wanted, form, self.fields, self._excluded)
-            for key, whole, ids, sources in self.ask(statement):
+            self._places |= places
+            statement = self.day.documents(wanted, form, places, self.fields, self._excluded)
+            for key, whole, ids, digests, sources in self.ask(statement):
+                if digests or not ids:
+                    self._digests[int(key), form.name] = frozenset(map(int, digests))
                 if len(sources) > MAX_SOURCES:
                     self.counts.add_others({"classes of spans with more sources than are read": 1})
                 read = [self.selection.metadata(one) for one in sources[:MAX_SOURCES]]

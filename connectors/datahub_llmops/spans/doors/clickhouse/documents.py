@@ -25,19 +25,22 @@ class Form:
 
     name: str
     present: str
-    """Condition on ``ks`` and ``vs``, the names and values of attributes, and on the events."""
+    """Condition on the columns of the table."""
     documents: str
+    """Over ``ks`` and ``vs``, the names and values of attributes, and ``event_attributes``."""
+    identity: str
+    """The id of a document, over its ``id`` and ``metadata``."""
 
 
 def forms(table: Table, wanted: Wanted) -> list[Form]:
     """List the forms that may occur, each with its place in the bits of a class."""
     found = [
-        _flat(prefix, flat)
+        _flat(table, prefix, flat)
         for prefix in (RETRIEVED, RERANKED)
         if (flat := [one for one in wanted.flat if one.startswith(f"{prefix}.")])
     ]
-    found += [_listed(one) for one in names.DOCUMENTS_JSON if one in wanted.outputs]
-    found += [_output(one) for one in names.DOCUMENTS_OUTPUT if one in wanted.outputs]
+    found += [_listed(table, one) for one in names.DOCUMENTS_JSON if one in wanted.outputs]
+    found += [_output(table, one) for one in names.DOCUMENTS_OUTPUT if one in wanted.outputs]
     if table.has_events:
         found.append(_events(table))
     return found
@@ -47,23 +50,21 @@ def _value(name: str) -> str:
     return f"vs[indexOf(ks, {text(name)})]"
 
 
-def _flat(prefix: str, flat: Sequence[str]) -> Form:
-    def value(field: str) -> str:
-        return f"vs[indexOf(ks, concat({text(f'{prefix}.')}, n, {text(f'.document.{field}')}))]"
+def _flat(table: Table, prefix: str, flat: Sequence[str]) -> Form:
+    # Only these, because the engine copies for each document what is looked up in.
+    own = f"arrayFilter(k -> k IN ({texts(flat)}), ks)"
+    of_own = f"arrayFilter((v, k) -> k IN ({texts(flat)}), vs, ks)"
 
-    numbers = f"arrayMap(k -> splitByChar('.', toString(k))[3], arrayFilter(k -> k IN ({texts(flat)}), ks))"
+    def value(field: str) -> str:
+        return f"{of_own}[indexOf({own}, concat({text(f'{prefix}.')}, n, {text(f'.document.{field}')}))]"
+
+    numbers = f"arrayMap(k -> splitByChar('.', toString(k))[3], {own})"
     return Form(
         name=prefix,
-        present=f"hasAny(ks, [{texts(flat)}])",
-        documents=f"arrayMap(n -> ({_or_in_metadata(value('id'), value('metadata'))}, {value('metadata')}), "
-        f"arrayDistinct({numbers}))",
+        present=f"hasAny({table.keys}, [{texts(flat)}])",
+        documents=f"arrayMap(n -> ({value('id')}, {value('metadata')}), arrayDistinct({numbers}))",
+        identity=_ID_OR_IN_METADATA,
     )
-
-
-def _or_in_metadata(identity: str, metadata: str) -> str:
-    # Qdrant's and Milvus' packages put it there.
-    own, milvus = _member(metadata, "_id"), _member(metadata, "pk")
-    return f"multiIf({identity} != '', {identity}, {own} != '', {own}, {milvus})"
 
 
 def _member(value: str, name: str) -> str:
@@ -75,55 +76,58 @@ def _member(value: str, name: str) -> str:
     )
 
 
-def _listed(name: str) -> Form:
+# Qdrant's and Milvus' packages put it there.
+_ID_OR_IN_METADATA: Final = (
+    f"multiIf(id != '', id, {_member('metadata', '_id')} != '', {_member('metadata', '_id')}, "
+    f"{_member('metadata', 'pk')})"
+)
+
+
+def _listed(table: Table, name: str) -> Form:
     value = _value(name)
     metadata = "if(JSONHas(x, 'metadata'), JSONExtractRaw(x, 'metadata'), x)"
     return Form(
         name=name,
-        present=f"startsWith(trimLeft({value}), '[')",
-        documents=f"arrayMap(x -> ({_or_in_metadata(_member('x', 'id'), metadata)}, {metadata}), "
-        f"JSONExtractArrayRaw({value}))",
+        present=f"startsWith(trimLeft({table.attribute(name)}), '[')",
+        documents=f"arrayMap(x -> ({_member('x', 'id')}, {metadata}), JSONExtractArrayRaw({value}))",
+        identity=_ID_OR_IN_METADATA,
     )
 
 
-def _output(name: str) -> Form:
-    value = _value(name)
-    # Not by the place of the name: that would copy every output, however long.
-    begins = " OR ".join(f"startsWith(v, {text(one)})" for one in names.DOCUMENTS_BEGIN)
-    metadata = metadata_of("x")
-    identity = f"JSONExtractString(concat('[', {identity_of('x')}, ']'), 1)"
+def _output(table: Table, name: str) -> Form:
+    # Of a few bytes, because the engine copies what it looks at, and outputs are long.
+    head = f"left({table.attribute(name)}, {max(map(len, names.DOCUMENTS_BEGIN))})"
+    begins = " OR ".join(f"startsWith({head}, {text(one)})" for one in names.DOCUMENTS_BEGIN)
     return Form(
         name=name,
-        present=f"arrayExists((v, k) -> k = {text(name)} AND ({begins}), vs, ks)",
-        documents=f"arrayMap(x -> ({_or_in_metadata(identity, metadata)}, {metadata}), {raw_documents(value)})",
+        present=f"({begins})",
+        documents=output_documents(_value(name)),
+        identity=_ID_OR_IN_METADATA,
     )
 
 
-def raw_documents(value: str) -> str:
-    """The documents in a retriever's output, as texts in JSON; none if it is the output of something else.
+_DOCUMENT: Final = (
+    "Tuple(id String, metadata String, page_content Nullable(String), "
+    "node Tuple(id_ Nullable(String), metadata String))"
+)
 
-    LangChain's are objects, and LlamaIndex's are texts that hold an object each.
+
+def output_documents(value: str) -> str:
+    """The documents in a retriever's output, as tuples of id and metadata; none if it is the output of something else.
+
+    LangChain's are objects, and LlamaIndex's are texts that hold an object each. Each text is parsed once, into all
+    that is needed of it: what is no text becomes its JSON.
     """
-    begins = f"startsWith({value}, '[')"
-    raw = f"if({begins}, JSONExtractArrayRaw({value}), JSONExtractArrayRaw({value}, 'documents'))"
-    array = f"arrayMap(e -> if(startsWith(e, '\"'), JSONExtractString(concat('[', e, ']'), 1), e), {raw})"
-    is_one = "JSONHas(x, 'page_content') OR JSONHas(x, 'node', 'id_')"
-    return f"if(arrayAll(x -> {is_one}, {array}), {array}, [])"
 
-
-def identity_of(document: str) -> str:
-    """The id of a document in an output, as JSON."""
-    own, nested = f"JSONExtractRaw({document}, 'id')", f"JSONExtractRaw({document}, 'node', 'id_')"
-    found = f"if(JSONHas({document}, 'page_content'), {own}, {nested})"
-    return f"if({found} = '', 'null', {found})"
-
-
-def metadata_of(document: str) -> str:
-    """The metadata of a document in an output, as JSON."""
-    own = f"JSONExtractRaw({document}, 'metadata')"
-    text_of_own = f"if(startsWith({own}, '\"'), JSONExtractString({document}, 'metadata'), {own})"
-    nested = f"JSONExtractRaw({document}, 'node', 'metadata')"
-    return f"if(JSONHas({document}, 'page_content'), {text_of_own}, {nested})"
+    objects, inside, nodes = (f"if(startsWith({value}, '{one}'), {value}, '')" for one in ("[{", "{", '["'))
+    found = (
+        f"arrayConcat(JSONExtract({objects}, 'Array({_DOCUMENT})'), "
+        f"JSONExtract({inside}, 'documents', 'Array({_DOCUMENT})'), "
+        f"arrayMap(x -> JSONExtract(x, '{_DOCUMENT}'), JSONExtract({nodes}, 'Array(String)')))"
+    )
+    is_one = "isNotNull(d.page_content) OR isNotNull(d.node.id_)"
+    one = "if(isNotNull(d.page_content), (d.id, d.metadata), (assumeNotNull(d.node.id_), d.node.metadata))"
+    return f"if(arrayAll(d -> {is_one}, {found}), arrayMap(d -> {one}, {found}), [])"
 
 
 def _events(table: Table) -> Form:
@@ -131,9 +135,10 @@ def _events(table: Table) -> Form:
     metadata = table.event_attribute(names.RESULT_METADATA)
     return Form(
         name=EVENTS,
-        present=f"hasAny(event_names, [{texts(sorted(names.RESULT_EVENTS))}])",
+        present=f"hasAny({table.event_names}, [{texts(sorted(names.RESULT_EVENTS))}])",
         documents=f"arrayFilter(d -> d.1 != '', arrayMap(a -> (if({first} != '', {first}, {second}), {metadata}), "
         "event_attributes))",
+        identity="id",
     )
 
 

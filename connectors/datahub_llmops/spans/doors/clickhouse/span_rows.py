@@ -65,13 +65,12 @@ def span_rows(
 SELECT trace, ns, id, parent, duration < 0 AS is_open, if(is_open, ns, ns + duration) AS ended,
   if(is_open, 0, toUInt32(round(duration / 1e6))) AS ms, if(is_open, 0, 1 + {over}) AS bin, numbers{more},
   {is_scored} AS is_scored,
-  if(is_ours, greatest(1, cityHash64({", ".join(CLASS_OF)}, {_is_odd(wanted)})), 0) AS class
+  is_ours * greatest(1, cityHash64({", ".join(CLASS_OF)}, {_is_odd(wanted)})) AS class
 FROM (
   SELECT *, {_numbers(wanted)},
     arrayFilter(k -> k IN ({texts((*wanted.words, *wanted.marks))}), ks) AS kept_names,
     {_words(wanted)} AS words,
-    {_metadata(wanted)} AS metadata_values, {_has_documents(table, wanted)} AS has_documents,
-    {_collections(table, wanted)} AS collections
+    {_metadata(wanted)} AS metadata_values, {_collections(table, wanted)} AS collections
   FROM ({_plain_rows(table, wanted, f"{where} AND {form.present}" if form else where, application)})
 )"""
 
@@ -101,8 +100,9 @@ def _plain_rows(table: Table, wanted: Wanted, where: str, application: str) -> s
     SELECT {table.column("TraceId")} AS trace, {table.nanoseconds} AS ns, sipHash64({table.column("SpanId")}) AS id,
       if(replaceAll({parent}, '0', '') = '', 0, sipHash64({parent})) AS parent, {table.duration} AS duration,
       hasAny({table.keys}, [{texts(wanted.triggers)}]) OR {begins} AS is_ours, {table.pairs(wanted.everything)},
+      {_has_documents(table, wanted)} AS has_documents,
       {table.column("ServiceName")} AS service, {name} AS name, {table.scope} AS scope,
-      {table.error("ks", "vs")} AS error, extract({table.trace_state}, 'ot=[^,]*th:([0-9a-f]+)') AS sampling,
+      {table.error} AS error, extract({table.trace_state}, 'ot=[^,]*th:([0-9a-f]+)') AS sampling,
       {table.resource(names.SERVICE_VERSION[0])} AS version, {named} AS application, {host} AS host{events}
     {where}"""
 
@@ -165,10 +165,9 @@ def _metadata(wanted: Wanted) -> str:
     """The members of a run's metadata that are read: their names, each with its value as JSON after a line end."""
     if not wanted.metadata:
         return "emptyArrayString()"
-    name = text(names.METADATA[0])
-    pairs = f"JSONExtractKeysAndValuesRaw(vs[indexOf(ks, {name})])"
+    pairs = f"JSONExtractKeysAndValuesRaw(vs[indexOf(ks, {text(names.METADATA[0])})])"
     read = f"arrayFilter(p -> p.1 IN ({texts(names.METADATA_KEYS)}), {pairs})"
-    return f"if(has(ks, {name}), arraySort(arrayMap(p -> concat(p.1, '\\n', p.2), {read})), [])"
+    return f"arraySort(arrayMap(p -> concat(p.1, '\\n', p.2), {read}))"
 
 
 def _has_documents(table: Table, wanted: Wanted) -> str:
@@ -182,14 +181,15 @@ def _collections(table: Table, wanted: Wanted) -> str:
     if not (wanted.metadata or _STORE_NAMES.intersection(wanted.words)):
         return "emptyArrayString()"
     found = [
-        f"if({form.present}, arrayMap(d -> JSONExtractString(d.2, '_collection_name'), {form.documents}), [])"
-        for form in forms(table, wanted)
+        f"if(bitTest(has_documents, {place}), arrayMap(d -> d.2, {form.documents}), [])"
+        for place, form in enumerate(forms(table, wanted))
         if form.name not in (RERANKED, EVENTS)
     ]
     if not found:
         return "emptyArrayString()"
+    named = f"arrayMap(m -> JSONExtractString(m, '_collection_name'), arrayConcat({', '.join(found)}))"
     # Of other stores it could be any field of the user's, and to look for it takes longer than all else.
     is_qdrant = (
         "arrayExists(v -> positionCaseInsensitive(v, 'qdrant') > 0, arrayConcat(words, metadata_values))"
     )
-    return f"if(has_documents != 0 AND {is_qdrant}, arraySort(arrayDistinct(arrayConcat({', '.join(found)}))), [])"
+    return f"if(has_documents != 0 AND {is_qdrant}, arraySort(arrayDistinct({named})), [])"

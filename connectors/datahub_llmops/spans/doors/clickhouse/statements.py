@@ -11,15 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
-from datahub_llmops.spans import attributes as names
 from datahub_llmops.spans.chunks import MAX_CHUNKS, MAX_ID
 from datahub_llmops.spans.doors.clickhouse.client import Statement
 from datahub_llmops.spans.doors.clickhouse.documents import Form, fields_of, forms
 from datahub_llmops.spans.doors.clickhouse.span_rows import BINS, CLASS_OF, span_rows
-from datahub_llmops.spans.doors.clickhouse.table import Table, texts
-from datahub_llmops.spans.doors.clickhouse.wanted import Wanted
+from datahub_llmops.spans.doors.clickhouse.table import Table, text, texts
+from datahub_llmops.spans.doors.clickhouse.wanted import PREFIXES, Wanted
 
 MAX_SPANS: Final = 128
 """Most spans of a trace that the engine handles. Larger ones come back as rows: to find parents takes the square."""
@@ -27,6 +26,8 @@ MAX_SOURCES: Final = 10_000
 """Most different sources that the documents of one class of spans have in a day."""
 MAX_IDS: Final = 100_000
 """Most different ids of a class that are sampled from."""
+MAX_DIGESTS: Final = 200_000
+"""Most ids of documents of a form whose digests come back. More are counted by a statement of its own."""
 SAMPLE: Final = 20
 """Ids of documents that come back for each class."""
 MAX_NAMES: Final = 20_000
@@ -36,6 +37,10 @@ HOUR: Final = 3_600
 DAY: Final = 86_400
 ORPHAN: Final = 255
 """Stands for the place of a parent that is not there."""
+
+
+Place: TypeAlias = tuple[str, str]
+"""Service and name of the spans of a class."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,27 +81,26 @@ class Day:
     def end(self) -> int:
         return (self.start + DAY) * 10**9
 
-    def present(self) -> Statement:
-        """Which of the names that are read occur."""
-        listed = tuple(f"{one}." for one in names.EVALUATION_LISTS)
-        prefixes = ("datahub_llmops.", "retrieval.documents.", "reranker.output_documents.", *listed)
-        begins = " OR ".join(f"startsWith(key, {texts([one])})" for one in prefixes)
-        return self.statement(
-            f"SELECT DISTINCT arrayJoin({self.table.keys}) AS key {self._from} "
-            f"AND (key IN ({texts(sorted(self.plain))}) OR {begins}) LIMIT {MAX_NAMES}"
-        )
-
-    def shares(self, wanted: Wanted) -> Statement:
-        """How many spans there are, how many have to do with an application, and the tracers of those at the top.
+    def overview(self) -> Statement:
+        """How many spans there are, how many have to do with an application, which of the names that are read occur,
+        and the tracers of the spans at the top.
 
         A tracer is told with its service, and a line end between them.
         """
         tracer = f"concat({self.table.scope}, '\\n', {self.table.column('ServiceName')})"
         top = f"replaceAll({self.table.column('ParentSpanId')}, '0', '') = ''"
-        return self.statement(
-            f"SELECT count(), countIf({self._is_ours(wanted)}), groupUniqArrayIf({MAX_TRACERS})({tracer}, {top}) "
-            f"{self._from}"
-        )
+        begins = " OR ".join(f"startsWith(k, {text(one)})" for one in PREFIXES)
+        ours = f"hasAny(names, [{texts(Wanted.of(self.plain, self.plain).triggers)}])"
+        # Spans with the same names are looked at once.
+        return self.statement(f"""
+SELECT sum(spans), sumIf(spans, ours), groupUniqArrayArray({MAX_NAMES})(names),
+  groupUniqArrayArray({MAX_TRACERS})(tracers)
+FROM (
+  SELECT count() AS spans, groupUniqArrayIf({MAX_TRACERS})({tracer}, {top}) AS tracers,
+    arrayFilter(k -> k IN ({texts(sorted(self.plain))}) OR {begins}, any({self.table.keys})) AS names,
+    {ours} OR arrayExists(k -> {begins}, names) AS ours
+  {self._from} GROUP BY cityHash64({self.table.keys})
+)""")
 
     def shapes(self, wanted: Wanted, part: Slice, *, few: bool) -> Statement:
         """The shapes of the day's traces with their sums, and the traces that come back as rows.
@@ -143,24 +147,35 @@ FROM ({rows}) WHERE class IN ({_listed(asked)}) GROUP BY class""")
         return f"{self._from} AND cityHash64({self.table.column('TraceId')}) IN ({_listed(hashes)})"
 
     def documents(
-        self, wanted: Wanted, form: Form, fields: Sequence[str], excluded: Iterable[int]
+        self,
+        wanted: Wanted,
+        form: Form,
+        places: Mapping[int, Place],
+        fields: Sequence[str],
+        excluded: Iterable[int],
     ) -> Statement:
-        """Of each class of spans with documents in a form: whether all have ids, some ids, and their sources.
+        """Of each of these classes of spans with documents in a form: whether all have ids, some ids, digests of all
+        ids unless they are too many, and their sources.
 
         The ids are the same ones of the same documents, as long as a class has no more than ``MAX_IDS``.
         """
-        found = f"arrayFilter(s -> s != '{{}}', arrayMap(d -> {fields_of('d.2', fields)}, documents))"
-        ids = f"arrayFilter(x -> x != '', arrayMap(d -> substringUTF8(d.1, 1, {MAX_ID}), documents))"
+        most = max(1, MAX_DIGESTS // max(1, len(places)))
         return self.statement(f"""
-SELECT toString(class), min(length(documents) <= {MAX_CHUNKS} AND arrayAll(d -> d.1 != '', documents)),
-  arraySlice(arraySort(x -> CRC32(x), groupUniqArrayArray({MAX_IDS})({ids})), 1, {SAMPLE}),
-  groupUniqArrayArray({MAX_SOURCES + 1})({found})
-FROM ({self._documents(wanted, form, excluded)}) GROUP BY class""")
+SELECT toString(class), min(none OR most <= {MAX_CHUNKS} AND named != ''),
+  arraySlice(arraySort(x -> CRC32(x), groupUniqArrayIf({MAX_IDS})(named, named != '') AS ids), 1, {SAMPLE}),
+  if(length(ids) > {most}, [], arrayMap(x -> toString(halfMD5(x)), ids)),
+  groupUniqArrayIf({MAX_SOURCES + 1})(found, found != '{{}}')
+FROM (
+  SELECT *, substringUTF8({form.identity}, 1, {MAX_ID}) AS named, {fields_of("metadata", fields)} AS found
+  FROM ({self._documents(wanted, form, places, excluded)})
+)
+GROUP BY class""")
 
     def distinct(
         self,
         wanted: Wanted,
         of_classes: Mapping[str, Mapping[int, Sequence[int]]],
+        places: Mapping[int, Place],
         more: Sequence[tuple[int, int]],
         excluded: Sequence[int],
     ) -> Statement | None:
@@ -174,27 +189,43 @@ FROM ({self._documents(wanted, form, excluded)}) GROUP BY class""")
             if not assets:
                 continue
             numbers = ", ".join(f"[{_listed(one)}]" for one in assets.values())
-            ids = f"arrayMap(d -> toUInt64(halfMD5(substringUTF8(d.1, 1, {MAX_ID}))), documents)"
+            named = f"toUInt64(halfMD5(substringUTF8({form.identity}, 1, {MAX_ID})))"
+            rows = self._documents(wanted, form, {key: places[key] for key in assets}, excluded)
             parts.append(
-                f"SELECT arrayJoin([{numbers}][indexOf([{_listed(assets)}], class)]) AS asset, "
-                f"arrayJoin({ids}) AS id FROM ({self._documents(wanted, form, excluded)}) "
-                f"WHERE class IN ({_listed(assets)})"
+                f"SELECT arrayJoin([{numbers}][indexOf([{_listed(assets)}], class)]) AS asset, {named} AS digest "
+                f"FROM ({rows}) WHERE NOT none"
             )
         if more:
             pairs = f"arrayZip([{_listed(one for one, _ in more)}], [{_listed(one for _, one in more)}])"
-            parts.append(f"SELECT p.1 AS asset, toUInt64(p.2) AS id FROM (SELECT arrayJoin({pairs}) AS p)")
+            parts.append(
+                f"SELECT p.1 AS asset, toUInt64(p.2) AS digest FROM (SELECT arrayJoin({pairs}) AS p)"
+            )
         if not parts:
             return None
         return self.statement(
-            f"SELECT toUInt64(asset) AS number, uniqExact(id) FROM ({' UNION ALL '.join(parts)}) GROUP BY number"
+            f"SELECT toUInt64(asset) AS number, uniqExact(digest) FROM ({' UNION ALL '.join(parts)}) GROUP BY number"
         )
 
-    def _documents(self, wanted: Wanted, form: Form, excluded: Iterable[int]) -> str:
-        rows = span_rows(self.table, wanted, self._from, self.application, form=form)
-        return (
-            f"SELECT * FROM ({rows}) WHERE ns >= {self.begin} AND ns < {self.end} AND class != 0 "
-            f"AND cityHash64(trace) NOT IN ({_listed(excluded)})"
+    def _documents(
+        self, wanted: Wanted, form: Form, places: Mapping[int, Place], excluded: Iterable[int]
+    ) -> str:
+        """The different documents of each class: few, where the same ones are found again and again.
+
+        ``none`` stands for spans without documents, and ``most`` is the largest number that one span has.
+        """
+        services, spans = (sorted(set(one)) for one in zip(*places.values(), strict=True))
+        # The table is in the order of these, so that the engine reads no other spans.
+        where = (
+            f"{self._from} AND {self.table.column('ServiceName')} IN ({texts(services)}) "
+            f"AND {self.table.column('SpanName')} IN ({texts(spans)})"
         )
+        rows = span_rows(self.table, wanted, where, self.application, form=form)
+        return f"""
+SELECT class, document.1 AS id, document.2 AS metadata, empty(documents) AS none, max(length(documents)) AS most
+FROM ({rows}) LEFT ARRAY JOIN documents AS document
+WHERE ns >= {self.begin} AND ns < {self.end} AND class IN ({_listed(places)})
+  AND cityHash64(trace) NOT IN ({_listed(excluded)})
+GROUP BY class, id, metadata, none"""
 
     def _placed(self, wanted: Wanted, part: Slice, *, few: bool) -> str:
         """The day's traces, each with its shape, or ``odd`` if it comes back as rows."""

@@ -206,17 +206,13 @@ class Table:
     def failed(self) -> str:
         return f"{self.column('StatusCode')} IN ({texts(FAILED)})"
 
-    def error(self, keys: str, values: str) -> str:
+    @property
+    def error(self) -> str:
         """The type of the error, ``error`` if the span does not tell it, and empty if it did not fail."""
-        found = [
-            f"arrayElement({values}, toUInt32(indexOf({keys}, {text(one)})))" for one in names.ERROR_TYPE
-        ]
+        found = [f"[{', '.join(map(self.attribute, names.ERROR_TYPE))}]"]
         if self.has_events:
-            found += [f"arrayFirst(x -> x != '', {self.events(one)})" for one in names.ERROR_TYPE]
-        nested = "'error'"
-        for one in reversed(found):
-            nested = f"if({one} != '', {one}, {nested})"
-        return f"if({self.failed}, {nested}, '')"
+            found += map(self.events, names.ERROR_TYPE)
+        return f"if({self.failed}, arrayFirst(x -> x != '', arrayConcat({', '.join(found)}, ['error'])), '')"
 
 
 _IDENTIFIER: Final = re.compile(r"[^\0-\x1f]{1,200}")

@@ -15,9 +15,7 @@ from datahub_llmops.spans.attributes import Selection
 from datahub_llmops.spans.doors.clickhouse.decoding import decoded, weight_of
 from datahub_llmops.spans.doors.clickhouse.documents import (
     fields_of,
-    identity_of,
-    metadata_of,
-    raw_documents,
+    output_documents,
 )
 from datahub_llmops.spans.doors.clickhouse.table import Table, text, texts
 from datahub_llmops.spans.doors.clickhouse.wanted import Wanted
@@ -67,7 +65,7 @@ SELECT trace, span, parent, name, ns, duration, error, resource, scope, state,
 FROM (
   SELECT {table.column("TraceId")} AS trace, {table.column("SpanId")} AS span, {table.column("ParentSpanId")} AS parent,
     {table.column("SpanName")} AS name, {table.nanoseconds} AS ns, {table.duration} AS duration,
-    {table.error("ks", "vs")} AS error, [{resource}] AS resource, {table.scope} AS scope,
+    {table.error} AS error, [{resource}] AS resource, {table.scope} AS scope,
     {table.trace_state} AS state, {table.pairs(wanted.everything)}, {event_names} AS event_names, {events} AS events
   {where} ORDER BY trace LIMIT {MAX_SPANS} BY trace
 )"""
@@ -87,17 +85,15 @@ def _reduced(selection: Selection, labels: Sequence[str]) -> str:
         return f"concat('[', arrayStringConcat(arrayMap(x -> {one}, {array}), ','), ']')"
 
     begins = " OR ".join(f"startsWith(v, {text(one)})" for one in names.DOCUMENTS_BEGIN)
-    output = (
-        f"concat('{{\"id\":', {identity_of('x')}, ',\"metadata\":', {fields_of(metadata_of('x'), fields)}, "
-    )
+    output = f"concat('{{\"id\":', toJSONString(d.1), ',\"metadata\":', {fields_of('d.2', fields)}, "
     output += '\',"page_content":""}\')'
-    outputs = f"concat('[', arrayStringConcat(arrayMap(x -> {output}, {raw_documents('v')}), ','), ']')"
+    outputs = f"concat('[', arrayStringConcat(arrayMap(d -> {output}, {output_documents('v')}), ','), ']')"
     documents = listed(
         "JSONExtractArrayRaw(v)", "if(JSONHas(x, 'metadata'), JSONExtractRaw(x, 'metadata'), x)"
     )
     return (
         f"multiIf(k IN ({texts(names.DOCUMENTS_OUTPUT)}), "
-        f"if(({begins}) AND notEmpty({raw_documents('v')}), {outputs}, ''), "
+        f"if(({begins}) AND notEmpty({output_documents('v')}), {outputs}, ''), "
         f"k IN ({texts(names.DOCUMENTS_JSON)}), {documents}, "
         f"k IN ({texts(names.METADATA)}), {fields_of('v', names.METADATA_KEYS)}, "
         f"k IN ({texts(labels)}) AND lengthUTF8(v) > {names.MAX_LABEL}, '', "

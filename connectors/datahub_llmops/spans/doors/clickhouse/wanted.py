@@ -45,6 +45,13 @@ FLAT: Final = re.compile(
     r"(retrieval\.documents|reranker\.output_documents)\.(\d{1,6})\.document\.(id|score|metadata)"
 )
 """OpenInference's documents: an attribute for each field of each."""
+PREFIXES: Final = (
+    span_names.PREFIX,
+    "retrieval.documents.",
+    "reranker.output_documents.",
+    *(f"{one}." for one in names.EVALUATION_LISTS),
+)
+"""How names begin that are read although no list has them. They make a span one of an application."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
