@@ -37,6 +37,8 @@ MOST_SLICES: Final = 1_024
 _BATCH_SPANS: Final = 20_000
 """Spans of traces that come back as rows at once."""
 _BATCH_CLASSES: Final = 2_000
+_BATCH_DOCUMENTS: Final = 50
+"""Classes whose documents are asked for at once: each may have many sources."""
 MAX_EXCLUDED: Final = 5_000
 """Traces that are left out of the engine's count of documents by name. Beyond that the number is not known."""
 _FEW: Final = 0.3
@@ -67,6 +69,7 @@ class DayAnswers:
     _indexes: dict[Hashable, set[str]] = field(default_factory=dict)
     _places: dict[int, Place] = field(default_factory=dict)
     """Of the classes of spans with documents."""
+    _forms: Sequence[str] = ()
     _digests: dict[Hashable, frozenset[int]] = field(default_factory=dict)
     """Of the ids of the documents of a class in a form, unless they are too many."""
 
@@ -124,7 +127,7 @@ class DayAnswers:
         """
         if self._wanted is None:
             return
-        of_classes: dict[str, dict[int, list[int]]] = {}
+        assets: dict[tuple[int, int], list[int]] = {}
         more: list[tuple[int, int]] = []
         asked: dict[int, Totals] = {}
         for number, total in enumerate(totals, 1):
@@ -141,8 +144,8 @@ class DayAnswers:
             asked[number] = total
             more += [(number, one) for one in sets.more]
             for key, form in sets.key:  # type: ignore[attr-defined]
-                of_classes.setdefault(form, {}).setdefault(key, []).append(number)
-        statement = self.day.distinct(self._wanted, of_classes, self._places, more, self._excluded)
+                assets.setdefault((key, self._forms.index(form)), []).append(number)
+        statement = self.day.distinct(self._wanted, assets, self._places, more, self._excluded)
         rows = [] if statement is None else self.ask(statement)
         counted = {int(number): int(ids) for number, ids in rows}
         for number, total in asked.items():
@@ -234,19 +237,19 @@ class DayAnswers:
 
     def _documents(self, wanted: Wanted, known: Mapping[int, SpanClass]) -> dict[tuple[int, str], Documents]:
         found: dict[tuple[int, str], Documents] = {}
-        for form in forms(self.day.table, wanted):
-            places = {key: (one.service, one.name) for key, one in known.items() if form.name in one.forms}
-            if not places:
-                continue
-            self._places |= places
-            statement = self.day.documents(wanted, form, places, self.fields, self._excluded)
-            for key, whole, ids, digests, sources in self.ask(statement):
+        listed = self._forms = [form.name for form in forms(self.day.table, wanted)]
+        self._places = {key: (one.service, one.name) for key, one in known.items() if one.forms}
+        for batch in _batches(list(self._places), _BATCH_DOCUMENTS):
+            places = {key: self._places[key] for key in batch}
+            statement = self.day.documents(wanted, places, self.fields, self._excluded)
+            for key, place, whole, ids, digests, sources in self.ask(statement):
+                form = listed[int(place)]
                 if digests or not ids:
-                    self._digests[int(key), form.name] = frozenset(map(int, digests))
+                    self._digests[int(key), form] = frozenset(map(int, digests))
                 if len(sources) > MAX_SOURCES:
                     self.counts.add_others({"classes of spans with more sources than are read": 1})
                 read = [self.selection.metadata(one) for one in sources[:MAX_SOURCES]]
-                found[int(key), form.name] = Documents(
+                found[int(key), form] = Documents(
                     whole=bool(whole),
                     has_ids=bool(ids),
                     ids=tuple(ids),

@@ -28,8 +28,6 @@ class Form:
     """Condition on the columns of the table."""
     documents: str
     """Over ``ks`` and ``vs``, the names and values of attributes, and ``event_attributes``."""
-    identity: str
-    """The id of a document, over its ``id`` and ``metadata``."""
 
 
 def forms(table: Table, wanted: Wanted) -> list[Form]:
@@ -44,6 +42,17 @@ def forms(table: Table, wanted: Wanted) -> list[Form]:
     if table.has_events:
         found.append(_events(table))
     return found
+
+
+def all_documents(table: Table, wanted: Wanted) -> str:
+    """The documents of a span in all forms that it has, as tuples of the form's number, id and metadata, ``0`` and
+    ``0``. Before those of a form is a tuple of its number, two empty texts, ``1`` and the number of documents."""
+    found = ", ".join(
+        f"if(bitTest(has_documents, {place}), arrayConcat([(toUInt8({place}), '', '', 1, length({form.documents}))], "
+        f"arrayMap(d -> (toUInt8({place}), d.1, d.2, 0, toUInt64(0)), {form.documents})), [])"
+        for place, form in enumerate(forms(table, wanted))
+    )
+    return f"arrayConcat({found})" if found else "[]"
 
 
 def _value(name: str) -> str:
@@ -63,7 +72,6 @@ def _flat(table: Table, prefix: str, flat: Sequence[str]) -> Form:
         name=prefix,
         present=f"hasAny({table.keys}, [{texts(flat)}])",
         documents=f"arrayMap(n -> ({value('id')}, {value('metadata')}), arrayDistinct({numbers}))",
-        identity=_ID_OR_IN_METADATA,
     )
 
 
@@ -76,11 +84,11 @@ def _member(value: str, name: str) -> str:
     )
 
 
-# Qdrant's and Milvus' packages put it there.
-_ID_OR_IN_METADATA: Final = (
+IDENTITY: Final = (
     f"multiIf(id != '', id, {_member('metadata', '_id')} != '', {_member('metadata', '_id')}, "
     f"{_member('metadata', 'pk')})"
 )
+"""The id of a document, over its ``id`` and ``metadata``: Qdrant's and Milvus' packages put it there."""
 
 
 def _listed(table: Table, name: str) -> Form:
@@ -90,19 +98,16 @@ def _listed(table: Table, name: str) -> Form:
         name=name,
         present=f"startsWith(trimLeft({table.attribute(name)}), '[')",
         documents=f"arrayMap(x -> ({_member('x', 'id')}, {metadata}), JSONExtractArrayRaw({value}))",
-        identity=_ID_OR_IN_METADATA,
     )
 
 
 def _output(table: Table, name: str) -> Form:
     # Of a few bytes, because the engine copies what it looks at, and outputs are long.
     head = f"left({table.attribute(name)}, {max(map(len, names.DOCUMENTS_BEGIN))})"
-    begins = " OR ".join(f"startsWith({head}, {text(one)})" for one in names.DOCUMENTS_BEGIN)
     return Form(
         name=name,
-        present=f"({begins})",
+        present=f"multiSearchFirstPosition({head}, [{texts(names.DOCUMENTS_BEGIN)}]) = 1",
         documents=output_documents(_value(name)),
-        identity=_ID_OR_IN_METADATA,
     )
 
 
@@ -138,7 +143,6 @@ def _events(table: Table) -> Form:
         present=f"hasAny({table.event_names}, [{texts(sorted(names.RESULT_EVENTS))}])",
         documents=f"arrayFilter(d -> d.1 != '', arrayMap(a -> (if({first} != '', {first}, {second}), {metadata}), "
         "event_attributes))",
-        identity="id",
     )
 
 

@@ -11,7 +11,7 @@ from typing import Final
 
 from datahub_llmops.assets.usage import LATENCY_BOUNDS
 from datahub_llmops.spans import attributes as names
-from datahub_llmops.spans.doors.clickhouse.documents import EVENTS, RERANKED, Form, forms
+from datahub_llmops.spans.doors.clickhouse.documents import EVENTS, RERANKED, all_documents, forms
 from datahub_llmops.spans.doors.clickhouse.table import Table, text, texts
 from datahub_llmops.spans.doors.clickhouse.wanted import Wanted
 
@@ -49,16 +49,14 @@ def span_rows(
     application: str,
     *,
     columns: Sequence[str] = (),
-    form: Form | None = None,
 ) -> str:
     """The spans that meet a condition, which begins with ``FROM``.
 
-    ``application`` is the attribute that names the application. ``columns`` are added, such as those of a class. With
-    ``form`` only spans with documents in this form are returned, with the column ``documents``.
+    ``application`` is the attribute that names the application. ``columns`` are added, such as those of a class,
+    or ``documents``.
     """
     more = "".join(f", {one}" for one in columns)
-    if form is not None:
-        more += f", {form.documents} AS documents"
+    documents = f", {all_documents(table, wanted)} AS documents" if "documents" in columns else ""
     is_scored = f"has(event_names, {text(names.EVALUATION_EVENT)})" if table.has_events else "0"
     over = " + ".join(f"(ms > {bound})" for bound in LATENCY_BOUNDS)
     return f"""
@@ -70,8 +68,8 @@ FROM (
   SELECT *, {_numbers(wanted)},
     arrayFilter(k -> k IN ({texts((*wanted.words, *wanted.marks))}), ks) AS kept_names,
     {_words(wanted)} AS words,
-    {_metadata(wanted)} AS metadata_values, {_collections(table, wanted)} AS collections
-  FROM ({_plain_rows(table, wanted, f"{where} AND {form.present}" if form else where, application)})
+    {_metadata(wanted)} AS metadata_values, {_collections(table, wanted)} AS collections{documents}
+  FROM ({_plain_rows(table, wanted, where, application)})
 )"""
 
 
@@ -153,9 +151,9 @@ def _is_odd(wanted: Wanted) -> str:
         return f"{total} = {parts}"
     if not any(one in _CACHED for one in wanted.tokens):
         return "0"
-    single = "arrayResize(numbers, length(single_names)), single_names"
+    # There are no members of objects among the numbers then.
     parts, whole = (
-        f"arraySum(arrayFilter((x, k) -> k IN ({texts(one)}), {single}))"
+        f"arraySum((x, k) -> if(k IN ({texts(one)}), x, 0), numbers, single_names)"
         for one in (_CACHED, names.TOKENS_IN)
     )
     return f"{parts} > {whole}"

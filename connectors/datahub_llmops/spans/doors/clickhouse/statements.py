@@ -15,7 +15,7 @@ from typing import Final, TypeAlias
 
 from datahub_llmops.spans.chunks import MAX_CHUNKS, MAX_ID
 from datahub_llmops.spans.doors.clickhouse.client import Statement
-from datahub_llmops.spans.doors.clickhouse.documents import Form, fields_of, forms
+from datahub_llmops.spans.doors.clickhouse.documents import IDENTITY, fields_of
 from datahub_llmops.spans.doors.clickhouse.span_rows import BINS, CLASS_OF, span_rows
 from datahub_llmops.spans.doors.clickhouse.table import Table, text, texts
 from datahub_llmops.spans.doors.clickhouse.wanted import PREFIXES, Wanted
@@ -38,6 +38,8 @@ DAY: Final = 86_400
 ORPHAN: Final = 255
 """Stands for the place of a parent that is not there."""
 
+
+_NAMED: Final = f"substringUTF8({IDENTITY}, 1, {MAX_ID})"
 
 Place: TypeAlias = tuple[str, str]
 """Service and name of the spans of a class."""
@@ -147,53 +149,44 @@ FROM ({rows}) WHERE class IN ({_listed(asked)}) GROUP BY class""")
         return f"{self._from} AND cityHash64({self.table.column('TraceId')}) IN ({_listed(hashes)})"
 
     def documents(
-        self,
-        wanted: Wanted,
-        form: Form,
-        places: Mapping[int, Place],
-        fields: Sequence[str],
-        excluded: Iterable[int],
+        self, wanted: Wanted, places: Mapping[int, Place], fields: Sequence[str], excluded: Iterable[int]
     ) -> Statement:
-        """Of each of these classes of spans with documents in a form: whether all have ids, some ids, digests of all
-        ids unless they are too many, and their sources.
+        """Of each of these classes of spans and each form of documents, by its number: whether all have ids, some ids,
+        digests of all ids unless they are too many, and their sources.
 
         The ids are the same ones of the same documents, as long as a class has no more than ``MAX_IDS``.
         """
-        most = max(1, MAX_DIGESTS // max(1, len(places)))
+        most = MAX_DIGESTS // max(1, len(places))
         return self.statement(f"""
-SELECT toString(class), min(none OR most <= {MAX_CHUNKS} AND named != ''),
+SELECT toString(class), form, min(is_span OR named != '') AND max(most) <= {MAX_CHUNKS},
   arraySlice(arraySort(x -> CRC32(x), groupUniqArrayIf({MAX_IDS})(named, named != '') AS ids), 1, {SAMPLE}),
   if(length(ids) > {most}, [], arrayMap(x -> toString(halfMD5(x)), ids)),
   groupUniqArrayIf({MAX_SOURCES + 1})(found, found != '{{}}')
-FROM (
-  SELECT *, substringUTF8({form.identity}, 1, {MAX_ID}) AS named, {fields_of("metadata", fields)} AS found
-  FROM ({self._documents(wanted, form, places, excluded)})
-)
-GROUP BY class""")
+FROM (SELECT *, {_NAMED} AS named, {fields_of("metadata", fields)} AS found FROM (
+{self._documents(wanted, places, excluded)}))
+GROUP BY class, form""")
 
     def distinct(
         self,
         wanted: Wanted,
-        of_classes: Mapping[str, Mapping[int, Sequence[int]]],
+        assets: Mapping[tuple[int, int], Sequence[int]],
         places: Mapping[int, Place],
         more: Sequence[tuple[int, int]],
         excluded: Sequence[int],
     ) -> Statement | None:
         """How many different documents each asset has; ``None`` if there is nothing to count.
 
-        ``of_classes`` maps forms to classes to the numbers of their assets. ``more`` are assets and digests of ids.
+        ``assets`` maps classes and numbers of forms to the numbers of their assets. ``more`` are assets and digests of
+        ids.
         """
         parts = []
-        for form in forms(self.table, wanted):
-            assets = of_classes.get(form.name)
-            if not assets:
-                continue
+        if assets:
+            keys = ", ".join(f"({key}, {form})" for key, form in assets)
             numbers = ", ".join(f"[{_listed(one)}]" for one in assets.values())
-            named = f"toUInt64(halfMD5(substringUTF8({form.identity}, 1, {MAX_ID})))"
-            rows = self._documents(wanted, form, {key: places[key] for key in assets}, excluded)
+            rows = self._documents(wanted, {key: places[key] for key, _ in assets}, excluded)
             parts.append(
-                f"SELECT arrayJoin([{numbers}][indexOf([{_listed(assets)}], class)]) AS asset, {named} AS digest "
-                f"FROM ({rows}) WHERE NOT none"
+                f"SELECT arrayJoin([{numbers}][indexOf([{keys}], (class, form))]) AS asset, "
+                f"toUInt64(halfMD5({_NAMED})) AS digest FROM ({rows}) WHERE NOT is_span"
             )
         if more:
             pairs = f"arrayZip([{_listed(one for one, _ in more)}], [{_listed(one for _, one in more)}])"
@@ -206,12 +199,10 @@ GROUP BY class""")
             f"SELECT toUInt64(asset) AS number, uniqExact(digest) FROM ({' UNION ALL '.join(parts)}) GROUP BY number"
         )
 
-    def _documents(
-        self, wanted: Wanted, form: Form, places: Mapping[int, Place], excluded: Iterable[int]
-    ) -> str:
+    def _documents(self, wanted: Wanted, places: Mapping[int, Place], excluded: Iterable[int]) -> str:
         """The different documents of each class: few, where the same ones are found again and again.
 
-        ``none`` stands for spans without documents, and ``most`` is the largest number that one span has.
+        A row with ``is_span`` stands for the spans themselves, and has the largest number of documents of one of them.
         """
         services, spans = (sorted(set(one)) for one in zip(*places.values(), strict=True))
         # The table is in the order of these, so that the engine reads no other spans.
@@ -219,13 +210,14 @@ GROUP BY class""")
             f"{self._from} AND {self.table.column('ServiceName')} IN ({texts(services)}) "
             f"AND {self.table.column('SpanName')} IN ({texts(spans)})"
         )
-        rows = span_rows(self.table, wanted, where, self.application, form=form)
+        rows = span_rows(self.table, wanted, where, self.application, columns=("documents",))
         return f"""
-SELECT class, document.1 AS id, document.2 AS metadata, empty(documents) AS none, max(length(documents)) AS most
-FROM ({rows}) LEFT ARRAY JOIN documents AS document
+SELECT class, document.1 AS form, document.2 AS id, document.3 AS metadata, document.4 AS is_span,
+  max(document.5) AS most
+FROM ({rows}) ARRAY JOIN documents AS document
 WHERE ns >= {self.begin} AND ns < {self.end} AND class IN ({_listed(places)})
   AND cityHash64(trace) NOT IN ({_listed(excluded)})
-GROUP BY class, id, metadata, none"""
+GROUP BY class, form, id, metadata, is_span"""
 
     def _placed(self, wanted: Wanted, part: Slice, *, few: bool) -> str:
         """The day's traces, each with its shape, or ``odd`` if it comes back as rows."""
