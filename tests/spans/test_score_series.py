@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from datahub_llmops.catalog.local.catalog import LocalCatalog
+from datahub_llmops.ingestion.applications import rollup
 from datahub_llmops.spans import score_series
 from datahub_llmops.testing.runs import assigned, failures, graph_of, outputs, report
 from spans.doors.making import TODAY, as_line, call
@@ -109,6 +110,18 @@ def test_labels_that_are_all_different_are_texts_and_stay_unread(
     found = series(tmp_path)["tone"]
     assert (found["scores"], found.get("categories")) == (3, None)
     assert "note" not in str(found)
+
+
+def test_metrics_are_bounded_and_what_is_left_out_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rollup, "MAX_SERIES", 2)
+    world = World(tmp_path)
+    for number in range(5):
+        rated(world.spans / f"{number}.jsonl", TODAY - 86_400.0 + number, name=f"m{number}", score=1.0)
+    said = report(world.run())
+    assert said.scores_read == 2
+    assert [(one.title, list(one.context)) for one in said.warnings] == [("Too many metrics", ["3 scores"])]
 
 
 def test_nothing_that_was_said_beside_a_score_leaves(world: World) -> None:

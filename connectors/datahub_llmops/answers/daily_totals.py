@@ -29,7 +29,6 @@ from datahub_llmops.ingestion.applications.rollup import (
     Application,
     Newest,
     Rollup,
-    ScoreSums,
     Served,
 )
 from datahub_llmops.mapping.applications import application_urns
@@ -152,7 +151,7 @@ class _Counting:
         found.answers += answer.times
         _meet(application, answer)
         for score in answer.scores:  # Nobody else counts them.
-            found.scores.setdefault((name, day, score.metric, score.judge), ScoreSums()).add(score)
+            found.add_score((name, day, score.metric, score.judge), score)
         who = self._counted_by(answer, application, day)
         into, at = (self._elsewhere, "") if who is None else (found, who)
 

@@ -163,7 +163,7 @@ class _Answer(NamedTuple):
                 for place, call in self.tools
             ]),
             parts_cut=known.parts_cut,
-            scores=scores_of([spans[place] for place in self.scored]),
+            scores=scores_of([spans[place] for place in self.scored]) if self.scored else (),
         )  # fmt: skip
 
 
@@ -189,7 +189,7 @@ class Plan(NamedTuple):
             repeated=others.repeated,
             guardrails=others.guardrails,
             evaluations=others.evaluations,
-            unscored=len(scores_of([spans[place] for place in self.unscored])),
+            unscored=len(scores_of([spans[place] for place in self.unscored])) if self.unscored else 0,
         )
 
 

@@ -34,8 +34,8 @@ MAX_JSON: Final = 1_000_000
 """Longest JSON text that is reduced, in characters. A longer one is dropped and counted."""
 MAX_DOCUMENTS: Final = 1_000
 """Most documents that are read from one span."""
-MAX_EVALUATIONS: Final = 100
-"""Most evaluations that are read from the events of one span."""
+MAX_EVALUATIONS: Final = 1_000
+"""Most evaluations that are read from one list, or from the events, of one span."""
 
 METADATA: Final = ("metadata",)
 """OpenInference's JSON object of a framework's metadata. What is kept of it is a mapping of ``METADATA_KEYS``."""

@@ -197,6 +197,13 @@ class SpansSource(PatchingSource, TestedSource, StatefulIngestionSourceBase):
                 message="Their indexes are not known. Name them by `indexes`, or read fewer applications at a time.",
                 context=f"{names.too_many} retrievals",
             )
+        if found.scores_left_out:
+            report.warning(
+                title="Too many metrics",
+                message="Scores of some metrics were left out. A metric that is another one in each answer is none: "
+                "check what names it, or set `evaluations: false`.",
+                context=f"{found.scores_left_out} scores",
+            )
         if found.unnamed:
             report.warning(
                 title="Parts without a usable name",

@@ -37,6 +37,7 @@ def merge(into: Rollup, other: Rollup) -> None:
             served.setdefault(day, set()).update(seen)
     for scored, sums in other.scores.items():
         into.scores.setdefault(scored, ScoreSums()).merge(sums)
+    into.scores_left_out += other.scores_left_out
     for key, count in other.unresolved.items():
         into.unresolved[key] = into.unresolved.get(key, 0) + count
     into.unnamed += other.unnamed

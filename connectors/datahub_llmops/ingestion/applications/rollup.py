@@ -14,6 +14,8 @@ from datahub_llmops.assets.usage import Totals
 from datahub_llmops.lineage.found_by import FoundBy
 
 DAY: Final = 86_400
+MAX_SERIES: Final = 10_000
+"""Series of scores in one run, about as many as ten applications have in a month with thirty metrics."""
 MAX_UNNAMED_PROMPTS: Final = 20
 """Prompts without a name that an application is given in the graph, the most used ones."""
 
@@ -120,10 +122,22 @@ class Rollup:
     """By (application, model asked for): the models that served on each day."""
     scores: dict[tuple[str, int, str, JudgeKind], ScoreSums] = field(default_factory=dict)
     """By (application, day, metric, kind of judge)."""
+    scores_left_out: int = 0
+    """Scores beyond ``MAX_SERIES``."""
     unresolved: dict[str, int] = field(default_factory=dict)
     unnamed: int = 0
     """Prompts, retrievals and model calls whose name cannot be part of a URN. The rest of their answers counts."""
     answers: int = 0
+
+    def add_score(self, series: tuple[str, int, str, JudgeKind], score: Score) -> None:
+        """Add a score to its series, unless there are too many: a metric that is a text is another each time."""
+        sums = self.scores.get(series)
+        if sums is None:
+            if len(self.scores) >= MAX_SERIES:
+                self.scores_left_out += score.times
+                return
+            sums = self.scores[series] = ScoreSums()
+        sums.add(score)
 
     def close_day(self, day: int) -> None:
         """Free the sets of chunks of a day that is over: those of a month would not fit into memory."""
