@@ -11,6 +11,7 @@ from typing import Any, Final
 from datahub_llmops.catalog.aspect_facts import PROPERTY_PREFIX, read_properties, read_schema_fields
 from datahub_llmops.catalog.column_uses import uses_on_edges
 from datahub_llmops.catalog.protocol import Aspect, FullCatalog, Lineage, Node
+from datahub_llmops.catalog.untraced import Untraced, untraced_of
 from datahub_llmops.catalog.urn_text import asset_of, field_urns
 from datahub_llmops.governance.runs import History, Run, history, read_runs
 from datahub_llmops.governance.times import time_of
@@ -199,7 +200,13 @@ class Facts:
         frontier = [self.root.urn, *sorted(fed)]
         seen = set(frontier)
         while frontier:
-            vague = {
+            stopped = {
+                source
+                for urn in frontier
+                for feeder in self.feeders(urn)
+                for source in self._untraced.get((feeder, urn), ())
+            }
+            vague = stopped | {
                 source
                 for urn in frontier
                 for feeder in self.feeders(urn)
@@ -219,19 +226,24 @@ class Facts:
         starts = {column for column in self._columns_into if asset_of(column) in vague}
         return frozenset().union(starts, *(_ancestors(column, self._columns_into) for column in starts))
 
+    @cached_property
+    def _untraced(self) -> Untraced:
+        return untraced_of(self.aspects)
+
     def _says_uses(self, job: str, dataset: str) -> bool:
         return dataset in uses_on_edges(self.aspect(job, "dataJobInputOutput"))
 
     @cached_property
     def jobs_without_columns(self) -> Sequence[str]:
-        """The jobs that fill the asset, and of which neither column lineage nor the uses of columns are known."""
+        """The jobs that fill the asset, and of which it is not known which columns they read and use."""
         traced = {
             edge.upstream for edge in self.upstream.edges if edge.downstream == self.root.urn and edge.columns
         }
         return [
             job.urn
             for job in self.jobs
-            if job.urn not in traced and not self._says_uses(job.urn, self.root.urn)
+            if (job.urn, self.root.urn) in self._untraced
+            or (job.urn not in traced and not self._says_uses(job.urn, self.root.urn))
         ]
 
     @cached_property

@@ -22,6 +22,7 @@ from datahub_llmops.governance.facts import HOPS, Facts, gather
 from datahub_llmops.governance.finding import Affected, CheckReport, Finding
 from datahub_llmops.governance.lifecycle import Lifecycles
 from datahub_llmops.governance.lifecycle_list import packaged
+from datahub_llmops.governance.lineage_gaps import with_gaps
 from datahub_llmops.governance.policy import Policy
 from datahub_llmops.governance.policy_names import compared
 
@@ -38,6 +39,10 @@ CHECKS: Final[Mapping[str, Check]] = {
     model_lives.NAME: model_lives.check,
 }
 """All checks by name, in the order in which they are shown."""
+_OF_JOBS: Final = frozenset({fresh.NAME, coverage.NAME, schema.NAME})
+"""Checks that look at what the jobs read that fill the asset."""
+_OF_ALL_UPSTREAM: Final = frozenset({trusted_sources.NAME, one_meaning.NAME, allowed.NAME})
+_OF_COLUMNS: Final = frozenset({schema.NAME, one_meaning.NAME, allowed.NAME})
 _ONLY_OF_INDEXES: Final = frozenset({fresh.NAME, coverage.NAME, schema.NAME, one_vector_space.NAME})
 
 
@@ -70,7 +75,14 @@ def report(facts: Facts, policy: Policy, affected: tuple[Affected, ...]) -> Chec
         name=facts.root.name,
         subtype=facts.root.subtype,
         platform=facts.root.platform,
-        findings=tuple(check(facts, policy) for name, check in CHECKS.items() if name not in left_out),
+        findings=tuple(_find(name, facts, policy) for name in CHECKS if name not in left_out),
         owners=facts.owners(),
         affected=affected,
     )
+
+
+def _find(name: str, facts: Facts, policy: Policy) -> Finding:
+    found = CHECKS[name](facts, policy)
+    if name not in _OF_JOBS | _OF_ALL_UPSTREAM:
+        return found
+    return with_gaps(facts, found, whole_walk=name in _OF_ALL_UPSTREAM, by_column=name in _OF_COLUMNS)
