@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
@@ -51,6 +52,27 @@ def opened(engine: Engine, database: str, told: list[Problem] | None = None, **g
     )
 
 
+@contextmanager
+def answers_of(door: ClickHouseDoor) -> Iterator[list[str]]:
+    """What the engine answers meanwhile."""
+    answered: list[str] = []
+    ask = door._client.rows
+
+    def rows(statement: Statement) -> Sequence[Sequence[Any]]:
+        found = ask(statement)
+        answered.append(repr(found))
+        return found
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(door._client, "rows", rows)
+        yield answered
+
+
+def contents_in(answered: Sequence[str]) -> list[str]:
+    """The contents of spans that stand in answers, each with what is around it."""
+    return [text[max(0, at - 100) : at + 20] for text in answered if (at := text.find("CANARY")) >= 0]
+
+
 def rolled_up(answers: list[RecordedAnswer]) -> dict[str, Any]:
     return shown(PlainCounting().roll_up(sorted(answers, key=lambda one: one.started)))
 
@@ -68,7 +90,9 @@ def test_recordings_count_as_their_answers(engine: Engine, table: str) -> None:
         answers += [one for one in found_here if not (twice and is_sdk(one))]
     engine.insert(database, rows, table)
     door = opened(engine, database, table=table, timeout_sec=300.0)
-    found = shown(door.count(door.days({}), PlainCounting()))
+    with answers_of(door) as answered:
+        found = shown(door.count(door.days({}), PlainCounting()))
+    assert contents_in(answered) == []
     differ = differences(found, rolled_up(answers))
     # Where one retriever searches several indexes, and another span says which, nobody knows whose the chunks are.
     assert [one for one in differ if "/chunks: None != " not in one] == []
@@ -251,25 +275,16 @@ class TestTrace:
         assert door.trace("0" * 32, None) == []
         assert door.trace("0" * 28, None) == []
 
-    def test_no_content_leaves_the_engine(self, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_no_content_leaves_the_engine(self, engine: Engine) -> None:
         of_each = {one.instrumentation: one for one in RECORDINGS}.values()
         database = engine.database()
         engine.insert(database, [row for one in of_each for row in rows_of_otlp(raw_lines(one.name))])
         door = opened(engine, database)
-        asked: list[str] = []
-        ask = door._client.rows
-
-        def rows(statement: Statement) -> Sequence[Sequence[Any]]:
-            found = ask(statement)
-            asked.append(repr(found))
-            return found
-
-        monkeypatch.setattr(door._client, "rows", rows)
         for recording in of_each:
-            assert "CANARY" not in repr(door.trace(next(iter(recording.traces)), None))
-        door.count(door.days({}), PlainCounting())
-        assert asked
-        assert not [text[max(0, at - 100) : at + 20] for text in asked if (at := text.find("CANARY")) >= 0]
+            with answers_of(door) as asked:
+                assert "CANARY" not in repr(door.trace(next(iter(recording.traces)), None))
+            assert asked
+            assert contents_in(asked) == []
 
 
 @pytest.mark.parametrize(

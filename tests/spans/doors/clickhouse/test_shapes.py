@@ -47,7 +47,7 @@ def random_traces(seed: int) -> list[list[Span]]:
 
 def _trace(trace: str, like: random.Random, own: random.Random) -> list[Span]:
     spans: list[Span] = []
-    begin = BEGIN + own.randrange(0, 3 * 86_400)
+    begin = BEGIN + own.randrange(0, 86_400)
     weight = 4.0 if like.random() < 0.1 else 1.0
     for number in range(like.randint(1, 9)):
         parent = (
