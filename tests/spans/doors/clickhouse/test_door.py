@@ -111,6 +111,30 @@ def test_scores_of_attributes_and_of_events_count_as_their_answers(engine: Engin
     assert len(found["scores"]) == 4
 
 
+@pytest.mark.parametrize("bound", ["MAX_DIGESTS", "MAX_IDS"])
+def test_the_engine_counts_documents_that_are_too_many_to_come_back(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, bound: str
+) -> None:
+    monkeypatch.setattr(f"datahub_llmops.spans.doors.clickhouse.statements.{bound}", 1)
+    recording = Recording("openinference-langchain/chroma")
+    database = engine.database()
+    engine.insert(database, rows_of_otlp(raw_lines(recording.name)))
+    door = opened(engine, database)
+    statements: list[str] = []
+    ask = door._client.rows
+
+    def rows(statement: Statement) -> Sequence[Sequence[Any]]:
+        statements.append(statement.text)
+        return ask(statement)
+
+    monkeypatch.setattr(door._client, "rows", rows)
+    found = shown(door.count(door.days({}), PlainCounting()))
+    assert not differences(
+        found, rolled_up([one for each in recording.assembled.values() for one in each.answers])
+    )
+    assert [text for text in statements if "uniqExact" in text]
+
+
 def test_rows_of_a_real_collector_count_as_what_it_was_sent(engine: Engine) -> None:
     database = engine.database()
     file = engine.folder / f"{database}.native"

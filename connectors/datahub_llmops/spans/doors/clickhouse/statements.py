@@ -156,7 +156,8 @@ FROM ({rows}) WHERE class IN ({_listed(asked)}) GROUP BY class""")
 
         The ids are the same ones of the same documents, as long as a class has no more than ``MAX_IDS``.
         """
-        most = MAX_DIGESTS // max(1, len(places))
+        # Of a class with ``MAX_IDS`` there may be more.
+        most = min(MAX_IDS - 1, MAX_DIGESTS // max(1, len(places)))
         return self.statement(f"""
 SELECT toString(class), form, min(is_span OR named != '') AND max(most) <= {MAX_CHUNKS},
   arraySlice(arraySort(x -> CRC32(x), groupUniqArrayIf({MAX_IDS})(named, named != '') AS ids), 1, {SAMPLE}),
