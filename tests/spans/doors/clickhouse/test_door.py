@@ -303,6 +303,7 @@ class TestTrace:
         of_each = {one.instrumentation: one for one in RECORDINGS}.values()
         database = engine.database()
         engine.insert(database, [row for one in of_each for row in rows_of_otlp(raw_lines(one.name))])
+        engine.insert(database, rows_of_otlp(raw_lines("evaluations/rated")))
         door = opened(engine, database)
         for recording in of_each:
             with answers_of(door) as asked:
