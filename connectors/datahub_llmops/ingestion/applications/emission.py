@@ -287,7 +287,9 @@ class Applications:
         fields = {index: self._returned(index) for index in sorted(used)}
         returned = {path: native for index in fields for path, native in fields[index].items()}
         model = newest_model(self._query_models, used)
-        if model is not None or not any(self._query_models.get(index) for index in used):
+        # Hooks see which model embeds a query. Others may not, so what hooks have said stays.
+        unseen = self._witness.counts_as != "host" and not any(map(self._query_models.get, used))
+        if model is not None or unseen:
             model = mapping.fuller(model, described, mapping.QUERY_MODEL)
         yield from self._emitter.emit_platform(platform)
         yield from self._emitter.emit_new(
