@@ -75,6 +75,10 @@ class NoCatalogError(CatalogError):
     """There is no local catalog at the path yet: no file, or a file in which no run has finished."""
 
 
+class TooManyRecordsError(CatalogError):
+    """A server has more records of a time series than it gives at once."""
+
+
 class UnknownAssetError(CatalogError):
     """The given URN or short name matches no asset, or more than one."""
 

@@ -78,6 +78,11 @@ def why_not_known(facts: Facts, policy: Policy, urn: str, since: datetime) -> tu
             f"{name} changed in the future, at {_shown(ahead[0].first)}.",
             "Set the clocks of this host and of what reports the time.",
         )
+    if facts.operations.get(urn, ()) is None:
+        return (
+            f"There are too many operations on {name} to find the last one.",
+            "Name a column of it that has the time of each row's last change.",
+        )
     if _touched_after(facts, urn, since) is not None:
         return (
             f"The last operation on {name} affected no row; whether one before it did is not known.",
@@ -117,7 +122,7 @@ def _change(urn: str, told: _Told) -> Change:
 
 
 def _stated(facts: Facts, urn: str, hidden: datetime | None) -> Iterator[_Told]:
-    operation = facts.newest.get(urn, {}).get("operation", {})
+    operation = facts.last_operation(urn)
     updated = None if hidden else time_of(operation.get("lastUpdatedTimestamp"))
     modified = time_of(mapping(facts.aspect(urn, "datasetProperties").get("lastModified")).get("time"))
     for at, aspect in ((updated, "operation"), (modified, "datasetProperties")):
@@ -126,8 +131,13 @@ def _stated(facts: Facts, urn: str, hidden: datetime | None) -> Iterator[_Told]:
 
 
 def _touched_after(facts: Facts, urn: str, since: datetime) -> datetime | None:
-    """Return the time of the last operation, if it affected no row. What those before it did is not in the catalog."""
-    operation = facts.newest.get(urn, {}).get("operation", {})
+    """Return the time of the last operation, if it affected no row. What those before it did is not in the catalog.
+
+    The time of the check, if there were too many operations to read.
+    """
+    if facts.operations.get(urn, ()) is None:
+        return facts.now
+    operation = facts.last_operation(urn)
     updated = time_of(operation.get("lastUpdatedTimestamp"))
     touched = whole(operation.get("numAffectedRows")) == 0 and updated is not None and updated > since
     return updated if touched else None

@@ -13,9 +13,10 @@ from datahub_llmops.catalog.column_uses import uses_on_edges
 from datahub_llmops.catalog.protocol import Aspect, FullCatalog, Lineage, Node
 from datahub_llmops.catalog.untraced import Untraced, untraced_of
 from datahub_llmops.catalog.urn_text import asset_of, field_urns
+from datahub_llmops.governance.past_records import read_operations, read_profiles
 from datahub_llmops.governance.runs import History, Run, history, read_runs
 from datahub_llmops.governance.times import time_of
-from datahub_llmops.net.json_values import array, mapping, objects, text
+from datahub_llmops.net.json_values import array, mapping, objects, text, whole
 
 HOPS: Final = 20
 _PROFILES_BEFORE: Final = 30 * 86_400_000
@@ -47,6 +48,9 @@ class Facts:
     """Aspects of the asset's own columns, and of those upstream that feed them, by URN."""
     profiles: Mapping[str, Sequence[Aspect]]
     """Profiles of silent sources since shortly before the index was written, oldest first."""
+    operations: Mapping[str, Sequence[Aspect] | None]
+    """Operations of sources that were reported after the index was written, if the newest report may not be of the last
+    one. ``None`` if there are too many to read."""
     runs: Mapping[str, Sequence[Run]]
     """The runs of the jobs that write into the asset, by job, newest first."""
     columns_before: Mapping[str, Mapping[str, str]] | None
@@ -276,7 +280,7 @@ class Facts:
 
     def written(self, urn: str) -> tuple[datetime, str] | None:
         """Return when a dataset was last written, and the aspect that says so, if the catalog knows."""
-        operation = self.newest.get(urn, {}).get("operation", {})
+        operation = self.last_operation(urn)
         properties = self.aspect(urn, "datasetProperties")
         known = [
             (at, aspect)
@@ -290,6 +294,11 @@ class Facts:
             if at is not None
         ]
         return max(known) if known else None
+
+    def last_operation(self, urn: str) -> Aspect:
+        """Return the operation that was the last one on a dataset: not always the one that was reported last."""
+        known = [self.newest.get(urn, {}).get("operation", {}), *(self.operations.get(urn) or ())]
+        return max(known, key=lambda one: whole(one.get("lastUpdatedTimestamp")) or 0)
 
     def history(self, job: str) -> History:
         """Return what the runs of a job say about the asset."""
@@ -374,6 +383,7 @@ def _gather(
             quality=quality,
             columns={},
             profiles={},
+            operations={},
             runs={},
             columns_before={},
             query_models={},
@@ -398,11 +408,14 @@ def _gather(
         )
         for facts in gathered
     ]
-    profiles = _profiles(catalog, gathered)
+    profiles, operations = (
+        read_profiles(catalog, _silent_sources(gathered)),
+        read_operations(catalog, _late_reports(gathered)),
+    )
     for facts in gathered:
         since = _milliseconds(min(times)) if (times := _times(facts)) else 0
         before = catalog.columns_at(_feeding_tables(facts), since)
-        yield replace(facts, columns_before=before, profiles=profiles)
+        yield replace(facts, columns_before=before, profiles=profiles, operations=operations)
 
 
 def _query_models(catalog: FullCatalog, readers: Sequence[str]) -> dict[str, str]:
@@ -436,20 +449,45 @@ def _feeding_tables(facts: Facts) -> list[str]:
     return sorted({asset_of(column) for columns in facts.feeding_columns.values() for column in columns})
 
 
-def _profiles(catalog: FullCatalog, gathered: Iterable[Facts]) -> Mapping[str, Sequence[Aspect]]:
-    """Read the profiles of sources that tell in no other way when they changed, once for all assets.
+def _silent_sources(gathered: Iterable[Facts]) -> Mapping[str, int]:
+    """Map the sources that tell by their profiles only to when the reading of these begins.
 
     A source without a profile since an asset was written is left out: its profiles do not tell.
     """
     since: dict[str, int] = {}
-    for facts in gathered:
-        times = _times(facts)
-        for urn in facts.sources if times else ():
+    for facts, first, _ in _dated(gathered):
+        for urn in facts.sources:
             profiled = time_of(facts.newest.get(urn, {}).get("datasetProfile", {}).get("timestampMillis"))
-            if facts.written(urn) is None and profiled is not None and profiled > min(times):
-                begin = _milliseconds(min(times)) - _PROFILES_BEFORE
+            if facts.written(urn) is None and profiled is not None and profiled > first:
+                begin = _milliseconds(first) - _PROFILES_BEFORE
                 since[urn] = min(begin, since.get(urn, begin))
-    return {urn: catalog.series(urn, "datasetProfile", begin) for urn, begin in since.items()}
+    return since
+
+
+def _late_reports(gathered: Iterable[Facts]) -> Mapping[str, int]:
+    """Map the sources whose newest report may not be of their last operation to when an asset was written.
+
+    DataHub's connectors of warehouses report the operations of a day together, and some the latest one first.
+    """
+    since: dict[str, int] = {}
+    for facts, first, last in _dated(gathered):
+        for urn in facts.sources:
+            newest = facts.newest.get(urn, {}).get("operation", {})
+            reported, updated = (
+                time_of(newest.get("timestampMillis")),
+                time_of(newest.get("lastUpdatedTimestamp")),
+            )
+            if reported is not None and reported > first and (updated is None or updated <= last):
+                begin = _milliseconds(first)
+                since[urn] = min(begin, since.get(urn, begin))
+    return since
+
+
+def _dated(gathered: Iterable[Facts]) -> Iterator[tuple[Facts, datetime, datetime]]:
+    """The assets of which it is known when they were written, with the first and the last of these times."""
+    for facts in gathered:
+        if times := _times(facts):
+            yield facts, min(times), max(times)
 
 
 def _milliseconds(when: datetime) -> int:

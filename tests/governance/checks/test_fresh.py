@@ -494,6 +494,34 @@ def test_row_counts_of_a_table_that_only_grows(
     assert ("41 rows" in found.message) == (verdict == "not ok")
 
 
+@pytest.mark.parametrize(
+    ("reports", "code"),
+    [
+        pytest.param(((1, -2), (0, 3)), "source_changed", id="the earlier report is of the later operation"),
+        pytest.param(((0, -2), (0, 3)), "source_changed", id="both in one millisecond"),
+        pytest.param(((0, 3), (0, -2)), "source_changed", id="both in one millisecond, the later one first"),
+        pytest.param(((1, -2), (0, -3)), "fresh", id="both of before the run"),
+    ],
+)
+def test_the_last_operation_is_not_always_the_one_that_was_reported_last(
+    reports: tuple[tuple[int, int], ...], code: str, tmp_path: Path
+) -> None:
+    """Snowflake's connector reports the operations of a day together, the latest one first."""
+    path = tmp_path / "catalog.db"
+    facts = estate()
+    facts[CUSTOMERS, "operation"] = None
+    write(path, facts).close()
+    for reported, happened in reports:
+        at = milliseconds(WRITTEN + 5 * HOUR) + reported
+        write(
+            path,
+            {(CUSTOMERS, "operation"): {**operation(WRITTEN + happened * HOUR), "timestampMillis": at}},
+        ).close()
+    with LocalCatalog(path) as catalog:
+        found = check_asset(catalog, INDEX, policy(), now=NOW).findings[0]
+    assert found.code == code, found.message
+
+
 def test_the_job_that_is_late_is_named(tmp_path: Path) -> None:
     change = two_jobs(run_of(JOB, WRITTEN), run_of(OTHER_JOB, WRITTEN - 20 * HOUR))
     found = judge(tmp_path, Case(name="", check="fresh", verdict="not ok", code="", change=change))

@@ -50,6 +50,13 @@ class SeriesWriter:
             "and message = ?",
             key,
         ).fetchone()
+        if (
+            same_key is not None
+            and change.aspect == "operation"
+            and _ended(same_key[0]) > _ended(change.body)
+        ):
+            self.unchanged += 1  # Reported in the same millisecond: the later of two operations says more.
+            return
         last = same_key or (self._last(key) if _is_state(change.aspect, record) else None)
         if last is not None and _lasting(json.loads(last[0])) == _lasting(record):
             self.unchanged += 1
@@ -79,6 +86,11 @@ class SeriesWriter:
             "order by at desc, id desc limit ?",
             (*key[:4], most),
         ).fetchall()
+
+
+def _ended(operation: str) -> int:
+    at = json.loads(operation).get("lastUpdatedTimestamp")
+    return at if isinstance(at, int) else 0
 
 
 def _is_state(name: str, record: Mapping[str, Any]) -> bool:

@@ -29,7 +29,7 @@ from datahub.ingestion.graph.config import ClientMode, DatahubClientConfig
 from datahub.ingestion.graph.filters import RawSearchFilter, RemovedStatusFilter
 
 from datahub_llmops.catalog.urn_text import entity_type
-from datahub_llmops.errors import CatalogError
+from datahub_llmops.errors import CatalogError, TooManyRecordsError
 from datahub_llmops.net.attempts import within
 from datahub_llmops.net.paging import MOST_CALLS_OF_TIME
 
@@ -135,7 +135,8 @@ class Gms:
         https://docs.datahub.com/docs/api/restli/restli-overview, as DataHub's own client asks for them.
 
         Raises:
-            CatalogError: the server refuses, fails, or has more records than it gives at once.
+            TooManyRecordsError: the server has more records than it gives at once.
+            CatalogError: the server refuses or fails.
         """
         body = {
             "urn": urn,
@@ -153,7 +154,7 @@ class Gms:
 
         found: list[dict[str, Any]] = self._exchange(ask)
         if len(found) >= _RECORDS:
-            raise CatalogError(
+            raise TooManyRecordsError(
                 f"{self.server}: it has more than {_RECORDS} records of {aspect} for {_short(urn)}"
             )
         return sorted(found, key=lambda one: int(one["timestampMillis"]))
