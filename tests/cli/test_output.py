@@ -52,3 +52,13 @@ def test_output_that_cannot_be_written_ends_the_command_in_one_line(
     said = [line for line in capsys.readouterr().err.splitlines() if not line.startswith("Reading")]
     assert said[-1:] == ["Error: the output cannot be written: No space left on device"]
     assert not any("Traceback" in line for line in said)
+
+
+@pytest.mark.parametrize("words", [["--version"], ["show", INDEX]])
+def test_an_output_that_is_closed_is_an_error_too(
+    catalog: str, words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with redirect_stdout(None), pytest.raises(SystemExit) as ended:
+        main(["--catalog", catalog, *words])
+    assert ended.value.code == 1
+    assert capsys.readouterr().err == "Error: the output cannot be written: it is closed\n"

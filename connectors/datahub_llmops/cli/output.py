@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from io import TextIOWrapper
+from io import TextIOBase, TextIOWrapper
 from typing import Any, TextIO, cast
 
 import click
@@ -24,13 +25,20 @@ class Command(click.Group):
             # A letter that the terminal cannot show becomes a question mark.
             before.reconfigure(errors="replace")
         # Here, and not in the callback: --help and --version print before it.
-        output = _Output(before)
+        # Python has no standard output at all if it was closed before.
+        output = _Output(before or cast("TextIO", _Closed()))
         sys.stdout = cast("TextIO", output)
         try:
             return super().main(*args, **kwargs)
         finally:
             sys.stdout = before
             output.end()
+
+
+class _Closed(TextIOBase):
+    @override
+    def write(self, text: str, /) -> int:
+        raise OSError(errno.EBADF, "it is closed")
 
 
 class _Output:
