@@ -90,6 +90,34 @@ def test_a_day_that_is_counted_again_replaces_its_scores(tmp_path: Path) -> None
     assert (one["scores"], one["mean"]) == (2, 0.75)
 
 
+def test_the_only_prompt_of_an_answer_is_scored_with_it(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    one = {"gen_ai.prompt.name": "triage", "gen_ai.prompt.version": "3"}
+    two = {"gen_ai.prompt.name": "tone", "gen_ai.prompt.version": "1"}
+    scored = {"evaluation.name": "tone", "evaluation.score": 0.5}
+    at = TODAY - 86_400.0
+    first = [call(1, at=at, attributes={**one, **scored})]
+    # Which of two prompts a score is about is not known.
+    top = call(2, at=at + 60, attributes={**scored, "openinference.span.kind": "CHAIN"})
+    both = [
+        call(2, span=2 + place, parent=1, at=at + 61 + place, attributes=named)
+        for place, named in enumerate((one, two))
+    ]
+    (world.spans / "1.jsonl").write_bytes(as_line(first) + as_line([top, *both]))
+    world.run(evaluations={"thresholds": [{"metric": "tone", "at_least": 0.4, "prompt": "triage"}]})
+    with closing(LocalCatalog(tmp_path / "catalog.db")) as catalog:
+        found = {
+            urn: [one["scores"] for one in catalog.series(urn, "llmScores", 0)]
+            for urn in {urn for urn, _ in graph_of(tmp_path)}
+            if urn == LOG or "triage" in urn or "tone" in urn
+        }
+    assert found.pop(LOG) == [2]
+    (prompt,) = [urn for urn, counts in found.items() if counts]
+    assert found[prompt] == [1]
+    assert "triage.v3" in prompt
+    assert assigned(tmp_path, prompt)["last_scores"] == "tone 0.5 of 1, passed"
+
+
 def test_scores_of_an_old_day_do_not_become_the_last_ones(tmp_path: Path) -> None:
     world = World(tmp_path)
     rated(world.spans / "new.jsonl", TODAY - 86_400.0, name="tone", score=0.5)

@@ -6,7 +6,7 @@ version, per host. Whole days are counted again whenever one of their answers is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, Protocol
 
 from datahub.utilities.urns.error import InvalidUrnError
@@ -150,8 +150,8 @@ class _Counting:
             self._day = day
         found.answers += answer.times
         _meet(application, answer)
-        for score in answer.scores:  # Nobody else counts them.
-            found.add_score((name, day, score.metric, score.judge), score)
+        if answer.scores:  # Nobody else counts them.
+            self._score(application, answer, prompts, day)
         who = self._counted_by(answer, application, day)
         into, at = (self._elsewhere, "") if who is None else (found, who)
 
@@ -195,6 +195,18 @@ class _Counting:
             self._serve(application, call, day)
         for retrieval, urn, index in zip(answer.retrievals, retrievers, indexes, strict=True):
             self._retrieve(into, application, answer, retrieval, urn, index, day, at)
+
+    def _score(
+        self, application: Application, answer: RecordedAnswer, prompts: Sequence[str | None], day: int
+    ) -> None:
+        """Count the scores of an answer, also for the version of its prompt if it ran no other one."""
+        scored = [application.log]
+        if len(answer.prompts) == 1 and prompts[0] is not None and _is_named(answer.prompts[0]):
+            scored.append(prompts[0])
+        for score in answer.scores:
+            for asset in scored:
+                series = application.name, asset, day, score.metric, score.judge
+                self.found.add_score(series, score)
 
     def _retrieve(
         self,
@@ -286,9 +298,14 @@ def _keep(facts: dict[str, Newest], urn: str, answer: RecordedAnswer, raw: Raw) 
         facts[urn] = Newest(when=answer.ended, raw=raw)
 
 
+def _is_named(prompt: Raw) -> bool:
+    """Whether a prompt is a version that a registry may have, and not only a template."""
+    return "urn" in prompt or bool(prompt.get("version"))
+
+
 def _use_prompt(application: Application, answer: RecordedAnswer, raw: Raw, urn: str) -> None:
     _keep(application.facts, urn, answer, raw)
-    if "urn" in raw or raw.get("version"):
+    if _is_named(raw):
         application.prompts[urn] = max(application.prompts.get(urn, 0.0), answer.ended)
     else:
         uses, last = application.unnamed_prompts.get(urn, (0.0, 0.0))

@@ -58,6 +58,8 @@ class Evaluations(SourcePart[Prompt]):
     memory: EvaluationsMemory
     now: datetime
     _missed: set[date] = field(default_factory=set)
+    _assets: dict[PromptRef | str, str | None] = field(default_factory=dict)
+    """The asset of each subject; ``None`` if its scores are left out."""
 
     @override
     def conclusion(self, reader: Reader[Prompt]) -> Iterator[Emission]:
@@ -77,12 +79,10 @@ class Evaluations(SourcePart[Prompt]):
             deployment=self.deployment,
             emitter=self.emitter,
             report=self.report,
-            find=partial(self._find, window=days.window),
-            describe=self._described,
             miss=partial(self._miss, first),
         )
         for row in self._read(reader, days.window):
-            yield from guard_asset(self.report, row.metric, writer.write(row))
+            yield from guard_asset(self.report, row.metric, self._scores(row, writer, days.window))
         for asset in sorted(writer.newest):
             yield from guard_asset(self.report, asset, writer.last(asset))
         self.memory.reached(days, self._missed)
@@ -131,6 +131,16 @@ class Evaluations(SourcePart[Prompt]):
             message="What the catalog knows of them stays as it is, and the next run reads them again.",
             context=f"{what}: {why}",
         )
+
+    def _scores(self, row: Scores, writer: ScoreWriter, window: Window) -> Iterator[Emission]:
+        if not writer.wants(row.metric):
+            return
+        if row.subject not in self._assets:
+            self._assets[row.subject] = self._find(row.subject, window)
+        asset = self._assets[row.subject]
+        if asset is not None:
+            yield from self._described(row.subject, asset)
+            yield from writer.write(row, asset)
 
     def _find(self, subject: PromptRef | str, window: Window) -> str | None:
         """Find the asset that a subject is; report one that cannot be told."""

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from datahub_llmops.assets.observations import Limit, Scores
-from datahub_llmops.assets.prompts import PromptRef
 from datahub_llmops.errors import PatternError
 from datahub_llmops.ingestion.emitter import Emission, RunEmitter, emit
 from datahub_llmops.ingestion.score_options import ScoreOptions
@@ -34,34 +33,23 @@ class ScoreReport(Protocol):
 
 @dataclass(kw_only=True)
 class ScoreWriter:
-    """Writes the scores of one run.
-
-    ``find`` returns the asset of a subject, or ``None`` if its scores are left out. ``describe`` emits that asset if
-    nobody has. ``miss`` is told what could not be written, and why.
-    """
+    """Writes the scores of one run. ``miss`` is told what could not be written, and why."""
 
     options: ScoreOptions
     deployment: Deployment
     emitter: RunEmitter
     report: ScoreReport
-    find: Callable[[PromptRef | str], str | None]
-    describe: Callable[[PromptRef | str, str], Iterator[Emission]]
     miss: Callable[[str, str], None]
     newest: dict[str, dict[str, Evaluation]] = field(default_factory=dict)
     """Asset -> metric -> its last score."""
     _without_mean: set[str] = field(default_factory=set)
     """Metrics of categories that the recipe has a threshold for."""
-    _assets: dict[PromptRef | str, str | None] = field(default_factory=dict)
     _metrics: dict[str, bool] = field(default_factory=dict)
 
-    def write(self, row: Scores) -> Iterator[Emission]:
-        """Emit the scores of one metric that one asset got in one run, or on one day."""
-        asset = self._asset(row.subject) if self._is_wanted(row.metric) else None
-        if asset is None:
-            return
+    def write(self, row: Scores, asset: str) -> Iterator[Emission]:
+        """Emit the scores of one metric that ``asset`` got in one run, or on one day."""
         self.report.scores_read += 1
         evaluation = Evaluation(asset=asset, scores=row, limit=self._limit(row), tool=self.deployment)
-        yield from self.describe(row.subject, asset)
         if evaluation.limit is not None:
             yield from self._assertion(evaluation)
         yield from self.emitter.emit_typed(asset, [scores.scores_aspect(evaluation)])
@@ -83,7 +71,8 @@ class ScoreWriter:
             yield from emit(scores.assertion_proposals(evaluation, present), primary=False)
         yield Emission(scores.run_event(evaluation), primary=False)
 
-    def _is_wanted(self, metric: str) -> bool:
+    def wants(self, metric: str) -> bool:
+        """Whether the recipe wants the scores of a metric."""
         if metric not in self._metrics:
             try:
                 self._metrics[metric] = is_allowed(self.options.metric_pattern, metric)
@@ -91,11 +80,6 @@ class ScoreWriter:
                 self._metrics[metric] = False
                 self.miss(metric, str(error))
         return self._metrics[metric]
-
-    def _asset(self, subject: PromptRef | str) -> str | None:
-        if subject not in self._assets:
-            self._assets[subject] = self.find(subject)
-        return self._assets[subject]
 
     def _warn_of_categories(self, row: Scores) -> None:
         named = any(threshold.metric == row.metric for threshold in self.options.thresholds)

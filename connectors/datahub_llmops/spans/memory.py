@@ -56,7 +56,7 @@ class SpansState(CheckpointStateBase):
     served: dict[str, Any] = Field(default_factory=dict)
     """The models that served last: see ``answers.served_models``."""
     scored: dict[str, str] = Field(default_factory=dict)
-    """By application and metric: the days of their last scores, in ISO form."""
+    """By asset and metric: the days of their last scores, in ISO form."""
 
     def is_outdated(self, place: str, *, typed: bool) -> bool:
         """Whether everything has to be counted again."""

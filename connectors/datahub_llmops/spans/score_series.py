@@ -1,4 +1,4 @@
-"""Scores that spans carry, as history of the application's answer log: by the day, metric and kind of judge.
+"""Scores that spans carry, as history of the application's answer log and of the prompt's version.
 
 A day is counted as a whole, so a repeat replaces it. Scores of an old day that came late do not become the last ones.
 """
@@ -9,8 +9,11 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Final
 
+from datahub.metadata.urns import DatasetUrn
+
 from datahub_llmops.assets.observations import Judge, JudgeKind, Scores
-from datahub_llmops.ingestion.applications.rollup import Rollup, ScoreSums
+from datahub_llmops.assets.prompts import PromptRef
+from datahub_llmops.ingestion.applications.rollup import Application, Rollup, ScoreSums
 from datahub_llmops.ingestion.emitter import Emission, RunEmitter
 from datahub_llmops.ingestion.report import guard_asset
 from datahub_llmops.ingestion.score_options import ScoreOptions
@@ -25,7 +28,7 @@ MAX_REMEMBERED: Final = 10_000
 
 
 class ScoreSeries:
-    """Writes the scores of a run. ``last`` maps applications and metrics to the days of their last scores.
+    """Writes the scores of a run. ``last`` maps assets and metrics to the days of their last scores.
 
     ``last`` is what the run before remembered, and is brought up to date.
     """
@@ -46,29 +49,26 @@ class ScoreSeries:
 
     def emissions(self, found: Rollup) -> Iterator[Emission]:
         """Yield the scores of the days in a roll-up, whose applications have been emitted."""
-        logs = {name: one.log for name, one in found.applications.items()}
         writer = ScoreWriter(
             options=self._options,
             deployment=self._deployment,
             emitter=self._emitter,
             report=self._report,
-            find=lambda subject: logs.get(str(subject)),
-            describe=lambda subject, asset: iter(()),
             miss=self._miss,
         )
-        for (name, day, metric, judge), sums in sorted(found.scores.items()):
-            row = _row(name, day, metric, judge, sums)
-            yield from guard_asset(self._report, metric, writer.write(row))
-        for name, log in sorted(logs.items()):
-            newest = writer.newest.get(log, {})
+        for (name, asset, day, metric, judge), sums in sorted(found.scores.items()):
+            if writer.wants(metric):
+                row = _row(_subject(found.applications[name], asset), day, metric, judge, sums)
+                yield from guard_asset(self._report, metric, writer.write(row, asset))
+        for asset, newest in sorted(writer.newest.items()):
             for metric, evaluation in list(newest.items()):
-                key = f"{name}\n{metric}"
+                key = f"{asset}\n{metric}"
                 if self.last.get(key, "") > evaluation.scores.run:
                     del newest[metric]
                 elif key in self.last or len(self.last) < MAX_REMEMBERED:
                     self.last[key] = evaluation.scores.run
             if newest:
-                yield from guard_asset(self._report, log, writer.last(log))
+                yield from guard_asset(self._report, asset, writer.last(asset))
 
     def _miss(self, what: str, why: str) -> None:
         self._report.failure(
@@ -78,12 +78,20 @@ class ScoreSeries:
         )
 
 
-def _row(name: str, day: int, metric: str, judge: JudgeKind, sums: ScoreSums) -> Scores:
+def _subject(application: Application, asset: str) -> PromptRef | str:
+    if asset == application.log:
+        return application.name
+    raw = application.facts[asset].raw
+    name = raw.get("name") or DatasetUrn.from_string(asset).name
+    return PromptRef(name=str(name), version=str(raw.get("version") or ""))
+
+
+def _row(subject: PromptRef | str, day: int, metric: str, judge: JudgeKind, sums: ScoreSums) -> Scores:
     at = datetime.fromtimestamp(day, UTC)
     few = len(sums.categories) <= MAX_CATEGORIES
     return Scores(
         metric=metric,
-        subject=name,
+        subject=subject,
         kind="numeric" if sums.numbers else "categorical",
         judge=Judge(kind=judge),
         run=at.date().isoformat(),

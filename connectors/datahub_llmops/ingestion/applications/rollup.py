@@ -37,7 +37,7 @@ class Served(NamedTuple):
 
 @dataclass(slots=True, kw_only=True)
 class ScoreSums:
-    """Scores of one metric by one kind of judge, of one application on one day."""
+    """Scores of one metric by one kind of judge, of one asset on one day."""
 
     numbers: int = 0
     """Scores that are numbers."""
@@ -120,8 +120,8 @@ class Rollup:
     """Index -> embedding model of queries of it and host, with the time of the last."""
     served: dict[tuple[str, str], dict[int, set[Served]]] = field(default_factory=dict)
     """By (application, model asked for): the models that served on each day."""
-    scores: dict[tuple[str, int, str, JudgeKind], ScoreSums] = field(default_factory=dict)
-    """By (application, day, metric, kind of judge)."""
+    scores: dict[tuple[str, str, int, str, JudgeKind], ScoreSums] = field(default_factory=dict)
+    """By (application, answer log or version of a prompt, day, metric, kind of judge)."""
     scores_left_out: int = 0
     """Scores beyond ``MAX_SERIES``."""
     unresolved: dict[str, int] = field(default_factory=dict)
@@ -129,7 +129,7 @@ class Rollup:
     """Prompts, retrievals and model calls whose name cannot be part of a URN. The rest of their answers counts."""
     answers: int = 0
 
-    def add_score(self, series: tuple[str, int, str, JudgeKind], score: Score) -> None:
+    def add_score(self, series: tuple[str, str, int, str, JudgeKind], score: Score) -> None:
         """Add a score to its series, unless there are too many: a metric that is a text is another each time."""
         sums = self.scores.get(series)
         if sums is None:
