@@ -25,7 +25,7 @@ from datahub_llmops.spans.doors.clickhouse.statements import MAX_SOURCES, Day, P
 from datahub_llmops.spans.doors.clickhouse.traces import MAX_SPANS, read_traces, select_spans
 from datahub_llmops.spans.doors.clickhouse.wanted import Wanted
 from datahub_llmops.spans.doors.door import ReadCounts
-from datahub_llmops.spans.span import Span
+from datahub_llmops.spans.span import Attributes, Span
 from datahub_llmops.spans.twins import Inference
 
 Ask: TypeAlias = Callable[[Statement], Sequence[Sequence[Any]]]
@@ -237,6 +237,7 @@ class DayAnswers:
 
     def _documents(self, wanted: Wanted, known: Mapping[int, SpanClass]) -> dict[tuple[int, str], Documents]:
         found: dict[tuple[int, str], Documents] = {}
+        parsed: dict[str, Attributes | None] = {}
         listed = self._forms = [form.name for form in forms(self.day.table, wanted)]
         self._places = {key: (one.service, one.name) for key, one in known.items() if one.forms}
         for batch in _batches(list(self._places), _BATCH_DOCUMENTS):
@@ -248,7 +249,10 @@ class DayAnswers:
                     self._digests[int(key), form] = frozenset(map(int, digests))
                 if len(sources) > MAX_SOURCES:
                     self.counts.add_others({"classes of spans with more sources than are read": 1})
-                read = [self.selection.metadata(one) for one in sources[:MAX_SOURCES]]
+                for one in sources[:MAX_SOURCES]:
+                    if one not in parsed:  # Classes and forms have the same ones.
+                        parsed[one] = self.selection.metadata(one)
+                read = [parsed[one] for one in sources[:MAX_SOURCES]]
                 found[int(key), form] = Documents(
                     whole=bool(whole),
                     has_ids=bool(ids),
