@@ -110,6 +110,7 @@ def test_a_refusal_in_its_own_words_tells_the_system(key: str, tls: bool) -> Non
     with Stub(lambda call: REFUSALS[key], tls=tls) as server:
         (one,) = all_at(server.port).sources
     assert (one.system.key, one.asks_for_login) == (key, True)
+    assert one.found.endswith("of this machine, and asks for a login")
     assert one.values == {"url": f"{'https' if tls else 'http'}://localhost:{server.port}"}
 
 

@@ -178,7 +178,8 @@ def find_servers(probes: Sequence[Probe] = PROBES) -> Running:
             Candidate(
                 system=found.probe.system,
                 values=_values(found),
-                found=f"answers at port {found.probe.port} of this machine",
+                found=f"answers at port {found.probe.port} of this machine"
+                + (", and asks for a login" if found.asks_for_login else ""),
                 asks_for_login=found.asks_for_login,
             )
             for found in answered
