@@ -273,6 +273,13 @@ class FullCatalog(Catalog, Protocol):
         """
         ...
 
+    def recipes_read(self) -> Mapping[str, int]:
+        """Map types of sources to when the last good run of one of their recipes began, in milliseconds since 1970.
+
+        Empty if the catalog does not keep that, as a server.
+        """
+        ...
+
     def records(self) -> Iterator[Record]:
         """Yield everything in the catalog, including soft-deleted assets and time series.
 

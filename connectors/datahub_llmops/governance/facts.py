@@ -12,7 +12,7 @@ from datahub_llmops.catalog.aspect_facts import PROPERTY_PREFIX, read_properties
 from datahub_llmops.catalog.column_uses import uses_on_edges
 from datahub_llmops.catalog.protocol import Aspect, FullCatalog, Lineage, Node
 from datahub_llmops.catalog.untraced import Untraced, untraced_of
-from datahub_llmops.catalog.urn_text import asset_of, field_urns
+from datahub_llmops.catalog.urn_text import asset_of, field_urns, platform
 from datahub_llmops.governance.past_records import read_operations, read_profiles
 from datahub_llmops.governance.runs import History, Run, history, read_runs
 from datahub_llmops.governance.times import time_of
@@ -26,6 +26,8 @@ VIEWS: Final = frozenset({"View"})
 INDEX: Final = "Vector Collection"
 QUERY_MODEL: Final = "query_embedding_model"
 """Custom property of a retriever, as ``mapping.applications`` writes it."""
+_NO_READERS: Final = ("llm-", "csv-enricher", "datahub-business-glossary")
+"""Sources that do not read tables."""
 EMBEDDING_JOB: Final = "Embedding Job"
 RETRIEVER: Final = "Retriever"
 NOT_SOURCES: Final = frozenset({INDEX, "Retriever", "Prompt", "Answer Log", "Guardrail"})
@@ -60,6 +62,8 @@ class Facts:
     """
     query_models: Mapping[str, str]
     """Retrievers that read the asset -> the model of the newest query that was seen there."""
+    recipes: Mapping[str, datetime]
+    """When the last good run of a recipe of each type of source began, if the catalog keeps it."""
     now: datetime
     hops: int = HOPS
     """How far upstream was walked."""
@@ -295,6 +299,15 @@ class Facts:
         ]
         return max(known) if known else None
 
+    def read_at(self, urn: str) -> datetime | None:
+        """Return when a recipe last began to read what a dataset is part of, if the catalog keeps that.
+
+        Without a recipe of its platform it may have been any that reads other systems.
+        """
+        own = self.recipes.get(platform(urn) or "")
+        others = [at for kind, at in self.recipes.items() if not kind.startswith(_NO_READERS)]
+        return own or max(others, default=None)
+
     def last_operation(self, urn: str) -> Aspect:
         """Return the operation that was the last one on a dataset: not always the one that was reported last."""
         known = [self.newest.get(urn, {}).get("operation", {}), *(self.operations.get(urn) or ())]
@@ -374,6 +387,7 @@ def _gather(
 ) -> Iterator[Facts]:
     urns = sorted({node.urn for walk in walks.values() for node in walk.nodes})
     aspects, newest, quality = catalog.aspects_of(urns), catalog.latest_of(urns), catalog.quality(urns)
+    recipes = {kind: at for kind, ms in catalog.recipes_read().items() if (at := time_of(ms)) is not None}
     gathered = [
         Facts(
             root=next(node for node in walk.nodes if node.urn == urn),
@@ -387,6 +401,7 @@ def _gather(
             runs={},
             columns_before={},
             query_models={},
+            recipes=recipes,
             now=now,
             hops=hops,
         )

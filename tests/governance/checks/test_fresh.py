@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,9 @@ from typing import Any
 import pytest
 
 from catalog.local.local_runs import dataset
+from datahub_llmops.catalog.local import pipeline_runs
 from datahub_llmops.catalog.local.catalog import LocalCatalog
+from datahub_llmops.catalog.local.pipeline_runs import PipelineRun
 from datahub_llmops.governance.finding import Verdict
 from datahub_llmops.governance.verdict import check_asset
 from governance.cases import (
@@ -561,3 +564,57 @@ def test_a_run_of_the_only_job_tells_where_the_store_does_not(tmp_path: Path) ->
 def test_what_is_not_known_is_said(change: Change, said: str, tmp_path: Path) -> None:
     case = Case(name="", check="fresh", verdict="not known", code="", change=change)
     assert judge(tmp_path, case).message == said
+
+
+@pytest.mark.parametrize(
+    ("recipes", "schedule", "code"),
+    [
+        pytest.param({"postgres": -20}, "@hourly", "not_read_since", id="the recipe has not run since"),
+        pytest.param({"postgres": 1}, "@hourly", "fresh", id="the recipe has run since"),
+        pytest.param({"postgres": -20}, "@daily", "fresh", id="no change since the run can be overdue yet"),
+        pytest.param(
+            {"snowflake": 1, "postgres": -20}, "@hourly", "not_read_since", id="another system was read"
+        ),
+        pytest.param({"sqlalchemy": 1}, "@hourly", "fresh", id="a recipe of no platform has run since"),
+        pytest.param(
+            {"sqlalchemy": -20, "llm-chroma": 1}, "@hourly", "not_read_since", id="the store was read"
+        ),
+        pytest.param({}, "@hourly", "fresh", id="the catalog does not keep it"),
+    ],
+)
+def test_nobody_looked_at_the_tables_since_the_run(
+    recipes: dict[str, int], schedule: str, code: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "catalog.db"
+    facts = estate()
+    scheduled(schedule)(facts)
+    write(path, facts).close()
+    for kind, hours in recipes.items():
+        at = milliseconds(WRITTEN + hours * HOUR)
+        run = PipelineRun(
+            pipeline="",
+            source=kind,
+            instance="",
+            run_id="r",
+            began=at,
+            ended=at,
+            outcome="SUCCESS",
+            succeeded=at,
+        )
+        pipeline_runs.note(path, run, 1)
+    with LocalCatalog(path) as catalog:
+        found = check_asset(catalog, INDEX, policy(), now=NOW).findings[0]
+    assert found.code == code, found.message
+
+
+def test_a_recipe_that_failed_since_has_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "catalog.db"
+    write(path, estate()).close()
+    good, failed = (milliseconds(WRITTEN + hours * HOUR) for hours in (-20, 1))
+    run = PipelineRun(
+        pipeline="", source="postgres", instance="", run_id="r", began=good, ended=good, outcome="SUCCESS"
+    )
+    for one in (replace(run, succeeded=good), replace(run, began=failed, ended=failed, outcome="FAILURE")):
+        pipeline_runs.note(path, one, 1)
+    with LocalCatalog(path) as catalog:
+        assert check_asset(catalog, INDEX, policy(), now=NOW).findings[0].code == "not_read_since"

@@ -556,6 +556,18 @@ class LocalCatalog(FullCatalog):
         return found
 
     @override
+    def recipes_read(self) -> Mapping[str, int]:
+        """Implements the protocol. Of a recipe whose last run failed, it is the end of the last good one."""
+        with self._reading() as connection:
+            if not connection.execute("select 1 from sqlite_master where name = 'pipeline_run'").fetchone():
+                return {}  # A file that an earlier release wrote.
+            rows = connection.execute(
+                "select source, max(case outcome when 'SUCCESS' then began else succeeded end) as at "
+                "from pipeline_run group by source having at is not null"
+            )
+            return {str(source): int(at) for source, at in rows}
+
+    @override
     def records(self) -> Iterator[Record]:
         """Implements the protocol. It streams one consistent state, so memory does not grow with the catalog."""
         connection = file.open_reader(self.path)

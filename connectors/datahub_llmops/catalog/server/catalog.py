@@ -557,6 +557,11 @@ class ServerCatalog(FullCatalog):
         """Implements the protocol. A server is not asked for its timeline."""
 
     @override
+    def recipes_read(self) -> Mapping[str, int]:
+        """Implements the protocol. A server is not asked for the runs of its recipes."""
+        return {}
+
+    @override
     def records(self) -> Iterator[Record]:
         """Yield the records of all assets. Of a time series, the server returns only the newest record."""
         for kind in _EXPORTED:

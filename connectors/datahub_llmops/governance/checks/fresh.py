@@ -66,6 +66,8 @@ def check(facts: Facts, policy: Policy) -> Finding:
         return _unsure(facts)
     if (stranger := misspelt(NAME, policy, _named(facts, policy)) or _strange_column(facts)) is not None:
         return stranger
+    if (unread := _unread(facts, policy, changes)) is not None:
+        return unread
     if unknown:
         return _silent(facts, policy, unknown, embedded)
     return _fresh(facts, changes, due)
@@ -84,6 +86,24 @@ def _changes(
         else:
             changes.append((change, one))
     return changes, unknown
+
+
+def _unread(facts: Facts, policy: Policy, changes: list[tuple[Change, Embedded | None]]) -> Finding | None:
+    """Return that nobody looked at a source since it was embedded, though a change since then would be overdue now."""
+    for change, one in changes:
+        read = facts.read_at(change.urn)
+        if one is None or read is None or change.aspect == "datasetProfile":
+            continue  # A profile says itself when it was taken.
+        since = one.begun or one.until
+        if read < since >= change.at and facts.now > one.ended + _grace(facts, policy, change.urn):
+            return _not_known(
+                "not_read_since",
+                f"No recipe has read {facts.name(change.urn)} since the last run ({_shown(since)}); the last one that "
+                f"did began at {_shown(read)}.",
+                "Run DataHub's source of these tables, after each run of the job.",
+                (Evidence(urn=change.urn, aspect=change.aspect, at=change.at),),
+            )
+    return None
 
 
 def _since(one: Embedded | None, written: datetime) -> datetime:
