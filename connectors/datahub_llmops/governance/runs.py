@@ -54,7 +54,7 @@ class History:
     good: Run | None = None
     """The last run that ended well."""
     broken: Run | None = None
-    """The last run of another state, if it was at work after ``good`` began."""
+    """The last run of another state, unless one that ended well began after it."""
 
     last_seen: datetime | None = None
     """The last time at which a run is known to have been at work."""
@@ -73,7 +73,8 @@ def history(runs: Iterable[Run], dataset: str) -> History:
     into = [run for run in runs if run.outputs is None or dataset in run.outputs]
     good = next((run for run in into if run.state == "good"), None)
     broken = next((run for run in into if run.state != "good"), None)
-    if good is not None and broken is not None and broken.at <= (good.began or good.at):
+    # The orchestrator's run of a task holds those that the hooks saw within it: one that failed, and one after it.
+    if broken is not None and any(run.state == "good" and (run.began or run.at) >= broken.at for run in into):
         broken = None
     return History(
         good=good,

@@ -385,6 +385,22 @@ CASES += [
         both(run_of(JOB, WRITTEN - HOUR / 2, "FAILURE"), run_of(JOB, WRITTEN)),
     ),
     (
+        "a run that was tried again within the run of its task",
+        "ok",
+        "fresh",
+        both(
+            run_of(JOB, WRITTEN - HOUR / 2, "FAILURE"),
+            run_of(JOB, WRITTEN - HOUR / 4),
+            run_of(JOB, WRITTEN, took=HOUR),
+        ),
+    ),
+    (
+        "a run failed within the run of its task, and none after it",
+        "not known",
+        "run_failed",
+        both(run_of(JOB, WRITTEN - HOUR / 2, "FAILURE"), run_of(JOB, WRITTEN, took=HOUR)),
+    ),
+    (
         "a failed run of another index",
         "ok",
         "fresh",
