@@ -15,20 +15,16 @@ from operator import itemgetter
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from datahub_llmops.answer_store.recorded import ModelCall, RecordedAnswer, Retrieval, ToolCall
-from datahub_llmops.spans import answers, models, retrievals
+from datahub_llmops.spans import answers, indexes, models, retrievals
 from datahub_llmops.spans.assemble import Assembled, AssembleOptions, Read, assemble, read
 from datahub_llmops.spans.drafts import Draft, Search
 from datahub_llmops.spans.scores import scores_of
+from datahub_llmops.spans.shapes import ABSENT, MAX_SPANS, NO_PARENT, ListedSpans, ShapedSpans
 from datahub_llmops.spans.span import Attributes, Span
-from datahub_llmops.spans.status import milliseconds
 
-MAX_SPANS: Final = 256
-"""Spans of the largest trace that has a plan. Larger ones are hardly ever of the same shape."""
 MAX_SHAPES: Final = 5_000
 """Shapes that are known at a time. Beyond that, all are forgotten."""
 _MAX_PROCESSES: Final = 20_000
-_NO_PARENT: Final = -1
-_ABSENT: Final = -2
 _id, _parent, _start, _resource, _class = map(itemgetter, (1, 2, 4, 8, 11))
 _Shape: TypeAlias = tuple[object, ...]
 
@@ -44,20 +40,26 @@ class Assembler:
 
     def __call__(self, spans: Sequence[Span]) -> Assembled:
         """Assemble the answers in all spans of one trace."""
-        kept = sorted(spans, key=_start)
-        shape = self._shape(kept)
+        kept: Sequence[Span]
+        shape: _Shape | None
+        if isinstance(spans, ShapedSpans):
+            kept = spans
+            shape = (spans.shape, *map(self._service, spans.resources))
+        else:
+            kept = sorted(spans, key=_start)
+            shape = self._shape(kept)
         if shape is None:
             return assemble(spans, self._options)
         plan = self.plans.get(shape)
         if isinstance(plan, Plan):
-            return plan.fill(kept)
+            return plan.fill(kept if isinstance(kept, ShapedSpans) else ListedSpans(kept))
         if plan is None:
             if len(self.plans) >= MAX_SHAPES:
                 self.plans.clear()
             self.plans[shape] = True
         elif plan:
-            self.plans[shape] = make_plan(kept, self._options) or False
-        return assemble(spans, self._options)
+            self.plans[shape] = make_plan(list(kept), self._options) or False
+        return assemble(list(spans), self._options)
 
     def _shape(self, spans: Sequence[Span]) -> _Shape | None:
         """Return the shape of a trace, or ``None`` if it has none. The spans are in the order of their starts."""
@@ -66,8 +68,8 @@ class Assembler:
         classes = list(map(_class, spans))
         if count > MAX_SPANS or len(places) < count or 0 in classes or len(set(map(_start, spans))) < count:
             return None
-        places[""] = _NO_PARENT
-        parents = map(places.get, map(_parent, spans), repeat(_ABSENT))
+        places[""] = NO_PARENT
+        parents = map(places.get, map(_parent, spans), repeat(ABSENT))
         resources = list(map(_resource, spans))
         service = self._service(resources[0])
         if resources.count(resources[0]) == count:
@@ -105,19 +107,21 @@ class _Search(NamedTuple):
     reranked: int | None
     clients: tuple[int, ...]
     told: retrievals.Told | None
+    store_class: str | None
     retrieval: Retrieval
 
-    def build(self, spans: Sequence[Span], numbers: dict[int, int]) -> Retrieval:
-        span, retrieval = spans[self.place], self.retrieval
+    def build(self, spans: ShapedSpans, numbers: dict[int, int]) -> Retrieval:
+        search, retrieval = spans.own(self.place), self.retrieval
         found = retrievals.chunks_of(
-            span,
-            None if self.inner is None else spans[self.inner],
-            None if self.reranked is None else spans[self.reranked],
-            [spans[place] for place in self.clients],
+            search,
+            None if self.inner is None else spans.own(self.inner),
+            None if self.reranked is None else spans.own(self.reranked),
+            [spans.own(place) for place in self.clients],
             retrieval.composite,
+            self.store_class,
         )
-        index = None if self.told is None else self.told.index_of(span)
-        return retrievals.build_alike(retrieval, span, found, index, numbers)
+        index = None if self.told is None else self.told.index_of(search)
+        return retrievals.build_alike(retrieval, spans.took(self.place), found, index, numbers)
 
 
 class _Answer(NamedTuple):
@@ -135,8 +139,8 @@ class _Answer(NamedTuple):
     scored: tuple[int, ...]
     """Places of the spans with scores of the answer."""
 
-    def build(self, spans: Sequence[Span]) -> RecordedAnswer:
-        top, known = spans[self.place], self.answer
+    def build(self, spans: ShapedSpans) -> RecordedAnswer:
+        top, known = spans.span(self.place), self.answer
         version, host = known.version, known.host
         if top.resource is not self.resource:
             _, version, host = answers.of_process(tuple(top.resource.items()), self.application)
@@ -157,9 +161,9 @@ class _Answer(NamedTuple):
             weight=known.weight,
             retrievals=tuple([one.build(spans, numbers) for one in self.searches]),
             prompts=known.prompts,
-            models=tuple([models.read_alike(call, spans[place]) for place, call in self.calls]),
+            models=tuple([models.read_alike(call, spans.own(place), spans.took(place)) for place, call in self.calls]),
             tools=tuple([
-                ToolCall(name=call.name, milliseconds=milliseconds(spans[place]), status=call.status)
+                ToolCall(name=call.name, milliseconds=spans.took(place), status=call.status)
                 for place, call in self.tools
             ]),
             parts_cut=known.parts_cut,
@@ -176,7 +180,7 @@ class Plan(NamedTuple):
     unscored: tuple[int, ...]
     """Places of the spans with scores of no answer."""
 
-    def fill(self, spans: Sequence[Span]) -> Assembled:
+    def fill(self, spans: ShapedSpans) -> Assembled:
         """Return what a trace of the shape holds. The spans are in the order of their starts."""
         others = self.others
         return Assembled(
@@ -254,5 +258,6 @@ def _plan_search(
         reranked=place(search.reranked),
         clients=tuple([places[id(one)] for one in search.clients]),
         told=None if search.composite else retrievals.told(draft, search, service),
+        store_class=indexes.told(search.span.attributes)[1],
         retrieval=retrieval,
     )

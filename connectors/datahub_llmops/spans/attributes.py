@@ -304,6 +304,7 @@ _RESULT_SCORES: Final = (
 )
 _SCORES: Final = ("relevance_score", "score")
 """Where LangChain's rerankers and MLflow put the score of a document."""
+_SCORES_SET: Final = frozenset(_SCORES)
 _IN_METADATA: Final = ("_id", "pk", "_collection_name")
 """Where Qdrant's and Milvus' packages put the id of a document, and Qdrant's its collection."""
 
@@ -327,6 +328,18 @@ def evaluation_field(name: str) -> str | None:
     """
     match = _EVALUATION.fullmatch(name)
     return None if match is None else match[1]
+
+
+def repeats_output(name: str) -> bool:
+    """Return whether an attribute is a part of a document that an output of ``DOCUMENTS_OUTPUT`` has as well."""
+    return name.startswith("retrieval.documents.")
+
+
+def without_repeats(kept: dict[str, Any]) -> dict[str, Any]:
+    """Return what is kept of a span without documents that its output has as well."""
+    if not _OUTPUTS.isdisjoint(kept):
+        return {name: value for name, value in kept.items() if not repeats_output(name)}
+    return kept
 
 
 def varies(name: str) -> bool:
@@ -465,11 +478,13 @@ class Selection:
         if not isinstance(found, dict):
             return None
         if "page_content" in found:
-            metadata = parsed(found.get("metadata"))
-            scores = metadata if isinstance(metadata, dict) else {}
+            metadata = found.get("metadata")
+            if type(metadata) is not dict:
+                metadata = parsed(metadata)
+            has_score = isinstance(metadata, dict) and not _SCORES_SET.isdisjoint(metadata)
             return {
                 "id": keep(found.get("id")),
-                "score": number(first(scores, _SCORES)),
+                "score": number(first(metadata, _SCORES)) if has_score else None,
                 "metadata": self.metadata(metadata) or {},
             }
         node = found.get("node")

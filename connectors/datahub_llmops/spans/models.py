@@ -115,15 +115,15 @@ def read_model(span: Span, prompt: int | None) -> ModelCall:
 _NOTHING: Final[Raw] = {}
 
 
-def read_alike(call: ModelCall, span: Span) -> ModelCall:
-    """Read the call of a model from a span of the same class as that of ``call``."""
-    *found, billed, parts = _USAGE.read(span.attributes)
+def read_alike(call: ModelCall, own: Attributes, took: int | None) -> ModelCall:
+    """Read the call of a model from the attributes that vary, of a span of the same class as that of ``call``."""
+    *found, billed, parts = _USAGE.read(own)
     counts = _tokens(found)
     return ModelCall(
         asked=call.asked,
         served=call.served,
         prompt=call.prompt,
-        milliseconds=milliseconds(span),
+        milliseconds=took,
         status=call.status,
         error=call.error,
         cached=False,

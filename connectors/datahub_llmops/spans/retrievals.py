@@ -12,7 +12,7 @@ from datahub_llmops.answer_store.recorded import Chunk, Raw, Retrieval
 from datahub_llmops.spans import attributes as names
 from datahub_llmops.spans import chunks, indexes, models, stamps
 from datahub_llmops.spans.drafts import Draft, Search
-from datahub_llmops.spans.span import Span
+from datahub_llmops.spans.span import Attributes, Span
 from datahub_llmops.spans.status import milliseconds, status_of
 
 MAX_NAME: Final = 200
@@ -72,8 +72,15 @@ def build(draft: Draft, search: Search, service: str | None, numbers: dict[int, 
     """Build a retrieval. ``numbers`` gives each index of the answer a number, by the identity of its object."""
     span = search.span
     status, _ = status_of(span)
-    found, cut = chunks_of(search.span, search.inner, search.reranked, search.clients, search.composite)
-    index = None if search.composite else told(draft, search, service).index_of(span)
+    found, cut = chunks_of(
+        span.attributes,
+        _attributes(search.inner),
+        _attributes(search.reranked),
+        [one.attributes for one in search.clients],
+        search.composite,
+        indexes.told(span.attributes)[1],
+    )
+    index = None if search.composite else told(draft, search, service).index_of(span.attributes)
     return Retrieval(
         retriever=_described(search),
         index=index,
@@ -88,9 +95,13 @@ def build(draft: Draft, search: Search, service: str | None, numbers: dict[int, 
     )
 
 
+def _attributes(span: Span | None) -> Attributes | None:
+    return None if span is None else span.attributes
+
+
 def build_alike(
     retrieval: Retrieval,
-    span: Span,
+    took: int | None,
     chunks: tuple[tuple[Chunk, ...], int],
     index: Raw | None,
     numbers: dict[int, int],
@@ -102,7 +113,7 @@ def build_alike(
         index_number=None if index is None else numbers.setdefault(id(index), len(numbers)),
         embedding=retrieval.embedding,
         chunks=chunks[0],
-        milliseconds=milliseconds(span),
+        milliseconds=took,
         status=retrieval.status,
         composite=retrieval.composite,
         within=retrieval.within,
@@ -138,28 +149,37 @@ def _embedding(search: Search) -> Raw | None:
 
 
 def chunks_of(
-    span: Span, inner: Span | None, reranked: Span | None, clients: Sequence[Span], composite: bool
+    search: Attributes,
+    inner: Attributes | None,
+    reranked: Attributes | None,
+    clients: Sequence[Attributes],
+    composite: bool,
+    store_class: str | None,
 ) -> tuple[tuple[Chunk, ...], int]:
-    """Return the chunks that a search found by its spans, and how many are left out."""
-    found, cut = _read_chunks(span, inner, reranked, clients, composite)
+    """Return the chunks that a search found, by the attributes of its spans that vary, and how many are left out."""
+    found, cut = _read_chunks(search, inner, reranked, clients, composite)
     if found and found[0].source is not None:
-        found = tuple(without_database(found, indexes.told(span.attributes)[1]))
+        found = tuple(without_database(found, store_class))
     return found, cut
 
 
 def _read_chunks(
-    span: Span, inner: Span | None, reranked: Span | None, clients: Sequence[Span], composite: bool
+    search: Attributes,
+    inner: Attributes | None,
+    reranked: Attributes | None,
+    clients: Sequence[Attributes],
+    composite: bool,
 ) -> tuple[tuple[Chunk, ...], int]:
     if reranked is not None:
-        left = chunks.read_reranked(reranked.attributes)
+        left = chunks.read_reranked(reranked)
         if left[0]:
             return left
-    found = chunks.read_chunks(span.attributes)
+    found = chunks.read_chunks(search)
     if not found[0] and inner is not None:
-        found = chunks.read_chunks(inner.attributes)
+        found = chunks.read_chunks(inner)
     if composite or len(clients) != 1 or any(chunk.id for chunk in found[0]):
         return found
-    results = chunks.read_results(clients[0].attributes)
+    results = chunks.read_results(clients[0])
     return results if not found[0] or _same(found[0], results[0]) else found
 
 
@@ -197,11 +217,11 @@ class Told(NamedTuple):
     otherwise: Raw
     """What is known of the index if its documents do not tell either."""
 
-    def index_of(self, span: Span) -> Raw:
-        """Return the identity of the index. ``span`` is that of the search, which has the documents."""
+    def index_of(self, search: Attributes) -> Raw:
+        """Return the identity of the index by the attributes of the search that vary: the documents are among them."""
         if self.known is not None:
             return self.known
-        return indexes.of_documents(span.attributes, self.store_class) or self.otherwise
+        return indexes.of_documents(search, self.store_class) or self.otherwise
 
 
 def told(draft: Draft, search: Search, service: str | None) -> Told:

@@ -58,5 +58,9 @@ def _failed(error: str) -> tuple[str, str | None]:
 
 def milliseconds(span: Span) -> int | None:
     """Return how long a span took, or ``None`` if its end is not known."""
-    ended = span.ended
-    return max(0, round((ended - span.started) * 1000)) if ended else None
+    return duration(span.started, span.ended)
+
+
+def duration(started: float, ended: float) -> int | None:
+    """Return the milliseconds between two times, or ``None`` if the second is not known."""
+    return max(0, round((ended - started) * 1000)) if ended else None

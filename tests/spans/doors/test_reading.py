@@ -3,6 +3,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import MetricsData
 
 from datahub_llmops.spans.attributes import Selection
 from datahub_llmops.spans.doors.door import ReadCounts
+from datahub_llmops.spans.doors.otlp_schema import TracesData as Raw
 from datahub_llmops.spans.doors.reading import ObjectReader, Outcome, Part
 from datahub_llmops.spans.doors.rows import Row, as_spans
 from spans.doors.making import CANARY, as_line, as_message, as_observation, call, in_base64, prefixed
@@ -268,3 +270,80 @@ def test_the_archive_of_mlflow() -> None:
         assert rows
         assert outcome.format == "one protobuf message"
         assert "CANARY" not in repr(rows)
+
+
+def test_a_line_that_is_odd_in_one_place_is_read_apart_from_it() -> None:
+    made = [call(1), call(2)]
+    expected = read(as_line(made))[0]
+    line = json.loads(as_line(made))
+    spans = [group["scopeSpans"][0]["spans"][0] for group in line["resourceSpans"]]
+    # Numbers that others write as texts, texts that are numbers, and what is none of OTLP's.
+    spans[0]["startTimeUnixNano"] = int(spans[0]["startTimeUnixNano"])
+    spans[0]["attributes"] += [{"key": 7, "value": {}}, {"key": "llm.provider", "value": 7}, 7, None]
+    spans[0]["attributes"].append({"key": "llm.system", "value": {"stringValue": 7}})
+    spans[1]["links"] = [7]
+    line["resourceSpans"] += [7, {"scopeSpans": [{"spans": [7, {"traceId": 7, "spanId": [], "name": {}}]}]}]
+    content = json.dumps(line).encode() + b"\n"
+    found, outcome, counts = read(content)
+    assert found == expected
+    assert counts.spans_unusable == 1
+    assert not outcome.unreadable
+    assert CANARY not in repr(found)
+
+
+@pytest.mark.parametrize("deep", [500, 100_000])
+def test_a_value_that_is_nested_too_deep_is_no_value(deep: int) -> None:
+    nested = b'{"arrayValue":{"values":[' * deep + b"{}" + b"]}}" * deep
+    line = as_line([call(1)]).replace(b'{"stringValue": "openai"}', nested)
+    assert nested in line
+    _, outcome, counts = read(line + as_line([call(2)]))
+    assert counts.spans_read + outcome.unreadable == 2
+    assert counts.spans_read >= 1
+
+
+@pytest.mark.parametrize("swapped", [False, True], ids=["name first", "value first"])
+def test_a_text_that_ends_like_a_name_is_none(swapped: bool) -> None:
+    attributes = {"openinference.span.kind": "LLM", "llm.provider": "openai"}
+    plain = as_message([made_with({**attributes, "llm.model_name": "gpt-4o"})])
+    trapped = as_message([made_with({**attributes, "": f"{CANARY}\n\x0ellm.model_name"})])
+    found = read(
+        prefixed([value_first(one) if swapped else one for one in (plain, trapped, plain, trapped)])
+    )[0]
+    assert [row[7].get("llm.model_name") for row in found] == ["gpt-4o", None] * 2
+    assert CANARY not in repr(found)
+
+
+def made_with(attributes: dict[str, Any]) -> Any:
+    return replace(call(1), attributes=attributes)
+
+
+def value_first(message: bytes) -> bytes:
+    """Write the value of each attribute before its name, as the Collector's own exporters do."""
+    data = Raw.FromString(message)
+    for group in data.resource_spans:
+        for scope in group.scope_spans:
+            for span in scope.spans:
+                pairs = []
+                for pair in span.attributes:
+                    named = pair[0] == 10
+                    end = pair[1] + 2 if named else 0
+                    pairs.append(pair[end:] + pair[:end])
+                span.attributes[:] = pairs
+    return bytes(data.SerializeToString())
+
+
+@pytest.mark.parametrize("form", [as_line, as_message])
+def test_documents_that_an_output_has_are_not_read_again(form: Any) -> None:
+    output = json.dumps(
+        {"documents": [{"id": "a", "page_content": CANARY, "metadata": {"source": "kb/1.md"}}]}
+    )
+    flat = {
+        "retrieval.documents.0.document.metadata": json.dumps({"source": "kb/1.md"}),
+        "openinference.span.kind": "RETRIEVER",
+    }
+    (alone,), (both,) = (
+        read(form([made_with(attributes)]))[0] for attributes in (flat, {**flat, "output.value": output})
+    )
+    assert "retrieval.documents.0.document.metadata" in alone[7]
+    assert both[7]["output.value"] == [{"id": "a", "score": None, "metadata": {"source": "kb/1.md"}}]
+    assert "retrieval.documents.0.document.metadata" not in both[7]

@@ -24,6 +24,7 @@ from datahub_llmops.spans.doors import matching, storage_errors
 from datahub_llmops.spans.doors import position as positions
 from datahub_llmops.spans.doors.ahead import ahead
 from datahub_llmops.spans.doors.apart import Apart
+from datahub_llmops.spans.doors.bundles import Bundle, Bundles, size_of
 from datahub_llmops.spans.doors.door import Counting, Days, Problem, ReadCounts, Tell
 from datahub_llmops.spans.doors.garbage import collected_by_hand
 from datahub_llmops.spans.doors.keys import DAY, HOUR
@@ -31,7 +32,7 @@ from datahub_llmops.spans.doors.matching import Found
 from datahub_llmops.spans.doors.objects import Object, Place
 from datahub_llmops.spans.doors.options import FilesOptions
 from datahub_llmops.spans.doors.reading import ObjectReader, Outcome, Part
-from datahub_llmops.spans.doors.rows import Row, as_spans, tracers_of
+from datahub_llmops.spans.doors.rows import Row, tracers_of
 from datahub_llmops.spans.doors.sealed import find_sealed
 from datahub_llmops.spans.doors.search import search
 from datahub_llmops.spans.doors.spool import EDGE, Spool
@@ -96,9 +97,10 @@ class FilesDoor:
         self._tell = tell
         self._now = now
         self._places = [Place(pattern, options.storage) for pattern in options.files]
-        self._spool: Spool[Row] = Spool()
+        self._spool: Spool[Bundle] = Spool()
         self._sealed: Spool[_Answer] = Spool()
         self._reader = ObjectReader(selection, self.counts, self._take, self._take_answer)
+        self._bundles = Bundles(self._reader.classes)
         self._old = positions.Position()
         self._gone: list[positions.Entry] = []
         self._waiting: list[tuple[Found, Part]] = []
@@ -138,7 +140,7 @@ class FilesDoor:
         self._gone = [entry for entry in matched.gone if (entry.last + 1) * HOUR > horizon]
         expected = sum(_expected_spans(found.object) for found in matched.found)
         self._spool.close()
-        self._spool = Spool(expected)
+        self._spool = Spool(expected, size_of)
         new: list[tuple[Found, Part]] = []
         for found in matched.found:
             if found.is_unchanged and found.before is not None:
@@ -301,7 +303,7 @@ class FilesDoor:
             rows = kept
         self._last = max(self._last, last)
         try:
-            self._spool.put(rows)
+            self._spool.put(self._bundles.pack(rows))
         except OSError as error:
             raise AccessError(
                 f"The temporary file in {tempfile.gettempdir()} cannot be written ({storage_errors.reason(error)}): "
@@ -414,18 +416,18 @@ class FilesDoor:
         for day in days:
             apart = Apart(day, mixed) if mixed else None
             cut: list[str] = []
-            for rows in self._spool.groups(day, MAX_TRACE, cut):
-                spans = as_spans(rows, self._reader.classes)
+            for bundles in self._spool.groups(day, MAX_TRACE, cut):
+                spans = self._bundles.spans(bundles, MAX_TRACE)
                 made = self._assemble(spans)
                 # A trace that runs past midnight comes with both days. Each takes the answers that began in it.
                 own = [answer for answer in made.answers if day <= answer.started < day + DAY]
-                if own or min(span.started for span in spans) >= day:
+                if own or min(bundle[4] for bundle in bundles) >= day:
                     counts.traces += 1
                     counts.orphans += made.orphans
                     counts.duplicates += made.duplicates
                     counts.add_others(made.others())
                     counts.traces_without_answer += not made.answers
-                if apart is None or not apart.takes(spans, own):
+                if apart is None or not apart.takes(list(spans), own):
                     counts.answers += len(own)
                     yield from own
             if apart is not None:

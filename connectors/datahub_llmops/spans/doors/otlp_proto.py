@@ -7,9 +7,10 @@ which only the name is looked at.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from operator import itemgetter
 from sys import intern
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from google.protobuf.message import DecodeError
 
@@ -23,7 +24,9 @@ from datahub_llmops.spans.attributes import (
     Selection,
     first,
     is_document,
+    repeats_output,
     varies,
+    without_repeats,
 )
 from datahub_llmops.spans.doors.door import ReadCounts
 from datahub_llmops.spans.doors.otlp_schema import (
@@ -47,17 +50,36 @@ _REMEMBERED: Final = 20_000
 """Attributes whose values are remembered as they were read. A full memory begins anew."""
 _SHORT: Final = 1_024
 """Bytes of the longest of them."""
-_EVENTS: Final = tuple(one.encode() for one in EVENTS)
-_ERRORS: Final = tuple(one.encode() for one in ERROR_TYPE)
 _BEGINS: Final = b"|".join(re.escape(one.encode()) for one in DOCUMENTS_BEGIN)
 _LENGTH: Final = rb"[\x80-\xff]*[\x00-\x7f]"
-_Rule: TypeAlias = tuple[str, Reducer, Callable[[bytes], object] | None, int | None, int]
-"""Name, reducer, what says whether the value is worth decoding, whether it varies, and the size of the encoded name.
+_Rule: TypeAlias = tuple[str, Reducer, Callable[[bytes], object] | None, int | None, bytes]
+"""Name, reducer, what says whether the value is worth decoding, whether it varies, and the encoded name.
 
 The fourth is ``None`` for an attribute that does not vary. For one that does, it is the number of the fact that a span
 has it, or -1 if that makes no difference.
 """
 _DROPPED: Final = ()
+_MAX_LAYOUTS: Final = 5_000
+_TRIED: Final = 4
+"""Layouts of spans of one name and size that are tried before the names are looked up."""
+_NOT_KEPT: Final = -1
+"""Stands for an attribute that is there, but of which nothing is kept."""
+
+
+class _Layout(NamedTuple):
+    """Which attributes a span has at which places. Spans of one name have few layouts, which come again and again."""
+
+    matches: Callable[[bytes, bytes], bool]
+    """Whether an attribute has a name, which is at its beginning or at its end."""
+    names: tuple[bytes, ...]
+    pick: Callable[[Sequence[bytes]], tuple[bytes, ...]]
+    """Returns the attributes that are facts."""
+    facts: tuple[_Rule, ...]
+    varying: tuple[tuple[int, Any], ...]
+    """Places and rules (``_Rule``) of those that vary, apart from outputs."""
+    outputs: tuple[tuple[int, Any], ...]
+    beside_outputs: tuple[tuple[int, Any], ...]
+    """Those that vary and do not repeat the documents of an output."""
 
 
 class ProtoDecoder:
@@ -72,6 +94,9 @@ class ProtoDecoder:
         self._known: dict[bytes, Any] = {}
         """Attributes that were read before: the number of the fact, or the value of one that varies."""
         self._numbers: dict[Hashable, int] = {}
+        self._layouts: dict[tuple[bytes, int], list[_Layout]] = {}
+        """Some of the last ones by the name of the span and the number of its attributes."""
+        self._all_layouts: dict[tuple[bytes, ...], _Layout] = {}
         self._resources: dict[bytes, tuple[dict[str, Any], int]] = {}
         self._scopes: dict[bytes, str] = {}
 
@@ -101,13 +126,13 @@ class ProtoDecoder:
                         continue
                     end = span.end_time_unix_nano
                     facts: list[int] = []
-                    varying = sort(span.attributes, facts)
-                    events = span.events
+                    name = span.name
+                    varying = sort(name, span.attributes[:], facts)
+                    events = span.events and _read_events(span.events)
                     if events:
                         self._classes.sort(self._events(events), facts, varying)
-                    status = span.status
-                    error = None if status in _NO_ERROR else self._error(span, facts)
-                    key = span.name, error, scope, span.trace_state, end > 0, *facts
+                    error = None if span.status in _NO_ERROR else self._error(span, events, facts)
+                    key = name, error, scope, span.trace_state, end > 0, *facts
                     number = numbers.get(key) or self._number(key, facts)
                     shown = traces.get(trace) or traces.setdefault(trace, trace.hex())
                     if number and process:
@@ -128,45 +153,93 @@ class ProtoDecoder:
         self._counts.spans_unusable += unusable
         return rows
 
-    def _sort(self, pairs: Iterable[bytes], facts: list[int]) -> dict[str, Any]:
-        """Return the attributes that vary, each given as the bytes of a ``KeyValue``, and add the others to facts."""
+    def _sort(self, name: bytes, pairs: Sequence[bytes], facts: list[int]) -> dict[str, Any]:
+        """Return the attributes of a span that vary, given as bytes of a ``KeyValue``, and add the others to facts."""
+        layout: _Layout | None
+        for layout in self._layouts.get((name, len(pairs)), ()):
+            if all(map(layout.matches, pairs, layout.names)):
+                break
+        else:
+            layout = self._layout(name, pairs)
+            if layout is None:
+                return self._sort_each(pairs, facts)
+        known = self._known
+        picked = layout.pick(pairs)
+        found: list[Any] = list(map(known.get, picked))
+        if None in found:
+            for place, pair in enumerate(picked):
+                if found[place] is None:
+                    found[place] = self._read(pair, layout.facts[place])
+            found = [one for one in found if one is not None]
+        facts += found
         varying: dict[str, Any] = {}
-        rules, known = self._rules, self._known
+        for place, rule in layout.outputs:
+            pair = pairs[place]
+            if rule[2](pair) is not None:
+                value = self._read(pair, rule)
+                if value is not None:
+                    varying[rule[0]] = value
+                    facts.append(rule[3])
+        for place, rule in layout.beside_outputs if varying else layout.varying:
+            pair = pairs[place]
+            presence = rule[3]
+            value = known.get(pair)
+            if value is None:
+                value = self._read(pair, rule)
+                if value is None:
+                    continue
+            varying[rule[0]] = value
+            if presence >= 0:
+                facts.append(presence)
+        return varying
+
+    def _sort_each(self, pairs: Iterable[bytes], facts: list[int]) -> dict[str, Any]:
+        """Do the same for attributes in no common layout."""
+        varying: dict[str, Any] = {}
+        presences: dict[str, int] = {}
         for pair in pairs:
-            # Tag 10 is the name, tag 18 the value. The collector writes the value first, and most others the name.
-            try:
-                size = pair[1]
-                if pair[0] == 10:
-                    rule = rules.get(pair[: size + 2])
-                elif size < 128:
-                    rule = rules.get(pair[size + 2 :])
-                elif pair[2] < 128:
-                    rule = rules.get(pair[(size & 127 | pair[2] << 7) + 3 :])
-                else:
-                    rule = rules.get(pair[(size & 127 | (pair[2] & 127) << 7 | pair[3] << 14) + 4 :])
-            except IndexError:
-                rule = None
-            if not rule:
-                if rule is not None:
-                    continue
-                rule = self._rule(pair)
-                if not rule:
-                    continue
-            name, _, is_wanted, presence, _ = rule
-            if is_wanted is not None and is_wanted(pair) is None:
+            rule = self._rule(pair)
+            if not rule or (rule[2] is not None and rule[2](pair) is None):
                 continue
-            found = known.get(pair) if len(pair) < _SHORT else None
+            found = self._read(pair, rule)
             if found is None:
-                found = self._read(pair, rule)
-                if found is None:
-                    continue
-            if presence is None:
+                continue
+            if rule[3] is None:
                 facts.append(found)
             else:
-                varying[name] = found
-                if presence >= 0:
-                    facts.append(presence)
+                varying[rule[0]] = found
+                presences[rule[0]] = rule[3]
+        varying = without_repeats(varying)
+        facts += [presences[name] for name in varying if presences[name] >= 0]
         return varying
+
+    def _layout(self, name: bytes, pairs: Sequence[bytes]) -> _Layout | None:
+        """Return the layout of the attributes of a span, or ``None`` if they are written in different ways."""
+        first = pairs[0][:1] if pairs else b""
+        names = tuple(map(_name_of, pairs))
+        if b"" in names or any(pair[:1] != first for pair in pairs):
+            return None
+        found = self._all_layouts.get((first, *names))
+        if found is None:
+            rules = [(place, rule) for place, rule in enumerate(map(self._rule, pairs)) if rule]
+            varying = [one for one in rules if one[1][3] is not None and one[1][2] is None]
+            found = _Layout(
+                matches=bytes.startswith if first == b"\n" else bytes.endswith,
+                names=names,
+                pick=_picker([place for place, rule in rules if rule[3] is None]),
+                facts=tuple([rule for _, rule in rules if rule[3] is None]),
+                varying=tuple(varying),
+                outputs=tuple([one for one in rules if one[1][2] is not None]),
+                beside_outputs=tuple([one for one in varying if not repeats_output(one[1][0])]),
+            )
+            if len(self._all_layouts) >= _MAX_LAYOUTS:
+                self._all_layouts.clear()
+                self._layouts.clear()
+            self._all_layouts[first, *names] = found
+        last = self._layouts.setdefault((name, len(pairs)), [])
+        last.insert(0, found)
+        del last[_TRIED:]
+        return found
 
     def _read(self, pair: bytes, rule: _Rule) -> Any:
         """Return the number of the fact, or the value of an attribute that varies, or ``None`` if nothing is kept."""
@@ -191,9 +264,10 @@ class ProtoDecoder:
             self._selection.dropped += 1
         return found
 
-    def _value(self, pair: bytes, size: int) -> Any:
-        """Return the value of an attribute. ``size`` is how many bytes its name takes, with tag and length."""
-        start, stop = (size, len(pair)) if pair[:1] == b"\n" else (0, len(pair) - size)
+    def _value(self, pair: bytes, head: bytes) -> Any:
+        """Return the value of an attribute. ``head`` is its name, with tag and length."""
+        size = len(head)
+        start, stop = (size, len(pair)) if pair.startswith(head) else (0, len(pair) - size)
         try:
             length, at = _number_at(pair, start + 1)
             if pair[start] == 18 and at + length == stop:
@@ -205,13 +279,16 @@ class ProtoDecoder:
                     return number
         except IndexError:
             pass
-        return self._parsed(pair)
+        return self._parsed(pair, head)
 
-    def _parsed(self, pair: bytes) -> Any:
+    def _parsed(self, pair: bytes, head: bytes) -> Any:
         try:
-            value = KeyValue.FromString(pair).value
-            if len(value) <= _MAX_BYTES:
-                return _value(AnyValue.FromString(value))
+            found = KeyValue.FromString(pair)
+            # A text that ends like a name is none.
+            if _head(found.key) != head:
+                return None
+            if len(found.value) <= _MAX_BYTES:
+                return _value(AnyValue.FromString(found.value))
             self._selection.dropped += 1
         except DecodeError:
             pass
@@ -230,7 +307,7 @@ class ProtoDecoder:
     def _whole(self, span: Any, trace: str, error: str | None, resource: dict[str, Any], scope: str) -> Row:
         """Return the row of a span for which there is no class."""
         attributes = self.pick(span.attributes)
-        attributes.update(self._events(span.events))
+        attributes.update(self._events(_read_events(span.events)))
         return whole(
             (trace, span.span_id.hex(), span.parent_span_id.hex()),
             (span.start_time_unix_nano / 1e9, span.end_time_unix_nano / 1e9),
@@ -251,15 +328,14 @@ class ProtoDecoder:
                 found = self._reduced(pair, rule)
                 if found is not None:
                     kept[rule[0]] = found
-        return kept
+        return without_repeats(kept)
 
     def _rule(self, pair: bytes) -> _Rule | tuple[()]:
         try:
             key = KeyValue.FromString(pair).key
         except DecodeError:
             return _DROPPED
-        # Longer names, whose length takes two bytes, are looked up slowly.
-        head = b"\n" + bytes([len(key)]) + key if len(key) < 128 else b""
+        head = _head(key)
         known = self._rules.get(head)
         if known is not None:
             return known
@@ -272,8 +348,8 @@ class ProtoDecoder:
             if varies(name):
                 presence = -1 if is_document(name) else self._classes.presence(name)
             is_wanted = _begins(head) if name in DOCUMENTS_OUTPUT else None
-            rule = intern(name), reduce, is_wanted, presence, len(head) or len(key) + 3
-        if len(self._rules) < 50_000 and head:
+            rule = intern(name), reduce, is_wanted, presence, head
+        if len(self._rules) < 50_000 and len(key) <= MAX_NAME:
             self._rules[head] = rule
         return rule
 
@@ -294,45 +370,91 @@ class ProtoDecoder:
                 self._scopes[raw] = found
         return found
 
-    def _events(self, events: Iterable[bytes]) -> dict[str, Any]:
+    def _events(self, events: Iterable[Any]) -> dict[str, Any]:
         """Return what is kept of events as attributes of their span."""
         kept: dict[str, Any] = {}
-        for raw in events:
-            # Most events are exceptions, or content.
-            if not any(name in raw for name in _EVENTS):
-                continue
-            try:
-                event = Event.FromString(raw)
-                name = event.name.decode("utf-8", "replace")
-                if name in EVENTS:
-                    pairs = [KeyValue.FromString(one) for one in event.attributes]
-                    values = {
-                        one.key.decode("utf-8", "replace"): _value(AnyValue.FromString(one.value))
-                        for one in pairs
-                    }
-                    self._selection.event(name, values, kept)
-            except DecodeError:
-                continue
+        for event in events:
+            name = event.name.decode("utf-8", "replace")
+            if name not in EVENTS:
+                continue  # Most events are exceptions, or content.
+            values = {}
+            for one in event.attributes:
+                try:
+                    pair = KeyValue.FromString(one)
+                    values[pair.key.decode("utf-8", "replace")] = _value(AnyValue.FromString(pair.value))
+                except DecodeError:
+                    continue
+            self._selection.event(name, values, kept)
         return kept
 
-    def _error(self, span: Any, facts: list[int]) -> str | None:
+    def _error(self, span: Any, events: Iterable[Any], facts: list[int]) -> str | None:
         if Status.FromString(span.status).code != _FAILED:
             return None
         found = self._error_type(span.attributes, facts)
-        for event in span.events if found is None else ():
-            if any(name in event for name in _ERRORS):
-                of_event: list[int] = []
-                pairs = Event.FromString(event).attributes
-                self._sort(pairs, of_event)
-                found = self._error_type(pairs, of_event)
+        for event in events if found is None else ():
+            of_event: list[int] = []
+            pairs = event.attributes[:]
+            self._sort(event.name, pairs, of_event)
+            found = self._error_type(pairs, of_event)
             if found is not None:
                 break
         return str(found) if found is not None else "error"
 
     def _error_type(self, pairs: Iterable[bytes], facts: list[int]) -> Any:
-        return (
-            self._classes.value(facts, ERROR_TYPE) if 0 not in facts else first(self.pick(pairs), ERROR_TYPE)
-        )
+        if 0 in facts:
+            return first(self.pick(pairs), ERROR_TYPE)
+        return self._classes.value(facts, ERROR_TYPE)
+
+
+def _read_events(events: Iterable[bytes]) -> list[Any]:
+    """Return the events that can be read."""
+    found = []
+    for raw in events:
+        try:
+            found.append(Event.FromString(raw))
+        except DecodeError:
+            continue
+    return found
+
+
+def _head(key: bytes) -> bytes:
+    """Return a name as it is encoded, with tag and length.
+
+    >>> _head(b"metadata")
+    b'\\n\\x08metadata'
+    """
+    length = len(key)
+    shown = bytearray(b"\n")
+    while length > 127:
+        shown.append(length & 127 | 128)
+        length >>= 7
+    shown.append(length)
+    return bytes(shown) + key
+
+
+def _name_of(pair: bytes) -> bytes:
+    """Return the bytes of the name of an attribute, with tag and length, or nothing if they are in an odd place.
+
+    Tag 10 is the name, tag 18 the value. The Collector writes the value first, and most others the name.
+    """
+    try:
+        size, at = _number_at(pair, 1)
+        if pair[0] == 10:
+            return pair[: at + size] if at + size <= len(pair) else b""
+        name = pair[at + size :]
+        size, at = _number_at(name, 1)
+        return name if pair[0] == 18 and name[0] == 10 and at + size == len(name) else b""
+    except IndexError:
+        return b""
+
+
+def _picker(places: Sequence[int]) -> Callable[[Sequence[bytes]], tuple[bytes, ...]]:
+    if not places:
+        return lambda pairs: ()
+    if len(places) == 1:
+        place = places[0]
+        return lambda pairs: (pairs[place],)
+    return itemgetter(*places)
 
 
 def _number_at(pair: bytes, at: int) -> tuple[int, int]:

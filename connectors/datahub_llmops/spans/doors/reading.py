@@ -24,6 +24,7 @@ from datahub_llmops.spans.doors.span_classes import SpanClasses
 
 _CHUNK: Final = 2**20
 _HEAD: Final = 64
+_OTLP: Final = b'{"resourceSpans"'
 _OTHER_SIGNALS: Final = ("resourceLogs", "resourceMetrics", "resourceProfiles")
 
 
@@ -172,13 +173,21 @@ class ObjectReader:
                 outcome.unreadable += 1
 
     def _line(self, record: bytes, outcome: Outcome) -> None:
+        if record.startswith(_OTLP):
+            try:
+                rows = self._json.decode(record)
+            except (ValueError, RecursionError):
+                pass  # It may be understood in parts.
+            else:
+                self._hand_on(rows, outcome)
+                return
         self._parsed(orjson.loads(record), record, outcome)
 
     def _parsed(self, data: Any, record: bytes, outcome: Outcome) -> None:
         if not isinstance(data, dict):
             raise ValueError("it is no JSON object")
         if "resourceSpans" in data:
-            self._hand_on(self._json.decode(data), outcome)
+            self._hand_on(self._json.decode_parsed(data), outcome)
         elif "segment" in data:
             self._segment_line(record, outcome)
         elif langfuse.is_observation(data):

@@ -89,8 +89,9 @@ def _lines(chunks: Iterable[bytes]) -> Iterator[Cut]:
 
 
 def _messages(chunks: Iterable[bytes]) -> Iterator[Cut]:
-    buffer = bytearray()
-    done = skip = 0
+    parts: list[bytes] = []
+    size = done = skip = 0
+    needed = 4
     for chunk in chunks:
         if skip >= len(chunk):
             skip -= len(chunk)
@@ -99,33 +100,40 @@ def _messages(chunks: Iterable[bytes]) -> Iterator[Cut]:
             continue
         if skip:
             yield Cut(None, done, True)
-        buffer += memoryview(chunk)[skip:]
-        skip = at = 0
-        while len(buffer) - at >= 4:
-            length = int.from_bytes(buffer[at : at + 4], "big")
+            chunk, skip = chunk[skip:], 0
+        parts.append(chunk)
+        size += len(chunk)
+        if size < needed:
+            continue
+        data = parts[0] if len(parts) == 1 else b"".join(parts)
+        parts = []
+        at, needed = 0, 4
+        while size - at >= 4:
+            length = int.from_bytes(data[at : at + 4], "big")
+            end = at + 4 + length
             if length > LONGEST_RECORD:
-                skip = length - (len(buffer) - at - 4)
                 done += 4 + length
-                if skip <= 0:
+                skip = max(0, end - size)
+                at = min(end, size)
+                if not skip:
                     yield Cut(None, done, True)
-                    at += 4 + length
-                    skip = 0
-                    continue
-                at = len(buffer)
-                break
-            if len(buffer) - at - 4 < length:
+                continue
+            if end > size:
+                needed = 4 + length
                 break
             done += 4 + length
-            with memoryview(buffer) as view:
-                message = bytes(view[at + 4 : at + 4 + length])
-            at += 4 + length
+            message = data[at + 4 : end]
+            at = end
             if length > _LARGE:  # It is not held twice while it is parsed.
-                del buffer[:at]
-                at = 0
+                data = data[at:]
+                size, at = len(data), 0
             yield Cut(message, done, True)
-        del buffer[:at]
-    if buffer or skip:
-        yield Cut(b"", done + len(buffer), False)
+            del message
+        parts = [data[at:]]
+        size -= at
+        del data
+    if size or skip:
+        yield Cut(b"", done + size, False)
 
 
 def _whole(chunks: Iterable[bytes]) -> Iterator[Cut]:

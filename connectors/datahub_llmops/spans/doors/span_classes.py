@@ -58,7 +58,11 @@ class SpanClasses:
 
     def value(self, facts: Iterable[int], names: Iterable[str]) -> Any:
         """Return the value of the first of some names that facts are about, or ``None``."""
-        return first(dict(one for fact in facts if (one := self._attributes[fact]) is not None), names)
+        wanted = {*names}
+        known = self._attributes
+        return first(
+            dict(one for fact in facts if (one := known[fact]) is not None and one[0] in wanted), names
+        )
 
     def presence(self, name: str) -> int:
         """Return the number of the fact that there is an attribute of this name, whatever its value."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 import marshal
 import tempfile
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, Generic, TypeVar
 
 from datahub_llmops.spans.doors.garbage import collect
@@ -21,57 +21,64 @@ from datahub_llmops.spans.doors.keys import DAY, HOUR
 EDGE: Final = HOUR
 """Seconds before and after midnight in which the spans of one trace may lie on both days."""
 BUFFERED: Final = 40_000
-"""Rows in memory before they are written, about 40 MB."""
+"""Rows in memory before they are written. They are bytes by then: what stays small is at hand for the processor."""
 PART: Final = 20_000
-"""Rows that a part should have, and that are in memory together when it is read."""
+"""Rows that a part should have, and that are in memory together, as bytes, when it is read."""
 MAX_PARTS: Final = 1_024
 R = TypeVar("R", bound=tuple[Any, ...])
 _EARLY, _MIDDLE, _LATE = 0, 1, 2
 
 
+def area_of(at: float) -> int:
+    """Return the number of the part of a day that a time lies in: its first hour, its last one, or those between."""
+    day, hour = divmod(int(at // HOUR), 24)
+    return day * 3 + (_MIDDLE if 0 < hour < 23 else _EARLY if hour == 0 else _LATE)
+
+
 class Spool(Generic[R]):
     """Rows of one run, by day and part. The first value of a row is its key, the fifth its time."""
 
-    def __init__(self, expected: int = 0) -> None:
-        """``expected`` is about how many rows will come; a wrong guess costs time, not memory."""
+    def __init__(self, expected: int = 0, size: Callable[[R], int] = lambda row: 1) -> None:
+        """Make the file.
+
+        Args:
+            expected: about how much will come; a wrong guess costs time, not memory.
+            size: what a row counts for, if it stands for several.
+        """
+        self._size_of = size
         self.parts = min(MAX_PARTS, max(1, expected // PART))
         self._file = tempfile.TemporaryFile(prefix="datahub-llmops-")  # noqa: SIM115 - open as long as this object
-        self._buffers: dict[int, list[R]] = {}
+        self._buffers: dict[int, list[str | int | bytes]] = {}
+        """By place: key, size and bytes of each row, one after the other."""
         self._pending = 0
         self._size = 0
         self._chunks: dict[int, array[int]] = {}
-        """By place: offset, length and number of spans of each piece in the file."""
-        self.rows = 0
+        """By place: offset and length of each piece in the file."""
+        self._sizes: dict[int, int] = {}
+        """By place: what its rows count for."""
 
     def put(self, rows: Iterable[R]) -> None:
         """Put spans away."""
-        buffers, parts = self._buffers, self.parts
-        count = 0
-        known: float | None = None
-        base = 0
+        buffers, sizes, parts, size_of = self._buffers, self._sizes, self.parts, self._size_of
         for row in rows:
-            hour = row[4] // HOUR
-            if hour != known:
-                known = hour
-                day, of_day = divmod(int(hour), 24)
-                # The first hour of a day, the last one, or those between.
-                base = (day * 3 + (1 if 0 < of_day < 23 else 0 if of_day == 0 else 2)) * parts
-            place = base + hash(row[0]) % parts
+            place = area_of(row[4]) * parts + hash(row[0]) % parts
+            size = size_of(row)
+            packed = row[0], size, marshal.dumps(row)
             if place in buffers:
-                buffers[place].append(row)
+                buffers[place] += packed
+                sizes[place] += size
             else:
-                buffers[place] = [row]
-            count += 1
-        self.rows += count
-        self._pending += count
+                buffers[place] = [*packed]
+                sizes[place] = sizes.get(place, 0) + size
+            self._pending += size
         if self._pending >= BUFFERED:
             self._flush()
 
     def groups(self, day: int, limit: int, cut: list[str]) -> Iterator[list[R]]:
         """Yield the rows of each key that has any on ``day``, which is the start of a day.
 
-        Rows within an hour of its ends come along. A key with more than ``limit`` rows is cut to them, and appended to
-        ``cut``.
+        Rows within an hour of its ends come along. A key with more than ``limit`` is cut once the rows before count for
+        as much, and appended to ``cut``.
         """
         self._flush()
         for part in range(self.parts):
@@ -98,7 +105,7 @@ class Spool(Generic[R]):
             chunks = self._chunks.get(place)
             if chunks is None:
                 chunks = self._chunks[place] = array("Q")
-            chunks.extend((self._size, len(piece), len(rows)))
+            chunks.extend((self._size, len(piece)))
             self._size += len(piece)
         self._buffers.clear()
         self._pending = 0
@@ -111,37 +118,39 @@ class Spool(Generic[R]):
         )
 
     def _count(self, day: int, part: int) -> int:
-        return sum(sum(self._chunks.get(place, ())[2::3]) for place in self._places(day, part))
+        return sum(self._sizes.get(place, 0) for place in self._places(day, part))
 
     def _part(
         self, day: int, part: int, turn: int, rounds: int, limit: int, cut: list[str]
     ) -> Iterator[list[R]]:
-        groups: dict[str, list[R]] = {}
+        groups: dict[str, list[bytes]] = {}
+        sizes: dict[str, int] = {}
         own: set[str] = set()
         before, _, _, _, after = places = self._places(day, part)
         for place in places:
             inside = place not in (before, after)
-            for rows in self._read(place):
-                for row in rows:
-                    key = row[0]
-                    if rounds > 1 and hash(key) // self.parts % rounds != turn:
-                        continue
-                    group = groups.get(key)
-                    if group is None:
-                        group = groups[key] = []
-                    if len(group) < limit:
-                        group.append(row)
-                    elif not cut or cut[-1] != key:
-                        cut.append(key)
-                    if inside:
-                        own.add(key)
+            for key, size, row in self._read(place):
+                if rounds > 1 and hash(key) // self.parts % rounds != turn:
+                    continue
+                group = groups.get(key)
+                if group is None:
+                    group = groups[key] = []
+                    sizes[key] = 0
+                if sizes[key] < limit:
+                    group.append(row)
+                    sizes[key] += size
+                elif not cut or cut[-1] != key:
+                    cut.append(key)
+                if inside:
+                    own.add(key)
         while groups:
             key, group = groups.popitem()
             if key in own:
-                yield group
+                yield list(map(marshal.loads, group))
 
-    def _read(self, place: int) -> Iterator[list[R]]:
+    def _read(self, place: int) -> Iterator[tuple[str, int, bytes]]:
         chunks = self._chunks.get(place, ())
-        for at in range(0, len(chunks), 3):
+        for at in range(0, len(chunks), 2):
             self._file.seek(chunks[at])
-            yield marshal.loads(self._file.read(chunks[at + 1]))
+            found = iter(marshal.loads(self._file.read(chunks[at + 1])))
+            yield from zip(found, found, found, strict=True)
