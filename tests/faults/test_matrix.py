@@ -124,11 +124,13 @@ def test_nothing_that_goes_wrong_deletes_hangs_or_tells_secrets(
 ) -> None:
     with arena_of(faults, cell, arenas, tmp_path) as (arena, known):
         config = faults.recipe(arena)
+        # A cell may run as a user who may not read it.
+        shown = shown_of(faults, cell)
         caplog.clear()
         capfd.readouterr()
         with cell.harm(arena) as change:
 
-            def run_and_judge(change: Config) -> Pipeline:
+            def run_and_judge(change: Config) -> tuple[Pipeline, dict[str, Any]]:
                 pipeline = in_time(
                     lambda: ingest(
                         known.folder, faults.system, **faults.options({**config, **faults.again, **change})
@@ -137,15 +139,15 @@ def test_nothing_that_goes_wrong_deletes_hangs_or_tells_secrets(
                 met = cell.met(arena)
                 seen = judge(faults, cell, known, pipeline, met=met)
                 assert met, "nothing met the fault"
-                keep_or_compare(faults, seen)
-                return pipeline
+                assert WRITE or seen == shown, "docs/faults says otherwise: look, then run `make faults`"
+                return pipeline, seen
 
             # On a busy machine a healthy request takes longer than the short limit of such a cell.
             more = [10, 40] if "timeout_sec" in change and not cell.alone else []
             for factor in [1, *more]:
                 limits = {"timeout_sec": factor * change["timeout_sec"]} if more else {}
                 try:
-                    pipeline = run_and_judge({**change, **limits})
+                    pipeline, seen = run_and_judge({**change, **limits})
                     break
                 except AssertionError:
                     if factor == [1, *more][-1]:
@@ -156,23 +158,30 @@ def test_nothing_that_goes_wrong_deletes_hangs_or_tells_secrets(
     for text in (caplog.text, report(pipeline).as_string(), sink, catalog, said.out, said.err):
         found = LEAKS.search(text)
         assert not found, text[max(0, found.start() - 300) : found.end() + 50]
-
-
-def keep_or_compare(faults: Faults, seen: dict[str, Any]) -> None:
-    path = SHOWN / f"{faults.key}.json"
-    shown: list[dict[str, Any]] = json.loads(path.read_text())["cells"] if path.exists() else []
-    place = [(cell["fault"], cell["place"]) for cell in shown]
-    here = (seen["fault"], seen["place"])
     if WRITE:
-        known = {(cell["fault"], cell["place"]): cell for cell in [*shown, seen]}
-        there = [(cell.fault, cell.place) for cell in faults.cells]
-        cells = [known[place] for place in there if place in known]
-        lines = ",\n".join(f"  {json.dumps(cell)}" for cell in cells)
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(f'{{"title": {json.dumps(faults.title)}, "cells": [\n{lines}\n]}}\n')
-        return
-    assert here in place, "not in docs/faults: run `make faults`"
-    assert shown[place.index(here)] == seen, "docs/faults says otherwise: look, then run `make faults`"
+        keep(faults, seen)
+
+
+def shown_cells(faults: Faults) -> list[dict[str, Any]]:
+    path = SHOWN / f"{faults.key}.json"
+    cells: list[dict[str, Any]] = json.loads(path.read_text())["cells"] if path.exists() else []
+    return cells
+
+
+def shown_of(faults: Faults, cell: Cell) -> dict[str, Any] | None:
+    """What docs/faults says of a cell."""
+    found = [one for one in shown_cells(faults) if (one["fault"], one["place"]) == (cell.fault, cell.place)]
+    assert found or WRITE, "not in docs/faults: run `make faults`"
+    return found[0] if found else None
+
+
+def keep(faults: Faults, seen: dict[str, Any]) -> None:
+    known = {(cell["fault"], cell["place"]): cell for cell in [*shown_cells(faults), seen]}
+    there = [(cell.fault, cell.place) for cell in faults.cells]
+    lines = ",\n".join(f"  {json.dumps(known[place])}" for place in there if place in known)
+    path = SHOWN / f"{faults.key}.json"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(f'{{"title": {json.dumps(faults.title)}, "cells": [\n{lines}\n]}}\n')
 
 
 def test_every_connector_is_in_the_matrix() -> None:

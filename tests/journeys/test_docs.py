@@ -1,18 +1,13 @@
-"""What the documentation says works: the demo runs, code blocks run or validate by kind, links lead somewhere."""
+"""What the documentation says works: code blocks run or validate by kind, links lead somewhere."""
 
 from __future__ import annotations
 
-import filecmp
 import json
-import os
 import re
 import shlex
-import shutil
-import sqlite3
 import subprocess
 import sys
-import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +23,8 @@ from datahub.ingestion.source.state_provider.state_provider_registry import (
 from datahub.ingestion.transformer.transform_registry import transform_registry
 
 from datahub_llmops.health.options import PolicyConfig
+from journeys.demo import DEMO_SECONDS, Demo
+from journeys.processes import run
 from support.documents import PAGES, Block, anchors, blocks, links, prose
 from support.paths import ROOT
 
@@ -36,8 +33,7 @@ RECIPES = sorted(path for folder in ("recipes", "examples") for path in (ROOT / 
 SHELL = ("sh", "bash", "console", "crontab", "dockerfile")
 INERT = {"text", "mermaid"}
 
-# The demo writes a whole estate and starts a process a step: minutes, on a slow machine.
-pytestmark = pytest.mark.timeout(1_200)
+pytestmark = pytest.mark.timeout(DEMO_SECONDS)
 
 # Commands that a page may tell people to type, and why they are not typed here.
 NOT_RUN = {
@@ -49,184 +45,10 @@ NOT_RUN = {
 }
 
 
-# What a connector is added to.
-COPIED = (
-    "CHANGELOG.md",
-    "README.md",
-    "connectors",
-    "docs",
-    "examples",
-    "pyproject.toml",
-    "uv.lock",
-    "recipes",
-    "tests",
-    "tools",
-)
-GENERATED = {"README.md", "docs/faults.md", "docs/faults/acme-db.json", "docs/stores.md"}
-
-
-def environment(**more: str) -> dict[str, str]:
-    """Ours, with this interpreter's commands in front, an output that is no terminal, and no catalog of the user's."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("DATAHUB")}
-    path = f"{Path(sys.executable).parent}{os.pathsep}{kept.get('PATH', '')}"
-    return {**kept, "PATH": path, "DATAHUB_TELEMETRY_ENABLED": "false", "NO_COLOR": "1", **more}
-
-
-@pytest.fixture(scope="module")
-def estate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """A folder in which the demo ran, and what it printed. The repository's own folder stays as it is."""
-    folder = tmp_path_factory.mktemp("estate")
-    for name in ("examples", "recipes"):
-        (folder / name).symlink_to(ROOT / name)
-    return folder, run_demo(folder)
-
-
-def run(command: Sequence[str], folder: Path, **more: str) -> str:
-    """What a command printed, run in ``folder``; it must succeed."""
-    program = [sys.executable, *command[1:]] if command[0] == "python" else list(command)
-    done = subprocess.run(
-        program,
-        cwd=folder,
-        env=environment(**more),
-        capture_output=True,
-        text=True,
-        timeout=1_000,
-        check=False,
-    )
-    assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
-    assert "Traceback" not in done.stderr, done.stderr
-    return done.stdout
-
-
-def run_demo(folder: Path) -> str:
-    return run(["python", "examples/demo/run.py"], folder, HOME=str(folder))
-
-
 def by_language(*languages: str, mark: str | None = None) -> list[Any]:
     # A block with a title is part of a file that is built and run as a whole.
     found = [b for b in BLOCKS if b.language in languages and b.mark == mark and b.title is None]
     return [pytest.param(block, id=block.name) for block in found]
-
-
-def steady(text: str) -> str:
-    """What the demo prints without what differs from run to run: ids, times, and how the day's Python counts rows."""
-    for pattern, word in (
-        (r"\b(?:[0-9a-f]{28,64}|[0-9a-f]{12})\b", "ID"),
-        (r"\b\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\b", "TIME"),
-        (r"\bscore 0\.\d+", "SCORE"),
-        (r"\brow \d+", "ROW"),
-    ):
-        text = re.sub(pattern, word, text)
-    return text
-
-
-def test_the_demo_shows_the_way_back_to_columns_owners_and_terms(estate: tuple[Path, str]) -> None:
-    folder, printed = estate
-    back = printed.partition("== 4.")[2].partition("== 5.")[0]
-    for name in ("docs", "embed-docs", "entry_docs", "entries", "modules", "maintainers"):
-        assert re.search(rf"\b{name}\b", back), back
-    for word in (
-        "Vector Collection",
-        "Embedding Job",
-        "Personal data",
-        "Public documentation",
-        "hana",
-        "jonas",
-    ):
-        assert word in back
-    forth = printed.partition("== 5.")[2].partition("== 6.")[0]
-    assert re.search(r"email.*maintainer", forth, flags=re.DOTALL)
-    assert (folder / "demo" / "catalog.db").is_file()
-
-
-def test_the_demo_checks_the_index_before_and_after_the_repair(estate: tuple[Path, str]) -> None:
-    _, printed = estate
-    before, told, after = (
-        printed.partition(f"== {number}.")[2].partition("\n== ")[0] for number in (18, 19, 22)
-    )
-    assert re.search(r"not ok +fresh", before), before
-    assert re.search(r"not ok +model lives", before), before
-    assert "embed-docs (owned by ada)" in told
-    assert "docs-bot" in told
-    assert re.search(r"(?<!not )ok +fresh", after), after
-    assert re.search(r"not ok +model lives", after), after
-
-
-def test_a_second_demo_changes_nothing_and_says_so(estate: tuple[Path, str]) -> None:
-    folder, first = estate
-    assert "Nothing changed" not in first
-    second = run_demo(folder)
-    assert "Nothing changed" in second, second
-    assert second.count("unchanged)") == 3, second
-    # The walks are the same ones, and the answers, by other names.
-    for title, end in (("== 6.", "== 7."), ("== 9.", "== 10."), ("== 13.", "== 16.")):
-        before, after = (steady(text.partition(title)[2].partition(end)[0]) for text in (first, second))
-        assert after == before
-    # Meanwhile the hooks were brought into the catalog: they found one of the edges too, and the way goes on.
-    up, down = (
-        [text.partition(title)[2].partition(end)[0] for text in (first, second)]
-        for title, end in (("== 4.", "== 5."), ("== 5.", "== 6."))
-    )
-    assert up[1].replace("found by declared, payload, hook", "found by declared, payload") == up[0]
-    assert "Answer Log" not in down[0]
-    assert "docs-bot answers  Answer Log · langchain  ◆ Personal data" in down[1]
-
-
-def test_the_demo_walks_an_answer_back_to_its_row_tables_owners_and_terms(estate: tuple[Path, str]) -> None:
-    folder, printed = estate
-    asked, explained = (
-        printed.partition(title)[2].partition(end)[0]
-        for title, end in (("== 6.", "== 7."), ("== 9.", "== 10."))
-    )
-    assert asked.count("a stand-in for a model") == 4
-    assert asked.count("(with langchain)") == 3
-    assert "(with llamaindex)" in asked
-    # Both frameworks found the same passage, in the index that LangChain wrote.
-    answers = re.findall(r"which quotes\] (.+)", asked)
-    assert answers[0] == answers[3] == "Wrap a single paragraph of text, returning a list of wrapped lines."
-    # The row is the docstring's.
-    row = re.search(r"from entry_docs row (\d+) \[row\]", explained)
-    assert row, explained
-    database = sqlite3.connect(folder / "demo" / "warehouse.db")
-    try:
-        (name,) = database.execute("select qualified_name from entries where id = ?", (row[1],)).fetchone()
-    finally:
-        database.close()
-    assert name == "textwrap.wrap"
-    assert "answer-from-docs version 1" in explained
-    for table, owner, term in (
-        ("entry_docs", "ada", "Public documentation"),
-        ("entries", "jonas", "Public documentation"),
-        ("maintainers", "hana", "Personal data"),
-    ):
-        part = explained.partition(f"  {table}  ")[2]
-        assert re.match(rf".* · sqlite \[\w+\]\n    owners: {owner}\n    terms: {term}\n", part), part
-    assert "airflow: knowledge-base / embed-docs, run " in explained
-    assert "Not known" not in explained
-
-
-def test_the_demo_shows_the_whole_chain(estate: tuple[Path, str]) -> None:
-    chain = estate[1].partition("== 10.")[2].partition("== 11.")[0]
-    depths = {
-        name: next(line for line in chain.splitlines() if f" {name}  " in line).index(name)
-        for name in ("docs-bot", "docs (VectorStoreRetriever)", "docs", "embed-docs", "entry_docs", "entries")
-    }
-    assert list(depths.values()) == sorted(set(depths.values())), chain
-    assert "\ndocs-bot answers  Answer Log" in chain, chain
-
-
-def test_the_demos_spans_and_hooks_agree(estate: tuple[Path, str]) -> None:
-    compared = estate[1].partition("== 15.")[2].partition("== What")[0]
-    assert (
-        "VectorStoreRetriever <- default_database.docs: hooks say hook, spans say span attribute" in compared
-    )
-    assert "They agree." in compared
-
-
-def test_the_demos_recipe_declares_the_query_that_its_job_runs() -> None:
-    recipe = yaml.safe_load((ROOT / "recipes" / "chroma.dhub.yaml").read_text())
-    (job,) = recipe["source"]["config"]["embedding_jobs"]
-    assert job["upstream"]["sql"].split() == (ROOT / "examples" / "demo" / "embed.sql").read_text().split()
 
 
 def test_no_block_is_of_a_kind_that_is_not_checked() -> None:
@@ -240,8 +62,8 @@ def test_json_is_json(block: Block) -> None:
 
 
 @pytest.mark.parametrize("block", by_language("python"))
-def test_python_runs(block: Block, estate: tuple[Path, str]) -> None:
-    run(["python", "-c", block.text], estate[0])
+def test_python_runs(block: Block, demo: Demo) -> None:
+    run(["python", "-c", block.text], demo.copy)
 
 
 @pytest.mark.parametrize("block", by_language("python", mark="compile"))
@@ -267,13 +89,13 @@ def commands(block: Block) -> Iterator[list[str]]:
 
 
 @pytest.mark.parametrize("block", by_language(*SHELL) + by_language("dockerfile", mark="dockerfile"))
-def test_commands_work(block: Block, estate: tuple[Path, str]) -> None:
+def test_commands_work(block: Block, demo: Demo) -> None:
     for command in commands(block):
         if command[0] in NOT_RUN:
             check_unrun(command)
             continue
         assert command[0] in ("datahub-llmops", "python"), f"nothing checks {command[0]}"
-        printed = run(command, estate[0])
+        printed = run(command, demo.copy)
         if "--json" in command:
             json.loads(printed)
 
@@ -285,12 +107,6 @@ def check_unrun(command: list[str]) -> None:
         assert all(re.search(rf"^{target}:", makefile, flags=re.MULTILINE) for target in targets)
     named = [word for word in command if word.endswith((".yaml", ".yml")) and "/" in word]
     assert all((ROOT / name).is_file() for name in named), command
-
-
-@pytest.mark.parametrize("block", by_language("text", mark="the demo prints this"))
-def test_the_sample_is_what_the_demo_prints(block: Block, estate: tuple[Path, str]) -> None:
-    printed = {line.rstrip() for line in steady(estate[1]).splitlines()}
-    assert [line for line in steady(block.text).splitlines() if line.rstrip() not in printed] == []
 
 
 @pytest.mark.parametrize("block", by_language("yaml", mark="workflow"))
@@ -389,90 +205,6 @@ def pipeline_context() -> Any:
 
 def config_of(registry: Any, name: str) -> Any:
     return registry.get(name).get_config_class()
-
-
-@pytest.fixture(scope="module")
-def with_connector(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """A copy of the repository with a new connector, as docs/add-a-connector.md says, and its PYTHONPATH."""
-    copy = tmp_path_factory.mktemp("checkout")
-    for name in COPIED:
-        if (ROOT / name).is_dir():
-            shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(ROOT / name, copy / name)
-    run(["python", "tools/connector/new.py", "acme", "--title", "Acme DB"], copy)
-    # Stands for installing the copy: the entry point that the skeleton added to pyproject.toml.
-    added = tomllib.loads((copy / "pyproject.toml").read_text())["project"]["entry-points"]
-    target = added["datahub.ingestion.source.plugins"]["llm-acme"]
-    info = tmp_path_factory.mktemp("installed") / "acme-0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: acme\nVersion: 0\n")
-    (info / "entry_points.txt").write_text(f"[datahub.ingestion.source.plugins]\nllm-acme = {target}\n")
-    path = os.pathsep.join(map(str, (copy / "connectors", info.parent)))
-    pytest_of = ["python", "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider"]
-    run([*pytest_of, "tests/vector_stores/acme"], copy, PYTHONPATH=path)
-    run([*pytest_of, "tests/faults/test_matrix.py", "-k", "acme"], copy, PYTHONPATH=path, WRITE_FAULTS="1")
-    run(["python", "docs/generate.py"], copy, PYTHONPATH=path)
-    return copy, path
-
-
-def test_the_skeleton_of_a_connector_is_whole_and_well_formed(with_connector: tuple[Path, str]) -> None:
-    copy, path = with_connector
-    run(["python", "-m", "ruff", "check", "."], copy)
-    run(["python", "-m", "ruff", "format", "--check", "."], copy)
-    run(
-        [
-            "python",
-            "-m",
-            "pytest",
-            "-q",
-            "-p",
-            "no:cacheprovider",
-            "tests/test_inventory.py",
-            "-k",
-            "acme or left",
-        ],
-        copy,
-        PYTHONPATH=path,
-    )
-
-
-def test_a_new_connector_touches_as_many_files_as_the_page_says(with_connector: tuple[Path, str]) -> None:
-    copy, _ = with_connector
-    files = {
-        path.relative_to(copy)
-        for path in copy.rglob("*")
-        if path.is_file() and not {"__pycache__", ".ruff_cache", ".hypothesis", "build"} & set(path.parts)
-    }
-    touched = {
-        path
-        for path in files
-        if not (ROOT / path).is_file() or filecmp.cmp(ROOT / path, copy / path, False) is False
-    }
-    package = {
-        path for path in touched if path.is_relative_to("connectors/datahub_llmops/vector_stores/acme")
-    }
-    generated = {path for path in touched - package if path.as_posix() in GENERATED}
-    page = (ROOT / "docs" / "add-a-connector.md").read_text()
-    said = re.search(r"\*\*(\d+) files by hand and (\d+) that commands write\*\*", page)
-    assert said is not None
-    by_hand = touched - package - generated
-    # And uv.lock, which knows the extras: renewing it needs the network.
-    assert (len(by_hand), len(generated) + 1) == (int(said[1]), int(said[2])), sorted(touched)
-    assert len(by_hand) <= 8
-
-
-def test_the_connector_of_the_skeleton_works(with_connector: tuple[Path, str], tmp_path: Path) -> None:
-    copy, path = with_connector
-    folder = tmp_path / "vectors"
-    folder.mkdir()
-    for name in ("guides", "notes"):
-        point = {"vector": [0.1, 0.9], "payload": {"text": "Fold.", "source": "s3://kb/guides.pdf"}}
-        (folder / f"{name}.jsonl").write_text(f"{json.dumps(point)}\n")
-    recipe = str(copy / "recipes" / "acme.dhub.yaml")
-    run(["python", str(ROOT / "examples/demo/ingest.py"), recipe], tmp_path, PYTHONPATH=path)
-    walk = run(["datahub-llmops", "--catalog", "catalog.db", "lineage", "acme:guides", "--up"], tmp_path)
-    assert "kb/guides.pdf" in walk
 
 
 @pytest.mark.parametrize("page", [pytest.param(page, id=str(page.relative_to(ROOT))) for page in PAGES])
