@@ -124,7 +124,7 @@ def test_what_a_bucket_refuses_is_said_without_its_secret(
         run("s3://missing/otel", storage=storage)
     away = {**storage, "client_kwargs": {**storage["client_kwargs"], "endpoint_url": "http://127.0.0.1:9"}}
     away["config_kwargs"] = {"retries": {"max_attempts": 1}, "connect_timeout": 1}
-    with pytest.raises(UnreachableError, match="check the address") as unreachable:
+    with pytest.raises(UnreachableError, match="Check the address") as unreachable:
         run("s3://traces/otel", storage=away)
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
         monkeypatch.delenv(name, raising=False)
