@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -154,6 +154,24 @@ def test_waiting_records_are_bounded_in_bytes(host: Host, monkeypatch: pytest.Mo
     lineage.attach("support-bot", store=host.path)
     left = host.answers()
     assert len(left) == stats["waiting"]
+
+
+def test_records_that_are_being_written_still_wait(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert host.handle.flush(10)
+    transaction = Store.transaction
+    seen: list[int] = []
+
+    def observed(store: Store) -> AbstractContextManager[None]:
+        stats = host.handle.stats()
+        seen.append(stats["recorded"] - stats["written"] - stats["dropped"] - stats["waiting"])
+        return transaction(store)
+
+    monkeypatch.setattr(Store, "transaction", observed)
+    for _ in range(3):
+        with lineage.answer():
+            pass
+    assert host.handle.flush(10)
+    assert set(seen) == {0}
 
 
 class TestClock:

@@ -74,6 +74,7 @@ class Recorder:
     def _reset(self) -> None:
         self._queue: collections.deque[Answer | WriteEvent] = collections.deque()
         self._waiting = WaitingRecords()
+        self._in_hand = 0
         self._pid: int | None = None
         self._closing = False
         self._open = OpenStore()
@@ -222,12 +223,15 @@ class Recorder:
         if not settings.records:  # They waited for a store when ``attach(store=False)`` was called.
             self.dropped += len(batch)
             return True
+        self._in_hand = len(batch)
         try:
             store, encoder = self._open.open(settings)
             self._write_batch(store, encoder, batch, settings, patient)
         except (StoreError, sqlite3.Error, OSError, UnicodeDecodeError) as error:
+            self._in_hand = 0
             self._failed(error, batch)
             return False
+        self._in_hand = 0
         self.written += len(batch)
         self._problem, self._warned, self._locked_since = None, False, None
         self._wait = RETRY_FIRST
@@ -331,7 +335,7 @@ class Recorder:
         found: dict[str, Any] = {
             "recorded": self.recorded,
             "written": self.written,
-            "waiting": len(self._queue) + len(self._waiting),
+            "waiting": len(self._queue) + len(self._waiting) + self._in_hand,
             "dropped": self.dropped,
             "store": self.settings.store or None,
         }
