@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
@@ -208,24 +208,22 @@ class Facts:
         frontier = [self.root.urn, *sorted(fed)]
         seen = set(frontier)
         while frontier:
-            stopped = {
-                source
-                for urn in frontier
-                for feeder in self.feeders(urn)
-                for source in self._untraced.get((feeder, urn), ())
-            }
-            vague = stopped | {
-                source
-                for urn in frontier
-                for feeder in self.feeders(urn)
-                if (feeder, urn) not in traced and not self._says_uses(feeder, urn)
-                for source in ([feeder] if feeder.startswith("urn:li:dataset:") else self.feeders(feeder))
-                if source.startswith("urn:li:dataset:")
-            }
+            vague = {source for urn in frontier for source in self._vaguely_into(urn, traced)}
             found |= vague - {self.root.urn}
             frontier = sorted(vague - seen)
             seen |= vague
         return sorted(found)
+
+    def _vaguely_into(self, dataset: str, traced: Collection[tuple[str, str]]) -> Iterator[str]:
+        """List the datasets that feed one, and of which it is not known by which columns."""
+        for feeder in self.feeders(dataset):
+            yield from self._untraced.get((feeder, dataset), ())
+            if (feeder, dataset) in traced:
+                continue
+            if feeder.startswith("urn:li:dataset:"):
+                yield feeder
+            elif not self._says_uses(feeder, dataset):
+                yield from (one for one in self.feeders(feeder) if one.startswith("urn:li:dataset:"))
 
     @cached_property
     def vague_columns(self) -> frozenset[str]:
@@ -236,7 +234,8 @@ class Facts:
 
     @cached_property
     def _untraced(self) -> Untraced:
-        return untraced_of(self.aspects)
+        jobs = (node.urn for node in self.upstream.nodes if node.type == "dataJob")
+        return untraced_of({urn: self.aspects.get(urn, {}) for urn in jobs})
 
     def _says_uses(self, job: str, dataset: str) -> bool:
         return dataset in uses_on_edges(self.aspect(job, "dataJobInputOutput"))

@@ -63,6 +63,8 @@ def check(facts: Facts, policy: Policy) -> Finding:
 
 def _doubt(facts: Facts, policy: Policy, found: set[str]) -> Finding | None:
     """Return what keeps terms that do not exclude each other from being all that there are."""
+    if not (policy.exclusive_nodes or policy.exclusive_terms):
+        return None
     possible = found | possibly_reached(facts)
     if exclude_each_other(policy, possible):
         names = ", ".join(map(facts.name, facts.vague_sources))
@@ -77,7 +79,7 @@ def _doubt(facts: Facts, policy: Policy, found: set[str]) -> Finding | None:
             f"The catalog does not hold {short(strange[0])}, which may be under an exclusive node.",
             "Ingest the glossary.",
         )
-    if facts.is_cut and (policy.exclusive_nodes or policy.exclusive_terms):
+    if facts.is_cut:
         return _not_known(
             "walk_cut",
             f"More than {facts.hops} steps upstream were not looked at.",
