@@ -34,7 +34,7 @@ NOT_ABOUT_ONE_FILE: dict[str, set[str]] = {
         *("real_stores", "shortcuts", "shutdown", "stamps_only", "tracers", "trees", "writes"),
     },
     "ingestion": {"names", "prompt_server", "server_run", "server_typed"},
-    "journeys": {"docs", "troubleshooting"},
+    "journeys": {"demo", "docs", "new_connector", "troubleshooting"},
     "lineage/sql": {"oracle"},
     "prompt_registries/langfuse": {"service"},
     "prompt_registries/langsmith": {"service"},

@@ -132,8 +132,8 @@ def main() -> None:
          *LATER, "affected", "openai/text-embedding-3-small", "--policy", CHECK[-1])  # fmt: skip
     step("20. The repair: the embedding job runs again, here over rows that are the same",
          "python", "examples/demo/embed.py", "demo/warehouse.db", "demo/chroma", ANSWERS)  # fmt: skip
-    step("21. Its run goes into the catalog",
-         "python", "examples/demo/ingest.py", LATER_RUNS)  # fmt: skip
+    step("21. Its run goes into the catalog, and the warehouse's connector looks at the tables once more",
+         "python", "examples/demo/ingest.py", LATER_RUNS, CHANGES)  # fmt: skip
     step("22. The index is fresh again; the model still ends",
          *CHECK, expected=NOT_OK)  # fmt: skip
     step("23. All of it as one page to look at, with the answers",
