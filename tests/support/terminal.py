@@ -6,11 +6,11 @@ import fcntl
 import os
 import pty
 import re
-import select
 import subprocess
 import termios
 import time
 from collections.abc import Mapping, Sequence
+from multiprocessing.connection import wait
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -89,8 +89,7 @@ class Terminal:
         return self.process.wait(self._timeout)
 
     def _more(self, deadline: float) -> bool:
-        ready, _, _ = select.select([self._master], [], [], max(0.0, deadline - time.monotonic()))
-        if not ready:
+        if not wait([self._master], max(0.0, deadline - time.monotonic())):
             return False
         try:
             part = os.read(self._master, 65536)

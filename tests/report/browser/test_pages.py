@@ -256,8 +256,13 @@ def test_heights_of_cards_are_those_that_their_contents_need(reader: Reader) -> 
     assert too_low == []
 
 
-def lit(page: Page) -> set[str]:
-    """Fields on the path that is shown, each with its card."""
+def lit(page: Page, count: int | None = None) -> set[str]:
+    """Fields on the path that is shown, each with its card. It waits until there are any, or ``count`` of them."""
+    fields = page.locator(".card li.on")
+    if count is None:
+        expect(fields).not_to_have_count(0)
+    else:
+        expect(fields).to_have_count(count)
     return set(
         page.locator(".card li.on").evaluate_all(
             """(rows) => rows.map((row) => {
@@ -273,7 +278,7 @@ def test_a_field_lights_its_path_through_jobs_and_back_puts_it_out(reader: Reade
     card(page, "docs").get_by_role("button", name="2 fields of docs").click()
     card(page, "docs").get_by_role("button", name="contact").click()
     path = {"customers.email", "docs.contact", "bot.retriever.contact", "bot answers.answer"}
-    assert lit(page) == path
+    assert lit(page, len(path)) == path
     # customers to the job to docs, docs to the retriever, and on through the application.
     assert page.locator("path.column").count() == 5
     expect(page.locator(".says")).to_contain_text("docs.contact comes from customers.email")
@@ -282,16 +287,17 @@ def test_a_field_lights_its_path_through_jobs_and_back_puts_it_out(reader: Reade
     page.go_back()
     expect(page.locator(".card li.on")).to_have_count(0)
     page.go_forward()
-    assert lit(page) == path
+    assert lit(page, len(path)) == path
 
 
 def test_a_path_has_an_address_also_if_only_edges_name_the_field(reader: Reader) -> None:
     page = reader.open(sample(), f"{asset_route(CUSTOMERS)}?field=email")
-    assert lit(page) == {"customers.email", "docs.contact", "bot.retriever.contact", "bot answers.answer"}
+    path = {"customers.email", "docs.contact", "bot.retriever.contact", "bot answers.answer"}
+    assert lit(page, len(path)) == path
     page.goto(page.url.partition("#")[0] + f"#/lineage?field=note&of={sample().edges[6].downstream}")
     orders = next(one.urn for one in sample().assets if one.name == "orders")
     page.goto(page.url.partition("#")[0] + f"#/asset/{orders}?field=note")
-    assert lit(page) == {"orders.note", "docs.text"}
+    assert lit(page, 2) == {"orders.note", "docs.text"}
 
 
 def test_a_field_of_the_table_shows_its_path_in_the_graph(reader: Reader) -> None:
@@ -321,7 +327,7 @@ def test_cycles_and_loops_are_drawn(reader: Reader) -> None:
     page = reader.open(Report(assets=assets, edges=edges), f"{asset_route(b)}?field=k")
     assert drawn_edges(page) == {("a", "b"), ("b", "c"), ("c", "a"), ("b", "b")}
     assert page.evaluate("new Set(graph.drawing.corners.map(({x}) => x)).size") == 3
-    assert lit(page) == {"a.k", "b.k", "c.k"}
+    assert lit(page, 3) == {"a.k", "b.k", "c.k"}
 
 
 # Whoever it is read by
@@ -353,8 +359,10 @@ def test_the_keyboard_alone_is_enough(reader: Reader) -> None:
     press("ArrowLeft")
     expect(card(page, "embed-docs").get_by_role("link")).to_be_focused()
     press("ArrowRight")
+    expect(card(page, "docs").get_by_role("link")).to_be_focused()
     press("Tab")
     press("Enter")
+    expect(card(page, "docs").locator("li").first).to_be_visible()
     press("Tab")
     press("Tab")
     press("Enter")
