@@ -25,10 +25,11 @@ IDS = [f"chunk-of-docs-{number}" for number in range(30)]
 @pytest.fixture
 def chroma(tmp_path: Path) -> str:
     """The recipe of a Chroma folder with two collections, of which a pattern lets one be read."""
-    client = chromadb.PersistentClient(str(tmp_path / "chroma"))
-    for name, ids in (("docs", IDS), ("other", ["chunk-of-other"]), ("hidden", IDS)):
-        found = client.create_collection(name)
-        found.add(ids=ids, embeddings=np.ones((len(ids), 2), np.float32), documents=["CANARY"] * len(ids))
+    client: Any = chromadb.PersistentClient(str(tmp_path / "chroma"))
+    with client:
+        for name, ids in (("docs", IDS), ("other", ["chunk-of-other"]), ("hidden", IDS)):
+            found = client.create_collection(name)
+            found.add(ids=ids, embeddings=np.ones((len(ids), 2), np.float32), documents=["CANARY"] * len(ids))
     return recipe(
         tmp_path / "chroma.dhub.yaml",
         "llm-chroma",

@@ -17,6 +17,8 @@ from runs.world import World
 def world(tmp_path: Path) -> Iterator[World]:
     guard.reraise = True
     handle = lineage.attach("support-bot", version="7", store=tmp_path / "answers.db", source_keys="clear")
-    yield World(tmp_path, handle, [], NamedEmbedding(size=8))
+    world = World(tmp_path, handle, [], NamedEmbedding(size=8))
+    yield world
+    world.close()
     handle.detach()
     guard.reraise = False

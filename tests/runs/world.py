@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,7 @@ class World:
     handle: lineage.Handle
     ids: list[str]
     embedding: NamedEmbedding
+    opened: list[Chroma] = field(default_factory=list)
 
     @property
     def store(self) -> Path:
@@ -45,7 +46,13 @@ class World:
         return self.folder / "catalog.db"
 
     def chroma(self) -> Chroma:
-        return Chroma("docs", self.embedding, persist_directory=str(self.folder / "chroma"))
+        self.opened.append(Chroma("docs", self.embedding, persist_directory=str(self.folder / "chroma")))
+        return self.opened[-1]
+
+    def close(self) -> None:
+        """Chroma keeps a dozen files of each folder open until its last client is closed."""
+        for store in self.opened:
+            store._client.close()
 
     def index(self) -> None:
         """A job that stamps."""

@@ -67,9 +67,10 @@ class World:
 
     def chroma(self, recording: Recording = CHROMA) -> str:
         """The store that the recorded application searched, and its recipe."""
-        client = chromadb.PersistentClient(str(self.folder / "chroma"))
-        for name, ids in recording.expected["indexes"].items():
-            client.create_collection(name).add(ids=ids, embeddings=np.ones((len(ids), 2), np.float32))
+        client: Any = chromadb.PersistentClient(str(self.folder / "chroma"))
+        with client:
+            for name, ids in recording.expected["indexes"].items():
+                client.create_collection(name).add(ids=ids, embeddings=np.ones((len(ids), 2), np.float32))
         config = {"path": str(self.folder / "chroma")}
         self.recipe.write_text(json.dumps({"source": {"type": "llm-chroma", "config": config}}))
         return str(self.recipe)

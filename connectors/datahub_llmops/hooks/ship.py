@@ -31,10 +31,14 @@ NOT_SEALED: Final = 76
 FIRST_LIMIT: Final = 30.0
 """Seconds that a child may take if ``ship_every`` is shorter than half of it; else it is twice ``ship_every``."""
 LONGEST_LIMIT: Final = 86_400.0
+MOST_LOG: Final = 2**20
+"""Bytes of a log that is kept after a failure."""
 
 _child: subprocess.Popen[bytes] | None = None
 _next = 0.0
 _failed = 0
+_keep_log = False
+"""Whether the last child failed: then the log says why, and the next child writes behind it."""
 _stopped = 0
 """Children in a row that took too long. Each next one gets twice the time: the first run may have a lot to send."""
 _store = ""
@@ -105,8 +109,13 @@ def _run() -> None:
 
 
 def _open_log(path: str) -> int:
-    """Open the log empty, or return ``DEVNULL`` if it is anything else than a file of its own: a link, a pipe."""
-    flags = os.O_WRONLY | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    """Open the log at its end, or return ``DEVNULL`` if it is anything else than a file of its own: a link, a pipe.
+
+    It is emptied unless it says why the last child failed.
+    """
+    flags = (
+        os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    )
     try:
         handle = os.open(path, flags, 0o600)
     except OSError:
@@ -115,15 +124,17 @@ def _open_log(path: str) -> int:
     if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1:
         os.close(handle)
         return subprocess.DEVNULL
-    os.ftruncate(handle, 0)
+    if not _keep_log or found.st_size > MOST_LOG:
+        os.ftruncate(handle, 0)
     return handle
 
 
 def _check_child() -> None:
     """Check how our child ended, and warn once if the recipe fails."""
-    global _child, _failed, _stopped
+    global _child, _failed, _keep_log, _stopped
     if _child is None or _child.poll() is None:
         return
+    _keep_log = bool(_child.returncode)
     _stopped = min(_stopped + 1, 12) if _child.returncode == TOOK_TOO_LONG else 0
     if _child.returncode:
         _failed += 1
