@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,10 @@ from langchain_core.indexing import InMemoryRecordManager
 from langchain_core.prompts import ChatPromptTemplate
 
 import datahub_llmops.hooks as lineage
+from datahub_llmops import urns
 from datahub_llmops.answer_store.database import Store
 from datahub_llmops.answers import explain
+from datahub_llmops.answers.embedding_runs import run_key
 from datahub_llmops.catalog.local.catalog import LocalCatalog
 from datahub_llmops.cli import main
 from datahub_llmops.errors import StoreError
@@ -417,3 +420,33 @@ def test_a_logo_that_somebody_chose_stays(world: World) -> None:
     world.ask()
     world.runs()
     assert world.aspect(platform, "dataPlatformInfo")["logoUrl"] == "https://wiki.example/chain.png"
+
+
+class TestEndsOfRuns:
+    """A run whose process is killed looks like one that raises: nobody says that it ended."""
+
+    @staticmethod
+    def events(world: World, run: str) -> dict[str, str | None]:
+        """What is known of an embedding run: the status of each event, with its result."""
+        world.runs()
+        with closing(LocalCatalog(world.catalog)) as catalog:
+            urn = urns.process_instance(run_key(run, INDEX))
+            found = catalog.series(urn, "dataProcessInstanceRunEvent", 0)
+        return {one["status"]: (one.get("result") or {}).get("type") for one in found}
+
+    @staticmethod
+    def write(world: World, *, fails: bool = False) -> None:
+        world.chroma().add_documents([Document("text", id="chunk-0")])
+        if fails:
+            raise ZeroDivisionError
+
+    def test_one_that_came_to_its_end_ended_well(self, world: World) -> None:
+        with lineage.job("embed articles", source=TABLE) as run:
+            self.write(world)
+            assert self.events(world, run) == {"STARTED": None}
+        assert self.events(world, run) == {"STARTED": None, "COMPLETE": "SUCCESS"}
+
+    def test_one_that_did_not_come_to_its_end_has_not_ended(self, world: World) -> None:
+        with pytest.raises(ZeroDivisionError), lineage.job("embed articles", source=TABLE) as run:
+            self.write(world, fails=True)
+        assert self.events(world, run) == {"STARTED": None}

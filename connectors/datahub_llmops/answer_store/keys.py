@@ -107,6 +107,11 @@ class WritesKey:
     STEPS: Final = "steps"
     NAMESPACE: Final = "namespace"
     LOADER: Final = "loader"
+    STATE: Final = "state"
+    """``OPEN`` while a named job runs, then ``ENDED``. A process that is killed leaves it open. Stores of release 0.1.0
+    do not have it."""
 
 
-FACTS: Final = (WritesKey.PIPELINE, WritesKey.STEPS, WritesKey.NAMESPACE, WritesKey.LOADER)
+OPEN: Final = "open"
+ENDED: Final = "ended"
+FACTS: Final = (WritesKey.PIPELINE, WritesKey.STEPS, WritesKey.NAMESPACE, WritesKey.LOADER, WritesKey.STATE)

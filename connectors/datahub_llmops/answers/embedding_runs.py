@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from datahub_llmops import urns
+from datahub_llmops.answer_store.keys import OPEN, WritesKey
 from datahub_llmops.answer_store.recorded import RecordedWrites
 from datahub_llmops.answers.resolver import Resolver, job_of
 from datahub_llmops.assets.usage import model_name
@@ -101,6 +102,7 @@ class EmbeddingRuns:
                     inputs=sources,
                     outputs=(index,),
                     failed=one.error is not None,
+                    running=one.error is None and one.facts.get(WritesKey.STATE) == OPEN,
                 ),
                 primary=False,
             )

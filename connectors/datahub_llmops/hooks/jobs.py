@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeAlias
 
-from datahub_llmops.answer_store.keys import WritesKey
+from datahub_llmops.answer_store.keys import ENDED, OPEN, WritesKey
 from datahub_llmops.hooks import runtime, store_identity
 from datahub_llmops.hooks.guard import guarded
 from datahub_llmops.hooks.names import clean_name, dataset_urn
@@ -34,7 +34,11 @@ def job(
     ``text_fields`` its columns that make up the text; ``key_field`` the metadata key that holds a row's key. With
     ``stamp`` the chunks carry these as ``dh_*`` keys, where the store takes new keys.
     """
-    facts = {WritesKey.JOB: _name("name", name) or "job", **_find_orchestration(flow, orchestrator)}
+    facts = {
+        WritesKey.JOB: _name("name", name) or "job",
+        WritesKey.STATE: OPEN,
+        **_find_orchestration(flow, orchestrator),
+    }
     current = Job(
         facts=facts, stamp=stamp, source=_source(source), key_field=key_field, fields=_fields(text_fields)
     )
@@ -42,8 +46,21 @@ def job(
     runtime.current_job.set(current)
     try:
         yield current.run
+        _record_end(current)
     finally:
         runtime.current_job.set(before)
+
+
+@guarded("job.end")
+def _record_end(current: Job) -> None:
+    """Say that the job came to its end. One that raises, or whose process is killed, says nothing."""
+    last = current.last
+    if last is None:
+        return
+    event = WriteEvent("count", last.framework, last.index, last.ended)
+    event.application, event.version, event.run = last.application, last.version, current.run
+    event.facts = {**current.facts, WritesKey.STATE: ENDED}
+    runtime.send(event)
 
 
 def _find_orchestration(flow: str | None, orchestrator: str | None) -> dict[str, str]:
@@ -176,6 +193,7 @@ def _record_counts(store: Any, result: Any, started: float) -> None:
     current = runtime.current_job.get()
     if current is not None:
         event.run, event.facts = current.run, dict(current.facts)
+        current.last = event
     runtime.send(event)
 
 

@@ -35,6 +35,7 @@ def record_write(
     if job is not None:
         event.run = job.run
         event.facts = dict(job.facts)
+        job.last = event
     if facts:
         event.facts.update(facts)
     if call.error is not None:

@@ -13,7 +13,7 @@ Operation: TypeAlias = Literal["add", "update", "delete", "count"]
 class Job:
     """The job that writes belong to while ``lineage.index``, ``lineage.pipeline`` or ``lineage.job`` runs."""
 
-    __slots__ = ("facts", "fields", "key_field", "run", "source", "stamp")
+    __slots__ = ("facts", "fields", "key_field", "last", "run", "source", "stamp")
 
     def __init__(
         self,
@@ -30,6 +30,8 @@ class Job:
         self.source = source
         self.key_field = key_field
         self.fields = tuple(fields)
+        self.last: WriteEvent | None = None
+        """The last write that it made."""
 
 
 class WriteEvent:

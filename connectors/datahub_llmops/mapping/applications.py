@@ -252,11 +252,13 @@ def instance_proposals(
     inputs: Sequence[str],
     outputs: Sequence[str],
     failed: bool,
+    running: bool = False,
     seen_by: str = "hooks",
 ) -> Iterator[Proposal]:
     """Describe a process instance of ``job``: an embedding run, or a day of one version of an application.
 
-    ``seen_by`` is who says how it ended: the hooks, or the platform of a tool.
+    A ``running`` one has not ended, as far as anybody knows. ``seen_by`` is who says how it ended: the hooks, or the
+    platform of a tool.
 
     What it read and wrote are properties. Edges of instances would take the places of assets in a lineage graph, and
     the job has them.
@@ -275,6 +277,8 @@ def instance_proposals(
     )
     yield propose(urn, DataProcessInstanceRelationshipsClass(upstreamInstances=[], parentTemplate=job))
     yield propose(urn, DataProcessInstanceRunEventClass(timestampMillis=begun, status="STARTED"))
+    if running:
+        return
     result = DataProcessInstanceRunResultClass(
         type="FAILURE" if failed else "SUCCESS", nativeResultType=seen_by
     )
