@@ -71,10 +71,47 @@ def test_a_half_written_record_at_the_end_is_left_for_the_next_run(tmp_path: Pat
     assert len(first.counted.answers) == 1
     assert first.door.counts.records_unfinished == 1
     assert not first.problems
+    # Nobody has written on: it is said, by each run, until the record is finished.
+    unchanged = run(tmp_path, position=first.position)
+    assert unchanged.days == ()
+    assert [one.context for one in unchanged.problems] == [f"{path}: its last record is cut off"]
+    assert unchanged.problems[0].kind == "failure"
     path.write_bytes(written(1) + written(2) + written(3))
-    second = run(tmp_path, position=first.position)
+    second = run(tmp_path, position=unchanged.position)
     assert len(second.counted.answers) == 3
     assert second.door.counts.records_unfinished == 0
+    assert not second.problems
+
+
+def test_a_half_written_record_of_an_object_that_does_not_grow_is_said_at_once(tmp_path: Path) -> None:
+    (tmp_path / "traces.json.gz").write_bytes(gzip.compress(as_line([call(1)]) + as_line([call(2)])[:-9]))
+    found = run(tmp_path)
+    assert found.titles == ["Objects that break off"]
+    assert len(found.counted.answers) == 1
+
+
+def test_a_last_line_that_is_whole_but_no_json_is_said_at_once(tmp_path: Path) -> None:
+    line = as_line([call(1)]).rstrip(b"\n")
+    (tmp_path / "1.json").write_bytes(line[:-1] + b', "more": NaN}')
+    (tmp_path / "2.json").write_bytes(as_line([call(2)]))
+    found = run(tmp_path)
+    assert [(one.kind, one.title) for one in found.problems] == [
+        ("failure", "Records that cannot be understood")
+    ]
+    assert "1.json" in found.problems[0].context
+    assert len(found.counted.answers) == 1
+
+
+def test_an_indented_document_that_is_half_written_is_read_by_the_next_run(tmp_path: Path) -> None:
+    path = tmp_path / "1.json"
+    whole = json.dumps(json.loads(as_line([call(1)])), indent=1).encode()
+    path.write_bytes(whole[:-20])
+    first = run(tmp_path)
+    assert first.titles == ["Objects that break off"]
+    path.write_bytes(whole)
+    second = run(tmp_path, position=first.position)
+    assert not second.problems
+    assert len(second.counted.answers) == 1
 
 
 def test_a_file_that_is_renamed_while_we_read_loses_nothing(

@@ -53,6 +53,7 @@ _SPAN: Final = 600
 _COMPRESSED_SPAN: Final = 150
 """Fewest bytes that a span takes in an object: guesses that decide on the parts of the spool."""
 _COMPRESSED: Final = (".gz", ".zst", ".zstd", ".parquet")
+_CUT_OFF: Final = "its last record is cut off"
 _PROGRESS: Final = 30.0
 """Seconds between two lines of the log."""
 _Answer: TypeAlias = tuple[str, str, bytes, None, float]
@@ -147,6 +148,8 @@ class FilesDoor:
                 self._keep(found, found.before)
                 self._waiting.append((found, Part()))
                 self.counts.objects_unchanged += 1
+                if found.before.end < found.object.size:
+                    self._say_broken(found, _CUT_OFF)  # A writer would have finished its last record by now.
             else:
                 new.append((found, self._part(found)))
         with collected_by_hand():
@@ -223,6 +226,8 @@ class FilesDoor:
             # An object in a bucket is written as a whole, so it never grows.
             grows = found.place.is_local and outcome.end and not outcome.compressed
             tail = matching.tail_of(file, outcome.end) if grows else 0
+        if outcome.unfinished and (outcome.compressed or not found.place.is_local):
+            outcome.broken = _CUT_OFF
         self.counts.values_too_long = self._selection.dropped
         self.counts.records_unreadable += outcome.unreadable + outcome.too_long
         self.counts.records_unfinished += outcome.unfinished
@@ -247,28 +252,30 @@ class FilesDoor:
 
     def _say(self, found: Found, outcome: Outcome) -> bool:
         """Report what is odd about an object, and return whether it needs no further reading."""
-        name = found.object.name
         if outcome.broken is not None:
-            self._tell(
-                Problem(
-                    kind="failure",
-                    title="Objects that break off",
-                    message="What was readable before counts. Repair or remove them, or leave them out by a pattern in "
-                    "`files`, such as `**/*.json`; the next run reads them again.",
-                    context=f"{name}: {outcome.broken}",
-                )
-            )
+            self._say_broken(found, outcome.broken)
         if outcome.unreadable or outcome.too_long:
             self._tell(
                 Problem(
                     kind="failure",
                     title="Records that cannot be understood",
                     message="The other records of the object count. Check what writes it, or leave it out of `files`.",
-                    context=f"{name}: {outcome.unreadable} unreadable, {outcome.too_long} longer than 64 MiB, "
+                    context=f"{found.object.name}: {outcome.unreadable} unreadable, {outcome.too_long} longer than 64 MiB, "
                     f"read as {outcome.format}",
                 )
             )
         return outcome.broken is None
+
+    def _say_broken(self, found: Found, reason: str) -> None:
+        self._tell(
+            Problem(
+                kind="failure",
+                title="Objects that break off",
+                message="What was readable before counts. Repair or remove them, or leave them out by a pattern in "
+                "`files`, such as `**/*.json`; the next run reads them again.",
+                context=f"{found.object.name}: {reason}",
+            )
+        )
 
     def _could_not_read(self, found: Found, error: StorageError | ModuleNotFoundError) -> None:
         if isinstance(error, ModuleNotFoundError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import chain
@@ -25,6 +26,10 @@ from datahub_llmops.spans.doors.span_classes import SpanClasses
 _CHUNK: Final = 2**20
 _HEAD: Final = 64
 _OTLP: Final = b'{"resourceSpans"'
+_ONE_RECORD: Final = {
+    Framing.WHOLE: "it is one message that is not whole, or none of OpenTelemetry",
+    Framing.DOCUMENT: "it is one JSON document that is not whole, or no JSON",
+}
 _OTHER_SIGNALS: Final = ("resourceLogs", "resourceMetrics", "resourceProfiles")
 
 
@@ -136,16 +141,16 @@ class ObjectReader:
         for record, end, finished in cut(stream, framing):
             if record is None:
                 outcome.too_long += 1
-            elif not finished and (framing is Framing.MESSAGES or not _is_json(record)):
+            elif not finished and (framing is Framing.MESSAGES or not _is_whole(record)):
                 outcome.unfinished += 1
                 break
             elif record.strip():
                 try:
                     read(record, outcome)
                 except ValueError:
-                    if framing is Framing.WHOLE:
-                        # The object is this one message. Perhaps it is still being written.
-                        outcome.broken = "it is one message that is not whole, or none of OpenTelemetry"
+                    if framing in _ONE_RECORD:
+                        # The object is this one record. Perhaps it is still being written.
+                        outcome.broken = _ONE_RECORD[framing]
                         return
                     outcome.unreadable += 1
             outcome.end = start + end
@@ -222,9 +227,13 @@ class ObjectReader:
         self._take(rows)
 
 
-def _is_json(record: bytes) -> bool:
+def _is_whole(record: bytes) -> bool:
+    """Whether a line is written to its end. Python writes ``NaN`` and ``Infinity`` too, which are no JSON."""
     try:
         orjson.loads(record)
     except ValueError:
-        return False
+        try:
+            json.loads(record)
+        except (ValueError, RecursionError):
+            return False
     return True
