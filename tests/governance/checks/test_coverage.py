@@ -407,6 +407,12 @@ CASES += [
         "changed_since",
         both(BY_RUN, counted(250), put((REVIEWS, "operation", operation(NOW - 0.8 * HOUR)))),
     ),
+    (
+        "the last run saw as much, and a source does not tell of its changes",
+        "not known",
+        "source_silent",
+        both(BY_RUN, counted(250), SILENT_TABLE),
+    ),
 ]
 
 

@@ -97,7 +97,7 @@ def _doubt(facts: Facts, policy: Policy, found: Finding, tables: tuple[str, ...]
             "Let the job run to its end, then the source of the index.",
             (*found.evidence, broken[1].evidence),
         )
-    return _moved(facts, policy, found, embedded, times, bool(tables))
+    return _moved(facts, policy, found, embedded, times)
 
 
 def _moved(
@@ -106,7 +106,6 @@ def _moved(
     found: Finding,
     embedded: Mapping[str, Embedded | None],
     times: Mapping[str, datetime],
-    by_numbers: bool,
 ) -> Finding | None:
     """Rows may have come and gone after the run. Then numbers that differ are no fault, and equal ones no proof."""
     begun = _begun(embedded, facts.sources)
@@ -129,11 +128,7 @@ def _moved(
             "Run its job again, then the sources of the tables and of the index.",
             found.evidence,
         )
-    if (
-        found.verdict == "ok"
-        and by_numbers
-        and (silent := [urn for urn, one in changes.items() if one is None])
-    ):
+    if found.verdict == "ok" and (silent := [urn for urn, one in changes.items() if one is None]):
         return _not_known(
             "source_silent",
             f"{found.message} But whether {facts.name(silent[0])} changed after the last run is not known, and other "
