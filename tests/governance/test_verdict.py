@@ -52,6 +52,7 @@ from governance.estate import (
     NOW,
     OTHER_JOB,
     OWNER,
+    RETRIEVER,
     REVIEWS,
     WRITTEN,
     estate,
@@ -773,6 +774,27 @@ def test_an_answer_log_is_checked_by_what_it_depends_on(tmp_path: Path) -> None:
         BOT,
         ANSWERS,
     )
+
+
+@pytest.mark.parametrize("asset", [JOB, RETRIEVER])
+def test_a_job_or_a_retriever_is_never_ok_in_place_of_its_index(asset: str, tmp_path: Path) -> None:
+    with write(tmp_path / "catalog.db", estate()) as catalog:
+        report = check_asset(catalog, asset, policy(), now=NOW)
+    assert report.verdict == "not known"
+    first, *others = report.findings
+    assert first.code == "no_index"
+    assert (first.missing or "").endswith(": datahub-llmops check chroma:default_database.docs.")
+    assert {one.verdict for one in others} == {"ok"}
+
+
+def test_a_model_that_only_an_application_uses_has_embedded_nothing(tmp_path: Path) -> None:
+    chat = MODEL.replace("text-embedding-3-small", "gpt-4")
+    facts = estate()
+    facts[chat, "mlModelProperties"] = {"name": "gpt-4", "downstreamJobs": [BOT]}
+    facts[chat, "deprecation"] = deprecated(replacement=chat.replace("gpt-4", "gpt-5"))
+    with write(tmp_path / "catalog.db", facts) as catalog:
+        report = check_asset(catalog, ANSWERS, policy(), now=NOW)
+    assert [one.to_do for one in report.findings if one.verdict == "not ok"] == ["Move to gpt-5."]
 
 
 def test_the_packaged_list_knows_prices_and_says_no_more_than_it_knows() -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final, TypeAlias
 
-from datahub_llmops.catalog.protocol import FullCatalog
+from datahub_llmops.catalog.protocol import FullCatalog, Lineage
+from datahub_llmops.catalog.urn_text import full_name, platform
 from datahub_llmops.governance.affected import users_of
 from datahub_llmops.governance.checks import (
     allowed,
@@ -18,8 +20,8 @@ from datahub_llmops.governance.checks import (
     schema,
     trusted_sources,
 )
-from datahub_llmops.governance.facts import HOPS, Facts, gather
-from datahub_llmops.governance.finding import Affected, CheckReport, Finding
+from datahub_llmops.governance.facts import EMBEDDING_JOB, HOPS, INDEX, RETRIEVER, Facts, gather
+from datahub_llmops.governance.finding import Affected, CheckReport, Evidence, Finding
 from datahub_llmops.governance.lifecycle import Lifecycles
 from datahub_llmops.governance.lifecycle_list import packaged
 from datahub_llmops.governance.lineage_gaps import with_gaps
@@ -39,6 +41,8 @@ CHECKS: Final[Mapping[str, Check]] = {
     model_lives.NAME: model_lives.check,
 }
 """All checks by name, in the order in which they are shown."""
+_BESIDE: Final = "index"
+"""What stands in place of the checks of an index, if a job or a retriever is asked about."""
 _OF_JOBS: Final = frozenset({fresh.NAME, coverage.NAME, schema.NAME})
 """Checks that look at what the jobs read that fill the asset."""
 _OF_ALL_UPSTREAM: Final = frozenset({trusted_sources.NAME, one_meaning.NAME, allowed.NAME})
@@ -56,8 +60,38 @@ def check_asset(
         CatalogError: the catalog cannot answer.
     """
     facts = gather(catalog, urn, now=now or datetime.now(UTC))
-    users = users_of(catalog, catalog.lineage(urn, "down", HOPS), facts.now)
-    return report(facts, compared(policy or default_policy(), catalog), users)
+    downstream = catalog.lineage(urn, "down", HOPS)
+    found = report(
+        facts, compared(policy or default_policy(), catalog), users_of(catalog, downstream, facts.now)
+    )
+    beside = _beside_an_index(facts, downstream)
+    return found if beside is None else replace(found, findings=(beside, *found.findings))
+
+
+def _beside_an_index(facts: Facts, downstream: Lineage) -> Finding | None:
+    """Keep the checks of a job or a retriever from looking like those of the index that it writes or reads."""
+    root = facts.root
+    if root.subtype == RETRIEVER:
+        kind, does = "a retriever", "reads"
+        near = [node for urn in facts.feeders(root.urn) if (node := facts.nodes.get(urn)) is not None]
+    else:
+        kind, does = "a job", "writes"
+        near = [node for node in downstream.nodes if node.hops == 1] if root.type == "dataJob" else []
+    known = [node for node in near if node.type == "dataset"]
+    if root.subtype not in {RETRIEVER, EMBEDDING_JOB}:
+        known = [node for node in known if node.subtype == INDEX]
+        if not known:
+            return None
+    typed = ", ".join(f"datahub-llmops check {platform(node.urn)}:{full_name(node.urn)}" for node in known)
+    return Finding(
+        check=_BESIDE,
+        verdict="not known",
+        code="no_index",
+        message=f"It is {kind}. Whether the index that it {does} can be trusted is not known from it.",
+        missing=f"Check the index that it {does}" + (f": {typed}." if typed else "."),
+        evidence=tuple(Evidence(urn=node.urn, aspect="subTypes") for node in known),
+        path=(known[0].urn, root.urn) if known and root.subtype == RETRIEVER else (),
+    )
 
 
 def default_policy() -> Policy:

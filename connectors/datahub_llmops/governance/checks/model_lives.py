@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime, time
 from typing import Final
 
 from datahub_llmops.catalog.urn_text import full_name
+from datahub_llmops.governance.affected import APPLICATION
 from datahub_llmops.governance.facts import Facts
 from datahub_llmops.governance.finding import Evidence, Finding
 from datahub_llmops.governance.policy import Policy
@@ -18,6 +19,8 @@ from datahub_llmops.governance.times import time_of
 from datahub_llmops.net.json_values import text
 
 NAME: Final = "model lives"
+_CHATS: Final = frozenset({APPLICATION, "Prompt"})
+"""Subtypes of what uses a model without embedding anything in an index."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,10 +135,15 @@ def _ends(facts: Facts, soon: list[_Stated], stated: list[_Stated]) -> Finding:
         since=datetime.combine(first.on, time(), UTC) if past and first.on else None,
         evidence=tuple(Evidence(urn=one.model, aspect=one.aspect) for one in soon),
         path=facts.path(first.model),
-        to_do=f"Move to {successor} and embed everything again."
-        if successor
-        else "Choose another model and embed everything again.",
+        to_do=(f"Move to {successor}" if successor else "Choose another model")
+        + (" and embed everything again." if _embeds(facts, first.model) else "."),
     )
+
+
+def _embeds(facts: Facts, model: str) -> bool:
+    """Whether the model may have embedded something: the chat model of an application or a prompt has not."""
+    users = [facts.nodes.get(edge.downstream) for edge in facts.upstream.edges if edge.upstream == model]
+    return any(user is None or user.subtype not in _CHATS for user in users)
 
 
 def _name(facts: Facts, model: str) -> str:
