@@ -12,7 +12,7 @@ import pytest
 
 from datahub_llmops.governance.finding import Finding
 from datahub_llmops.governance.verdict import check_asset
-from governance.cases import policy
+from governance.cases import VIEW, Case, both, in_view, judge, policy, put
 from governance.estate import INDEX, JOB, REVIEWS, estate, operation, schema, write
 from governance.runs import run_of
 
@@ -90,3 +90,9 @@ def test_a_file_of_an_earlier_release_has_no_history(path: Path) -> None:
         database.execute("drop table schema_before")
         database.commit()
     assert (found(path).verdict, found(path).code) == ("not known", "types_before")
+
+
+def test_a_view_that_was_dropped_is_not_only_to_be_read_again(tmp_path: Path) -> None:
+    dropped = both(in_view, put((VIEW, "status", {"removed": True})))
+    case = Case(name="", check="schema", verdict="not known", code="no_schema", change=dropped)
+    assert "correct the job's SQL" in (judge(tmp_path, case).missing or "")

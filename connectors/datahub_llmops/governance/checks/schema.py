@@ -64,7 +64,7 @@ def check(facts: Facts, policy: Policy) -> Finding:
             verdict="not known",
             code="no_schema",
             message=f"The columns of {names} are not known.",
-            missing="Run DataHub's source of these tables.",
+            missing="Run DataHub's source of these tables; if they were dropped, correct the job's SQL.",
             evidence=tuple(Evidence(urn=urn, aspect="schemaMetadata") for urn in sorted(set(unseen))),
         )
     if silent := facts.jobs_without_columns:
