@@ -14,8 +14,8 @@
 
 PYTHON ?= python3
 VENV ?= .venv
-# Most tests wait, for a fault to pass, for a server or for a process: four processes share a core.
-WORKERS ?= $(shell expr 4 '*' "$$(getconf _NPROCESSORS_ONLN || echo 1)")
+# Most tests wait, for a fault to pass, for a server or for a process: four processes share a core. Each needs 1.5 GB.
+WORKERS ?= $(shell $(PYTHON) tools/workers.py)
 
 # Absolute, so that a target may run a script that starts others.
 BIN := $(abspath $(VENV))/bin
@@ -64,7 +64,7 @@ fuzz: environments
 	$(BIN)/python -m pytest -q -m fuzz -n $(WORKERS) --maxprocesses 8 --timeout 900 tests/fuzz
 
 quick: format lint types imports
-	$(BIN)/python -m pytest -q -m unit -n auto
+	$(BIN)/python -m pytest -q -m unit -n $(shell expr $(WORKERS) / 2)
 
 # Everything of `make check` that runs no test.
 static: format lint types imports spelling schemas-check
