@@ -292,6 +292,37 @@ def test_an_answer_that_a_host_and_spans_saw_counts_once(world: World) -> None:
     assert world.indexes() == {DOCS: "hook,id probe"}
 
 
+def only_roots(path: Path, *, wanted: bool) -> bytes:
+    """Return the spans of a file that have no parent, or all others."""
+    request = ExportTraceServiceRequest.FromString(path.read_bytes())
+    for resource in request.resource_spans:
+        for scope in resource.scope_spans:
+            kept = [span for span in scope.spans if (not span.parent_span_id) is wanted]
+            del scope.spans[:]
+            scope.spans.extend(kept)
+    return bytes(request.SerializeToString())
+
+
+def test_an_answer_whose_stamped_root_arrives_late_counts_once(world: World) -> None:
+    path = world.record(CHROMA)
+    stamped(path, "web-1")
+    roots = only_roots(path, wanted=True)
+    path.write_bytes(only_roots(path, wanted=False))
+    indexes = [{"urn": DOCS}]
+    world.run(indexes=indexes)
+    assert world.usage(LOG)["source=spans"] >= 2
+    (world.spans / "roots.pb").write_bytes(roots)
+    assert failures(world.run(indexes=indexes)) == []
+    moved = {"source=spans": 0, "source=spans@web-1": 2}
+    for urn in (LOG, RETRIEVER, DOCS):
+        assert world.usage(urn) == moved
+    with closing(LocalCatalog(world.folder / "catalog.db")) as catalog:
+        records = catalog.series(JOB, "llmUsage", 0)
+    assert {one["partitionSpec"]["partition"]: one["calls"] for one in records} == moved | {
+        f"{who}/version=7": calls for who, calls in moved.items()
+    }
+
+
 def less(known: Any, now: Any, where: str = "") -> list[str]:
     """Where a value says less than one before: it is gone, shorter, or another one."""
     if isinstance(known, dict):

@@ -49,6 +49,8 @@ class SpanCounting:
         self._hosts = _HostDays(catalog)
         self._passed_over = passed_over
         self._applications: dict[str, Application | None] = {}
+        self.recorded: set[tuple[str, int]] = set()
+        """Applications and days, in seconds, with answers of spans that a host recorded as well."""
 
     def roll_up(self, answers: Iterable[RecordedAnswer], recorded: Iterable[RecordedAnswer] = ()) -> Rollup:
         """Count answers of spans, and before them those of sealed segments, ``recorded``. Oldest day first."""
@@ -63,6 +65,8 @@ class SpanCounting:
 
         def counted_by(answer: RecordedAnswer, application: Application, day: int) -> str | None:
             host = answer.recorded_on
+            if host is not None:
+                self.recorded.add((application.name, day))
             if host is not None and (
                 (application.name, day, by_host(host)) in kept.whole
                 or self._hosts.counted(application.log, day, host)

@@ -56,6 +56,7 @@ from datahub_llmops.spans.counting import SpanCounting
 from datahub_llmops.spans.doors.door import Door, HoldsWrites, ReadCounts
 from datahub_llmops.spans.doors.opening import open_door
 from datahub_llmops.spans.memory import FORMAT, SpansMemory, SpansState
+from datahub_llmops.spans.moved import take_back
 from datahub_llmops.spans.report import SpansReport
 from datahub_llmops.spans.resolve import SpanNames
 from datahub_llmops.spans.score_series import PLATFORM, ScoreSeries
@@ -145,6 +146,7 @@ class SpansSource(PatchingSource, TestedSource, StatefulIngestionSourceBase):
             report=self.report,
         )
         settling.settle(found, names)
+        take_back(found, counting.recorded, catalog, self.config.env, typed=typed)
         served = ServedModels(state.served, found)
         self._report_totals(found, names, served, len(days))
         since = None if self.report.understood_less else (state.whole_since or today.isoformat())

@@ -260,8 +260,8 @@ class FilesDoor:
                     kind="failure",
                     title="Records that cannot be understood",
                     message="The other records of the object count. Check what writes it, or leave it out of `files`.",
-                    context=f"{found.object.name}: {outcome.unreadable} unreadable, {outcome.too_long} longer than 64 MiB, "
-                    f"read as {outcome.format}",
+                    context=f"{found.object.name}: {outcome.unreadable} unreadable, "
+                    f"{outcome.too_long} longer than 64 MiB, read as {outcome.format}",
                 )
             )
         return outcome.broken is None
