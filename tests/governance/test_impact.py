@@ -27,6 +27,7 @@ from governance.estate import (
     OWNER,
     REVIEWS,
     estate,
+    fine_grained,
     inputs_and_outputs,
     write,
 )
@@ -146,3 +147,23 @@ def test_what_values_reach_is_not_indirect(joined: LocalCatalog) -> None:
 def test_a_column_that_no_job_uses_affects_nothing(joined: LocalCatalog) -> None:
     found = impact_of(joined, column(REVIEWS, "id"), LISTS, now=NOW)
     assert (found.indexes, found.jobs, found.uses, found.not_known) == ((), (), (), ())
+
+
+def test_what_a_view_joins_by_is_not_known(tmp_path: Path) -> None:
+    view = dataset("shop.public.review_docs")
+    facts = estate()
+    facts[view, "datasetProperties"] = {"name": "review_docs"}
+    facts[view, "subTypes"] = {"typeNames": ["View"]}
+    facts[view, "upstreamLineage"] = {
+        "upstreams": [{"dataset": REVIEWS, "type": "VIEW", "auditStamp": {"time": 0, "actor": OWNER}}],
+        "fineGrainedLineages": fine_grained((column(REVIEWS, "body"), column(view, "body"))),
+    }
+    with write(tmp_path / "catalog.db", facts) as catalog:
+        found = impact_of(catalog, column(REVIEWS, "customer_id"), LISTS, now=NOW)
+        assert [(one.column, one.job, one.job_name) for one in found.not_known] == [
+            (column(REVIEWS, "customer_id"), JOB, "embed-docs"),
+            (column(REVIEWS, "customer_id"), view, "review_docs"),
+        ]
+        selected = impact_of(catalog, column(REVIEWS, "body"), LISTS, now=NOW)
+        assert view in [one.urn for one in selected.others]
+        assert selected.not_known == ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any, Final
@@ -15,6 +15,7 @@ from datahub_llmops.catalog.result import Result
 from datahub_llmops.catalog.urn_text import asset_of
 from datahub_llmops.errors import UnknownAssetError
 from datahub_llmops.governance.affected import APPLICATION, users_of
+from datahub_llmops.governance.facts import VIEWS
 from datahub_llmops.governance.finding import Affected
 from datahub_llmops.governance.lifecycle import Lifecycles
 from datahub_llmops.governance.times import time_of
@@ -86,7 +87,7 @@ class Impact(Result):
     indirect: tuple[str, ...] = ()
     """URNs of what is affected through these uses only: no value of the column reaches it."""
     not_known: tuple[Use, ...] = ()
-    """Jobs that read a table of the column and do not say what they do with it."""
+    """Jobs and views that read a table of the column and do not say what they do with it. ``job`` may be a view."""
     priced_by: str | None = None
     """The model whose price was taken: the replacement if it has one, else the model itself."""
 
@@ -165,6 +166,7 @@ def _uses(catalog: FullCatalog, urn: str, values: Lineage) -> tuple[tuple[Use, .
     if asset_of(urn) == urn:
         return (), ()
     reached = {urn, *(pair.downstream for edge in values.edges for pair in edge.columns)}
+    passed = {node.urn for node in values.nodes}
     found = uses_of(catalog, reached)
     nodes = {node.urn: node for node in catalog.nodes(one.job for one in found)}
     shown = [
@@ -180,11 +182,20 @@ def _uses(catalog: FullCatalog, urn: str, values: Lineage) -> tuple[tuple[Use, .
         if one.job in nodes
         and nodes[one.job].subtype != APPLICATION  # An application reads rows, not by SQL.
     ]
-    passed = {node.urn for node in values.nodes}
-    return (
-        tuple(one for one in shown if one.used_in),
-        tuple(one for one in shown if not one.used_in and one.job not in passed),
-    )
+    silent = [one for one in shown if not one.used_in and one.job not in passed]
+    return tuple(one for one in shown if one.used_in), (*silent, *_views(catalog, reached, passed))
+
+
+def _views(catalog: FullCatalog, columns: Iterable[str], passed: Set[str]) -> Iterator[Use]:
+    """The views over the tables of columns that no value reaches: their lineage does not say what they join by."""
+    for column in sorted(columns):
+        try:
+            walk = catalog.lineage(asset_of(column), "down", 1)
+        except UnknownAssetError:
+            continue  # It was removed.
+        for node in walk.nodes:
+            if node.hops and node.subtype in VIEWS and node.urn not in passed:
+                yield Use(column=column, job=node.urn, job_name=node.name, index=None, used_in=())
 
 
 def _with_indirect(catalog: FullCatalog, values: Lineage, uses: Iterable[Use]) -> Lineage:
