@@ -166,3 +166,15 @@ def test_variables_of_the_hooks_are_checked(path: Path, monkeypatch: pytest.Monk
         ("not ok", "The hooks are turned off."),
         ("not ok", "DATAHUB_LLMOPS_SAMPLE is not a number between 0.0 and 1.0: 1.0 is used."),
     ]
+
+
+def test_a_store_that_cannot_be_opened_is_not_called_damaged(path: Path) -> None:
+    written(path)
+    # SQLite can open no log here, as on a disk that is read-only. It is so for root, too.
+    Path(f"{path}-wal").mkdir()
+    (found,) = examined()
+    assert found.verdict == "not ok"
+    assert found.message.startswith("The answer store cannot be opened (SQLITE_CANTOPEN")
+    assert "read-only" in found.message
+    assert "damaged" not in f"{found.message} {found.to_do}"
+    assert "copy the store" in (found.to_do or "").lower()

@@ -382,6 +382,12 @@ def _as_store_errors(path: str) -> Iterator[None]:
             ) from None
         # SQLite's message may quote a damaged name, which Python's module then cannot decode.
         name = sqlite_file.error_name(error) if isinstance(error, sqlite3.Error) else "SQLITE_CORRUPT"
+        problem = sqlite_file.classify(error) if isinstance(error, sqlite3.Error) else None
+        if problem in (sqlite_file.Problem.CANNOT_OPEN, sqlite_file.Problem.READ_ONLY):
+            raise StoreError(
+                f"answer store {path} cannot be opened ({name}): it, its folder or a file beside it is read-only or "
+                "belongs to another user; copy the store and its -wal file to a folder that you may write in"
+            ) from None
         # The text of the error may quote a row, so it is not part of the chain either.
         raise StoreError(
             f"answer store {path} cannot be read ({name}); an application moves a damaged one aside by itself"
