@@ -74,6 +74,13 @@ def test_spans_are_told_by_their_first_bytes(layout: str, tmp_path: Path) -> Non
     assert how == ("1 file of spans" if layout == "recorded" else "2 files of spans")
 
 
+def test_spans_of_tests_are_no_spans_of_applications(tmp_path: Path) -> None:
+    write(tmp_path / "bot" / "tests" / "wire" / "a.json", SPANS)
+    write(tmp_path / "bot" / "latests" / "b.json", SPANS)
+    assert found(tmp_path) == [("spans", "./bot/latests", "1 file of spans")]
+    assert found(tmp_path / "bot" / "tests") == [("spans", "./wire", "1 file of spans")]
+
+
 def test_prompt_files_are_found_in_git_and_beside_it(tmp_path: Path) -> None:
     write(tmp_path / "loose" / "prompts" / "a.md", "Answer.")
     write(tmp_path / "loose" / "prompts" / "deep" / "b.txt", "Answer.")

@@ -32,6 +32,8 @@ from datahub_llmops.setup.words import several
 _NOT_ENTERED: Final = frozenset(
     {"node_modules", "site-packages", "dist-packages", "__pycache__", "venv", "build", "dist"}
 )
+_TESTS: Final = "tests"
+"""Spans below a folder of this name are examples."""
 _SPAN_ENDINGS: Final = (".json", ".jsonl", ".ndjson", ".otlp", ".pb", ".proto", ".binpb", ".bin")
 _DATABASE_ENDINGS: Final = (".db", ".sqlite", ".sqlite3")
 _GZIP: Final = b"\x1f\x8b"
@@ -143,13 +145,18 @@ def _take(folder: Path, entries: Sequence[os.DirEntry[str]], seen: Below, root: 
 
 
 def _take_file(path: Path, name: str, seen: Below, root: Path) -> None:
-    if matches(path.relative_to(root).as_posix(), DEFAULT_INCLUDE):
+    inner = path.relative_to(root)
+    if matches(inner.as_posix(), DEFAULT_INCLUDE):
         seen.prompts.append(path)
     elif name.endswith(_DATABASE_ENDINGS):
         if is_answer_store(path):
             seen.answers.append(path)
-    elif name.removesuffix(".gz").endswith(_SPAN_ENDINGS) and _holds_spans(_head(path)):
+    elif _may_be_spans(name) and _TESTS not in inner.parts and _holds_spans(_head(path)):
         seen.spans.append(path)
+
+
+def _may_be_spans(name: str) -> bool:
+    return name.removesuffix(".gz").endswith(_SPAN_ENDINGS)
 
 
 def _is_entered(entry: os.DirEntry[str]) -> bool:
