@@ -50,7 +50,7 @@ def test_where_the_store_tells_no_time_it_is_when_hooks_saw_the_writing() -> Non
 def test_without_any_time_it_is_not_known() -> None:
     found, gaps = stale(None, 9, {})
     assert found == []
-    assert gaps == ["when docs was written is not known, nor is whether its sources are newer"]
+    assert gaps == ["when docs was written, and whether its sources are newer"]
     # Nothing is known to have changed.
     assert stale(None, None, {}) == ([], [])
 

@@ -51,7 +51,7 @@ def test_a_trace_is_explained_with_the_catalog(world: World) -> None:
     assert [one["served"] for one in found["models"]] == ["openai/gpt-4o-mini-2024-07-18"]
     # Spans do not show who wrote a chunk, and it is said.
     assert found["writers"] == []
-    assert any("wrote the documents is not known" in one for one in found["gaps"])
+    assert any("runs wrote the documents" in one for one in found["gaps"])
     shown = explain(world, TRACE)
     assert shown.exit_code == 0
     assert "CANARY" not in shown.output
@@ -86,7 +86,7 @@ def test_an_answer_that_only_a_segment_has_is_explained(world: World) -> None:
     assert (found["answer"]["id"], found["answer"]["status"]) == (ANSWER, "ok")
     assert [one["index"] for one in found["documents"]] == [DOCS] * 2
     assert [one["digest"] for one in found["prompts"]] == [kept.prompts[0]["digest"]]
-    assert any("wrote the documents is not known" in one for one in found["gaps"])
+    assert any("runs wrote the documents" in one for one in found["gaps"])
 
 
 def test_a_trace_whose_answer_was_sealed_too_has_what_the_segment_has(world: World) -> None:
@@ -157,7 +157,7 @@ def test_a_trace_of_several_answers_lists_them(world: World) -> None:
 
 
 def test_options_that_do_not_go_together(world: World) -> None:
-    assert "give the id" in explain(world, TRACE, "--store", "x.db").output
+    assert "instead of an answer store (--store)" in explain(world, TRACE, "--store", "x.db").output
     bare = CliRunner().invoke(main, ["explain", TRACE, "--at", "2026-11-30T12:00"])
     assert "(--at) goes with a recipe of llm-spans" in bare.output
 

@@ -201,7 +201,7 @@ def explain(
     documents, jobs = _Documents(writers, resolver, rules, gaps).read(answer)
     if store is None and documents:
         gaps.setdefault(
-            "which job runs wrote the documents is not known: spans and segments do not show it, an answer store does"
+            "which job runs wrote the documents: spans and segments do not show it, an answer store does"
         )
     unconfirmed: set[NotConfirmed] = set()
     indexes, origins = (
@@ -407,9 +407,7 @@ def _find_stale(
         modified = index.modified if index.modified is not None else written.get(index.urn)
         if modified is None:
             if changed:
-                gaps.setdefault(
-                    f"when {index.name} was written is not known, nor is whether its sources are newer"
-                )
+                gaps.setdefault(f"when {index.name} was written, and whether its sources are newer")
             continue
         for source, at in changed.items():
             if at > modified:

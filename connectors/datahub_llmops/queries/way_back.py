@@ -45,7 +45,11 @@ def prepare_explanation(
     if (answer is None) == (text is None):
         raise QuestionError("give either the id of an answer or its text (--text)")
     if recipe is not None and _is_of_spans(recipe):
-        if answer is None or store is not None:
+        if store is not None:
+            raise QuestionError(
+                "a recipe of llm-spans (--recipe) is read instead of an answer store (--store): give one"
+            )
+        if answer is None:
             raise QuestionError("with a recipe of llm-spans, give the id of a trace or of an answer")
         return _of_spans(answer, recipe, env, at)
     if at is not None:
