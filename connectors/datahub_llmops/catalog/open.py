@@ -6,7 +6,7 @@ import os
 import re
 from typing import Final
 
-from datahub_llmops.answer_store.location import default_catalog, environment
+from datahub_llmops.answer_store.location import CATALOG_VARIABLE, default_catalog
 from datahub_llmops.catalog import urn_text
 from datahub_llmops.catalog.protocol import Catalog, FullCatalog
 from datahub_llmops.errors import AmbiguousNameError, CatalogError, UnknownAssetError
@@ -22,9 +22,14 @@ def open_catalog(where: str | None = None) -> FullCatalog:
     ``None`` means the one in ``DATAHUB_LLMOPS_CATALOG``, else the file that the sink ``llm-local`` writes by default.
 
     Raises:
-        CatalogError: it does not exist, cannot be read, or does not answer.
+        CatalogError: its name is empty, or it does not exist, cannot be read, or does not answer.
     """
-    where = where or environment("CATALOG")
+    where = os.environ.get(CATALOG_VARIABLE) if where is None else where
+    if where is not None and not where.strip():
+        # A variable that a script or a pipeline does not have must not mean another catalog.
+        raise CatalogError(
+            f"the name of the catalog is empty: name a file or a server's URL, or unset {CATALOG_VARIABLE}"
+        )
     if where and where.lower().startswith(("http://", "https://")):
         from datahub_llmops.catalog.server.catalog import ServerCatalog
 

@@ -9,6 +9,7 @@ import click
 
 from datahub_llmops.cli.completion import complete_asset
 from datahub_llmops.cli.opening import opened
+from datahub_llmops.cli.paths import Place
 from datahub_llmops.governance.impact import impact_of
 from datahub_llmops.queries.labels import Labels
 from datahub_llmops.queries.names import resolve_affecting
@@ -19,7 +20,7 @@ from datahub_llmops.queries.names import resolve_affecting
 @click.option(
     "--policy",
     "policy_file",
-    type=click.Path(path_type=Path),
+    type=Place(),
     metavar="FILE",
     help="A recipe of llm-health, or a YAML file with its options: it may name lists of when models retire.",
 )

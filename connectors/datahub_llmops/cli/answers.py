@@ -19,6 +19,7 @@ import click
 
 from datahub_llmops.catalog.overriding import override
 from datahub_llmops.catalog.whole_file import describe_loss
+from datahub_llmops.cli.paths import NewFile, Place
 from datahub_llmops.errors import CatalogError, LlmopsError, NoCatalogError, QuestionError, RecordError
 
 if TYPE_CHECKING:
@@ -31,14 +32,14 @@ if TYPE_CHECKING:
 STORE = click.option(
     "--store",
     "path",
-    type=click.Path(path_type=Path),
+    type=Place(),
     help="The answer store to read. Default: DATAHUB_LLMOPS_STORE, else the file that applications of this user write "
     "by default.",
 )
 _PRICES = click.option(
     "--prices",
     "price_list",
-    type=click.Path(path_type=Path),
+    type=Place(),
     help="Prices of models: the recipe of llm-runs, or a YAML file with the same `prices` and `currency`.",
 )
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
@@ -165,7 +166,7 @@ def usage(
 
 
 @answers.command("export")
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=NewFile())
 @click.option("--force", is_flag=True, help="Overwrite FILE if it exists.")
 @STORE
 def export(file: Path, force: bool, path: Path | None) -> None:
@@ -195,7 +196,7 @@ def export(file: Path, force: bool, path: Path | None) -> None:
 @click.option("--env", help="Environment of assets whose URN has none. Default: that of --recipe, else PROD.")
 @click.option(
     "--recipe",
-    type=click.Path(path_type=Path),
+    type=Place(),
     help="The recipe of llm-runs. Its `instances`, `source_rules` and `env` decide which index is meant. Or that of "
     "llm-spans: then the answer is read where its spans lie.",
 )

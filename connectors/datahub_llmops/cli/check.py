@@ -13,6 +13,7 @@ from datahub_llmops.catalog.open import resolve
 from datahub_llmops.catalog.overriding import override
 from datahub_llmops.cli.completion import complete_asset
 from datahub_llmops.cli.opening import opened, shown
+from datahub_llmops.cli.paths import Place
 from datahub_llmops.errors import RecipeError
 from datahub_llmops.governance.finding import EXIT_CODES
 from datahub_llmops.governance.policy import Policy
@@ -46,7 +47,7 @@ class VerdictCommand(click.Command):
 @click.option(
     "--policy",
     "policy_file",
-    type=click.Path(path_type=Path),
+    type=Place(),
     metavar="FILE",
     help="A recipe of llm-health, or a YAML file with its options: grace, exclusive and forbidden terms, and when "
     "models retire.",

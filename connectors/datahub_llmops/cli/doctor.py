@@ -10,11 +10,12 @@ import click
 
 from datahub_llmops.cli.check import VerdictCommand
 from datahub_llmops.cli.opening import print_json
+from datahub_llmops.cli.paths import Place
 from datahub_llmops.governance.finding import EXIT_CODES
 
 
 @click.command(cls=VerdictCommand)
-@click.argument("recipes", metavar="[RECIPE]...", nargs=-1, type=click.Path(path_type=Path))
+@click.argument("recipes", metavar="[RECIPE]...", nargs=-1, type=Place())
 @click.option(
     "--timeout",
     type=click.FloatRange(min=0.1, max=3_600),

@@ -14,6 +14,7 @@ import click
 
 from datahub_llmops.answer_store.location import default_catalog, environment
 from datahub_llmops.cli.opening import shown
+from datahub_llmops.cli.paths import Place
 from datahub_llmops.errors import LlmopsError, RecipeError
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class _Prepared:
 @click.option("--yes", is_flag=True, help="Take what is found, and ask nothing: for scripts.")
 @click.option(
     "--out",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=Place(file_okay=False),
     default=Path("recipes"),
     show_default=True,
     metavar="FOLDER",

@@ -25,6 +25,7 @@ from datahub_llmops.cli.mcp_server import mcp
 from datahub_llmops.cli.models import models
 from datahub_llmops.cli.opening import opened, shown
 from datahub_llmops.cli.output import Command
+from datahub_llmops.cli.paths import NewFile, Place
 from datahub_llmops.cli.prompts import prompts
 from datahub_llmops.cli.report import report
 from datahub_llmops.errors import UnknownAssetError
@@ -73,6 +74,7 @@ def _print_versions(context: click.Context, parameter: click.Parameter, wanted: 
 @click.option(
     "--catalog",
     "where",
+    type=Place(str),
     metavar="PATH|URL",
     help="The catalog to read: a local file, or the URL of a DataHub server (whose token comes from DATAHUB_GMS_TOKEN "
     "or ~/.datahubenv). Default: DATAHUB_LLMOPS_CATALOG, else the file that the sink llm-local writes by default.",
@@ -93,14 +95,17 @@ def main(context: click.Context, where: str | None) -> None:
 
 @main.command()
 @click.argument("asset", metavar="ASSET", shell_complete=complete_asset)
-@click.option("--up/--down", "up", default=True, help="Follow lineage upstream (the default) or downstream.")
+@click.option("--up", is_flag=True, help="Follow lineage upstream, which is the default.")
+@click.option("--down", is_flag=True, help="Follow lineage downstream.")
 @click.option(
     "--hops", type=click.IntRange(min=1), default=5, show_default=True, help="Maximum number of steps."
 )
 @click.option("--columns", is_flag=True, help="Also show column lineage. JSON always has it.")
 @_JSON
 @click.pass_obj
-def lineage(where: str | None, asset: str, up: bool, hops: int, columns: bool, as_json: bool) -> None:
+def lineage(
+    where: str | None, asset: str, up: bool, down: bool, hops: int, columns: bool, as_json: bool
+) -> None:
     """Show what feeds an asset, back to tables and columns, or what it feeds.
 
     \b
@@ -108,8 +113,10 @@ def lineage(where: str | None, asset: str, up: bool, hops: int, columns: bool, a
     datahub-llmops lineage docs --columns                   and their columns
     datahub-llmops lineage sqlite:main.people#email --down  where personal data goes
     """
+    if up and down:
+        raise click.UsageError("give --up or --down, not both")
     with opened(where) as catalog:
-        found = read_lineage(catalog, asset, "up" if up else "down", hops)
+        found = read_lineage(catalog, asset, "down" if down else "up", hops)
         if as_json:
             click.echo(found.to_json())
             return
@@ -190,7 +197,7 @@ def search(where: str | None, words: tuple[str, ...], term: str | None, limit: i
 
 
 @main.command()
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=NewFile())
 @click.option("--force", is_flag=True, help="Overwrite FILE if it exists.")
 @click.option(
     "--custom-aspects",

@@ -15,6 +15,7 @@ import click
 from datahub_llmops import __version__
 from datahub_llmops.assets.extras import pip_install
 from datahub_llmops.cli.agent_tools import Tools
+from datahub_llmops.cli.paths import Place
 
 _INSTRUCTIONS: Final = (
     "Facts about vector indexes, answers of LLM applications and what depends on them, from a metadata catalog. "
@@ -27,13 +28,13 @@ _INSTRUCTIONS: Final = (
 @click.option(
     "--policy",
     "policy_file",
-    type=click.Path(path_type=Path),
+    type=Place(),
     metavar="FILE",
     help="Options of the checks: a recipe of llm-health, or a YAML file.",
 )
 @click.option(
     "--store",
-    type=click.Path(path_type=Path),
+    type=Place(),
     help="The answer store that explain_answer reads. Default: that of this user.",
 )
 @click.pass_obj

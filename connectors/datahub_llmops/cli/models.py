@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from datahub_llmops.cli.paths import Place
 from datahub_llmops.errors import LlmopsError
 
 
@@ -18,7 +19,7 @@ def models() -> None:
 
 
 @models.command()
-@click.argument("directory", type=click.Path(path_type=Path))
+@click.argument("directory", type=Place())
 def install(directory: Path) -> None:
     """Install the model plugin into DIRECTORY, from which the server loads model plugins.
 

@@ -14,6 +14,7 @@ import click
 from datahub_llmops.cli.answers import STORE
 from datahub_llmops.cli.completion import complete_asset
 from datahub_llmops.cli.opening import explained, opened, shown
+from datahub_llmops.cli.paths import Place
 from datahub_llmops.governance.finding import Verdict
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ _EMPTY: Final = (
 )
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=Place(),
     metavar="FILE",
     help="The file to write. Default: standard output, also -; html always needs a file.",
 )
@@ -98,7 +99,7 @@ _EMPTY: Final = (
 @STORE
 @click.option(
     "--recipe",
-    type=click.Path(path_type=Path),
+    type=Place(),
     help="With --answers: the recipe of llm-runs, which decides which index is meant.",
 )
 @click.pass_obj
