@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
 
 from datahub_llmops.answer_store.recorded import Chunk
-from datahub_llmops.answers.explain import Origin, Stale, _Documents, _find_stale
+from datahub_llmops.answers.explain import Origin, Stale, _Documents, _find_stale, _not_embedded
 from datahub_llmops.answers.resolver import Resolver
 from datahub_llmops.lineage import provenance
+from governance.cases import NOTHING, Change, both
+from governance.estate import INDEX as DOCS
+from governance.estate import JOB, REVIEWS, WRITTEN, estate, milliseconds, write
+from governance.runs import run_of, running
 from spans.recordings import Recording
 
 INDEX = "urn:li:dataset:(urn:li:dataPlatform:qdrant,docs,PROD)"
@@ -53,6 +61,36 @@ def test_without_any_time_it_is_not_known() -> None:
     assert gaps == ["when docs was written, and whether its sources are newer"]
     # Nothing is known to have changed.
     assert stale(None, None, {}) == ([], [])
+
+
+CHANGED = WRITTEN + timedelta(hours=1)
+IDLE = run_of(JOB, CHANGED + timedelta(hours=1), added=0, skipped=250)
+
+
+@pytest.mark.parametrize(
+    ("runs", "still_stale"),
+    [
+        (NOTHING, True),
+        (IDLE, False),
+        (run_of(JOB, CHANGED + timedelta(hours=1), took=timedelta(hours=2), added=0, skipped=250), True),
+        (run_of(JOB, CHANGED + timedelta(hours=1), "FAILURE"), True),
+        (both(IDLE, running(JOB, CHANGED + timedelta(hours=2))), True),
+    ],
+    ids=["no run", "an idle run after it", "a run that began before it", "a failed run", "a run at work"],
+)
+def test_a_run_that_found_all_rows_unchanged_has_seen_the_change(
+    runs: Change, still_stale: bool, tmp_path: Path
+) -> None:
+    facts = estate()
+    runs(facts)
+    pair = Stale(
+        index=DOCS,
+        source=REVIEWS,
+        index_modified=milliseconds(WRITTEN),
+        source_modified=milliseconds(CHANGED),
+    )
+    with write(tmp_path / "catalog.db", facts) as catalog:
+        assert list(_not_embedded(catalog, [pair])) == ([pair] if still_stale else [])
 
 
 def test_the_folder_of_the_store_is_no_source_of_its_documents() -> None:

@@ -10,6 +10,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from itertools import groupby
 from typing import Any, Final, Literal, TypeAlias
 
 from datahub_llmops.answer_store import digests
@@ -32,6 +34,8 @@ from datahub_llmops.catalog.protocol import FullCatalog, Node
 from datahub_llmops.catalog.result import Result
 from datahub_llmops.catalog.urn_text import asset_of
 from datahub_llmops.errors import StoreError, UnknownAssetError
+from datahub_llmops.governance.embedded import broken_run, read_embedded
+from datahub_llmops.governance.facts import gather
 from datahub_llmops.ingestion.applications.places import Places
 from datahub_llmops.lineage import provenance
 from datahub_llmops.lineage.addresses import dataset_urn
@@ -105,7 +109,7 @@ class Origin:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stale:
-    """A source that changed after the index was written."""
+    """A source that changed after the index was written, and after the last run that read it began, if one is known."""
 
     index: str
     source: str
@@ -207,7 +211,7 @@ def explain(
     indexes, origins = (
         _read_origins(catalog, documents, gaps, unconfirmed) if catalog is not None else ([], [])
     )
-    written = _read_written(documents, jobs)
+    stale = list(_find_stale(indexes, origins, _read_written(documents, jobs), gaps))
     if catalog is None:
         gaps.setdefault("no catalog was asked: tables, owners and terms are not known")
     return Explanation(
@@ -218,7 +222,7 @@ def explain(
         writers=tuple(jobs),
         indexes=tuple(indexes),
         origins=tuple(origins),
-        stale=tuple(_find_stale(indexes, origins, written, gaps)),
+        stale=tuple(_not_embedded(catalog, stale) if catalog is not None else stale),
         not_confirmed=tuple(sorted(unconfirmed)),
         gaps=tuple(gaps),
     )
@@ -412,3 +416,20 @@ def _find_stale(
         for source, at in changed.items():
             if at > modified:
                 yield Stale(index=index.urn, source=source, index_modified=modified, source_modified=at)
+
+
+def _not_embedded(catalog: FullCatalog, stale: Iterable[Stale]) -> Iterator[Stale]:
+    """Leave out what a run of the index's jobs has seen: one that finds all rows unchanged does not write the index.
+
+    ``check`` judges by the same runs.
+
+    Raises:
+        CatalogError: the catalog cannot answer.
+    """
+    for index, pairs in groupby(stale, key=lambda one: one.index):
+        facts = gather(catalog, index, now=datetime.now(UTC))
+        embedded = {} if broken_run(facts) is not None else read_embedded(facts)
+        for one in pairs:
+            seen = embedded.get(one.source)
+            if seen is None or seen.begun is None or seen.begun.timestamp() * 1000 < one.source_modified:
+                yield one
