@@ -183,6 +183,28 @@ def test_a_file_that_is_still_being_compressed_is_read_by_the_next_run(tmp_path:
     assert len(third.counted.answers) == 59
 
 
+@pytest.mark.parametrize("backwards", [False, True])
+def test_copies_of_a_file_and_a_shorter_one_that_begins_alike_stay_what_they_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, backwards: bool
+) -> None:
+    lines = [as_line([call(number)]) for number in range(1, 30)]
+    for name, content in (("1", lines), ("2", lines), ("3", lines[:5])):
+        (tmp_path / name).write_bytes(b"".join(content))
+    listed = Place.list
+    order = [False]
+
+    def in_order(self: Place, wanted: Any) -> Any:
+        return sorted(listed(self, wanted), reverse=order[-1])
+
+    monkeypatch.setattr(Place, "list", in_order)
+    first = run(tmp_path)
+    order.append(backwards)
+    (tmp_path / "4").write_bytes(as_line([call(100)]))
+    second = run(tmp_path, position=first.position)
+    assert (second.door.counts.objects_unchanged, second.problems) == (3, [])
+    assert len(second.counted.answers) == 30
+
+
 def test_a_small_file_that_grows_stays_the_same_object(tmp_path: Path) -> None:
     path = tmp_path / "traces.json"
     position: dict[str, Any] = {}

@@ -119,6 +119,9 @@ def _packed(found: Found, gone: dict[bytes, Entry]) -> Entry | None:
 def _local(
     place: Place, one: Object, head: bytes, lengths: list[int], position: Position, taken: set[bytes]
 ) -> Found:
+    copy = positions.digest("copy", head, one.name)
+    if copy in position.entries:  # It must not take the entry of a shorter file that begins alike.
+        return Found(place, one, copy, NAME_ONLY, position.entries[copy])
     before = None
     for length in lengths:
         if length <= len(head):
@@ -130,8 +133,7 @@ def _local(
     identity = positions.of_head(head)
     if not head or (identity in taken and (before is None or before.identity != identity)):
         # A copy of another file, or an empty one.
-        identity = positions.digest("copy", head, one.name)
-        return Found(place, one, identity, NAME_ONLY, before or position.entries.get(identity))
+        return Found(place, one, copy, NAME_ONLY, before)
     return Found(place, one, identity, len(head), before)
 
 
