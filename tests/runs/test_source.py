@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ from datahub_llmops.answers.embedding_runs import run_key
 from datahub_llmops.catalog.local.catalog import LocalCatalog
 from datahub_llmops.cli import main
 from datahub_llmops.errors import StoreError
+from datahub_llmops.hooks import runtime
 from datahub_llmops.mapping.edge_properties import key_proposal
 from hooks.parts import Model, NamedEmbedding
 from runs.world import INDEX, JOB, LOG, PROMPT, RETRIEVER, TABLE, World
@@ -450,3 +452,12 @@ class TestEndsOfRuns:
         with pytest.raises(ZeroDivisionError), lineage.job("embed articles", source=TABLE) as run:
             self.write(world, fails=True)
         assert self.events(world, run) == {"STARTED": None}
+
+    def test_a_process_that_is_forked_inside_of_it_does_not_say_how_it_stands(self, world: World) -> None:
+        with lineage.job("embed articles", source=TABLE) as run:
+            current = runtime.current_job.get()
+            assert current is not None
+            current._process = os.getpid() + 1  # As in a child.
+            self.write(world)
+            current.last = None
+        assert self.events(world, run) == {"STARTED": None, "COMPLETE": "SUCCESS"}

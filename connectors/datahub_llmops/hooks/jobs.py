@@ -192,8 +192,7 @@ def _record_counts(store: Any, result: Any, started: float) -> None:
     event.counts = {short: result[name] for name, short in names.items() if isinstance(result.get(name), int)}
     current = runtime.current_job.get()
     if current is not None:
-        event.run, event.facts = current.run, dict(current.facts)
-        current.last = event
+        current.of_write(event)
     runtime.send(event)
 
 

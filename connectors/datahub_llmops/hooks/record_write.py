@@ -33,9 +33,7 @@ def record_write(
     event.sources = list(sources)
     job = runtime.current_job.get()
     if job is not None:
-        event.run = job.run
-        event.facts = dict(job.facts)
-        job.last = event
+        job.of_write(event)
     if facts:
         event.facts.update(facts)
     if call.error is not None:

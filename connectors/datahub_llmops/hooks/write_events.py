@@ -7,13 +7,15 @@ import time
 from collections.abc import Sequence
 from typing import Any, Literal, TypeAlias
 
+from datahub_llmops.answer_store.keys import WritesKey
+
 Operation: TypeAlias = Literal["add", "update", "delete", "count"]
 
 
 class Job:
     """The job that writes belong to while ``lineage.index``, ``lineage.pipeline`` or ``lineage.job`` runs."""
 
-    __slots__ = ("facts", "fields", "key_field", "last", "run", "source", "stamp")
+    __slots__ = ("_process", "facts", "fields", "key_field", "last", "run", "source", "stamp")
 
     def __init__(
         self,
@@ -32,6 +34,14 @@ class Job:
         self.fields = tuple(fields)
         self.last: WriteEvent | None = None
         """The last write that it made."""
+        self._process = os.getpid()
+
+    def of_write(self, event: WriteEvent) -> None:
+        """Say on a write that it is of this job. A process that was forked inside of it does not say how it stands."""
+        event.run, event.facts = self.run, dict(self.facts)
+        if os.getpid() != self._process:
+            event.facts.pop(WritesKey.STATE, None)
+        self.last = event
 
 
 class WriteEvent:
