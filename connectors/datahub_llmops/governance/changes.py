@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from datahub_llmops.governance.facts import Facts
 from datahub_llmops.governance.policy import CLOCK_TOLERANCE, Policy
-from datahub_llmops.governance.times import time_of
+from datahub_llmops.governance.times import shown_time, time_of
 from datahub_llmops.net.json_values import mapping, moment, objects, plain, text, whole
 
 _DATE: Final = re.compile(r"[0-9-]{8,10}")
@@ -75,7 +75,7 @@ def why_not_known(facts: Facts, policy: Policy, urn: str, since: datetime) -> tu
     told = [*_stated(facts, urn, None), *_by_columns(facts, policy, urn)]
     if ahead := [one for one in told if one.first > latest]:
         return (
-            f"{name} changed in the future, at {_shown(ahead[0].first)}.",
+            f"{name} changed in the future, at {shown_time(ahead[0].first)}.",
             "Set the clocks of this host and of what reports the time.",
         )
     if facts.operations.get(urn, ()) is None:
@@ -94,10 +94,6 @@ def why_not_known(facts: Facts, policy: Policy, urn: str, since: datetime) -> tu
             "Name a change column with a time.",
         )
     return None
-
-
-def _shown(when: datetime) -> str:
-    return f"{when:%Y-%m-%d %H:%M}"
 
 
 def change_columns(facts: Facts, policy: Policy, source: str) -> list[str]:

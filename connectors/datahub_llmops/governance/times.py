@@ -1,4 +1,4 @@
-"""Times as aspects state them."""
+"""Times as aspects state them, and as findings show them."""
 
 from __future__ import annotations
 
@@ -17,3 +17,8 @@ def time_of(milliseconds: object) -> datetime | None:
     """
     value = whole(milliseconds)
     return None if value is None or value < _YEAR_2000 else utc(value / 1000)
+
+
+def shown_time(when: datetime) -> str:
+    """Return a time as a finding shows it, to the minute."""
+    return f"{when:%Y-%m-%d %H:%M}"

@@ -28,7 +28,7 @@ from datahub_llmops.governance.facts import Facts
 from datahub_llmops.governance.finding import Evidence, Finding
 from datahub_llmops.governance.policy import CLOCK_TOLERANCE, Policy
 from datahub_llmops.governance.runs import History
-from datahub_llmops.governance.times import time_of
+from datahub_llmops.governance.times import shown_time, time_of
 from datahub_llmops.net.json_values import objects, text, whole, written_whole
 
 NAME: Final = "coverage"
@@ -74,7 +74,7 @@ def _doubt(facts: Facts, policy: Policy, found: Finding, tables: tuple[str, ...]
     if written is not None and written > facts.now + CLOCK_TOLERANCE:
         return _not_known(
             "clock",
-            f"It was written in the future, at {written:%Y-%m-%d %H:%M}.",
+            f"It was written in the future, at {shown_time(written)}.",
             "Set the clocks of the store and of this host.",
         )
     counted = {urn: _counted_at(facts, urn) for urn in (root, *tables)}
@@ -160,8 +160,8 @@ def _outdated(facts: Facts, table: str, counted: datetime, begun: datetime | Non
 def _old(facts: Facts, urn: str, since: datetime | None, found: Finding) -> Finding:
     what = "Its chunks were" if urn == facts.root.urn else f"The rows of {facts.name(urn)} were"
     at = _counted_at(facts, urn)
-    when = "at a time that cannot be" if at is None or since is None else f"at {at:%Y-%m-%d %H:%M}"
-    after = f", and more may have been written since, up to {since:%Y-%m-%d %H:%M}" if since else ""
+    when = "at a time that cannot be" if at is None or since is None else f"at {shown_time(at)}"
+    after = f", and more may have been written since, up to {shown_time(since)}" if since else ""
     return _not_known(
         "counted_before",
         f"{what} last counted {when}{after}.",
@@ -309,7 +309,7 @@ def _by_last_run(facts: Facts, held: _Held, otherwise: Finding) -> Finding:
     if run.at > facts.now + CLOCK_TOLERANCE:
         return _not_known(
             "clock",
-            f"The last run of {facts.jobs[0].name} ended in the future, at {run.at:%Y-%m-%d %H:%M}.",
+            f"The last run of {facts.jobs[0].name} ended in the future, at {shown_time(run.at)}.",
             "Set the clock of the host that runs it.",
         )
     if written is not None and written > run.at + CLOCK_TOLERANCE:

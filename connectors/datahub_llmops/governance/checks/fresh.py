@@ -22,7 +22,7 @@ from datahub_llmops.governance.policy import CLOCK_TOLERANCE, DEFAULT_GRACE, Pol
 from datahub_llmops.governance.policy_names import column_name, misspelt, nearest
 from datahub_llmops.governance.runs import Run
 from datahub_llmops.governance.schedule import longest_wait
-from datahub_llmops.governance.times import time_of
+from datahub_llmops.governance.times import shown_time, time_of
 
 NAME: Final = "fresh"
 
@@ -43,7 +43,7 @@ def check(facts: Facts, policy: Policy) -> Finding:
     if written > facts.now + CLOCK_TOLERANCE:
         return _not_known(
             "clock",
-            f"It was written in the future, at {_shown(written)}.",
+            f"It was written in the future, at {shown_time(written)}.",
             "Set the clocks of the store and of this host.",
         )
     for job in facts.jobs:
@@ -98,8 +98,8 @@ def _unread(facts: Facts, policy: Policy, changes: list[tuple[Change, Embedded |
         if read < since >= change.at and facts.now > one.ended + _grace(facts, policy, change.urn):
             return _not_known(
                 "not_read_since",
-                f"No recipe has read {facts.name(change.urn)} since the last run ({_shown(since)}); the last one that "
-                f"did began at {_shown(read)}.",
+                f"No recipe has read {facts.name(change.urn)} since the last run ({shown_time(since)}); the last one "
+                f"that did began at {shown_time(read)}.",
                 "Run DataHub's source of these tables, after each run of the job.",
                 (Evidence(urn=change.urn, aspect=change.aspect, at=change.at),),
             )
@@ -127,14 +127,14 @@ def _fresh(
             verdict="ok",
             code="due",
             message=f"{facts.name(change.urn)} changed {_span(change.at - one.until)} after the last "
-            f"run{_word(one)}; the next one is due by {_shown(by)}.",
+            f"run{_word(one)}; the next one is due by {shown_time(by)}.",
             evidence=seen,
         )
     return Finding(
         check=NAME,
         verdict="ok",
         code="fresh",
-        message=f"Written {_shown(min(one.ended for one in known))}; no source changed since.",
+        message=f"Written {shown_time(min(one.ended for one in known))}; no source changed since.",
         evidence=seen,
     )
 
@@ -142,11 +142,11 @@ def _fresh(
 def _broken(facts: Facts, job: str, run: Run) -> Finding:
     good = facts.history(job).good
     before = "The one before it" if good else "No earlier one is known to have"
-    before += f" ended well at {_shown(good.at)}" if good else " ended well"
+    before += f" ended well at {shown_time(good.at)}" if good else " ended well"
     what = {
-        "running": f"began at {_shown(run.began or run.at)} and has not ended",
-        "empty": f"ended at {_shown(run.at)} and found nothing to embed",
-    }.get(run.state, f"failed at {_shown(run.at)}")
+        "running": f"began at {shown_time(run.began or run.at)} and has not ended",
+        "empty": f"ended at {shown_time(run.at)} and found nothing to embed",
+    }.get(run.state, f"failed at {shown_time(run.at)}")
     return _not_known(
         f"run_{run.state}",
         f"The last run of {facts.name(job)} {what}, so what it left in the index is not known. {before}.",
@@ -189,8 +189,8 @@ def _silent(
         if taken and one and taken < (one.begun or one.until) and change_columns(facts, policy, urn):
             return _not_known(
                 "profiled_before",
-                f"{facts.name(urn)} was profiled at {_shown(taken)}, before the last run "
-                f"({_shown(one.begun or one.until)}); whether it changed since is not known.",
+                f"{facts.name(urn)} was profiled at {shown_time(taken)}, before the last run "
+                f"({shown_time(one.begun or one.until)}); whether it changed since is not known.",
                 "Run DataHub's source of these tables after the job.",
                 evidence,
             )
@@ -248,7 +248,7 @@ def _stale(facts: Facts, late: list[tuple[Change, Embedded]]) -> Finding:
         verdict="not ok",
         code="source_changed",
         message=f"{facts.name(first.urn)}{more} changed {_span(first.at - embedded.until)} after the last embedding "
-        f"run{_word(embedded)} ({_shown(embedded.until)}){rows}.",
+        f"run{_word(embedded)} ({shown_time(embedded.until)}){rows}.",
         since=first.at,
         evidence=(
             *dict.fromkeys(one.by for _, one in late),
@@ -276,10 +276,6 @@ def _not_known(code: str, message: str, missing: str, evidence: tuple[Evidence, 
     return Finding(
         check=NAME, verdict="not known", code=code, message=message, missing=missing, evidence=evidence
     )
-
-
-def _shown(when: datetime) -> str:
-    return f"{when:%Y-%m-%d %H:%M}"
 
 
 def _span(span: timedelta) -> str:
