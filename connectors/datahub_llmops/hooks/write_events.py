@@ -39,9 +39,10 @@ class Job:
     def of_write(self, event: WriteEvent) -> None:
         """Say on a write that it is of this job. A process that was forked inside of it does not say how it stands."""
         event.run, event.facts = self.run, dict(self.facts)
-        if os.getpid() != self._process:
+        if os.getpid() == self._process:
+            self.last = event
+        else:
             event.facts.pop(WritesKey.STATE, None)
-        self.last = event
 
 
 class WriteEvent:
