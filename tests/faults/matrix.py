@@ -12,6 +12,7 @@ import gc
 import importlib
 import os
 import re
+import shutil
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -270,6 +271,23 @@ def as_nobody() -> Iterator[None]:
     finally:
         os.seteuid(0)
         gc.enable()
+
+
+def folder_cell(fault: str, place: Place, harm: Callable[[Path], object], *, item: str = "") -> Cell:
+    """A folder is harmed, read, and put back."""
+
+    @contextmanager
+    def harmed(folder: Path) -> Iterator[Config]:
+        kept = folder.with_name("kept")
+        shutil.copytree(folder, kept)
+        harm(folder)
+        try:
+            yield {}
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+            kept.rename(folder)
+
+    return Cell(fault=fault, place=place, item=item, harm=harmed)
 
 
 def unreadable(place: Place, hidden: Callable[[Path], Path], item: str = "") -> Cell:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from faults.matrix import Cell, Config, Faults, Place, unreadable, version_less
+from faults.matrix import Faults, folder_cell, unreadable, version_less
 from support.repositories import Repository
 
 _OLD, _NEW = "Answer {{question}} politely.", "Answer {{question}} in one sentence."
@@ -39,21 +39,6 @@ def _rewrite(file: Path, content: bytes) -> None:
     file.write_bytes(content)
 
 
-def _cell(fault: str, place: Place, harm: Callable[[Path], object], *, item: str = "") -> Cell:
-    """A repository is harmed, read, and put back."""
-
-    @contextmanager
-    def harmed(folder: Path) -> Iterator[Config]:
-        kept = folder.with_name("kept")
-        shutil.copytree(folder, kept)
-        harm(folder)
-        yield {}
-        shutil.rmtree(folder, ignore_errors=True)
-        kept.rename(folder)
-
-    return Cell(fault=fault, place=place, item=item, harm=harmed)
-
-
 def _emptied(folder: Path) -> None:
     shutil.rmtree(folder)
     folder.mkdir()
@@ -72,17 +57,17 @@ FAULTS = (
         # What did not change is not read again under the same options.
         again={"max_commits": 99_999},
         cells=(
-            _cell("folder gone", "listing", shutil.rmtree),
-            _cell(
+            folder_cell("folder gone", "listing", shutil.rmtree),
+            folder_cell(
                 "HEAD names no branch",
                 "listing",
                 lambda at: (at / ".git" / "HEAD").write_text("ref: refs/heads/x"),
             ),
-            _cell("newest commit gone", "listing", lambda at: _head(at).unlink()),
-            _cell("newest commit truncated", "listing", lambda at: _rewrite(_head(at), b"x")),
+            folder_cell("newest commit gone", "listing", lambda at: _head(at).unlink()),
+            folder_cell("newest commit truncated", "listing", lambda at: _rewrite(_head(at), b"x")),
             unreadable("listing", lambda at: at / ".git" / "objects"),
-            _cell("an old commit gone", "reading", lambda at: _first(at).unlink()),
-            _cell("an old commit garbage", "reading", lambda at: _rewrite(_first(at), b"x")),
+            folder_cell("an old commit gone", "reading", lambda at: _first(at).unlink()),
+            folder_cell("an old commit garbage", "reading", lambda at: _rewrite(_first(at), b"x")),
         ),
     ),
 )

@@ -11,7 +11,7 @@ from typing import Any
 from datahub.ingestion.run.pipeline import Pipeline
 
 from datahub_llmops.testing.runs import report
-from faults.matrix import Cell, Config, Faults, Known, Place, unreadable
+from faults.matrix import Faults, Known, folder_cell, unreadable
 from spans.doors.making import TODAY, as_message, call, prefixed
 
 ITEM = "1.pb"
@@ -25,23 +25,6 @@ def _folder(nothing: object, folder: Path) -> Iterator[Path]:
         spans = [call(number, at=TODAY + 60.0 * number), call(number + 10, at=TODAY + 60.0 * number)]
         (made / f"{number}.pb").write_bytes(prefixed(as_message([span]) for span in spans))
     yield made
-
-
-def _cell(fault: str, place: Place, harm: Callable[[Path], object], *, item: str = "") -> Cell:
-    """A folder is harmed, read, and put back."""
-
-    @contextmanager
-    def harmed(folder: Path) -> Iterator[Config]:
-        kept = folder.with_name("kept")
-        shutil.copytree(folder, kept)
-        harm(folder)
-        try:
-            yield {}
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-            kept.rename(folder)
-
-    return Cell(fault=fault, place=place, item=item, harm=harmed)
 
 
 def _grown(more: bytes) -> Callable[[Path], object]:
@@ -79,10 +62,10 @@ FAULTS = (
         hit=_hit,
         messages=messages,
         cells=(
-            _cell("folder gone", "listing", shutil.rmtree),
+            folder_cell("folder gone", "listing", shutil.rmtree),
             unreadable("listing", lambda folder: folder),
-            _cell("object garbage", "reading", _grown(b"planted-garbage\n"), item=ITEM),
-            _cell(
+            folder_cell("object garbage", "reading", _grown(b"planted-garbage\n"), item=ITEM),
+            folder_cell(
                 "object that breaks off", "reading", _grown(b"\x1f\x8b\x08\0\0\0\0\0\0\3planted-"), item=ITEM
             ),
         ),
