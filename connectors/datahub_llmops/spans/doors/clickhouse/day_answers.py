@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, cast
 
 from datahub_llmops.answer_store.recorded import RecordedAnswer, Retrieval, SampledChunks
 from datahub_llmops.assets.usage import ChunkSet, Totals
@@ -134,16 +134,18 @@ class DayAnswers:
             sets = total.chunk_sets
             if sets is None:
                 continue
-            if any(len(self._indexes.get(one, ())) > 1 for one in sets.key):  # type: ignore[attr-defined]
+            # A set of chunks has any key; ours are those of shapes: classes of spans with forms of documents.
+            keys = cast("Collection[tuple[int, str]]", sets.key)
+            if any(len(self._indexes.get(one, ())) > 1 for one in keys):
                 total.count_chunks(None)
                 continue
-            digests = [self._digests.get(one) for one in sets.key]  # type: ignore[attr-defined]
-            if None not in digests:
-                total.count_chunks(len(sets.more.union(*digests)))  # type: ignore[arg-type]
+            digests = [found for one in keys if (found := self._digests.get(one)) is not None]
+            if len(digests) == len(keys):
+                total.count_chunks(len(sets.more.union(*digests)))
                 continue
             asked[number] = total
             more += [(number, one) for one in sets.more]
-            for key, form in sets.key:  # type: ignore[attr-defined]
+            for key, form in keys:
                 assets.setdefault((key, self._forms.index(form)), []).append(number)
         statement = self.day.distinct(self._wanted, assets, self._places, more, self._excluded)
         rows = [] if statement is None else self.ask(statement)
