@@ -181,7 +181,6 @@ def test_a_store_with_too_many_collections_is_not_asked(
         ("a: 1", "has no `source`"),
         ("source: {type: llm-langfuse, config: {}}", "is no vector store"),
         ("source: {type: no-such-thing, config: {}}", "its extra"),
-        ("source: {type: llm-qdrant, config: {api_key: CANARY}}", "the option url is missing"),
         ("source: {type: llm-qdrant, config: {url: '${NOT_SET_ANYWHERE}'}}", "variables"),
     ],
 )
@@ -193,6 +192,21 @@ def test_a_recipe_that_cannot_be_used_says_so_without_its_values(
     with pytest.raises(RecipeError, match=message) as raised:
         open_store(str(path))
     assert "CANARY" not in str(raised.value)
+
+
+def test_a_store_that_cannot_be_opened_might_have_the_ids_of_its_own_platform_only(
+    ask: Any, chroma: str, tmp_path: Path
+) -> None:
+    wrong = recipe(tmp_path / "wrong.dhub.yaml", "llm-qdrant", {"api_key": "CANARY"})
+    gone = recipe(tmp_path / "gone.dhub.yaml", "llm-lancedb", {"path": str(tmp_path / "nowhere")})
+    probe = ask(chroma, wrong, gone)
+    assert probe.find(IDS[:2], "chroma").index == DOCS
+    assert "the option url is missing" in probe.problems[wrong]
+    assert "CANARY" not in str(probe.problems)
+    for platform, recipes in (("qdrant", [wrong]), ("lancedb", [gone]), (None, [wrong, gone])):
+        verdict = probe.find(IDS[:2], platform)
+        assert (verdict.index, verdict.final) == (None, False)
+        assert [one for one in (chroma, wrong, gone) if one in verdict.reason] == recipes
 
 
 def test_a_recipe_that_cannot_be_used_is_a_store_that_was_not_asked(ask: Any, chroma: str) -> None:

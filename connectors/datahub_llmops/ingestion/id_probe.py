@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -60,19 +60,28 @@ class Verdict:
 class ProbedStore:
     """A store that may be asked. Its collections are listed once, and filtered by the patterns of its own recipe."""
 
-    def __init__(self, recipe: str, source: VectorStoreSource[Any], reader: Reader[Any]) -> None:
+    def __init__(self, recipe: str, made: type[VectorStoreSource[Any]], options: Mapping[str, Any]) -> None:
+        """Open the store with the recipe's own config class. If that fails, it has a ``problem``."""
         self.recipe = recipe
+        self.platform = platforms.find(made.platform).cataloged_as or made.platform
+        """The platform of its URNs."""
         self.problem: str | None = None
         """Why it cannot be asked; the text of an error, which holds no secret."""
-        self._source = source
-        self._reader = reader
         self._listed: dict[str, Name] | None = None
         self._pool = ThreadPoolExecutor(max_workers=_AT_ONCE, thread_name_prefix="probe")
+        self._opened = ExitStack()
+        try:
+            config = valid_config(made.config_type, options, of=recipe)
+            self._source = self._made(made, config)
+            self._reader: Reader[Any] = self._opened.enter_context(closing(made.open(config)))
+        except (ConnectorError, CatalogError, RecipeError) as error:
+            self._break(str(error))
 
-    @property
-    def platform(self) -> str:
-        """The platform of its URNs."""
-        return platforms.find(self._source.platform).cataloged_as or self._source.platform
+    def _made(self, made: type[VectorStoreSource[Any]], config: Any) -> VectorStoreSource[Any]:
+        try:
+            return self._opened.enter_context(closing(made(config, PipelineContext(run_id="id-probe"))))
+        except Exception as error:
+            raise RecipeError(f"{self.recipe}: its source cannot be made ({type(error).__name__})") from error
 
     def indexes(self) -> Mapping[str, Name]:
         """Return the collections by URN; empty, with a ``problem``, if not all of them are known."""
@@ -148,8 +157,7 @@ class ProbedStore:
 
     def close(self) -> None:
         self._pool.shutdown(wait=True, cancel_futures=True)
-        self._reader.close()
-        self._source.close()
+        self._opened.close()
 
 
 class StoreProbe:
@@ -223,7 +231,7 @@ class StoreProbe:
             for recipe in self._recipes:
                 try:
                     self._stores.append(self._load(recipe))
-                except (ConnectorError, CatalogError, RecipeError) as error:
+                except RecipeError as error:
                     self._broken[recipe] = str(error)
         return self._stores
 
@@ -267,25 +275,11 @@ def platform_of(store_class: str | None) -> str | None:
 
 
 def open_store(recipe: str) -> ProbedStore:
-    """Open the store of a recipe for reading, with the recipe's own config class.
+    """Open the store of a recipe for reading.
 
     Raises:
-        RecipeError: it cannot be read, is not valid, or is of no vector store.
-        ConnectorError: the store cannot be opened.
+        RecipeError: the recipe cannot be read, or is of no vector store.
     """
-    made, config = _load(recipe)
-    try:
-        source = made(config, PipelineContext(run_id="id-probe"))
-    except Exception as error:
-        raise RecipeError(f"{recipe}: its source cannot be made ({type(error).__name__})") from error
-    try:
-        return ProbedStore(recipe, source, made.open(config))
-    except BaseException:
-        source.close()
-        raise
-
-
-def _load(recipe: str) -> tuple[type[VectorStoreSource[Any]], Any]:
     try:
         read = load_config_file(Path(recipe), resolve_env_vars=True, allow_remote=False)
     except Exception as error:
@@ -304,5 +298,6 @@ def _load(recipe: str) -> tuple[type[VectorStoreSource[Any]], Any]:
         raise RecipeError(f"{recipe}: DataHub cannot load {kind!r}; is its extra installed?") from error
     if not (isinstance(made, type) and issubclass(made, VectorStoreSource)):
         raise RecipeError(f"{recipe} reads {kind}, which is no vector store of this package")
-    options = {key: value for key, value in given.items() if key not in _NOT_FOR_READING}
-    return made, valid_config(made.config_type, options, of=recipe)
+    return ProbedStore(
+        recipe, made, {key: value for key, value in given.items() if key not in _NOT_FOR_READING}
+    )
