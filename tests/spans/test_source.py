@@ -32,6 +32,7 @@ from datahub_llmops.catalog.local.catalog import LocalCatalog
 from datahub_llmops.catalog.usage_records import records_to_add
 from datahub_llmops.spans.source import SpansSource
 from datahub_llmops.testing.runs import aspect, failures, graph_of, outputs, report, run
+from spans.doors.making import Made, as_line
 from spans.recordings import FOLDER, Recording
 
 CHROMA = Recording("openinference-langchain/chroma")
@@ -180,6 +181,18 @@ def test_an_index_that_no_store_knows_is_not_known_and_sources_are_edges(world: 
     inputs = world.aspect(JOB, "dataJobInputOutput")["inputDatasetEdges"]
     sources = [one for one in inputs if "payload" in one["properties"]["found_by"]]
     assert {one["destinationUrn"].partition(",")[2] for one in sources} == {"kb/0.md,PROD)", "kb/2.md,PROD)"}
+
+
+def test_no_retrieval_without_an_index_is_missing_in_the_report(world: World) -> None:
+    kind = {"openinference.span.kind": "RETRIEVER", "retrieval.documents.0.document.id": "a"}
+    found = [
+        Made(trace=f"{number + 1:032x}", id="1" * 16, service=f"bot-{number % 60}", attributes=kind)
+        for number in range(90)
+    ]
+    (world.spans / "many.json").write_bytes(as_line(found))
+    listed = report(world.run()).indexes_not_known
+    assert sum(listed.values()) == 90
+    assert next(iter(listed)).startswith("bot-0,")
 
 
 def test_a_store_that_cannot_be_asked_fails_by_name_and_nothing_is_accepted(world: World) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from datahub.ingestion.api.source import SourceReport
 from typing_extensions import override
@@ -14,6 +14,8 @@ from datahub_llmops.errors import CatalogError, StoreError, UnreadableError
 from datahub_llmops.net.shown import clean
 
 T = TypeVar("T")
+MAX_LISTED: Final = 50
+OTHERS: Final = "all others"
 
 
 class CleanReport(SourceReport):
@@ -30,6 +32,16 @@ class CleanReport(SourceReport):
     @override
     def info(self, message: Any, context: str | None = None, *args: Any, **options: Any) -> None:
         super().info(message, context and clean(context), *args, **options)
+
+
+def most_frequent(counts: Mapping[str, int]) -> dict[str, int]:
+    """Return the ``MAX_LISTED`` highest counts, highest first, and the sum of all others under ``OTHERS``.
+
+    DataHub's ``LossyDict`` keeps a sample at random, and what comes back into it counts anew.
+    """
+    ordered = sorted(counts.items(), key=lambda one: (-one[1], one[0]))
+    others = sum(count for _, count in ordered[MAX_LISTED:])
+    return {**dict(ordered[:MAX_LISTED]), **({OTHERS: others} if others else {})}
 
 
 def unexpected(error: Exception) -> UnreadableError:

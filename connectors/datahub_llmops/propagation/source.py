@@ -8,6 +8,7 @@ changed nor removed, the same term on the same column included: DataHub keeps bo
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -27,7 +28,7 @@ from datahub.metadata.schema_classes import (
 )
 from datahub.specific.aspect_helpers.tags import HasTagsPatch
 from datahub.specific.aspect_helpers.terms import HasTermsPatch
-from datahub.utilities.lossy_collections import LossyDict, LossyList
+from datahub.utilities.lossy_collections import LossyList
 from pydantic import Field, model_validator
 from typing_extensions import override
 
@@ -37,7 +38,7 @@ from datahub_llmops.errors import CatalogError, PatternError
 from datahub_llmops.ingestion.emitter import Emission, emit
 from datahub_llmops.ingestion.options import check_patterns
 from datahub_llmops.ingestion.recipe_catalog import recipe_catalog
-from datahub_llmops.ingestion.report import CleanReport
+from datahub_llmops.ingestion.report import CleanReport, most_frequent
 from datahub_llmops.ingestion.source import PatchingSource, TestedSource, no_connection
 from datahub_llmops.lineage.patterns import is_allowed
 from datahub_llmops.propagation.labels import source_detail
@@ -117,12 +118,12 @@ class PropagationReport(CleanReport):
     labels_moved: int = 0
     labels_removed: int = 0
     labels_kept: int = 0
-    labels_by_urn: LossyDict[str, int] = field(default_factory=LossyDict)
+    labels_by_urn: dict[str, int] = field(default_factory=dict)
     late_edges: int = 0
     labels_not_confirmed: int = 0
     not_confirmed: LossyList[str] = field(default_factory=LossyList)
     stopped_at_table_edges: int = 0
-    table_edges: LossyDict[str, int] = field(default_factory=LossyDict)
+    table_edges: dict[str, int] = field(default_factory=dict)
 
     def count(self, found: Plan) -> None:
         """Count everything in a plan."""
@@ -132,16 +133,15 @@ class PropagationReport(CleanReport):
         self.labels_added = len(found.changes) - self.labels_removed - self.labels_moved
         there = [label for _, label in found.kept]
         there += [change.label for change in found.changes if change.origin is not None]
-        for label in there:
-            self.labels_by_urn[label.urn] = self.labels_by_urn.get(label.urn, 0) + 1
+        self.labels_by_urn = most_frequent(Counter(label.urn for label in there))
         self.late_edges = len(found.late)
         self.labels_not_confirmed = len(found.not_confirmed)
         for reason in found.reasons:
             self.not_confirmed.append(str(reason))
         self.stopped_at_table_edges = len(found.stops)
-        for stop in found.stops:
-            edge = f"{stop.upstream} -> {stop.downstream}"
-            self.table_edges[edge] = self.table_edges.get(edge, 0) + 1
+        self.table_edges = most_frequent(
+            Counter(f"{stop.upstream} -> {stop.downstream}" for stop in found.stops)
+        )
 
 
 class _LabelPatch(HasTermsPatch, HasTagsPatch):

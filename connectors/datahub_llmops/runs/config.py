@@ -10,7 +10,6 @@ from datahub.ingestion.source.state.stateful_ingestion_base import (
     StatefulIngestionConfigBase,
     StatefulIngestionReport,
 )
-from datahub.utilities.lossy_collections import LossyDict
 from pydantic import Field
 
 from datahub_llmops.answer_store.location import default_store
@@ -55,7 +54,7 @@ class RunsReport(CleanReport, StatefulIngestionReport):
     buckets: int = 0
     embedding_runs: int = 0
     applications: int = 0
-    unresolved_indexes: LossyDict[str, int] = field(default_factory=LossyDict)
+    unresolved_indexes: dict[str, int] = field(default_factory=dict)
     unmatched_sources: int = 0
     records_passed_over: int = 0
     """Records of the store that cannot be understood."""

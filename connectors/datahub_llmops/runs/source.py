@@ -35,6 +35,7 @@ from datahub_llmops.ingestion.applications.places import Places
 from datahub_llmops.ingestion.applications.rollup import DAY, Rollup
 from datahub_llmops.ingestion.emitter import Emission, RunEmitter, emit
 from datahub_llmops.ingestion.recipe_catalog import recipe_catalog
+from datahub_llmops.ingestion.report import most_frequent
 from datahub_llmops.ingestion.run_target import RunTarget
 from datahub_llmops.ingestion.source import PatchingSource, TestedSource, no_connection
 from datahub_llmops.mapping import applications as mapping
@@ -173,8 +174,7 @@ class RunsSource(PatchingSource, TestedSource, StatefulIngestionSourceBase):
         self.report.models_that_changed = len(served.changes)
         self.report.models_not_observable = served.not_observable
         self.report.unnamed_parts = found.unnamed
-        for key, count in found.unresolved.items():
-            self.report.unresolved_indexes[key] = count
+        self.report.unresolved_indexes = most_frequent(found.unresolved)
         if found.unnamed:
             self.report.warning(
                 title="Parts without a usable name",

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from datahub.ingestion.source.state.stateful_ingestion_base import StatefulIngestionReport
-from datahub.utilities.lossy_collections import LossyDict
 
 from datahub_llmops.ingestion.report import CleanReport
 from datahub_llmops.spans.doors.door import Problem, ReadCounts
@@ -23,7 +22,7 @@ class SpansReport(CleanReport, StatefulIngestionReport):
     answers: int = 0
     indexes_found_by: dict[str, int] = field(default_factory=dict)
     """Retrievals whose index was found, by the way that found it."""
-    indexes_not_known: LossyDict[str, int] = field(default_factory=LossyDict)
+    indexes_not_known: dict[str, int] = field(default_factory=dict)
     """Retrievals whose index is not known, by application and store, with the reason."""
     sources_unmatched: int = 0
     """Different values that name the source of a chunk and that no rule turns into a dataset."""

@@ -13,7 +13,7 @@ from datahub_llmops.assets.collections import ProvenanceCount
 from datahub_llmops.ingestion.applications.merging import settle_indexes
 from datahub_llmops.ingestion.applications.rollup import Application, Rollup
 from datahub_llmops.ingestion.id_probe import StoreProbe
-from datahub_llmops.ingestion.report import shown
+from datahub_llmops.ingestion.report import most_frequent, shown
 from datahub_llmops.lineage import provenance
 from datahub_llmops.lineage.schema_lookup import SchemaLookup
 from datahub_llmops.spans.memory import MAX_FOUND, FoundIndex
@@ -57,6 +57,7 @@ class Settling:
                 for index, seen in names.ways[retriever].items():
                     ways.setdefault(index, set()).update(seen)
         self.report.indexes_found_by = {str(way): count for way, count in sorted(names.found.items())}
+        self.report.indexes_not_known = most_frequent(self.report.indexes_not_known)
         self.known = dict(list(self.known.items())[-MAX_FOUND:])
         self._report_stores()
 
