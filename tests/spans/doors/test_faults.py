@@ -76,6 +76,7 @@ def test_a_half_written_record_at_the_end_is_left_for_the_next_run(tmp_path: Pat
     assert unchanged.days == ()
     assert [one.context for one in unchanged.problems] == [f"{path}: its last record is cut off"]
     assert unchanged.problems[0].kind == "failure"
+    assert unchanged.titles == ["Records that stay half-written"]
     path.write_bytes(written(1) + written(2) + written(3))
     second = run(tmp_path, position=unchanged.position)
     assert len(second.counted.answers) == 3
@@ -269,6 +270,15 @@ def test_duplicated_spans_count_once(tmp_path: Path) -> None:
     assert found.door.counts.duplicates == 3
 
 
+def test_an_object_of_no_known_format_is_said(tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_bytes(b"# Traces of the support bot\n")
+    (tmp_path / "1.json").write_bytes(as_line([call(1)]))
+    found = run(tmp_path)
+    assert [(one.kind, one.title) for one in found.problems] == [("failure", "Objects in no known format")]
+    assert "README.md" in found.problems[0].context
+    assert len(found.counted.answers) == 1
+
+
 def test_unknown_attributes_and_odd_values_are_left_out(tmp_path: Path) -> None:
     odd = {
         "resourceSpans": [
@@ -436,10 +446,14 @@ def test_a_trace_of_far_too_many_spans_is_cut_and_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(files, "MAX_TRACE", 20)
-    (tmp_path / "1.json").write_bytes(b"".join(as_line([call(1, span=number)]) for number in range(1, 60)))
+    chain = Made(**{**call(1).__dict__, "attributes": {"openinference.span.kind": "CHAIN"}})
+    below = [call(1, span=number, parent=1, at=chain.started + number) for number in range(2, 60)]
+    # What is around them ends last, so it comes last.
+    (tmp_path / "1.json").write_bytes(b"".join(as_line([one]) for one in [*below, chain]))
     found = run(tmp_path)
     assert found.titles == ["Traces with too many spans"]
     assert found.door.counts.traces_cut == 1
+    assert [len(one.models) for one in found.counted.answers] == [19]
 
 
 def test_fifty_thousand_spans_in_one_trace_are_one_trace(tmp_path: Path) -> None:

@@ -87,7 +87,8 @@ def test_a_late_span_counts_its_day_again_as_a_whole(tmp_path: Path) -> None:
     assert len(second.counted.answers) == 3
     assert second.door.counts.objects_unchanged == 2
     # The object of the other day was not opened.
-    assert second.door.counts.objects_read == 2
+    counts = second.door.counts
+    assert (counts.objects_read, counts.objects_read_again) == (1, 1)
     assert run(tmp_path, position=second.position).days == ()
 
 
@@ -398,6 +399,23 @@ def test_a_clock_of_another_year_makes_no_day(tmp_path: Path) -> None:
     found = run(tmp_path)
     assert found.days == (TODAY,)
     assert found.door.counts.spans_in_future == 1
+    assert [(one.kind, one.title, one.context) for one in found.problems] == [
+        ("failure", "Spans from the future", f"{tmp_path / '1.json'}: 1 spans")
+    ]
+
+
+def test_a_place_without_anything_to_read_is_said(tmp_path: Path) -> None:
+    aged = tmp_path / "1.json"
+    aged.write_bytes(as_line([call(1)]))
+    os.utime(aged, (TODAY - 40 * DAY,) * 2)
+    (tmp_path / "2.json").write_bytes(as_line([call(2)]))
+    places = (tmp_path / "1*", tmp_path / "2*", tmp_path / "3*")
+    found = run(*places)
+    assert [(one.kind, one.title, one.context) for one in found.problems] == [
+        ("warning", "Nothing to read", str(place)) for place in (places[0], places[2])
+    ]
+    # What was read before is something.
+    assert not run(places[1], position=found.position).problems
 
 
 def test_answers_of_sealed_segments_come_as_they_were_recorded(tmp_path: Path) -> None:

@@ -44,12 +44,23 @@ def test_each_row_comes_on_its_own_day_with_the_others_of_its_key(
     spool.close()
 
 
-def test_a_key_with_too_many_rows_is_cut() -> None:
+@pytest.mark.parametrize("many", [11, 20, 21, 50])
+def test_of_a_key_with_too_many_rows_the_earliest_are_kept(many: int) -> None:
     spool: Spool[tuple[Any, ...]] = Spool()
-    spool.put(row("a", TODAY + 5_000.0, number) for number in range(50))
-    spool.put([row("b", TODAY + 5_000.0)])
+    spool.put(row("a", TODAY + 5_000.0 + number, number) for number in reversed(range(many)))
+    spool.put([row("b", TODAY + 5_000.0, 0)])
     cut: list[str] = []
-    assert sorted(len(group) for group in spool.groups(TODAY, 10, cut)) == [1, 10]
+    kept = {group[0][0]: [one[1] for one in group] for group in spool.groups(TODAY, 10, cut)}
+    assert kept == {"a": list(range(10)), "b": [0]}
+    assert cut == ["a"]
+
+
+def test_a_key_whose_last_row_counts_for_more_than_the_rest_is_cut_too() -> None:
+    spool: Spool[tuple[Any, ...]] = Spool(size=lambda one: int(one[1]))
+    spool.put([row("a", TODAY + 5_000.0, 9), row("a", TODAY + 5_001.0, 5)])
+    spool.put([row("b", TODAY + 5_000.0, 10)])
+    cut: list[str] = []
+    assert sorted(len(group) for group in spool.groups(TODAY, 10, cut)) == [1, 2]
     assert cut == ["a"]
 
 

@@ -45,6 +45,9 @@ class ReadCounts:
 
     objects_listed: int = 0
     objects_read: int = 0
+    objects_read_again: int = 0
+    """Read by an earlier run, and again because something new belongs to their days; also the beginning of a file that
+    has grown."""
     objects_unchanged: int = 0
     objects_vanished: int = 0
     """Listed, and deleted before they were read."""
@@ -59,7 +62,7 @@ class ReadCounts:
     spans_too_old: int = 0
     """Older than ``max_days``."""
     spans_in_future: int = 0
-    """Begun more than a day after the run, by their clock."""
+    """Begun more than a day after the run, by their clock; also answers of segments."""
     spans_unusable: int = 0
     """Without a trace, an id or a start."""
     records_unreadable: int = 0

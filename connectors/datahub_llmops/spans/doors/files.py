@@ -31,7 +31,7 @@ from datahub_llmops.spans.doors.keys import DAY, HOUR
 from datahub_llmops.spans.doors.matching import Found
 from datahub_llmops.spans.doors.objects import Object, Place
 from datahub_llmops.spans.doors.options import FilesOptions
-from datahub_llmops.spans.doors.reading import ObjectReader, Outcome, Part
+from datahub_llmops.spans.doors.reading import NO_FORMAT, ObjectReader, Outcome, Part
 from datahub_llmops.spans.doors.rows import Row, tracers_of
 from datahub_llmops.spans.doors.sealed import find_sealed
 from datahub_llmops.spans.doors.search import search
@@ -149,7 +149,7 @@ class FilesDoor:
                 self._waiting.append((found, Part()))
                 self.counts.objects_unchanged += 1
                 if found.before.end < found.object.size:
-                    self._say_broken(found, _CUT_OFF)  # A writer would have finished its last record by now.
+                    self._say_unfinished(found)
             else:
                 new.append((found, self._part(found)))
         with collected_by_hand():
@@ -164,12 +164,24 @@ class FilesDoor:
 
     def _list(self, oldest: float) -> Iterator[tuple[Place, Object]]:
         for place in self._places:
+            is_empty = True
             for one in place.list(lambda start, end: end + HOUR >= oldest):
                 self.counts.objects_listed += 1
                 if one.modified is not None and one.modified < oldest:
                     self.counts.objects_too_old += 1
                 else:
+                    is_empty = False
                     yield place, one
+            if is_empty:
+                self._tell(
+                    Problem(
+                        kind="warning",
+                        title="Nothing to read",
+                        message=f"There are no objects of the last {self._options.max_days} days. Check `files`, and "
+                        "that spans are still written there.",
+                        context=place.pattern,
+                    )
+                )
 
     def _cannot_open(self, one: Object, error: StorageError) -> None:
         self.counts.objects_failed += 1
@@ -195,6 +207,7 @@ class FilesDoor:
     def _read_new(self, found: Found, part: Part, opened: Callable[[], Watched]) -> None:
         before = found.before
         self._first, self._last = float("inf"), 0.0
+        in_future = self.counts.spans_in_future
         try:
             outcome, tail = self._read(found, part, opened)
         except (StorageError, ModuleNotFoundError) as error:
@@ -206,6 +219,7 @@ class FilesDoor:
             if before.last:
                 first, last = min(first or before.first, before.first), max(last, before.last)
             self._waiting.append((found, Part(stop=before.end)))
+        self._say_in_future(found, self.counts.spans_in_future - in_future)
         if not self._say(found, outcome):
             self._keep_earlier(found)
             return
@@ -232,7 +246,8 @@ class FilesDoor:
         self.counts.records_unreadable += outcome.unreadable + outcome.too_long
         self.counts.records_unfinished += outcome.unfinished
         if outcome.broken is None:
-            self.counts.objects_read += 1
+            self.counts.objects_read += not self._counting
+            self.counts.objects_read_again += self._counting
             self.counts.segments += outcome.answers + outcome.writes > 0
             self.counts.objects_without_spans += not (outcome.spans or outcome.answers) and outcome.others > 0
         else:
@@ -267,15 +282,40 @@ class FilesDoor:
         return outcome.broken is None
 
     def _say_broken(self, found: Found, reason: str) -> None:
+        other = reason == NO_FORMAT
         self._tell(
             Problem(
                 kind="failure",
-                title="Objects that break off",
-                message="What was readable before counts. Repair or remove them, or leave them out by a pattern in "
-                "`files`, such as `**/*.json`; the next run reads them again.",
+                title="Objects in no known format" if other else "Objects that break off",
+                message="Leave them out by a pattern in `files`, such as `**/*.json`, or correct what writes them."
+                if other
+                else "What was readable before counts. Repair or remove them; the next run reads them again.",
                 context=f"{found.object.name}: {reason}",
             )
         )
+
+    def _say_unfinished(self, found: Found) -> None:
+        self._tell(
+            Problem(
+                kind="failure",
+                title="Records that stay half-written",
+                message="The object has not grown since the run before. What stands before its last record counts. "
+                "See to it that its writer goes on, or cut the record off.",
+                context=f"{found.object.name}: {_CUT_OFF}",
+            )
+        )
+
+    def _say_in_future(self, found: Found, spans: int) -> None:
+        if spans:
+            self._tell(
+                Problem(
+                    kind="failure",
+                    title="Spans from the future",
+                    message="They begin more than a day after this run, so they were left out. Correct the clock of "
+                    "what records them.",
+                    context=f"{found.object.name}: {spans} spans",
+                )
+            )
 
     def _could_not_read(self, found: Found, error: StorageError | ModuleNotFoundError) -> None:
         if isinstance(error, ModuleNotFoundError):
@@ -325,6 +365,8 @@ class FilesDoor:
         self._first = min(self._first, answer.started)
         if answer.started <= self._until:
             self._last = max(self._last, answer.started)
+        elif not self._counting:
+            self.counts.spans_in_future += 1
         if self._from <= answer.started <= self._until:
             # Without ``texts``, the line has no question and no answer.
             self._sealed.put([(answer.id, self._segment, dump_line(answer), None, answer.started)])
@@ -445,7 +487,8 @@ class FilesDoor:
                     Problem(
                         kind="failure",
                         title="Traces with too many spans",
-                        message=f"Only {MAX_TRACE:,} spans of a trace count. Check what gives one id to so many spans.",
+                        message=f"Only the earliest {MAX_TRACE:,} spans of a trace count. Check what gives "
+                        "one id to so many spans.",
                         context=f"{len(cut)} traces of {_shown([day])}, for example {cut[0]}",
                     )
                 )

@@ -26,6 +26,7 @@ from datahub_llmops.spans.doors.span_classes import SpanClasses
 _CHUNK: Final = 2**20
 _HEAD: Final = 64
 _OTLP: Final = b'{"resourceSpans"'
+NO_FORMAT: Final = "it is in no format that is known"
 _ONE_RECORD: Final = {
     Framing.WHOLE: "it is one message that is not whole, or none of OpenTelemetry",
     Framing.DOCUMENT: "it is one JSON document that is not whole, or no JSON",
@@ -134,7 +135,7 @@ class ObjectReader:
         if framing is Framing.EMPTY:
             return
         if framing in (Framing.UNKNOWN, Framing.PARQUET):
-            outcome.broken = "it is in no format that is known"
+            outcome.broken = NO_FORMAT
             return
         read = {Framing.LINES: self._line, Framing.DOCUMENT: self._document}.get(framing, self._message)
         start = outcome.end

@@ -13,6 +13,7 @@ import marshal
 import tempfile
 from array import array
 from collections.abc import Callable, Iterable, Iterator
+from operator import itemgetter
 from typing import Any, Final, Generic, TypeVar
 
 from datahub_llmops.spans.doors.garbage import collect
@@ -27,6 +28,7 @@ PART: Final = 20_000
 MAX_PARTS: Final = 1_024
 R = TypeVar("R", bound=tuple[Any, ...])
 _EARLY, _MIDDLE, _LATE = 0, 1, 2
+_time: Final = itemgetter(4)
 
 
 def area_of(at: float) -> int:
@@ -77,8 +79,8 @@ class Spool(Generic[R]):
     def groups(self, day: int, limit: int, cut: list[str]) -> Iterator[list[R]]:
         """Yield the rows of each key that has any on ``day``, which is the start of a day.
 
-        Rows within an hour of its ends come along. A key with more than ``limit`` is cut once the rows before count for
-        as much, and appended to ``cut``.
+        Rows within an hour of its ends come along. A key with more than ``limit`` is appended to ``cut``, and its
+        earliest rows come, until they count for as much: parents begin before their children.
         """
         self._flush()
         for part in range(self.parts):
@@ -136,17 +138,30 @@ class Spool(Generic[R]):
                 if group is None:
                     group = groups[key] = []
                     sizes[key] = 0
-                if sizes[key] < limit:
-                    group.append(row)
-                    sizes[key] += size
-                elif not cut or cut[-1] != key:
-                    cut.append(key)
+                group.append(row)
+                sizes[key] += size
+                if sizes[key] > 2 * limit:
+                    sizes[key] = self._cut(group, limit) + 1  # It stays one that has more than the limit.
                 if inside:
                     own.add(key)
         while groups:
             key, group = groups.popitem()
             if key in own:
+                if sizes[key] > limit:
+                    cut.append(key)
+                    self._cut(group, limit)
                 yield list(map(marshal.loads, group))
+
+    def _cut(self, group: list[bytes], limit: int) -> int:
+        """Keep the earliest rows of a group, until they count for ``limit``, and return what they count for."""
+        group.sort(key=lambda row: _time(marshal.loads(row)))
+        kept = 0
+        for place, row in enumerate(group):
+            if kept >= limit:
+                del group[place:]
+                break
+            kept += self._size_of(marshal.loads(row))
+        return kept
 
     def _read(self, place: int) -> Iterator[tuple[str, int, bytes]]:
         chunks = self._chunks.get(place, ())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -227,6 +228,7 @@ class TestDays:
         told: list[Problem] = []
         door = opened(engine, database, told)
         assert door.days({}) == ()
+        told.clear()
         root = span("chain", kind="CHAIN")
         engine.insert(database, rows_of_spans([root]))
         days = door.days({})
@@ -273,6 +275,84 @@ class TestDays:
         door = opened(engine, database)
         days = door.days({})
         assert door.days({"attributes": names.VERSION - 1, "days": {str(days[0]): 1}}) == days
+
+    def test_spans_from_the_future_are_left_out_and_said(self, engine: Engine) -> None:
+        database = engine.database()
+        told: list[Problem] = []
+        door = opened(engine, database, told)
+        near = span("chain", kind="CHAIN")
+        far = near._replace(id="f" * 16, started=time.time() + 9 * 86_400)
+        engine.insert(database, rows_of_spans([near, far]))
+        days = door.days({})
+        assert days == (int(near.started) // 86_400 * 86_400,)
+        position = json.loads(json.dumps(door.position()))
+        # The next run says it too, but fails no more.
+        door.days(position)
+        assert [(one.kind, one.title) for one in told] == [
+            ("failure", "Spans from the future"),
+            ("info", "Spans from the future"),
+        ]
+        assert door.counts.spans_in_future == 1
+
+    def test_a_table_without_anything_to_read_is_said(self, engine: Engine) -> None:
+        told: list[Problem] = []
+        database = engine.database()
+        assert opened(engine, database, told).days({}) == ()
+        assert [(one.kind, one.title) for one in told] == [("warning", "Nothing to read")]
+        assert database in told[0].context
+
+
+def test_of_a_trace_with_too_many_spans_the_earliest_are_read_and_it_is_said(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("door", "day_answers", "traces"):
+        monkeypatch.setattr(f"datahub_llmops.spans.doors.clickhouse.{module}.MAX_SPANS", 140)
+    database = engine.database()
+    root = span("chain", kind="CHAIN")
+    below = [call_of(root) for _ in range(150)]
+    engine.insert(database, rows_of_spans([*reversed(below), root]))
+    told: list[Problem] = []
+    counting = PlainCounting()
+    door = opened(engine, database, told)
+    door.count(door.days({}), counting)
+    assert [len(one.models) for one in counting.answers] == [139]
+    assert [(one.kind, one.title) for one in told] == [("failure", "Traces with too many spans")]
+    assert door.counts.traces_cut == 1
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        [{"id": "a", "page_content": None, "metadata": {"source": "kb/1"}}, {"id": "b", "page_content": "x"}],
+        [{"id": None, "page_content": None, "metadata": {"source": "kb/1"}}],
+        [
+            json.dumps({"node": {"id_": None, "metadata": {"source": "kb/1"}}, "score": 0.5}),
+            json.dumps({"node": {"id_": "b", "metadata": {}}, "score": 0.5}),
+        ],
+        [{"id": "a", "page_content": "x"}, {"id": "b", "text": "of something else"}],
+    ],
+)
+def test_documents_of_which_something_is_null_are_those_of_a_file(engine: Engine, output: list[Any]) -> None:
+    written = json.dumps(output)
+    if output[0].__class__ is dict:
+        written = json.dumps({"documents": output})
+    retrieval = span("VectorStoreRetriever", kind="RETRIEVER", **{"output__value": written})
+    database = engine.database()
+    engine.insert(database, rows_of_spans([retrieval]))
+    picked = retrieval._replace(attributes=Selection().pick(retrieval.attributes))
+    expected = ASSEMBLE([picked]).answers
+    door = opened(engine, database)
+    counting = PlainCounting()
+    found = shown(door.count(door.days({}), counting))
+    assert not differences(found, rolled_up(list(expected)))
+    whole = ASSEMBLE(door.trace(retrieval.trace, None)).answers
+    by_sums, of_one, of_file = (answers[0].retrievals[0] for answers in (counting.answers, whole, expected))
+    for field in ("id", "source"):
+        by_door = [
+            sorted(repr(value) for chunk in one.chunks if (value := getattr(chunk, field)))
+            for one in (by_sums, of_one, of_file)
+        ]
+        assert by_door == [by_door[-1]] * 3
 
 
 class TestTrace:

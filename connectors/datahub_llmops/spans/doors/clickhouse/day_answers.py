@@ -64,6 +64,8 @@ class DayAnswers:
     counts: ReadCounts
     fields: Sequence[str] = ()
     """Fields of the documents' metadata that name sources."""
+    cut: int = 0
+    """Traces of which only the earliest spans were read."""
     _wanted: Wanted | None = None
     _excluded: list[int] = field(default_factory=list)
     _indexes: dict[Hashable, set[str]] = field(default_factory=dict)
@@ -115,6 +117,7 @@ class DayAnswers:
             answers += apart.kept()
             self.counts.answers -= apart.left_out
             self.counts.add_others({REPEATED: apart.left_out, UNSCORED: apart.unscored})
+        self.counts.traces_cut += self.cut
         if len(odd) > MAX_EXCLUDED:
             answers = [_without_chunk_counts(one) for one in answers]
         return answers
@@ -293,7 +296,7 @@ class DayAnswers:
                 yield from self._of_batch(wanted, batch, apart)
                 batch = []
             batch.append(one)
-            self.counts.traces_cut += one.size > MAX_SPANS
+            self.cut += one.size > MAX_SPANS
         if batch:
             yield from self._of_batch(wanted, batch, apart)
 

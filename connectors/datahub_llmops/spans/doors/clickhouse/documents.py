@@ -131,8 +131,16 @@ def output_documents(value: str) -> str:
         f"arrayMap(x -> JSONExtract(x, '{_DOCUMENT}'), JSONExtract({nodes}, 'Array(String)')))"
     )
     is_one = "isNotNull(d.page_content) OR isNotNull(d.node.id_)"
-    one = "if(isNotNull(d.page_content), (d.id, d.metadata), (assumeNotNull(d.node.id_), d.node.metadata))"
-    return f"if(arrayAll(d -> {is_one}, {found}), arrayMap(d -> {one}, {found}), [])"
+    # What is null looks as if it were missing, so the few that seem to be of something else are looked at once more.
+    written = (
+        f"arrayConcat(JSONExtractArrayRaw({objects}), JSONExtractArrayRaw({inside}, 'documents'), "
+        f"JSONExtract({nodes}, 'Array(String)'))"
+    )
+    is_null = "JSONHas(x, 'page_content') OR JSONHas(x, 'node', 'id_')"
+    of_node = "isNull(d.page_content) AND (isNotNull(d.node.id_) OR d.node.metadata != '')"
+    one = f"if({of_node}, (ifNull(d.node.id_, ''), d.node.metadata), (d.id, d.metadata))"
+    are = f"arrayAll(d -> {is_one}, {found}) OR arrayAll(x -> {is_null}, {written})"
+    return f"if({are}, arrayMap(d -> {one}, {found}), [])"
 
 
 def _events(table: Table) -> Form:

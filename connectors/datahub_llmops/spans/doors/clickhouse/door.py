@@ -20,7 +20,7 @@ from datahub_llmops.spans.doors.clickhouse.day_answers import Assemble, DayAnswe
 from datahub_llmops.spans.doors.clickhouse.options import ClickHouseOptions
 from datahub_llmops.spans.doors.clickhouse.statements import HOUR, Day
 from datahub_llmops.spans.doors.clickhouse.table import Table
-from datahub_llmops.spans.doors.clickhouse.traces import read_traces, select_spans
+from datahub_llmops.spans.doors.clickhouse.traces import MAX_SPANS, read_traces, select_spans
 from datahub_llmops.spans.doors.clickhouse.wanted import Wanted
 from datahub_llmops.spans.doors.door import Counting, Days, Problem, ReadCounts, Tell
 from datahub_llmops.spans.span import Span
@@ -73,11 +73,13 @@ class ClickHouseDoor:
             AccessError: the server, the login, the rights or the table are wrong.
         """
         known = _known(position)
-        first = int(self._now()) // DAY * DAY - self._options.max_days * DAY
+        today = int(self._now()) // DAY * DAY
+        first, until = today - self._options.max_days * DAY, today + 2 * DAY
         by_hour = {int(hour): int(spans) for hour, spans in self._ask(self._hours(first - HOUR))}
+        self._say_hours(by_hour, first, until, position.get("in_future"))
         self._seen, self._position = {}, {}
         for start in sorted({hour // DAY * DAY for hour in by_hour}):
-            if start < first:
+            if not first <= start < until:
                 continue
             spans = sum(by_hour.get(start + hour * HOUR, 0) for hour in range(-1, 25))
             before = known.get(start, 0)
@@ -122,12 +124,14 @@ class ClickHouseDoor:
 
         With ``again``, a day of this run has one less, so that the next run finds more.
         """
+        in_future = self.counts.spans_in_future
         return {
             "attributes": names.VERSION,
             "days": {
                 str(start): spans - 1 if again and start in self._seen else spans
                 for start, spans in sorted(self._position.items())
             },
+            **({"in_future": in_future} if in_future else {}),
         }
 
     def trace(self, trace_id: str, at: datetime | None) -> list[Span]:
@@ -195,6 +199,7 @@ class ClickHouseDoor:
                 )
                 continue
             read[start] = day
+            self._say_cut(start, day.cut)
             yield from answers
 
     def _ask(self, statement: Statement) -> Sequence[Sequence[Any]]:
@@ -282,6 +287,44 @@ class ClickHouseDoor:
         )
         return (str(rows[0][0]), start) if rows else None
 
+    def _say_hours(self, by_hour: Mapping[int, int], first: int, until: int, known: Any) -> None:
+        """Say whether there is nothing to read, and how much began after ``until``."""
+        named = f"{self._client.name}: {self._options.database}.{self._options.table}"
+        if not any(hour >= first for hour in by_hour):
+            self._tell(
+                Problem(
+                    kind="warning",
+                    title="Nothing to read",
+                    message=f"There are no spans of the last {self._options.max_days} days. Check `database` and "
+                    "`table`, and that spans are still written there.",
+                    context=named,
+                )
+            )
+        spans = self.counts.spans_in_future = sum(by_hour[hour] for hour in by_hour if hour >= until)
+        if spans:
+            is_known = isinstance(known, int) and spans <= known
+            self._tell(
+                Problem(
+                    kind="info" if is_known else "failure",
+                    title="Spans from the future",
+                    message="They begin more than a day after this run, so they were left out. Correct the clock of "
+                    "what records them.",
+                    context=f"{named}: {spans} spans",
+                )
+            )
+
+    def _say_cut(self, start: int, traces: int) -> None:
+        if traces:
+            self._tell(
+                Problem(
+                    kind="failure",
+                    title="Traces with too many spans",
+                    message=f"Only the earliest {MAX_SPANS:,} spans of a trace count. Check what gives one id to so "
+                    "many spans.",
+                    context=f"{traces} traces of {_date(start)}",
+                )
+            )
+
     def _lost(self, start: int) -> None:
         self._say(
             "warning",
@@ -293,8 +336,7 @@ class ClickHouseDoor:
     def _say(
         self, kind: str, title: str, message: str, start: int, error: ConnectorError | None = None
     ) -> None:
-        date = datetime.fromtimestamp(start, UTC).date().isoformat()
-        context = date if error is None else f"{date}: {error}"
+        context = _date(start) if error is None else f"{_date(start)}: {error}"
         days = (start,) if kind == "failure" else ()
         self._tell(
             Problem(
@@ -305,6 +347,10 @@ class ClickHouseDoor:
                 days=days,
             )
         )
+
+
+def _date(start: int) -> str:
+    return datetime.fromtimestamp(start, UTC).date().isoformat()
 
 
 def _known(position: Mapping[str, Any]) -> dict[int, int]:

@@ -22,7 +22,7 @@ from datahub_llmops.spans.doors.clickhouse.wanted import Wanted
 from datahub_llmops.spans.span import Attributes, Span
 
 MAX_SPANS: Final = 100_000
-"""Most spans that are read of one trace."""
+"""Most spans that are read of one trace: the earliest, because parents begin before their children."""
 _OF_EVENTS: Final = (
     names.RESULT_IDS,
     "db.search.result.id",
@@ -67,7 +67,7 @@ FROM (
     {table.column("SpanName")} AS name, {table.nanoseconds} AS ns, {table.duration} AS duration,
     {table.error} AS error, [{resource}] AS resource, {table.scope} AS scope,
     {table.trace_state} AS state, {table.pairs(wanted.everything)}, {event_names} AS event_names, {events} AS events
-  {where} ORDER BY trace LIMIT {MAX_SPANS} BY trace
+  {where} ORDER BY trace, ns LIMIT {MAX_SPANS} BY trace
 )"""
 
 
