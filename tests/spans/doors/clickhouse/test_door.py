@@ -336,7 +336,7 @@ def test_documents_of_which_something_is_null_are_those_of_a_file(engine: Engine
     written = json.dumps(output)
     if output[0].__class__ is dict:
         written = json.dumps({"documents": output})
-    retrieval = span("VectorStoreRetriever", kind="RETRIEVER", **{"output__value": written})
+    retrieval = span("VectorStoreRetriever", kind="RETRIEVER", output__value=written)
     database = engine.database()
     engine.insert(database, rows_of_spans([retrieval]))
     picked = retrieval._replace(attributes=Selection().pick(retrieval.attributes))
