@@ -47,7 +47,10 @@ def answer(world: World) -> str:
 
 def explain(world: World, *arguments: str) -> str:
     assert world.handle.flush(5)
-    command = ["--catalog", str(world.catalog), "explain", *arguments, "--store", str(world.store)]
+    return invoke("--catalog", str(world.catalog), "explain", *arguments, "--store", str(world.store))
+
+
+def invoke(*command: str) -> str:
     done = CliRunner().invoke(main, command)
     assert done.exit_code == 0, done.output
     return done.stdout
@@ -83,6 +86,16 @@ def test_the_legend_says_what_this_explanation_has(world: World, answer: str) ->
     assert "[index]: it feeds the index as a whole" in printed
     assert "[source]:" not in printed
     assert "long ids are cut" not in printed
+
+
+def test_without_a_catalog_it_names_the_index_and_how_to_name_a_catalog(world: World) -> None:
+    world.index()
+    answer = world.ask()
+    assert world.handle.flush(5)
+    printed = invoke("explain", answer, "--store", str(world.store))
+    section = printed.partition("3. Sources\n")[2].partition("4. Jobs")[0]
+    assert section == "  chroma:default_database.docs  the index that was searched\n"
+    assert "Name a catalog: datahub-llmops --catalog" in printed
 
 
 def test_a_digest_as_the_id_of_a_chunk_is_cut(world: World) -> None:

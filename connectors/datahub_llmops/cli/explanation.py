@@ -79,6 +79,8 @@ def explanation_lines(found: Explanation, catalog: Catalog | None) -> Iterator[T
         yield from lines or [_line("  not known", style="yellow")]
     for gap in found.gaps:
         yield _line(f"Not known: {gap}", style="yellow")
+    if catalog is None:
+        yield _line("Name a catalog: datahub-llmops --catalog FILE_OR_URL explain ...", style="dim")
 
 
 def _headline(found: Explanation) -> Iterator[Text]:
@@ -128,6 +130,10 @@ def _shortened(chunk: str | None) -> str | None:
 
 
 def _sources(found: Explanation, names: Names) -> Iterator[Text]:
+    described = {origin.urn for origin in found.indexes}
+    for index in dict.fromkeys(document.index for document in found.documents):
+        if index is not None and index not in described:
+            yield _line(f"  {names.of(index)}  the index that was searched")
     for origin in (*found.indexes, *found.origins):
         if origin.type == "dataset":
             yield _line(f"  {_headed(origin, names)} [{origin.rests_on}]")
