@@ -99,3 +99,13 @@ def test_traces_of_one_shape_have_scores_of_their_own() -> None:
         values += [one.value for one in answer.scores]
     assert values == [0.0, 0.25, 0.5, 0.75]
     assert [type(plan).__name__ for plan in assembler.plans.values()] == ["Plan"]
+
+
+def test_a_guardrail_without_a_name_is_known_by_its_span() -> None:
+    decided = {"gen_ai.security.decision.type": "deny"}
+    named = span("apply_guardrail Model Armor")._replace(attributes=decided)
+    given = span("check")._replace(attributes={**decided, "gen_ai.guardian.name": "Content Safety"})
+    assert [(one.metric, one.category) for one in scores_of([named, given])] == [
+        ("apply_guardrail Model Armor", "deny"),
+        ("Content Safety", "deny"),
+    ]

@@ -336,6 +336,27 @@ def test_an_answer_whose_stamped_root_arrives_late_counts_once(world: World) -> 
     }
 
 
+def test_without_a_catalog_it_is_said_that_earlier_totals_may_count_twice(world: World) -> None:
+    stamped(world.record(CHROMA), "web-1")
+
+    def titles(target: dict[str, Any], **config: Any) -> list[str]:
+        options = {"files": str(world.spans), "max_days": ANY_AGE, **config}
+        recipe = {"source": {"type": "llm-spans", "config": options}, "sink": target}
+        pipeline = Pipeline.create(recipe, no_progress=True, report_to=None)
+        pipeline.run()
+        return [one.title for one in report(pipeline).warnings]
+
+    file = {"type": "file", "config": {"filename": str(world.folder / "out.json")}}
+    own = {"type": "llm-local", "config": {"path": str(world.folder / "new.db")}}
+    unseen = "Earlier totals cannot be looked up"
+    assert unseen in titles(file)
+    # Its own file holds nothing before the first run, and tells everything after it.
+    assert unseen not in titles(own)
+    assert unseen not in titles(file, catalog=str(world.folder / "new.db"))
+    world.record(CHROMA)  # Without stamps.
+    assert unseen not in titles(file)
+
+
 def less(known: Any, now: Any, where: str = "") -> list[str]:
     """Where a value says less than one before: it is gone, shorter, or another one."""
     if isinstance(known, dict):

@@ -39,10 +39,11 @@ MARKS: Final = frozenset(
 
 def scores_of(spans: Iterable[Span]) -> tuple[Score, ...]:
     """Read the scores on some spans, in no order that matters."""
-    return tuple([score for span in spans for score in _read(span.attributes)])
+    return tuple([score for span in spans for score in _read(span)])
 
 
-def _read(attributes: Attributes) -> Iterator[Score]:
+def _read(span: Span) -> Iterator[Score]:
+    attributes = span.attributes
     for event in attributes.get(names.EVALUATION_EVENT, ()):
         failed = names.first(event, names.ERROR_TYPE) is not None
         yield from _evaluation(event, failed=failed)
@@ -56,7 +57,8 @@ def _read(attributes: Attributes) -> Iterator[Score]:
             yield from _evaluation(found)
     decision = names.first(attributes, names.DECISION)
     if decision is not None:
-        yield from _score(names.first(attributes, names.GUARDRAIL), "code", None, decision)
+        # A guardrail without a name of its own is known by that of its spans.
+        yield from _score(names.first(attributes, names.GUARDRAIL) or span.name, "code", None, decision)
 
 
 _FIELDS: Final = ("name", "score", "label", "annotator_kind")

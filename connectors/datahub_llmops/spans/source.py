@@ -7,7 +7,7 @@ belongs to them, so a repeat is harmless. How far was read moves only when the s
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack, closing
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
@@ -30,7 +30,6 @@ from datahub_llmops.answer_store.recorded import RecordedAnswer
 from datahub_llmops.answers.embedding_runs import EmbeddingRuns
 from datahub_llmops.answers.resolver import Ambiguous, Resolver
 from datahub_llmops.answers.served_models import ServedModels
-from datahub_llmops.catalog.protocol import FullCatalog
 from datahub_llmops.errors import (
     CatalogError,
     ConnectorError,
@@ -43,7 +42,7 @@ from datahub_llmops.ingestion.applications.emission import Applications, Witness
 from datahub_llmops.ingestion.applications.rollup import Rollup
 from datahub_llmops.ingestion.emitter import Emission, RunEmitter
 from datahub_llmops.ingestion.id_probe import StoreProbe
-from datahub_llmops.ingestion.recipe_catalog import recipe_catalog
+from datahub_llmops.ingestion.recipe_catalog import RecipeCatalog, recipe_catalog
 from datahub_llmops.ingestion.report import guard_asset, shown, unexpected
 from datahub_llmops.ingestion.run_target import RunTarget
 from datahub_llmops.ingestion.source import PatchingSource, TestedSource, no_connection
@@ -104,7 +103,7 @@ class SpansSource(PatchingSource, TestedSource, StatefulIngestionSourceBase):
                 probe = resources.enter_context(
                     closing(StoreProbe(self.config.stores, seconds=self.config.probe_seconds))
                 )
-                yield from self._read(door, probe, catalog, emitter)
+                yield from self._read(door, probe, opened, emitter)
             except (CatalogError, ConnectorError, RecipeError) as error:
                 self._report_stop(error)
 
@@ -118,8 +117,9 @@ class SpansSource(PatchingSource, TestedSource, StatefulIngestionSourceBase):
         )
 
     def _read(
-        self, door: Door, probe: StoreProbe, catalog: FullCatalog | None, emitter: RunEmitter
+        self, door: Door, probe: StoreProbe, opened: RecipeCatalog, emitter: RunEmitter
     ) -> Iterator[Emission]:
+        catalog = opened.catalog
         state = self._memory.last()
         typed = self._target.decision.enabled
         outdated = state.is_outdated(place_of(self.config), typed=typed)
@@ -147,6 +147,8 @@ class SpansSource(PatchingSource, TestedSource, StatefulIngestionSourceBase):
         )
         settling.settle(found, names)
         take_back(found, counting.recorded, catalog, self.config.env, typed=typed)
+        if catalog is None and not opened.unwritten and counting.recorded:
+            self._say_unseen(counting.recorded)
         served = ServedModels(state.served, found)
         self._report_totals(found, names, served, len(days))
         since = None if self.report.understood_less else (state.whole_since or today.isoformat())
@@ -214,6 +216,15 @@ class SpansSource(PatchingSource, TestedSource, StatefulIngestionSourceBase):
                 context=f"{found.unnamed} parts",
             )
 
+    def _say_unseen(self, recorded: Collection[tuple[str, int]]) -> None:
+        name, day = min(recorded)
+        self.report.warning(
+            title="Earlier totals cannot be looked up",
+            message="Hosts recorded answers of these days too. If they were counted as `source=spans` before that was "
+            "known, they count twice now. Set `catalog`, or `datahub_api` of the recipe.",
+            context=f"{len(recorded)} days of applications, such as {_date(day)} of {shown(name)}",
+        )
+
     def _pass_over(self, answer: RecordedAnswer, error: RecordError) -> None:
         self.report.answers_passed_over += 1
         self.report.warning(
@@ -264,6 +275,10 @@ def place_of(config: SpansConfig) -> str:
     )
     text = "\n".join((*parts, config.application.attribute, config.env, config.application_platform or ""))
     return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _date(day: int) -> str:
+    return datetime.fromtimestamp(day, UTC).date().isoformat()
 
 
 def _sight(since: str | None, today: date) -> Sight:
