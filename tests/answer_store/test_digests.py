@@ -33,7 +33,7 @@ def test_one_that_cannot_be_tightened_is_refused(tmp_path: Path, monkeypatch: py
 
 def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "a.db.key")
-    with pytest.raises(OSError, match="no regular file"):
+    with pytest.raises(OSError, match="not a regular file"):
         digests.key(str(tmp_path / "a.db"))
 
 

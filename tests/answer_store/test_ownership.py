@@ -108,7 +108,7 @@ def test_it_is_left_alone(tmp_path: Path, make: Callable[[Path], None]) -> None:
 
 def test_a_device_is_left_alone() -> None:
     before = Path("/dev/null").stat().st_mode
-    with pytest.raises(StoreError, match="no regular file"):
+    with pytest.raises(StoreError, match="not a regular file"):
         Store.open("/dev/null")
     assert Path("/dev/null").stat().st_mode == before
 

@@ -277,7 +277,7 @@ def test_a_record_that_cannot_be_understood_is_named_and_the_rest_arrives(path: 
         store._db.execute("UPDATE answers SET body = ? WHERE id = ?", (f"not JSON {CANARY}", an_id(1)))
     done, said = seal(path, target)
     assert (done.records, done.passed_over) == (3, 1)
-    assert said == [f"segments: answer {an_id(1)} cannot be understood and was passed over: it is no JSON"]
+    assert said == [f"segments: answer {an_id(1)} cannot be understood and was skipped: it is not JSON"]
     assert seal(path, target)[0].records == 0
 
 
@@ -291,7 +291,7 @@ def test_a_target_that_cannot_be_written(path: Path, tmp_path: Path) -> None:
 def test_a_folder_of_the_store_that_cannot_be_written(path: Path, target: Path) -> None:
     put(path, range(1))
     Path(f"{path}.segments.json.part").mkdir()
-    with pytest.raises(StoreError, match="so nothing is sealed: it says how far"):
+    with pytest.raises(StoreError, match="so nothing is sealed: this file records how far"):
         seal(path, target)
     assert files(target) == []
 

@@ -108,13 +108,13 @@ def test_indexes_of_one_answer_have_different_numbers() -> None:
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        (b"\xff\n", "it is no JSON"),
-        (b"[]\n", "it is no JSON object"),
-        (b"{}\n", "it is no line of a segment"),
+        (b"\xff\n", "it is not JSON"),
+        (b"[]\n", "it is not a JSON object"),
+        (b"{}\n", "it is not a line of a segment"),
         (b'{"segment":2}\n', "it has format 2, this release reads format 1: upgrade datahub-llmops"),
         (b'{"segment":1}\n', "it has neither an answer nor writes"),
         (b'{"segment":1,"answer":{"id":"000000000000","application":3}}', "an identity is missing"),
-        (b'{"segment":1,"answer":{"id":7}}', "a number of an identity is missing"),
+        (b'{"segment":1,"answer":{"id":7}}', "the number of an identity is missing"),
     ],
 )  # fmt: skip
 def test_a_line_that_cannot_be_understood(line: bytes, said: str) -> None:
@@ -161,7 +161,7 @@ def test_a_segment_is_iterated_and_bad_lines_are_named(tmp_path: Path) -> None:
     path = sealed(tmp_path / "a.jsonl.zst", lines)
     found = list(iterate(str(path), lambda number, error: passed.append((number, str(error)))))
     assert [one.application for one in found] == ["support-bot", "other"]
-    assert passed == [(2, "it is no JSON")]
+    assert passed == [(2, "it is not JSON")]
 
 
 def never(number: int, error: RecordError) -> None:

@@ -75,8 +75,8 @@ def test_what_cannot_be_written_says_what_to_do(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     for path, message in (
         (tmp_path, "is a folder; name a file in it"),
-        (file, "is there already; --force overwrites it"),
-        (tmp_path / "pipe", "is no plain file"),
+        (file, "exists; --force overwrites it"),
+        (tmp_path / "pipe", "is not a regular file"),
         (tmp_path / "no" / "x", "there is no folder .*no; create it, or name another"),
         (file / "x", "there is no folder"),
         (tmp_path / ("x" * 300), "cannot be written .*name another file"),

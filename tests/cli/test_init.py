@@ -140,7 +140,7 @@ def test_a_system_that_was_not_found_is_asked_for_and_corrected(qdrant_server: S
         terminal.expect("Nothing was found.")
         terminal.answer("A system to add?", "qdrant")
         terminal.answer("Address [http://localhost:6333]", f"http://ada:{SECRET}@q:1")
-        terminal.expect("Error: an address holds no login here")
+        terminal.expect("Error: an address must not hold a login here")
         terminal.answer("Address [http://localhost:6333]", qdrant_server.url)
         terminal.answer("variable with the API key, or none [none]")
         terminal.answer("Another system to add?")
@@ -281,5 +281,5 @@ def test_the_catalog_of_the_command_is_that_of_the_recipes(tmp_path: Path) -> No
     done = run(
         ["--catalog", f"http://ada:{SECRET}@gms:8080", "init", "--yes", "--no-ports"], tmp_path, env, code=1
     )
-    assert "holds no login" in done.stderr
+    assert "must not hold a login" in done.stderr
     assert SECRET not in done.stdout + done.stderr

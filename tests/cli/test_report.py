@@ -199,7 +199,7 @@ def test_options_that_do_not_go_together(path: Path) -> None:
 def test_a_file_that_is_there_is_kept_without_force(path: Path, tmp_path: Path) -> None:
     file = tmp_path / "x.md"
     file.write_text("mine")
-    assert "is there already; --force overwrites it" in failed(path, "--out", str(file))
+    assert "exists; --force overwrites it" in failed(path, "--out", str(file))
     assert file.read_text() == "mine"
     output(path, "--out", str(file), "--force")
     assert file.read_text("utf-8").startswith("# Lineage")
@@ -259,11 +259,11 @@ def test_a_terminal_is_asked_before_a_file_goes(path: Path, tmp_path: Path) -> N
     file = tmp_path / "x.md"
     file.write_text("mine")
     with terminal(path, tmp_path, "--out", "x.md") as shown:
-        shown.answer("x.md is there already. Overwrite it? [y/N]: ", "n")
+        shown.answer("x.md exists. Overwrite it? [y/N]: ", "n")
         assert shown.end() == 1
     assert file.read_text() == "mine"
     with terminal(path, tmp_path, "--out", "x.md") as shown:
-        shown.answer("x.md is there already. Overwrite it? [y/N]: ", "y")
+        shown.answer("x.md exists. Overwrite it? [y/N]: ", "y")
         assert shown.end() == 0
     assert file.read_text("utf-8").startswith("# Lineage")
 

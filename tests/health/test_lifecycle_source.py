@@ -117,7 +117,7 @@ def test_a_newer_list_replaces_the_packaged_one(path: Path, tmp_path: Path) -> N
     ("content", "said"),
     [
         ("{", "not JSON"),
-        ("[]", "no list of models"),
+        ("[]", "not a list of models"),
         (json.dumps(litellm() | {"old": {}}), "has a date"),
         ("x" * 8_000_001, "more than 8 MB"),
     ],

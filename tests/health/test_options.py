@@ -42,7 +42,7 @@ def test_a_plain_file_and_a_recipe_hold_the_same_policy(tmp_path: Path) -> None:
             "exclusive_terms: [[Privacy.Personal, 'urn:li:glossaryTerm:Privacy.Personal']]",
             "two terms or more",
         ),
-        ("grace_hours: 2027-13-01", "a date that there is not"),
+        ("grace_hours: 2027-13-01", "a date that does not exist"),
     ],
 )
 def test_a_policy_that_would_not_hold_is_refused(text: str, said: str, tmp_path: Path) -> None:
@@ -72,7 +72,7 @@ def test_an_entry_may_have_no_date(entry: str, tmp_path: Path) -> None:
 
 def test_a_date_that_there_is_not_is_refused(tmp_path: Path) -> None:
     (tmp_path / "models.yaml").write_text("models: {openai/text-embedding-3-small: {retires: 2027-13-45}}")
-    with pytest.raises(RecipeError, match=r"models\.yaml: .*a date that there is not"):
+    with pytest.raises(RecipeError, match=r"models\.yaml: .*a date that does not exist"):
         read_policy(written(tmp_path, f"own_lifecycles: {tmp_path / 'models.yaml'}"))
 
 

@@ -126,7 +126,7 @@ class TestForeign:
             with lineage.answer():
                 pass
             assert not host.handle.flush(0.2)
-        assert sum("file of something else" in one.message for one in caplog.records) == 1
+        assert sum("belongs to something else" in one.message for one in caplog.records) == 1
         assert notes.read_text() == "my notes"
         assert notes.stat().st_mode & 0o777 == 0o644
         assert [one.name for one in tmp_path.glob("notes*")] == ["notes.txt"]

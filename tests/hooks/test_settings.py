@@ -60,7 +60,7 @@ def test_a_mistake_in_the_code_is_a_value_error(options: dict[str, Any]) -> None
 def test_names_of_any_type(tmp_path: Path) -> None:
     settings = Settings(5, version=object(), store=os.fsencode(tmp_path / "a.db"))  # type: ignore[arg-type]  # on purpose
     assert (settings.application, settings.version, settings.store) == ("5", None, str(tmp_path / "a.db"))
-    assert settings.notes == ["attach(version=...) is no text: it was ignored"]
+    assert settings.notes == ["attach(version=...) is not text: it was ignored"]
 
 
 @pytest.mark.parametrize(

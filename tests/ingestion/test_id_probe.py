@@ -179,7 +179,7 @@ def test_a_store_with_too_many_collections_is_not_asked(
     [
         ("{", "cannot be read as a recipe"),
         ("a: 1", "has no `source`"),
-        ("source: {type: llm-langfuse, config: {}}", "is no vector store"),
+        ("source: {type: llm-langfuse, config: {}}", "is not a vector store"),
         ("source: {type: no-such-thing, config: {}}", "its extra"),
         ("source: {type: llm-qdrant, config: {url: '${NOT_SET_ANYWHERE}'}}", "variables"),
     ],

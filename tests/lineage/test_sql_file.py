@@ -53,7 +53,7 @@ def test_a_huge_file_is_refused_without_reading_it(tmp_path: Path) -> None:
     [
         ("utf-16", "is UTF-16; save it as UTF-8"),
         ("utf-32", "is UTF-32; save it as UTF-8"),
-        ("utf-16-le", "it is UTF-16 or no text. Save it as UTF-8"),
+        ("utf-16-le", "it is UTF-16 or not text. Save it as UTF-8"),
         ("latin-1", "line 2 has bytes of another encoding. Save it as UTF-8"),
     ],
 )

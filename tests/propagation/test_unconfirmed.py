@@ -184,7 +184,10 @@ def test_what_nothing_reads_any_more_loses_the_label_of_a_column_that_is_gone(
     assert ours(catalog) == {}
     assert (report.labels_removed, report.labels_not_confirmed) == (5, 0)
     (warning,) = report.warnings
-    assert (warning.title, list(warning.context)) == ("Labels went with their origin", [f"{EMAIL}: 5 labels"])
+    assert (warning.title, list(warning.context)) == (
+        "Labels were removed with their origin",
+        [f"{EMAIL}: 5 labels"],
+    )
 
 
 def test_a_job_that_was_removed_is_a_reason(labelled: Path, catalog: Path) -> None:

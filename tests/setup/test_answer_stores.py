@@ -154,7 +154,7 @@ def test_a_file_of_somebody_else_is_not_ok(path: Path) -> None:
     path.write_text("somebody else's")
     (found,) = examined()
     assert found.verdict == "not ok"
-    assert "a file of something else" in found.message
+    assert "belongs to something else" in found.message
     assert path.read_text() == "somebody else's"
 
 

@@ -136,9 +136,9 @@ def test_all_variables_that_are_not_set_are_named_at_once(tmp_path: Path) -> Non
     [
         (f"source: {{password: {SECRET}", "a.yaml", "this is not YAML"),
         (f'{{"source": {SECRET}', "a.json", "this is not YAML, JSON or TOML"),
-        ("config: {}", "a.yaml", "no recipe"),
-        ("- source", "a.yaml", "no recipe"),
-        ("", "a.yaml", "no recipe"),
+        ("config: {}", "a.yaml", "is not a recipe"),
+        ("- source", "a.yaml", "is not a recipe"),
+        ("", "a.yaml", "is not a recipe"),
         ("source: {}", "a.txt", "Only .toml, .yml, and .json are supported"),
     ],
 )

@@ -42,7 +42,7 @@ def test_a_server_has_its_token_by_name() -> None:
     assert found is not None
     assert found.option == '"$DATAHUB_GMS_URL"'
     assert server_of_variables(NONE) is None
-    with pytest.raises(RecipeError, match="holds no login") as caught:
+    with pytest.raises(RecipeError, match="must not hold a login") as caught:
         server_target(f"http://ada:{SECRET}@gms:8080", NONE)
     assert SECRET not in str(caught.value)
 

@@ -60,7 +60,7 @@ def refuse(world: World) -> None:
 
 EARLIER = "openinference-langchain-chroma.pb"
 FAULTS: dict[str, tuple[Callable[[World], None], Callable[[World], dict[str, Any]]]] = {
-    "a new object breaks off": (lambda world: truncate(world.spans / "later.pb"), lambda world: {}),
+    "a new object is truncated": (lambda world: truncate(world.spans / "later.pb"), lambda world: {}),
     "a new object is garbage": (lambda world: garble(world.spans / "later.pb"), lambda world: {}),
     "an earlier object is gone": (lambda world: (world.spans / EARLIER).unlink(), lambda world: {}),
     "a store is gone": (lambda world: away(world.folder / "chroma"), lambda world: {}),

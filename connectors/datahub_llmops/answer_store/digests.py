@@ -70,7 +70,7 @@ def _read(path: str) -> bytes:
     with os.fdopen(handle, "rb") as file:
         found = os.fstat(handle)
         if not stat.S_ISREG(found.st_mode):
-            raise OSError(f"the key file {path} is no regular file")
+            raise OSError(f"the key file {path} is not a regular file")
         if found.st_mode & 0o077 and hasattr(os, "fchmod"):
             try:
                 os.fchmod(handle, 0o600)

@@ -137,7 +137,7 @@ def _load_retrieval(row: object, identities: Identities) -> Retrieval:
 def _identity(number: object, identities: Identities) -> Raw:
     found = values.optional_count(number)
     if found is None:
-        raise RecordError("a number of an identity is missing")
+        raise RecordError("the number of an identity is missing")
     return identities[found]
 
 
@@ -274,7 +274,7 @@ def load_writes(row: WriteRow, identities: Identities) -> RecordedWrites:
 def _load_sources(body: Mapping[str, Any], identities: Identities) -> Iterator[tuple[Raw, int]]:
     for number, chunks in values.fields(body.get(WritesKey.SOURCES)).items():
         if not number.isdecimal() or not number.isascii():
-            raise RecordError("a number of an identity is none")
+            raise RecordError("the number of an identity is not a number")
         yield _identity(int(number[:20]), identities), values.count(chunks)
 
 

@@ -30,7 +30,7 @@ def check_ours(path: str) -> None:
     try:
         found = os.stat(path)
         if not stat.S_ISREG(found.st_mode):
-            raise StoreError(f"answer store {path} is no regular file: give store=... the path of a file")
+            raise StoreError(f"answer store {path} is not a regular file: give store=... the path of a file")
         with open(path, "rb") as file:
             header = file.read(100)
     except FileNotFoundError:
@@ -43,8 +43,8 @@ def check_ours(path: str) -> None:
     marked = is_sqlite and int.from_bytes(header[68:72], "big") == APPLICATION_ID
     if header and not marked and not os.path.exists(key_path(path)) and not (is_sqlite and _has_tables(path)):
         raise StoreError(
-            f"answer store {path} cannot be read or written: it is a file of something else, and is left alone; "
-            "give store=... another path"
+            f"answer store {path} cannot be read or written: it belongs to something else, and is not changed; give "
+            "store=... another path"
         )
 
 

@@ -112,7 +112,7 @@ def seal(store: str, target: str, *, texts: bool, say: Callable[[str], None]) ->
 def _note(plan: _Plan, dropped: int, sealed: Sealed, say: Callable[[str], None]) -> None:
     for name, error in plan.faults:
         sealed.passed_over += 1
-        say(f"segments: {name} cannot be understood and was passed over: {error}")
+        say(f"segments: {name} cannot be understood and was skipped: {error}")
     # A rewritten answer leaves a gap too, so the gaps alone say nothing.
     missing = min(plan.gaps, max(0, dropped))
     if missing:
@@ -249,6 +249,6 @@ def _write_state(store: str, state: State) -> None:
         os.replace(part, path)
     except OSError as error:
         raise StoreError(
-            f"segments: {path} cannot be written ({os.strerror(error.errno or 0)}), so nothing is sealed:"
-            " it says how far the store was sealed"
+            f"segments: {path} cannot be written ({os.strerror(error.errno or 0)}), so nothing is sealed: this file "
+            "records how far the store was sealed"
         ) from error

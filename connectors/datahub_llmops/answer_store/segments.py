@@ -101,7 +101,7 @@ def load_line(line: bytes) -> Record:
     members = values.parse(line.decode("utf-8", "surrogateescape"))
     version = values.optional_count(members.get("segment"))
     if version is None or version < 1:
-        raise RecordError("it is no line of a segment")
+        raise RecordError("it is not a line of a segment")
     if version > VERSION:
         raise RecordError(
             f"it has format {version}, this release reads format {VERSION}: upgrade datahub-llmops"

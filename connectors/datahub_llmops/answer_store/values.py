@@ -23,15 +23,15 @@ _SURROGATES: Final = re.compile("[\ud800-\udfff]")
 def parse(text: object) -> dict[str, Any]:
     """Read a JSON object."""
     if not isinstance(text, str):
-        raise RecordError("it is no text")
+        raise RecordError("it is not text")
     try:
         if not text.isascii():
             text.encode()  # SQLite hands out what is no UTF-8 as halves of surrogate pairs.
         value = json.loads(text)
     except (ValueError, RecursionError):
-        raise RecordError("it is no JSON") from None
+        raise RecordError("it is not JSON") from None
     if not isinstance(value, dict):
-        raise RecordError("it is no JSON object")
+        raise RecordError("it is not a JSON object")
     return value
 
 
@@ -50,7 +50,7 @@ def optional_text(value: object) -> str | None:
     """Read a text, or nothing."""
     if value is None or isinstance(value, str):
         return value
-    raise RecordError("a text is none")
+    raise RecordError("a text has another type")
 
 
 def optional_name(value: object) -> str | None:
@@ -75,7 +75,7 @@ def optional_count(value: object) -> int | None:
         return None
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) <= _LARGEST:
         return value
-    raise RecordError("a count is no whole number")
+    raise RecordError("a count is not a whole number")
 
 
 def count(value: object) -> int:
@@ -89,7 +89,7 @@ def number(value: object) -> float:
         return value
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) <= _LARGEST:
         return float(value)
-    raise RecordError("a value is no finite number")
+    raise RecordError("a value is not a finite number")
 
 
 def optional_number(value: object) -> float | None:
@@ -101,7 +101,7 @@ def weight(value: object) -> float:
     """Read how many answers a sampled one stands for."""
     found = number(value)
     if not 0.0 <= found <= _LARGEST:
-        raise RecordError("a weight is none")
+        raise RecordError("a weight is out of range")
     return found
 
 
@@ -109,7 +109,7 @@ def moment(value: object) -> float:
     """Read a time in seconds since the epoch."""
     found = number(value)
     if not 0.0 <= found <= LAST_MOMENT:
-        raise RecordError("a time lies outside of the years 1970 to 9999")
+        raise RecordError("a time is outside of the years 1970 to 9999")
     return found
 
 
@@ -119,7 +119,7 @@ def items(value: object) -> Sequence[Any]:
         return ()
     if isinstance(value, list):
         return value
-    raise RecordError("something is no list")
+    raise RecordError("something is not a list")
 
 
 def fields(value: object) -> Mapping[str, Any]:
@@ -128,4 +128,4 @@ def fields(value: object) -> Mapping[str, Any]:
         return {}
     if isinstance(value, dict):
         return value
-    raise RecordError("something is no object")
+    raise RecordError("something is not an object")

@@ -28,12 +28,16 @@ class PriceConfig(BaseModel):
     cached_input: float | None = Field(
         default=None,
         ge=0,
-        description="Of a million that the provider had in its cache, for example `0.125`.",
+        description="Price of a million tokens in from the provider's cache, for example `0.125`.",
     )
     cache_write: float | None = Field(
-        default=None, ge=0, description="Of a million written to the provider's cache, for example `1.56`."
+        default=None,
+        ge=0,
+        description="Price of a million tokens written to the provider's cache, for example `1.56`.",
     )
-    output: float = Field(ge=0, description="Of a million tokens out, reasoning included, for example `10`.")
+    output: float = Field(
+        ge=0, description="Price of a million tokens out, reasoning included, for example `10`."
+    )
 
     def cost(self, tokens: Tokens) -> float | None:
         """Compute the cost of one call, or ``None`` if a number of tokens or a price is unknown.
@@ -69,8 +73,8 @@ class PricesConfig(BaseModel):
     )
     prices: list[PriceConfig] = Field(
         default_factory=list,
-        description="What models cost, first match wins; without them no cost is reported. For example "
-        "`[{model: 'openai/gpt-5.*', input: 1.25, cached_input: 0.125, output: 10}]`.",
+        description="What models cost, first match wins. Without prices no cost is reported. For example `[{model: "
+        "'openai/gpt-5.*', input: 1.25, cached_input: 0.125, output: 10}]`.",
     )
 
     def cost(

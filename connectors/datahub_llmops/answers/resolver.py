@@ -49,12 +49,13 @@ class InstanceConfig(ConfigModel):
     )
     env: str = Field(default="PROD", description="Environment of the store's own recipe, for example `DEV`.")
     lowercase: bool = Field(
-        default=False, description="Whether the store's own recipe lowers names, for example `true`."
+        default=False,
+        description="Whether the store's own recipe writes names in lower case, for example `true`.",
     )
     aliases: dict[str, str] = Field(
         default_factory=dict,
-        description="Collections by other names that applications ask for, where the catalog does not know them, for "
-        "example `{docs: docs_v2}`.",
+        description="Other names that applications use for collections, if the catalog does not know them, for example "
+        "`{docs: docs_v2}`.",
     )
 
     def fits(self, raw: Mapping[str, Any], platform: str) -> bool:
@@ -76,8 +77,9 @@ class MapConfig(EnvConfigMixin):
 
     instances: list[InstanceConfig] = Field(
         default_factory=list,
-        description="Which platform instance and environment a store is, first match wins; without a match the "
-        "catalog is asked, for example `[{platform: chroma, at: 'chroma\\.eu:8000', platform_instance: eu}]`.",
+        description="Which platform instance and environment a store belongs to, first match wins. Without a match the "
+        "catalog is asked. For example `[{platform: chroma, at: 'chroma\\.eu:8000', platform_instance: "
+        "eu}]`.",
     )
     source_rules: list[RuleConfig] = Field(
         default_factory=list,

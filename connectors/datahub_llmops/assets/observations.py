@@ -1,4 +1,4 @@
-"""What an LLMOps tool observed of applications, as plain data: usage by the day, and scores.
+"""What an LLMOps tool observed of applications, as plain data: usage by day, and scores.
 
 The tools aggregate; nothing here is a trace, and nothing holds a text of one.
 """

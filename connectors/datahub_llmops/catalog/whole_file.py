@@ -33,11 +33,11 @@ def _problem(path: Path, *, overwrite: bool) -> str | None:
     if path.is_dir():
         return f"{path} is a folder; name a file in it"
     if path.exists() and not path.is_file():
-        return f"{path} is no plain file, and would be replaced by one; name another"
+        return f"{path} is not a regular file, and would be replaced by one; name another"
     if lost := describe_loss(path):
         return lost
     if path.exists() and not overwrite:
-        return f"{path} is there already; --force overwrites it"
+        return f"{path} exists; --force overwrites it"
     if not folder.is_dir():
         return f"{path} cannot be written: there is no folder {folder}; create it, or name another"
     if not os.access(folder, os.W_OK | os.X_OK):

@@ -22,7 +22,8 @@ from datahub_llmops.queries.names import resolve_affecting
     "policy_file",
     type=Place(),
     metavar="FILE",
-    help="A recipe of llm-health, or a YAML file with its options: it may name lists of when models retire.",
+    help="A recipe of llm-health, or a YAML file with its options. It may name lists of the dates on which models "
+    "retire.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 @click.pass_obj
@@ -30,7 +31,7 @@ def affected(where: str | None, asset: str, policy_file: Path | None, as_json: b
     """Show what depends on an asset: indexes, jobs, prompts, applications and owners.
 
     \b
-    datahub-llmops affected openai/text-embedding-3-small     what a retired model takes along
+    datahub-llmops affected openai/text-embedding-3-small     what a retired model affects
     datahub-llmops affected sqlite:main.entries#doc           what breaks if this column goes
     """
     from datahub_llmops.cli.check import read_policy_file

@@ -197,13 +197,14 @@ def export(file: Path, force: bool, path: Path | None) -> None:
 @click.option(
     "--recipe",
     type=Place(),
-    help="The recipe of llm-runs. Its `instances`, `source_rules` and `env` decide which index is meant. Or that of "
-    "llm-spans: then the answer is read where its spans lie.",
+    help="The recipe of llm-runs. Its `instances`, `source_rules` and `env` decide which index is meant. Or the recipe "
+    "of llm-spans: then the answer is read from its spans.",
 )
 @click.option(
     "--at",
     type=click.DateTime(["%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M", "%Y-%m-%d"]),
-    help="With a recipe of llm-spans: a time in UTC at which the trace ran. Only what was recorded around it is read.",
+    help="With a recipe of llm-spans: a time in UTC at which the trace ran. Only spans recorded around this time are "
+    "read.",
 )
 @STORE
 @_JSON
@@ -269,7 +270,7 @@ def _read(store: Store, since: float, application: str | None, limit: int | None
         except RecordError:
             passed_over += 1
     if passed_over:
-        click.echo(f"{passed_over:,} records cannot be understood and were passed over.", err=True)
+        click.echo(f"{passed_over:,} records cannot be understood and were skipped.", err=True)
 
 
 def _given_row(store: Store, found: Sequence[RecordedAnswer], key: str) -> list[RecordedAnswer]:
@@ -280,8 +281,8 @@ def _given_row(store: Store, found: Sequence[RecordedAnswer], key: str) -> list[
     used = [(one, uses_row(one, forms)) for one in found]
     if unknown := sum(verdict == "not known" for _, verdict in used):
         click.echo(
-            f"Not known: {unknown:,} more answers in this period have documents that do not say which row they are "
-            "of. A job stamps it with `key_field` and `stamp=True`.",
+            f"Not known: {unknown:,} more answers in this period have documents that do not name their row. A job "
+            "stamps the row with `key_field` and `stamp=True`.",
             err=True,
         )
     return [one for one, verdict in used if verdict == "yes"]

@@ -53,9 +53,9 @@ class _Prepared:
     default=Path("recipes"),
     show_default=True,
     metavar="FOLDER",
-    help="Where the recipes are written. A recipe that exists is kept.",
+    help="Folder for the recipes. An existing recipe is kept.",
 )
-@click.option("--ports/--no-ports", default=True, help="Ask the usual ports of this machine, or do not.")
+@click.option("--ports/--no-ports", default=True, help="Probe the usual ports of this machine, or do not.")
 @click.option(
     "--failed",
     is_flag=True,

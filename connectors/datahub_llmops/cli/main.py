@@ -133,7 +133,7 @@ def lineage(
 @_JSON
 @click.pass_obj
 def show(where: str | None, asset: str, as_json: bool) -> None:
-    """Show everything that the catalog holds about one asset, and of a glossary term everything that carries it.
+    """Show everything that the catalog holds about one asset, or everything that carries a glossary term.
 
     \b
     datahub-llmops show chroma:default_database.docs
@@ -168,8 +168,8 @@ def show(where: str | None, asset: str, as_json: bool) -> None:
 def search(where: str | None, words: tuple[str, ...], term: str | None, limit: int, as_json: bool) -> None:
     """Find assets whose name, URN or description contains every word, best match first.
 
-    With --term: everything that carries the term and whose name or URN contains every word, with the way that the term
-    came by.
+    With --term: everything that carries the term and whose name or URN contains every word, with the path that the term
+    took.
 
     \b
     datahub-llmops search customer email

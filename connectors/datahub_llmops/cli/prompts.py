@@ -46,8 +46,8 @@ def prompts(context: click.Context, platform: str | None, finding: str | None, a
     datahub-llmops prompts show support/answer
     datahub-llmops prompts diff support/answer 3 production
 
-    Use is known as far as somebody observes it: the hooks with llm-runs, or a tool's own traces. Where nobody does, it
-    is "not known".
+    Use is known only if something observes it: the hooks with llm-runs, or a tool's own traces. Otherwise it is "not
+    known".
     """
     if context.invoked_subcommand is not None:
         return

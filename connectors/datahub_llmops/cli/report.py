@@ -80,7 +80,7 @@ _EMPTY: Final = (
     "terms",
     multiple=True,
     metavar="TERM",
-    help="Only assets that carry this glossary term, or a column of theirs.",
+    help="Only assets that carry this glossary term, or have a column that does.",
 )
 @click.option(
     "--verdict",
@@ -94,7 +94,7 @@ _EMPTY: Final = (
     "count",
     type=click.IntRange(1, 1000),
     metavar="N",
-    help="Add the newest N recorded answers, each with its way back as in explain. No question and no text is in it.",
+    help="Add the newest N recorded answers, each traced back as in explain. The report has no questions and no texts.",
 )
 @STORE
 @click.option(
@@ -179,7 +179,7 @@ def _check(out: Path, *, force: bool) -> None:
     with explained():
         check_target(out, overwrite=force or asks)
     if asks and not force and out.exists():
-        click.confirm(f"{shown(str(out))} is there already. Overwrite it?", err=True, abort=True)
+        click.confirm(f"{shown(str(out))} exists. Overwrite it?", err=True, abort=True)
 
 
 def _directions(up: bool, down: bool) -> tuple[Direction, ...]:

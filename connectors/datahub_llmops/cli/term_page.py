@@ -39,7 +39,7 @@ def _way(holder: Holder, labels: Labels) -> str:
     if holder.origin is None:
         return "set here"
     if not holder.path:
-        return f"{_named(holder.origin, labels)}, by a way that lineage does not show"
+        return f"{_named(holder.origin, labels)}, by a path that lineage does not show"
     return " → ".join(_named(urn, labels) for urn in holder.path)
 
 

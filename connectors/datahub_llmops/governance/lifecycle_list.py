@@ -110,7 +110,7 @@ def read_litellm(content: object, *, source: str) -> LifecycleList:
         RecipeError: it is no such list.
     """
     if not isinstance(content, Mapping) or len(content) < 10:
-        raise RecipeError(f"{source}: this is no list of models in LiteLLM's form")
+        raise RecipeError(f"{source}: this is not a list of models in LiteLLM's form")
     found: dict[tuple[str, str], Listed] = {}
     for key, entry in content.items():
         facts = mapping(entry)

@@ -82,7 +82,7 @@ def misspelt(check: str, policy: Policy, names: Iterable[str]) -> Finding | None
         verdict="not known",
         code="unknown_name",
         message=f"The policy names {shown}, which the catalog does not have.",
-        missing="Correct the policy (a name is what ends the URN), or ingest what it names.",
+        missing="Correct the policy (a name is the end of the URN), or ingest what it names.",
     )
 
 

@@ -97,7 +97,7 @@ class LifecycleSource(PatchingSource, TestedSource):
             for problem in lifecycles.problems:
                 self.report.failure(
                     title="A list of model lifecycles cannot be read",
-                    message="Dates are written, and none is taken back.",
+                    message="Dates are written, and none is removed.",
                     context=problem,
                 )
             with closing(catalog):

@@ -35,8 +35,8 @@ class LifecycleOptions(ConfigModel):
     )
     own_lifecycles: Path | None = Field(
         default=None,
-        description="A YAML file whose dates win over the list, for example `./models.yaml` with "
-        "`models: {openai/text-embedding-3-small: {retires: 2027-01-14, replacement: text-embedding-4}}`.",
+        description="A YAML file whose dates take precedence over the list, for example `./models.yaml` with `models: "
+        "{openai/text-embedding-3-small: {retires: 2027-01-14, replacement: text-embedding-4}}`.",
     )
 
 
@@ -65,7 +65,7 @@ def _read_yaml(path: Path) -> Any:
         return yaml.safe_load(_text_of(path))
     except (yaml.YAMLError, ValueError, RecursionError):
         # A date that is none, such as 2027-13-01, is a ValueError.
-        raise RecipeError(f"{path}: this is not YAML, or it has a date that there is not") from None
+        raise RecipeError(f"{path}: this is not YAML, or it has a date that does not exist") from None
 
 
 def _read_json(place: str) -> Any:

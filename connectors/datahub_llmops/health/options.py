@@ -28,17 +28,18 @@ class ForbiddenConfig(ConfigModel):
     """One rule of `forbidden_terms`."""
 
     term: str = Field(
-        description="Glossary term that must not reach the index, by URN or by what stands behind "
+        description="Glossary term that must not reach the index, by URN or by the part of it after "
         "`urn:li:glossaryTerm:`, for example `Privacy.PersonalData`."
     )
     domain: str | None = Field(
-        default=None, description="Domain of the indexes that the rule is for, for example `marketing`."
+        default=None, description="Domain of the indexes that the rule applies to, for example `marketing`."
     )
     region: str | None = Field(
-        default=None, description="Region of the indexes that the rule is for, for example `us-east-1`."
+        default=None, description="Region of the indexes that the rule applies to, for example `us-east-1`."
     )
     purpose: str | None = Field(
-        default=None, description="Purpose of the indexes that the rule is for, for example `public-chat`."
+        default=None,
+        description="Purpose of the indexes that the rule applies to, for example `public-chat`.",
     )
 
 
@@ -56,16 +57,16 @@ class PolicyConfig(LifecycleOptions):
         default=90,
         ge=0,
         le=_CENTURY_DAYS,
-        description="Days before the end of a model from which on it is not ok, for example `90`.",
+        description="How many days before its end a model is not ok any more, for example `90`.",
     )
     exclusive_nodes: list[str] = Field(
         default_factory=list,
-        description="Glossary nodes of which no two terms may meet in one index, for example `[Classification]`.",
+        description="Glossary nodes whose terms must not meet in one index, for example `[Classification]`.",
     )
     exclusive_terms: list[list[str]] = Field(
         default_factory=list,
-        description="Sets of terms of which no two may meet in one index, for example "
-        "`[[Privacy.PersonalData, Publication.Public]]`.",
+        description="Sets of terms that must not meet in one index, for example `[[Privacy.PersonalData, "
+        "Publication.Public]]`.",
     )
     forbidden_terms: list[ForbiddenConfig] = Field(
         default_factory=list,

@@ -82,7 +82,7 @@ def _find_orchestration(flow: str | None, orchestrator: str | None) -> dict[str,
 def _name(argument: str, given: object) -> str | None:
     name = clean_name(given)
     if name is None and given is not None:
-        runtime.refuse(f"lineage.job({argument}=...) is no text: it was ignored")
+        runtime.refuse(f"lineage.job({argument}=...) is not text: it was ignored")
     return name
 
 
@@ -103,7 +103,7 @@ def _fields(given: object) -> list[str]:
     names = [given] if isinstance(given, str) else given
     if isinstance(names, (list, tuple, set, frozenset)):
         return [name for one in names if (name := clean_name(one)) is not None]
-    runtime.refuse("lineage.job(text_fields=...) is no list of names: it was ignored")
+    runtime.refuse("lineage.job(text_fields=...) is not a list of names: it was ignored")
     return []
 
 

@@ -34,7 +34,7 @@ class application:
         if self._name is None:
             self._stack.append(None)
             runtime.refuse(
-                "lineage.application(name): a name is a text; the one of the code around it was kept"
+                "lineage.application(name): the name is not text; the name around the block was kept"
             )
         else:
             self._stack.append(blocks.applications.enter((self._name, self._version), caller))

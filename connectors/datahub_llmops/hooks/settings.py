@@ -95,7 +95,7 @@ class Settings:
             return clean_name(environment(variable))
         name = clean_name(given)
         if name is None:
-            self.notes.append(f"attach({argument}=...) is no text: it was ignored")
+            self.notes.append(f"attach({argument}=...) is not text: it was ignored")
         return name
 
     def _keys(self, given: str | None) -> SourceKeys:
@@ -105,7 +105,7 @@ class Settings:
             return cast("SourceKeys", given)
         value = (environment("SOURCE_KEYS") or "hmac").lower()
         if value not in _SOURCE_KEYS:
-            self.notes.append(f"{PREFIX}SOURCE_KEYS is none of {', '.join(_SOURCE_KEYS)}: hmac is used")
+            self.notes.append(f"{PREFIX}SOURCE_KEYS is not one of {', '.join(_SOURCE_KEYS)}: hmac is used")
             value = "hmac"
         return cast("SourceKeys", value)
 

@@ -297,7 +297,7 @@ def open_store(recipe: str) -> ProbedStore:
     except Exception as error:
         raise RecipeError(f"{recipe}: DataHub cannot load {kind!r}; is its extra installed?") from error
     if not (isinstance(made, type) and issubclass(made, VectorStoreSource)):
-        raise RecipeError(f"{recipe} reads {kind}, which is no vector store of this package")
+        raise RecipeError(f"{recipe} reads {kind}, which is not a vector store of this package")
     return ProbedStore(
         recipe, made, {key: value for key, value in given.items() if key not in _NOT_FOR_READING}
     )

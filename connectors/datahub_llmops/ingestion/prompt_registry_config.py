@@ -80,7 +80,7 @@ class WithApplications(ConfigModel):
 
     applications: ApplicationsOptions | Literal[False] = Field(
         default_factory=ApplicationsOptions,
-        description="What the tool saw applications do, by the day; `false` leaves it out.",
+        description="What the tool saw applications do, by day; `false` leaves it out.",
     )
 
 

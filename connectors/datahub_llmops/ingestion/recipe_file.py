@@ -53,7 +53,7 @@ def read_config(path: Path) -> tuple[Mapping[str, Any], str | None]:
         raise RecipeError(f"{path} cannot be read: this is not text in UTF-8") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         # A date that is none, such as 2027-13-01, is a ValueError.
-        raise RecipeError(f"{path}: this is not YAML, or it has a date that there is not") from error
+        raise RecipeError(f"{path}: this is not YAML, or it has a date that does not exist") from error
     source = found.get("source") if isinstance(found, Mapping) else None
     config = source.get("config") if isinstance(source, Mapping) else found
     kind = str(source.get("type") or "") if isinstance(source, Mapping) else None

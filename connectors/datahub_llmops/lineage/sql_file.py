@@ -33,7 +33,7 @@ def read_sql_file(name: str) -> str:
             raise ValueError(f"upstream.sql_file {name!r} is {encoding}; save it as UTF-8")
     if b"\0" in data:
         raise ValueError(
-            f"upstream.sql_file {name!r} holds zero bytes: it is UTF-16 or no text. Save it as UTF-8"
+            f"upstream.sql_file {name!r} holds zero bytes: it is UTF-16 or not text. Save it as UTF-8"
         )
     try:
         return data.decode("utf-8")

@@ -116,8 +116,7 @@ def _find_unpacker(encoding: str | None) -> _Unpack:
         case "gzip" | "x-gzip":
             return _Gunzip()
     raise BodyError(
-        "was answered in an encoding that was not asked for. Look for a proxy in between that compresses answers "
-        "once more"
+        "was answered in an encoding that was not asked for. Look for a proxy in between that compresses answers again"
     )
 
 

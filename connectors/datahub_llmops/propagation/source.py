@@ -56,26 +56,26 @@ class PropagationConfig(ConfigModel):
     )
     propagate_terms: bool = Field(
         default=True,
-        description="Whether glossary terms follow the data. `false` takes the propagated ones away.",
+        description="Whether glossary terms follow the data. `false` removes the propagated ones.",
     )
     propagate_tags: bool = Field(
-        default=True, description="Whether tags follow the data. `false` takes the propagated ones away."
+        default=True, description="Whether tags follow the data. `false` removes the propagated ones."
     )
     term_pattern: AllowDenyPattern = Field(
         default_factory=AllowDenyPattern.allow_all,
-        description="Terms that follow, by what stands behind `urn:li:glossaryTerm:`, for example "
-        "`{allow: ['Classification\\..*']}`. Propagated ones that are no longer allowed are taken away.",
+        description="Terms that follow, by the part of the URN after `urn:li:glossaryTerm:`, for example `{allow: "
+        "['Classification\\..*']}`. Propagated ones that are no longer allowed are removed.",
     )
     tag_pattern: AllowDenyPattern = Field(
         default_factory=AllowDenyPattern.allow_all,
-        description="Tags that follow, by what stands behind `urn:li:tag:`, for example `{deny: ['Legacy']}`.",
+        description="Tags that follow, by the part of the URN after `urn:li:tag:`, for example `{deny: ['Legacy']}`.",
     )
     max_hops: int = Field(
         default=20,
         ge=1,
         le=1000,
-        description="How far a term or tag is carried from where it was set; a job is a hop of its own, for "
-        "example `4` for two jobs in a row.",
+        description="How far a term or tag is carried from where it was set; a job counts as a hop, for example `4` "
+        "for two jobs in a row.",
     )
 
     indirect: bool = Field(
@@ -192,14 +192,14 @@ class PropagationSource(PatchingSource, TestedSource):
         except CatalogError as error:
             self.report.failure(
                 title="Cannot read the catalog",
-                message="Nothing was propagated and nothing taken away.",
+                message="Nothing was propagated and nothing removed.",
                 context=str(error),
             )
             return None
         except PatternError as error:
             self.report.failure(
                 title="A pattern takes too long",
-                message="Nothing was propagated and nothing taken away. Simplify `term_pattern` or `tag_pattern`.",
+                message="Nothing was propagated and nothing removed. Simplify `term_pattern` or `tag_pattern`.",
                 context=str(error),
             )
             return None
@@ -238,7 +238,7 @@ class PropagationSource(PatchingSource, TestedSource):
     def _explain_gone_origins(self, found: Plan) -> None:
         for origin, count in found.gone_origins.items():
             self.report.warning(
-                title="Labels went with their origin",
+                title="Labels were removed with their origin",
                 message="The origin was removed or left its schema, and nothing names it any more. If it was renamed, "
                 "set its labels on the new one.",
                 context=f"{origin}: {count} labels",
@@ -251,8 +251,8 @@ class PropagationSource(PatchingSource, TestedSource):
             tell = self.report.failure if fails else self.report.warning
             tell(
                 title="Labels are not confirmed",
-                message="They stay, because nobody took them away. Correct or run the recipe that describes the "
-                "asset below. If the catalog is right as it is, set `accept_not_confirmed`.",
+                message="They stay, because nobody removed them. Correct or run the recipe that describes the asset "
+                "below. If the catalog is right as it is, set `accept_not_confirmed`.",
                 context=str(reason),
             )
 

@@ -27,7 +27,7 @@ def resolve_affecting(catalog: Catalog, typed: str) -> str:
         raise
     if entity_type(found) == "glossaryTerm":
         raise UnknownAssetError(
-            f"{typed} is a glossary term, which nothing depends on; what carries it: datahub-llmops show {typed}"
+            f"{typed} is a glossary term, which nothing depends on; to see what carries it: datahub-llmops show {typed}"
         )
     return found
 
@@ -51,8 +51,8 @@ def resolve_term(catalog: FullCatalog, typed: str) -> str:
     if found:
         raise AmbiguousNameError(typed, found)
     raise UnknownAssetError(
-        f"no term in the catalog is named {typed!r}, and nothing carries it; give what stands behind "
-        "urn:li:glossaryTerm: in its URN"
+        f"no term in the catalog is named {typed!r}, and nothing carries it; give the part of its URN after "
+        "urn:li:glossaryTerm:"
     )
 
 

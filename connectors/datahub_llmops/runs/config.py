@@ -41,7 +41,7 @@ class RunsConfig(
     max_embedding_runs: int = Field(
         default=100,
         ge=0,
-        description="Newest runs of embedding jobs that become process instances, for example `10`.",
+        description="How many of the newest runs of embedding jobs become process instances, for example `10`.",
     )
 
 

@@ -25,6 +25,8 @@ from datahub_llmops.governance.finding import Verdict
 from datahub_llmops.net.attempts import within
 from datahub_llmops.net.shown import clean, without_login
 
+NOT_A_RECIPE: Final = "is not a recipe"
+"""What ``read_recipe`` says of a file without a source."""
 DEADLINE: Final = 20.0
 """Seconds that one test may take: nobody waits longer for a system that hangs."""
 _AT_ONCE: Final = 64
@@ -80,7 +82,7 @@ def read_recipe(path: Path) -> dict[str, Any]:
     except AttributeError:  # DataHub's answer to an empty file
         recipe = {}
     if not isinstance(recipe, dict) or not isinstance(recipe.get("source"), dict):
-        raise RecipeError(f"{path}: this is no recipe, because it has no `source` with a `type`")
+        raise RecipeError(f"{path}: this {NOT_A_RECIPE}, because it has no `source` with a `type`")
     return recipe
 
 

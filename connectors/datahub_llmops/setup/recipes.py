@@ -16,6 +16,7 @@ from datahub_llmops.errors import RecipeError
 from datahub_llmops.governance.finding import Verdict
 from datahub_llmops.net.shown import clean
 from datahub_llmops.setup.connection import (
+    NOT_A_RECIPE,
     Connection,
     check_connections,
     fill_in,
@@ -127,7 +128,7 @@ def _may_be_recipe(path: Path) -> bool:
     try:
         return bool(read_recipe(path))
     except RecipeError as error:
-        return "is no recipe" not in str(error)
+        return NOT_A_RECIPE not in str(error)
 
 
 def read_recipes(paths: Sequence[Path], variables: Mapping[str, str]) -> list[Recipe]:

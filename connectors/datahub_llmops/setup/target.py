@@ -96,7 +96,7 @@ def check_address(text: str) -> None:
     """
     if without_login(text) != text or _KEY.search(text):
         raise RecipeError(
-            "an address holds no login here; put it into a variable, and write ${NAME} in its place"
+            "an address must not hold a login here; put the login into a variable, and write ${NAME} instead"
         )
 
 

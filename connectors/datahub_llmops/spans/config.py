@@ -44,7 +44,7 @@ class ClickHouseConfig(HttpOptions, ConfigModel):
     )
     columns: dict[str, str] = Field(
         default_factory=dict,
-        description="The exporter's name of a column -> its name in the table, where they differ, for example "
+        description="The exporter's name of a column -> its name in the table, if they differ, for example "
         "`{ServiceName: service}`.",
     )
     timeout_sec: float = Field(
@@ -59,7 +59,7 @@ class ApplicationConfig(ConfigModel):
         default="service.name",
         min_length=1,
         description="Attribute of the process, or of the span that an answer begins with, that names the application, "
-        "for example `app.name`. A name that our hooks stamped comes first.",
+        "for example `app.name`. A name that our hooks stamped takes precedence.",
     )
 
 
@@ -72,7 +72,7 @@ class SpansConfig(
 
     files: str | list[str] | None = Field(
         default=None,
-        description="Folders or patterns of files that hold spans, here or in a bucket, for example "
+        description="Folders or patterns of files that hold spans, on this machine or in a bucket, for example "
         "`s3://traces/otel/year=*/month=*/day=*/**`. A folder means everything below it.",
     )
     storage: dict[str, Any] = Field(
@@ -81,7 +81,7 @@ class SpansConfig(
         "key: '${S3_KEY}', secret: '${S3_SECRET}'}`. Without it, credentials come from the environment.",
     )
     clickhouse: ClickHouseConfig | None = Field(
-        default=None, description="The ClickHouse server that holds the spans, in place of `files`."
+        default=None, description="The ClickHouse server that holds the spans, instead of `files`."
     )
     max_days: int = Field(
         default=30,
@@ -120,8 +120,8 @@ class SpansConfig(
     max_embedding_runs: int = Field(
         default=100,
         ge=0,
-        description="Newest runs of embedding jobs, of sealed segments, that become process instances, for example "
-        "`10`.",
+        description="How many of the newest runs of embedding jobs, from sealed segments, become process instances, "
+        "for example `10`.",
     )
 
     evaluations: ScoreOptions | Literal[False] = Field(
@@ -142,7 +142,7 @@ class SpansConfig(
     @model_validator(mode="after")
     def _has_one_door(self) -> Self:
         if (self.files is None) == (self.clickhouse is None):
-            raise ValueError("give either `files` or `clickhouse`: where the spans lie")
+            raise ValueError("give either `files` or `clickhouse`: where the spans are")
         return self
 
     @property

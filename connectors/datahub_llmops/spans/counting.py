@@ -1,4 +1,4 @@
-"""Counts what a door reads: answers become totals by the day, and identities become URNs.
+"""Counts what a door reads: answers become totals by day, and identities become URNs.
 
 An answer of spans counts as ``source=spans``. One that an answer store keeps as well counts as ``source=spans@<host>``,
 and not at all if the totals of that host are known already: whoever adds usage up leaves such a record out beside one

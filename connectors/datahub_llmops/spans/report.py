@@ -34,7 +34,7 @@ class SpansReport(CleanReport, StatefulIngestionReport):
     unmatched_sources: int = 0
     """Chunks that such a run wrote, whose source no rule turns into a dataset."""
     scores_read: int = 0
-    """Series of scores by the day, metric and kind of judge."""
+    """Series of scores by day, metric and kind of judge."""
     assertions: int = 0
     """Series that a threshold holds for."""
     unnamed_parts: int = 0

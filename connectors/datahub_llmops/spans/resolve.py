@@ -183,10 +183,10 @@ class SpanNames:
 
 def _why(seen_by: object) -> str | None:
     if seen_by == "database_span":
-        return "the span of the store's client names its index in part, or one of several"
+        return "the span of the store's client names only a part of its index, or one of several"
     if seen_by == "data_source":
         return "its data source is in no rule of `data_source_ids`"
-    return "the index on the span is no asset" if seen_by == "attribute" else None
+    return "the index on the span is not an asset" if seen_by == "attribute" else None
 
 
 def _retriever_name(raw: Raw) -> str:

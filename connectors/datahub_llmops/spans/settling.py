@@ -131,9 +131,9 @@ class Settling:
             self.report.understood_less = True
             self.report.failure(
                 title="A store was not asked for ids",
-                message="It might have had the chunks of retrievers whose index is not known, so nothing that other "
-                "stores said of these was accepted. Everything else was written. Correct its recipe or its access, or "
-                "take it out of `stores`.",
+                message="It might have had the chunks of retrievers whose index is not known, so no answer of another "
+                "store about these was accepted. Everything else was written. Correct its recipe or its "
+                "access, or take it out of `stores`.",
                 context=f"{recipe}: {problem}",
             )
 

@@ -66,7 +66,7 @@ from datahub_llmops.spans.settling import Settling
 @config_class(SpansConfig)
 @support_status(SupportStatus.ALPHA)
 @capability(SourceCapability.LINEAGE_COARSE, "From applications to retrievers, indexes and prompt versions")
-@capability(SourceCapability.USAGE_STATS, "Calls, tokens and cost by the day")
+@capability(SourceCapability.USAGE_STATS, "Calls, tokens and cost by day")
 @capability(
     SourceCapability.TEST_CONNECTION, "Distinguishes a place that cannot be reached from one that refuses"
 )
@@ -204,8 +204,8 @@ class SpansSource(PatchingSource, TestedSource, StatefulIngestionSourceBase):
         if found.scores_left_out:
             report.warning(
                 title="Too many metrics",
-                message="Scores of some metrics were left out. A metric that is another one in each answer is none: "
-                "check what names it, or set `evaluations: false`.",
+                message="Scores of some metrics were left out. A name that differs in each answer is not the name of a "
+                "metric: check what names it, or set `evaluations: false`.",
                 context=f"{found.scores_left_out} scores",
             )
         if found.unnamed:
@@ -229,8 +229,8 @@ class SpansSource(PatchingSource, TestedSource, StatefulIngestionSourceBase):
         self.report.answers_passed_over += 1
         self.report.warning(
             title="Application without a usable name",
-            message="Its answers were left out. All others were counted. `application.attribute` names applications "
-            "otherwise.",
+            message="Its answers were left out. All others were counted. Choose another attribute with "
+            "`application.attribute`.",
             context=f"{shown(answer.application)}: {error}",
         )
 

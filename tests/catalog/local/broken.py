@@ -93,8 +93,8 @@ BROKEN: dict[str, tuple[Callable[[Path], None], str]] = {
     "a short text file": (short_text, "not a SQLite file"),
     "a SQLite file of somebody else": (foreign, "belongs to something else"),
     "a newer format": (newer, "newer datahub-llmops"),
-    "a pipe": (pipe, "no ordinary file"),
-    "a device": (device, "no ordinary file"),
+    "a pipe": (pipe, "not a regular file"),
+    "a device": (device, "not a regular file"),
     "cut off": (cut_off, "damaged or cut off"),
     "cut off in its header": (cut_in_header, "damaged or cut off"),
 }

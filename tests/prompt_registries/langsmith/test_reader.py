@@ -160,7 +160,7 @@ def test_a_listing_that_ends_early_is_a_failure(service: LangSmithService, reade
 
     service.answer = cut
     list(reader.names())
-    with pytest.raises(UnreadableError, match="told 3 of 9 entries"):
+    with pytest.raises(UnreadableError, match="returned 3 of 9 entries"):
         reader.read(("support-answer",))
 
 
@@ -264,7 +264,7 @@ def test_prompts_of_other_workspaces_are_left_out(service: LangSmithService) -> 
     service.repos["public"] = repo("public", "a", tenant_id="another")
     with closing(open_at(service.url)) as reader:
         assert ("public",) not in list(reader.names())
-        with pytest.raises(UnreadableError, match="no prompt of this workspace"):
+        with pytest.raises(UnreadableError, match="not a prompt of this workspace"):
             reader.read(("public",))
 
 

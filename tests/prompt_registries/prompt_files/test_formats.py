@@ -278,7 +278,7 @@ BOMB = "a: &a [x,x,x,x,x,x,x,x,x,x]\n" + "".join(
     [
         ("a.prompty", "Hello", "no front matter"),
         ("a.prompty", "---\nname: a\nHello", "no closing line"),
-        ("a.prompty", "---\n- a\n---\n", "no mapping"),
+        ("a.prompty", "---\n- a\n---\n", "not a mapping"),
         ("a.prompty", "---\ntemplate: liquid\n---\nx", "neither jinja2 nor mustache"),
         ("a.prompt.yml", "messages: hello", "no list `messages`"),
         ("a.prompt.yml", "messages: [{role: system}]", "message 1"),

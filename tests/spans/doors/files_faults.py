@@ -66,7 +66,7 @@ FAULTS = (
             unreadable("listing", lambda folder: folder),
             folder_cell("object garbage", "reading", _grown(b"planted-garbage\n"), item=ITEM),
             folder_cell(
-                "object that breaks off", "reading", _grown(b"\x1f\x8b\x08\0\0\0\0\0\0\3planted-"), item=ITEM
+                "truncated object", "reading", _grown(b"\x1f\x8b\x08\0\0\0\0\0\0\3planted-"), item=ITEM
             ),
         ),
     ),

@@ -51,7 +51,7 @@ def test_a_truncated_object_counts_up_to_there_and_is_read_again(
     path.write_bytes(whole[: len(whole) // 2])
     first = run(tmp_path)
     assert 0 < len(first.counted.answers) < 2_999
-    assert first.titles == ["Objects that break off"]
+    assert first.titles == ["Truncated objects"]
     assert first.problems[0].kind == "failure"
     path.write_bytes(whole)
     second = run(tmp_path, position=first.position)
@@ -87,7 +87,7 @@ def test_a_half_written_record_at_the_end_is_left_for_the_next_run(tmp_path: Pat
 def test_a_half_written_record_of_an_object_that_does_not_grow_is_said_at_once(tmp_path: Path) -> None:
     (tmp_path / "traces.json.gz").write_bytes(gzip.compress(as_line([call(1)]) + as_line([call(2)])[:-9]))
     found = run(tmp_path)
-    assert found.titles == ["Objects that break off"]
+    assert found.titles == ["Truncated objects"]
     assert len(found.counted.answers) == 1
 
 
@@ -108,7 +108,7 @@ def test_an_indented_document_that_is_half_written_is_read_by_the_next_run(tmp_p
     whole = json.dumps(json.loads(as_line([call(1)])), indent=1).encode()
     path.write_bytes(whole[:-20])
     first = run(tmp_path)
-    assert first.titles == ["Objects that break off"]
+    assert first.titles == ["Truncated objects"]
     path.write_bytes(whole)
     second = run(tmp_path, position=first.position)
     assert not second.problems
@@ -187,8 +187,8 @@ def test_what_is_no_plain_file_is_a_failure_and_a_link_to_a_file_is_read(tmp_pat
     found = run(spans)
     assert len(found.counted.answers) == 1
     assert sorted(one.context.partition(". ")[0] for one in found.problems) == [
-        f"{spans / 'more'}: it is no plain file",
-        f"{spans / 'pipe'}: it is no plain file",
+        f"{spans / 'more'}: it is not a regular file",
+        f"{spans / 'pipe'}: it is not a regular file",
     ]
     assert {one.kind for one in found.problems} == {"failure"}
 

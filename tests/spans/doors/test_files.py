@@ -176,7 +176,7 @@ def test_a_file_that_is_still_being_compressed_is_read_by_the_next_run(tmp_path:
     path.unlink()
     (tmp_path / "traces.json.1.gz").write_bytes(packed[:-30])
     second = run(tmp_path, position=first.position)
-    assert "Objects that break off" in second.titles
+    assert "Truncated objects" in second.titles
     assert not second.counted.answers
     (tmp_path / "traces.json.1.gz").write_bytes(packed)
     third = run(tmp_path, position=second.position)
@@ -280,7 +280,7 @@ def test_an_object_that_has_grown_and_broken_keeps_the_totals_of_its_days(tmp_pa
     path.write_bytes(whole[:-20])
     (tmp_path / "other.json").write_bytes(as_line([call(3)]))
     second = run(tmp_path, position=first.position)
-    assert second.titles == ["Objects that break off", "Days that cannot be counted again"]
+    assert second.titles == ["Truncated objects", "Days that cannot be counted again"]
     assert second.counted.answers == []
     path.write_bytes(whole)
     third = run(tmp_path, position=second.position)
@@ -450,7 +450,7 @@ def test_objects_of_a_bucket_are_told_by_their_names() -> None:
 def test_a_place_says_what_to_do_about_it(tmp_path: Path) -> None:
     with pytest.raises(AccessError, match="There is nothing at"):
         run(tmp_path / "missing")
-    with pytest.raises(RecipeError, match="no file system that fsspec knows"):
+    with pytest.raises(RecipeError, match="a file system that fsspec does not know"):
         run("nowhere://bucket/x")
     empty = tmp_path / "empty"
     empty.mkdir()

@@ -222,7 +222,7 @@ def test_parquet_of_both_exports(tmp_path: Path) -> None:
         (gzip.compress(as_line([call(1)]) * 200)[:-30], "the gzip stream is cut off"),
         (zstandard.compress(as_line([call(1)]) * 200)[:-30], "the zstd stream is cut off"),
         (b"\x1f\x8b" + bytes(200), "the gzip stream is damaged"),
-        (b"id,name\n1,2\n", "it is in no format that is known"),
+        (b"id,name\n1,2\n", "its format is not known"),
         (b"PAR1 and nothing", "the Parquet file is cut off or damaged"),
     ],
 )

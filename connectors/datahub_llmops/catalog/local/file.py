@@ -346,7 +346,7 @@ def _check_file(path: Path, *, for_writing: bool) -> None:
         if not path.is_file():
             # Reading a pipe would wait for ever.
             raise CatalogError(
-                f"{what}: this is no ordinary file but a device, a pipe or a socket; name another path"
+                f"{what}: this is not a regular file but a device, a pipe or a socket; name another path"
             )
         size = path.stat().st_size
         with path.open("rb") as file:

@@ -366,7 +366,7 @@ def _check_entity(urn: str, aspect: str) -> None:
     """Check that DataHub's registry allows its aspects on this entity. Custom aspects may go anywhere."""
     kind = urn_text.entity_type(urn)
     if not kind or not urn_text.key_parts(urn):
-        raise RefusedError("its entityUrn is no URN")
+        raise RefusedError("its entityUrn is not a URN")
     if urn.count("(") > _DEEPEST_URN:
         raise RefusedError(f"its entityUrn holds more than {_DEEPEST_URN} others")
     allowed = _allowed(kind)

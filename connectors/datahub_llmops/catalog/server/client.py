@@ -305,7 +305,7 @@ def connect(url: str, *, token: str | None = None) -> DataHubGraph:
         raise CatalogError(f"{_without_login(url)}: an address needs a host, like http://localhost:8080")
     if parts.username or parts.password:
         raise CatalogError(
-            f"{_without_login(url)}: an address holds no login here; put a token into DATAHUB_GMS_TOKEN"
+            f"{_without_login(url)}: an address must not hold a login; put a token into DATAHUB_GMS_TOKEN"
         )
     token = (token or get_gms_token() or "").strip()
     config = DatahubClientConfig(server=url, token=token) if token else _configured(url)

@@ -71,7 +71,7 @@ def check(facts: Facts, policy: Policy) -> Finding:
     if unseen or not facts.sources:
         return _not_known(
             "source_unseen" if unseen else "no_source",
-            "The terms of all that feeds it are not known.",
+            "The terms of everything that feeds it are not known.",
             "Ingest what feeds it, with its glossary terms.",
         )
     possible = possibly_reached(facts)
@@ -87,8 +87,8 @@ def check(facts: Facts, policy: Policy) -> Finding:
     if facts.is_cut:
         return _not_known(
             "walk_cut",
-            f"More than {facts.hops} steps upstream were not looked at.",
-            "Check an index nearer to it.",
+            f"Assets more than {facts.hops} steps upstream were not looked at.",
+            "Check an index that is nearer to them.",
         )
     return Finding(
         check=NAME,

@@ -132,7 +132,7 @@ def _moved(
         return _not_known(
             "source_silent",
             f"{found.message} But whether {facts.name(silent[0])} changed after the last run is not known, and other "
-            "rows may have taken the places of these.",
+            "rows may have replaced these.",
             "Run DataHub's source of these tables with operations, or name their change columns.",
             found.evidence,
         )

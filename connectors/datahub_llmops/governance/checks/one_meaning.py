@@ -82,8 +82,8 @@ def _doubt(facts: Facts, policy: Policy, found: set[str]) -> Finding | None:
     if facts.is_cut:
         return _not_known(
             "walk_cut",
-            f"More than {facts.hops} steps upstream were not looked at.",
-            "Check an index nearer to it.",
+            f"Assets more than {facts.hops} steps upstream were not looked at.",
+            "Check an index that is nearer to them.",
         )
     return None
 
@@ -104,7 +104,7 @@ def _conflict(facts: Facts, found: list[Reached], pairs: list[tuple[str, str]]) 
         message=f"{short(one)} and {short(other)} meet, though they exclude each other.{more}",
         evidence=tuple(Evidence(urn=each.origin, aspect="glossaryTerms") for each in (first, second)),
         path=facts.path(asset_of(second.origin)),
-        to_do="Feed them into indexes of their own, or correct a term.",
+        to_do="Feed them into separate indexes, or correct a term.",
     )
 
 

@@ -134,7 +134,7 @@ def _spelled_differently(models: set[str], evidence: tuple[Evidence, ...]) -> Fi
         verdict="not known",
         code="model_spelling",
         message=f"Whether {' and '.join(sorted(models))} are one model is not known.",
-        missing="Write the model as provider/model, alike in the recipe of the job and in the application.",
+        missing="Write the model as provider/model, in the same way in the recipe of the job and in the application.",
         evidence=evidence,
     )
 

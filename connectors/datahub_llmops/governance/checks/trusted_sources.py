@@ -69,8 +69,8 @@ def check(facts: Facts, policy: Policy) -> Finding:
             check=NAME,
             verdict="not known",
             code="walk_cut",
-            message=f"More than {facts.hops} steps upstream were not looked at.",
-            missing="Check an index nearer to what lies there.",
+            message=f"Assets more than {facts.hops} steps upstream were not looked at.",
+            missing="Check an index that is nearer to them.",
         )
     return Finding(
         check=NAME,

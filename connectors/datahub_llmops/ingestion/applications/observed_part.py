@@ -126,8 +126,8 @@ class ObservedApplications(SourcePart[Prompt]):
         denied = isinstance(error, DeniedError)
         self.report.failure(
             title="No right to read traces" if denied else "Cannot read what the tool saw of applications",
-            message="Prompts are written all the same. What the catalog knows of applications stays as it is, and the "
-            "next run reads the same days. `applications: false` leaves applications out.",
+            message="Prompts are still written. What the catalog knows of applications stays as it is, and the next "
+            "run reads the same days. `applications: false` leaves applications out.",
             context=str(error),
         )
 

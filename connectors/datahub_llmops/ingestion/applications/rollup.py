@@ -1,4 +1,4 @@
-"""Applications with what they used, added up by the day: what every source that knows of applications fills.
+"""Applications with what they used, added up by day: what every source that knows of applications fills.
 
 Each dimension is counted by itself and never as a cross product.
 """

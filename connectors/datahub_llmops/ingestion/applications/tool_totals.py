@@ -1,6 +1,6 @@
 """Adds up what a tool observed of applications into the same roll-up that the hooks' answers make.
 
-The tool counts by the day, and in its own dimensions. A total that it states as such is taken; otherwise it is the sum
+The tool counts by day, and in its own dimensions. A total that it states as such is taken; otherwise it is the sum
 of the finest rows that belong to it. Calls of models are never added up to answers.
 """
 

@@ -177,8 +177,8 @@ class Experiments:
 
     def _without_prompt(self, items: list[_Experiment]) -> ConnectorError:
         return UnreadableError(
-            f"{self._server.name}: {len(items):,} experiments used no prompt of Langfuse, so that nothing is known "
-            "that their scores belong to. Link the prompt to the generation in the experiment's task."
+            f"{self._server.name}: {len(items):,} experiments used no prompt of Langfuse, so it is not known what "
+            "their scores belong to. Link the prompt to the generation in the experiment's task."
         )
 
 

@@ -1,4 +1,4 @@
-"""Asks Langfuse for aggregates by the day, so that the number of traces does not matter.
+"""Asks Langfuse for aggregates by day, so that the number of traces does not matter.
 
 https://langfuse.com/docs/metrics/features/metrics-api
 """
@@ -114,7 +114,7 @@ class Metrics:
         if len(found) >= MOST_ROWS:
             raise UnreadableError(
                 f"{self._server.name}: {window.first} to {window.last} has more than {MOST_ROWS:,} combinations of "
-                f"{', '.join(query.dimensions)}, which is more than Langfuse tells."
+                f"{', '.join(query.dimensions)}, which is more than Langfuse returns."
             )
         return found
 

@@ -1,4 +1,4 @@
-"""Reads scores: those of traffic as aggregates by the day, those of experiments by the experiment.
+"""Reads scores: those of traffic as aggregates by day, those of experiments by the experiment.
 
 https://langfuse.com/docs/evaluation/overview
 """
@@ -172,7 +172,7 @@ class ScoreAggregates:
     def _too_many(self, day: date) -> UnreadableError:
         return UnreadableError(
             f"{self._server.name}: an hour of {day} has more than {MOST_ROWS:,} combinations of metric, prompt and "
-            "application, which is more than Langfuse tells. None of its scores was read."
+            "application, which is more than Langfuse returns. None of its scores was read."
         )
 
 

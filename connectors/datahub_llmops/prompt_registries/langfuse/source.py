@@ -66,7 +66,7 @@ class LangfuseConfig(PromptRegistryConfig, WithApplications, WithEvaluations, Ht
     )
     applications: LangfuseApplications | Literal[False] = Field(
         default_factory=LangfuseApplications,
-        description="What Langfuse saw applications do, by the day; `false` leaves it out.",
+        description="What Langfuse saw applications do, by day; `false` leaves it out.",
     )
 
     def headers(self) -> dict[str, str]:
@@ -79,7 +79,7 @@ class LangfuseConfig(PromptRegistryConfig, WithApplications, WithEvaluations, Ht
 @config_class(LangfuseConfig)
 @support_status(SupportStatus.ALPHA)
 @capability(SourceCapability.SCHEMA_METADATA, "The variables of each version")
-@capability(SourceCapability.USAGE_STATS, "Calls, tokens and cost by the day, as Langfuse adds them up")
+@capability(SourceCapability.USAGE_STATS, "Calls, tokens and cost by day, as Langfuse adds them up")
 class LangfuseSource(PromptRegistrySource[LangfuseConfig]):
     """Reads prompts, usage and scores of Langfuse."""
 

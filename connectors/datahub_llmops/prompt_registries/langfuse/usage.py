@@ -1,4 +1,4 @@
-"""Reads what applications did, by the day: two aggregates for each window of a month.
+"""Reads what applications did, by day: two aggregates for each window of a month.
 
 An application is what the option ``name`` says: Langfuse has no entity for one. Evaluators and experiments are traces
 of the same project, in environments of their own; they are left out.
@@ -228,7 +228,7 @@ class Usage:
     def _too_many(self, day: date) -> UnreadableError:
         return UnreadableError(
             f"{self._server.name}: an hour of {day} has more than {MOST_ROWS:,} combinations of application, prompt "
-            "and model, which is more than Langfuse tells. Nothing of that day was read. Give traces names that "
+            "and model, which is more than Langfuse returns. Nothing of that day was read. Give traces names that "
             "repeat, or set applications.name to something coarser."
         )
 

@@ -79,8 +79,8 @@ class LangSmithServer:
                 raise self.unexpected(path)
             if not found and offset < total:
                 raise UnreadableError(
-                    f"{self.name}: {path} told {offset:,} of {total:,} entries. Run again; if it happens again, look "
-                    "at the server's log."
+                    f"{self.name}: {path} returned {offset:,} of {total:,} entries. Run again; if it happens again, "
+                    "look at the server's log."
                 )
             pages.add(map(repr, found))
             yield from found

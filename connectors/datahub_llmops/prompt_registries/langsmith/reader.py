@@ -104,7 +104,7 @@ class LangSmithReader:
         listed = self._server.read_repo(handle)
         if listed.workspace != self._server.workspace().id or listed.kind != "prompt":
             raise UnreadableError(
-                f"{self._server.name}: {handle} is no prompt of this workspace. Check workspace_id, and run again."
+                f"{self._server.name}: {handle} is not a prompt of this workspace. Check workspace_id, and run again."
             )
         self._add(listed)
         return listed

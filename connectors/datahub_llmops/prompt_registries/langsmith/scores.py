@@ -1,4 +1,4 @@
-"""Reads feedback: that of traffic by the day, that of an experiment as a whole. LangSmith adds it up.
+"""Reads feedback: that of traffic by day, that of an experiment as a whole. LangSmith adds it up.
 
 https://docs.langchain.com/langsmith/evaluation-concepts
 """
@@ -35,7 +35,7 @@ class SessionScores:
         self._data_sets = Once(self._read_data_sets)
 
     def scores(self, window: Window) -> Iterator[Scores | FailedListing]:
-        """Yield the scores of each project by the day, and those of each experiment that ended in ``window``."""
+        """Yield the scores of each project by day, and those of each experiment that ended in ``window``."""
         for session in self._sessions.all():
             if session.is_experiment:
                 if window.first <= session.last.date() <= window.last:
@@ -73,8 +73,8 @@ class SessionScores:
         names = self._traffic.prompts(Span(session=session.id, start=start, end=end))
         if not names.prompts:
             error = UnreadableError(
-                f"{self._server.name}: the experiment {session.name} used no prompt of LangSmith, so that nothing is "
-                "known that its scores belong to. Pull the prompt in the target of the experiment."
+                f"{self._server.name}: the experiment {session.name} used no prompt of LangSmith, so it is not known "
+                "what its scores belong to. Pull the prompt in the target of the experiment."
             )
             yield FailedListing(name=(session.name,), error=error, is_item=False)
         for ref in names.prompts:

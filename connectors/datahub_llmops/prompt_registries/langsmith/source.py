@@ -34,7 +34,7 @@ class LangSmithConfig(PromptRegistryConfig, WithApplications, WithEvaluations, H
     url: str = Field(
         default="https://api.smith.langchain.com",
         description="Root of LangSmith's API, for example `https://eu.api.smith.langchain.com` or "
-        "`${LANGSMITH_ENDPOINT}`. A path `/api` or `/api/v1` at its end may be there or not.",
+        "`${LANGSMITH_ENDPOINT}`. A path `/api` or `/api/v1` at its end is optional.",
     )
     api_key: GivenSecret = Field(
         description="Key of a workspace, for example `${LANGSMITH_API_KEY}`. It needs to read prompts, projects and "
@@ -60,7 +60,7 @@ class LangSmithConfig(PromptRegistryConfig, WithApplications, WithEvaluations, H
 @config_class(LangSmithConfig)
 @support_status(SupportStatus.ALPHA)
 @capability(SourceCapability.SCHEMA_METADATA, "The variables of each version")
-@capability(SourceCapability.USAGE_STATS, "Calls, tokens and cost by the day, as LangSmith adds them up")
+@capability(SourceCapability.USAGE_STATS, "Calls, tokens and cost by day, as LangSmith adds them up")
 class LangSmithSource(PromptRegistrySource[LangSmithConfig]):
     """Reads prompts, usage and scores of LangSmith."""
 

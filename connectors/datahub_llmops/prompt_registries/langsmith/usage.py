@@ -1,4 +1,4 @@
-"""Reads what applications did, by the day. An application is a tracing project; experiments are none."""
+"""Reads what applications did, by day. An application is a tracing project; experiments are none."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Asks MLflow's aggregates over traces: sums, counts and means by the day.
+"""Asks MLflow's aggregates over traces: sums, counts and means by day.
 
 Only ``=`` can be asked for, conditions are joined by AND, an answer has at most 1,000 rows and no further pages, and
 rows without a value of a dimension are left out.

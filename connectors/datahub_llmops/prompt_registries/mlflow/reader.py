@@ -146,7 +146,7 @@ class MlflowReader:
             raise self._client.unexpected(path)
         found = parse_prompt(model)
         if found is None:
-            raise VanishedError(f"{self._client.name}: {name!r} is a model, and no prompt (any more).")
+            raise VanishedError(f"{self._client.name}: {name!r} is a model, not a prompt (any more).")
         return found
 
     def _check_unchanged(self, prompt: RegisteredPrompt, *, any_version: bool) -> None:

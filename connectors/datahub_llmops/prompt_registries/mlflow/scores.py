@@ -22,7 +22,7 @@ _EVER: Final = date(2020, 1, 1)
 
 
 def read_scores(traffic: Traffic) -> Iterator[Scores | FailedListing]:
-    """Yield the scores of runs that ended in the window, and of each application's traces by the day.
+    """Yield the scores of runs that ended in the window, and of each application's traces by day.
 
     Raises ``ConnectorError`` if no application can be listed.
     """
@@ -87,7 +87,7 @@ def _of_run(traffic: Traffic, run: Run, ended: datetime) -> Iterator[Scores]:
 
 
 def _of_traffic(traffic: Traffic, application: str, places: list[Place]) -> Iterator[Scores]:
-    """The scores of all traces of an application, by the day, in all its experiments and versions."""
+    """The scores of all traces of an application, by day, in all its experiments and versions."""
     counted: dict[str, dict[date, Values]] = {}
     for place in places:
         parts = [(1, count_values(traffic.metrics, place.scope, traffic.window))]

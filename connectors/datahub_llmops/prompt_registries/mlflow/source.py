@@ -61,11 +61,11 @@ class MlflowConfig(PromptRegistryConfig, WithApplications, WithEvaluations, Http
     )
     token: TransparentSecretStr | None = Field(
         default=None,
-        description="Bearer token, in place of user and password, for example `${MLFLOW_TRACKING_TOKEN}`.",
+        description="Bearer token, instead of user and password, for example `${MLFLOW_TRACKING_TOKEN}`.",
     )
     applications: MlflowApplications | Literal[False] = Field(
         default_factory=MlflowApplications,
-        description="What MLflow saw applications do, by the day; `false` leaves it out.",
+        description="What MLflow saw applications do, by day; `false` leaves it out.",
     )
 
     @model_validator(mode="after")
@@ -90,7 +90,7 @@ class MlflowConfig(PromptRegistryConfig, WithApplications, WithEvaluations, Http
 @config_class(MlflowConfig)
 @support_status(SupportStatus.ALPHA)
 @capability(SourceCapability.SCHEMA_METADATA, "The variables of each version")
-@capability(SourceCapability.USAGE_STATS, "Calls, tokens and cost by the day, as MLflow adds them up")
+@capability(SourceCapability.USAGE_STATS, "Calls, tokens and cost by day, as MLflow adds them up")
 class MlflowSource(PromptRegistrySource[MlflowConfig]):
     """Reads prompts, usage and scores of MLflow 3."""
 

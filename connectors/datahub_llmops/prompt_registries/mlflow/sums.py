@@ -116,7 +116,7 @@ Sums: TypeAlias = dict[date, DaySums]
 
 
 def measure(metrics: Metrics, scope: Scope, window: Window) -> Sums:
-    """Count everything in a scope, by the day. One request if there is nothing, else eleven."""
+    """Count everything in a scope, by day. One request if there is nothing, else eleven."""
     found: defaultdict[date, DaySums] = defaultdict(DaySums)
     for row in metrics.ask(CALLS, scope, window):
         (status,), counted, count = row.dimensions, found[row.day].counted, row.values["COUNT"]

@@ -147,8 +147,8 @@ class Aggregates:
             value, llm = _read_value(mapping(mapping(edges[0]).get("node")).get("attributes"), path)
             if value is None or value in found:
                 raise UnreadableError(
-                    f"{self._server.name}: {attribute} of a span is no text, so it cannot be told which values there "
-                    "are. Write it as text."
+                    f"{self._server.name}: {attribute} of a span is not text, so its values cannot be listed. Write it "
+                    "as text."
                 )
             found[value] = llm
         raise UnreadableError(

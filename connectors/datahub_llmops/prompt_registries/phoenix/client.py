@@ -58,8 +58,8 @@ class PhoenixServer:
             # A query that does not fit the schema is refused as a whole. Messages may repeat what was asked about.
             if not any("path" in error for error in errors):
                 raise MovedError(
-                    f"{self.name}: its GraphQL is another one than that of the versions that this connector knows. "
-                    "Upgrade the connector, or Phoenix if it is older than 20."
+                    f"{self.name}: its GraphQL differs from that of the versions that this connector knows. Upgrade "
+                    "the connector, or Phoenix if it is older than 20."
                 )
             raise UnreadableError(
                 f"{self.name}: POST {GRAPHQL} was answered with an error instead of data. Look at the server's log."

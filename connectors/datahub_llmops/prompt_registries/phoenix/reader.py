@@ -169,8 +169,8 @@ class PhoenixReader:
         except ConnectorError as error:
             return error
         return UnreadableError(
-            f"{self._server.name}: {name!r} is there in one answer and missing in another one. Run again; look for a "
-            "proxy in between."
+            f"{self._server.name}: {name!r} is in one answer and missing in another. Run again; look for a proxy in "
+            "between."
         )
 
     def _complete(self, facts: PromptFacts, ids: list[str]) -> PromptFacts:

@@ -1,4 +1,4 @@
-"""Reads the scores of a Phoenix server: annotations of traffic by the day, experiments by their own summaries.
+"""Reads the scores of a Phoenix server: annotations of traffic by day, experiments by their own summaries.
 
 https://arize.com/docs/phoenix/evaluation
 """

@@ -56,7 +56,7 @@ class PhoenixConfig(PromptRegistryConfig, WithApplications, WithEvaluations, Htt
     )
     applications: PhoenixApplications | Literal[False] = Field(
         default_factory=PhoenixApplications,
-        description="What Phoenix saw applications do, by the day; `false` leaves it out.",
+        description="What Phoenix saw applications do, by day; `false` leaves it out.",
     )
 
     def headers(self) -> dict[str, str]:
@@ -69,7 +69,7 @@ class PhoenixConfig(PromptRegistryConfig, WithApplications, WithEvaluations, Htt
 @config_class(PhoenixConfig)
 @support_status(SupportStatus.ALPHA)
 @capability(SourceCapability.SCHEMA_METADATA, "The variables of each version")
-@capability(SourceCapability.USAGE_STATS, "Calls, tokens and cost by the day, as Phoenix adds them up")
+@capability(SourceCapability.USAGE_STATS, "Calls, tokens and cost by day, as Phoenix adds them up")
 class PhoenixSource(PromptRegistrySource[PhoenixConfig]):
     """Reads prompts, usage and scores of Phoenix."""
 

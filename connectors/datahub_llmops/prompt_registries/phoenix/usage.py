@@ -172,8 +172,8 @@ class Usage:
 
     def _explain_foreign(self, place: Place, count: int) -> UnreadableError:
         return UnreadableError(
-            f"{self._server.name}: {place.application!r} wrote {count} values of {VERSION} that are no id of a "
-            "version of Phoenix. What it did with them is counted, but for no version. Write the id that Phoenix's "
+            f"{self._server.name}: {place.application!r} wrote {count} values of {VERSION} that are not ids of "
+            "versions of Phoenix. What it did with them is counted, but for no version. Write the id that Phoenix's "
             "client returns."
         )
 

@@ -93,9 +93,9 @@ def decode(content: bytes, path: str) -> str:
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise UnusableContentError(f"{path}: it is no text in UTF-8. Save it in that encoding.") from None
+        raise UnusableContentError(f"{path}: it is not UTF-8 text. Save it in that encoding.") from None
     if "\0" in text:
-        raise UnusableContentError(f"{path}: it is no text. Leave it out by `exclude`.")
+        raise UnusableContentError(f"{path}: it is not text. Leave it out by `exclude`.")
     return text
 
 

@@ -91,7 +91,7 @@ class GitFiles:
     def skipped(self) -> Mapping[str, str]:
         return dict.fromkeys(
             self._submodules,
-            "a submodule is a repository of its own; give it a recipe of its own if it holds prompts",
+            "a submodule is a separate repository; give it its own recipe if it holds prompts",
         )
 
     def current(self, path: str) -> str:

@@ -104,7 +104,7 @@ class WeaveServer:
         if text(mapping(answer.get("obj")).get("object_id")) != name:
             return self._client.unexpected(_READ)
         return UnreadableError(
-            f"{self.name}: {name} is there, but was not listed as a prompt. Run again; if it is no prompt any more, "
+            f"{self.name}: {name} is there, but was not listed as a prompt. Run again; if it is no longer a prompt, "
             "filter it out by prompt_pattern."
         )
 

@@ -1,4 +1,4 @@
-"""Reads scores out of feedback: that of answers by the day, that of an evaluation as a whole.
+"""Reads scores out of feedback: that of answers by day, that of an evaluation as a whole.
 
 https://docs.wandb.ai/weave/guides/core-types/evaluations
 """
@@ -120,8 +120,7 @@ class FeedbackScores:
         shown = sorted(evaluations)
         error = UnreadableError(
             f"{self._server.name}: {len(shown)} evaluations, such as {shown[0]}, were given no prompt of the project, "
-            "so that nothing is known that their scores belong to. Publish the prompt, and hand it to the evaluated "
-            "model."
+            "so it is not known what their scores belong to. Publish the prompt, and hand it to the evaluated model."
         )
         return FailedListing(name=(shown[0],), error=error, is_item=False)
 

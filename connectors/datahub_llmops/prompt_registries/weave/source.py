@@ -63,7 +63,7 @@ class WeaveConfig(PromptRegistryConfig, WithApplications, WithEvaluations, HttpO
 
     applications: WeaveApplications | Literal[False] = Field(
         default_factory=WeaveApplications,
-        description="What Weave saw applications do, by the day; `false` leaves it out.",
+        description="What Weave saw applications do, by day; `false` leaves it out.",
     )
 
     @field_validator("project")
@@ -83,7 +83,7 @@ class WeaveConfig(PromptRegistryConfig, WithApplications, WithEvaluations, HttpO
 @config_class(WeaveConfig)
 @support_status(SupportStatus.ALPHA)
 @capability(SourceCapability.SCHEMA_METADATA, "The variables of each version")
-@capability(SourceCapability.USAGE_STATS, "Calls, errors, tokens and latency by the day, added up from calls")
+@capability(SourceCapability.USAGE_STATS, "Calls, errors, tokens and latency by day, added up from calls")
 class WeaveSource(PromptRegistrySource[WeaveConfig]):
     """Reads prompts, usage and scores of Weave."""
 

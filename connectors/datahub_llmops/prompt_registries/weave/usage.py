@@ -1,4 +1,4 @@
-"""Reads what applications did, by the day, out of the calls of a project.
+"""Reads what applications did, by day, out of the calls of a project.
 
 Weave adds up only the calls below one call, so the first call of each answer is read, up to a bound for each day.
 """

@@ -286,10 +286,10 @@ class FilesDoor:
         self._tell(
             Problem(
                 kind="failure",
-                title="Objects in no known format" if other else "Objects that break off",
+                title="Objects in no known format" if other else "Truncated objects",
                 message="Leave them out by a pattern in `files`, such as `**/*.json`, or correct what writes them."
                 if other
-                else "What was readable before counts. Repair or remove them; the next run reads them again.",
+                else "The part that could be read counts. Repair or remove them; the next run reads them again.",
                 context=f"{found.object.name}: {reason}",
             )
         )
@@ -407,9 +407,9 @@ class FilesDoor:
                 Problem(
                     kind=kind,
                     title="Days whose objects were removed",
-                    message="Something new belongs to these days, but objects that were counted with them are not "
-                    "there. Their totals stay as they are. Keep objects for some days after their last span, or run "
-                    "more often.",
+                    message="New spans belong to these days, but objects that were counted with them are gone. The "
+                    "totals of these days stay as they are. Keep objects for some days after their last span, "
+                    "or run more often.",
                     context=f"{', '.join(place.pattern for place in self._places)}: {_shown(days)}",
                     days=tuple(sorted(days)),
                 )

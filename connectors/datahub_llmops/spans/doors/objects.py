@@ -69,7 +69,7 @@ class Place:
             raise RecipeError(f"{pattern} cannot be read yet: {needed}") from None
         except ValueError:
             raise RecipeError(
-                f"{pattern} is of no file system that fsspec knows: check the part before ://"
+                f"{pattern} names a file system that fsspec does not know: check the part before ://"
             ) from None
         self.is_local = isinstance(self._fs, fsspec.get_filesystem_class("file"))
         path = path.rstrip("/") or "/"
@@ -164,7 +164,8 @@ def _check_plain(path: str) -> None:
     if not stat.S_ISREG(Path(path).stat().st_mode):
         raise OSError(
             errno.EINVAL,
-            "it is no plain file. Name the folder that a link leads to in `files`, and leave pipes and devices out",
+            "it is not a regular file. Name the folder that a link leads to in `files`, and leave pipes and devices "
+            "out",
         )
 
 

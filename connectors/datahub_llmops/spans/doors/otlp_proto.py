@@ -109,7 +109,7 @@ class ProtoDecoder:
         try:
             data = TracesData.FromString(record)
         except DecodeError:
-            raise ValueError("it is no OTLP message") from None
+            raise ValueError("it is not an OTLP message") from None
         rows: list[Row] = []
         unusable = 0
         sort, numbers = self._sort, self._numbers

@@ -26,10 +26,10 @@ from datahub_llmops.spans.doors.span_classes import SpanClasses
 _CHUNK: Final = 2**20
 _HEAD: Final = 64
 _OTLP: Final = b'{"resourceSpans"'
-NO_FORMAT: Final = "it is in no format that is known"
+NO_FORMAT: Final = "its format is not known"
 _ONE_RECORD: Final = {
-    Framing.WHOLE: "it is one message that is not whole, or none of OpenTelemetry",
-    Framing.DOCUMENT: "it is one JSON document that is not whole, or no JSON",
+    Framing.WHOLE: "it is an incomplete message, or not one of OpenTelemetry",
+    Framing.DOCUMENT: "it is an incomplete JSON document, or not JSON",
 }
 _OTHER_SIGNALS: Final = ("resourceLogs", "resourceMetrics", "resourceProfiles")
 
@@ -191,7 +191,7 @@ class ObjectReader:
 
     def _parsed(self, data: Any, record: bytes, outcome: Outcome) -> None:
         if not isinstance(data, dict):
-            raise ValueError("it is no JSON object")
+            raise ValueError("it is not a JSON object")
         if "resourceSpans" in data:
             self._hand_on(self._json.decode_parsed(data), outcome)
         elif "segment" in data:
@@ -201,13 +201,13 @@ class ObjectReader:
         elif any(name in data for name in _OTHER_SIGNALS) or langfuse.is_export(data) or not data:
             outcome.others += 1
         else:
-            raise ValueError("it is of no kind that is known")
+            raise ValueError("its kind is not known")
 
     def _segment_line(self, record: bytes, outcome: Outcome) -> None:
         try:
             found = load_line(record)
         except RecordError:
-            raise ValueError("it is no line of a segment that this release reads") from None
+            raise ValueError("it is not a line of a segment that this release reads") from None
         if isinstance(found, RecordedAnswer):
             outcome.answers += 1
             self._take_answer(found)

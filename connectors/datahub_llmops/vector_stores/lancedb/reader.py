@@ -174,7 +174,7 @@ class LanceReader:
         """Return what ``read`` makes of a table once it is open, or the error of the table."""
         if (odd := _find_special_file(self._folders_of(name))) is not None:
             return UnreadableError(
-                f"LanceDB at {self._shown}: the table {'.'.join(name)} holds {odd.name}, which is no ordinary file "
+                f"LanceDB at {self._shown}: the table {'.'.join(name)} holds {odd.name}, which is not a regular file "
                 "but a pipe, a device or a socket. Remove it."
             )
         try:

@@ -49,7 +49,7 @@ def test_values_are_bound(engine: Engine) -> None:
         ({"database": "absent"}, UnreachableError, "database does not exist"),
         ({"table": "absent"}, UnreachableError, "table does not exist"),
         ({"columns": {"SpanName": "absent"}}, UnreachableError, "no column SpanName"),
-        ({"table": "other"}, UnreachableError, "is no table of the collector's clickhouseexporter"),
+        ({"table": "other"}, UnreachableError, "is not a table of the collector's clickhouseexporter"),
     ],
 )
 def test_what_is_wrong_is_said_with_what_to_do(
@@ -206,7 +206,7 @@ def test_a_table_of_an_older_exporter(engine: Engine) -> None:
 def test_names_of_columns_are_checked() -> None:
     assert check_names({"SpanName": "name"}) is None
     assert "no column of the exporter" in str(check_names({"Name": "name"}))
-    assert "none that a column can have" in str(check_names({"SpanName": "a\nb"}))
+    assert "cannot be the name of a column" in str(check_names({"SpanName": "a\nb"}))
 
 
 def test_options_hide_the_password() -> None:

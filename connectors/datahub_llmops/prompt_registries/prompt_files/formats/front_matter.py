@@ -34,5 +34,5 @@ def split(text: str) -> tuple[Mapping[str, Any] | None, str]:
     if found is None:
         found = {}
     if not isinstance(found, Mapping):
-        raise MalformedError("its front matter is no mapping of keys to values")
+        raise MalformedError("its front matter is not a mapping of keys to values")
     return found, text[end.end() :]

@@ -90,9 +90,9 @@ class Table:
         missing = [one for one in NEEDED if one not in columns]
         if missing:
             raise UnreachableError(
-                f"{shown} is no table of the collector's clickhouseexporter: it has no column {', '.join(missing)}. "
-                "Set `table`, or map the exporter's names of columns to those of the table with `columns`, for "
-                "example {SpanName: name}."
+                f"{shown} is not a table of the collector's clickhouseexporter: it has no column {', '.join(missing)}. "
+                "Set `table`, or map the exporter's names of columns to those of the table with `columns`, for example "
+                "{SpanName: name}."
             )
         return cls(columns=columns, named=dict(named))
 
@@ -224,4 +224,4 @@ def check_names(given: Mapping[str, str]) -> str | None:
     if unknown:
         return f"{', '.join(unknown)} is no column of the exporter: it has {', '.join((*NEEDED, *OPTIONAL))}"
     bad = sorted(one for one, name in given.items() if not _IDENTIFIER.fullmatch(name))
-    return f"the name for {bad[0]} is none that a column can have" if bad else None
+    return f"the name for {bad[0]} cannot be the name of a column" if bad else None
