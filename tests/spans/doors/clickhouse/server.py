@@ -56,6 +56,7 @@ class Engine:
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # As ClickHouse itself: a head and its body are two writes.
     engine: Engine
 
     def do_GET(self) -> None:

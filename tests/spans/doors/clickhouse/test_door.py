@@ -100,14 +100,19 @@ def test_recordings_count_as_their_answers(engine: Engine, table: str) -> None:
     assert door.counts.answers == len(answers)
 
 
+@pytest.mark.parametrize("user", ["reader", "bound"])
 @pytest.mark.parametrize("table", ["otel_traces", "otel_traces_json"])
-def test_scores_of_attributes_and_of_events_count_as_their_answers(engine: Engine, table: str) -> None:
+def test_scores_of_attributes_and_of_events_count_as_their_answers(
+    engine: Engine, table: str, user: str
+) -> None:
+    # To a user who may change no settings, the server does not say whether names of attributes can be read alone.
     database = engine.database()
     rows = rows_of_otlp(raw_lines("evaluations/rated"), as_json=table.endswith("json"))
     engine.insert(database, rows, table)
     answers = [one for trace in Recording("evaluations/rated").assembled.values() for one in trace.answers]
-    door = opened(engine, database, table=table)
+    door = opened(engine, database, table=table, user=user)
     found = shown(door.count(door.days({}), PlainCounting()))
+    assert door._described().has_parts == (user == "reader" and table == "otel_traces")
     assert not differences(found, rolled_up(answers))
     assert len(found["scores"]) == 4
 

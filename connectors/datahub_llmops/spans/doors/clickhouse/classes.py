@@ -13,7 +13,7 @@ from datahub_llmops.spans import twins
 from datahub_llmops.spans.attributes import Selection
 from datahub_llmops.spans.doors.clickhouse.decoding import decoded, weight_of
 from datahub_llmops.spans.doors.clickhouse.documents import EVENTS, RERANKED, RETRIEVED
-from datahub_llmops.spans.doors.clickhouse.span_rows import CLASS_OF
+from datahub_llmops.spans.doors.clickhouse.span_rows import DESCRIBED
 from datahub_llmops.spans.doors.clickhouse.wanted import Wanted
 from datahub_llmops.spans.span import Attributes
 
@@ -104,9 +104,9 @@ def parse(
     row: Sequence[Any], wanted: Wanted, selection: Selection, application: str, forms: Sequence[str]
 ) -> tuple[int, SpanClass]:
     """Read a class from the row of ``Day.classes``. ``forms`` are those that the bits of a class mean."""
-    said = dict(zip(CLASS_OF, row[1:], strict=True))
+    said = dict(zip(DESCRIBED, row[1:], strict=True))
     words = frozenset(wanted.words)
-    kept = said["kept_names"]
+    kept = said["named"]
     texts = dict(zip((one for one in kept if one in words), said["words"], strict=True))
     attributes = selection.pick(decoded(texts))
     if span_names.ANSWER_ID in kept:

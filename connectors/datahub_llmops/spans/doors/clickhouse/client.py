@@ -79,6 +79,7 @@ class ClickHouse:
             "cancel_http_readonly_queries_on_client_close": "1",
             "max_query_size": str(_QUERY_BYTES),
             "max_bytes_before_external_group_by": str(_SPILL_BYTES),
+            "describe_include_subcolumns": "1",
         }
         self.statements = 0
         """Statements that were answered."""

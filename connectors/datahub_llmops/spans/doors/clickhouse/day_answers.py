@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
+from array import array
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeAlias, cast
@@ -20,7 +22,7 @@ from datahub_llmops.spans.doors.clickhouse import classes, shapes
 from datahub_llmops.spans.doors.clickhouse.classes import Documents, SpanClass
 from datahub_llmops.spans.doors.clickhouse.client import Statement
 from datahub_llmops.spans.doors.clickhouse.documents import forms
-from datahub_llmops.spans.doors.clickhouse.shapes import Shape, Skeleton
+from datahub_llmops.spans.doors.clickhouse.shapes import Odd, Shape, Skeleton
 from datahub_llmops.spans.doors.clickhouse.statements import MAX_SOURCES, Day, Place, Slice
 from datahub_llmops.spans.doors.clickhouse.traces import MAX_SPANS, read_traces, select_spans
 from datahub_llmops.spans.doors.clickhouse.wanted import Wanted
@@ -42,15 +44,6 @@ _BATCH_DOCUMENTS: Final = 50
 MAX_EXCLUDED: Final = 5_000
 """Traces that are left out of the engine's count of documents by name. Beyond that the number is not known."""
 _FEW: Final = 0.3
-
-
-@dataclass(slots=True)
-class Odd:
-    """A trace that is looked at by itself."""
-
-    trace: str
-    hash: int
-    size: int
 
 
 @dataclass(slots=True)
@@ -165,28 +158,24 @@ class DayAnswers:
             for smaller in part.split():
                 self._read_part(wanted, smaller, few, found, odd)
             return
+        read, alone = shapes.parse(rows)
+        odd += alone
+        self.counts.traces += len(alone) + sum(shape.times for shape in read)
+        self.counts.spans_read += sum(one.size for one in alone)
+        self.counts.spans_read += sum(shape.times * len(shape.places) for shape in read)
         by_key = {shape.key: shape for shape in found}
-        for row in rows:
-            self.counts.traces += int(row[1])
-            self.counts.spans_read += int(row[3])
-            if int(row[0]):
-                odd.append(Odd(str(row[2]), int(row[4]), int(row[3])))
-                continue
-            shape = shapes.parse(row)
+        for shape in read:
             known = by_key.get(shape.key)
-            if known is None:
-                by_key[shape.key] = shape
-            else:
-                by_key[shape.key] = known.plus(shape)
+            by_key[shape.key] = shape if known is None else known.plus(shape)
         found[:] = by_key.values()
 
     def _classes(self, wanted: Wanted, found: Sequence[Shape]) -> dict[int, SpanClass]:
         """Read what the classes of these shapes are."""
         at: dict[int, int] = {}
         for shape in found:
-            for key, when in zip(shape.classes, shape.at, strict=True):
-                if key:
-                    at.setdefault(key, when)
+            for one in shape.places:
+                if one.span_class:
+                    at.setdefault(one.span_class, one.first)
         bits = [form.name for form in forms(self.day.table, wanted)]
         known: dict[int, SpanClass] = {}
         for batch in _batches(list(at.items()), _BATCH_CLASSES):
@@ -194,8 +183,8 @@ class DayAnswers:
                 wanted, sorted({when for _, when in batch}), [key for key, _ in batch]
             )
             for row in self.ask(statement):
-                key, one = classes.parse(row, wanted, self.selection, self.day.application, bits)
-                known[key] = one
+                key, described = classes.parse(row, wanted, self.selection, self.day.application, bits)
+                known[key] = described
         if len(known) != len(at):
             raise TooLargeError("spans were deleted while they were read. Run again.")
         return known
@@ -217,7 +206,7 @@ class DayAnswers:
         return {
             shape.key
             for shape in found
-            if any(known[key].service in mixed for key in shape.classes if key)
+            if any(known[one.span_class].service in mixed for one in shape.places if one.span_class)
             and twins.alone(Skeleton(shape, known, lambda key, form: None, set()).spans) is not None
         }
 
@@ -237,8 +226,8 @@ class DayAnswers:
         self, wanted: Wanted, parts: Iterable[Slice], again: Iterable[int], few: bool
     ) -> Iterator[Odd]:
         for part in parts:
-            for trace, key, size in self.ask(self.day.members(wanted, part, again, few=few)):
-                yield Odd(str(trace), int(key), int(size))
+            for key, size in self.ask(self.day.members(wanted, part, again, few=few)):
+                yield Odd(hash=int(key), size=int(size))
 
     def _documents(self, wanted: Wanted, known: Mapping[int, SpanClass]) -> dict[tuple[int, str], Documents]:
         found: dict[tuple[int, str], Documents] = {}
@@ -251,7 +240,7 @@ class DayAnswers:
             for key, place, whole, ids, digests, sources in self.ask(statement):
                 form = listed[int(place)]
                 if digests or not ids:
-                    self._digests[int(key), form] = frozenset(map(int, digests))
+                    self._digests[int(key), form] = _read_digests(digests)
                 if len(sources) > MAX_SOURCES:
                     self.counts.add_others({"classes of spans with more sources than are read": 1})
                 for one in sources[:MAX_SOURCES]:
@@ -327,6 +316,14 @@ class DayAnswers:
 def digest(identity: str) -> int:
     """Return ClickHouse's ``halfMD5`` of an id."""
     return int.from_bytes(hashlib.md5(identity.encode(), usedforsecurity=False).digest()[:8])
+
+
+def _read_digests(text: str) -> frozenset[int]:
+    """Read digests of 16 hexadecimal digits each."""
+    found = array("Q", bytes.fromhex(text))
+    if sys.byteorder == "little":
+        found.byteswap()
+    return frozenset(found)
 
 
 def _with_digests(answer: RecordedAnswer) -> RecordedAnswer:

@@ -25,41 +25,48 @@ class Form:
 
     name: str
     present: str
-    """Condition on the columns of the table."""
+    """Condition over ``ks`` and ``vs``, the names and values of attributes, and ``event_names``."""
     documents: str
-    """Over ``ks`` and ``vs``, the names and values of attributes, and ``event_attributes``."""
+    """Over ``ks``, ``vs`` and ``event_attributes``."""
 
 
 def forms(table: Table, wanted: Wanted) -> list[Form]:
     """List the forms that may occur, each with its place in the bits of a class."""
     found = [
-        _flat(table, prefix, flat)
+        _flat(prefix, flat)
         for prefix in (RETRIEVED, RERANKED)
         if (flat := [one for one in wanted.flat if one.startswith(f"{prefix}.")])
     ]
-    found += [_listed(table, one) for one in names.DOCUMENTS_JSON if one in wanted.outputs]
-    found += [_output(table, one) for one in names.DOCUMENTS_OUTPUT if one in wanted.outputs]
+    found += [_listed(one) for one in names.DOCUMENTS_JSON if one in wanted.outputs]
+    found += [_output(one) for one in names.DOCUMENTS_OUTPUT if one in wanted.outputs]
     if table.has_events:
         found.append(_events(table))
     return found
 
 
 def all_documents(table: Table, wanted: Wanted) -> str:
-    """The documents of a span in all forms that it has, as tuples of the form's number, id and metadata, ``0`` and
-    ``0``. Before those of a form is a tuple of its number, two empty texts, ``1`` and the number of documents."""
-    found = ", ".join(
-        f"if(bitTest(has_documents, {place}), arrayConcat([(toUInt8({place}), '', '', 1, length({form.documents}))], "
-        f"arrayMap(d -> (toUInt8({place}), d.1, d.2, 0, toUInt64(0)), {form.documents})), [])"
-        for place, form in enumerate(forms(table, wanted))
-    )
-    return f"arrayConcat({found})" if found else "[]"
+    """The documents of a span in all forms that it has, as tuples of the form's number, id, metadata, and the number
+    of documents in the form.
+
+    A list of documents comes before documents in attributes of their own, as in ``chunks.read_chunks``.
+    """
+    found = forms(table, wanted)
+    lists = [one.documents for one in found if one.name in (*names.DOCUMENTS_JSON, *names.DOCUMENTS_OUTPUT)]
+    parts = []
+    for place, form in enumerate(found):
+        documents = form.documents
+        if form.name == RETRIEVED and lists:
+            documents = f"arrayFilter(d -> {' AND '.join(f'empty({one})' for one in lists)}, {documents})"
+        parts.append(f"arrayMap(d -> (toUInt8({place}), d.1, d.2, length({documents})), {documents})")
+    return f"arrayConcat({', '.join(parts)})" if parts else "[]"
 
 
-def _value(name: str) -> str:
+def value_of(name: str) -> str:
+    """The value of an attribute over ``ks`` and ``vs``, empty if it is not there."""
     return f"vs[indexOf(ks, {text(name)})]"
 
 
-def _flat(table: Table, prefix: str, flat: Sequence[str]) -> Form:
+def _flat(prefix: str, flat: Sequence[str]) -> Form:
     # Only these, because the engine copies for each document what is looked up in.
     own = f"arrayFilter(k -> k IN ({texts(flat)}), ks)"
     of_own = f"arrayFilter((v, k) -> k IN ({texts(flat)}), vs, ks)"
@@ -70,7 +77,7 @@ def _flat(table: Table, prefix: str, flat: Sequence[str]) -> Form:
     numbers = f"arrayMap(k -> splitByChar('.', toString(k))[3], {own})"
     return Form(
         name=prefix,
-        present=f"hasAny({table.keys}, [{texts(flat)}])",
+        present=f"hasAny(ks, [{texts(flat)}])",
         documents=f"arrayMap(n -> ({value('id')}, {value('metadata')}), arrayDistinct({numbers}))",
     )
 
@@ -91,23 +98,23 @@ IDENTITY: Final = (
 """The id of a document, over its ``id`` and ``metadata``: Qdrant's and Milvus' packages put it there."""
 
 
-def _listed(table: Table, name: str) -> Form:
-    value = _value(name)
+def _listed(name: str) -> Form:
+    value = value_of(name)
     metadata = "if(JSONHas(x, 'metadata'), JSONExtractRaw(x, 'metadata'), x)"
     return Form(
         name=name,
-        present=f"startsWith(trimLeft({table.attribute(name)}), '[')",
+        present=f"startsWith(trimLeft({value}), '[')",
         documents=f"arrayMap(x -> ({_member('x', 'id')}, {metadata}), JSONExtractArrayRaw({value}))",
     )
 
 
-def _output(table: Table, name: str) -> Form:
+def _output(name: str) -> Form:
     # Of a few bytes, because the engine copies what it looks at, and outputs are long.
-    head = f"left({table.attribute(name)}, {max(map(len, names.DOCUMENTS_BEGIN))})"
+    head = f"left({value_of(name)}, {max(map(len, names.DOCUMENTS_BEGIN))})"
     return Form(
         name=name,
         present=f"multiSearchFirstPosition({head}, [{texts(names.DOCUMENTS_BEGIN)}]) = 1",
-        documents=output_documents(_value(name)),
+        documents=output_documents(value_of(name)),
     )
 
 
@@ -148,7 +155,7 @@ def _events(table: Table) -> Form:
     metadata = table.event_attribute(names.RESULT_METADATA)
     return Form(
         name=EVENTS,
-        present=f"hasAny({table.event_names}, [{texts(sorted(names.RESULT_EVENTS))}])",
+        present=f"hasAny(event_names, [{texts(sorted(names.RESULT_EVENTS))}])",
         documents=f"arrayFilter(d -> d.1 != '', arrayMap(a -> (if({first} != '', {first}, {second}), {metadata}), "
         "event_attributes))",
     )

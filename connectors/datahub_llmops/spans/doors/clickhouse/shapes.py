@@ -7,8 +7,8 @@ that span take the place of the latency.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, TypeAlias
 
@@ -23,7 +23,6 @@ from datahub_llmops.answer_store.recorded import (
 from datahub_llmops.assets.usage import LATENCY_BOUNDS, ChunkSet, Latencies
 from datahub_llmops.spans import chunks
 from datahub_llmops.spans.doors.clickhouse.classes import Documents, SpanClass
-from datahub_llmops.spans.doors.clickhouse.span_rows import BINS
 from datahub_llmops.spans.doors.clickhouse.statements import ORPHAN
 from datahub_llmops.spans.retrievals import without_database
 from datahub_llmops.spans.span import Attributes, Span
@@ -38,57 +37,82 @@ DocumentsOf: TypeAlias = Callable[[int, str], Documents | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shape:
-    """Traces of one shape. All lists have a place for each span."""
+class Place:
+    """The spans at one place in all traces of a shape."""
 
-    key: int
-    times: int
-    spans: int
-    """Spans of all its traces."""
-    classes: Sequence[int]
-    places: Sequence[int]
+    span_class: int
+    """0 if the spans only link others."""
+    parent: int
     """Place of the parent from 1 on, 0 for none, ``ORPHAN`` for one that is not there."""
-    at: Sequence[int]
-    """Starts of the spans of one trace, in nanoseconds."""
-    first: Sequence[int]
+    first: int
     """Earliest start, in nanoseconds."""
-    last: Sequence[int]
+    last: int
     """Latest end."""
-    milliseconds: Sequence[float]
-    bins: Sequence[int]
-    """For each span with a class: calls by latency."""
+    milliseconds: float
+    bins: Mapping[int, int]
+    """Number of a bound of latency -> calls."""
     numbers: Sequence[float]
+    """Sums of the numbers of the spans."""
 
-    def plus(self, other: Shape) -> Shape:
-        """Return the sum of this and other traces of the same shape."""
+    def plus(self, other: Place) -> Place:
+        """Return the sum of this and other spans at the same place in the same shape."""
         return replace(
             self,
-            times=self.times + other.times,
-            spans=self.spans + other.spans,
-            first=[min(pair) for pair in zip(self.first, other.first, strict=True)],
-            last=[max(pair) for pair in zip(self.last, other.last, strict=True)],
-            milliseconds=[sum(pair) for pair in zip(self.milliseconds, other.milliseconds, strict=True)],
-            bins=[sum(pair) for pair in zip(self.bins, other.bins, strict=True)],
+            first=min(self.first, other.first),
+            last=max(self.last, other.last),
+            milliseconds=self.milliseconds + other.milliseconds,
+            bins=Counter(self.bins) + Counter(other.bins),
             numbers=[sum(pair) for pair in zip(self.numbers, other.numbers, strict=True)],
         )
 
 
-def parse(row: Sequence[Any]) -> Shape:
-    """Read a shape from a row of ``Day.shapes``."""
-    lists = [json.loads(one) for one in row[5:]]
-    return Shape(
-        key=int(row[4]),
-        times=int(row[1]),
-        spans=int(row[3]),
-        classes=lists[0],
-        places=lists[1],
-        at=lists[2],
-        first=lists[3],
-        last=lists[4],
-        milliseconds=lists[5],
-        bins=lists[6],
-        numbers=lists[7],
-    )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """Traces of one shape."""
+
+    key: int
+    times: int
+    places: Sequence[Place]
+
+    def plus(self, other: Shape) -> Shape:
+        """Return the sum of this and other traces of the same shape."""
+        places = [one.plus(two) for one, two in zip(self.places, other.places, strict=True)]
+        return replace(self, times=self.times + other.times, places=places)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Odd:
+    """A trace that is looked at by itself."""
+
+    hash: int
+    size: int
+
+
+def parse(rows: Iterable[Sequence[Any]]) -> tuple[list[Shape], list[Odd]]:
+    """Read shapes, and the traces that have none, from the rows of ``Day.shapes``."""
+    odd = []
+    found: dict[int, dict[int, Place]] = {}
+    for key, place, number, times, size, span_class, parent, first, last, milliseconds, numbers in rows:
+        if int(place) == 0:
+            odd.append(Odd(hash=int(key), size=int(size)))
+            continue
+        one = Place(
+            span_class=int(span_class),
+            parent=int(parent),
+            first=int(first),
+            last=int(last),
+            milliseconds=float(milliseconds),
+            bins={int(number): int(times)},
+            numbers=[float(each) for each in numbers],
+        )
+        places = found.setdefault(int(key), {})
+        known = places.get(int(place))
+        places[int(place)] = one if known is None else known.plus(one)
+    shapes = [
+        Shape(key=key, times=sum(of[1].bins.values()), places=[of[place] for place in sorted(of)])
+        for key, of in found.items()
+    ]
+    return shapes, odd
 
 
 class Skeleton:
@@ -109,27 +133,20 @@ class Skeleton:
         self._latencies: dict[int, Latencies] = {}
         self.spans: list[Span] = []
         resources: dict[str, Attributes] = {}
-        used = described = 0
-        for place, (key, parent) in enumerate(zip(shape.classes, shape.places, strict=True)):
+        for place, one in enumerate(shape.places):
+            key, parent = one.span_class, one.parent
             known = classes.get(key)
             started = place * _STEP
             attributes, resource = _NOTHING, _NOTHING
             if known is not None:
-                count = len(known.numbers)
                 attributes = known.with_numbers(
-                    [float(one) for one in shape.numbers[used : used + count]],
+                    one.numbers,
                     lambda form, key=key: documents(key, form),  # type: ignore[misc]
                     str(place),
                 )
-                used += count
                 resource = resources.setdefault(repr(known.resource), known.resource)
-                by_bound = {
-                    bound: number
-                    for bound, number in zip(_BOUNDS, shape.bins[described : described + BINS], strict=True)
-                    if number
-                }
-                described += BINS
-                self._latencies[place] = Latencies.of(shape.milliseconds[place], by_bound)
+                by_bound = {_BOUNDS[number]: calls for number, calls in sorted(one.bins.items())}
+                self._latencies[place] = Latencies.of(one.milliseconds, by_bound)
             self.spans.append(
                 Span(
                     trace="",
@@ -156,7 +173,7 @@ class Skeleton:
         end = len(self.spans) * 2 * _STEP
         plain = []
         for place, span in enumerate(self.spans):
-            known = self._classes.get(self.shape.classes[place])
+            known = self._classes.get(self.shape.places[place].span_class)
             attributes = span.attributes if known is None else known.attributes
             plain.append(span._replace(started=place / 1e3, ended=end - place * _STEP, attributes=attributes))
         return plain
@@ -166,11 +183,12 @@ class Skeleton:
         shape = self.shape
         for answer in answers:
             place = round(answer.started / _STEP)
+            at = shape.places[place]
             common = {name: getattr(answer, name) for name in _COMMON}
             yield SummedAnswer(
                 **common,
-                started=shape.first[place] / 1e9,
-                ended=shape.last[place] / 1e9,
+                started=at.first / 1e9,
+                ended=at.last / 1e9,
                 weight=answer.weight * shape.times,
                 retrievals=tuple([self._retrieval(one, answer.application) for one in answer.retrievals]),
                 models=tuple([self._call(one) for one in answer.models]),
@@ -191,13 +209,13 @@ class Skeleton:
         if not retrieval.chunks:
             found = SampledChunks.build((), ChunkSet(None), self.shape.times)
             return replace(retrieval, milliseconds=latencies, chunks=found, chunks_cut=0)
-        own = self.shape.classes[place]
+        own = self.shape.places[place].span_class
         sets = [self._marked(chunk) for chunk in retrieval.chunks[:1] if chunk.id is not None]
         sampled: list[Chunk] = []
         key: tuple[int, str] | None = None
         whole = False
         for where, form in sets:
-            key = self.shape.classes[where], form
+            key = self.shape.places[where].span_class, form
             known = self._documents(*key)
             if known is not None:
                 sampled += [Chunk(id=identity) for identity in known.ids]

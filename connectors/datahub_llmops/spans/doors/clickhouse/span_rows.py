@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from datahub_llmops.assets.usage import LATENCY_BOUNDS
 from datahub_llmops.spans import attributes as names
-from datahub_llmops.spans.doors.clickhouse.documents import EVENTS, RERANKED, all_documents, forms
+from datahub_llmops.spans.doors.clickhouse.documents import EVENTS, RERANKED, forms, value_of
 from datahub_llmops.spans.doors.clickhouse.table import Table, text, texts
 from datahub_llmops.spans.doors.clickhouse.wanted import Wanted
 
-CLASS_OF: Final = (
+DESCRIBED: Final = (
     "service",
     "name",
     "scope",
@@ -24,15 +23,14 @@ CLASS_OF: Final = (
     "version",
     "application",
     "has_documents",
-    "kept_names",
+    "named",
     "words",
     "metadata_values",
     "number_names",
     "valid",
     "collections",
 )
-"""Columns of which the class is made."""
-BINS: Final = len(LATENCY_BOUNDS) + 1
+"""Columns that say what the spans of a class have in common."""
 _MOST: Final = 2**53
 """Beyond it a number is no count."""
 _CACHED: Final = (*names.TOKENS_CACHED, *names.TOKENS_CACHE_WRITE)
@@ -52,25 +50,55 @@ def span_rows(
 ) -> str:
     """The spans that meet a condition, which begins with ``FROM``.
 
-    ``application`` is the attribute that names the application. ``columns`` are added, such as those of a class,
-    or ``documents``.
+    ``application`` is the attribute that names the application. ``columns`` are added, such as those of ``DESCRIBED``,
+    or ``host``.
     """
     more = "".join(f", {one}" for one in columns)
-    documents = f", {all_documents(table, wanted)} AS documents" if "documents" in columns else ""
     is_scored = f"has(event_names, {text(names.EVALUATION_EVENT)})" if table.has_events else "0"
-    over = " + ".join(f"(ms > {bound})" for bound in LATENCY_BOUNDS)
+    hashed = ", ".join(one for one in DESCRIBED if one != "number_names")
     return f"""
-SELECT trace, ns, id, parent, duration < 0 AS is_open, if(is_open, ns, ns + duration) AS ended,
-  if(is_open, 0, toUInt32(round(duration / 1e6))) AS ms, if(is_open, 0, 1 + {over}) AS bin, numbers{more},
-  {is_scored} AS is_scored,
-  is_ours * greatest(1, cityHash64({", ".join(CLASS_OF)}, {_is_odd(wanted)})) AS class
+SELECT trace, ns, id, parent, duration, numbers{more}, {is_scored} AS is_scored,
+  is_ours * greatest(1, cityHash64({hashed}, members, {_is_odd(wanted)})) AS class
 FROM (
-  SELECT *, {_numbers(wanted)},
-    arrayFilter(k -> k IN ({texts((*wanted.words, *wanted.marks))}), ks) AS kept_names,
-    {_words(wanted)} AS words,
-    {_metadata(wanted)} AS metadata_values, {_collections(table, wanted)} AS collections{documents}
+  SELECT *, {_error(table, wanted)} AS error, {_has_documents(table, wanted)} AS has_documents,
+    arrayFilter(k -> k IN ({texts(wanted.named)}), ks) AS named, {_words(wanted)} AS words,
+    {_numbers(wanted)}, {_metadata(wanted)} AS metadata_values, {_collections(table, wanted)} AS collections
   FROM ({_plain_rows(table, wanted, where, application)})
 )"""
+
+
+def _plain_rows(table: Table, wanted: Wanted, where: str, application: str) -> str:
+    parent = table.column("ParentSpanId")
+    name = table.column("SpanName")
+    begins = " OR ".join(f"startsWith({name}, {text(one)})" for one in _DATABASES)
+    named = table.resource(application) if application not in names.SERVICE else "''"
+    hosts = ", ".join(table.resource(one) for one in names.HOST)
+    events = (
+        f", {table.event_names} AS event_names, {table.column('Events.Attributes')} AS event_attributes"
+        if table.has_events
+        else ""
+    )
+    return f"""
+    SELECT {table.column("TraceId")} AS trace, {table.nanoseconds} AS ns, cityHash64({table.column("SpanId")}) AS id,
+      if(replaceAll({parent}, '0', '') = '', 0, cityHash64({parent})) AS parent, {table.duration} AS duration,
+      hasAny({table.keys}, [{texts(wanted.triggers)}]) OR {begins} AS is_ours, {table.pairs(wanted.everything)},
+      {table.column("ServiceName")} AS service, {name} AS name, {table.scope} AS scope, {table.failed} AS failed,
+      extract({table.trace_state}, 'ot=[^,]*th:([0-9a-f]+)') AS sampling,
+      {table.resource(names.SERVICE_VERSION[0])} AS version, {named} AS application,
+      arrayFirst(x -> x != '', [{hosts}]) AS host{events}
+    {where}"""
+
+
+def _error(table: Table, wanted: Wanted) -> str:
+    """The type of the error, ``error`` if the span does not tell it, and empty if it did not fail."""
+    own = [value_of(one) for one in names.ERROR_TYPE if one in wanted.words]
+    found = [f"[{one}]" for one in own]
+    if table.has_events:
+        found += [
+            f"arrayMap(a -> {table.event_attribute(one)}, event_attributes)" for one in names.ERROR_TYPE
+        ]
+    found.append("['error']")
+    return f"if(failed, arrayFirst(x -> x != '', arrayConcat({', '.join(found)})), '')"
 
 
 def _words(wanted: Wanted) -> str:
@@ -82,47 +110,30 @@ def _words(wanted: Wanted) -> str:
     return f"arrayMap((v, k) -> if(lengthUTF8(v) > {most}, '', v), {values}, {keys})"
 
 
-def _plain_rows(table: Table, wanted: Wanted, where: str, application: str) -> str:
-    parent = table.column("ParentSpanId")
-    name = table.column("SpanName")
-    begins = " OR ".join(f"startsWith({name}, {text(one)})" for one in _DATABASES)
-    named = table.resource(application) if application not in names.SERVICE else "''"
-    hosts = ", ".join(table.resource(one) for one in names.HOST)
-    host = f"arrayFirst(x -> x != '', [{hosts}])"
-    events = (
-        f", {table.event_names} AS event_names, {table.column('Events.Attributes')} AS event_attributes"
-        if table.has_events
-        else ""
-    )
-    return f"""
-    SELECT {table.column("TraceId")} AS trace, {table.nanoseconds} AS ns, sipHash64({table.column("SpanId")}) AS id,
-      if(replaceAll({parent}, '0', '') = '', 0, sipHash64({parent})) AS parent, {table.duration} AS duration,
-      hasAny({table.keys}, [{texts(wanted.triggers)}]) OR {begins} AS is_ours, {table.pairs(wanted.everything)},
-      {_has_documents(table, wanted)} AS has_documents,
-      {table.column("ServiceName")} AS service, {name} AS name, {table.scope} AS scope,
-      {table.error} AS error, extract({table.trace_state}, 'ot=[^,]*th:([0-9a-f]+)') AS sampling,
-      {table.resource(names.SERVICE_VERSION[0])} AS version, {named} AS application, {host} AS host{events}
-    {where}"""
-
-
 def _numbers(wanted: Wanted) -> str:
     """Columns: the names of a span's numbers, the numbers, and which of those that stand alone are usable."""
     listed = texts(wanted.numbers)
-    single = f"if(k IN ({texts((*wanted.costs, *wanted.scores))}), x, trunc(x))"
-    # Of all of them, only a score may be less than nought.
-    low = f"if(k IN ({texts(wanted.scores)}), -{_MOST}, 0)"
-    least = "x >= 0" if not wanted.scores else f"x >= {low}"
-    values = f"arrayMap((x, ok, k) -> if(ok, {single}, 0), arrayMap(x -> ifNull(x, 0), parsed), valid, single_names)"
-    members = "emptyArrayString()", "emptyArrayFloat64()"
+    keys = f"arrayFilter(k -> k IN ({listed}), ks)"
+    values = f"arrayFilter((v, k) -> k IN ({listed}), vs, ks)"
+    # A text that is not a number becomes one that is below everything, and so not usable.
+    parsed = f"arrayMap(v -> ifNull(toFloat64OrNull(trim(BOTH '\"' FROM v)), -inf), {values})"
+    exact = (*wanted.costs, *wanted.scores)
+    if exact:
+        # Only a score may be below zero.
+        least = f"if(k IN ({texts(wanted.scores)}), -{_MOST}, 0)"
+        valid = f"arrayMap((x, k) -> x >= {least} AND x <= {_MOST}, parsed, number_keys)"
+        whole = f"if(k IN ({texts(exact)}), x, trunc(x))"
+        single = f"arrayMap((x, ok, k) -> if(ok, {whole}, 0), parsed, valid, number_keys)"
+    else:
+        valid = f"arrayMap(x -> x >= 0 AND x <= {_MOST}, parsed)"
+        single = "arrayMap((x, ok) -> if(ok, trunc(x), 0), parsed, valid)"
+    members, sums = "emptyArrayString()", single
     if wanted.objects:
-        found = ", ".join(_members(one) for one in wanted.objects)
-        pairs = f"arrayConcat({found})"
-        members = f"arrayMap(p -> p.1, {pairs})", f"arrayMap(p -> toFloat64(p.2), {pairs})"
-    return f"""arrayFilter(k -> k IN ({listed}), ks) AS single_names,
-    arrayMap(v -> toFloat64OrNull(trim(BOTH '"' FROM v)), arrayFilter((v, k) -> k IN ({listed}), vs, ks)) AS parsed,
-    arrayMap((x, k) -> ifNull({least} AND x <= {_MOST}, 0), parsed, single_names) AS valid,
-    arrayConcat(arrayMap(k -> toString(k), single_names), {members[0]}) AS number_names,
-    arrayConcat({values}, {members[1]}) AS numbers"""
+        pairs = f"arrayConcat({', '.join(map(_members, wanted.objects))})"
+        members = f"arrayMap(p -> p.1, {pairs})"
+        sums = f"arrayConcat({single}, arrayMap(p -> toFloat64(p.2), {pairs}))"
+    return f"""{keys} AS number_keys, {parsed} AS parsed, {valid} AS valid, {members} AS members,
+    arrayConcat(arrayMap(k -> toString(k), number_keys), members) AS number_names, {sums} AS numbers"""
 
 
 def _members(name: str) -> str:
@@ -130,7 +141,7 @@ def _members(name: str) -> str:
 
     The names begin with that of the attribute and a line end.
     """
-    raw = f"JSONExtractKeysAndValuesRaw(vs[indexOf(ks, {text(name)})])"
+    raw = f"JSONExtractKeysAndValuesRaw({value_of(name)})"
     nested = (
         "arrayFlatten(arrayMap(q -> arrayMap(p -> (concat(q.1, '.', p.1), p.2), JSONExtractKeysAndValuesRaw(q.2)), "
         f"arrayFilter(q -> startsWith(q.2, '{{'), {raw})))"
@@ -153,7 +164,7 @@ def _is_odd(wanted: Wanted) -> str:
         return "0"
     # There are no members of objects among the numbers then.
     parts, whole = (
-        f"arraySum((x, k) -> if(k IN ({texts(one)}), x, 0), numbers, single_names)"
+        f"arraySum((x, k) -> if(k IN ({texts(one)}), x, 0), numbers, number_keys)"
         for one in (_CACHED, names.TOKENS_IN)
     )
     return f"{parts} > {whole}"
@@ -163,14 +174,14 @@ def _metadata(wanted: Wanted) -> str:
     """The members of a run's metadata that are read: their names, each with its value as JSON after a line end."""
     if not wanted.metadata:
         return "emptyArrayString()"
-    pairs = f"JSONExtractKeysAndValuesRaw(vs[indexOf(ks, {text(names.METADATA[0])})])"
+    pairs = f"JSONExtractKeysAndValuesRaw({value_of(names.METADATA[0])})"
     read = f"arrayFilter(p -> p.1 IN ({texts(names.METADATA_KEYS)}), {pairs})"
     return f"arraySort(arrayMap(p -> concat(p.1, '\\n', p.2), {read}))"
 
 
 def _has_documents(table: Table, wanted: Wanted) -> str:
     """A number with a bit for each form of documents that the span has."""
-    bits = (f"if({form.present}, {2**place}, 0)" for place, form in enumerate(forms(table, wanted)))
+    bits = (f"({form.present}) * {2**place}" for place, form in enumerate(forms(table, wanted)))
     return f"toUInt16({' + '.join(bits) or '0'})"
 
 

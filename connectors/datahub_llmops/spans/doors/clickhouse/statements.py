@@ -13,10 +13,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
+from datahub_llmops.assets.usage import LATENCY_BOUNDS
 from datahub_llmops.spans.chunks import MAX_CHUNKS, MAX_ID
 from datahub_llmops.spans.doors.clickhouse.client import Statement
-from datahub_llmops.spans.doors.clickhouse.documents import IDENTITY, fields_of
-from datahub_llmops.spans.doors.clickhouse.span_rows import BINS, CLASS_OF, span_rows
+from datahub_llmops.spans.doors.clickhouse.documents import IDENTITY, all_documents, fields_of
+from datahub_llmops.spans.doors.clickhouse.span_rows import DESCRIBED, span_rows
 from datahub_llmops.spans.doors.clickhouse.table import Table, text, texts
 from datahub_llmops.spans.doors.clickhouse.wanted import PREFIXES, Wanted
 
@@ -105,42 +106,41 @@ FROM (
 )""")
 
     def shapes(self, wanted: Wanted, part: Slice, *, few: bool) -> Statement:
-        """The shapes of the day's traces with their sums, and the traces that come back as rows.
+        """The shapes of the day's traces with their sums, by place and by latency, and the traces that come back as
+        rows.
 
-        ``few`` says that most spans have nothing to do with an application. Then only traces with one that has are
-        looked at.
+        The latter have no places: theirs is 0. ``few`` says that most spans have nothing to do with an application.
+        Then only traces with one that has are looked at.
         """
-        one_hot = ", ".join(
-            f"[{', '.join('1' if place == number else '0' for place in range(1, BINS + 1))}]"
-            for number in range(BINS + 1)
-        )
+        over = " + ".join(f"(ms > {bound})" for bound in LATENCY_BOUNDS)
         return self.statement(f"""
-SELECT odd, count(), any(trace_id), sum(size), toString(shape), toString(any(c)), toString(any(places)),
-  toString(any(n)), toString(minForEach(n)), toString(maxForEach(e)), toString(sumForEach(m)),
-  toString(sumForEach(arrayFlatten(arrayMap(x -> [{one_hot}][x + 1], arrayFilter((x, k) -> k != 0, b, c))))),
-  toString(sumForEach(arrayFlatten(v)))
-FROM ({self._placed(wanted, part, few=few)}) GROUP BY odd, shape""")
+SELECT toString(shape), place, {over} AS bin, count(), any(size), toString(any(class)), any(parent),
+  toString(min(start)), toString(max(start + duration)), sum(toUInt32(round(duration / 1e6)) AS ms), sumForEach(numbers)
+FROM ({self._placed(wanted, part, few=few)})
+LEFT ARRAY JOIN n AS start, c AS class, places AS parent, d AS duration, v AS numbers, arrayEnumerate(n) AS place
+GROUP BY shape, place, bin""")
 
     def members(self, wanted: Wanted, part: Slice, shapes: Iterable[int], *, few: bool) -> Statement:
         """The traces of some shapes, with the number of their spans."""
         return self.statement(
-            f"SELECT trace_id, toString(t), size FROM ({self._placed(wanted, part, few=few)}) "
+            f"SELECT toString(t), size FROM ({self._placed(wanted, part, few=few)}) "
             f"WHERE NOT odd AND shape IN ({_listed(shapes)})"
         )
 
     def classes(self, wanted: Wanted, at: Iterable[int], asked: Iterable[int]) -> Statement:
         """One span of each of the classes ``asked``, among those that began at one of the times ``at``."""
         where = f"{self._from} AND {self.table.nanoseconds} IN ({_listed(at)})"
-        rows = span_rows(self.table, wanted, where, self.application, columns=CLASS_OF)
+        rows = span_rows(self.table, wanted, where, self.application, columns=DESCRIBED)
         return self.statement(f"""
-SELECT toString(class), {", ".join(f"any({one})" for one in CLASS_OF)}
+SELECT toString(class), {", ".join(f"any({one})" for one in DESCRIBED)}
 FROM ({rows}) WHERE class IN ({_listed(asked)}) GROUP BY class""")
 
     def inferences(self, wanted: Wanted, asked: Iterable[int]) -> Statement:
         """Class, host, start, end and numbers of all spans of some classes. The end is 0 if there is none."""
         rows = span_rows(self.table, wanted, self._from, self.application, columns=("host",))
         return self.statement(
-            f"SELECT toString(class), host, toString(ns), toString(if(is_open, 0, ended)), numbers FROM ({rows}) "
+            "SELECT toString(class), host, toString(ns), toString(if(duration < 0, 0, ns + duration)), numbers "
+            f"FROM ({rows}) "
             f"WHERE class IN ({_listed(asked)})"
         )
 
@@ -159,9 +159,9 @@ FROM ({rows}) WHERE class IN ({_listed(asked)}) GROUP BY class""")
         # Of a class with ``MAX_IDS`` there may be more.
         most = min(MAX_IDS - 1, MAX_DIGESTS // max(1, len(places)))
         return self.statement(f"""
-SELECT toString(class), form, min(is_span OR named != '') AND max(most) <= {MAX_CHUNKS},
+SELECT toString(class), form, min(named != '') AND max(most) <= {MAX_CHUNKS},
   arraySlice(arraySort(x -> CRC32(x), groupUniqArrayIf({MAX_IDS})(named, named != '') AS ids), 1, {SAMPLE}),
-  if(length(ids) > {most}, [], arrayMap(x -> toString(halfMD5(x)), ids)),
+  if(length(ids) > {most}, '', arrayStringConcat(arrayMap(x -> leftPad(hex(halfMD5(x)), 16, '0'), ids))),
   groupUniqArrayIf({MAX_SOURCES + 1})(found, found != '{{}}')
 FROM (SELECT *, {_NAMED} AS named, {fields_of("metadata", fields)} AS found FROM (
 {self._documents(wanted, places, excluded)}))
@@ -187,7 +187,7 @@ GROUP BY class, form""")
             rows = self._documents(wanted, {key: places[key] for key, _ in assets}, excluded)
             parts.append(
                 f"SELECT arrayJoin([{numbers}][indexOf([{keys}], (class, form))]) AS asset, "
-                f"toUInt64(halfMD5({_NAMED})) AS digest FROM ({rows}) WHERE NOT is_span"
+                f"toUInt64(halfMD5({_NAMED})) AS digest FROM ({rows})"
             )
         if more:
             pairs = f"arrayZip([{_listed(one for one, _ in more)}], [{_listed(one for _, one in more)}])"
@@ -203,7 +203,7 @@ GROUP BY class, form""")
     def _documents(self, wanted: Wanted, places: Mapping[int, Place], excluded: Iterable[int]) -> str:
         """The different documents of each class: few, where the same ones are found again and again.
 
-        A row with ``is_span`` stands for the spans themselves, and has the largest number of documents of one of them.
+        ``most`` is the largest number of documents of one span in this form.
         """
         services, spans = (sorted(set(one)) for one in zip(*places.values(), strict=True))
         # The table is in the order of these, so that the engine reads no other spans.
@@ -211,46 +211,40 @@ GROUP BY class, form""")
             f"{self._from} AND {self.table.column('ServiceName')} IN ({texts(services)}) "
             f"AND {self.table.column('SpanName')} IN ({texts(spans)})"
         )
-        rows = span_rows(self.table, wanted, where, self.application, columns=("documents",))
         return f"""
-SELECT class, document.1 AS form, document.2 AS id, document.3 AS metadata, document.4 AS is_span,
-  max(document.5) AS most
-FROM ({rows}) ARRAY JOIN documents AS document
-WHERE ns >= {self.begin} AND ns < {self.end} AND class IN ({_listed(places)})
-  AND cityHash64(trace) NOT IN ({_listed(excluded)})
-GROUP BY class, form, id, metadata, is_span"""
+SELECT class, document.1 AS form, document.2 AS id, document.3 AS metadata, max(document.4) AS most
+FROM (
+  SELECT class, {all_documents(self.table, wanted)} AS documents
+  FROM ({span_rows(self.table, wanted, where, self.application, columns=("trace", "ks", "vs", "event_attributes"))})
+  WHERE ns >= {self.begin} AND ns < {self.end} AND class IN ({_listed(places)})
+    AND cityHash64(trace) NOT IN ({_listed(excluded)})
+) ARRAY JOIN documents AS document
+GROUP BY class, form, id, metadata"""
 
     def _placed(self, wanted: Wanted, part: Slice, *, few: bool) -> str:
-        """The day's traces, each with its shape, or ``odd`` if it comes back as rows."""
+        """The day's traces, each with its shape, or ``odd`` and empty if it comes back as rows."""
         trace = self.table.column("TraceId")
         where = self._from
         if few:
             where += (
                 f" AND {trace} GLOBAL IN (SELECT DISTINCT {trace} {self._from} AND {self._is_ours(wanted)})"
             )
-        most = MAX_SPANS + 1
+        columns = {"n": "ns", "i": "id", "p": "parent", "c": "class", "d": "duration", "v": "numbers"}
         arrays = ", ".join(
-            f"groupArray({most})({column}) AS {name}0"
-            for name, column in (
-                ("n", "ns"), ("i", "id"), ("p", "parent"), ("c", "class"), ("m", "ms"), ("b", "bin"), ("e", "ended"),
-                ("v", "numbers"),
-            )
-        )  # fmt: skip
-        ordered = ", ".join(
-            f"if(odd, [], arraySort((x, k) -> k, {name}0, n0)) AS {name}"
-            for name in ("i", "p", "c", "m", "b", "e", "v")
+            f"groupArray({MAX_SPANS + 1})({column}) AS {name}0" for name, column in columns.items()
         )
+        ordered = ", ".join(f"if(odd, [], arraySort((x, k) -> k, {name}0, n0)) AS {name}" for name in columns)
         return f"""
 SELECT *, arrayMap(x -> if(x = 0, 0, if(indexOf(i, x) = 0, {ORPHAN}, toUInt8(indexOf(i, x)))), p) AS places,
   if(odd, t, cityHash64(places, c)) AS shape
 FROM (
-  SELECT odd, t, trace_id, size, if(odd, [], arraySort(n0)) AS n, {ordered}
+  SELECT odd, t, size, {ordered}
   FROM (
     SELECT *, size > {MAX_SPANS} OR low < {self.begin} OR high >= {self.end} OR unended OR scored
       OR length(arrayDistinct(i0)) < size AS odd
     FROM (
-      SELECT cityHash64(trace) AS t, any(trace) AS trace_id, count() AS size, min(ns) AS low, max(ns) AS high,
-        max(is_open) AS unended, max(is_scored) AS scored, {arrays}
+      SELECT cityHash64(trace) AS t, count() AS size, min(ns) AS low, max(ns) AS high, max(duration < 0) AS unended,
+        max(is_scored) AS scored, {arrays}
       FROM ({span_rows(self.table, wanted, where, self.application)}) WHERE {part.condition}
       GROUP BY t HAVING high >= {self.begin} AND low < {self.end} AND arrayExists(x -> x != 0, c0)
     )

@@ -75,6 +75,8 @@ class Table:
     """The exporter's name -> the type of the table's column."""
     named: Mapping[str, str]
     """The exporter's name -> the table's, where they differ."""
+    has_parts: bool = False
+    """Whether names and values of attributes can be read apart: a view of the table may not allow it."""
 
     @classmethod
     def of(cls, described: Sequence[Sequence[Any]], named: Mapping[str, str], shown: str) -> Table:
@@ -94,7 +96,9 @@ class Table:
                 "Set `table`, or map the exporter's names of columns to those of the table with `columns`, for example "
                 "{SpanName: name}."
             )
-        return cls(columns=columns, named=dict(named))
+        attributes = named.get("SpanAttributes", "SpanAttributes")
+        has_parts = {f"{attributes}.keys", f"{attributes}.values"} <= types.keys()
+        return cls(columns=columns, named=dict(named), has_parts=has_parts)
 
     def column(self, name: str) -> str:
         """The quoted name of a column of the exporter."""
@@ -145,7 +149,8 @@ class Table:
         """The names of a span's attributes."""
         column = self.column("SpanAttributes")
         if not self.is_json:
-            return f"mapKeys({column})"
+            # Names alone take a fifth of the time of names and values.
+            return f"{column}.keys" if self.has_parts else f"mapKeys({column})"
         return (
             self.column("SpanAttributesKeys")
             if self._has("SpanAttributesKeys")
@@ -156,7 +161,8 @@ class Table:
         """Columns ``ks`` and ``vs``: names and values of attributes as texts, at least those that are ``wanted``."""
         column = self.column("SpanAttributes")
         if not self.is_json:
-            return f"mapKeys({column}) AS ks, mapValues({column}) AS vs"
+            values = f"{column}.values" if self.has_parts else f"mapValues({column})"
+            return f"{self.keys} AS ks, {values} AS vs"
         values = ", ".join(self._of_json(column, name) for name in wanted) or "''"
         return (
             f"[{values}] AS all_values, arrayFilter((k, v) -> v != '', [{texts(wanted)}], all_values) AS ks, "

@@ -109,6 +109,11 @@ class Wanted:
         return (*self.tokens, *self.costs, *self.scores)
 
     @property
+    def named(self) -> tuple[str, ...]:
+        """Names whose presence tells spans apart."""
+        return (*self.words, *self.marks, *self.numbers)
+
+    @property
     def triggers(self) -> tuple[str, ...]:
         """Names of which one at least makes a span one that has to do with an application."""
         words = (one for one in self.words if one not in _COMMON)
