@@ -87,7 +87,7 @@ def build(draft: Draft, outer: set[int], application: str, answer_id: str | None
 def stamped_ids(drafts: Sequence[Draft]) -> dict[int, str]:
     """Return the ids that the hooks gave to answers, by the identity of the draft.
 
-    The hooks stamp the span in force, which is one of the answer, or one around it. A span around several answers has
+    The hooks stamp the current span, which belongs to the answer or is around it. A span around several answers has
     the ids of all of them, in the order in which they began.
     """
     found: dict[int, str] = {}
@@ -118,7 +118,7 @@ def _each_once(found: Mapping[int, str]) -> dict[int, str]:
 
 
 def _ids(spans: Iterable[Span]) -> list[str]:
-    """Return the ids on spans, each once, by the time that they begin with."""
+    """Return the ids on spans, each once, sorted by the time with which each begins."""
     found: set[str] = set()
     for span in spans:
         listed = span.attributes.get(span_names.ANSWER_IDS)
@@ -165,7 +165,7 @@ def inferences_of(draft: Draft, outer: set[int]) -> list[tuple[int, Span, Raw | 
     """Return the inferences that are calls of a model, in the order of time."""
     found = draft.inferences
     if outer or len(found) > 1:
-        # Places are in the order of time; spans are read in that of the tree.
+        # Places are in order of time; spans are read in the order of the tree.
         found = sorted([one for one in found if one[0] not in outer], key=_place_of)
     return found
 
@@ -232,7 +232,7 @@ _LLAMA_INDEX: Final = re.compile(
 
 @functools.lru_cache(1_000)
 def framework_of(scope: str) -> str | None:
-    """Return the framework that a tracer is for, or ``None`` if it is for none that is known.
+    """Return the framework that a tracer traces, or ``None`` if it is not a known one.
 
     >>> framework_of("openinference.instrumentation.llama_index"), framework_of("opentelemetry.instrumentation.qdrant")
     ('llama-index', None)
@@ -266,7 +266,7 @@ _OF_LANGCHAIN: Final = (*names.PROVIDER_OF_LANGCHAIN, *names.MODEL_IN_METADATA)
 
 @functools.lru_cache(1_000)
 def is_of_tool(scope: str) -> bool:
-    """Return whether a tracer is that of a tool, which has one for frameworks and SDKs alike."""
+    """Return whether a tracer belongs to a tool, which uses one tracer for frameworks and SDKs."""
     return _OF_TOOLS.search(scope.lower()) is not None
 
 
@@ -282,7 +282,7 @@ def framework_of_inference(name: str, attributes: Attributes, scope: str) -> str
 
 
 def id_of(top: Span) -> str:
-    """Return an id that begins with the time, as those of the hooks do, and ends with that of the span."""
+    """Return an id that begins with the time, like the hooks' ids, and ends with the id of the span."""
     started, end = top.started, top.id
     start = int(started * 1000) if 0.0 <= started <= LAST_MOMENT else 0
     if len(end) != _ID_LENGTH or not (end.isascii() and end.isalnum()):

@@ -1,9 +1,9 @@
 """Puts the answers of applications together from the spans of one trace.
 
 An answer is the topmost span of one application that has to do with a language model, with everything below it. Several
-tracers report one inference: the framework's, the SDK's, the gateway's. Only the innermost span of them is a call of a
-model; what a tool or an agent below it asks is another one. The order of the spans changes nothing, and no span of odd
-shape is an error.
+tracers may report one inference: the framework's, the SDK's, the gateway's. Only the innermost of their spans counts as
+a call of a model; what a tool or an agent below it asks is another call. The order of the spans does not matter, and a
+span of an odd shape is not an error.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from datahub_llmops.spans.span import Span
 from datahub_llmops.spans.tree import Tree, build
 
 _WRITES_ONLY: Final = ("IngestionPipeline.",)
-"""What LlamaIndex' indexing jobs begin with, also those that ask a language model."""
+"""How the names of LlamaIndex's indexing jobs begin, including those that ask a language model."""
 _LANGFUSE_ITSELF: Final = "langfuse-"
 """How the environment of Langfuse's own work begins."""
 
@@ -63,7 +63,7 @@ class Assembled:
     unnamed: int = 0
     """Answers left out because nothing names their application."""
     judged: int = 0
-    """What asks a model only to judge an answer, and is none itself."""
+    """Drafts that ask a model only to judge an answer, and are not answers."""
     indexing: int = 0
     """Work of frameworks without an inference and without a retrieval, such as that of indexing jobs."""
     repeated: int = 0
@@ -73,10 +73,10 @@ class Assembled:
     evaluations: int = 0
     """Evaluations, by models or others."""
     unscored: int = 0
-    """Scores that belong to no answer, or to that of one of several applications."""
+    """Scores that belong to no answer, or could belong to answers of several applications."""
 
     def others(self) -> dict[str, int]:
-        """Return what else was counted, by words that a person understands; only what there is."""
+        """Return what else was counted, by words for a person, without zeros."""
         counted = (
             self.unnamed,
             self.judged,
@@ -96,7 +96,7 @@ class Assembled:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Read:
-    """What was read of the spans of one trace, before answers are built of it."""
+    """What was read from the spans of one trace, before answers are built from it."""
 
     tree: Tree
     reading: Reading
@@ -109,7 +109,7 @@ class Read:
     repeated: int
 
     def assembled(self, found: Sequence[RecordedAnswer | None]) -> Assembled:
-        """Return the answers that were built of the drafts, with what else was counted."""
+        """Return the answers that were built from the drafts, with what else was counted."""
         made, unscored = found, 0
         if self.reading.scored:
             of_answers, of_none = self.scored(found)
@@ -138,7 +138,7 @@ class Read:
     def scored(self, found: Sequence[RecordedAnswer | None]) -> tuple[dict[int, list[Span]], list[Span]]:
         """Return the spans with scores by the place of their answer in ``found``, and those that belong to none.
 
-        A score on a span around the answers, or beside them, is of the only application that they are of.
+        A score on a span around or beside the answers belongs to their application, if they all have the same one.
         """
         places = {id(draft): place for place, draft in enumerate(self.drafts)}
         kept = [place for place, answer in enumerate(found) if answer is not None]

@@ -1,10 +1,9 @@
 """Puts the answers of many traces together, and reads traces of one shape only once.
 
 The shape of a trace is the classes of its spans (``Span.of_class``) in the order of their starts, with the place of the
-parent of each. Traces of one shape are made of the same answers with the same parts; only ids, times, counts and
-documents differ. So a plan is kept of each shape that comes again, and filled in.
-
-Some traces have no plan: where times or ids decide what is an answer, or a span has no class. ``assemble`` reads those.
+parent of each. Traces of one shape have the same answers with the same parts; only ids, times, counts and documents
+differ. So the assembler keeps a plan of each shape that comes again, and fills it in. A trace has no plan if times or
+ids decide what is an answer, or if a span has no class. ``assemble`` reads such traces.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from datahub_llmops.spans.shapes import ABSENT, MAX_SPANS, NO_PARENT, ListedSpan
 from datahub_llmops.spans.span import Attributes, Span
 
 MAX_SHAPES: Final = 5_000
-"""Shapes that are known at a time. Beyond that, all are forgotten."""
+"""Shapes that are kept at a time. Beyond that, all are dropped."""
 _MAX_PROCESSES: Final = 20_000
 _id, _parent, _start, _resource, _class = map(itemgetter, (1, 2, 4, 8, 11))
 _Shape: TypeAlias = tuple[object, ...]
@@ -84,7 +83,7 @@ class Assembler:
                 self._processes.clear()
             key = repr(resource.get(self._options.application)), repr(resource.get("service.name"))
             number = self._services.setdefault(key, len(self._services))
-            # The object is kept as well, so that no other one gets its id.
+            # The object is kept too, so that no other object gets its id.
             known = self._processes[id(resource)] = resource, number
         return known[1]
 

@@ -1,8 +1,8 @@
 """Names of span attributes: which are read, what they mean, and what their old names were.
 
-OpenTelemetry GenAI, OpenInference, OpenLLMetry, MLflow, Langfuse and LangSmith each have names of their own, and
-OpenTelemetry's still move. Each tuple below lists the names of one fact, the one to prefer first. An attribute that is
-in none of them is dropped where it is decoded: prompts, questions, answers and documents never get past a door.
+OpenTelemetry GenAI, OpenInference, OpenLLMetry, MLflow, Langfuse and LangSmith use different names, and OpenTelemetry's
+still change. Each tuple below lists the names of one fact, the preferred one first. The decoder drops an attribute that
+is in no tuple: prompts, questions, answers and documents never get past a door.
 
 Sources:
     https://opentelemetry.io/docs/specs/semconv/gen-ai/gen-ai-spans/
@@ -29,7 +29,7 @@ VERSION: Final = 3
 MAX_TEXT: Final = 2_048
 """Longest text that is kept, in characters. No identifier is longer; a longer value is dropped and counted."""
 MAX_LABEL: Final = 64
-"""Longest label of an evaluation that is kept, in characters. A longer one is no category, but somebody's text."""
+"""Longest label of an evaluation that is kept, in characters. A longer one is free text, not a category."""
 MAX_JSON: Final = 1_000_000
 """Longest JSON text that is reduced, in characters. A longer one is dropped and counted."""
 MAX_DOCUMENTS: Final = 1_000
@@ -53,15 +53,15 @@ METADATA_KEYS: Final = (
     "prompt_uri",
     "datahub_urn",
 )
-"""What LangChain, prompt registries and users put into the metadata of a run, and that is no content."""
+"""What LangChain, prompt registries and users put into the metadata of a run and that is not content."""
 METADATA_PREFIXES: Final = (
     "",
     "traceloop.association.properties.",
     "langsmith.metadata.",
     "langfuse.observation.metadata.",
 )
-"""OpenLLMetry, LangSmith and Langfuse write each of ``METADATA_KEYS`` as an attribute of its own, behind these.
-LangSmith's bulk export has them as they are."""
+"""OpenLLMetry, LangSmith and Langfuse write each of ``METADATA_KEYS`` as a separate attribute with one of these
+prefixes. LangSmith's bulk export has them as they are."""
 
 
 def _everywhere(*keys: str) -> tuple[str, ...]:
@@ -83,7 +83,7 @@ JUDGE: Final = ("mlflow.traceTag.mlflow.trace.sourceScorer",)
 ENVIRONMENT: Final = ("langfuse.environment",)
 """Langfuse's own work has one that begins with ``langfuse-``."""
 
-# Models. ``llm.model_name`` of OpenInference is the one that was asked for, or that served: see ``models``.
+# Models. OpenInference's ``llm.model_name`` is the model that was asked for or the one that served: see ``models``.
 MODEL_ASKED: Final = (
     "gen_ai.request.model",
     "llm.request.model_name",
@@ -196,7 +196,7 @@ STORE_CLASS: Final = (
 )
 EMBEDDING_CLASS: Final = _everywhere("ls_embedding_provider")
 URN: Final = _everywhere("datahub_urn")
-"""Of the index of a retriever, or of a prompt: given by the application."""
+"""URN of the index of a retriever, or of a prompt, given by the application."""
 DOCUMENTS_JSON: Final = ("gen_ai.retrieval.documents",)
 DOCUMENTS_OUTPUT: Final = (
     "output.value",
@@ -205,7 +205,7 @@ DOCUMENTS_OUTPUT: Final = (
     "langfuse.observation.output",
     "mlflow.spanOutputs",
 )
-"""Outputs of retrievers: most tracers of LangChain have the ids of documents, or their sources, nowhere else. Ids and
+"""Outputs of retrievers: most tracers of LangChain write the ids of documents, or their sources, nowhere else. Ids and
 sources are all that is kept of a document."""
 DOCUMENTS_BEGIN: Final = (
     '{"documents": [{"',
@@ -331,7 +331,7 @@ def evaluation_field(name: str) -> str | None:
 
 
 def repeats_output(name: str) -> bool:
-    """Return whether an attribute is a part of a document that an output of ``DOCUMENTS_OUTPUT`` has as well."""
+    """Return whether an attribute is a part of a document that an output of ``DOCUMENTS_OUTPUT`` has too."""
     return name.startswith("retrieval.documents.")
 
 
@@ -468,7 +468,7 @@ class Selection:
         for one in listed[:MAX_DOCUMENTS]:
             document = self._document(one)
             if document is None:
-                return None  # A list of anything else is none of a retriever.
+                return None  # A list of anything else is not a retriever's.
             documents.append(document)
         return documents
 
@@ -567,7 +567,7 @@ class Selection:
 
 
 def parsed(value: Any) -> Any:
-    """Return JSON text as what it says, anything else as it is, and ``None`` for text that is too long or no JSON."""
+    """Return JSON text decoded, anything else as it is, and ``None`` for text that is too long or not JSON."""
     if not isinstance(value, str):
         return value
     if len(value) > MAX_JSON:
@@ -579,13 +579,13 @@ def parsed(value: Any) -> Any:
     if _loads is json.loads or ("NaN" not in value and "Infinity" not in value):
         return None
     try:
-        return json.loads(value)  # Python writes numbers so that are none in JSON.
+        return json.loads(value)  # Python writes numbers in this form, which JSON does not have.
     except (ValueError, RecursionError):
         return None
 
 
 def is_wanted(name: str, value: Any) -> bool:
-    """Return whether a value is worth reading, by how it begins: most outputs are none of a retriever."""
+    """Return whether a value is worth reading, by how it begins: most outputs are not a retriever's."""
     return name not in _OUTPUTS or not isinstance(value, str) or value.startswith(DOCUMENTS_BEGIN)
 
 

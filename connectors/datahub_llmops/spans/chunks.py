@@ -144,7 +144,7 @@ def _source(picked: tuple[tuple[str, Any], ...]) -> Raw | None:
     if not picked:
         return None
     found = identify_source(dict(picked), _no_digest, "hmac")
-    # What is no address is a value of somebody's data, and there is no key here to digest it with.
+    # A source that is not an address is a value from private data, and there is no key here to digest it with.
     return None if found is None or found.get("value", "").startswith(HMAC_PREFIX) else found
 
 

@@ -1,8 +1,8 @@
 """Counts what a door reads: answers become totals by day, and identities become URNs.
 
-An answer of spans counts as ``source=spans``. One that an answer store keeps as well counts as ``source=spans@<host>``,
-and not at all if the totals of that host are known already: whoever adds usage up leaves such a record out beside one
-of the host. One of a sealed segment counts as ``host=<host>``, as ``llm-runs`` counts it.
+An answer from spans counts as ``source=spans``. If an answer store has it too, it counts as ``source=spans@<host>``,
+and not at all if the totals of that host are known already: whoever adds usage up ignores such a record if the host has
+one. An answer from a sealed segment counts as ``host=<host>``, as ``llm-runs`` counts it.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class SpanCounting:
     """What a run gives to its door: see ``doors.door.Counting``."""
 
     partition = SPANS
-    """What stands at the place of the host in the keys of a roll-up that a door builds from sums."""
+    """What replaces the host in the keys of a roll-up that a door builds from sums."""
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class SpanCounting:
         self._passed_over = passed_over
         self._applications: dict[str, Application | None] = {}
         self.recorded: set[tuple[str, int]] = set()
-        """Applications and days, in seconds, with answers of spans that a host recorded as well."""
+        """Applications and days, in seconds, with answers from spans that a host recorded too."""
 
     def roll_up(self, answers: Iterable[RecordedAnswer], recorded: Iterable[RecordedAnswer] = ()) -> Rollup:
         """Count answers of spans, and before them those of sealed segments, ``recorded``. Oldest day first."""

@@ -11,7 +11,7 @@ from datahub_llmops.spans.span import Span
 
 
 class Search:
-    """One retrieval: the span of a retriever, or of a store's client where no retriever is around it."""
+    """One retrieval: the span of a retriever, or of a store's client without a retriever around it."""
 
     __slots__ = (
         "clients",
@@ -77,7 +77,7 @@ class Draft:
         self.stamps: list[Span] = []
         """Spans of the answer that the hooks stamped."""
         self.indexes: list[Raw] = []
-        """Indexes that they stamped there, on spans that are no part of one retrieval."""
+        """Indexes that they stamped on spans that are not part of one retrieval."""
         self.prompts: dict[int, list[tuple[float, Raw | None]]] = {}
         """Start and identity of the templates that were rendered, by the place of the span around each."""
 
@@ -101,7 +101,7 @@ class Above:
         self.evaluator = False
 
     def leave_inference(self) -> None:
-        """Note that what is below a tool or an agent is no part of the inference around that."""
+        """Note that what is below a tool or an agent is not part of the inference around it."""
         self.inference = -1
         self.within_inference = None
 

@@ -9,7 +9,7 @@ _LAST: Final = 1_000
 
 
 class Facts:
-    """Facts by the tuples of their names, the one to prefer first. No two facts have a name in common."""
+    """Facts by the tuples of their names, the preferred one first. No two facts have a name in common."""
 
     def __init__(self, *groups: Sequence[str]) -> None:
         self._places = {

@@ -85,7 +85,7 @@ def of_class(name: str | None, service: str | None) -> Raw:
 
 
 def of_platform(platform: str) -> Raw:
-    """Return what is known of an index of which only the platform is, from the span of the store's client."""
+    """Return what is known of an index if the span of the store's client names only its platform."""
     return _raw((("platform", platform), ("seen_by", "database_span")))
 
 
@@ -95,7 +95,7 @@ def of_urn(urn: str) -> Raw:
 
 
 def of_data_source(identity: str, name: str | None) -> Raw:
-    """Return the identity of an index that has a name of the application's own."""
+    """Return the identity of an index that the application names in its own way."""
     return _raw((("data_source", identity[:MAX_NAME]), ("class", name), ("seen_by", "data_source")))
 
 
@@ -105,7 +105,7 @@ _CLIENT_FACTS: Final = Facts(
 
 
 def of_database(attributes: Attributes, name: str | None = None) -> Raw | None:
-    """Return the identity of the collection on the span of a store's client; ``None`` if it is none of a store.
+    """Return the identity of the collection on the span of a store's client; ``None`` if the span is not of a store.
 
     ``name`` is the class of the store. A client that names no collection names its platform at least.
     """
@@ -146,7 +146,8 @@ def is_search(span: Span) -> bool:
 
 
 def is_store(raw: Raw) -> bool:
-    """Return whether the platform does nothing but search. A general database does not say what it was asked for."""
+    """Return whether the platform does nothing but search. For a general database, the purpose of a query is not
+    known."""
     return raw["platform"] in _STORES
 
 

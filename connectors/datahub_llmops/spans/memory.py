@@ -76,7 +76,7 @@ class SpansMemory(RecipeMemory[SpansState]):
 
     @override
     def is_checkpointing_enabled(self) -> bool:
-        # What is remembered here removes nothing.
+        # This state removes nothing.
         return bool(self._provider.is_stateful_ingestion_configured())
 
     @override
@@ -100,6 +100,6 @@ class SpansMemory(RecipeMemory[SpansState]):
                     setattr(current, name, getattr(state, name))
 
     def keep(self) -> None:
-        """Remember what the last run did, if this one ended early."""
+        """Keep what the last run remembered if this one ended early."""
         if not self.committed and self.is_checkpointing_enabled():
             self.reached(self.last())

@@ -15,7 +15,7 @@ from datahub_llmops.spans.status import milliseconds, status_of
 
 MAX_NAME: Final = 200
 _MOST: Final = 2**53
-"""Beyond it a number is no count."""
+"""A larger number is not a count."""
 _PROVIDERS: Final = {
     "azure.ai.openai": "azure",
     "az.ai.openai": "azure",
@@ -54,7 +54,7 @@ def embedding_raw(provider: str | None, name: str) -> Raw:
 
 @functools.lru_cache(1_000)
 def provider_name(word: str) -> str | None:
-    """Return the hooks' word for a provider, or ``None`` if it is none.
+    """Return the hooks' word for a provider, or ``None`` if the word is not a provider's.
 
     >>> provider_name("azure.ai.openai"), provider_name("OpenAI"), provider_name("langchain")
     ('azure', 'openai', None)
@@ -171,7 +171,7 @@ def read_embedding(attributes: Attributes) -> Raw | None:
 
 def _provider(of_langchain: object, word: object, class_name: str) -> str | None:
     if isinstance(of_langchain, str):
-        return _text(of_langchain)  # As it is: the hooks take it so too.
+        return _text(of_langchain)  # Unchanged, as the hooks take it.
     own = _CLASSES.get(class_name)
     if own is not None:
         return own
@@ -193,7 +193,7 @@ def _tokens(found: Sequence[Any]) -> list[int | None]:
     if found[5] is not None and isinstance(found[5], Mapping):
         told = _usage(found[5])
         counts = [one if count is None else count for count, one in zip(counts, told, strict=True)]
-    # Nought of a part says no more than nothing, and the hooks leave it out.
+    # A zero for a part says no more than a missing value, and the hooks leave it out.
     return [counts[0], counts[1], counts[2] or None, counts[3] or None, counts[4] or None]
 
 

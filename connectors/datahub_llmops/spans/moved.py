@@ -1,7 +1,7 @@
 """Takes back what was counted as ``source=spans`` before the stamp of a host arrived.
 
 An inner span may be read before its root. Its answer counts under ``source=spans`` until the root says that a host has
-recorded it. A day is then counted again without that partition, so its records are replaced by zeros.
+recorded it. The day is then counted again without that partition, so zeros replace the records of the partition.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""One answer by the id of its trace, or its own, read from the place that a recipe of ``llm-spans`` names.
+"""One answer by its id or the id of its trace, read from the place that a recipe of ``llm-spans`` names.
 
 A sealed segment of the hooks has more of an answer than spans do, so it is taken first.
 """
@@ -76,9 +76,9 @@ def read_answer(config: SpansConfig, identity: str, at: datetime | None, catalog
     """Read the answer with an id, or the only one of the trace with this id.
 
     Args:
-        config: where spans lie, and how indexes are found.
+        config: where the spans are, and how indexes are found.
         identity: id of a trace, or of an answer.
-        at: a time at which it ran: then only what was recorded around it is read.
+        at: a time at which it ran: then only spans recorded around that time are read.
         catalog: where indexes are looked up.
 
     Raises:
@@ -96,7 +96,7 @@ def read_answer(config: SpansConfig, identity: str, at: datetime | None, catalog
         answers = assemble(spans, assemble_options(config)).answers if sealed is None else [sealed]
         chosen = [one for one in answers if one.id == identity] or list(answers)
         if sealed is None and len(chosen) == 1 and chosen[0].recorded_on is not None:
-            # A host keeps it as well. If it was sealed here, the segment has what spans do not show.
+            # A host has it too. If it was sealed here, the segment has what spans do not show.
             chosen = [_find_sealed(door, chosen[0].id, at, gaps) or chosen[0]]
     if not chosen:
         where = "it has no answer" if spans else "nothing has this id, which has to be the whole id"

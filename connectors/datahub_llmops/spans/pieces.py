@@ -1,4 +1,4 @@
-"""Joins the pieces of one answer that no span of a framework is around: a retrieval, and the inference that follows it.
+"""Joins the pieces of one answer without a framework's span around them: a retrieval, and the inference after it.
 
 OpenTelemetry GenAI for LlamaIndex has no span around the two, and an application without a framework has none either:
 there are only the spans of the store's client and of the model's SDK. The span of the server is around both.
@@ -22,8 +22,8 @@ def join(drafts: Sequence[Draft]) -> list[Draft]:
     """Return the answers, with those that are pieces of one below the same span joined.
 
     An inference by an SDK belongs to the retrievals that ended before it, and so do further inferences until the next
-    retrieval. LangChain has a span around what belongs together, so its pieces are answers of their own. A search by a
-    store's client that no inference follows is none.
+    retrieval. LangChain has a span around what belongs together, so its pieces count as separate answers. A search by a
+    store's client that no inference follows does not count as an answer.
     """
     if not any(map(_is_retrieval, drafts)):
         return list(drafts)
@@ -79,7 +79,7 @@ def _groups(drafts: Sequence[Draft]) -> Iterator[list[Draft]]:
 
 
 def _merge(pieces: Sequence[Draft]) -> None:
-    """Put all pieces into the first one, which ends with the last one and as that does."""
+    """Put all pieces into the first one, which then ends when and how the last one ends."""
     first, *others = pieces
     for one in others:
         for search in one.searches:

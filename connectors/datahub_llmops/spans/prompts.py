@@ -43,7 +43,7 @@ _NAMES: Final = len(names.PROMPT_NAME)
 def read_prompt(attributes: Attributes) -> Raw | None:
     """Return the identity of the prompt that a span names, or ``None`` if it names none or several.
 
-    It is the one that the hooks record of the same prompt. Equal identities are one object.
+    The hooks record the same identity for the same prompt. Equal identities are one object.
     """
     linked, *named, version, owner, vendor, uri = _FACTS.read(attributes)
     if isinstance(linked, list) and linked:

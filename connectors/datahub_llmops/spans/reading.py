@@ -28,9 +28,9 @@ _BEGINS: Final = frozenset(
 _MARKS: Final = prompts.MARKS | stamps.MARKS
 _ALL_MARKS: Final = _MARKS | scores.MARKS
 _CHANGES_NOTHING: Final = frozenset({kinds.PROMPT, kinds.EMBEDDING, kinds.RERANKER, kinds.GUARDRAIL})
-"""Kinds of spans below which the same holds as above, once an answer has begun."""
+"""Kinds of spans that change nothing for the spans below, once an answer has begun."""
 _LEVELS: Final = 8
-"""How far above an inference the template may be rendered that it was made with."""
+"""How far above an inference its template may be rendered."""
 _start: Final = itemgetter(0)
 
 
@@ -38,8 +38,8 @@ class Reading:
     """The drafts in a tree of spans.
 
     ``outer`` has the places of inferences that another span reports too: one below them, or one above that names the
-    model where they do not. ``nested`` has those that are below another one. ``application`` is the attribute that
-    tells applications apart.
+    model where they do not. ``nested`` has those below another one. ``application`` is the attribute that tells
+    applications apart.
     """
 
     def __init__(self, tree: Tree, application: str) -> None:
@@ -195,13 +195,13 @@ def _begin_search(draft: Draft, span: Span, outer: Search | None, new: Above) ->
 
 
 def _searched(span: Span) -> Raw | None:
-    """Return what the span of a store's client says of the index that it searched, in a store that only searches."""
+    """Return what the span of a store's client says of the index that it searched, if the store only searches."""
     raw = indexes.of_database(span.attributes) if indexes.is_search(span) else None
     return raw if raw is not None and indexes.is_store(raw) else None
 
 
 def _search_directly(draft: Draft, span: Span, new: Above) -> None:
-    """Take a search by the store's client that no retriever is around as a retrieval itself."""
+    """Take a search by the store's client without a retriever around it as a retrieval."""
     raw = _searched(span)
     if raw is not None:
         new.search = Search(draft, span, retrievals.direct(raw["platform"]), None)

@@ -1,6 +1,6 @@
 """Leaves out inferences of an SDK that a framework reports too, where no tracer has tied the two spans together.
 
-Some tracers of frameworks do not put their span in force, so that the span of the SDK below is no child of it.
+Some tracers of frameworks do not make their span the current one, so the span of the SDK below is not its child.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ _start: Final = itemgetter(0)
 
 
 def leave_out(drafts: Sequence[Draft]) -> Sequence[Draft]:
-    """Return the answers without those that are one inference which an inference of a framework is around in time.
+    """Return the answers without single inferences that a framework's inference encloses in time.
 
-    Both are of one service, and report the same tokens, as far as they do.
+    Both are of one service, and the tokens that both report are equal.
     """
     if not are_compared(drafts):
         return drafts
@@ -55,10 +55,10 @@ def _framework(span: Span) -> str | None:
 
 
 def beside(draft: Draft, outer: Set[int], nested: Set[int]) -> tuple[set[int], bool]:
-    """Return places of inferences of an SDK that stand beside one of a framework in the same answer, and are the same.
+    """Return places of an SDK's inferences that repeat a framework's inference beside them in the same answer.
 
-    Tracers of frameworks put no span in force around a stream, and some end theirs before the first token is read. Also
-    returns whether any were compared: times and tokens decide then.
+    Tracers of frameworks have no current span around a stream, and some end their span before the first token is read.
+    Also returns whether any were compared: times and tokens decide then.
 
     Args:
         draft: the answer.

@@ -1,4 +1,4 @@
-"""Finds the index of a retrieval that spans show, in this order, and says which way found it.
+"""Finds the index of a retrieval in spans, in this order, and says how it was found.
 
 1. The hooks stamped the index on the span.
 2. A rule of the recipe names it.
@@ -134,7 +134,7 @@ class SpanNames:
                 return None
             if len(self._known) >= _MAX_KNOWN:
                 self._known.clear()
-            # The identity is kept as well, so that no other object gets its id.
+            # The identity is kept too, so that no other object gets its id.
             known = self._known[quick] = raw, found, way
             if way is not None and isinstance(found, str):
                 self.ways.setdefault(retriever, {}).setdefault(found, set()).add(way)

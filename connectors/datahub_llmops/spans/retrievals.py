@@ -52,7 +52,7 @@ def _retriever(name: str) -> Raw:
 
 @functools.lru_cache(100)
 def direct(platform: str) -> Raw:
-    """Return the raw identity of a search that no retriever is around."""
+    """Return the raw identity of a search without a retriever around it."""
     return {"class": platform, "direct": True}
 
 
@@ -186,7 +186,7 @@ def _read_chunks(
 def without_database(found: Sequence[Chunk], store_class: str | None) -> Sequence[Chunk]:
     """Return chunks without sources that are the address of the database itself.
 
-    LangChain's package for LanceDB writes it over the source of every document that it finds:
+    LangChain's package for LanceDB overwrites the source of every document that it finds with it:
     https://github.com/lancedb/langchain-lancedb (``metadata["source"] = self._uri``).
     """
     first = found[0].source if found else None
@@ -215,7 +215,7 @@ class Told(NamedTuple):
     known: Raw | None
     store_class: str | None
     otherwise: Raw
-    """What is known of the index if its documents do not tell either."""
+    """What is known of the index if its documents tell nothing more."""
 
     def index_of(self, search: Attributes) -> Raw:
         """Return the identity of the index by the attributes of the search that vary: the documents are among them."""

@@ -1,4 +1,4 @@
-"""Scores that spans carry, as history of the application's answer log and of the prompt's version.
+"""Scores on spans, as history of the application's answer log and of the prompt's version.
 
 A day is counted as a whole, so a repeat replaces it. Scores of an old day that came late do not become the last ones.
 """
@@ -23,7 +23,7 @@ from datahub_llmops.urns import Deployment
 
 PLATFORM: Final = "opentelemetry"
 MAX_CATEGORIES: Final = 20
-"""Different labels of a metric in a day. Beyond that they are texts that somebody typed, and are left out."""
+"""Different labels of a metric in a day. If there are more, they are free text, and are left out."""
 MAX_REMEMBERED: Final = 10_000
 
 

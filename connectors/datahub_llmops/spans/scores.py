@@ -34,7 +34,7 @@ MARKS: Final = frozenset(
         *(f"{listed}.0.{word}.name" for listed, word in _LISTS),
     )
 )
-"""Attributes of which a span with scores has at least one."""
+"""A span with scores has at least one of these attributes."""
 
 
 def scores_of(spans: Iterable[Span]) -> tuple[Score, ...]:
@@ -57,7 +57,7 @@ def _read(span: Span) -> Iterator[Score]:
             yield from _evaluation(found)
     decision = names.first(attributes, names.DECISION)
     if decision is not None:
-        # A guardrail without a name of its own is known by that of its spans.
+        # A guardrail without a name takes that of its spans.
         yield from _score(names.first(attributes, names.GUARDRAIL) or span.name, "code", None, decision)
 
 
@@ -66,7 +66,7 @@ _FIELDS: Final = ("name", "score", "label", "annotator_kind")
 
 def _evaluation(found: Attributes, *, failed: bool = False) -> Iterator[Score]:
     said = names.first(found, names.EVALUATION_BY)
-    # A program wrote it, which may pass on what a model or a person said.
+    # A program wrote it, and may have passed on what a model or a person said.
     judge = _JUDGES.get(said.lower(), "code") if isinstance(said, str) else "code"
     score, label = names.first(found, names.EVALUATION_SCORE), names.first(found, names.EVALUATION_LABEL)
     yield from _score(names.first(found, names.EVALUATION_NAME), judge, score, label, failed=failed)

@@ -1,4 +1,4 @@
-"""Settles, after all answers are read, which indexes the retrievers searched that no span names: by the id probe.
+"""Finds the indexes that no span names, by the id probe, after all answers are read.
 
 Where the index stays unknown, the sources that the chunks name are edges of the application.
 """
@@ -45,7 +45,7 @@ class Settling:
         self.known = {key: one for key, one in self.known.items() if one.holds(self.today)}
 
     def settle(self, found: Rollup, names: SpanNames) -> None:
-        """Put indexes into the places of what is pending in a roll-up, and say how every index was found.
+        """Replace what is pending in a roll-up by indexes, and say how every index was found.
 
         Raises:
             CatalogError: the catalog cannot answer.

@@ -1,7 +1,7 @@
 """The spans of one trace as a sequence that knows its shape, and makes only those spans that somebody asks for.
 
 The shape of a trace is the classes of its spans (``Span.of_class``) in the order of their starts, with the place of the
-parent of each. Answers of traces of one shape are made of a few of their spans; the others are only counted.
+parent of each. Answers of traces of one shape need only a few of their spans; the others are only counted.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The source ``llm-spans`` turns the spans that tracing records into lineage and usage, without an application's help.
 
 It emits the assets and edges of ``llm-runs``, by the same code. Whole days are counted again whenever anything new
-belongs to them, so a repeat is harmless. How far was read moves only when the sink has confirmed.
+belongs to them, so a repeat is harmless. The position advances only when the sink has confirmed.
 """
 
 from __future__ import annotations
@@ -265,7 +265,7 @@ class SpansSource(PatchingSource, TestedSource, StatefulIngestionSourceBase):
 def place_of(config: SpansConfig) -> str:
     """Identify what a recipe reads. A position says nothing about another place, or about another name of applications.
 
-    It is a digest, because an address may hold what is nobody's business.
+    It is a digest, because an address may hold something private.
     """
     where = config.clickhouse
     parts = (

@@ -15,7 +15,7 @@ A value is a text, a number, a truth value, a list of these, or what a reducer o
 class Span(NamedTuple):
     """One span of a trace. A named tuple, because ten million of them are made in one run.
 
-    Ids are lower-case hexadecimal; spans of tools whose ids are no hexadecimal keep those as they are. Times are in
+    Ids are lower-case hexadecimal; spans of tools whose ids are not hexadecimal keep theirs unchanged. Times are in
     seconds since the epoch.
 
     Sources: https://opentelemetry.io/docs/specs/otel/trace/api/#span,

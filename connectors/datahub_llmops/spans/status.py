@@ -21,7 +21,7 @@ CONTROL_FLOW: Final = frozenset(
         "WorkflowCancelledByUser",
     }
 )
-"""Exceptions that a framework uses for control flow: no errors. The hooks have the same list."""
+"""Exceptions that a framework uses for control flow, not for errors. The hooks have the same list."""
 MAX_ERROR: Final = 200
 _CLASS: Final = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 _NO_CLASS: Final = frozenset({"error", "_OTHER", "Exception"})

@@ -1,7 +1,6 @@
-"""Finds inferences of an SDK, each in a trace of its own, that the inference of a framework in another trace is around.
-
-OpenInference for LangChain does not put its span in force, so that what its instrumentation of the SDK below reports is
-a trace of its own, with the same tokens once more. Nothing but the process, the times and the tokens ties the two.
+"""Finds inferences of an SDK in separate traces that a framework's inference in another trace encloses in time.
+OpenInference for LangChain does not make its span the current one. So its instrumentation of the SDK below reports a
+separate trace, with the same tokens. Only the process, the times and the tokens connect the two.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ _NOT_KNOWN: Final = -1
 
 
 class Inference(NamedTuple):
-    """One inference, as far as it takes to know it again."""
+    """One inference, with what identifies it."""
 
     process: Hashable
     started: float
@@ -47,7 +46,7 @@ def _of(span: Span) -> Inference:
 
 
 def is_one_of_two(name: str, attributes: Attributes, scope: str) -> bool:
-    """Return whether a span that is the first of its trace is a framework's, or an inference by itself."""
+    """Return whether the first span of a trace is a framework's, or itself an inference."""
     return framework_of(scope) is not None or kind_of(name, attributes) == kinds.LLM
 
 
@@ -64,7 +63,7 @@ def mixed_services(tracers: Iterable[Sequence[str]]) -> frozenset[str]:
 
 
 def alone(spans: Sequence[Span]) -> Inference | None:
-    """Return the inference of an SDK that is all that a trace has of an application, or ``None``."""
+    """Return the SDK's inference if a trace has nothing else of an application, or ``None``."""
     roots = [span for span in spans if not span.parent]
     if len(roots) != 1 or not _is_of_sdk(roots[0]):
         return None
@@ -109,7 +108,8 @@ class Twins:
         return self._held - 1
 
     def repeated(self) -> bytearray:
-        """Return for each number whether a framework reports the same inference. One of its own is matched once."""
+        """Return for each number whether a framework reports the same inference. Each of the framework's matches
+        once."""
         found = bytearray(self._held)
         for process, own in self._alone.items():
             around = self._around.get(process)
@@ -135,7 +135,7 @@ class _Times:
         self.numbers.append(number)
 
     def within(self, around: _Times) -> Iterable[int]:
-        """Yield the numbers of those that one of ``around`` holds in time, with the same tokens, each for one."""
+        """Yield the numbers of those that one of ``around`` encloses in time, with the same tokens, each only once."""
         order = sorted(
             range(len(around.started)), key=lambda place: (around.started[place], around.ended[place])
         )

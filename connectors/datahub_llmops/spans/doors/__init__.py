@@ -1,1 +1,1 @@
-"""Where spans lie: one module for each kind of place."""
+"""Where spans are stored: one module for each kind of place."""

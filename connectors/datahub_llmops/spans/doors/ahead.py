@@ -1,4 +1,4 @@
-"""Fetches small objects of a bucket ahead of their turn: most of the time of reading one is the way to it."""
+"""Fetches small objects of a bucket ahead of their turn: most of the time of reading one is latency."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Answers that may be only what a framework reports in another trace, until all inferences of their day are known."""
+"""Answers that may repeat a framework's in another trace, set aside until all inferences of their day are known."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ class _Outcome(Protocol):
 
 
 def read(file: Any, selection: Selection, counts: ReadCounts, outcome: _Outcome) -> Iterator[list[Row]]:
-    """Yield the spans of a Parquet file, batch by batch. ``outcome`` is told what it is and why it broke off.
+    """Yield the spans of a Parquet file, batch by batch. ``outcome`` records its format, and why it ended too early.
 
     Raises:
         StorageError: it cannot be read.

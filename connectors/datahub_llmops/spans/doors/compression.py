@@ -1,4 +1,4 @@
-"""Compressed bytes as a stream of plain ones, by what they begin with and not by the name of the object."""
+"""Compressed bytes as a stream of plain ones, by their first bytes and not by the name of the object."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MAX_WINDOW: Final = 2**27
 
 
 class BrokenOffError(ValueError):
-    """Compressed bytes end or are damaged in the middle. What was readable came before."""
+    """Compressed bytes end or are damaged in the middle. The readable part was yielded before."""
 
 
 def is_compressed(head: bytes) -> bool:

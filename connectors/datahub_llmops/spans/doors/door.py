@@ -22,7 +22,7 @@ class Problem:
     """Something that the report of the run has to say.
 
     A ``failure`` means that spans were not understood or not seen; nothing may be retired then. ``info`` means the same
-    of something that an earlier run has reported as a failure, and that nobody can mend any more.
+    for something that an earlier run reported as a failure and that nobody can repair any more.
     """
 
     kind: Literal["failure", "warning", "info"]
@@ -57,7 +57,7 @@ class ReadCounts:
     objects_without_spans: int = 0
     """Of another kind, such as logs or metrics."""
     bytes_read: int = 0
-    """As stored, which is compressed in most places."""
+    """As stored, mostly compressed."""
     spans_read: int = 0
     spans_too_old: int = 0
     """Older than ``max_days``."""
@@ -66,7 +66,7 @@ class ReadCounts:
     spans_unusable: int = 0
     """Without a trace, an id or a start."""
     records_unreadable: int = 0
-    """Lines or messages that are no spans."""
+    """Lines or messages that are not spans."""
     records_unfinished: int = 0
     """Half-written lines or messages at the end of an object. The next run reads them."""
     values_too_long: int = 0
@@ -86,7 +86,7 @@ class ReadCounts:
     statements: int = 0
     """Statements that a database answered."""
     others: dict[str, int] = field(default_factory=dict)
-    """What one door alone counts, by a name that a person understands."""
+    """What only one door counts, by a name for a person."""
 
     def add_others(self, more: Mapping[str, int]) -> None:
         """Add what there is of ``more`` to ``others``."""
@@ -124,7 +124,7 @@ class Counting(Protocol):
 
 @runtime_checkable
 class HoldsWrites(Protocol):
-    """A door behind which sealed segments lie, which hold runs of writes as well."""
+    """A door to sealed segments, which hold runs of writes too."""
 
     writes: dict[object, RecordedWrites]
     """What ``days`` has read of new runs of writes, the newest state of each."""
@@ -132,7 +132,7 @@ class HoldsWrites(Protocol):
 
 @runtime_checkable
 class HoldsAnswers(Protocol):
-    """A door behind which sealed segments lie."""
+    """A door to sealed segments."""
 
     def sealed(self, answer_id: str, at: datetime | None) -> tuple[RecordedAnswer | None, list[str]]:
         """Return an answer that a segment has, and the segments that could not be read.
@@ -144,7 +144,7 @@ class HoldsAnswers(Protocol):
 
 
 class Door(Protocol):
-    """One place where spans lie.
+    """One place where spans are stored.
 
     Whole days are counted again whenever something new belongs to them, so a kill, a repeat or a late span is
     harmless: the totals of a day are replaced, never added to.
@@ -169,16 +169,16 @@ class Door(Protocol):
         ...
 
     def position(self, *, again: bool = False) -> dict[str, Any]:
-        """Return how far was read, as JSON. It is committed once the sink has confirmed the totals.
+        """Return how far the door has read, as JSON. It is committed once the sink has confirmed the totals.
 
-        With ``again``, the next run counts the days of this one again, also if nothing new belongs to them.
+        With ``again``, the next run counts the days of this one again, even if nothing new belongs to them.
         """
         ...
 
     def trace(self, trace_id: str, at: datetime | None) -> list[Span]:
         """Return all spans of a trace, or of the trace that has the answer of this id; empty if there is none.
 
-        ``at`` is a time at which it ran: then only what was recorded around it is read.
+        ``at`` is a time at which it ran: then only spans recorded around that time are read.
 
         Raises:
             AccessError: the place cannot be listed or asked.

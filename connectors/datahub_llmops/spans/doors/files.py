@@ -1,7 +1,8 @@
-"""The door to spans in a folder or a bucket: everything new is read once, and the days it belongs to as a whole.
+"""The door to spans in a folder or a bucket: it reads everything new once, and the days that this belongs to as a
+whole.
 
-Two passes. ``days`` reads what is new since the position into a spool and finds the days. ``count`` adds what was read
-by earlier runs and belongs to these days, and hands on the answers of each day as a whole.
+Two passes. ``days`` reads what is new since the position into a spool and finds the days. ``count`` adds what earlier
+runs read of these days, and passes on the answers of each day as a whole.
 """
 
 from __future__ import annotations
@@ -201,7 +202,7 @@ class FilesDoor:
             if found.before is not None and matching.has_only_grown(found):
                 return Part(start=found.before.end)
         except StorageError:
-            pass  # It will be said when the object is read.
+            pass  # Reading the object will report it.
         return Part()
 
     def _read_new(self, found: Found, part: Part, opened: Callable[[], Watched]) -> None:
@@ -345,7 +346,7 @@ class FilesDoor:
             if not self._counting:
                 self.counts.spans_too_old += sum(row[4] < self._from for row in rows)
                 self.counts.spans_in_future += sum(row[4] > self._until for row in rows)
-            # A clock that is years ahead makes an object no part of all the days until then.
+            # If a clock is years ahead, its object does not belong to all the days until then.
             last = max([start for start in starts if start <= self._until], default=0.0)
             rows = kept
         self._last = max(self._last, last)
@@ -393,9 +394,7 @@ class FilesDoor:
     def _left_by_gone(self, days: set[int]) -> set[int]:
         left = {day for entry in self._gone if entry.last for day in days if _overlaps(entry, day, 0)}
         if left and not self._all_seen:
-            self._unsettled |= (
-                left  # What looks gone may be what could not be opened: the next run tries again.
-            )
+            self._unsettled |= left  # What looks gone may only have failed to open: the next run tries again.
         self._say_removed(left - self._told, "failure")
         self._say_removed(left & self._told, "info")
         self._told |= left - self._unsettled
@@ -468,7 +467,7 @@ class FilesDoor:
             for bundles in self._spool.groups(day, MAX_TRACE, cut):
                 spans = self._bundles.spans(bundles, MAX_TRACE)
                 made = self._assemble(spans)
-                # A trace that runs past midnight comes with both days. Each takes the answers that began in it.
+                # A trace that runs past midnight comes with both days. Each day takes the answers that began in it.
                 own = [answer for answer in made.answers if day <= answer.started < day + DAY]
                 if own or min(bundle[4] for bundle in bundles) >= day:
                     counts.traces += 1

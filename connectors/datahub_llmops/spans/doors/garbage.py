@@ -1,4 +1,4 @@
-"""Less work for Python's collector of cycles while millions of rows pass.
+"""Saves work of Python's cyclic garbage collector while millions of rows pass.
 
 Rows have no cycles, but the collector walks through those in memory again and again, which takes a tenth of the time.
 So it looks only when few of them are in memory.

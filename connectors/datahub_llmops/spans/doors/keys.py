@@ -1,7 +1,7 @@
 """Times in the keys of objects, such as ``year=2026/month=11/day=30/hour=03`` or ``2026-11-30/03``.
 
-The collector's S3 exporter, bulk exports and ``ship`` cut their objects by them. They say when an object was written,
-which is later than its spans began, by the length of a span and the delay of a batch.
+The collector's S3 exporter, bulk exports and ``ship`` divide their objects by them. They say when an object was
+written, which is later than its spans began, by the length of a span and the delay of a batch.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Spans out of what Langfuse exports to a bucket: its observations, in JSON lines or Parquet.
+"""Spans from Langfuse's export to a bucket: its observations, in JSON lines or Parquet.
 
 https://langfuse.com/docs/api-and-data-platform/features/blob-storage-export-fields
 """
@@ -37,7 +37,7 @@ def is_observation(record: Mapping[str, Any]) -> bool:
 
 
 def is_export(record: Mapping[str, Any]) -> bool:
-    """Return whether a record is of another file of the export: a score, a trace or a manifest."""
+    """Return whether a record belongs to another file of the export: a score, a trace or a manifest."""
     return "project_id" in record or "observation_id" in record or "files" in record
 
 
@@ -55,7 +55,7 @@ class LangfuseDecoder:
         if not (trace and own and started):
             self._counts.spans_unusable += 1
             return []
-        # What came by OpenTelemetry keeps its attributes as metadata.
+        # Spans that came by OpenTelemetry keep their attributes as metadata.
         metadata = _members(record.get("metadata"))
         attributes = self._selection.pick(_members(metadata.get("attributes")))
         attributes |= self._selection.pick(metadata)
@@ -91,7 +91,7 @@ def _members(value: Any) -> dict[str, Any]:
 
 
 def seconds(value: Any) -> float:
-    """Return a time in UTC as seconds since the epoch, or ``0.0`` if it is none."""
+    """Return a time in UTC as seconds since the epoch, or ``0.0`` if the value is not a time."""
     if isinstance(value, str):
         try:
             value = datetime.fromisoformat(value)

@@ -1,4 +1,4 @@
-"""Compares what is listed with what was read before: what is new, what has grown, what is as it was, what is gone."""
+"""Compares what is listed with what was read before: which objects are new, grown, unchanged or gone."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class Found:
     object: Object
     identity: bytes
     head: int
-    """How many bytes at its beginning the identity is made of; ``0`` if it is made of the name."""
+    """How many bytes at its beginning make up the identity; ``0`` if the name does."""
     before: Entry | None
     """What is known of it from an earlier run."""
     packed: Entry | None = None
-    """What is known of the plain file that it seems to have been before it was compressed."""
+    """What is known of the plain file that it seems to be a compressed copy of."""
 
     @property
     def version(self) -> bytes:
@@ -42,7 +42,7 @@ class Found:
 
 @dataclass(slots=True)
 class Matched:
-    """What a listing and a position say together."""
+    """The result of comparing a listing with a position."""
 
     found: list[Found] = field(default_factory=list)
     gone: list[Entry] = field(default_factory=list)
@@ -56,7 +56,7 @@ class Matched:
 def match(
     listed: Iterable[tuple[Place, Object]], position: Position, failed: Callable[[Object, StorageError], None]
 ) -> Matched:
-    """Find the entry of each listed object. A local file that cannot be opened is handed to ``failed``."""
+    """Find the entry of each listed object. ``failed`` is called with a local file that cannot be opened."""
     matched = Matched()
     lengths = positions.lengths(position.entries.values())
     taken: set[bytes] = set()
@@ -99,7 +99,7 @@ def _packed(found: Found, gone: dict[bytes, Entry]) -> Entry | None:
         with found.place.open(found.object) as file:
             start = file.read(TAIL)
     except StorageError:
-        return None  # It will be said when the object is read.
+        return None  # Reading the object will report it.
     if not is_compressed(start):
         return None
     head = b""

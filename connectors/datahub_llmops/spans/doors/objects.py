@@ -57,7 +57,7 @@ class Place:
         """Find the file system.
 
         Raises:
-            RecipeError: the address is of no file system that is installed; the message says what to install.
+            RecipeError: the file system of the address is not installed; the message says what to install.
         """
         self.pattern = pattern
         protocol = pattern.partition("://")[0] if "://" in pattern else "file"
@@ -160,7 +160,7 @@ class Place:
 
 
 def _check_plain(path: str) -> None:
-    """Raise ``OSError`` unless a path is that of a plain file: to open a pipe may wait for ever."""
+    """Raise ``OSError`` unless a path is that of a regular file: opening a pipe may wait for ever."""
     if not stat.S_ISREG(Path(path).stat().st_mode):
         raise OSError(
             errno.EINVAL,

@@ -9,9 +9,9 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FilesOptions:
-    """Where objects lie.
+    """Where the objects are.
 
-    ``files`` are folders, which mean everything below, or patterns with ``*`` and ``**``. ``storage`` is handed to
+    ``files`` are folders, which mean everything below, or patterns with ``*`` and ``**``. ``storage`` is passed to
     fsspec's file system: keys, an endpoint. ``max_days`` is how far back is read.
     """
 

@@ -1,7 +1,7 @@
 """Spans out of OTLP in protobuf: ``ExportTraceServiceRequest`` and ``TracesData``.
 
-The loops are plain on purpose: ten million spans of thirty attributes go through them. Most attributes are content, of
-which only the name is looked at.
+The loops are plain on purpose: ten million spans of thirty attributes go through them. Most attributes are content:
+only their names are looked at.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _MAX_BYTES: Final = 4 * MAX_JSON
 """No text of ``MAX_JSON`` characters is longer in UTF-8."""
 _CACHED: Final = 4_096
 _REMEMBERED: Final = 20_000
-"""Attributes whose values are remembered as they were read. A full memory begins anew."""
+"""Attributes whose decoded values are cached. A full cache is emptied."""
 _SHORT: Final = 1_024
 """Bytes of the longest of them."""
 _BEGINS: Final = b"|".join(re.escape(one.encode()) for one in DOCUMENTS_BEGIN)
@@ -63,7 +63,7 @@ _MAX_LAYOUTS: Final = 5_000
 _TRIED: Final = 4
 """Layouts of spans of one name and size that are tried before the names are looked up."""
 _NOT_KEPT: Final = -1
-"""Stands for an attribute that is there, but of which nothing is kept."""
+"""Stands for an attribute that is present but not kept."""
 
 
 class _Layout(NamedTuple):
@@ -104,7 +104,7 @@ class ProtoDecoder:
         """Return the spans of a message.
 
         Raises:
-            ValueError: it is no message of OTLP.
+            ValueError: it is not an OTLP message.
         """
         try:
             data = TracesData.FromString(record)
@@ -284,7 +284,7 @@ class ProtoDecoder:
     def _parsed(self, pair: bytes, head: bytes) -> Any:
         try:
             found = KeyValue.FromString(pair)
-            # A text that ends like a name is none.
+            # A text that ends like a name is not a name.
             if _head(found.key) != head:
                 return None
             if len(found.value) <= _MAX_BYTES:

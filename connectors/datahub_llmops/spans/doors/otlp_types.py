@@ -1,6 +1,6 @@
 """The part of OTLP's JSON that is read, as types.
 
-What is not declared is passed over where it is decoded, and no object is made of it.
+The decoder skips what is not declared, and makes no object of it.
 
 https://github.com/open-telemetry/opentelemetry-proto/blob/main/docs/specification.md#json-protobuf-encoding
 """
@@ -106,7 +106,7 @@ def plain(value: Value) -> Any:
     """Return a value as Python has it, or ``None`` for bytes and for nothing.
 
     Raises:
-        ValueError: a number is none.
+        ValueError: a number is not valid.
     """
     if value.string_value is not None:
         return value.string_value

@@ -23,7 +23,7 @@ MAX_ENTRIES: Final = 100_000
 HEAD: Final = 16_000
 """Bytes at the beginning of a local file that tell it from others."""
 TAIL: Final = 65_536
-"""Bytes before the end of what was read that have to be the same if an object has only grown. Lines end alike."""
+"""Bytes before the end of what was read that must be unchanged if an object has only grown. Lines end alike."""
 _ENTRY: Final = struct.Struct("<8s8sQIHII")
 
 
@@ -37,7 +37,7 @@ class Entry(NamedTuple):
     tail: int
     """Checksum of the last bytes before ``end``; ``0`` if it is compressed, so that nothing is read from there."""
     head: int
-    """How many bytes at the beginning the identity is made of; ``0`` if it is made of the name."""
+    """How many bytes at the beginning make up the identity; ``0`` if the name does."""
     first: int
     last: int
 
@@ -103,5 +103,5 @@ def of_name(name: str) -> bytes:
 
 
 def lengths(entries: Iterable[Entry]) -> list[int]:
-    """Return how long the beginnings are that identities are made of, the longest first."""
+    """Return the lengths of the beginnings that make up identities, the longest first."""
     return sorted({entry.head for entry in entries if entry.head}, reverse=True)

@@ -1,4 +1,4 @@
-"""Reads one object: finds out what it is, and hands on its spans or its recorded answers without any content."""
+"""Reads one object: finds out what it is, and passes on its spans or recorded answers without any content."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ class ObjectReader:
         """Read an open object, or a part of it.
 
         Raises:
-            StorageError: it cannot be read to its end; what was handed on before stays.
+            StorageError: it cannot be read to its end; what was passed on before stays.
         """
         outcome = Outcome(end=part.start)
         head = file.read(_HEAD)
@@ -183,7 +183,7 @@ class ObjectReader:
             try:
                 rows = self._json.decode(record)
             except (ValueError, RecursionError):
-                pass  # It may be understood in parts.
+                pass  # Parts of it may have been understood.
             else:
                 self._hand_on(rows, outcome)
                 return

@@ -76,7 +76,7 @@ def _lines(chunks: Iterable[bytes]) -> Iterator[Cut]:
             parts.append(chunk[start:at])
             done += size + 1
             line = b"".join(parts) if size <= LONGEST_RECORD else None
-            parts = []  # A long line is not held twice while it is parsed.
+            parts = []  # So that a long line is not held twice while it is parsed.
             yield Cut(line, done, True)
             size, start = 0, at + 1
         size += len(chunk) - start

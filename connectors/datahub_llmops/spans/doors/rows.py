@@ -17,7 +17,7 @@ from datahub_llmops.spans.twins import is_one_of_two
 Row: TypeAlias = tuple[str, str, str, int, float, float, dict[str, Any] | tuple[Any, ...] | None, int]
 """Trace, id, parent, number of the class, start, end, the attributes that vary, and the number of the process.
 
-A span without a class has in their place what a class has and its process: see ``whole``.
+A span without a class has the contents of a class and of its process instead: see ``whole``.
 """
 
 _NO_ID, _NO_TRACE = "0" * 16, "0" * 32
@@ -25,7 +25,7 @@ _THRESHOLD: Final = re.compile(r"[0-9a-f]{1,14}")
 MAX_NAME: Final = 200
 """Longest name of a span that is kept, in characters."""
 LONGEST_RECORD: Final = 64 * 2**20
-"""Bytes of the longest line or message that is read. A longer one is passed over and reported."""
+"""Bytes of the longest line or message that is read. A longer one is skipped and reported."""
 
 
 class Decoder(Protocol):
@@ -35,7 +35,7 @@ class Decoder(Protocol):
         """Return the spans of a record, without their content.
 
         Raises:
-            ValueError: it is no record of this kind. The message does not quote it.
+            ValueError: it is not a record of this kind. The message does not quote it.
         """
         ...
 

@@ -45,7 +45,7 @@ def search(
 ) -> list[Span]:
     """Return the spans of a trace, or of the trace that has the answer ``wanted``.
 
-    With a time, which ids of answers and of X-Ray have in them, only objects around it are opened.
+    Ids of answers and of X-Ray contain a time. With a time, only objects around it are opened.
 
     Raises:
         AccessError: a place cannot be listed.
@@ -60,7 +60,7 @@ def search(
         trace = match[1] + match[2] if match else hexadecimal(wanted)
         found = _of_trace(near(places, around), trace, selection, failed, classes)
         if not found and at is None and around is not None and match is None:
-            # What looked like a time at the beginning of the id was none.
+            # The beginning of the id only looked like a time.
             found = _of_trace(near(places, None), trace, selection, failed, classes)
     if not found and failed:
         raise UnreadableError(
@@ -85,7 +85,7 @@ def time_of(wanted: str, now: float) -> float | None:
         seconds = int(trace[:8], 16)
     except ValueError:
         return None
-    # X-Ray's ids begin with the time, also where OpenTelemetry makes them. One random id in a hundred looks so.
+    # X-Ray's ids begin with the time, even if OpenTelemetry makes them. One random id in a hundred looks like one.
     return float(seconds) if len(trace) == 32 and now - 400 * 86_400 <= seconds <= now + HOUR else None
 
 

@@ -2,7 +2,7 @@
 
 An application makes the same spans all day. Name, tracer and the attributes that identify a part are the same ones
 again and again; only ids, times, counts and documents differ. So a span on its way has the number of its class, and
-what is its own.
+only what differs.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 from datahub_llmops.spans.attributes import first, is_document, varies
 
 MAX_CLASSES: Final = 20_000
-"""Classes that a run keeps, about a kilobyte each. A span of another class is put away as a whole."""
+"""Classes that a run keeps, about a kilobyte each. A span of another class is stored as a whole."""
 MAX_FACTS: Final = 100_000
 MAX_PROCESSES: Final = 20_000
 
@@ -76,7 +76,7 @@ class SpanClasses:
         return found
 
     def sort(self, attributes: Mapping[str, Any], facts: list[int], varying: dict[str, Any]) -> None:
-        """Add attributes to what a span has in common with others, and to what is its own."""
+        """Add attributes to those that a span shares with others, and to those that differ."""
         for name, value in attributes.items():
             if not varies(name):
                 facts.append(self.fact(name, value))

@@ -1,6 +1,6 @@
 """What went wrong in a file system. Each library behind fsspec raises exceptions of its own.
 
-They are turned into one where they come up, so that a mistake of ours is never taken for one of theirs.
+They become one exception where they are raised, so that our own mistakes are never taken for theirs.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Watched:
         return True
 
     def seekable(self) -> bool:
-        """Return that it has places."""
+        """Return that it can seek."""
         return True
 
     def writable(self) -> bool:
