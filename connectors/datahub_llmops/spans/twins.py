@@ -1,4 +1,5 @@
 """Finds inferences of an SDK in separate traces that a framework's inference in another trace encloses in time.
+
 OpenInference for LangChain does not make its span the current one. So its instrumentation of the SDK below reports a
 separate trace, with the same tokens. Only the process, the times and the tokens connect the two.
 """
