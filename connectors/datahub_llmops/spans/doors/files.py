@@ -10,29 +10,28 @@ from __future__ import annotations
 import logging
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
 from datahub_llmops.answer_store.queries import dump_sorted
 from datahub_llmops.answer_store.recorded import RecordedAnswer, RecordedWrites
 from datahub_llmops.answer_store.segments import dump_line, load_line
-from datahub_llmops.assets.extras import pip_install
 from datahub_llmops.errors import AccessError, UnreadableError
 from datahub_llmops.spans.assemble import REPEATED, UNSCORED
 from datahub_llmops.spans.attributes import Selection
-from datahub_llmops.spans.doors import matching, storage_errors
+from datahub_llmops.spans.doors import matching, problems, storage_errors
 from datahub_llmops.spans.doors import position as positions
 from datahub_llmops.spans.doors.ahead import ahead
 from datahub_llmops.spans.doors.apart import Apart
 from datahub_llmops.spans.doors.bundles import Bundle, Bundles, size_of
-from datahub_llmops.spans.doors.door import Counting, Days, Problem, ReadCounts, Tell
+from datahub_llmops.spans.doors.door import Counting, Days, ReadCounts, Tell
 from datahub_llmops.spans.doors.garbage import collected_by_hand
 from datahub_llmops.spans.doors.keys import DAY, HOUR
 from datahub_llmops.spans.doors.matching import Found
 from datahub_llmops.spans.doors.objects import Object, Place
 from datahub_llmops.spans.doors.options import FilesOptions
-from datahub_llmops.spans.doors.reading import NO_FORMAT, ObjectReader, Outcome, Part
+from datahub_llmops.spans.doors.reading import ObjectReader, Outcome, Part
 from datahub_llmops.spans.doors.rows import Row, tracers_of
 from datahub_llmops.spans.doors.sealed import find_sealed
 from datahub_llmops.spans.doors.search import search
@@ -54,7 +53,6 @@ _SPAN: Final = 600
 _COMPRESSED_SPAN: Final = 150
 """Fewest bytes that a span takes in an object: guesses that decide on the parts of the spool."""
 _COMPRESSED: Final = (".gz", ".zst", ".zstd", ".parquet")
-_CUT_OFF: Final = "its last record is cut off"
 _PROGRESS: Final = 30.0
 """Seconds between two lines of the log."""
 _Answer: TypeAlias = tuple[str, str, bytes, None, float]
@@ -150,7 +148,7 @@ class FilesDoor:
                 self._waiting.append((found, Part()))
                 self.counts.objects_unchanged += 1
                 if found.before.end < found.object.size:
-                    self._say_unfinished(found)
+                    self._tell(problems.half_written(found.object.name))
             else:
                 new.append((found, self._part(found)))
         with collected_by_hand():
@@ -174,27 +172,11 @@ class FilesDoor:
                     is_empty = False
                     yield place, one
             if is_empty:
-                self._tell(
-                    Problem(
-                        kind="warning",
-                        title="Nothing to read",
-                        message=f"There are no objects of the last {self._options.max_days} days. Check `files`, and "
-                        "that spans are still written there.",
-                        context=place.pattern,
-                    )
-                )
+                self._tell(problems.nothing_to_read(place.pattern, self._options.max_days))
 
     def _cannot_open(self, one: Object, error: StorageError) -> None:
         self.counts.objects_failed += 1
-        self._tell(
-            Problem(
-                kind="failure",
-                title="Objects that cannot be read",
-                message="Their spans are missing. Give the credentials the right to read them; the next run tries "
-                "again.",
-                context=f"{one.name}: {error}",
-            )
-        )
+        self._tell(problems.unreadable(one.name, error))
 
     @staticmethod
     def _part(found: Found) -> Part:
@@ -220,7 +202,8 @@ class FilesDoor:
             if before.last:
                 first, last = min(first or before.first, before.first), max(last, before.last)
             self._waiting.append((found, Part(stop=before.end)))
-        self._say_in_future(found, self.counts.spans_in_future - in_future)
+        if self.counts.spans_in_future > in_future:
+            self._tell(problems.from_the_future(found.object.name, self.counts.spans_in_future - in_future))
         if not self._say(found, outcome):
             self._keep_earlier(found)
             return
@@ -242,7 +225,7 @@ class FilesDoor:
             grows = found.place.is_local and outcome.end and not outcome.compressed
             tail = matching.tail_of(file, outcome.end) if grows else 0
         if outcome.unfinished and (outcome.compressed or not found.place.is_local):
-            outcome.broken = _CUT_OFF
+            outcome.broken = problems.CUT_OFF
         self.counts.values_too_long = self._selection.dropped
         self.counts.records_unreadable += outcome.unreadable + outcome.too_long
         self.counts.records_unfinished += outcome.unfinished
@@ -268,67 +251,17 @@ class FilesDoor:
 
     def _say(self, found: Found, outcome: Outcome) -> bool:
         """Report what is odd about an object, and return whether it needs no further reading."""
+        name = found.object.name
         if outcome.broken is not None:
-            self._say_broken(found, outcome.broken)
+            self._tell(problems.broken(name, outcome.broken))
         if outcome.unreadable or outcome.too_long:
-            self._tell(
-                Problem(
-                    kind="failure",
-                    title="Records that cannot be understood",
-                    message="The other records of the object count. Check what writes it, or leave it out of `files`.",
-                    context=f"{found.object.name}: {outcome.unreadable} unreadable, "
-                    f"{outcome.too_long} longer than 64 MiB, read as {outcome.format}",
-                )
-            )
+            self._tell(problems.not_understood(name, outcome.unreadable, outcome.too_long, outcome.format))
         return outcome.broken is None
-
-    def _say_broken(self, found: Found, reason: str) -> None:
-        other = reason == NO_FORMAT
-        self._tell(
-            Problem(
-                kind="failure",
-                title="Objects in no known format" if other else "Truncated objects",
-                message="Leave them out by a pattern in `files`, such as `**/*.json`, or correct what writes them."
-                if other
-                else "The part that could be read counts. Repair or remove them; the next run reads them again.",
-                context=f"{found.object.name}: {reason}",
-            )
-        )
-
-    def _say_unfinished(self, found: Found) -> None:
-        self._tell(
-            Problem(
-                kind="failure",
-                title="Records that stay half-written",
-                message="The object has not grown since the run before. What stands before its last record counts. "
-                "See to it that its writer goes on, or cut the record off.",
-                context=f"{found.object.name}: {_CUT_OFF}",
-            )
-        )
-
-    def _say_in_future(self, found: Found, spans: int) -> None:
-        if spans:
-            self._tell(
-                Problem(
-                    kind="failure",
-                    title="Spans from the future",
-                    message="They begin more than a day after this run, so they were left out. Correct the clock of "
-                    "what records them.",
-                    context=f"{found.object.name}: {spans} spans",
-                )
-            )
 
     def _could_not_read(self, found: Found, error: StorageError | ModuleNotFoundError) -> None:
         if isinstance(error, ModuleNotFoundError):
             self.counts.objects_failed += 1
-            self._tell(
-                Problem(
-                    kind="failure",
-                    title="Parquet cannot be read yet",
-                    message=pip_install("spans-parquet"),
-                    context=found.object.name,
-                )
-            )
+            self._tell(problems.no_parquet(found.object.name))
         elif error.is_missing:
             self.counts.objects_vanished += 1
         else:
@@ -395,24 +328,13 @@ class FilesDoor:
         left = {day for entry in self._gone if entry.last for day in days if _overlaps(entry, day, 0)}
         if left and not self._all_seen:
             self._unsettled |= left  # What looks gone may only have failed to open: the next run tries again.
-        self._say_removed(left - self._told, "failure")
-        self._say_removed(left & self._told, "info")
+        where = ", ".join(place.pattern for place in self._places)
+        if left - self._told:
+            self._tell(problems.removed(where, left - self._told))
+        if left & self._told:
+            self._tell(problems.removed_before(where, left & self._told))
         self._told |= left - self._unsettled
         return left
-
-    def _say_removed(self, days: set[int], kind: Literal["failure", "info"]) -> None:
-        if days:
-            self._tell(
-                Problem(
-                    kind=kind,
-                    title="Days whose objects were removed",
-                    message="New spans belong to these days, but objects that were counted with them are gone. The "
-                    "totals of these days stay as they are. Keep objects for some days after their last span, "
-                    "or run more often.",
-                    context=f"{', '.join(place.pattern for place in self._places)}: {_shown(days)}",
-                    days=tuple(sorted(days)),
-                )
-            )
 
     def _read_rest(self, days: set[int]) -> set[int]:
         """Read what earlier runs read of these days. Return the days of which something cannot be read any more."""
@@ -446,16 +368,7 @@ class FilesDoor:
         own = {day for day in days if _overlaps(before, day, 0)}
         if own:
             self._unsettled |= own
-            self._tell(
-                Problem(
-                    kind="failure",
-                    title="Days that cannot be counted again",
-                    message="An object that an earlier run counted cannot be read this time. The totals of its days "
-                    "stay as they are; the next run tries again.",
-                    context=f"{found.object.name}: {reason}; {_shown(own)}",
-                    days=tuple(sorted(own)),
-                )
-            )
+            self._tell(problems.not_counted_again(found.object.name, reason, own))
         return own
 
     def _answers(self, days: Sequence[int]) -> Iterator[RecordedAnswer]:
@@ -482,15 +395,7 @@ class FilesDoor:
                 yield from self._kept(apart)
             counts.traces_cut += len(cut)
             if cut:
-                self._tell(
-                    Problem(
-                        kind="failure",
-                        title="Traces with too many spans",
-                        message=f"Only the earliest {MAX_TRACE:,} spans of a trace count. Check what gives "
-                        "one id to so many spans.",
-                        context=f"{len(cut)} traces of {_shown([day])}, for example {cut[0]}",
-                    )
-                )
+                self._tell(problems.too_many_spans(day, cut, MAX_TRACE))
 
     def _kept(self, apart: Apart) -> Iterator[RecordedAnswer]:
         for answer in apart.kept():
@@ -581,7 +486,3 @@ def _open(item: tuple[Found, Part]) -> Watched:
 
 def _overlaps(entry: positions.Entry, day: int, edge: int) -> bool:
     return entry.first * HOUR < day + DAY + edge and (entry.last + 1) * HOUR > day - edge
-
-
-def _shown(days: Iterable[int]) -> str:
-    return ", ".join(datetime.fromtimestamp(day, UTC).date().isoformat() for day in sorted(days))

@@ -1,0 +1,137 @@
+"""What the door to files has to say about objects and days: which is meant, and what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Final
+
+from datahub_llmops.assets.extras import pip_install
+from datahub_llmops.spans.doors.door import Problem
+from datahub_llmops.spans.doors.reading import NO_FORMAT
+
+CUT_OFF: Final = "its last record is cut off"
+
+
+def nothing_to_read(pattern: str, max_days: int) -> Problem:
+    """No object matches a pattern, or all are older than ``max_days``."""
+    return Problem(
+        kind="warning",
+        title="Nothing to read",
+        message=f"There are no objects of the last {max_days} days. Check `files`, and that spans are still written "
+        "there.",
+        context=pattern,
+    )
+
+
+def unreadable(name: str, reason: object) -> Problem:
+    """An object cannot be opened or read."""
+    return Problem(
+        kind="failure",
+        title="Objects that cannot be read",
+        message="Their spans are missing. Give the credentials the right to read them; the next run tries again.",
+        context=f"{name}: {reason}",
+    )
+
+
+def no_parquet(name: str) -> Problem:
+    """An object is Parquet, and the package that reads it is not installed."""
+    return Problem(
+        kind="failure",
+        title="Parquet cannot be read yet",
+        message=pip_install("spans-parquet"),
+        context=name,
+    )
+
+
+def broken(name: str, reason: str) -> Problem:
+    """An object has no known format, or ends before its content does."""
+    if reason == NO_FORMAT:
+        return Problem(
+            kind="failure",
+            title="Objects in no known format",
+            message="Leave them out by a pattern in `files`, such as `**/*.json`, or correct what writes them.",
+            context=f"{name}: {reason}",
+        )
+    return Problem(
+        kind="failure",
+        title="Truncated objects",
+        message="The part that could be read counts. Repair or remove them; the next run reads them again.",
+        context=f"{name}: {reason}",
+    )
+
+
+def not_understood(name: str, unreadable: int, too_long: int, form: str) -> Problem:
+    """Some records of an object are not spans, or too long."""
+    return Problem(
+        kind="failure",
+        title="Records that cannot be understood",
+        message="The other records of the object count. Check what writes it, or leave it out of `files`.",
+        context=f"{name}: {unreadable} unreadable, {too_long} longer than 64 MiB, read as {form}",
+    )
+
+
+def half_written(name: str) -> Problem:
+    """The last record of an object was cut off in the run before, and still is."""
+    return Problem(
+        kind="failure",
+        title="Records that stay half-written",
+        message="The object has not grown since the run before. What stands before its last record counts. See to it "
+        "that its writer goes on, or cut the record off.",
+        context=f"{name}: {CUT_OFF}",
+    )
+
+
+def from_the_future(name: str, spans: int) -> Problem:
+    """Spans of an object begin more than a day after the run."""
+    return Problem(
+        kind="failure",
+        title="Spans from the future",
+        message="They begin more than a day after this run, so they were left out. Correct the clock of what records "
+        "them.",
+        context=f"{name}: {spans} spans",
+    )
+
+
+def removed(where: str, days: Collection[int]) -> Problem:
+    """Days have new spans, but objects that an earlier run counted with them are gone."""
+    return Problem(
+        kind="failure",
+        title="Days whose objects were removed",
+        message="New spans belong to these days, but objects that were counted with them are gone. The totals of "
+        "these days stay as they are. Keep objects for some days after their last span, or run more often.",
+        context=f"{where}: {_dates(days)}",
+        days=tuple(sorted(days)),
+    )
+
+
+def removed_before(where: str, days: Collection[int]) -> Problem:
+    """The same days, of which an earlier run has said so: nobody can repair that any more."""
+    return replace(removed(where, days), kind="info")
+
+
+def not_counted_again(name: str, reason: str, days: Collection[int]) -> Problem:
+    """An object that an earlier run counted cannot be read, so its days keep their totals."""
+    return Problem(
+        kind="failure",
+        title="Days that cannot be counted again",
+        message="An object that an earlier run counted cannot be read this time. The totals of its days stay as they "
+        "are; the next run tries again.",
+        context=f"{name}: {reason}; {_dates(days)}",
+        days=tuple(sorted(days)),
+    )
+
+
+def too_many_spans(day: int, traces: Sequence[str], most: int) -> Problem:
+    """Traces of a day have more than ``most`` spans."""
+    return Problem(
+        kind="failure",
+        title="Traces with too many spans",
+        message=f"Only the earliest {most:,} spans of a trace count. Check what gives one id to so many spans.",
+        context=f"{len(traces)} traces of {_dates([day])}, for example {traces[0]}",
+    )
+
+
+def _dates(days: Collection[int]) -> str:
+    return ", ".join(datetime.fromtimestamp(day, UTC).date().isoformat() for day in sorted(days))
