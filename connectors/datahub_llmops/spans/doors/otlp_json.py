@@ -5,11 +5,12 @@ https://github.com/open-telemetry/opentelemetry-proto/blob/main/docs/specificati
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from sys import intern
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias, Union
 
 import msgspec
+from msgspec import Raw
 
 from datahub_llmops.spans.attributes import (
     DOCUMENTS_BEGIN,
@@ -21,12 +22,14 @@ from datahub_llmops.spans.attributes import (
     first,
     is_document,
     is_wanted,
+    keep,
     repeats_output,
     varies,
     without_repeats,
 )
 from datahub_llmops.spans.doors.door import ReadCounts
 from datahub_llmops.spans.doors.otlp_types import (
+    STRICT,
     Event,
     Group,
     Pair,
@@ -36,38 +39,55 @@ from datahub_llmops.spans.doors.otlp_types import (
     Status,
     TracesData,
     Value,
+    attribute_type,
     plain,
+    value_of,
 )
 from datahub_llmops.spans.doors.otlp_types import Span as JsonSpan
-from datahub_llmops.spans.doors.rows import MAX_NAME, Row, hexadecimal, weight_of, whole
+from datahub_llmops.spans.doors.rows import MAX_NAME, Row, hexadecimals, picker, weight_of, whole
 from datahub_llmops.spans.doors.span_classes import SpanClasses
 
 _FAILED: Final = (2, "STATUS_CODE_ERROR")
 _REMEMBERED: Final = 5_000
-"""Values of one attribute that are remembered as they were read. A full memory begins anew."""
+"""Things of one kind that are remembered as they were read. A full memory begins anew."""
 _SHORT: Final = 1_024
-"""Characters of the longest of them."""
-_Rule: TypeAlias = tuple[str, Reducer, bool, int | None, dict[str | None, Any]]
-"""Name, reducer, whether the value is looked at before it is reduced, whether it varies, and what was read before.
-
-The fourth is ``None`` for an attribute that does not vary. For one that does, it is the number of the fact that a span
-has it, or -1 if that makes no difference. What was read is, by its text, the number of a fact or a value.
-"""
+"""Characters of the longest value that is remembered."""
 _MALFORMED: Final = (AttributeError, KeyError, TypeError, ValueError, OverflowError, RecursionError)
-_MAX_LAYOUTS: Final = 5_000
-_MAX_NAMES: Final = 10_000
-"""Characters of the names in the largest layout that is remembered."""
+_MAX_TYPES: Final = 5_000
+"""Names of attributes that have types, about a kilobyte each."""
+_LARGE: Final = 1_000
+"""Attributes of the largest span whose layout is remembered."""
+_LONG: Final = 4_096
+"""Characters of the longest combination of values that is remembered, and bytes of the longest process."""
+_decode_resource: Final = msgspec.json.Decoder(Resource | None, strict=STRICT).decode
+
+
+class _Rule(NamedTuple):
+    """What is done with the attributes of one name."""
+
+    name: str
+    reduce: Reducer
+    is_output: bool
+    """Whether the value is looked at before it is reduced."""
+    varies: bool
+    known: dict[str | None, Any]
+    """What was read of values that vary, by their texts."""
 
 
 class _Layout(NamedTuple):
-    """Which attributes a span has at which places, with their rules. The layouts of an application are few."""
+    """Which attributes a span has at which places. The layouts of an application are few."""
 
-    facts: tuple[tuple[int, Any], ...]
-    outputs: tuple[tuple[int, Any], ...]
-    varying: tuple[tuple[int, Any], ...]
+    pick: Callable[[Sequence[Any]], tuple[Any, ...]]
+    """Returns the attributes that are facts."""
+    outputs: tuple[tuple[int, _Rule], ...]
+    varying: tuple[tuple[int, _Rule], ...]
     """Those that vary, apart from outputs."""
-    beside_outputs: tuple[tuple[int, Any], ...]
+    beside_outputs: tuple[tuple[int, _Rule], ...]
     """Those of them that do not repeat the documents of an output."""
+
+
+_Sorted: TypeAlias = tuple[tuple[Any, ...], dict[str, Any]]
+"""Facts, as attributes or by their numbers, and the attributes that vary."""
 
 
 class JsonDecoder:
@@ -78,8 +98,17 @@ class JsonDecoder:
         self._counts = counts
         self._classes = classes
         self._rules: dict[str, _Rule | None] = {}
-        self._layouts: dict[tuple[str, ...], _Layout] = {}
-        self._typed = msgspec.json.Decoder(TracesData)
+        self._types: dict[str, type[msgspec.Struct]] = {}
+        """Types of attributes by their names."""
+        self._layouts: dict[tuple[type, ...], _Layout] = {}
+        self._processes: dict[bytes, tuple[dict[str, Any], int]] = {}
+        self._facts: dict[Any, int] = {}
+        """Numbers of facts by the attributes."""
+        self._numbers: dict[Hashable, int] = {}
+        """Numbers of classes by what spans of one class have in common."""
+        self._any_names = msgspec.json.Decoder(TracesData[Pair], strict=STRICT)
+        self._known_names: msgspec.json.Decoder[TracesData[Any]] | None = None
+        self._learned = self._missed = 0
 
     def decode(self, record: bytes) -> list[Row]:
         """Return the spans of a line.
@@ -87,7 +116,36 @@ class JsonDecoder:
         Raises:
             ValueError: it is none of OTLP's JSON; ``decode_parsed`` reads what is nearly so.
         """
-        return self._rows(self._typed.decode(record).resource_spans)
+        if self._known_names is not None:
+            try:
+                found = self._known_names.decode(record)
+            except msgspec.DecodeError:
+                pass  # Most often, an attribute has a new name.
+            else:
+                return self._rows(found.resource_spans or (), self._sort)
+        groups = self._any_names.decode(record).resource_spans or []
+        self._learn(groups)
+        return self._rows(groups, self._sort_each)
+
+    def _learn(self, groups: Iterable[Group[Pair]]) -> None:
+        """Make types of the names in a line. Where many lines have new names, only now and then."""
+        self._missed += 1
+        if self._missed <= self._learned:
+            return
+        names = {
+            pair.key
+            for group in groups
+            for scope_spans in group.scope_spans or ()
+            for span in scope_spans.spans or ()
+            for pair in span.attributes or ()
+        }
+        new = [name for name in names if name not in self._types and len(name) <= MAX_NAME]
+        if new and len(self._types) + len(new) <= _MAX_TYPES:
+            self._types.update((name, attribute_type(name, self._rule(name) is not None)) for name in new)
+            known: Any = TracesData[Union[tuple(self._types.values())]]  # type: ignore[misc]  # noqa: UP007
+            self._known_names = msgspec.json.Decoder(known, strict=STRICT)
+            self._learned += 1
+            self._missed = 0
 
     def decode_parsed(self, data: dict[str, Any]) -> list[Row]:
         """Return the spans of a parsed line. What is no span counts as unusable, what is no attribute is left out."""
@@ -99,10 +157,10 @@ class JsonDecoder:
                 name = _object(scope.get("scope")).get("name")
                 scopes.append(ScopeSpans(scope=Scope(name=str(name or "")), spans=spans))
             resource = Resource(attributes=self._pairs(_object(group.get("resource")).get("attributes")))
-            groups.append(Group(resource=resource, scope_spans=scopes))
-        return self._rows(groups)
+            groups.append(Group(resource=Raw(msgspec.json.encode(resource)), scope_spans=scopes))
+        return self._rows(groups, self._sort_each)
 
-    def _span(self, span: dict[str, Any]) -> JsonSpan:
+    def _span(self, span: dict[str, Any]) -> JsonSpan[Pair]:
         """Return a span, whose ids and times may be anything."""
         status = span.get("status")
         name = span.get("name")
@@ -113,11 +171,11 @@ class JsonDecoder:
         return JsonSpan(
             trace_id=span.get("traceId"),
             span_id=span.get("spanId"),
-            start_time_unix_nano=span.get("startTimeUnixNano"),
+            start_time_unix_nano=_whole_number(span.get("startTimeUnixNano")),
             parent_span_id=span.get("parentSpanId"),
             trace_state=state if isinstance(state := span.get("traceState"), str) else None,
             name=name if isinstance(name, str) else str(name or ""),
-            end_time_unix_nano=span.get("endTimeUnixNano"),
+            end_time_unix_nano=_whole_number(span.get("endTimeUnixNano")),
             attributes=self._pairs(span.get("attributes")),
             events=events,
             status=Status(code=status.get("code")) if isinstance(status, dict) else None,
@@ -127,124 +185,164 @@ class JsonDecoder:
         found = []
         for one in values if isinstance(values, list) else ():
             try:
-                found.append(msgspec.convert(one, Pair))
-            except (msgspec.ValidationError, RecursionError):
+                found.append(
+                    Pair(str.__str__(one.get("key", "")), Raw(msgspec.json.encode(one.get("value"))))
+                )
+            except _MALFORMED:
                 self._selection.dropped += 1
         return found
 
-    def _rows(self, groups: Iterable[Group] | None) -> list[Row]:
+    def _rows(self, groups: Iterable[Group[Any]], sort: Callable[[Sequence[Any]], _Sorted]) -> list[Row]:
         rows: list[Row] = []
-        sort, number_of = self._sort, self._classes.number
-        traces: dict[str, str] = {}
-        for group in groups or ():
-            resource = self.pick((group.resource and group.resource.attributes) or ())
-            process = self._classes.process(resource)
+        numbers = self._numbers
+        # Spans of one trace share its id, which makes the spool smaller.
+        shared: dict[str, str] = {}
+        for group, (resource, process) in [(group, self._process(group.resource)) for group in groups]:
             for scope_spans in group.scope_spans or ():
                 scope = intern(((scope_spans.scope and scope_spans.scope.name) or "")[:MAX_NAME])
-                for span in scope_spans.spans or ():
+                spans = scope_spans.spans or ()
+                traces = hexadecimals([span.trace_id for span in spans])
+                owns = hexadecimals([span.span_id for span in spans])
+                parents = hexadecimals([span.parent_span_id for span in spans])
+                for span, trace, own, parent in zip(
+                    spans, map(shared.setdefault, traces, traces), owns, parents, strict=True
+                ):
                     try:
-                        facts: list[int] = []
-                        varying = sort(span.attributes or (), facts)
-                        if span.events:
-                            self._classes.sort(self._events(span.events), facts, varying)
-                        error = self._error(span, facts) if span.status is not None else None
-                        weight = weight_of(span.trace_state) if span.trace_state else 1.0
-                        # Spans of one trace share its id, which makes the spool smaller.
-                        trace: Any = span.trace_id
-                        trace = traces.get(trace) or traces.setdefault(trace, hexadecimal(trace))
-                        own, parent = hexadecimal(span.span_id), hexadecimal(span.parent_span_id)
-                        name = span.name or ""
-                        if len(name) > MAX_NAME:
-                            name = name[:MAX_NAME]
-                        started = int(span.start_time_unix_nano or 0) / 1e9
-                        ended = int(span.end_time_unix_nano or 0) / 1e9
+                        started = (span.start_time_unix_nano or 0) / 1e9
+                        ended = (span.end_time_unix_nano or 0) / 1e9
                         if not trace or not own or not started > 0:
                             self._counts.spans_unusable += 1
                             continue
-                        number = number_of(name, error, facts, scope, weight, ended > 0)
+                        facts, varying = sort(span.attributes or ())
+                        if span.events:
+                            varying.update(self._events(span.events))
+                        error = self._error(span) if span.status is not None else None
+                        key = span.name, error, scope, span.trace_state, ended > 0, facts, tuple(varying)
+                        number = numbers.get(key) or self._number(key)
                         if number and process:
                             row: Row = trace, own, parent, number, started, ended, varying or None, process
                         else:
-                            attributes = self.pick(span.attributes or ())
-                            attributes.update(self._events(span.events or ()))
-                            ids, times = (trace, own, parent), (started, ended)
-                            row = whole(ids, times, name, error, attributes, resource, scope, weight)
+                            row = self._whole(
+                                span, (trace, own, parent), (started, ended), error, resource, scope
+                            )
                     except _MALFORMED:
                         self._counts.spans_unusable += 1
                         continue
                     rows.append(row)
         return rows
 
-    def _sort(self, pairs: Sequence[Pair], facts: list[int]) -> dict[str, Any]:
-        """Return the attributes that vary, and add the others to facts."""
-        names = tuple([pair.key for pair in pairs])
-        layout = self._layouts.get(names)
+    def _process(self, raw: Raw) -> tuple[dict[str, Any], int]:
+        """Return what is kept of a process, and its number.
+
+        Raises:
+            ValueError: it is none of OTLP's.
+        """
+        key = bytes(raw)
+        found = self._processes.get(key)
+        if found is None:
+            resource = _decode_resource(key)
+            attributes = self.pick((resource and resource.attributes) or ())
+            found = attributes, self._classes.process(attributes)
+            if len(key) <= _LONG:
+                _remember(self._processes, key, found)
+        return found
+
+    def _sort(self, attributes: Sequence[Any]) -> _Sorted:
+        """Return the attributes of a span that are facts, and those that vary. Each is of a type of its own."""
+        types = tuple(map(type, attributes))
+        layout = self._layouts.get(types)
         if layout is None:
-            layout = self._layout(names)
-        for place, rule in layout.facts:
-            value = pairs[place].value
-            if value is not None:
-                found = rule[4].get(value.string_value) or self._read(value, rule)
-                if found is not None:
-                    facts.append(found)
+            layout = self._layout(types, attributes)
         varying: dict[str, Any] = {}
         for place, rule in layout.outputs:
-            value = pairs[place].value
+            value = attributes[place].value
             if value is not None:
                 text = value.string_value
                 if text is None or text.startswith(DOCUMENTS_BEGIN):
-                    found = self._read(value, rule)
+                    found = self._reduced(value, rule)
                     if found is not None:
-                        varying[rule[0]] = found
-                        facts.append(rule[3])
+                        varying[rule.name] = found
         for place, rule in layout.beside_outputs if varying else layout.varying:
-            value = pairs[place].value
+            value = attributes[place].value
             if value is not None:
-                found = rule[4].get(value.string_value)
+                found = rule.known.get(value.string_value)
                 if found is None:
                     found = self._read(value, rule)
                 if found is not None:
-                    varying[rule[0]] = found
-                    presence = rule[3]
-                    if presence >= 0:
-                        facts.append(presence)
-        return varying
+                    varying[rule.name] = found
+        return layout.pick(attributes), varying
 
-    def _layout(self, names: tuple[str, ...]) -> _Layout:
-        rules = [(place, rule) for place, rule in enumerate(map(self._rule, names)) if rule is not None]
-        varying = [one for one in rules if one[1][3] is not None and not one[1][2]]
+    def _sort_each(self, attributes: Sequence[Any]) -> _Sorted:
+        """Do the same for attributes of any type."""
+        facts: list[int] = []
+        varying: dict[str, Any] = {}
+        for name, value in self.pick(attributes).items():
+            if varies(name):
+                varying[name] = value
+            else:
+                facts.append(self._classes.fact(name, value))
+        return tuple(facts), varying
+
+    def _layout(self, types: tuple[type, ...], attributes: Sequence[Any]) -> _Layout:
+        rules = [
+            (place, rule)
+            for place, rule in enumerate(self._rule(one.key) for one in attributes)
+            if rule is not None
+        ]
+        varying = [one for one in rules if one[1].varies and not one[1].is_output]
         found = _Layout(
-            facts=tuple([one for one in rules if one[1][3] is None]),
-            outputs=tuple([one for one in rules if one[1][2]]),
+            pick=picker([place for place, rule in rules if not rule.varies]),
+            outputs=tuple([one for one in rules if one[1].is_output]),
             varying=tuple(varying),
-            beside_outputs=tuple([one for one in varying if not repeats_output(one[1][0])]),
+            beside_outputs=tuple([one for one in varying if not repeats_output(one[1].name)]),
         )
-        if sum(map(len, names)) <= _MAX_NAMES:
-            if len(self._layouts) >= _MAX_LAYOUTS:
+        if len(types) <= _LARGE:
+            if len(self._layouts) >= _REMEMBERED:
                 self._layouts.clear()
-            self._layouts[names] = found
+            self._layouts[types] = found
+        return found
+
+    def _number(self, key: tuple[Any, ...]) -> int:
+        """Return the number of a class by what its spans have in common, or ``0`` if there is no room for it."""
+        name, error, scope, state, has_ended, facts, varying = key
+        before = self._selection.dropped
+        given = [fact if type(fact) is int else self._fact(fact) for fact in facts]
+        numbers = [one for one in given if one is not None]
+        numbers += [self._classes.presence(one) for one in varying if not is_document(one)]
+        weight = weight_of(state) if state else 1.0
+        number = self._classes.number((name or "")[:MAX_NAME], error, numbers, scope, weight, has_ended)
+        # What is dropped counts each time.
+        if number and self._selection.dropped == before and _is_small(key):
+            _remember(self._numbers, key, number)
+        return number
+
+    def _fact(self, attribute: Any) -> int | None:
+        """Return the number of a fact, or ``None`` if nothing of it is kept."""
+        found = self._facts.get(attribute)
+        if found is None:
+            rule = self._rule(attribute.key)
+            kept = None if rule is None or attribute.value is None else self._reduced(attribute.value, rule)
+            if kept is None:
+                return None
+            found = self._classes.fact(attribute.key, kept)
+            if _is_short(attribute.value):
+                _remember(self._facts, attribute, found)
         return found
 
     def _read(self, given: Value, rule: _Rule) -> Any:
-        """Return the number of the fact, or the value of an attribute that varies, or ``None`` if nothing is kept."""
-        name, _, is_output, presence, known = rule
+        """Return what is kept of an attribute that varies, or ``None``."""
+        if given.int_value is not None and rule.reduce is keep and given.string_value is None:
+            return given.int_value
         found = self._reduced(given, rule)
-        if found is None:
-            return None
-        if presence is None:
-            found = self._classes.fact(name, found)
-        text = given.string_value
-        if text is not None and not is_output and len(text) <= _SHORT:
-            if len(known) >= _REMEMBERED:
-                known.clear()
-            known[text] = found
+        if found is not None and given.string_value is not None and _is_short(given):
+            _remember(rule.known, given.string_value, found)
         return found
 
     def _reduced(self, given: Value, rule: _Rule) -> Any:
         """Return what is kept of the value of an attribute, or ``None`` if that is nothing."""
         try:
             value = plain(given)
-            found = rule[1](value)
+            found = rule.reduce(value)
         except _MALFORMED:
             self._selection.dropped += 1
             return None
@@ -252,16 +350,23 @@ class JsonDecoder:
             self._selection.dropped += 1
         return found
 
-    def pick(self, pairs: Iterable[Pair]) -> dict[str, Any]:
+    def pick(self, attributes: Iterable[Any]) -> dict[str, Any]:
         """Return what is kept of attributes."""
         kept: dict[str, Any] = {}
-        for pair in pairs:
-            rule, given = self._rule(pair.key), pair.value
-            if rule is None or given is None or not is_wanted(rule[0], given.string_value):
+        for one in attributes:
+            rule = self._rule(one.key)
+            if rule is None:
+                continue
+            try:
+                given = value_of(one)
+            except _MALFORMED:
+                self._selection.dropped += 1
+                continue
+            if given is None or not is_wanted(rule.name, given.string_value):
                 continue
             found = self._reduced(given, rule)
             if found is not None:
-                kept[rule[0]] = found
+                kept[rule.name] = found
         return without_repeats(kept)
 
     def _rule(self, name: str) -> _Rule | None:
@@ -269,43 +374,93 @@ class JsonDecoder:
             return self._rules[name]
         rules = self._selection.rules
         reduce = rules[name] if name in rules else self._selection.rule(name)
-        rule: _Rule | None = None
+        rule = None
         if reduce is not None:
-            presence = None
-            if varies(name):
-                presence = -1 if is_document(name) else self._classes.presence(name)
-            rule = intern(name), reduce, name in DOCUMENTS_OUTPUT, presence, {}
+            rule = _Rule(intern(name), reduce, name in DOCUMENTS_OUTPUT, varies(name), {})
         if len(self._rules) < 50_000 and len(name) <= MAX_NAME:
             self._rules[name] = rule
         return rule
 
     def _events(self, events: Iterable[Event]) -> dict[str, Any]:
-        """Return what is kept of events as attributes of their span."""
+        """Return what is kept of events as attributes of their span, all of which vary."""
         kept: dict[str, Any] = {}
         for event in events:
             if event.name in EVENTS:
-                values = {
-                    one.key: plain(one.value) for one in event.attributes or () if one.value is not None
-                }
+                values = {one.key: self._plain(one) for one in event.attributes or ()}
                 self._selection.event(event.name, values, kept)
         return kept
 
-    def _error(self, span: JsonSpan, facts: list[int]) -> str | None:
+    def _plain(self, attribute: Pair) -> Any:
+        try:
+            value = value_of(attribute)
+            return None if value is None else plain(value)
+        except _MALFORMED:
+            self._selection.dropped += 1
+            return None
+
+    def _error(self, span: JsonSpan[Any]) -> str | None:
+        """Return the type of the error that a span ended with."""
         if span.status is None or span.status.code not in _FAILED:
             return None
-        found = self._error_type(span.attributes or (), facts)
-        for event in (span.events or ()) if found is None else ():
-            of_event: list[int] = []
-            self._sort(event.attributes or (), of_event)
-            found = self._error_type(event.attributes or (), of_event)
+        for attributes in (span.attributes, *[event.attributes for event in span.events or ()]):
+            types = [one for one in attributes or () if one.key in ERROR_TYPE]
+            found = first(self.pick(types), ERROR_TYPE) if types else None
             if found is not None:
-                break
-        return str(found) if found is not None else "error"
+                return str(found)
+        return "error"
 
-    def _error_type(self, pairs: Iterable[Pair], facts: list[int]) -> Any:
-        return (
-            self._classes.value(facts, ERROR_TYPE) if 0 not in facts else first(self.pick(pairs), ERROR_TYPE)
-        )
+    def _whole(
+        self,
+        span: JsonSpan[Any],
+        ids: tuple[str, str, str],
+        times: tuple[float, float],
+        error: str | None,
+        resource: dict[str, Any],
+        scope: str,
+    ) -> Row:
+        """Return the row of a span for which there is no class."""
+        attributes = self.pick(span.attributes or ())
+        attributes.update(self._events(span.events or ()))
+        weight = weight_of(span.trace_state) if span.trace_state else 1.0
+        return whole(ids, times, (span.name or "")[:MAX_NAME], error, attributes, resource, scope, weight)
+
+
+def _remember(memory: dict[Any, Any], key: Any, value: Any) -> None:
+    if len(memory) >= _REMEMBERED:
+        memory.clear()
+    memory[key] = value
+
+
+def _is_short(value: Value | None) -> bool:
+    """Return whether a value is worth remembering: it is short, and equal to no other."""
+    return value is None or (
+        len(value.string_value or "") <= _SHORT
+        # ``0.0`` and ``-0.0`` are equal.
+        and value.double_value is None
+        and value.array_value is None
+        and value.kvlist_value is None
+    )
+
+
+def _is_small(key: tuple[Any, ...]) -> bool:
+    """Return whether what the spans of a class have in common is worth remembering."""
+    name, _, _, state, _, facts, varying = key
+    values = [fact.value for fact in facts if type(fact) is not int]
+    texts = [
+        name or "",
+        state or "",
+        *varying,
+        *[value.string_value or "" for value in values if value is not None],
+    ]
+    return all(map(_is_short, values)) and sum(map(len, texts)) + len(facts) <= _LONG
+
+
+def _whole_number(value: Any) -> Any:
+    """Return a number, or what is none as it is."""
+    try:
+        return msgspec.convert(value, int | None, strict=STRICT)
+    except msgspec.ValidationError:
+        return int(value) if isinstance(value, str) and value.strip().isdecimal() else value
 
 
 def _object(value: Any) -> dict[str, Any]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from operator import itemgetter
 from sys import intern
 from typing import Any, Final, NamedTuple, TypeAlias
 
@@ -38,7 +37,7 @@ from datahub_llmops.spans.doors.otlp_schema import (
     Status,
     TracesData,
 )
-from datahub_llmops.spans.doors.rows import MAX_NAME, Row, weight_of, whole
+from datahub_llmops.spans.doors.rows import MAX_NAME, Row, picker, weight_of, whole
 from datahub_llmops.spans.doors.span_classes import SpanClasses
 
 _FAILED: Final = 2
@@ -226,7 +225,7 @@ class ProtoDecoder:
             found = _Layout(
                 matches=bytes.startswith if first == b"\n" else bytes.endswith,
                 names=names,
-                pick=_picker([place for place, rule in rules if rule[3] is None]),
+                pick=picker([place for place, rule in rules if rule[3] is None]),
                 facts=tuple([rule for _, rule in rules if rule[3] is None]),
                 varying=tuple(varying),
                 outputs=tuple([one for one in rules if one[1][2] is not None]),
@@ -446,15 +445,6 @@ def _name_of(pair: bytes) -> bytes:
         return name if pair[0] == 18 and name[0] == 10 and at + size == len(name) else b""
     except IndexError:
         return b""
-
-
-def _picker(places: Sequence[int]) -> Callable[[Sequence[bytes]], tuple[bytes, ...]]:
-    if not places:
-        return lambda pairs: ()
-    if len(places) == 1:
-        place = places[0]
-        return lambda pairs: (pairs[place],)
-    return itemgetter(*places)
 
 
 def _number_at(pair: bytes, at: int) -> tuple[int, int]:

@@ -1,45 +1,72 @@
 """The part of OTLP's JSON that is read, as types.
 
-The decoder skips what is not declared, and makes no object of it.
+The decoder skips what is not declared, and makes no object of it. So each name of an attribute has a type of its own
+(``attribute_type``), which declares a value only if the value is read. Attributes of other names are ``Pair``.
 
 https://github.com/open-telemetry/opentelemetry-proto/blob/main/docs/specification.md#json-protobuf-encoding
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final, Generic, TypeVar
 
-from msgspec import Struct
+import msgspec
+from msgspec import Raw, Struct
+
+STRICT: Final = False
+"""Whether numbers have to be numbers. Most exporters write those of 64 bits as texts."""
+_NULL: Final = Raw(b"null")
+A = TypeVar("A")
 
 
-class Values(Struct, gc=False):
+class Values(Struct, gc=False, frozen=True):
     """A list of values."""
 
-    values: list[Value] | None = None
+    values: tuple[Value, ...] | None = None
 
 
-class Pairs(Struct, gc=False):
-    """A mapping."""
-
-    values: list[Pair] | None = None
-
-
-class Value(Struct, gc=False, rename="camel"):
-    """One value. Whole numbers are texts in most exporters, and so are numbers such as ``NaN``."""
-
-    string_value: str | None = None
-    int_value: str | int | None = None
-    double_value: float | str | None = None
-    bool_value: bool | None = None
-    array_value: Values | None = None
-    kvlist_value: Pairs | None = None
-
-
-class Pair(Struct, gc=False):
-    """One attribute."""
+class Member(Struct, gc=False, frozen=True):
+    """A value in a mapping."""
 
     key: str = ""
     value: Value | None = None
+
+
+class Members(Struct, gc=False, frozen=True):
+    """A mapping."""
+
+    values: tuple[Member, ...] | None = None
+
+
+class Value(Struct, gc=False, frozen=True, rename="camel"):
+    """One value. ``NaN`` and the infinite numbers are texts."""
+
+    string_value: str | None = None
+    int_value: int | None = None
+    double_value: float | str | None = None
+    bool_value: bool | None = None
+    array_value: Values | None = None
+    kvlist_value: Members | None = None
+
+
+class Pair(Struct, gc=False):
+    """One attribute, whose value is not decoded yet: see ``value_of``."""
+
+    key: str = ""
+    value: Raw = _NULL
+
+
+def attribute_type(name: str, has_value: bool) -> type[Struct]:
+    """Return the type of attributes of this name. Its instances have ``key``, and a ``value`` if that is read."""
+    return msgspec.defstruct(
+        "Attribute",
+        [("value", Value | None, None)] if has_value else [],
+        namespace={"key": name} if has_value else {"key": name, "value": None},
+        tag_field="key",
+        tag=name,
+        frozen=True,
+        gc=False,
+    )
 
 
 class Event(Struct, gc=False):
@@ -55,17 +82,17 @@ class Status(Struct, gc=False):
     code: int | str | None = None
 
 
-class Span(Struct, gc=False, rename="camel"):
+class Span(Struct, Generic[A], gc=False, rename="camel"):
     """One span."""
 
     trace_id: str | None = None
     span_id: str | None = None
-    start_time_unix_nano: str | int | None = None
+    start_time_unix_nano: int | None = None
     parent_span_id: str | None = None
     trace_state: str | None = None
     name: str | None = None
-    end_time_unix_nano: str | int | None = None
-    attributes: list[Pair] | None = None
+    end_time_unix_nano: int | None = None
+    attributes: list[A] | None = None
     events: list[Event] | None = None
     status: Status | None = None
 
@@ -76,11 +103,11 @@ class Scope(Struct, gc=False):
     name: str | None = None
 
 
-class ScopeSpans(Struct, gc=False):
+class ScopeSpans(Struct, Generic[A], gc=False):
     """Spans of one scope."""
 
     scope: Scope | None = None
-    spans: list[Span] | None = None
+    spans: list[Span[A]] | None = None
 
 
 class Resource(Struct, gc=False):
@@ -89,17 +116,31 @@ class Resource(Struct, gc=False):
     attributes: list[Pair] | None = None
 
 
-class Group(Struct, gc=False, rename="camel"):
+class Group(Struct, Generic[A], gc=False, rename="camel"):
     """Spans of one process."""
 
-    resource: Resource | None = None
-    scope_spans: list[ScopeSpans] | None = None
+    resource: Raw = _NULL
+    """See ``Resource``."""
+    scope_spans: list[ScopeSpans[A]] | None = None
 
 
-class TracesData(Struct, gc=False, rename="camel"):
+class TracesData(Struct, Generic[A], gc=False, rename="camel"):
     """One line."""
 
-    resource_spans: list[Group] | None = None
+    resource_spans: list[Group[A]] | None = None
+
+
+_decode: Final = msgspec.json.Decoder(Value | None, strict=STRICT).decode
+
+
+def value_of(attribute: Any) -> Value | None:
+    """Return the value of an attribute.
+
+    Raises:
+        ValueError: it is none.
+    """
+    value: Value | Raw | None = attribute.value
+    return _decode(value) if isinstance(value, Raw) else value
 
 
 def plain(value: Value) -> Any:
@@ -111,7 +152,7 @@ def plain(value: Value) -> Any:
     if value.string_value is not None:
         return value.string_value
     if value.int_value is not None:
-        return int(value.int_value)
+        return value.int_value
     if value.double_value is not None:
         return float(value.double_value)
     if value.bool_value is not None:

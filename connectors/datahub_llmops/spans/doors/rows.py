@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from binascii import Error as BadBase64
 from binascii import a2b_base64
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, Final, Protocol, TypeAlias
+from operator import itemgetter
+from typing import Any, Final, Protocol, TypeAlias, TypeVar
 
 from datahub_llmops.spans.attributes import SERVICE
 from datahub_llmops.spans.doors.span_classes import SpanClasses
@@ -20,7 +21,9 @@ Row: TypeAlias = tuple[str, str, str, int, float, float, dict[str, Any] | tuple[
 A span without a class has the contents of a class and of its process instead: see ``whole``.
 """
 
+T = TypeVar("T")
 _NO_ID, _NO_TRACE = "0" * 16, "0" * 32
+_LENGTHS: Final = frozenset({0, 16, 32})
 _THRESHOLD: Final = re.compile(r"[0-9a-f]{1,14}")
 MAX_NAME: Final = 200
 """Longest name of a span that is kept, in characters."""
@@ -109,6 +112,27 @@ def hexadecimal(value: Any) -> str:
             return value
         return "" if found.count("0") == len(found) else found
     return value if length <= MAX_NAME else ""
+
+
+def hexadecimals(values: Sequence[Any]) -> Sequence[str]:
+    """Return ids as ``hexadecimal`` does, which takes less time for many that are so already."""
+    try:
+        text = "".join(values)
+    except TypeError:
+        return list(map(hexadecimal, values))
+    if {*map(len, values)} <= _LENGTHS and text == text.lower() and _NO_ID not in text:
+        return values
+    return list(map(hexadecimal, values))
+
+
+def picker(places: Sequence[int]) -> Callable[[Sequence[T]], tuple[T, ...]]:
+    """Return a function that returns what stands at some places."""
+    if not places:
+        return lambda values: ()
+    if len(places) == 1:
+        place = places[0]
+        return lambda values: (values[place],)
+    return itemgetter(*places)
 
 
 @lru_cache(maxsize=4_096)
