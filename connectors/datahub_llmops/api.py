@@ -114,10 +114,10 @@ class CatalogClient:
         return read_search(self.catalog, words, _at_least_one("limit", limit))
 
     def search_term(self, term: str, words: str = "", *, limit: int = 20) -> TermResult:
-        """Find what carries a glossary term, its own or propagated, with the way that the term came by.
+        """Find what carries a glossary term, its own or propagated, with the path that the term took.
 
         Args:
-            term: the URN of the term, its name, or what stands behind ``urn:li:glossaryTerm:``.
+            term: the URN of the term, its name, or the part of the URN after ``urn:li:glossaryTerm:``.
             words: only assets and columns whose name or URN contains every word.
             limit: the maximum number of assets and columns; the result says how many it left out.
 
@@ -129,7 +129,7 @@ class CatalogClient:
         return read_carrying(self.catalog, term, words, _at_least_one("limit", limit))
 
     def show(self, asset: str) -> AssetResult:
-        """Read everything that the catalog holds about an asset, and of a glossary term everything that carries it.
+        """Read everything that the catalog holds about an asset, or everything that carries a glossary term.
 
         Args:
             asset: the URN or short name of the asset, column or term.
@@ -205,11 +205,11 @@ class CatalogClient:
         Args:
             answer: the id of the answer, or its first characters. With a recipe of ``llm-spans``, the id of a trace
                 or the whole id of an answer.
-            text: the whole text of the answer, in place of its id.
+            text: the whole text of the answer, instead of its id.
             store: the answer store. By default the one in ``DATAHUB_LLMOPS_STORE``, else the file that applications
                 of this user write by default.
             recipe: the recipe of ``llm-runs``, which decides which index is meant, or that of ``llm-spans``: then the
-                answer is read where its spans lie.
+                answer is read from its spans.
             env: the environment of assets whose URN has none. By default that of the recipe, else PROD.
             at: with a recipe of ``llm-spans``, a time at which the trace ran, in UTC unless it has a time zone.
 

@@ -99,7 +99,7 @@ class _Readable(Protocol):
 
 
 def uses_of(catalog: _Readable, columns: Iterable[str]) -> tuple[ColumnUse, ...]:
-    """List what jobs do with columns besides giving their values on, sorted.
+    """List what jobs do with columns besides passing their values on, sorted.
 
     Raises:
         CatalogError: the catalog cannot answer.

@@ -29,7 +29,7 @@ class Node:
     """An asset in a walk or a search result.
 
     ``terms`` and ``tags`` are its own and its fields', sorted. ``hops`` is the distance from the root as a DataHub
-    server counts it (``degree``): a job counts, an asset that was never emitted is walked through, not returned.
+    server counts it (``degree``): a job counts; an asset that was never emitted is passed through, not returned.
     """
 
     urn: str
@@ -55,9 +55,9 @@ class ColumnPair:
 class Edge:
     """One lineage edge between assets.
 
-    ``aspect`` is the aspect that says so. ``columns`` stand on the edge that enters the asset: behind a job that is
-    the job's outgoing edge. ``found_by`` and ``not_confirmed_since`` are as in the edge's ``properties``: the latter
-    is the instant of the first run that could not confirm the edge, in ISO format.
+    ``aspect`` is the aspect that says so. ``columns`` are on the edge that enters the asset: behind a job that is the
+    job's outgoing edge. ``found_by`` and ``not_confirmed_since`` are as in the edge's ``properties``: the latter is the
+    instant of the first run that could not confirm the edge, in ISO format.
     """
 
     upstream: str

@@ -83,7 +83,7 @@ class Impact(Result):
     applications: tuple[Affected, ...]
     owners: tuple[str, ...]
     uses: tuple[Use, ...] = ()
-    """What jobs do with the column, and with those that its values reach, besides giving their values on."""
+    """What jobs do with the column, and with those that its values reach, besides passing their values on."""
     indirect: tuple[str, ...] = ()
     """URNs of what is affected through these uses only: no value of the column reaches it."""
     not_known: tuple[Use, ...] = ()

@@ -96,7 +96,7 @@ def short(urn: str) -> str:
 
 
 def domain_urn(named: str) -> str:
-    """Return the URN of a domain that a policy names by URN, or by what stands behind ``urn:li:domain:``.
+    """Return the URN of a domain that a policy names by URN, or by the part of it after ``urn:li:domain:``.
 
     >>> domain_urn("marketing")
     'urn:li:domain:marketing'

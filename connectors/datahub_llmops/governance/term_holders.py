@@ -21,8 +21,8 @@ class Holder:
     """One asset or column that carries the term.
 
     ``origin`` is the asset or column that the term was propagated from; ``None`` if somebody set it here. ``path`` is
-    a shortest way from the origin to here, with both ends. It is empty if the term is the holder's own, or if lineage
-    does not show the way any more.
+    a shortest path from the origin to here, with both ends. It is empty if the term is the holder's own, or if lineage
+    does not show the path any more.
     """
 
     urn: str

@@ -99,7 +99,7 @@ def attach(
 ) -> Handle:
     """Record which prompt, retriever, index, model and chunks make each answer of this process.
 
-    Called again, the latest arguments win on the same handle. What is not given here is taken from
+    If it is called again, the latest arguments apply to the same handle. What is not given here is taken from
     ``DATAHUB_LLMOPS_APPLICATION``, ``..._VERSION``, ``..._STORE`` and so on, else: ``store`` in the user's state
     directory, ``capture_text=False``, ``source_keys="hmac"`` (or ``clear``, ``off``), ``sample=1.0``, no ``ship``,
     ``ship_every=900`` seconds, no ``segments``, 512 MiB and 30 days at most. ``store=False`` records nothing and opens

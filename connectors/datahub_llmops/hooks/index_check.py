@@ -69,8 +69,8 @@ def check(
 ) -> IndexVerdict:
     """Say whether the index behind ``target`` can be trusted, at once and without a question on this thread.
 
-    The first call of an index is *not known*: it starts the question. Call it when the application starts, and before
-    each use. A verdict that gets old is asked for again in time.
+    The first call for an index returns *not known*, and asks the catalog in the background. Call it when the
+    application starts, and before each use. A verdict is renewed before it expires.
 
     Args:
         target: a retriever or vector store of LangChain or LlamaIndex, an index's URN, or its short name.

@@ -33,7 +33,7 @@ def resolve_affecting(catalog: Catalog, typed: str) -> str:
 
 
 def resolve_term(catalog: FullCatalog, typed: str) -> str:
-    """Find the URN of a term by its URN, its name, or what stands behind ``urn:li:glossaryTerm:``.
+    """Find the URN of a term by its URN, its name, or the part of the URN after ``urn:li:glossaryTerm:``.
 
     A term may be attached without being described in the catalog.
 

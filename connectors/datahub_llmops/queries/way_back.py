@@ -31,7 +31,7 @@ def prepare_explanation(
     Args:
         answer: the id or the first characters of one; with a recipe of ``llm-spans``, the id of a trace or the whole
             id of an answer.
-        text: the whole text of the answer, in place of its id.
+        text: the whole text of the answer, instead of its id.
         store: the answer store; by default that of this user.
         recipe: that of ``llm-runs``, which decides which index is meant, or of ``llm-spans``, which is read instead
             of the store.
