@@ -17,6 +17,7 @@ from datahub_llmops.answers.daily_totals import roll_up
 from datahub_llmops.answers.names import Names
 from datahub_llmops.assets.usage import Totals, model_name
 from datahub_llmops.ingestion.applications.rollup import Application, Rollup
+from datahub_llmops.spans.attributes import EVALUATION_EVENT
 from datahub_llmops.spans.span import Span
 from spans.recordings import value_of
 
@@ -70,8 +71,9 @@ def rows_of_otlp(lines: Iterable[str], *, as_json: bool = False) -> Iterator[dic
 
 
 def rows_of_spans(spans: Iterable[Span]) -> Iterator[dict[str, Any]]:
-    """The rows of spans as a door yields them."""
+    """The rows of spans as a door yields them, with their evaluations as events."""
     for span in spans:
+        evaluations = span.attributes.get(EVALUATION_EVENT, [])
         start = round(span.started * 1000) * 10**6
         end = round(span.ended * 1000) * 10**6
         yield {
@@ -84,9 +86,14 @@ def rows_of_spans(spans: Iterable[Span]) -> Iterator[dict[str, Any]]:
             "ServiceName": text_of(span.resource.get("service.name")),
             "ResourceAttributes": {key: text_of(value) for key, value in span.resource.items()},
             "ScopeName": span.scope,
-            "SpanAttributes": {key: text_of(value) for key, value in span.attributes.items()},
+            "SpanAttributes": {
+                key: text_of(value) for key, value in span.attributes.items() if key != EVALUATION_EVENT
+            },
             "Duration": (end - start) % 2**64,
             "StatusCode": "Unset" if span.error is None else "Error",
+            "Events.Timestamp": [_moment(end)] * len(evaluations),
+            "Events.Name": [EVALUATION_EVENT] * len(evaluations),
+            "Events.Attributes": [{key: text_of(value) for key, value in one.items()} for one in evaluations],
         }
 
 

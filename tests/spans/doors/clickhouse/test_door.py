@@ -117,6 +117,32 @@ def test_scores_of_attributes_and_of_events_count_as_their_answers(
     assert len(found["scores"]) == 4
 
 
+@pytest.mark.parametrize(
+    ("event", "as_rows"), [({"gen_ai.evaluation.score.value": 0.5}, False), ({"error.type": "timeout"}, True)]
+)
+def test_the_engine_adds_up_events_of_evaluations_that_did_not_fail(
+    engine: Engine, event: dict[str, Any], as_rows: bool
+) -> None:
+    database = engine.database()
+    judged = {names.EVALUATION_EVENT: [{"gen_ai.evaluation.name": "tone", **event}] * 2}
+    root = span("chain", kind="CHAIN")
+    root = root._replace(attributes={**root.attributes, **judged})
+    engine.insert(database, rows_of_spans([root, call_of(root)]))
+    door = opened(engine, database)
+    statements: list[str] = []
+    ask = door._client.rows
+
+    def rows(statement: Statement) -> Sequence[Sequence[Any]]:
+        statements.append(statement.text)
+        return ask(statement)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(door._client, "rows", rows)
+        found = shown(door.count(door.days({}), PlainCounting()))
+    assert not differences(found, rolled_up(list(ASSEMBLE([root, call_of(root)]).answers)))
+    assert any("BY trace\n" in text for text in statements) is as_rows
+
+
 @pytest.mark.parametrize("bound", ["MAX_DIGESTS", "MAX_IDS"])
 def test_the_engine_counts_documents_that_are_too_many_to_come_back(
     engine: Engine, monkeypatch: pytest.MonkeyPatch, bound: str

@@ -74,11 +74,11 @@ class DayAnswers:
         Raises:
             ConnectorError: a statement was not answered.
         """
-        ((spans, ours, present, tracers),) = self.ask(self.day.overview())
+        ((spans, ours, present, tracers, evaluations),) = self.ask(self.day.overview())
         spans, ours = int(spans), int(ours)
         if not ours:
             return []
-        wanted = self._wanted = Wanted.of(present, self.day.plain)
+        wanted = self._wanted = Wanted.of(present, self.day.plain, int(evaluations))
         few = ours < spans * _FEW
         parts = [Slice()]
         while parts[0].of * SLICE_SPANS < (ours if few else spans):

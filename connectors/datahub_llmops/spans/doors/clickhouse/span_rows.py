@@ -12,7 +12,7 @@ from typing import Final
 from datahub_llmops.spans import attributes as names
 from datahub_llmops.spans.doors.clickhouse.documents import EVENTS, RERANKED, forms, value_of
 from datahub_llmops.spans.doors.clickhouse.table import Table, text, texts
-from datahub_llmops.spans.doors.clickhouse.wanted import Wanted
+from datahub_llmops.spans.doors.clickhouse.wanted import EVALUATED, EVALUATIONS, Wanted
 
 DESCRIBED: Final = (
     "service",
@@ -54,16 +54,51 @@ def span_rows(
     or ``host``.
     """
     more = "".join(f", {one}" for one in columns)
-    is_scored = f"has(event_names, {text(names.EVALUATION_EVENT)})" if table.has_events else "0"
     hashed = ", ".join(one for one in DESCRIBED if one != "number_names")
     return f"""
-SELECT trace, ns, id, parent, duration, numbers{more}, {is_scored} AS is_scored,
+SELECT trace, ns, id, parent, duration, numbers{more}, is_scored,
   is_ours * greatest(1, cityHash64({hashed}, members, {_is_odd(wanted)})) AS class
 FROM (
   SELECT *, {_error(table, wanted)} AS error, {_has_documents(table, wanted)} AS has_documents,
     arrayFilter(k -> k IN ({texts(wanted.named)}), ks) AS named, {_words(wanted)} AS words,
     {_numbers(wanted)}, {_metadata(wanted)} AS metadata_values, {_collections(table, wanted)} AS collections
-  FROM ({_plain_rows(table, wanted, where, application)})
+  FROM ({_judged_rows(table, wanted, _plain_rows(table, wanted, where, application))})
+)"""
+
+
+def _judged_rows(table: Table, wanted: Wanted, rows: str) -> str:
+    """The same rows, with events of evaluations as attributes, and whether there are any that cannot be so."""
+    if not table.has_events:
+        return f"SELECT *, 0 AS is_scored FROM ({rows})"
+    event = text(names.EVALUATION_EVENT)
+    has_any = f"has(event_names, {event})"
+    if not wanted.evaluations:
+        return f"SELECT *, {has_any} AS is_scored FROM ({rows})"
+
+    def first(of: Sequence[str]) -> str:
+        return f"arrayFirst(x -> x != '', [{', '.join(map(table.event_attribute, of))}])"
+
+    fields = (names.EVALUATION_NAME, names.EVALUATION_SCORE, names.EVALUATION_LABEL)
+    pairs = ", ".join(
+        f"(concat({text(EVALUATIONS)}, toString(n - 1), {text('.' + name)}), {first(of)})"
+        for name, of in zip(EVALUATED, fields, strict=True)
+    )
+    # Without a name it is none, and the names of those that follow would not be looked for.
+    of_events = (
+        f"arrayFilter((a, e) -> e = {event} AND {first(fields[0])} != '', event_attributes, event_names)"
+    )
+    found = f"arrayFlatten(arrayMap((a, n) -> [{pairs}], {of_events} AS judged, arrayEnumerate(judged)))"
+    failed = f"e = {event} AND {first(names.ERROR_TYPE)} != ''"
+    is_failure = f"arrayExists((a, e) -> {failed}, event_attributes, event_names)"
+    return f"""
+SELECT * REPLACE (
+    arrayConcat(ks, arrayMap(p -> p.1, scores)) AS ks, arrayConcat(vs, arrayMap(p -> p.2, scores)) AS vs,
+    is_ours OR notEmpty(scores) AS is_ours)
+FROM (
+  SELECT *, arrayFilter(p -> p.2 != '', {found}) AS scores,
+    {has_any} AND ({is_failure} OR countEqual(event_names, {event}) > {wanted.evaluations}
+      OR arrayExists(k -> startsWith(k, {text(EVALUATIONS)}), ks)) AS is_scored
+  FROM ({rows})
 )"""
 
 

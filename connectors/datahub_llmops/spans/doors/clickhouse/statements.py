@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from datahub_llmops.assets.usage import LATENCY_BOUNDS
+from datahub_llmops.spans import attributes as names
 from datahub_llmops.spans.chunks import MAX_CHUNKS, MAX_ID
 from datahub_llmops.spans.doors.clickhouse.client import Statement
 from datahub_llmops.spans.doors.clickhouse.documents import IDENTITY, all_documents, fields_of
@@ -86,7 +87,7 @@ class Day:
 
     def overview(self) -> Statement:
         """How many spans there are, how many have to do with an application, which of the names that are read occur,
-        and the tracers of the spans at the top.
+        the tracers of the spans at the top, and how many events of evaluations a span has at most.
 
         A tracer is told with its service, and a line end between them.
         """
@@ -94,14 +95,16 @@ class Day:
         top = f"replaceAll({self.table.column('ParentSpanId')}, '0', '') = ''"
         begins = " OR ".join(f"startsWith(k, {text(one)})" for one in PREFIXES)
         ours = f"hasAny(names, [{texts(Wanted.of(self.plain, self.plain).triggers)}])"
+        events = self.table.event_names if self.table.has_events else "[]"
+        evaluations = f"countEqual({events}, {text(names.EVALUATION_EVENT)})"
         # Spans with the same names are looked at once.
         return self.statement(f"""
 SELECT sum(spans), sumIf(spans, ours), groupUniqArrayArray({MAX_NAMES})(names),
-  groupUniqArrayArray({MAX_TRACERS})(tracers)
+  groupUniqArrayArray({MAX_TRACERS})(tracers), max(evaluations)
 FROM (
   SELECT count() AS spans, groupUniqArrayIf({MAX_TRACERS})({tracer}, {top}) AS tracers,
     arrayFilter(k -> k IN ({texts(sorted(self.plain))}) OR {begins}, any({self.table.keys})) AS names,
-    {ours} OR arrayExists(k -> {begins}, names) AS ours
+    {ours} OR arrayExists(k -> {begins}, names) AS ours, max({evaluations}) AS evaluations
   {self._from} GROUP BY cityHash64({self.table.keys})
 )""")
 

@@ -54,6 +54,13 @@ PREFIXES: Final = (
 """How names begin that are read although no list has them. They make a span one of an application."""
 
 
+EVALUATIONS: Final = "evaluations."
+"""How the names of evaluations begin that OpenInference lists. Events of evaluations are read under these names."""
+EVALUATED: Final = ("evaluation.name", "evaluation.score", "evaluation.label")
+MAX_EVALUATIONS: Final = 16
+"""Most events of evaluations of a span that the engine adds up. A trace with more comes back as rows."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
     """Names of attributes that occur, in a fixed order."""
@@ -70,11 +77,18 @@ class Wanted:
     flat: tuple[str, ...]
     outputs: tuple[str, ...]
     """Attributes that may hold documents as JSON."""
+    evaluations: int
+    """How many events of evaluations of a span are read as if they were attributes."""
 
     @classmethod
-    def of(cls, present: Iterable[str], plain: frozenset[str]) -> Wanted:
-        """Choose among the names that are present. ``plain`` are those that ``Selection`` keeps by name."""
-        found = sorted(set(present))
+    def of(cls, present: Iterable[str], plain: frozenset[str], evaluations: int = 0) -> Wanted:
+        """Choose among the names that are present. ``plain`` are those that ``Selection`` keeps by name.
+
+        ``evaluations`` is how many events of evaluations a span has at most.
+        """
+        evaluations = min(evaluations, MAX_EVALUATIONS)
+        listed = (f"{EVALUATIONS}{number}.{field}" for number in range(evaluations) for field in EVALUATED)
+        found = sorted({*present, *listed})
         scores = tuple(
             one for one in found if one in names.EVALUATION_SCORE or names.evaluation_field(one) == "score"
         )
@@ -93,6 +107,7 @@ class Wanted:
             metadata=names.METADATA[0] in found,
             flat=tuple(one for one in found if FLAT.fullmatch(one)),
             outputs=tuple(one for one in (*names.DOCUMENTS_JSON, *names.DOCUMENTS_OUTPUT) if one in found),
+            evaluations=evaluations,
         )
 
     @property
