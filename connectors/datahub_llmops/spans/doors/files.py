@@ -7,7 +7,6 @@ runs read of these days, and passes on the answers of each day as a whole.
 
 from __future__ import annotations
 
-import logging
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -31,6 +30,7 @@ from datahub_llmops.spans.doors.keys import DAY, HOUR
 from datahub_llmops.spans.doors.matching import Found
 from datahub_llmops.spans.doors.objects import Object, Place
 from datahub_llmops.spans.doors.options import FilesOptions
+from datahub_llmops.spans.doors.progress import Progress
 from datahub_llmops.spans.doors.reading import ObjectReader, Outcome, Part
 from datahub_llmops.spans.doors.rows import Row, tracers_of
 from datahub_llmops.spans.doors.sealed import find_sealed
@@ -43,8 +43,6 @@ from datahub_llmops.spans.twins import mixed_services
 if TYPE_CHECKING:  # It loads DataHub, which takes a hundred megabytes.
     from datahub_llmops.ingestion.applications.rollup import Rollup
 
-logger = logging.getLogger(__name__)
-
 MAX_TRACE: Final = 100_000
 """Spans of one trace that are kept; the others are counted as cut."""
 MAX_WRITES: Final = 10_000
@@ -53,8 +51,6 @@ _SPAN: Final = 600
 _COMPRESSED_SPAN: Final = 150
 """Fewest bytes that a span takes in an object: guesses that decide on the parts of the spool."""
 _COMPRESSED: Final = (".gz", ".zst", ".zstd", ".parquet")
-_PROGRESS: Final = 30.0
-"""Seconds between two lines of the log."""
 _Answer: TypeAlias = tuple[str, str, bytes, None, float]
 
 
@@ -121,7 +117,7 @@ class FilesDoor:
         self._segment = ""
         self.writes: dict[object, RecordedWrites] = {}
         """New runs of writes, the newest state of each."""
-        self._said = 0.0
+        self._progress = Progress(self.counts)
 
     def days(self, position: Mapping[str, Any]) -> Days:
         """Read everything that is new, and return the days that it belongs to.
@@ -153,7 +149,7 @@ class FilesDoor:
                 new.append((found, self._part(found)))
         with collected_by_hand():
             for number, ((found, part), opened) in enumerate(ahead(new, _open)):
-                self._progress("new objects read", number, len(new))
+                self._progress.at("new objects read", number, len(new))
                 self._read_new(found, part, opened)
         return tuple(
             day
@@ -270,6 +266,7 @@ class FilesDoor:
     def _take(self, rows: list[Row]) -> None:
         if not rows:
             return
+        self._progress.tick()
         self._tracers |= tracers_of(rows, self._reader.classes)
         starts = [row[4] for row in rows]
         first, last = min(starts), max(starts)
@@ -350,7 +347,7 @@ class FilesDoor:
         self._waiting = waiting
         left: set[int] = set()
         for number, ((found, part), opened) in enumerate(ahead(needed, _open)):
-            self._progress("objects of the same days read", number, len(needed))
+            self._progress.at("objects of the same days read", number, len(needed))
             try:
                 outcome, _ = self._read(found, part, opened)
                 broken = outcome.broken
@@ -374,10 +371,12 @@ class FilesDoor:
     def _answers(self, days: Sequence[int]) -> Iterator[RecordedAnswer]:
         counts = self.counts
         mixed = mixed_services(self._tracers)
-        for day in days:
+        for number, day in enumerate(days):
+            self._progress.at("days counted", number, len(days))
             apart = Apart(day, mixed) if mixed else None
             cut: list[str] = []
             for bundles in self._spool.groups(day, MAX_TRACE, cut):
+                self._progress.tick()
                 spans = self._bundles.spans(bundles, MAX_TRACE)
                 made = self._assemble(spans)
                 # A trace that runs past midnight comes with both days. Each day takes the answers that began in it.
@@ -468,11 +467,6 @@ class FilesDoor:
         """Remove the spool."""
         self._spool.close()
         self._sealed.close()
-
-    def _progress(self, what: str, number: int, total: int) -> None:
-        if time.monotonic() - self._said >= _PROGRESS:
-            self._said = time.monotonic()
-            logger.info("%d of %d %s, %d spans in all", number, total, what, self.counts.spans_read)
 
 
 def _expected_spans(one: Object) -> int:

@@ -23,6 +23,7 @@ from datahub_llmops.spans.doors.clickhouse.table import Table
 from datahub_llmops.spans.doors.clickhouse.traces import MAX_SPANS, read_traces, select_spans
 from datahub_llmops.spans.doors.clickhouse.wanted import Wanted
 from datahub_llmops.spans.doors.door import Counting, Days, Problem, ReadCounts, Tell
+from datahub_llmops.spans.doors.progress import Progress
 from datahub_llmops.spans.span import Span
 
 _ANSWER: Final = re.compile(r"[0-9a-f]{12}([0-9a-f]{16})")
@@ -56,6 +57,7 @@ class ClickHouseDoor:
         self._tell = tell
         self._application = application
         self.counts = counts or ReadCounts()
+        self._progress = Progress(self.counts)
         self._now = now
         self._table: Table | None = None
         self._seen: dict[int, int] = {}
@@ -175,7 +177,8 @@ class ClickHouseDoor:
         self._client.close()
 
     def _answers(self, days: Sequence[int], read: dict[int, DayAnswers]) -> Iterator[RecordedAnswer]:
-        for start in sorted(days):
+        for number, start in enumerate(sorted(days)):
+            self._progress.at("days counted", number, len(days))
             day = DayAnswers(
                 day=self._day(start),
                 ask=self._ask,
@@ -205,6 +208,7 @@ class ClickHouseDoor:
     def _ask(self, statement: Statement) -> Sequence[Sequence[Any]]:
         rows = self._client.rows(statement)
         self.counts.statements += 1
+        self._progress.tick()
         return rows
 
     def _described(self) -> Table:
