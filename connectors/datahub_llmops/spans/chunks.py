@@ -101,6 +101,11 @@ def _build(rows: Sequence[Sequence[Any]]) -> tuple[tuple[Chunk, ...], int]:
 _NOTHING: Final = Chunk(id=None)
 
 
+def chunk_of(metadata: Attributes) -> Chunk:
+    """Return what the fields of a document's metadata tell of its chunk."""
+    return _chunk(None, tuple(metadata.items()))
+
+
 @functools.lru_cache(50_000)
 def _chunk(name: str | None, metadata: tuple[tuple[str, Any], ...]) -> Chunk:
     """Return a chunk without a score. The same few come again and again."""

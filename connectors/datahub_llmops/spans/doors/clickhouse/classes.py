@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from datahub_llmops.answer_store.recorded import Chunk
 from datahub_llmops.assets import span_names
 from datahub_llmops.spans import attributes as names
 from datahub_llmops.spans import twins
@@ -31,8 +32,8 @@ class Documents:
     has_ids: bool
     ids: tuple[str, ...]
     """Some of them."""
-    sources: tuple[Attributes, ...]
-    """The fields of their metadata that name sources, each combination once."""
+    sources: tuple[Chunk, ...]
+    """A chunk for each different source that their metadata names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

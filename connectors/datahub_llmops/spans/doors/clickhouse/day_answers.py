@@ -10,11 +10,11 @@ from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, 
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeAlias, cast
 
-from datahub_llmops.answer_store.recorded import RecordedAnswer, Retrieval, SampledChunks
+from datahub_llmops.answer_store.recorded import Chunk, RecordedAnswer, Retrieval, SampledChunks
 from datahub_llmops.assets.usage import ChunkSet, Totals
 from datahub_llmops.errors import TooLargeError
 from datahub_llmops.spans import attributes as names
-from datahub_llmops.spans import twins
+from datahub_llmops.spans import chunks, twins
 from datahub_llmops.spans.assemble import REPEATED, UNSCORED, Assembled
 from datahub_llmops.spans.attributes import Selection
 from datahub_llmops.spans.doors.apart import Apart
@@ -27,7 +27,7 @@ from datahub_llmops.spans.doors.clickhouse.statements import MAX_SOURCES, Day, P
 from datahub_llmops.spans.doors.clickhouse.traces import MAX_SPANS, read_traces, select_spans
 from datahub_llmops.spans.doors.clickhouse.wanted import Wanted
 from datahub_llmops.spans.doors.door import ReadCounts
-from datahub_llmops.spans.span import Attributes, Span
+from datahub_llmops.spans.span import Span
 from datahub_llmops.spans.twins import Inference
 
 Ask: TypeAlias = Callable[[Statement], Sequence[Sequence[Any]]]
@@ -231,7 +231,7 @@ class DayAnswers:
 
     def _documents(self, wanted: Wanted, known: Mapping[int, SpanClass]) -> dict[tuple[int, str], Documents]:
         found: dict[tuple[int, str], Documents] = {}
-        parsed: dict[str, Attributes | None] = {}
+        parsed: dict[str, Chunk] = {}
         listed = self._forms = [form.name for form in forms(self.day.table, wanted)]
         self._places = {key: (one.service, one.name) for key, one in known.items() if one.forms}
         for batch in _batches(list(self._places), _BATCH_DOCUMENTS):
@@ -245,13 +245,13 @@ class DayAnswers:
                     self.counts.add_others({"classes of spans with more sources than are read": 1})
                 for one in sources[:MAX_SOURCES]:
                     if one not in parsed:  # Classes and forms have the same ones.
-                        parsed[one] = self.selection.metadata(one)
+                        parsed[one] = chunks.chunk_of(self.selection.metadata(one) or {})
                 read = [parsed[one] for one in sources[:MAX_SOURCES]]
                 found[int(key), form] = Documents(
                     whole=bool(whole),
                     has_ids=bool(ids),
                     ids=tuple(ids),
-                    sources=tuple(one for one in read if one),
+                    sources=tuple(one for one in read if one.source is not None),
                 )
         return found
 

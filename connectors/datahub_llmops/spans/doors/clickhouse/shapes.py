@@ -21,7 +21,6 @@ from datahub_llmops.answer_store.recorded import (
     SummedAnswer,
 )
 from datahub_llmops.assets.usage import LATENCY_BOUNDS, ChunkSet, Latencies
-from datahub_llmops.spans import chunks
 from datahub_llmops.spans.doors.clickhouse.classes import Documents, SpanClass
 from datahub_llmops.spans.doors.clickhouse.statements import ORPHAN
 from datahub_llmops.spans.retrievals import without_database
@@ -226,7 +225,7 @@ class Skeleton:
             for one in dict.fromkeys([*of_own, *([key] if key is not None else [])]):
                 known = self._documents(*one)
                 store_class = (retrieval.index or {}).get("class")
-                sampled += without_database(sources(known), store_class) if known is not None else ()
+                sampled += without_database(known.sources, store_class) if known is not None else ()
         return replace(
             retrieval,
             milliseconds=latencies,
@@ -255,13 +254,3 @@ _COMMON: Final = (
     "parts_cut",
     "recorded_on",
 )
-
-
-def sources(documents: Documents) -> list[Chunk]:
-    """Return a chunk for each source of documents."""
-    found: list[Chunk] = []
-    for begin in range(0, len(documents.sources), chunks.MAX_CHUNKS):
-        part = documents.sources[begin : begin + chunks.MAX_CHUNKS]
-        attributes = {f"retrieval.documents.{place}.document.metadata": one for place, one in enumerate(part)}
-        found += [one for one in chunks.read_chunks(attributes)[0] if one.source is not None]
-    return found
