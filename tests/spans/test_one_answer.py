@@ -135,6 +135,13 @@ def test_an_index_that_is_not_known_is_a_gap_with_its_reason(world: World) -> No
     assert any("no store may be asked" in one for one in found["gaps"])
 
 
+def test_an_object_that_cannot_be_read_is_a_gap(world: World) -> None:
+    recipe(world)
+    (world.spans / "README.md").write_text("Traces of the support bot\n")
+    gaps = json.loads(explain(world, TRACE, "--json").output)["gaps"]
+    assert [one for one in gaps if one.startswith("whether the trace is whole: 1 objects could not be read")]
+
+
 def test_a_trace_that_is_not_there_says_what_to_look_at(world: World) -> None:
     missing = explain(world, "f" * 32)
     assert missing.exit_code == 1

@@ -10,6 +10,7 @@ import fsspec
 import pytest
 
 from datahub_llmops.errors import UnreadableError
+from datahub_llmops.spans.doors.door import Problem
 from datahub_llmops.spans.doors.objects import Object, Place
 from spans.doors import making
 from spans.doors.making import DAY, TODAY, Made, as_line, call, key, open_door, run
@@ -101,6 +102,19 @@ def test_what_could_not_be_read_is_not_nothing(tmp_path: Path) -> None:
     (tmp_path / "1.json").write_bytes(b"neither of them")
     with pytest.raises(UnreadableError, match="was not found, but 1 objects could not be read"):
         open_door(tmp_path).trace(call(1).trace, None)
+
+
+@pytest.mark.parametrize("content", [b"neither of them", as_line([call(1)])[:-20], b'{"other": 1}\n'])
+def test_a_trace_that_may_lack_something_says_so(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "1.json").write_bytes(as_line([call(1)]))
+    told: list[Problem] = []
+    assert len(open_door(tmp_path, problems=told).trace(call(1).trace, None)) == 1
+    assert not told
+    (tmp_path / "2.json").write_bytes(content)
+    assert len(open_door(tmp_path, problems=told).trace(call(1).trace, None)) == 1
+    assert [one.title for one in told] == ["Whether the trace is whole"]
+    assert "1 objects could not be read, such as" in told[0].context
+    assert "2.json" in told[0].context
 
 
 def test_the_trace_of_a_counted_answer(tmp_path: Path) -> None:

@@ -432,9 +432,12 @@ class FilesDoor:
             AccessError: a place cannot be listed.
             UnreadableError: it was not found, and some objects could not be read.
         """
-        return search(
+        found, failed = search(
             self._places, trace_id, at, self._selection, self._assemble, self._now(), self._reader.classes
         )
+        if failed:
+            self._tell(problems.perhaps_in_part(failed))
+        return found
 
     def sealed(self, answer_id: str, at: datetime | None) -> tuple[RecordedAnswer | None, list[str]]:
         """Return an answer that a sealed segment has, and the segments that could not be read.

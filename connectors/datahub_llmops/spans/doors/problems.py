@@ -94,6 +94,16 @@ def from_the_future(name: str, spans: int) -> Problem:
     )
 
 
+def perhaps_in_part(failed: Sequence[str]) -> Problem:
+    """Objects that may have spans of a trace that was found could not be read."""
+    return Problem(
+        kind="failure",
+        title="Whether the trace is whole",
+        message="Give the credentials the right to read these objects, or leave them out of `files`.",
+        context=f"{len(failed)} objects could not be read, such as {failed[0]}",
+    )
+
+
 def removed(where: str, days: Collection[int]) -> Problem:
     """Days have new spans, but objects that an earlier run counted with them are gone."""
     return Problem(

@@ -42,8 +42,8 @@ def search(
     assemble: Callable[[Sequence[Span]], _Assembled],
     now: float,
     classes: SpanClasses,
-) -> list[Span]:
-    """Return the spans of a trace, or of the trace that has the answer ``wanted``.
+) -> tuple[list[Span], list[str]]:
+    """Return the spans of a trace, or of the trace that has the answer ``wanted``, and what could not be read.
 
     Ids of answers and of X-Ray contain a time. With a time, only objects around it are opened.
 
@@ -67,7 +67,7 @@ def search(
             f"{wanted} was not found, but {len(failed)} objects could not be read, such as {failed[0]}. Give the "
             "credentials the right to read them, or try again."
         )
-    return found
+    return found, failed
 
 
 def time_of(wanted: str, now: float) -> float | None:
@@ -159,7 +159,10 @@ def _read(
     for (_, one), opened in ahead(objects, lambda found: found[0].open(found[1])):
         try:
             with opened() as file:
-                broken = reader.read(file).broken
+                outcome = reader.read(file)
+            broken = outcome.broken
+            if broken is None and (outcome.unreadable or outcome.too_long or outcome.unfinished):
+                broken = "not all of its records can be understood"
         except StorageError as error:
             broken = str(error)
         if broken is not None:
