@@ -179,7 +179,7 @@ def prompt_set(registry: str, name: str, *, env: str, instance: str | None = Non
 def prompt(framework: str, application: str, digest: str, *, env: str) -> str:
     """A prompt without a name: the first twelve characters of its digest identify it within its application.
 
-    The version of the digest is no part of them.
+    The version of the digest is not part of them.
 
     >>> prompt("langchain", "support-bot", "t1:3fd2f819836c4b07", env="PROD")
     'urn:li:dataset:(urn:li:dataPlatform:langchain,support-bot.prompt-3fd2f819836c,PROD)'

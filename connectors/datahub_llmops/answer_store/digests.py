@@ -101,8 +101,8 @@ def chunk_key(secret: bytes, chunk: str) -> bytes:
 def digest_sources(sources: Iterable[Mapping[str, Any] | None]) -> str | None:
     """Digest the set of sources of a retrieval's chunks, given by their identities.
 
-    It is a plain SHA-256, since dataset URNs and addresses are no secrets: another host gets the same. Returns ``None``
-    if there is no chunk, or if one has no source or one that is only known by its HMAC.
+    It is a plain SHA-256, since dataset URNs and addresses are not secrets: another host gets the same. Returns
+    ``None`` if there is no chunk, or if one has no source or one that is only known by its HMAC.
 
     >>> digest_sources([{"urn": "b"}, {"key": "source", "value": "a"}]) == digest_sources([{"urn": "a"}, {"urn": "b"}])
     True

@@ -1,6 +1,6 @@
 """Where the two files of a user lie by default, and the environment variables that name other places.
 
-The catalog and the answer store lie in the same folder on macOS and Windows. On Linux each has the folder that the XDG
+The catalog and the answer store are in the same folder on macOS and Windows. On Linux each has the folder that the XDG
 specification has for its kind: data for the catalog, state for the answers.
 https://specifications.freedesktop.org/basedir-spec/latest/
 """

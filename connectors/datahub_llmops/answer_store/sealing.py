@@ -229,7 +229,7 @@ def _read_state(store: str) -> State | None:
             dropped=values.count(members.get("dropped")),
         )
     except (OSError, RecordError):
-        return None  # Nothing is lost without it: everything is sealed once more.
+        return None  # Nothing is lost without it: everything is sealed again.
 
 
 def _position(value: object) -> Position:

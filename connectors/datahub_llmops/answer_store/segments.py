@@ -6,7 +6,7 @@ of the answer store beside the identities that its numbers mean, so it needs no 
 
     {"segment":1,"answer":{"id":"...","ended":1.5,"application":0,"status":"ok","body":{...}},"identities":[{...}]}
 
-A record that changes after it was sealed is in a later segment once more. Of the segments of one host, the one whose
+A record that changes after it was sealed is sealed again in a later segment. Of the segments of one host, the one whose
 name sorts last has the newest state of an answer, by its id, and of a run of writes, by its run and index.
 """
 
@@ -33,7 +33,7 @@ VERSION: Final = 1
 """The format of a line, in its first member."""
 SUFFIX: Final = ".jsonl.zst"
 MAX_LINE_BYTES: Final = 64 * 2**20
-"""A longer line is passed over."""
+"""A longer line is skipped."""
 _READ_BYTES: Final = 2**20
 _MESSAGES: Final = "messages"
 """The texts of a prompt's template in its identity."""

@@ -50,7 +50,7 @@ class EmbeddingRuns:
     def __init__(
         self, options: WritesOptions, report: WritesReport, emitter: RunEmitter, guard: Guard, now: float
     ) -> None:
-        """``guard`` hands on what one asset emits. ``now`` is the time in seconds since the epoch."""
+        """``guard`` passes on what one asset emits. ``now`` is the time in seconds since the epoch."""
         self._env = options.env
         self._max_runs = options.max_embedding_runs
         self._rules = provenance.compile_rules(

@@ -1,9 +1,9 @@
 """Resolves what an application saw (raw identities) to URNs, with the options of the recipe.
 
 The hooks store platform, host or path, tenant, database and collection. Which platform instance and environment that is
-says the recipe, else the catalog: one asset of that name is the one that is meant, several are told and none is taken.
-A name that no asset has may be an alias that the catalog knows: what it stands for there is meant, by the same rule.
-A corrected map can be replayed over everything that is stored.
+says the recipe, else the catalog: one asset of that name is the one that is meant, several are reported and none is
+taken. A name that no asset has may be an alias that the catalog knows: what it stands for there is meant, by the same
+rule. A corrected map can be replayed over everything that is stored.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ def pip_install(*extras: str) -> str:
 
 
 def not_installed(what: str, extra: str, error: ImportError) -> AccessError:
-    """Return the error to raise in place of ``error``, which importing a package of the extra has raised.
+    """Return the error to raise instead of ``error``, which the import of a package of the extra raised.
 
     It names the package, which may be one that another package of the extra needs.
     """

@@ -74,7 +74,7 @@ class Judge:
     version: str | None = None
     model: str | None = None
     prompt: PromptRef | None = None
-    """The judge's own prompt, which is no prompt of the application."""
+    """The judge's own prompt, which is not a prompt of the application."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,7 +29,7 @@ class StoreClass(NamedTuple):
 
 
 class TextLayout(NamedTuple):
-    """The payload field that holds the embedded text, and the fields that must stand beside it."""
+    """The payload field that holds the embedded text, and the fields that must be beside it."""
 
     field: str
     beside: tuple[str, ...] = ()

@@ -30,7 +30,7 @@ class PromptVersion:
     version: str
     """In the registry's own form: ``3``, a commit hash. It becomes part of the URN, ``<name>.v<version>``."""
     template: Template | None = None
-    """``None`` if the registry does not give it, for example because it is no text."""
+    """``None`` if the registry does not give it, for example because it is not text."""
     labels: tuple[str, ...] = ()
     """Labels, aliases or tags that point at this version now, sorted."""
     variables: tuple[str, ...] = ()

@@ -35,7 +35,7 @@ PROMPT: Final = PREFIX + "prompt"
 urn, or the digest of the template."""
 SOURCES: Final = PREFIX + "sources"
 """List: digests of the sources of a retrieval's chunks. Equal sets of sources have equal digests. A retrieval has none
-if one of its chunks has no source, or one that is no address."""
+if one of its chunks has no source, or one that is not an address."""
 CUT: Final = PREFIX + "cut"
 """True if a list would be longer than ``MAX_LISTED``; the rest is left out."""
 

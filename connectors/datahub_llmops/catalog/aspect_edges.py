@@ -62,8 +62,8 @@ def carries_lineage(aspect_name: str) -> bool:
 def edges_of(urn: str, aspect_name: str, aspect: Mapping[str, Any]) -> list[Edge]:
     """List the edges in an aspect of ``urn``, in its order, without columns.
 
-    An end that stands in several places of the aspect (``inputDatasets`` and ``inputDatasetEdges``) is one edge with
-    the ways of all of them.
+    An end that is in several places of the aspect (``inputDatasets`` and ``inputDatasetEdges``) is one edge with the
+    ways of all of them.
     """
     found: dict[tuple[str, str], Edge] = {}
     for rule in _rules(aspect_name).edges:

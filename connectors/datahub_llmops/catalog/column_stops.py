@@ -34,8 +34,8 @@ class ColumnStop:
 def find_stops(columns: Lineage, assets: Lineage, untraced: Untraced | None = None) -> tuple[ColumnStop, ...]:
     """Compare the walk of a column with the walk of its asset, in the same direction and over as many hops.
 
-    Upstream, an edge whose columns are known is no stop: the values of the column come from elsewhere. ``untraced`` is
-    what the jobs beside the two walks could not trace.
+    Upstream, an edge whose columns are known is not a stop: the values of the column come from elsewhere. ``untraced``
+    is what the jobs beside the two walks could not trace.
     """
     down = columns.direction == "down"
     reached = {asset_of(columns.root)} | {asset_of(node.urn) for node in columns.nodes}

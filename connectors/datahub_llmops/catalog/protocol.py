@@ -21,7 +21,7 @@ LABELLED_TYPES: Final = (
     "mlPrimaryKey",
     "schemaField",
 )
-"""Entity types that lie in lineage and carry glossary terms and tags; ``labelled`` looks at these."""
+"""Entity types that have lineage and carry glossary terms and tags; ``labelled`` looks at these."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -238,7 +238,7 @@ class FullCatalog(Catalog, Protocol):
     def carrying(self, term: str) -> Iterable[str]:
         """List the URNs of live assets and columns that have a glossary term, themselves or on a field.
 
-        A server lists the asset of a field; which field it is stands in its aspects.
+        A server lists the asset of a field; its aspects say which field it is.
         """
         ...
 

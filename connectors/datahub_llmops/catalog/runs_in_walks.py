@@ -1,4 +1,4 @@
-"""Leaves runs of jobs out of walks: in DataHub's lineage they stand beside their jobs. Pure."""
+"""Leaves runs of jobs out of walks: in DataHub's lineage they are next to their jobs. Pure."""
 
 from __future__ import annotations
 

@@ -2,8 +2,8 @@
 
 The records of hosts and of spans are added up: spans that a host recorded as well are counted apart, as
 ``source=spans@<host>``, and left out on days that the host counted. What a tool counted on a day that hosts or spans
-counted too is the same calls once more, so it is left out. ``docs/hooks.md`` says how the partitions are named.
-Standard library only.
+counted too covers the same calls, so it is left out. ``docs/hooks.md`` says how the partitions are named. Standard
+library only.
 """
 
 from __future__ import annotations

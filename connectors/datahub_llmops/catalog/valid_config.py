@@ -66,7 +66,7 @@ def _instead(holder: type[BaseModel] | None, option: str) -> str:
 
 
 def _model_at(config_type: type[BaseModel], place: Sequence[str | int]) -> type[BaseModel] | None:
-    """Return the model whose options stand at a place; ``None`` behind keys that the user chooses."""
+    """Return the model whose options belong at a place; ``None`` below keys that the user chooses."""
     found: type[BaseModel] | None = config_type
     for part in place:
         if found is None:

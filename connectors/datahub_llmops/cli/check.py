@@ -22,7 +22,7 @@ from datahub_llmops.queries.labels import Labels
 
 
 class VerdictCommand(click.Command):
-    """Ends with the exit code of *not known* if it could not look: an error is no verdict.
+    """Ends with the exit code of *not known* if it could not look: an error is not a verdict.
 
     The usual code of an error is 1, here that of *not ok*. Click's code for wrong usage is 2 already.
     """

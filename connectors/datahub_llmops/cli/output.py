@@ -60,7 +60,7 @@ class _Output:
             self._stream.flush()
 
     def end(self) -> None:
-        """After an error, let Python write what it still holds to nowhere: at its exit it would fail once more."""
+        """After an error, let Python write what it still holds to nowhere: at its exit it would fail again."""
         if self._failed:
             with suppress(OSError):
                 nowhere = os.open(os.devnull, os.O_WRONLY)

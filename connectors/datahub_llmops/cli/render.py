@@ -28,7 +28,7 @@ from datahub_llmops.queries.sentences import (
 from datahub_llmops.queries.walk import LineageResult
 
 _WIDE: Final = 100_000
-"""Columns of an output that is no terminal: nothing is wrapped there."""
+"""Columns of an output that is not a terminal: nothing is wrapped there."""
 
 
 _LONGEST_CELL: Final = 200

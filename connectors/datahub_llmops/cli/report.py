@@ -35,7 +35,7 @@ _BY_SUFFIX: Final[dict[str, Format]] = {
 _HOPS: Final = 5
 _SILENT_SECONDS: Final = 2.0
 _EMPTY: Final = (
-    "The catalog has no asset that lies in lineage yet. Run a recipe into it: datahub ingest -c RECIPE, then write the "
+    "The catalog has no asset with lineage yet. Run a recipe into it: datahub ingest -c RECIPE, then write the "
     "report again."
 )
 

@@ -31,7 +31,7 @@ _NO_READERS: Final = ("llm-", "csv-enricher", "datahub-business-glossary")
 EMBEDDING_JOB: Final = "Embedding Job"
 RETRIEVER: Final = "Retriever"
 NOT_SOURCES: Final = frozenset({INDEX, "Retriever", "Prompt", "Answer Log", "Guardrail"})
-"""Our own subtypes of datasets, which are no data that an index is made of."""
+"""Our own subtypes of datasets, which are not data that an index is made of."""
 
 
 @dataclass(frozen=True, kw_only=True)

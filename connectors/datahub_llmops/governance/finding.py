@@ -21,7 +21,7 @@ EXIT_CODES: Final[Mapping[Verdict, int]] = {"ok": 0, "not ok": 1, "not known": 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """Where a fact stands in the catalog: the asset's URN, its aspect, and the time of the fact, if it has one."""
+    """Where a fact is in the catalog: the asset's URN, its aspect, and the time of the fact, if it has one."""
 
     urn: str
     aspect: str

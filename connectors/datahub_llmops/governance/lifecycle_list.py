@@ -107,7 +107,7 @@ def read_litellm(content: object, *, source: str) -> LifecycleList:
     """Read a list in LiteLLM's own form: models with a date of retirement, and embedding models with a price.
 
     Raises:
-        RecipeError: it is no such list.
+        RecipeError: it is not such a list.
     """
     if not isinstance(content, Mapping) or len(content) < 10:
         raise RecipeError(f"{source}: this is not a list of models in LiteLLM's form")

@@ -12,7 +12,7 @@ from datahub_llmops.governance.lifecycle import Lifecycles
 DEFAULT_GRACE: Final = timedelta(hours=24)
 """How long a changed source may wait for the next embedding run where neither a schedule nor an option tells."""
 CLOCK_TOLERANCE: Final = timedelta(minutes=5)
-"""How far clocks may be apart. A time that lies further ahead is no evidence."""
+"""How far clocks may be apart. A time that lies further ahead is not evidence."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,7 +21,7 @@ _WORDS: Final = {
 }
 _EVERY: Final = re.compile(r"(?:@every\s+)?(\d{1,6})\s*(s|m|h|d|w)")
 _LONGEST: Final = timedelta(days=10 * 366)
-"""A longer wait is no schedule, and its end may be no date."""
+"""A longer wait is not a schedule, and its end may not be a date."""
 _DAYS_OF: Final = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _FIELDS: Final = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7))

@@ -42,7 +42,7 @@ CHECKS: Final[Mapping[str, Check]] = {
 }
 """All checks by name, in the order in which they are shown."""
 _BESIDE: Final = "index"
-"""What stands in place of the checks of an index, if a job or a retriever is asked about."""
+"""What replaces the checks of an index if the question is about a job or a retriever."""
 _OF_JOBS: Final = frozenset({fresh.NAME, coverage.NAME, schema.NAME})
 """Checks that look at what the jobs read that fill the asset."""
 _OF_ALL_UPSTREAM: Final = frozenset({trusted_sources.NAME, one_meaning.NAME, allowed.NAME})

@@ -128,7 +128,7 @@ def _server(found: Mapping[str, Any], query: Mapping[str, Any]) -> dict[str, str
     host = found.get("host") or options.get("host")
     port = str(found.get("port") or options.get("port") or 5432)
     database = found.get("database") or options.get("dbname")
-    # Without a database it is no use, and what follows an unencoded ? of a password is cut off.
+    # Without a database it is of no use, and what follows an unencoded ? of a password is cut off.
     if not isinstance(database, str) or not _NAME.fullmatch(database):
         return {}
     raw: dict[str, str | None] = {}

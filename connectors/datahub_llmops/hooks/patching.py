@@ -43,7 +43,7 @@ def _find_mark(value: Any) -> tuple[Any, Any] | None:
 def wrap(owner: Any, name: str, make: Callable[[Any], Any]) -> bool:
     """Replace ``owner.name`` by ``make(function)`` if ``owner`` itself defines it; return whether it is wrapped now.
 
-    Class and static methods keep their kind. Whatever else is no plain function (a method that another tool has
+    Class and static methods keep their kind. Whatever else is not a plain function (a method that another tool has
     wrapped, or one with a cache) keeps its binding and its attributes. An abstract method is left alone, and so is a
     property: what it does on access and assignment is its own.
     """

@@ -271,7 +271,7 @@ _CONTROL_FLOW: Final = frozenset(
 def describe_error(error: object) -> tuple[str, str | None]:
     """Return status and error of an exception: its class and HTTP status, never its message.
 
-    An exception that a framework uses for control flow is no error.
+    An exception that a framework uses for control flow is not an error.
     """
     for kind in type(error).__mro__:
         if kind.__name__ in _CONTROL_FLOW:

@@ -1,8 +1,8 @@
 """Stamps OpenTelemetry spans, so that whoever reads spans knows which index and prompt an answer came from.
 
 ``spans`` decides which span that is, and loads this module with the first one. ``assets.span_names`` says what each
-attribute means. Tracers of LangChain and LlamaIndex often have spans that are never in force; the stamp is then on the
-span around them.
+attribute means. Tracers of LangChain and LlamaIndex often have spans that are never the current one; the stamp is then
+on the span around them.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Finds the OpenTelemetry span in force, and has it stamped. Without a span that is recorded, this is all that runs."""
+"""Finds the current OpenTelemetry span, and has it stamped. Without a span that is recorded, this is all that runs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ CONTEXT: Final = "opentelemetry.context"
 
 
 def find_span() -> Any:
-    """Return the span in force if it is recorded, or ``None``. Importing OpenTelemetry is left to the application."""
+    """Return the current span if it is recorded, or ``None``. Importing OpenTelemetry is left to the application."""
     # Ask for the context first: it is empty in most calls, and asking for the span takes three times as long.
     current = (_get_context or _find_api)()
     if not current:
@@ -31,7 +31,7 @@ _stamps: Any = None
 
 
 def _find_api() -> Any:
-    """Keep OpenTelemetry's functions, and return the context in force."""
+    """Keep OpenTelemetry's functions, and return the current context."""
     global _get_context, _get_span
     get_context = getattr(sys.modules.get(CONTEXT), "get_current", None)
     get_span = getattr(sys.modules.get("opentelemetry.trace"), "get_current_span", None)
@@ -50,7 +50,7 @@ def _load_stamps() -> Any:
 
 
 def begin(answer: Answer) -> None:
-    """Remember the span in force when an answer begins. It is stamped together with what comes first."""
+    """Remember the current span when an answer begins. It is stamped together with the first part."""
     try:
         span = find_span()
         if span is not None:
@@ -61,7 +61,7 @@ def begin(answer: Answer) -> None:
 
 
 def end_part(answer: Answer, part: Part, recorded: bool) -> None:
-    """Stamp the span in force when a part ends, else the one that the answer began in."""
+    """Stamp the current span when a part ends, else the one in which the answer began."""
     if (
         type(part) is ModelCall
         and (part.prompt is None or part.prompt.stamped)

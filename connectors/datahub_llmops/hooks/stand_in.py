@@ -1,6 +1,6 @@
-"""Stands in a class for a method that is no plain function: ``wrapt``, ``functools.lru_cache``, ``partialmethod``, ...
+"""Stands in a class for a method that is not a plain function, such as one of ``wrapt`` or ``functools.lru_cache``.
 
-Such an object binds in a way of its own, and has attributes that the application uses. So the stand-in asks the
+Such an object binds in its own way, and has attributes that the application uses. So the stand-in asks the
 original to bind, shows all of its attributes, and comes between only when the bound method is called.
 """
 

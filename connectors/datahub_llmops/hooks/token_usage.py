@@ -102,7 +102,7 @@ def read_tokens(usage: object) -> dict[str, int]:
 
 
 def _read_flat(usage: object, found: dict[str, int]) -> None:
-    """Read parts that stand beside the whole, and have the whole include them.
+    """Read parts that are given beside the whole, and make the whole include them.
 
     >>> read_tokens({"input_tokens": 3, "cache_read_input_tokens": 7, "output_tokens": 1})
     {'in': 10, 'out': 1, 'cr': 7}
@@ -116,7 +116,7 @@ def _read_flat(usage: object, found: dict[str, int]) -> None:
 
 
 _MOST_TOKENS: Final = 2**53
-"""Beyond it a number is no count, and a sum of several would not fit into the store's 64 bits."""
+"""Beyond it a number is not a count, and a sum of several would not fit into the store's 64 bits."""
 
 
 def _count(value: object) -> int | None:

@@ -117,7 +117,7 @@ def _pgvector_location(store: Any) -> Raw:
             store, "_engine.url", "_async_engine.url", "_bind.url", "connection_string", "connection"
         )
     )
-    # Its tables have no schema: they lie in the first one of the search path.
+    # Its tables have no schema: they are in the first one of the search path.
     return {**raw, "schema": raw.get("schema") or "public", "collection": "langchain_pg_embedding"}
 
 

@@ -1,6 +1,6 @@
 """A wrapper around methods of other people's classes that observes each call and its result.
 
-The frame of a wrapped call is in force while the call runs: calls inside it are part of it.
+The frame of a wrapped call is current while the call runs: calls inside it are part of it.
 """
 
 from __future__ import annotations

@@ -287,7 +287,7 @@ class CollectionLineage(SourcePart[Collection]):
 
     @override
     def close(self) -> None:
-        # A run that broke off took nothing back, and must not forget what there is to take back.
+        # A run that ended early retracted nothing, and must not forget what there is to retract.
         self.ledger.keep_memory()
 
     def _count_provenance(self, item: Collection, found: provenance.Provenance) -> None:

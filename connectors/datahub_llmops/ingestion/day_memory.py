@@ -1,6 +1,6 @@
 """How far a recipe has read what a tool counts by day: a watermark for each subject.
 
-A day is read again until it is over, and once more after that, since a tool may count late. A day that could not be
+A day is read again until it is over, and one more time after that, since a tool may count late. A day that could not be
 read, and all after it, are read again by the next run.
 """
 

@@ -1,7 +1,7 @@
-"""What one run does to the edges of declared jobs: it declares, keeps and takes back.
+"""What one run does to the edges of declared jobs: it declares, keeps and retracts.
 
 A run changes only what its own recipe declared. A declaration that could not be resolved keeps its edges, marked as not
-confirmed. What no recipe declares any more is taken back by a run without failures, if the recipe has a memory.
+confirmed. A run without failures retracts what no recipe declares any more, if the recipe has a memory.
 """
 
 from __future__ import annotations
@@ -173,7 +173,7 @@ class JobLedger:
         self._commit(now)
 
     def keep_memory(self) -> None:
-        """Remember the jobs of this run and of the last one: nothing was taken back."""
+        """Remember the jobs of this run and of the last one: nothing was retracted."""
         if not self.memory.committed:
             self._commit(self._known())
 

@@ -48,7 +48,7 @@ def check_patterns(config: BaseModel) -> None:
     """Compile the patterns of a config, which DataHub does at their first use, in the middle of a run.
 
     Raises:
-        ValueError: an ``allow`` or ``deny`` of one of the config's own fields is no regular expression.
+        ValueError: an ``allow`` or ``deny`` of one of the config's own fields is not a regular expression.
     """
     for option in type(config).model_fields:
         value = getattr(config, option)

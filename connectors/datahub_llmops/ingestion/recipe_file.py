@@ -38,7 +38,7 @@ def read_options(path: Path, names: Collection[str]) -> dict[str, Any]:
 def read_config(path: Path) -> tuple[Mapping[str, Any], str | None]:
     """Read all options of a recipe's source, or of a file that holds only options, and the type of the source.
 
-    The type is empty for a recipe that states none, and ``None`` for a file that is no recipe.
+    The type is empty for a recipe that states none, and ``None`` for a file that is not a recipe.
 
     Raises:
         RecipeError: it cannot be read.

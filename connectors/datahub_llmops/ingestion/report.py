@@ -79,7 +79,7 @@ def guard_asset(report: SourceReport, what: str, parts: Iterable[T]) -> Iterator
 
 
 def shown(text: object) -> str:
-    """Return an id or a name as it may stand in a log: of bounded length, and without control characters."""
+    """Return an id or a name as a log may show it: of bounded length, and without control characters."""
     return "".join(letter if letter.isprintable() else "?" for letter in str(text)[:200])
 
 

@@ -33,7 +33,7 @@ class ScoreReport(Protocol):
 
 @dataclass(kw_only=True)
 class ScoreWriter:
-    """Writes the scores of one run. ``miss`` is told what could not be written, and why."""
+    """Writes the scores of one run. ``miss`` is called with what could not be written, and why."""
 
     options: ScoreOptions
     deployment: Deployment

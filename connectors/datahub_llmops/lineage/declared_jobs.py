@@ -384,7 +384,7 @@ class _Job:
                 )
 
     def _marks_for_payload(self, column: str) -> bool:
-        """Whether the SQL names a column, which is no key of a row: keys serve to make the ids of chunks.
+        """Whether the SQL names a column, which is not a key of a row: keys serve to make the ids of chunks.
 
         A * names nothing, and a list of tables does not either.
         """

@@ -207,7 +207,7 @@ def vector_field(dataset_urn: str, vector: Vector) -> str:
 
 
 def described_assets(dataset_urn: str, collection: Collection) -> set[str]:
-    """List the URNs that facts of a collection may sit on: none if it is no vector index any more."""
+    """List the URNs that facts of a collection may sit on: none if it is not a vector index any more."""
     fields = {vector_field(dataset_urn, vector) for vector in collection.vectors}
     return {dataset_urn, *fields} if fields else set()
 

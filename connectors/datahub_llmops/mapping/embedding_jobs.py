@@ -104,7 +104,7 @@ def model_proposal(
     without: Collection[str] = frozenset(),
     facts: Mapping[str, str] | None = None,
 ) -> Proposal:
-    """Add ``jobs`` to those that use the model, and take away those ``without`` it.
+    """Add ``jobs`` to those that use the model, and remove those ``without`` it.
 
     ``present`` is its ``mlModelProperties`` in the catalog, and ``facts`` are custom properties to set.
 

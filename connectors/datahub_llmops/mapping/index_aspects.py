@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 DECLARED: Final = "declared"
 RECORDED: Final = "recorded"
 NO_VECTOR: Final = "(none)"
-"""The only row in the table of vectors of a dataset that is no index any more."""
+"""The only row in the table of vectors of a dataset that is not an index any more."""
 
 _DECLARED_FACTS: Final[Mapping[str, Sequence[str]]] = {
     "embeddingModelKnownFrom": ("embeddingModel", "embeddingModels"),
@@ -86,7 +86,7 @@ def keep_declared(aspect: EmbeddingInfoClass, present: Mapping[str, Any]) -> Emb
 
 
 def empty_index_aspects(engine: str) -> list[LlmopsAspect]:
-    """Build what replaces the typed aspects of a dataset that is no index any more.
+    """Build what replaces the typed aspects of a dataset that is not an index any more.
 
     A server accepts no proposal that deletes a single aspect, and its UI shows no table without a row.
     """

@@ -1,7 +1,7 @@
 """The edges of a declared job, with who declares each and since when it is not confirmed.
 
 Several recipes may declare one job, and one recipe may declare it for several indexes. Each edge names its
-declarations, so that a run changes and takes back only what its own recipe declared. Edges of hooks and of an
+declarations, so that a run changes and retracts only what its own recipe declared. Edges of hooks and of an
 orchestrator's plugin stay.
 """
 

@@ -141,7 +141,7 @@ class _Gunzip:
                         "was answered with a body that is not in the encoding that it names. Look for a proxy in "
                         "between, then run again"
                     ) from None
-                # What follows the last member is no part of the answer.
+                # What follows the last member is not part of the answer.
                 self._ignores_rest = True
                 return
             yield part

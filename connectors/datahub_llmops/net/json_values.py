@@ -22,12 +22,12 @@ def array(value: object) -> list[Any]:
 
 
 def objects(value: object) -> list[Mapping[str, Any]]:
-    """Return the objects in a JSON array without its other items; nothing if it is no array."""
+    """Return the objects in a JSON array without its other items; nothing if it is not an array."""
     return [item for item in array(value) if isinstance(item, Mapping)]
 
 
 def mappings(value: object) -> list[Mapping[str, Any]]:
-    """Return the objects in a JSON array with empty ones in place of other items; nothing if it is no array.
+    """Return the objects in a JSON array with empty ones in place of other items; nothing if it is not an array.
 
     >>> mappings([{"a": 1}, "b"]), objects([{"a": 1}, "b"])
     ([{'a': 1}, {}], [{'a': 1}])

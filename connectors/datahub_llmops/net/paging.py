@@ -60,7 +60,7 @@ class Pages:
         return cls(f"{client.name}: {path}", most, MOST_CALLS_OF_TIME * client.timeout)
 
     def add(self, entries: Iterable[object]) -> None:
-        """Note what a page lists: names, ids or other keys. What is neither text nor a number is passed over.
+        """Note what a page lists: names, ids or other keys. What is neither text nor a number is skipped.
 
         Raises:
             EndlessError: all of it was there before, or nothing has come for ``MOST_EMPTY_PAGES`` pages.
@@ -80,7 +80,7 @@ class Pages:
 
         Raises:
             EndlessError: another page began there, there are too many pages, or the time is over.
-            UnreadableError: it is no mark at all.
+            UnreadableError: it is not a mark at all.
         """
         if isinstance(mark, bool) or not isinstance(mark, (str, int)):
             raise UnreadableError(f"{self._name}: the mark of the next page is neither text nor a number.")

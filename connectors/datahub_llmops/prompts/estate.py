@@ -44,7 +44,7 @@ class Version(NamedTuple):
 class KnownPrompt:
     """One prompt with its versions: numbers in their order, others by their text.
 
-    ``application`` is that of a prompt without a name, which is no version of a registry.
+    ``application`` is that of a prompt without a name, which is not a version of a registry.
     """
 
     platform: str

@@ -105,7 +105,7 @@ def _orphans(
     now: datetime,
     unused_after: timedelta,
 ) -> Iterator[Finding]:
-    # A prompt of which another version runs is no orphan: its application is behind.
+    # A prompt of which another version runs is not an orphan: its application is behind.
     uses = [use for version in versions for use in version.uses]
     if any(use.last_seen is None or _is_recent(use, now, unused_after) for use in uses):
         return

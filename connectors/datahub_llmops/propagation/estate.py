@@ -37,7 +37,7 @@ class Readable(Protocol):
 def read_graph(
     catalog: Readable, assets: Iterable[str], max_hops: int, *, through_removed: bool = False
 ) -> Graph:
-    """Read what lies below the assets, in as few walks as possible. An asset that nothing names has nothing below it.
+    """Read what is below the assets, in as few walks as possible. An asset that nothing names has nothing below it.
 
     Raises:
         CatalogError: something could not be read.

@@ -127,7 +127,7 @@ class Graph:
         return ((down, 1) for down in self.assets.get(asset, ()))
 
     def column_steps(self, column: str) -> Iterable[tuple[str, int]]:
-        """List the next columns with their distance, which is two hops if a job lies in between."""
+        """List the next columns with their distance, which is two hops if a job is in between."""
         return ((down, _hops(via)) for down, via in self.columns.get(column, ()))
 
     def table_only(self, asset: str) -> Iterator[tuple[str, int]]:

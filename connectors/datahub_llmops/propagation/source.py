@@ -1,7 +1,7 @@
 """The source ``llm-propagation``: it reads a catalog, and sends patches that make labels follow the data.
 
 It needs no stateful ingestion: every label that it attached carries its attribution in the catalog itself, so each run
-compares what should be there with what is, and takes away what should not. Whatever anybody else attached is neither
+compares what should be there with what is, and removes what should not. Whatever anybody else attached is neither
 changed nor removed, the same term on the same column included: DataHub keeps both apart by their attribution source.
 """
 
@@ -282,7 +282,7 @@ class PropagationSource(PatchingSource, TestedSource):
 def _apply(patch: _LabelPatch, change: Change, now: int) -> None:
     label = change.label
     if change.origin is None:
-        # Never without the source: that would take away what a person attached as well.
+        # Never without the source: that would also remove what a person attached.
         if label.kind == "term":
             patch.remove_term(label.urn, attribution_source=ATTRIBUTION_SOURCE)
         else:

@@ -33,7 +33,7 @@ class Reason:
     urn: str
     why: str
     fails: bool = True
-    """Whether a person has to see it. A source that a sample of a collection did not name again is no such case."""
+    """Whether a person has to see it. A source that a sample of a collection did not name again is not such a case."""
 
     @override
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""The names that people read in place of URNs."""
+"""The names that people read instead of URNs."""
 
 from __future__ import annotations
 

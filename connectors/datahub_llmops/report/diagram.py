@@ -71,7 +71,7 @@ def build_diagram(report: Report) -> Diagram:
 
 
 def named(text: str, longest: int = LONGEST) -> str:
-    """Make a name safe for one line, and cut it. One of blanks stands in quotes; an empty one is *(no name)*.
+    """Make a name safe for one line, and cut it. A blank one is in quotes; an empty one is *(no name)*.
 
     >>> named("a" * 5 + chr(10), 4), named(" "), named("")
     ('aaa…', '" "', '(no name)')

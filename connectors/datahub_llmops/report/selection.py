@@ -25,7 +25,7 @@ LISTED_TYPES: Final = (
     "chart",
     "dashboard",
 )
-"""Entity types that lie in lineage. What only describes others, such as a container or a term, is shown with them."""
+"""Entity types that have lineage. What only describes others, such as a container or a term, is shown with them."""
 MOST_ASSETS: Final = 25_000
 """Assets in one report: a file of them has about 25 MB, which a browser still opens."""
 
@@ -49,7 +49,7 @@ class Selection:
 
 
 def select_all(catalog: FullCatalog, filters: Filters | None = None, most: int = MOST_ASSETS) -> Selection:
-    """Choose every live asset that can lie in lineage, or those that pass the filters.
+    """Choose every live asset that can have lineage, or those that pass the filters.
 
     Raises:
         UnknownAssetError: there are assets, and none passes the filters.

@@ -65,7 +65,7 @@ def read_recipe(path: Path) -> dict[str, Any]:
     """Read a recipe as it was written, without the values of its variables.
 
     Raises:
-        RecipeError: it cannot be read, or is no recipe.
+        RecipeError: it cannot be read, or is not a recipe.
     """
     try:
         recipe = load_config_file(path, allow_remote=False, resolve_env_vars=False)

@@ -1,4 +1,4 @@
-"""What lies below a folder: stores, prompt files, answers and spans, each told by its own layout or first bytes.
+"""What is below a folder: stores, prompt files, answers and spans, each recognised by its layout or first bytes.
 
 The walk is bounded and reads no folder of packages or of tools. What it did not look into is part of its result.
 """
@@ -233,7 +233,7 @@ def _common_folder(files: Iterable[Path]) -> Path:
 
 
 def _by_top(files: Iterable[Path], root: Path) -> Mapping[Path, list[Path]]:
-    """Group files by the folder of ``root`` that they lie in, and name each group by the lowest folder of it."""
+    """Group files by the folder of ``root`` that they are in, and name each group by the lowest folder of it."""
     groups: dict[str, list[Path]] = {}
     for path in files:
         parts = path.relative_to(root).parts

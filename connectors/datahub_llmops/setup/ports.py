@@ -67,7 +67,7 @@ class Probe:
     """How one system is recognised."""
 
     system: System | None
-    """``None`` is a DataHub server, which is no source."""
+    """``None`` is a DataHub server, which is not a source."""
     port: int
     path: str = ""
     """Empty where the protocol is not HTTP."""

@@ -178,7 +178,7 @@ def _flow(value: Any) -> str:
 def existing_places(texts: Mapping[str, str]) -> dict[tuple[str, str], str]:
     """Return which systems the recipes of a folder read, by type and place, with the file of each.
 
-    ``texts`` are their contents by the names of their files. What is no recipe reads nothing.
+    ``texts`` are their contents by the names of their files. What is not a recipe reads nothing.
     """
     found: dict[tuple[str, str], str] = {}
     for file_name, text in sorted(texts.items()):

@@ -100,7 +100,7 @@ class Recipe:
 def find_recipes(folder: Path) -> list[Path]:
     """List what is in ``recipes/``, and every ``*.dhub.yaml`` some levels below ``folder``, by path.
 
-    Hidden folders and those of packages are passed over, and so are files of ``recipes/`` without a ``source``.
+    Hidden folders and those of packages are skipped, and so are files of ``recipes/`` without a ``source``.
     """
     found = {path for path in _walk(folder, _DEPTH) if path.name.endswith(_ENDINGS)}
     inside = folder / "recipes"

@@ -442,7 +442,7 @@ class Candidate:
 
 
 def valid_together(system: System, values: Mapping[str, str]) -> dict[str, str]:
-    """Return the options that may stand in one recipe, in the order of the system's.
+    """Return the options that one recipe may have, in the order of the system's.
 
     >>> list(valid_together(MLFLOW, {"token": "${T}", "password": "${P}"}))
     ['token']

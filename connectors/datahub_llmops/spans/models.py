@@ -143,7 +143,7 @@ def _names(
 ) -> tuple[Raw, Raw | None]:
     """Return the raw identities of the model that was asked, and of the one that served if it is another."""
     if told is not None:
-        # OpenInference writes the model that served in place of the one that was asked.
+        # OpenInference writes the model that served instead of the one that was asked.
         asked, served = told, served or asked
     provider = _provider(of_langchain, word, class_name)
     first, second = model_raw(provider, _text(asked)), _text(served)

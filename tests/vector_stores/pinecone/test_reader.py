@@ -450,11 +450,11 @@ class TestKey:
             ("evilpinecone.io", "belongs neither"),
             ("http://127.0.0.2@127.0.0.1", "credentials"),
             ("http://[::ffff:127.0.0.2]:1", "belongs neither"),
-            ("127.0.0.2\r\nX: y", "no address"),
-            ("file:///etc/passwd", "no address"),
-            ("ftp://x", "no address"),
-            ("http://[::1", "no address"),
-            ("//x", "no address"),
+            ("127.0.0.2\r\nX: y", "is not an address"),
+            ("file:///etc/passwd", "is not an address"),
+            ("ftp://x", "is not an address"),
+            ("http://[::1", "is not an address"),
+            ("//x", "is not an address"),
         ],
     )
     def test_it_goes_to_no_other_host(self, service: PineconeService, host: str, problem: str) -> None:

@@ -167,7 +167,7 @@ _ADDED = (
     """,
     f"create index if not exists aspect_listed on aspect (asset) where {assigns(LISTED_PROPERTIES)}",
 )
-"""Tables beside ``edge`` that files of release 0.1.0 lack. They are no columns of ``edge``, so that release can still
+"""Tables beside ``edge`` that files of release 0.1.0 lack. They are not columns of ``edge``, so that release can still
 read and write a file that has them. ``column_use`` has the columns that the SQL of a job uses, the tables of which it
 may use more, and the job itself if it says anything about uses. The indexes find what a list of many assets shows, and
 what carries a term; SQLite keeps them, whoever writes. ``schema_before`` has the columns that a dataset had until the
@@ -203,7 +203,7 @@ _SUBJECTS: Final = (
 DAMAGED: Final = "the file is damaged or cut off; restore a copy, or delete it and run the recipes again"
 """What is wrong with a file that has no longer what SQLite or we wrote, and what to do."""
 _GARBAGE: Final = (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError)
-"""What our code makes of the rows of a damaged file: text that is no UTF-8 or no JSON, a number in place of a name."""
+"""What our code makes of the rows of a damaged file: text that is not UTF-8 or not JSON, a number instead of a name."""
 
 
 @contextlib.contextmanager

@@ -70,7 +70,7 @@ class SeriesWriter:
         self._db.execute("insert or replace into series values (null, ?, ?, ?, ?, ?, ?, ?)", (*key, body))
 
     def _keep_last(self, key: tuple[object, ...], body: str) -> None:
-        """Keep a record equal to the one before it, in place of that one if it was a repetition itself."""
+        """Keep a record equal to the one before it. It replaces that one if that was a repetition itself."""
         (repeated, before), *earlier = self._before(key, 2)
         if earlier and _lasting(json.loads(earlier[0][1])) == _lasting(json.loads(before)):
             self._db.execute("delete from series where id = ?", (repeated,))

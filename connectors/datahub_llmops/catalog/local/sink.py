@@ -306,7 +306,7 @@ def _changes(record: object) -> Iterator[Change]:
         if record.proposedDelta is not None:
             raise RefusedError("a MetadataChangeEvent with a delta cannot be stored")
         snapshot = record.proposedSnapshot
-        # All of them before the first is handed on: an event is taken whole or not at all.
+        # All of them before the first is passed on: an event is taken whole or not at all.
         yield from [_of_aspect(Op.UPSERT, snapshot.urn, aspect) for aspect in snapshot.aspects]
     elif isinstance(record, UsageAggregationClass):
         yield _of_aspect(Op.UPSERT, record.resource, usage_statistics(record))

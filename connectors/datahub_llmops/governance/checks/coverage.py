@@ -107,7 +107,8 @@ def _moved(
     embedded: Mapping[str, Embedded | None],
     times: Mapping[str, datetime],
 ) -> Finding | None:
-    """Rows may have come and gone after the run. Then numbers that differ are no fault, and equal ones no proof."""
+    """Rows may have come and gone after the run. Then numbers that differ are not a fault, and equal ones prove
+    nothing."""
     begun = _begun(embedded, facts.sources)
     if begun is None:
         if found.verdict == "ok":

@@ -116,7 +116,7 @@ def _problems(facts: Facts, urn: str) -> Iterator[Finding]:
         what = "index" if facts.is_index else "asset"
     if deprecation.get("deprecated") is True:
         since = time_of(deprecation.get("decommissionTime"))
-        # The time until which it may be used: one that lies ahead is no failure that began.
+        # The time until which it may be used: one that lies ahead is not a failure that began.
         successor = text(deprecation.get("replacement"))
         instead = f", successor {facts.name(successor)}" if successor else ""
         when = f" since {since:%Y-%m-%d}" if since is not None and since <= facts.now else ""

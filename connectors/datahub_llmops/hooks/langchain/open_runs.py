@@ -28,7 +28,7 @@ class Root:
 
 
 class OpenRuns(dict[int, Any]):
-    """Maps a run id to its part of the answer; a run that is no part maps to that of its nearest ancestor."""
+    """Maps a run id to its part of the answer; a run that is not a part maps to that of its nearest ancestor."""
 
     __slots__ = ("_child_config",)
 
@@ -73,7 +73,7 @@ class OpenRuns(dict[int, Any]):
         return None if enclosing is None else enclosing.int
 
     def end(self, run: int) -> Any:
-        """Remove a run and return its part; ``None`` for a run that is no part."""
+        """Remove a run and return its part; ``None`` for a run that is not a part."""
         entry = self.pop(run, None)
         return entry if entry is not None and entry.key == run else None
 
@@ -84,6 +84,6 @@ class OpenRuns(dict[int, Any]):
 
 
 def _start_of(key: Any, entry: Any) -> float | None:
-    """Return when a run began; for a run that is no part, when its answer ended."""
+    """Return when a run began; for a run that is not a part, when its answer ended."""
     start = entry.started if entry.key == key else getattr(entry.answer, "ended", None)
     return start if isinstance(start, float) else None

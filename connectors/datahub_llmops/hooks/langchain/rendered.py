@@ -2,7 +2,7 @@
 
 A rendered prompt is a ``PromptValue``. It reaches the model unchanged, as the list of its messages, among other
 messages, or as a text. So the messages are compared, by identity where that decides, else by what they say. The prompt
-that was rendered last or nearest is no evidence.
+that was rendered last or nearest is not evidence.
 """
 
 from __future__ import annotations

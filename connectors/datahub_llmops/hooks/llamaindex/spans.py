@@ -222,7 +222,8 @@ _ANSWERS: Final = (".query", ".aquery", ".chat", ".achat", ".stream_chat", ".ast
 
 
 def _end_root(answer: Answer, status: str = "ok", error: str | None = None) -> None:
-    """End an answer. A step that is called by itself, such as a postprocessor, is no answer without parts."""
+    """End an answer. A step that is called by itself, such as a postprocessor, does not count as an answer if it has no
+    parts."""
     if answer.parts or answer.explicit or (answer.root or "").endswith(_ANSWERS):
         runtime.end_root(answer, status, error)
     else:

@@ -167,7 +167,7 @@ def hook_pipeline(base: type) -> None:
 
 
 def hook_indexes(base: type) -> None:
-    """Know every index that is written: some ask a model for summaries or triplets, which is no answer."""
+    """Know every index that is written: some ask a model for summaries or triplets, which is not an answer."""
     for kind in patching.list_subclasses(base):
         _wrap_index(kind)
     patching.on_new_subclass(base, _wrap_index)

@@ -41,7 +41,8 @@ def _read(value: Any) -> str | None:
 
 
 def _read_sequence(values: Sequence[Any]) -> str | None:
-    """Return the last message of a user, or the first positional argument. Texts and nodes in lists are no question."""
+    """Return the last message of a user, or the first positional argument. Texts and nodes in lists are not a
+    question."""
     for one in reversed(values):
         role = get_fast(one, "role")
         if role is None:

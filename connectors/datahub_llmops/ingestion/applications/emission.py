@@ -61,7 +61,7 @@ class Applications:
             currency: that of every cost.
             emitter: what the run emits with.
             catalog: where the schemas of indexes, and templates that prompts are copies of, are looked up.
-            guard: hands on what one asset emits, so that one that fails stops no other.
+            guard: passes on what one asset emits, so that one that fails stops no other.
             now: the time in seconds since the epoch.
             witness: who saw all of it.
             served: changes of the models that served, oldest first.

@@ -21,7 +21,7 @@ def note_witness(found: Rollup, way: FoundBy) -> None:
 
 
 def merge(into: Rollup, other: Rollup) -> None:
-    """Add a roll-up of another witness. Who counted stands in the keys, so no total is in both."""
+    """Add a roll-up of another witness. The keys say who counted, so no total is in both."""
     for mine, theirs in ((into.usage, other.usage), (into.whole, other.whole), (into.models, other.models)):
         _add(mine, theirs)
     _add(into.versions, other.versions)
@@ -84,7 +84,7 @@ def _latest(into: dict[KeyT, float], other: Mapping[KeyT, float]) -> None:
 
 
 def settle_indexes(found: Rollup, decided: Mapping[str, str | None], way: FoundBy) -> None:
-    """Put the indexes that ``way`` found in the place of the keys that stood for them. ``None``: it is not known."""
+    """Replace the keys by the indexes that ``way`` found for them. ``None``: it is not known."""
     for urn, day, who in [key for key in found.usage if key[0] in decided]:
         total = found.usage.pop((urn, day, who))
         index = decided[urn]

@@ -13,7 +13,7 @@ from datahub_llmops.catalog.protocol import Catalog
 from datahub_llmops.mapping.applications import application_urns
 
 _FRAMEWORKS: Final = (urns.DEFAULT_FRAMEWORK, "llama-index")
-"""The platforms on which the hooks draw applications. Another one stands in the options of both recipes."""
+"""The platforms on which the hooks draw applications. The options of both recipes may name another one."""
 
 
 class Places:

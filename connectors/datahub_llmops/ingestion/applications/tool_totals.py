@@ -54,7 +54,7 @@ class Seen:
     missed: set[tuple[str, date]] = field(default_factory=set)
 
     def is_missed(self, application: str, day: date) -> bool:
-        """Whether something of an application's day could not be read, so that what was read of it is no total."""
+        """Whether something of an application's day could not be read, so that what was read of it is not a total."""
         return (
             application in self.missed_applications
             or day in self.missed_days

@@ -45,7 +45,7 @@ def is_model(function: exp.Expr) -> bool:
 
 
 def model_row(walk: Walk, function: exp.Expr, scope: Scope) -> Row:
-    """``f(MODEL m, input)``: the columns of the input, and those that the model adds. The model is no table."""
+    """``f(MODEL m, input)``: the columns of the input, and those that the model adds. The model is not a table."""
     walk.seen.update(id(table) for table in function.this.find_all(exp.Table))
     row = walk.evaluate(walk, function.args["expression"], scope)
     wanted = next((column for kind, column in _INPUT.items() if isinstance(function, kind)), None)

@@ -115,7 +115,7 @@ _ANY: Final = frozenset[str]().union(*_BUILT_IN.values())
 """The functions of dialects that have no list of their own."""
 
 _SCALARS_IN_FROM: Final = frozenset({"postgres", "materialize", "risingwave"})
-"""Dialects in which any function may stand in FROM, as in ``from docs d, lower(d.title) t``."""
+"""Dialects in which FROM may have any function, as in ``from docs d, lower(d.title) t``."""
 
 _NOT_OF_POSTGRES: Final = (exp.Explode, exp.Flatten, exp.Split)
 """Functions of other dialects with names that people give to functions of their own."""

@@ -31,7 +31,7 @@ __all__ = ["add", "add_join", "function_row", "match", "pivoted"]
 
 
 def add(walk: Walk, node: exp.Expr, scope: Scope) -> None:
-    """Add what stands in FROM to the rows of ``scope``."""
+    """Add what FROM has to the rows of ``scope``."""
     if isinstance(node, exp.Final | exp.Paren):
         add(walk, node.this, scope)
         return

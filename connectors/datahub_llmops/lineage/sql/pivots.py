@@ -1,4 +1,4 @@
-"""PIVOT and UNPIVOT: which columns they take away, and where the new ones come from."""
+"""PIVOT and UNPIVOT: which columns they remove, and where the new ones come from."""
 
 from __future__ import annotations
 

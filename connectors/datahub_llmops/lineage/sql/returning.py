@@ -34,7 +34,7 @@ def returned(tree: exp.Expr) -> exp.Select | None:
 
 
 def target_of_output(tree: exp.Expr) -> tuple[exp.Table | None, tuple[str, ...] | None]:
-    """The table behind OUTPUT ... INTO, with its columns. Variables of a program are no table."""
+    """The table behind OUTPUT ... INTO, with its columns. Variables of a program are not tables."""
     clause = tree.args.get("returning")
     into = clause.args.get("into") if isinstance(clause, exp.Returning) else None
     if isinstance(into, exp.Anonymous):

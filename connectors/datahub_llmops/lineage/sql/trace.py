@@ -123,7 +123,7 @@ class _Script:
         self._trace_all(statements, in_routine=False)
 
     def result(self) -> SqlLineage:
-        # A table that a later statement reads stands between the sources and the output; it is no output itself.
+        # A table that a later statement reads stands between the sources and the output; it is not an output itself.
         final = self._made.results()
         sources: dict[str, set[Column]] = {}
         stopped: set[str] = set()

@@ -1,6 +1,6 @@
 """Statements beside the query that neither read data into a table nor change what a name means.
 
-sqlglot reads many of them as expressions, or not at all, so they are told by their first words.
+sqlglot reads many of them as expressions, or not at all, so they are recognised by their first words.
 """
 
 from __future__ import annotations
@@ -252,7 +252,7 @@ def is_without_data(tokens: Sequence[Token]) -> bool:
 
 
 def leading_words(tokens: Sequence[Token], count: int) -> list[str]:
-    """Return the first words of a statement in upper case, with empty texts for what is no word or not there."""
+    """Return the first words of a statement in upper case, with empty texts for what is not a word or not there."""
     words: list[str] = []
     for token in tokens[:count]:
         words += token.text.upper().split() if _is_open(token, tokens[0]) else [""]
@@ -261,7 +261,7 @@ def leading_words(tokens: Sequence[Token], count: int) -> list[str]:
 
 
 def _is_open(token: Token, first: Token) -> bool:
-    """Return whether a token is no literal. What follows some words is one token, whatever it holds."""
+    """Return whether a token is not a literal. What follows some words is one token, whatever it holds."""
     return token.token_type not in (TokenType.STRING, TokenType.IDENTIFIER) or first.token_type in _COMMANDS
 
 

@@ -91,7 +91,7 @@ class LangfuseServer:
             pages.turn(cursor)
 
     def list_prompts(self, **filters: str) -> Iterator[Listed]:
-        """List the prompts by name. ``name`` is the whole name; with ``label`` only versions with it are told."""
+        """List the prompts by name. ``name`` is the whole name; with ``label`` only versions with it are listed."""
         for entry in self.pages("/v2/prompts", filters):
             listed = parse_listed(entry)
             if listed is None:
@@ -105,7 +105,7 @@ class LangfuseServer:
     def confirm_gone(self, name: str) -> ConnectorError:
         """Return ``VanishedError`` if Langfuse says that there is no such prompt, else why that is not known.
 
-        An empty listing is no proof. Every prompt has the label ``latest``.
+        An empty listing is not proof. Every prompt has the label ``latest``.
         """
         try:
             self.get(self._path(name), {"label": "latest"})

@@ -168,7 +168,7 @@ class Usage:
         legacy = self._metrics.is_legacy()
         if legacy:
             own = tuple(_OF_TRACES.get(field, field) for field in self.dimensions)
-            # A trace has no level, and its latency is told for those traces only that have observations.
+            # A trace has no level, and only traces with observations have a latency.
             query = Query(view="traces", dimensions=(*own, "environment"), measures=(("count", "count"),))
         else:
             query = Query(
@@ -185,7 +185,7 @@ class Usage:
         return found
 
     def _build(self, calls: Mapping[_Key, _Sum], answers: Mapping[_Key, _Sum]) -> Iterator[Observed]:
-        """Build what is told of each day: the answers with all that their calls took, then the calls."""
+        """Build what is known of each day: the answers with all that their calls took, then the calls."""
         page = f"{self._server.address}/project/{self._server.project().id}/traces"
         of_day: defaultdict[_Key, list[Observed]] = defaultdict(list)
         for key, total in calls.items():

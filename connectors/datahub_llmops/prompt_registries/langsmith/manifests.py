@@ -32,7 +32,7 @@ _MODEL_NAMES: Final = ("model", "model_name", "model_id", "deployment_name")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """What a commit holds. ``template`` is ``None`` if it is no text: a prompt with images, or of an unknown class."""
+    """What a commit holds. ``template`` is ``None`` if it is not text: a prompt with images, or of an unknown class."""
 
     template: Template | None
     kind: str | None
@@ -43,7 +43,7 @@ class Manifest:
 
 
 def parse_manifest(manifest: Mapping[str, Any]) -> Manifest:
-    """Read one manifest. What it holds besides prompt and model, such as parsers and tools, is passed over."""
+    """Read one manifest. What it holds besides prompt and model, such as parsers and tools, is skipped."""
     parts = list(_parts(manifest))
     prompt = next((part for part in parts if _class(part).endswith(("PromptTemplate", "Prompt"))), {})
     model = next((part for part in parts if _is_model(part)), {})

@@ -177,7 +177,7 @@ class LangSmithReader:
     def _sources(self, listed: Listed, first: Commit) -> dict[str, PromptRef]:
         """Find the version that a fork began as: the newest of the other prompt with the same digest of LangSmith's.
 
-        Only the name of the other prompt is told. One of another workspace is not in this catalog.
+        LangSmith only gives the name of the other prompt. One of another workspace is not in this catalog.
         """
         owner, _, handle = (listed.upstream or "").partition("/")
         if not handle or first.manifest_digest is None or owner not in ("-", self._server.workspace().handle):

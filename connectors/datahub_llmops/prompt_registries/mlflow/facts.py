@@ -52,7 +52,7 @@ def tags_of(item: Mapping[str, Any]) -> dict[str, str]:
 
 
 def parse_prompt(model: Mapping[str, Any]) -> RegisteredPrompt | None:
-    """Parse a registered model; ``None`` if it is no prompt, or has no name."""
+    """Parse a registered model; ``None`` if it is not a prompt, or has no name."""
     name, tags = text(model.get("name")), tags_of(model)
     if name is None or tags.get(IS_PROMPT, "").lower() != "true":
         return None

@@ -34,7 +34,7 @@ _KINDS: Final = {"CODE": "code", "LLM_JUDGE": "llm", "AI_JUDGE": "llm"}
 
 @dataclass(slots=True)
 class Values:
-    """The values of one metric on one day: all that is here can be added, and taken away again."""
+    """The values of one metric on one day: everything in it can be added, and subtracted again."""
 
     given: float = 0.0
     """Assessments, those without a value too."""
@@ -58,7 +58,7 @@ class Values:
             self.words[word] += sign * count
 
     def count_value(self, written: str, count: int) -> None:
-        """Count a value as MLflow writes it, in JSON. What is no value is an attempt that failed."""
+        """Count a value as MLflow writes it, in JSON. What is not a value is an attempt that failed."""
         try:
             value = json.loads(written)
         except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""Adds up MLflow's aggregates so that a part of the traces can be taken away again.
+"""Adds up MLflow's aggregates so that a part of the traces can be subtracted again.
 
 MLflow knows no ``!=``: traffic without evaluations is the sum of all traces less those of each evaluation.
 """

@@ -32,7 +32,7 @@ LINKED_PROMPTS: Final = "mlflow.linkedPrompts"
 SOURCE_RUN: Final = "metadata.`mlflow.sourceRun`"
 EVALUATION: Final = "genai_evaluate"
 NO_TRAFFIC: Final = frozenset({EVALUATION, "test"})
-"""Types of runs whose own traces are no traffic of an application."""
+"""Types of runs whose own traces are not traffic of an application."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -62,7 +62,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Term:
-    """Traces that are to be taken away from a sum, or added again since two others took them away."""
+    """Traces to subtract from a sum, or to add again since two others subtracted them."""
 
     sign: int
     conditions: tuple[str, ...]
@@ -198,9 +198,9 @@ class Traffic:
             )
 
     def terms(self, experiment: str) -> list[Term]:
-        """What is no traffic in an experiment: traces of evaluations, and of judges.
+        """What is not traffic in an experiment: traces of evaluations, and of judges.
 
-        Most experiments have neither, so each is counted once for the whole experiment before it is taken away.
+        Most experiments have neither, so each is counted once for the whole experiment before it is subtracted.
         """
         if experiment not in self._terms:
             scope = Scope(experiment=experiment)
@@ -233,7 +233,7 @@ class Traffic:
         return any(row.values["COUNT"] > 0 for row in self.metrics.ask(CALLS, scope, self.window))
 
     def newest(self, experiment: str, conditions: tuple[str, ...]) -> Sighting | None:
-        """Find the newest trace of the window that meets the conditions and is no evaluation's."""
+        """Find the newest trace of the window that meets the conditions and is not an evaluation's."""
         found = self.tracking.newest(experiment, self.window, conditions)
         if found and found.run in {run.id for run in self._runs.get(experiment, ())}:
             found = self.tracking.newest(experiment, self.window, (*conditions, f"{SOURCE_RUN} IS NULL"))

@@ -24,7 +24,7 @@ class MovedError(UnreadableError):
 
 
 def absent(status: int, answer: object) -> bool:
-    """Whether Phoenix says that something does not exist. Others say it in the same words: it is no proof alone."""
+    """Whether Phoenix says that something does not exist. Others say it in the same words: it alone proves nothing."""
     return status == 404 and answer == "Not Found"
 
 

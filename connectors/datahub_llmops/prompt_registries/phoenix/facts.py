@@ -33,7 +33,7 @@ _FORMATS: Final[Mapping[object, TemplateFormat]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VersionFacts:
-    """What is told of a version besides its template."""
+    """What Phoenix tells about a version besides its template."""
 
     number: int
     created: datetime | None = None
@@ -127,7 +127,7 @@ def parse_version(
     """Read one version of REST; ``None`` if it has not the shape of one.
 
     Its number is its version, as Phoenix shows it. What applications write into their traces is its id, which is a
-    property. A template with calls of tools in its messages is no text, so it has none.
+    property. A template with calls of tools in its messages is not text, so it has none.
     """
     id, template = text(item.get("id")), mapping(item.get("template"))
     if id is None or template.get("type") != "chat":

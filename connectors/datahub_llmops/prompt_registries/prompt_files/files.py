@@ -14,7 +14,7 @@ MOST_BYTES: Final = 10 * 2**20
 
 
 class UnusableContentError(UnreadableError):
-    """What a version holds is no text, or too large. It never gets any better."""
+    """What a version holds is not text, or too large. It never gets any better."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +88,7 @@ def decode(content: bytes, path: str) -> str:
     """Decode the text of a file.
 
     Raises:
-        UnusableContentError: it is no text in UTF-8.
+        UnusableContentError: it is not text in UTF-8.
     """
     try:
         text = content.decode("utf-8-sig")

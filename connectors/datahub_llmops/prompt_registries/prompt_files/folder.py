@@ -25,7 +25,7 @@ class FolderFiles:
     """The regular files below a folder. Symbolic links are not followed."""
 
     def __init__(self, root: Path) -> None:
-        """Raises ``UnreachableError`` if ``root`` is no folder."""
+        """Raises ``UnreachableError`` if ``root`` is not a folder."""
         self._root = root
         if not root.is_dir():
             raise UnreachableError(

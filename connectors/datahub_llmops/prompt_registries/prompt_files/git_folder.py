@@ -1,4 +1,4 @@
-"""Finds the git repository that a folder belongs to, by what lies there: no library of git is needed for that."""
+"""Finds the git repository that a folder belongs to, by its contents: this needs no library of git."""
 
 from __future__ import annotations
 

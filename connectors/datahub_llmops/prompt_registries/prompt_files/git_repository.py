@@ -91,7 +91,7 @@ class GitRepository:
     """
 
     def __init__(self, folder: Path, branch: str | None) -> None:
-        """``branch`` is read in place of the one that is checked out."""
+        """``branch`` is read instead of the one that is checked out."""
         self._folder = folder
         try:
             self.store = DiskObjectStore(str(folder / "objects"))

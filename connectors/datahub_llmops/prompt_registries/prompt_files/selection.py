@@ -49,7 +49,7 @@ def matches(path: str, globs: Iterable[str]) -> bool:
 
 
 def named(paths: Sequence[str]) -> Iterator[tuple[str, str] | FailedListing]:
-    """Yield the name of each prompt with its path; in place of several files of one name, that they clash."""
+    """Yield the name of each prompt with its path; for several files with one name, yield that they clash."""
     by_name: dict[str, list[str]] = {}
     for path in sorted(paths):
         by_name.setdefault(prompt_name(path), []).append(path)

@@ -58,7 +58,7 @@ class CallRow:
 
     @property
     def is_evaluation(self) -> bool:
-        """Whether it is one of Weave's own steps of an evaluation, which are no answers of an application."""
+        """Whether it is one of Weave's own steps of an evaluation, which are not answers of an application."""
         return self.op.startswith("Evaluation.")
 
 
@@ -95,7 +95,7 @@ class Calls:
         return list(self._chunks("call_ids", ids))
 
     def roots_of(self, traces: Iterable[str]) -> list[CallRow]:
-        """Read the first calls of traces. Of those that are evaluations, it is told which."""
+        """Read the first calls of traces, and which of them are evaluations."""
         return list(self._chunks("trace_ids", traces, {"trace_roots_only": True}))
 
     def evaluations(self, ids: Iterable[str]) -> dict[str, str | None]:

@@ -66,8 +66,8 @@ def mark(versions: Iterable[Published]) -> str:
 def template_of(value: Mapping[str, Any]) -> Template | None:
     """Return the template of a prompt, which Weave fills by ``str.format``.
 
-    ``None`` for a prompt that is no text, such as one with images, and for other classes: how these fill their texts is
-    their own affair. A class that is derived from one of the two is read as that one.
+    ``None`` for a prompt that is not text, such as one with images, and for other classes: how these fill their texts
+    is their own affair. A class that is derived from one of the two is read as that one.
 
     >>> template_of({"_class_name": "StringPrompt", "content": "Is {text} about billing?"}).variables
     ('text',)

@@ -24,7 +24,7 @@ from datahub_llmops.prompt_registries.weave.usage import Namer
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """A day of answers, or an evaluation: what scores are told together."""
+    """A day of answers, or an evaluation: scores that belong together."""
 
     id: str
     at: datetime

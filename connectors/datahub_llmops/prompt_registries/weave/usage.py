@@ -99,7 +99,7 @@ class Usage:
                     if day.day in applications:
                         yield from self._of_version(ref, day, applications[day.day])
             except ConnectorError as error:
-                # The version's use is no part of any total, but without it an application would seem not to run it.
+                # The version's use is not part of any total, but without it an application would seem not to run it.
                 yield from (FailedListing(name=(day.isoformat(),), error=error) for day in applications)
                 return
 
@@ -111,7 +111,8 @@ class Usage:
             return
         by_application: dict[str, list[CallRow]] = defaultdict(list)
         for row in innermost(day.rows):
-            # The trace of an evaluation or of a scorer is no answer; one that began before midnight is of another day.
+            # The trace of an evaluation or of a scorer is not an answer; one that began before midnight is of another
+            # day.
             if row.trace in named:
                 by_application[named[row.trace]].append(row)
         for name, rows in sorted(by_application.items()):

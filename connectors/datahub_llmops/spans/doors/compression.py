@@ -11,7 +11,7 @@ import zstandard
 GZIP: Final = b"\x1f\x8b"
 ZSTD: Final = b"\x28\xb5\x2f\xfd"
 _SLICE: Final = 2_048
-"""Bytes that zstd is given at once: a block of 128 KiB may stand in four of them."""
+"""Bytes that zstd is given at once: a block of 128 KiB may be compressed to four of them."""
 _PIECE: Final = 2**20
 """Bytes that gzip may return at once."""
 _MAX_WINDOW: Final = 2**27

@@ -458,7 +458,7 @@ def _number_at(pair: bytes, at: int) -> tuple[int, int]:
 
 
 def _begins(head: bytes) -> Callable[[bytes], object]:
-    """Return what says whether an attribute whose bytes begin so is no text, or one that has documents."""
+    """Return what says whether an attribute whose bytes begin so is not text, or one that has documents."""
     text = rb"\n%b(?:%b)" % (_LENGTH, _BEGINS)
     return re.compile(rb"(?:%b)?\x12%b(?:%b|[^\n])" % (re.escape(head), _LENGTH, text), re.DOTALL).match
 

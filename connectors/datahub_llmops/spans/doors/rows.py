@@ -126,7 +126,7 @@ def hexadecimals(values: Sequence[Any]) -> Sequence[str]:
 
 
 def picker(places: Sequence[int]) -> Callable[[Sequence[T]], tuple[T, ...]]:
-    """Return a function that returns what stands at some places."""
+    """Return a function that returns the items at some places."""
     if not places:
         return lambda values: ()
     if len(places) == 1:

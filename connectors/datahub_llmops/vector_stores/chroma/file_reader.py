@@ -414,7 +414,7 @@ def _find_file(folder: Path) -> Path:
 
 
 def _name(column: str) -> str:
-    """Select the bytes of a name, and nothing for what is no text: decoded loosely it would be another name."""
+    """Select the bytes of a name, and nothing for what is not text: decoded loosely it would be another name."""
     return (
         f"CASE typeof({column}) WHEN 'text' THEN substr(CAST({column} AS BLOB), 1, {_LONGEST_NAME + 1}) END"
     )

@@ -19,7 +19,7 @@ from datahub_llmops.answer_store.sqlite_file import Problem
 from datahub_llmops.errors import ConnectorError, DeniedError, UnreachableError, UnreadableError
 
 MAX_VALUE: Final = 64 << 20
-"""Bytes of the longest text or blob that SQLite hands over. Damage can turn a name into gigabytes."""
+"""Bytes of the longest text or blob that SQLite returns. Damage can turn a name into gigabytes."""
 
 _INSTRUCTIONS: Final = 50_000
 """Instructions of SQLite's virtual machine between two looks at the clock."""

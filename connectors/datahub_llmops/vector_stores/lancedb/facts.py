@@ -124,7 +124,7 @@ class Table:
         return self._metadata.get(b"description", b"").decode("utf-8", "replace") or None
 
     def _find_shape(self, column: _Column) -> Any:
-        """Return the fixed-size list type of a vector; ``None`` if the column is no vector."""
+        """Return the fixed-size list type of a vector; ``None`` if the column is not a vector."""
         kind = column.field.type
         if pa.types.is_list(kind) or pa.types.is_large_list(kind):
             kind = kind.value_type

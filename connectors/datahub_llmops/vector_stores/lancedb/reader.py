@@ -468,7 +468,7 @@ def _may_read(path: Path) -> bool:
             return True
         path.stat()
     except FileNotFoundError:
-        # It was removed in the meantime, which is no denial.
+        # It was removed in the meantime, which is not a denial.
         return True
     except OSError:
         return False

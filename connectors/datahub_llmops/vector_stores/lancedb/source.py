@@ -98,7 +98,7 @@ class LanceSource(VectorStoreSource[LanceConfig]):
 
     @override
     def allowed(self, name: Name) -> bool:
-        # A table may lie in any number of namespaces, so there is no pattern for each level.
+        # A table may be in any number of namespaces, so there is no pattern for each level.
         return is_allowed(self.config.table_pattern, ".".join(name))
 
     @classmethod

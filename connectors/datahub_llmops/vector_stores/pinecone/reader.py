@@ -277,7 +277,7 @@ class PineconeReader:
         try:
             origin, _, login = parse_url(self._client.system, address)
         except UnreachableError:
-            return "is no address"
+            return "is not an address"
         if login is not None:
             return "contains credentials"
         if not origin.startswith("https:") and not self._client.is_plain:

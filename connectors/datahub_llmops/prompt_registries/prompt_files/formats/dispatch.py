@@ -29,7 +29,7 @@ def parse(path: str, source: str, default: TemplateFormat) -> ParsedPrompt:
     """Parse the prompt file at ``path``. ``default`` is the format of text that states none.
 
     Raises:
-        NotAPromptError: the file is no prompt.
+        NotAPromptError: the file is not a prompt.
         MalformedError: it is one, and cannot be understood.
     """
     low = path.lower()

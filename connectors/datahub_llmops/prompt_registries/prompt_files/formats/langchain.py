@@ -130,7 +130,7 @@ def _chat(messages: list[Any]) -> Template:
         return Template(messages=tuple(found), format="text", is_chat=True)
     form: TemplateFormat = next(iter(formats), "f-string")
     if form == "f-string":
-        # A message without a template is text as it stands: its braces are no variables.
+        # A message without a template is text as it stands: its braces are not variables.
         for at in literal:
             found[at] = replace(found[at], text=found[at].text.replace("{", "{{").replace("}", "}}"))
     return Template(messages=tuple(found), format=form, is_chat=True)
