@@ -179,6 +179,10 @@ def test_a_name_that_opentelemetry_made_up_is_none() -> None:
     assert assembled(call).others() == {"answers left out because nothing names their application": 1}
     named = call._replace(attributes={**call.attributes, "langfuse.trace.name": "support"})
     assert assembled(named).answers[0].application == "support"
+    for one, name in ((call, "bot"), (named, "support")):
+        found = assemble([one], AssembleOptions(default="bot"))
+        assert [answer.application for answer in found.answers] == [name]
+        assert found.unnamed == 0
 
 
 def test_a_span_without_an_end_is_an_unfinished_answer() -> None:

@@ -241,6 +241,20 @@ def test_a_recipe_rule_needs_no_store(world: World) -> None:
     assert world.indexes() == {DOCS: "recipe rule"}
 
 
+def test_answers_of_an_application_without_a_name_fail_unless_the_recipe_names_it(world: World) -> None:
+    archive = str(FOLDER / "mlflow-archive")
+    unnamed = report(world.run(files=archive))
+    assert (unnamed.answers, [one.title for one in unnamed.failures]) == (
+        0,
+        ["Answers without an application"],
+    )
+    assert unnamed.understood_less
+    named = report(world.run(files=archive, application={"default": "support-bot"}))
+    assert (named.answers, list(named.failures)) == (4, [])
+    assert world.usage(LOG) == {"source=spans": 4}
+    assert report(world.run(files=archive, application={"default": "support-bot"})).answers == 0
+
+
 def test_hooks_and_spans_give_the_same_assets_and_edges(world: World, tmp_path: Path) -> None:
     """What the hooks recorded of the same answers goes through the same source, as a sealed segment."""
     hooks, spans = tmp_path / "hooks", tmp_path / "from-spans"

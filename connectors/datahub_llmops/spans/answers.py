@@ -30,7 +30,9 @@ _ID_LENGTH: Final = 16
 _NOTHING: Final[Mapping[str, Any]] = {}
 
 
-def build(draft: Draft, outer: set[int], application: str, answer_id: str | None) -> RecordedAnswer | None:
+def build(
+    draft: Draft, outer: set[int], application: str, answer_id: str | None, default: str | None = None
+) -> RecordedAnswer | None:
     """Build the answer of a draft, or return ``None`` if nothing names its application.
 
     Args:
@@ -38,6 +40,7 @@ def build(draft: Draft, outer: set[int], application: str, answer_id: str | None
         outer: places of inferences that a span below them reports too.
         application: the attribute that names the application.
         answer_id: the id that the hooks gave the answer, if they did.
+        default: what the application is called if nothing names it.
     """
     top = draft.top
     stamped = _stamped(draft)
@@ -49,7 +52,7 @@ def build(draft: Draft, outer: set[int], application: str, answer_id: str | None
         given = _name(stamped.get(span_names.APPLICATION))
         name = given or _proper(top.attributes.get(application)) or name
     if name is None:
-        name = _name(names.first(top.attributes, names.APPLICATION))
+        name = _name(names.first(top.attributes, names.APPLICATION)) or default
     if name is None:
         return None
     calls, used = _calls(draft, outer)

@@ -29,8 +29,9 @@ _LANGFUSE_ITSELF: Final = "langfuse-"
 
 REPEATED: Final = "inferences of an SDK that a framework reports too"
 UNSCORED: Final = "scores of no answer"
+UNNAMED: Final = "answers left out because nothing names their application"
 _WORDS: Final = (
-    "answers left out because nothing names their application",
+    UNNAMED,
     "evaluations by a model that are no answers",
     "work without an inference or a retrieval",
     REPEATED,
@@ -44,9 +45,13 @@ _WORDS: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AssembleOptions:
-    """``application`` is the attribute that names the application, of the process or of a span."""
+    """``application`` is the attribute that names the application, of the process or of a span.
+
+    ``default`` is what an application is called that nothing names.
+    """
 
     application: str = "service.name"
+    default: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,7 +167,10 @@ def assemble(spans: Sequence[Span], options: AssembleOptions) -> Assembled:
     ids = answers.stamped_ids(found.drafts)
     outer = found.reading.outer
     return found.assembled(
-        [answers.build(draft, outer, options.application, ids.get(id(draft))) for draft in found.drafts]
+        [
+            answers.build(draft, outer, options.application, ids.get(id(draft)), options.default)
+            for draft in found.drafts
+        ]
     )
 
 

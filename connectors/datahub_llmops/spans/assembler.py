@@ -202,7 +202,10 @@ def make_plan(spans: Sequence[Span], options: AssembleOptions) -> Plan | None:
     if found.by_time or any(map(_is_stamped, found.drafts)):
         return None
     places = {id(span): place for place, span in enumerate(found.tree.spans)}
-    made = [answers.build(draft, found.reading.outer, options.application, None) for draft in found.drafts]
+    made = [
+        answers.build(draft, found.reading.outer, options.application, None, options.default)
+        for draft in found.drafts
+    ]
     of_answers, of_none = found.scored(made)
     planned = [
         _plan_answer(draft, answer, found, places, options.application, of_answers.get(number, ()))

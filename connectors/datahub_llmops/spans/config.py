@@ -61,6 +61,12 @@ class ApplicationConfig(ConfigModel):
         description="Attribute of the process, or of the span that an answer begins with, that names the application, "
         "for example `app.name`. A name that our hooks stamped takes precedence.",
     )
+    default: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Name of the application whose spans do not name one, as those in MLflow's archive, for example "
+        "`support-bot`. Without it their answers are left out, and the run fails.",
+    )
 
 
 class SpansConfig(

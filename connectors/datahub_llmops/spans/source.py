@@ -50,6 +50,7 @@ from datahub_llmops.lineage import provenance
 from datahub_llmops.lineage.schema_lookup import NoCatalog
 from datahub_llmops.mapping.edge_properties import BY_SPANS
 from datahub_llmops.mapping.observed_edges import RETIRED_DAYS, Sight
+from datahub_llmops.spans.assemble import UNNAMED
 from datahub_llmops.spans.config import SpansConfig
 from datahub_llmops.spans.counting import SpanCounting
 from datahub_llmops.spans.doors.door import Door, HoldsWrites, ReadCounts
@@ -195,6 +196,16 @@ class SpansSource(PatchingSource, TestedSource, StatefulIngestionSourceBase):
         report.unnamed_parts = found.unnamed
         report.models_that_changed = len(served.changes)
         report.models_not_observable = served.not_observable
+        unnamed = report.read.others.get(UNNAMED)
+        if unnamed:
+            report.understood_less = True
+            report.failure(
+                title="Answers without an application",
+                message="Nothing names their application, so they were left out. Set `OTEL_SERVICE_NAME` where they "
+                "are traced, say by `application.attribute` what names it, or by `application.default` what it is "
+                "called.",
+                context=f"{unnamed} answers",
+            )
         if names.too_many:
             report.warning(
                 title="Too many retrievers without an index",
@@ -273,7 +284,10 @@ def place_of(config: SpansConfig) -> str:
         if where is not None
         else ("files", *config.patterns)
     )
-    text = "\n".join((*parts, config.application.attribute, config.env, config.application_platform or ""))
+    named = config.application
+    text = "\n".join((*parts, named.attribute, config.env, config.application_platform or ""))
+    if named.default is not None:
+        text += f"\n{named.default}"
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 

@@ -13,7 +13,7 @@ from datahub_llmops.spans.doors.door import Door, ReadCounts, Tell
 
 def assemble_options(config: SpansConfig) -> AssembleOptions:
     """Return how answers are put together, by the recipe."""
-    return AssembleOptions(application=config.application.attribute)
+    return AssembleOptions(application=config.application.attribute, default=config.application.default)
 
 
 def open_door(config: SpansConfig, tell: Tell, counts: ReadCounts) -> Door:
