@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, NamedTuple
 
 from datahub_llmops.answer_store.recorded import RecordedAnswer
 from datahub_llmops.spans import answers, kinds, pieces, repeated_inferences
@@ -40,7 +40,7 @@ _WORDS: Final = (
     UNSCORED,
     "rings of parents",
 )
-"""What ``Assembled.others`` counts."""
+"""What ``Assembled.others`` counts: the last fields."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,8 +54,7 @@ class AssembleOptions:
     default: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Assembled:
+class Assembled(NamedTuple):
     """The answers of one trace by their start, and what else its spans were."""
 
     answers: tuple[RecordedAnswer, ...]
@@ -63,8 +62,6 @@ class Assembled:
     """Spans whose parent is not there. Each is the root of what is below it."""
     duplicates: int = 0
     """Spans left out because another one has the same id."""
-    cycles: int = 0
-    """Rings of parents, each cut above its earliest span."""
     unnamed: int = 0
     """Answers left out because nothing names their application."""
     judged: int = 0
@@ -79,19 +76,12 @@ class Assembled:
     """Evaluations, by models or others."""
     unscored: int = 0
     """Scores that belong to no answer, or could belong to answers of several applications."""
+    cycles: int = 0
+    """Rings of parents, each cut above its earliest span."""
 
     def others(self) -> dict[str, int]:
         """Return what else was counted, by words for a person, without zeros."""
-        counted = (
-            self.unnamed,
-            self.judged,
-            self.indexing,
-            self.repeated,
-            self.guardrails,
-            self.evaluations,
-            self.unscored,
-            self.cycles,
-        )
+        counted: tuple[int, ...] = self[-len(_WORDS) :]  # type: ignore[assignment]  # The last fields are counts.
         return (
             {word: number for word, number in zip(_WORDS, counted, strict=True) if number}
             if any(counted)

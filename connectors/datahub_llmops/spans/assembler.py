@@ -17,6 +17,7 @@ from datahub_llmops.answer_store.recorded import ModelCall, RecordedAnswer, Retr
 from datahub_llmops.spans import answers, indexes, models, retrievals
 from datahub_llmops.spans.assemble import Assembled, AssembleOptions, Read, assemble, read
 from datahub_llmops.spans.drafts import Draft, Search
+from datahub_llmops.spans.quick import quick
 from datahub_llmops.spans.scores import scores_of
 from datahub_llmops.spans.shapes import ABSENT, MAX_SPANS, NO_PARENT, ListedSpans, ShapedSpans
 from datahub_llmops.spans.span import Attributes, Span
@@ -25,6 +26,7 @@ MAX_SHAPES: Final = 5_000
 """Shapes that are kept at a time. Beyond that, all are dropped."""
 _MAX_PROCESSES: Final = 20_000
 _id, _parent, _start, _resource, _class = map(itemgetter, (1, 2, 4, 8, 11))
+_make_answer, _make_tool_call = quick(RecordedAnswer), quick(ToolCall)
 _Shape: TypeAlias = tuple[object, ...]
 
 
@@ -145,7 +147,7 @@ class _Answer(NamedTuple):
             _, version, host = answers.of_process(tuple(top.resource.items()), self.application)
             version = self.version if version is None else version
         numbers: dict[int, int] = {}
-        return RecordedAnswer(
+        return _make_answer(
             id=answers.id_of(top),
             application=known.application,
             version=version,
@@ -162,7 +164,7 @@ class _Answer(NamedTuple):
             prompts=known.prompts,
             models=tuple([models.read_alike(call, spans.own(place), spans.took(place)) for place, call in self.calls]),
             tools=tuple([
-                ToolCall(name=call.name, milliseconds=spans.took(place), status=call.status)
+                _make_tool_call(name=call.name, milliseconds=spans.took(place), status=call.status)
                 for place, call in self.tools
             ]),
             parts_cut=known.parts_cut,
@@ -181,19 +183,10 @@ class Plan(NamedTuple):
 
     def fill(self, spans: ShapedSpans) -> Assembled:
         """Return what a trace of the shape holds. The spans are in the order of their starts."""
-        others = self.others
-        return Assembled(
-            answers=tuple([one.build(spans) for one in self.answers]),
-            orphans=others.orphans,
-            cycles=others.cycles,
-            unnamed=others.unnamed,
-            judged=others.judged,
-            indexing=others.indexing,
-            repeated=others.repeated,
-            guardrails=others.guardrails,
-            evaluations=others.evaluations,
-            unscored=len(scores_of([spans[place] for place in self.unscored])) if self.unscored else 0,
-        )
+        found = Assembled(tuple([one.build(spans) for one in self.answers]), *self.others[1:])
+        if self.unscored:
+            found = found._replace(unscored=len(scores_of([spans[place] for place in self.unscored])))
+        return found
 
 
 def make_plan(spans: Sequence[Span], options: AssembleOptions) -> Plan | None:

@@ -10,6 +10,7 @@ from typing import Any, Final
 from datahub_llmops.answer_store.recorded import ModelCall, Raw
 from datahub_llmops.spans import attributes as names
 from datahub_llmops.spans.facts import Facts
+from datahub_llmops.spans.quick import quick
 from datahub_llmops.spans.span import Attributes, Span
 from datahub_llmops.spans.status import milliseconds, status_of
 
@@ -113,13 +114,14 @@ def read_model(span: Span, prompt: int | None) -> ModelCall:
 
 
 _NOTHING: Final[Raw] = {}
+_make_call: Final = quick(ModelCall)
 
 
 def read_alike(call: ModelCall, own: Attributes, took: int | None) -> ModelCall:
     """Read the call of a model from the attributes that vary, of a span of the same class as that of ``call``."""
     *found, billed, parts = _USAGE.read(own)
     counts = _tokens(found)
-    return ModelCall(
+    return _make_call(
         asked=call.asked,
         served=call.served,
         prompt=call.prompt,

@@ -12,6 +12,7 @@ from datahub_llmops.answer_store.recorded import Chunk, Raw, Retrieval
 from datahub_llmops.spans import attributes as names
 from datahub_llmops.spans import chunks, indexes, models, stamps
 from datahub_llmops.spans.drafts import Draft, Search
+from datahub_llmops.spans.quick import quick
 from datahub_llmops.spans.span import Attributes, Span
 from datahub_llmops.spans.status import milliseconds, status_of
 
@@ -107,7 +108,7 @@ def build_alike(
     numbers: dict[int, int],
 ) -> Retrieval:
     """Build a retrieval whose spans are of the same classes as those of ``retrieval``."""
-    return Retrieval(
+    return _make_retrieval(
         retriever=retrieval.retriever,
         index=index,
         index_number=None if index is None else numbers.setdefault(id(index), len(numbers)),
@@ -119,6 +120,9 @@ def build_alike(
         within=retrieval.within,
         chunks_cut=chunks[1],
     )
+
+
+_make_retrieval: Final = quick(Retrieval)
 
 
 def _described(search: Search) -> Raw:

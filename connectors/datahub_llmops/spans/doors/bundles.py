@@ -15,6 +15,7 @@ from typing import Any, Final, TypeAlias
 
 from typing_extensions import override
 
+from datahub_llmops.spans.doors.keys import HOUR
 from datahub_llmops.spans.doors.rows import Row, as_spans
 from datahub_llmops.spans.doors.span_classes import SpanClasses
 from datahub_llmops.spans.doors.spool import area_of
@@ -65,7 +66,8 @@ class Bundles:
         found = []
         for listed in traces.values():
             listed.sort(key=_start)
-            if area_of(listed[0][4]) == area_of(listed[-1][4]):
+            first, last = listed[0][4], listed[-1][4]
+            if first // HOUR == last // HOUR or area_of(first) == area_of(last):
                 found.append(self._bundle(listed))
             else:
                 areas: dict[int, list[Row]] = {}

@@ -216,7 +216,8 @@ class JsonDecoder:
                         facts, varying = sort(span.attributes or ())
                         if span.events:
                             varying.update(self._events(span.events))
-                        error = self._error(span) if span.status is not None else None
+                        status = span.status
+                        error = self._error(span) if status is not None and status.code in _FAILED else None
                         key = span.name, error, scope, span.trace_state, ended > 0, facts, tuple(varying)
                         number = numbers.get(key) or self._number(key)
                         if number and process:
@@ -265,7 +266,9 @@ class JsonDecoder:
         for place, rule in layout.beside_outputs if varying else layout.varying:
             value = attributes[place].value
             if value is not None:
-                found = rule.known.get(value.string_value)
+                text = value.string_value
+                # Counts are numbers, and most texts were read before.
+                found = value.int_value if text is None and rule.reduce is keep else rule.known.get(text)
                 if found is None:
                     found = self._read(value, rule)
                 if found is not None:
@@ -331,8 +334,6 @@ class JsonDecoder:
 
     def _read(self, given: Value, rule: _Rule) -> Any:
         """Return what is kept of an attribute that varies, or ``None``."""
-        if given.int_value is not None and rule.reduce is keep and given.string_value is None:
-            return given.int_value
         found = self._reduced(given, rule)
         if found is not None and given.string_value is not None and _is_short(given):
             _remember(rule.known, given.string_value, found)
@@ -398,10 +399,8 @@ class JsonDecoder:
             self._selection.dropped += 1
             return None
 
-    def _error(self, span: JsonSpan[Any]) -> str | None:
+    def _error(self, span: JsonSpan[Any]) -> str:
         """Return the type of the error that a span ended with."""
-        if span.status is None or span.status.code not in _FAILED:
-            return None
         for attributes in (span.attributes, *[event.attributes for event in span.events or ()]):
             types = [one for one in attributes or () if one.key in ERROR_TYPE]
             found = first(self.pick(types), ERROR_TYPE) if types else None
