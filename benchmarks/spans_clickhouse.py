@@ -1,16 +1,17 @@
 """Spans in ClickHouse, added up by its engine, beside the same spans in files: the two doors of ``llm-spans``.
 
-The spans are those of ``spans_files.py``. The engine is chdb behind the small server of the tests, in the environment
-`clickhouse` that ``make environments`` makes. Both doors end in the same roll-up. CPU seconds and the most memory of
-the engine are those of the server's process, because that is where ClickHouse spends them. The floor is one statement
-that only reads the columns that the door needs, and groups ids by trace.
+The spans are those of ``spans_files.py``, with its ``--others``. The engine is chdb behind the small server of the
+tests, in the environment `clickhouse` that ``make environments`` makes. Both doors end in the same roll-up. CPU seconds
+and the most memory of the engine are those of the server's process, because that is where ClickHouse spends them. The
+floor is one statement that only reads the columns that the door needs, and groups ids by trace.
 
-    python benchmarks/spans_clickhouse.py [--spans 10000000] [--format protobuf|json|none]
+    python benchmarks/spans_clickhouse.py [--spans 10000000] [--format protobuf|json|none] [--others N]
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import multiprocessing
 import os
 import resource
@@ -26,6 +27,7 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 
 import spans_files  # noqa: E402
+from opentelemetry.proto.trace.v1.trace_pb2 import TracesData  # noqa: E402
 from typing_extensions import override  # noqa: E402
 
 from datahub_llmops.spans.assemble import AssembleOptions  # noqa: E402
@@ -52,7 +54,7 @@ class _Forgotten(list[Any]):
         del value
 
 
-def fill(engine: Engine, spans: int) -> str:
+def fill(engine: Engine, spans: int, others: int = 0) -> str:
     """Insert copies of the recorded traces over one day, with the ids, times, texts and numbers that the files have."""
     database = engine.database()
     engine.command(f"CREATE TABLE {database}.recorded AS {database}.otel_traces ENGINE = Memory")
@@ -61,6 +63,9 @@ def fill(engine: Engine, spans: int) -> str:
         "ADD COLUMN parts Array(Array(Tuple(before String, kind UInt8, number UInt32)))"
     )
     rows = list(rows_of_otlp(raw_lines(RECORDED)))
+    if others:
+        data = TracesData(resource_spans=[spans_files.other_spans(len(rows) * others)])
+        rows += rows_of_otlp([json.dumps(spans_files.as_json(data))])
     for row in rows:
         attributes = row.pop("SpanAttributes")
         row["names"], row["parts"] = list(attributes), [parts(*one) for one in attributes.items()]
@@ -199,12 +204,13 @@ def main() -> None:
     )
     parser.add_argument("--spans", type=int, default=10_000_000)
     parser.add_argument("--format", choices=("protobuf", "json", "none"), default="protobuf")
+    parser.add_argument("--others", type=int, default=0)
     given = parser.parse_args()
     top = Path(tempfile.mkdtemp(prefix="spans-"))
     try:
         with running(top / "server") as engine:
             process = server_of(top / "server")
-            database = fill(engine, given.spans)
+            database = fill(engine, given.spans, given.others)
             before, begun = cpu_of(process), time.perf_counter()
             read_only(engine, database)
             print(
@@ -225,7 +231,7 @@ def main() -> None:
             return
         folder = top / given.format
         folder.mkdir()
-        spans_files.write(folder, given.spans, given.format)
+        spans_files.write(folder, given.spans, given.format, others=given.others)
         answers, spans, own, slow, memory = measure(by_files, str(folder))
         print(
             f"{given.format:10} {spans:>12,} spans {answers:>10,} answers {slow:8.1f} s; CPU s: own {own:.1f}; "

@@ -4,9 +4,11 @@ The spans are those of a real application under OpenInference (``tests/wire/span
 of tokens and documents of their own, so that no two answers are alike. In protobuf, the fields of an attribute are in
 the order of most SDKs, or with ``--value-first`` in that of the Collector's own exporters. The bare loop parses each
 message with OpenTelemetry's own classes, or each line with orjson, and reads all attributes of each span into a
-dictionary. Each measurement is a process of its own; CPU seconds are those of the process.
+dictionary. Each measurement is a process of its own; CPU seconds are those of the process. With ``--others 9``, nine of
+ten spans are those of a web service without a language model.
 
-    python benchmarks/spans_files.py [--spans 10000000] [--format protobuf|json|both] [--value-first] [--folder FOLDER]
+    python benchmarks/spans_files.py [--spans 10000000] [--format protobuf|json|both] [--value-first] [--others N]
+        [--folder FOLDER]
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 
 from datahub_llmops.answer_store.recorded import RecordedAnswer
@@ -53,8 +56,52 @@ def templates() -> list[Any]:
     return list(data.resource_spans)
 
 
-def write(folder: Path, spans: int, form: str, swapped: bool = False) -> None:
-    """Write objects with copies of the recorded traces over one day, in the order of their time."""
+def other_spans(count: int) -> Any:
+    """Return spans of a web service that has nothing to do with a language model, nine in each trace."""
+    group = TracesData().resource_spans.add()
+    group.resource.attributes.extend([text("service.name", "web-shop"), text("service.version", "12")])
+    scope = group.scope_spans.add()
+    scope.scope.name = "opentelemetry.instrumentation.asgi"
+    for number in range(count):
+        place = number % 9
+        span = scope.spans.add(
+            trace_id=(1 << 64 | number // 9).to_bytes(16, "big"),
+            span_id=(1 << 32 | number).to_bytes(8, "big"),
+            parent_span_id=b"" if place == 0 else (1 << 32 | number - place).to_bytes(8, "big"),
+            name=f"GET /orders/{place}",
+            kind=2,
+            start_time_unix_nano=NOON * 10**9 + number * 10**6,
+            end_time_unix_nano=NOON * 10**9 + number * 10**6 + 5 * 10**6,
+        )
+        span.attributes.extend(
+            [
+                text("http.request.method", "GET"),
+                text("http.route", f"/orders/{place}"),
+                text("url.path", f"/orders/{place}/kb/{number}.md"),
+                text("url.scheme", "https"),
+                text("server.address", "shop.example"),
+                text("client.address", "192.0.2.7"),
+                text(
+                    "user_agent.original",
+                    "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+                ),
+            ]
+        )
+        span.attributes.add(key="server.port").value.int_value = 443
+        span.attributes.add(key="http.response.status_code").value.int_value = 200
+    return group
+
+
+def text(key: str, value: str) -> Any:
+    """Return an attribute with a text."""
+    return KeyValue(key=key, value=AnyValue(string_value=value))
+
+
+def write(folder: Path, spans: int, form: str, swapped: bool = False, others: int = 0) -> None:
+    """Write objects with copies of the recorded traces over one day, in the order of their time.
+
+    ``others`` is how many spans of another service come with each span of a recorded trace.
+    """
     # As a collector batches them: one entry for each process, and in it one for each instrumentation.
     groups: dict[bytes, Any] = {}
     scopes: dict[tuple[bytes, bytes], Any] = {}
@@ -70,6 +117,9 @@ def write(folder: Path, spans: int, form: str, swapped: bool = False) -> None:
                 scopes[key] = groups[process].scope_spans.add()
                 scopes[key].scope.CopyFrom(scope.scope)
             scopes[key].spans.extend(scope.spans)
+    if others:
+        own = sum(len(scope.spans) for scope in scopes.values())
+        batch.resource_spans.append(other_spans(own * others))
     raw = batch.SerializeToString()
     count = sum(len(scope.spans) for group in batch.resource_spans for scope in group.scope_spans)
     first = min(
@@ -305,6 +355,7 @@ def main() -> None:
     parser.add_argument("--spans", type=int, default=10_000_000)
     parser.add_argument("--format", choices=("protobuf", "json", "both"), default="both")
     parser.add_argument("--value-first", action="store_true")
+    parser.add_argument("--others", type=int, default=0)
     parser.add_argument("--folder", type=Path)
     given = parser.parse_args()
     top = given.folder or Path(tempfile.mkdtemp(prefix="spans-"))
@@ -313,7 +364,7 @@ def main() -> None:
             folder = top / form
             folder.mkdir(parents=True, exist_ok=True)
             if not any(folder.iterdir()):
-                write(folder, given.spans, form, given.value_first)
+                write(folder, given.spans, form, given.value_first, given.others)
             size = sum(path.stat().st_size for path in folder.iterdir())
             print(f"{form}: {size / 1e9:.2f} GB")
             base = 0.0

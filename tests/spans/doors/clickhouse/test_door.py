@@ -32,7 +32,7 @@ from spans.doors.clickhouse.exporting import (
 )
 from spans.recordings import Recording, raw_lines, recordings
 from spans.test_instrumentations import APART, is_sdk
-from spans.world import BEGIN, span
+from spans.world import BEGIN, OTHER_SERVICE, span
 
 RECORDINGS: Final = recordings()
 ASSEMBLE: Final = partial(assemble, options=AssembleOptions())
@@ -178,6 +178,36 @@ def test_rows_of_a_real_collector_count_as_what_it_was_sent(engine: Engine) -> N
     found = shown(door.count(door.days({}), PlainCounting()))
     assert not differences(found, rolled_up([one for each in assembled for one in each.answers]))
     assert found["answers"]
+
+
+@pytest.mark.parametrize(
+    ("user", "among"), [("reader", " IN (SELECT DISTINCT"), ("bound", " GLOBAL IN (SELECT DISTINCT")]
+)
+def test_an_application_among_many_spans_of_other_services(engine: Engine, user: str, among: str) -> None:
+    front = span("GET /chat", resource=OTHER_SERVICE, scope="http")
+    root = span("chain", front, kind="CHAIN")
+    trace = [front, root, call_of(root)]
+    others = [
+        span("GET /", resource=OTHER_SERVICE, scope="http")._replace(trace=f"{number:032x}")
+        for number in range(20)
+    ]
+    database = engine.database()
+    engine.insert(database, rows_of_spans([*trace, *others]))
+    door = opened(engine, database, user=user)
+    asked: list[str] = []
+    ask = door._client.rows
+
+    def rows(statement: Statement) -> Sequence[Sequence[Any]]:
+        asked.append(statement.text)
+        return ask(statement)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(door._client, "rows", rows)
+        found = shown(door.count(door.days({}), PlainCounting()))
+    assert not differences(found, rolled_up(list(ASSEMBLE(trace).answers)))
+    assert found["answers"] == 1
+    assert door.counts.spans_read == len(trace)
+    assert any(among in text for text in asked)
 
 
 class TestOddTraces:

@@ -80,6 +80,9 @@ class ClickHouse:
             "max_query_size": str(_QUERY_BYTES),
             "max_bytes_before_external_group_by": str(_SPILL_BYTES),
             "describe_include_subcolumns": "1",
+            "distributed_product_mode": "global",
+            # Traces are everywhere in a table, so to look for them in its indexes only costs time.
+            "use_index_for_in_with_subqueries": "0",
         }
         self.statements = 0
         """Statements that were answered."""

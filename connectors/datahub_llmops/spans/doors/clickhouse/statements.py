@@ -229,8 +229,11 @@ GROUP BY class, form, id, metadata"""
         trace = self.table.column("TraceId")
         where = self._from
         if few:
+            # With a plain IN, the engine reads attributes of the chosen traces only. A distributed table needs GLOBAL
+            # or our setting `distributed_product_mode`, which the server took if it listed parts of columns.
+            among = "IN" if self.table.has_parts else "GLOBAL IN"
             where += (
-                f" AND {trace} GLOBAL IN (SELECT DISTINCT {trace} {self._from} AND {self._is_ours(wanted)})"
+                f" AND {trace} {among} (SELECT DISTINCT {trace} {self._from} AND {self._is_ours(wanted)})"
             )
         columns = {"n": "ns", "i": "id", "p": "parent", "c": "class", "d": "duration", "v": "numbers"}
         arrays = ", ".join(
