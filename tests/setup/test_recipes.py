@@ -163,7 +163,7 @@ def test_a_source_without_a_test_is_seen_by_its_last_run(tmp_path: Path) -> None
     sink = {"type": "llm-local", "config": {"path": str(tmp_path / "catalog.db")}}
     (found,) = examined(put(tmp_path / "a.yaml", "csv-enricher", sink, filename="x.csv"))
     assert found.verdict == "ok"
-    assert found.message.endswith("has no test of its connection; how its last run ended stands below.")
+    assert found.message.endswith("has no test of its connection; see below how its last run ended.")
 
 
 def test_what_a_recipe_names_is_known_as_far_as_its_variables_are_set(tmp_path: Path) -> None:

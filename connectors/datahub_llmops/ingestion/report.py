@@ -72,7 +72,7 @@ def guard_asset(report: SourceReport, what: str, parts: Iterable[T]) -> Iterator
         raise
     except Exception as error:  # noqa: BLE001 - whatever it is, it concerns this asset only
         report.failure(
-            title="Asset passed over",
+            title="Asset skipped",
             message="It was written in part or not at all. All others were written.",
             context=f"{shown(what)}: {type(error).__name__} at {_place(error)}",
         )

@@ -26,7 +26,7 @@ class PassedOver:
         self._report.records_passed_over += 1
         report = self._report.failure if kind != "answer" or record in self._new else self._report.warning
         report(
-            title="Record passed over",
+            title="Record skipped",
             message="A record of the answer store cannot be understood. All others were read.",
             context=f"{kind} {shown(record)}: {error}",
         )

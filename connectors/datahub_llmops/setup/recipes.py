@@ -210,7 +210,9 @@ def _seen_elsewhere(recipe: Recipe) -> str | None:
     except Exception:  # noqa: BLE001 - sources of others raise anything, and the test of the connection says it
         return None
     if recipe.written:
-        return f"It can be read. {recipe.kind} has no test of its connection; how its last run ended stands below."
+        return (
+            f"It can be read. {recipe.kind} has no test of its connection; see below how its last run ended."
+        )
     return None
 
 

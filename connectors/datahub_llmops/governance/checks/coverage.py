@@ -258,7 +258,7 @@ def _compare(facts: Facts, held: _Held, due: _Due) -> Finding:
             return _not_known(
                 "several_tables",
                 f"{shown}; rows of several tables may have the same keys.",
-                "Give each table an index of its own.",
+                "Give each table its own index.",
                 evidence,
             )
         if held.without_row and held.chunks >= due.rows:

@@ -74,7 +74,7 @@ def _active_span_id() -> Any:
         if found is not None:
             return found
     runtime.degraded[
-        "llama-index: active_span_id (streams, and what LangChain does inside LlamaIndex, are answers of their own)"
+        "llama-index: active_span_id (streams, and what LangChain does inside LlamaIndex, count as separate answers)"
     ] = 1
     return None
 

@@ -28,7 +28,9 @@ def hook_response(kind: type) -> None:
     if not patching.wrap(kind, "__init__", _tie_after) and not patching.is_wrapped(
         vars(kind).get("__init__")
     ):
-        runtime.degraded[f"llama-index: {kind.__name__} (the model of a stream is an answer of its own)"] = 1
+        runtime.degraded[
+            f"llama-index: {kind.__name__} (the model of a stream counts as a separate answer)"
+        ] = 1
 
 
 def _tie_after(function: Any) -> Any:

@@ -171,8 +171,8 @@ class Experiments:
 
     def _not_there(self) -> ConnectorError:
         return UnreadableError(
-            f"{self._server.name}: the server keeps traces in the form of Langfuse 3, so that its experiments cannot "
-            "be read. Set LANGFUSE_MIGRATION_V4_WRITE_MODE to dual or events_only, as Langfuse's guide says."
+            f"{self._server.name}: the server keeps traces in the form of Langfuse 3, so its experiments cannot be "
+            "read. Set LANGFUSE_MIGRATION_V4_WRITE_MODE to dual or events_only, as Langfuse's guide says."
         )
 
     def _without_prompt(self, items: list[_Experiment]) -> ConnectorError:

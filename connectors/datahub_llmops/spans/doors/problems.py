@@ -77,8 +77,8 @@ def half_written(name: str) -> Problem:
     return Problem(
         kind="failure",
         title="Records that stay half-written",
-        message="The object has not grown since the run before. What stands before its last record counts. See to it "
-        "that its writer goes on, or cut the record off.",
+        message="The object has not grown since the last run. Everything before its last record counts. Make sure that "
+        "its writer continues, or cut the record off.",
         context=f"{name}: {CUT_OFF}",
     )
 

@@ -205,7 +205,7 @@ def test_a_table_of_an_older_exporter(engine: Engine) -> None:
 
 def test_names_of_columns_are_checked() -> None:
     assert check_names({"SpanName": "name"}) is None
-    assert "no column of the exporter" in str(check_names({"Name": "name"}))
+    assert "is not a column of the exporter" in str(check_names({"Name": "name"}))
     assert "cannot be the name of a column" in str(check_names({"SpanName": "a\nb"}))
 
 

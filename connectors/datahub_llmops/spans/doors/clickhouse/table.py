@@ -228,6 +228,8 @@ def check_names(given: Mapping[str, str]) -> str | None:
     """Return what is wrong with the option ``columns``, or ``None``."""
     unknown = sorted(given.keys() - {*NEEDED, *OPTIONAL})
     if unknown:
-        return f"{', '.join(unknown)} is no column of the exporter: it has {', '.join((*NEEDED, *OPTIONAL))}"
+        return (
+            f"{', '.join(unknown)} is not a column of the exporter: it has {', '.join((*NEEDED, *OPTIONAL))}"
+        )
     bad = sorted(one for one, name in given.items() if not _IDENTIFIER.fullmatch(name))
     return f"the name for {bad[0]} cannot be the name of a column" if bad else None
