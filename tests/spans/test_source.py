@@ -255,6 +255,15 @@ def test_answers_of_an_application_without_a_name_fail_unless_the_recipe_names_i
     assert report(world.run(files=archive, application={"default": "support-bot"})).answers == 0
 
 
+@pytest.mark.parametrize("export", ["langsmith-export", "langfuse-export"])
+def test_chunks_of_exports_lead_to_their_index(world: World, export: str) -> None:
+    stores = [world.chroma()]
+    said = report(
+        world.run(files=str(FOLDER / export), application={"default": "support-bot"}, stores=stores)
+    )
+    assert said.indexes_found_by == {"id probe": 14}
+
+
 def test_hooks_and_spans_give_the_same_assets_and_edges(world: World, tmp_path: Path) -> None:
     """What the hooks recorded of the same answers goes through the same source, as a sealed segment."""
     hooks, spans = tmp_path / "hooks", tmp_path / "from-spans"

@@ -3,16 +3,20 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import orjson
+import pyarrow
 import pytest
 import zstandard
 from opentelemetry.proto.metrics.v1.metrics_pb2 import MetricsData
+from pyarrow import parquet
 
 from datahub_llmops.spans.attributes import Selection
+from datahub_llmops.spans.doors import columns
 from datahub_llmops.spans.doors.door import ReadCounts
 from datahub_llmops.spans.doors.otlp_schema import TracesData as Raw
 from datahub_llmops.spans.doors.reading import ObjectReader, Outcome, Part
@@ -249,6 +253,7 @@ def test_the_export_of_langfuse_in_both_its_forms() -> None:
         assert line[4:6] == pytest.approx(record[4:6])
         assert line[6:] == record[6:]
     assert any("langfuse.observation.usage_details" in row[7] for row in lines)
+    assert_documents_of_retrievers(lines, "langfuse.observation.type", "RETRIEVER")
     assert "CANARY" not in repr(lines)
     manifest = next(folder.rglob("manifests/*.json")).read_bytes()
     assert read(manifest)[1].others == 1
@@ -259,7 +264,26 @@ def test_the_export_of_langsmith() -> None:
     assert len(rows) > 20
     assert {row[7].get("langsmith.span.kind") for row in rows} >= {"llm", "chain", "retriever"}
     assert any(row[7].get("gen_ai.usage.input_tokens") for row in rows)
+    assert_documents_of_retrievers(rows, "langsmith.span.kind", "retriever")
     assert "CANARY" not in repr(rows)
+
+
+def assert_documents_of_retrievers(rows: list[Any], kind: str, retriever: str) -> None:
+    """Of the outputs, those of retrievers are kept, as ids and sources."""
+    documents = [one for row in rows for one in row[7].get("output.value", ())]
+    assert {row[7][kind] for row in rows if "output.value" in row[7]} == {retriever}
+    assert len([one for one in documents if one["id"]]) > 20
+    assert len([one for one in documents if one["metadata"].get("source", "").startswith("s3://kb/")]) > 20
+
+
+def test_few_large_rows_of_parquet_are_read_at_once() -> None:
+    text = os.urandom(2**20).hex()
+    table = pyarrow.table({"id": ["1"] * 64, "outputs": [f"{number}{text}" for number in range(64)]})
+    file = io.BytesIO()
+    parquet.write_table(table, file)
+    metadata = parquet.ParquetFile(file).metadata
+    assert 4 <= columns._rows_at_once(metadata, ["id", "outputs"]) <= 8
+    assert columns._rows_at_once(metadata, ["id"]) == 2_000
 
 
 def test_the_archive_of_mlflow() -> None:

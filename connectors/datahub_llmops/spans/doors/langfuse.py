@@ -9,16 +9,17 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from datahub_llmops.spans.attributes import MAX_JSON, Selection, parsed
+from datahub_llmops.spans.attributes import DOCUMENTS_OUTPUT, MAX_JSON, Selection, parsed
 from datahub_llmops.spans.doors.door import ReadCounts
 from datahub_llmops.spans.doors.rows import MAX_NAME, Row, hexadecimal, whole
 
 COLUMNS: Final = (
     "id", "trace_id", "parent_observation_id", "type", "name", "start_time", "end_time", "level", "version",
     "provided_model_name", "usage_details", "cost_details", "prompt_name", "prompt_version", "environment",
-    "trace_name", "release", "metadata",
+    "trace_name", "release", "metadata", "output",
 )  # fmt: skip
-"""What is read of an observation. The texts are in ``input``, ``output``, ``status_message`` and ``tool_calls``."""
+"""What is read of an observation. The texts are in ``input``, ``output``, ``status_message`` and ``tool_calls``; of a
+retriever's ``output`` the ids and sources of the documents are kept."""
 _NAMES: Final = {
     "type": "langfuse.observation.type",
     "provided_model_name": "langfuse.observation.model.name",
@@ -44,6 +45,9 @@ def is_export(record: Mapping[str, Any]) -> bool:
 class LangfuseDecoder:
     """Reads observations of one run."""
 
+    output: Final = ("type", "RETRIEVER", "output")
+    """Which column says that an observation is a retriever's, by which word, and which has its documents."""
+
     def __init__(self, selection: Selection, counts: ReadCounts) -> None:
         self._selection = selection
         self._counts = counts
@@ -63,6 +67,8 @@ class LangfuseDecoder:
         for key in ("usage_details", "cost_details"):
             if record.get(key):
                 own_facts[_NAMES[key]] = _members(record[key])
+        if record.get("type") == "RETRIEVER":
+            own_facts[DOCUMENTS_OUTPUT[0]] = record.get("output")
         attributes |= self._selection.pick(own_facts)
         resource = self._selection.pick(_members(metadata.get("resourceAttributes")))
         version = record.get("release") or record.get("version")

@@ -8,16 +8,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from datahub_llmops.spans.attributes import Selection, parsed
+from datahub_llmops.spans.attributes import DOCUMENTS_OUTPUT, Selection, parsed
 from datahub_llmops.spans.doors.door import ReadCounts
 from datahub_llmops.spans.doors.langfuse import seconds
 from datahub_llmops.spans.doors.rows import MAX_NAME, Row, hexadecimal, whole
 
 COLUMNS: Final = (
     "id", "trace_id", "parent_run_id", "name", "run_type", "start_time", "end_time", "status", "session_id",
-    "tenant_id", "prompt_tokens", "completion_tokens", "total_cost", "extra",
+    "tenant_id", "prompt_tokens", "completion_tokens", "total_cost", "extra", "outputs",
 )  # fmt: skip
-"""What is read of a run. The texts are in ``inputs``, ``outputs``, ``error`` and ``events``."""
+"""What is read of a run. The texts are in ``inputs``, ``outputs``, ``error`` and ``events``; of a retriever's
+``outputs`` the ids and sources of the documents are kept."""
 _NAMES: Final = {
     "run_type": "langsmith.span.kind",
     "prompt_tokens": "gen_ai.usage.input_tokens",
@@ -28,6 +29,9 @@ _NAMES: Final = {
 
 class LangSmithDecoder:
     """Reads runs of one export."""
+
+    output: Final = ("run_type", "retriever", "outputs")
+    """Which column says that a run is one of a retriever, by which word, and which has its documents."""
 
     def __init__(self, selection: Selection, counts: ReadCounts) -> None:
         self._selection = selection
@@ -45,6 +49,8 @@ class LangSmithDecoder:
         attributes |= self._selection.pick(
             {_NAMES[key]: _number(record.get(key)) for key in _NAMES if record.get(key) is not None}
         )
+        if record.get("run_type") == "retriever":
+            attributes |= self._selection.pick({DOCUMENTS_OUTPUT[0]: record.get("outputs")})
         places = {f"langsmith.{key}": record[key] for key in ("session_id", "tenant_id") if record.get(key)}
         return [
             whole(
