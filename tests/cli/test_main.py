@@ -11,9 +11,11 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from importlib.metadata import version
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from click import unstyle
 from click.testing import CliRunner, Result
 from datahub.emitter.mcp import MetadataChangeProposalWrapper
 from datahub.ingestion.run.pipeline import Pipeline
@@ -410,6 +412,24 @@ def test_long_urns_are_not_wrapped_in_a_pipe(tmp_path: Path) -> None:
     catalog = catalog_of(tmp_path, proposal(long, SubTypesClass(typeNames=["Table"])))
     assert long in output(catalog, "search", "xxx")
     assert long in output(catalog, "show", long)
+
+
+def test_a_terminal_that_is_too_narrow_for_a_table_does_not_fold_urns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named = table("main.entries")
+    catalog = catalog_of(tmp_path, proposal(named, SubTypesClass(typeNames=["Table"])))
+    found = {}
+    for width in ("40", "120"):
+        monkeypatch.setenv("COLUMNS", width)
+        terminal = StringIO()
+        monkeypatch.setattr(terminal, "isatty", lambda: True)
+        monkeypatch.setattr("sys.stdout", terminal)
+        main(["--catalog", str(catalog), "search", "entries"], standalone_mode=False)
+        found[width] = unstyle(terminal.getvalue())
+    assert found["40"].splitlines() == ["main.entries  Table · sqlite", f"  {named}"]
+    assert found["120"].splitlines()[0].split()[:3] == ["Name", "Kind", "Platform"]
+    assert named in found["120"]
 
 
 def test_long_names_are_cut_in_tables_and_blank_ones_are_quoted(tmp_path: Path) -> None:

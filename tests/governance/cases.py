@@ -8,6 +8,8 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
+from datahub.metadata.schema_classes import DatasetKeyClass
+
 from catalog.local.local_runs import column, dataset
 from datahub_llmops.catalog.column_uses import USED_COLUMNS, StatedUses, write_uses
 from datahub_llmops.governance.finding import Finding, Verdict
@@ -15,6 +17,7 @@ from datahub_llmops.governance.lifecycle import Lifecycles
 from datahub_llmops.governance.lifecycle_list import LifecycleList, Listed
 from datahub_llmops.governance.policy import Policy
 from datahub_llmops.governance.verdict import check_asset
+from datahub_llmops.mapping.edge_properties import key_proposal
 from governance.estate import (
     CUSTOMERS,
     INDEX,
@@ -61,6 +64,13 @@ def gone(urn: str) -> Change:
             del facts[key]
 
     return change
+
+
+def only_named(urn: str) -> Change:
+    """Nothing is known of it but its key, as our recipes write it for a dataset that a payload names."""
+    key = key_proposal(urn).aspect
+    assert isinstance(key, DatasetKeyClass)
+    return both(gone(urn), put((urn, key.get_aspect_name(), key.to_obj())))
 
 
 def terms(*named: str) -> dict[str, Any]:

@@ -34,6 +34,7 @@ from governance.cases import (
     joins,
     judge,
     lists,
+    only_named,
     policy,
     profile,
     put,
@@ -454,6 +455,13 @@ CASES = [
         change=gone(CUSTOMERS),
     ),
     Case(
+        name="a source that a payload named and nobody ingested may be deprecated",
+        check="trusted sources",
+        verdict="not known",
+        code="source_unseen",
+        change=only_named(CUSTOMERS),
+    ),
+    Case(
         name="nothing is known upstream",
         check="trusted sources",
         verdict="not known",
@@ -504,6 +512,21 @@ CASES = [
         verdict="not known",
         code="source_unseen",
         change=gone(CUSTOMERS),
+    ),
+    Case(
+        name="terms of what a payload named and nobody ingested are not known",
+        check="one meaning",
+        verdict="not known",
+        code="source_unseen",
+        change=only_named(CUSTOMERS),
+    ),
+    Case(
+        name="what a payload named and nobody ingested may carry a forbidden term",
+        check="allowed",
+        verdict="not known",
+        code="source_unseen",
+        change=only_named(CUSTOMERS),
+        policy=policy(forbidden=(Forbidden(term="Privacy.Personal"),)),
     ),
     Case(
         name="a forbidden term",

@@ -193,7 +193,7 @@ def search(where: str | None, words: tuple[str, ...], term: str | None, limit: i
 
         labels = Labels(catalog=catalog)
         labels.learn_nodes(found.nodes)
-        render.show(render.search_table(found.nodes, labels))
+        render.show_found(found.nodes, labels)
 
 
 @main.command()

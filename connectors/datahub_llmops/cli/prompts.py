@@ -70,8 +70,8 @@ def prompts(context: click.Context, platform: str | None, finding: str | None, a
         click.echo(
             "No prompt matches."
             if estate.prompts
-            else "No prompts in the catalog. Recipes that read them: "
-            "llm-langfuse, llm-langsmith, llm-mlflow, llm-phoenix, llm-prompt-files; see docs/prompts.md."
+            else "No prompts in the catalog. `datahub-llmops init` writes a recipe that reads them; docs/registries.md "
+            "lists the tools that have prompts."
         )
         return
     _print_table(

@@ -184,8 +184,20 @@ def cell(text: Text | str, style: str = "") -> Text:
     return whole[:half].append("…").append_text(whole[half - _LONGEST_CELL + 1 :])
 
 
-def search_table(nodes: Sequence[Node], labels: Names) -> Table:
-    """Build the table of search results, best first."""
+def show_found(nodes: Sequence[Node], labels: Names) -> None:
+    """Print search results, best first: a table, or two lines each if the terminal is too narrow for it.
+
+    A cell of a table folds a URN, which then cannot be copied.
+    """
+    table = _search_table(nodes, labels)
+    if not sys.stdout.isatty() or Console(width=_WIDE).measure(table).maximum <= Console().width:
+        show(table)
+        return
+    lines = ((headline(node, labels), Text(f"  {clean(node.urn)}", style="dim")) for node in nodes)
+    show(*(line for pair in lines for line in pair), soft_wrap=True)
+
+
+def _search_table(nodes: Sequence[Node], labels: Names) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title in ("Name", "Kind", "Platform", "Owners", "Terms and tags", "URN"):
         table.add_column(title, overflow="fold")

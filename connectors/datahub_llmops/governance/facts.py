@@ -33,6 +33,11 @@ RETRIEVER: Final = "Retriever"
 NOT_SOURCES: Final = frozenset({INDEX, "Retriever", "Prompt", "Answer Log", "Guardrail"})
 """Our own subtypes of datasets, which are not data that an index is made of."""
 
+_UNDESCRIBED: Final = frozenset(
+    {"datasetKey", "browsePaths", "browsePathsV2", "dataPlatformInstance", "status"}
+)
+"""Aspects that an asset has as soon as somebody names it: ours write the key, a server derives the others."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
@@ -157,6 +162,14 @@ class Facts:
         A dataset that the catalog does not hold is one too: it is known by its URN only.
         """
         return self.sources_of(self.root.urn)
+
+    @cached_property
+    def unseen(self) -> Sequence[str]:
+        """The sources of which the catalog has a URN only: no recipe described them, so what they carry is not known.
+
+        A bare key is not a description. Ours write one for every dataset that a payload or a job names.
+        """
+        return [urn for urn in self.sources if self.aspects.get(urn, {}).keys() <= _UNDESCRIBED]
 
     def sources_of(self, asset: str) -> Sequence[str]:
         """Return the nearest datasets with data of their own that feed an asset upstream, such as one of the jobs."""

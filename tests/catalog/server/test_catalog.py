@@ -427,6 +427,7 @@ ASKED: list[Callable[[ServerCatalog], object]] = [
         ("401", "DATAHUB_GMS_TOKEN"),
         ("403", "DATAHUB_GMS_TOKEN"),
         ("404", "not a DataHub metadata service"),
+        ("501", "not a DataHub metadata service"),
         ("429", "429"),
         ("500", "500"),
         ("503", "503"),

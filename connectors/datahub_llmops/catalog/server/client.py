@@ -266,7 +266,7 @@ class Gms:
             return CatalogError(
                 f"{self.server}: it refuses the token ({status}); set DATAHUB_GMS_TOKEN, or run: datahub init"
             )
-        if status == 404:
+        if status in (404, 405, 501):  # Any server answers so to a path or a method that it does not have.
             return self._not_datahub()
         if status in (429, 503):
             return CatalogError(f"{self.server}: it is overloaded ({status}); try again later")

@@ -67,7 +67,7 @@ def check(facts: Facts, policy: Policy) -> Finding:
         )
     if (stranger := misspelt(NAME, policy, strange)) is not None:
         return stranger
-    unseen = [urn for urn in facts.sources if urn not in facts.nodes]
+    unseen = facts.unseen
     if unseen or not facts.sources:
         return _not_known(
             "source_unseen" if unseen else "no_source",

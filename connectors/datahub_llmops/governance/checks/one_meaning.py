@@ -37,7 +37,7 @@ def check(facts: Facts, policy: Policy) -> Finding:
     exclusive = policy.exclusive_nodes.union(*policy.exclusive_terms)
     if (stranger := misspelt(NAME, policy, exclusive)) is not None:
         return stranger
-    unseen = [urn for urn in facts.sources if urn not in facts.nodes]
+    unseen = facts.unseen
     if unseen or not facts.sources:
         return Finding(
             check=NAME,

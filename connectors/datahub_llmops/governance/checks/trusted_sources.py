@@ -53,14 +53,14 @@ def check(facts: Facts, policy: Policy) -> Finding:
             missing="Repair the assertion, and run it again.",
             evidence=tuple(Evidence(urn=owner, aspect="assertionRunEvent") for _, owner in errors),
         )
-    unseen = [urn for urn in facts.sources if urn not in facts.nodes]
+    unseen = facts.unseen
     if unseen or not facts.sources:
         shown = ", ".join(facts.name(urn) for urn in unseen)
         return Finding(
             check=NAME,
             verdict="not known",
             code="source_unseen" if unseen else "no_source",
-            message=f"The catalog does not hold {shown}." if unseen else "Nothing is known to feed it.",
+            message=f"No recipe has described {shown}." if unseen else "Nothing is known to feed it.",
             missing=_MISSING if unseen else "Declare the job that fills it, with its SQL.",
             evidence=tuple(Evidence(urn=urn, aspect="status") for urn in unseen),
         )
@@ -76,7 +76,8 @@ def check(facts: Facts, policy: Policy) -> Finding:
         check=NAME,
         verdict="ok",
         code="trusted",
-        message=f"{len(upstream)} assets upstream, none deprecated, with an open incident or a failing assertion.",
+        message=f"{len(upstream)} asset{'s' if len(upstream) > 1 else ''} upstream, none deprecated, with an open "
+        "incident or a failing assertion.",
         evidence=tuple(Evidence(urn=urn, aspect="status") for urn in facts.sources),
     )
 
