@@ -75,7 +75,7 @@ class Since(click.ParamType):  # type: ignore[type-arg]  # generic in newer rele
 @click.option(
     "--row",
     metavar="KEY",
-    help="Only answers that were given this row of a table: the value of the job's `key_field`.",
+    help="Only answers that received this row of a table. KEY is the value of the job's `key_field`.",
 )
 @_PRICES
 @STORE
