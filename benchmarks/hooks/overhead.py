@@ -6,7 +6,8 @@ Every configuration runs in processes of its own, all of them alive at the same 
 configurations in a random order, one block of calls each, in any of its processes: two processes of one configuration
 differ by some 20 us for as long as they live, by where their memory came to lie. What is added is the difference to the
 baseline's block of the same round; intervals are 95 % bootstrap intervals of the median difference. Read ratios, not
-microseconds. Peers that are not installed are left out: ``pip install openinference-instrumentation-langchain
+microseconds. The calls of ``ours-in-span`` and of its own baseline are made inside a recorded span of OpenTelemetry,
+which the hooks stamp. Peers that are not installed are left out: ``pip install openinference-instrumentation-langchain
 openinference-instrumentation-llama-index opentelemetry-instrumentation-langchain
 opentelemetry-instrumentation-llamaindex langfuse``.
 """
@@ -33,7 +34,18 @@ from typing import Any
 from typing_extensions import override
 
 PEERS = ("openllmetry", "openinference", "langfuse")
-CONFIGURATIONS = ("none", "no-op", "ours", "ours-beside-no-op", "ours-unwritable", "ours-ship-fails", *PEERS)
+IN_SPAN = "-in-span"
+CONFIGURATIONS = (
+    "none",
+    "no-op",
+    "ours",
+    "ours-beside-no-op",
+    "ours-unwritable",
+    "ours-ship-fails",
+    f"none{IN_SPAN}",
+    f"ours{IN_SPAN}",
+    *PEERS,
+)
 # Where DataHub is not installed beside the peers, the child fails sooner: it cannot even import it.
 FAILING_RECIPE = {"source": {"type": "llm-runs"}, "sink": {"type": "no-such-sink"}}
 SHIP_EVERY = 1.0
@@ -179,12 +191,27 @@ def caller(configuration: str, work: str) -> Callable[[], Any]:
     return lambda: loop.run_until_complete(chain.ainvoke("what is it?", config))
 
 
+def in_span(call: Callable[[], object]) -> Callable[[], object]:
+    """Make each call inside a span that is recorded and goes nowhere."""
+    from opentelemetry.sdk.trace import TracerProvider
+
+    tracer = TracerProvider().get_tracer("benchmark")
+
+    def traced() -> object:
+        with tracer.start_as_current_span("request"):
+            return call()
+
+    return traced
+
+
 def worker(configuration: str, work: str, collector: str) -> None:
     """Answer each line ``n`` with the times of n calls and the CPU time of the process, in nanoseconds."""
     os.nice(0)
     with tempfile.TemporaryDirectory() as folder:
         set_up(configuration, work, collector, folder)
         call = caller(configuration, work)
+        if configuration.endswith(IN_SPAN):
+            call = in_span(call)
         for _ in range(30):
             call()
         print("ready", flush=True)
@@ -304,6 +331,9 @@ def main() -> None:
     parser.add_argument(
         "--memory", type=int, default=0, help="calls for the memory figures; 0 leaves them out"
     )
+    parser.add_argument(
+        "--only", nargs="*", choices=CONFIGURATIONS, help="these configurations; needs the baselines"
+    )
     parser.add_argument("--worker")
     parser.add_argument("--collector", default="")
     options = parser.parse_args()
@@ -315,7 +345,7 @@ def main() -> None:
     collector = f"http://127.0.0.1:{server.server_address[1]}"
     workers = {
         name: found
-        for name in CONFIGURATIONS
+        for name in options.only or CONFIGURATIONS
         if (found := start_all(name, options.work, collector, options.processes))
     }
     blocks: dict[str, list[dict[str, Any]]] = {name: [] for name in workers}
@@ -323,8 +353,9 @@ def main() -> None:
         for name in random.sample(list(workers), len(workers)):
             blocks[name].append(ask(random.choice(workers[name]), str(options.calls)))
     report(options.work, blocks, options.calls)
-    failed = sum(ask(process, "ship")["ship_failed"] for process in workers["ours-ship-fails"])
-    print(f"ours-ship-fails  failed {failed} times in this run")
+    if "ours-ship-fails" in workers:
+        failed = sum(ask(process, "ship")["ship_failed"] for process in workers["ours-ship-fails"])
+        print(f"ours-ship-fails  failed {failed} times in this run")
     if options.memory:
         for name, processes in workers.items():
             kept = ask(processes[0], f"memory {options.memory}") * 1000 / 1024
@@ -346,15 +377,17 @@ def report(work: str, blocks: dict[str, list[dict[str, Any]]], calls: int) -> No
     print(f"{'':17} {'added p50 us':>26} {'ratio':>7} {'added p99 us':>28} {'added CPU us':>13}")
     added_by: dict[str, float] = {}
     for name, found in blocks.items():
-        if name == "none":
+        if name.startswith("none"):
             continue
+        base = blocks[f"none{IN_SPAN}" if name.endswith(IN_SPAN) else "none"]
         middle = [
             (statistics.median(one["times"]) - statistics.median(other["times"])) / 1_000
             for one, other in zip(found, base, strict=True)
         ]
         low, high = interval(middle, statistics.median)
         mine = [time / 1_000 for block in found for time in block["times"]]
-        tail = quantile(mine, 0.99) - quantile(everything, 0.99)
+        theirs = [time / 1_000 for block in base for time in block["times"]]
+        tail = quantile(mine, 0.99) - quantile(theirs, 0.99)
         pairs = [(one["times"], other["times"]) for one, other in zip(found, base, strict=True)]
         tails = tail_interval(pairs)
         cpu = statistics.median(

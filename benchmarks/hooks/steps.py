@@ -14,7 +14,6 @@ import collections
 import sys
 import tempfile
 import threading
-from collections.abc import Callable
 from types import FrameType
 from typing import Any, Final
 
@@ -52,7 +51,7 @@ def main() -> None:
         overhead.set_up("ours", options.work, "", folder)
         call = overhead.caller("ours", options.work)
         if options.span:
-            call = in_span(call)
+            call = overhead.in_span(call)
         for _ in range(30):
             call()
         # Threads that are there already, such as the recorder's, are not traced.
@@ -74,19 +73,6 @@ def main() -> None:
             f"beside {telemetry / options.calls:,.0f} instructions of OpenTelemetry, with those of the span itself"
         )
     print(f"beside {frameworks / options.calls:,.0f} instructions of the frameworks")
-
-
-def in_span(call: Callable[[], object]) -> Callable[[], object]:
-    """Make each call inside a span that is recorded and goes nowhere."""
-    from opentelemetry.sdk.trace import TracerProvider
-
-    tracer = TracerProvider().get_tracer("benchmark")
-
-    def traced() -> object:
-        with tracer.start_as_current_span("request"):
-            return call()
-
-    return traced
 
 
 if __name__ == "__main__":
