@@ -99,7 +99,7 @@ def read_answer(config: SpansConfig, identity: str, at: datetime | None, catalog
             # A host has it too. If it was sealed here, the segment has what spans do not show.
             chosen = [_find_sealed(door, chosen[0].id, at, gaps) or chosen[0]]
     if not chosen:
-        where = "it has no answer" if spans else "nothing has this id, which has to be the whole id"
+        where = "it has no answer" if spans else "nothing has this id, or it is not the whole id"
         around = " around this time" if at is not None else ""
         raise UnreadableError(
             f"no answer of the trace or answer {identity[:64]} can be shown: {where}{around}. Look at `files` or "

@@ -202,8 +202,8 @@ class SpansSource(PatchingSource, TestedSource, StatefulIngestionSourceBase):
             report.failure(
                 title="Answers without an application",
                 message="Nothing names their application, so they were left out. Set `OTEL_SERVICE_NAME` where they "
-                "are traced, say by `application.attribute` what names it, or by `application.default` what it is "
-                "called.",
+                "are traced, `application.attribute` to the attribute that names it, or `application.default` "
+                "to its name.",
                 context=f"{unnamed} answers",
             )
         if names.too_many:

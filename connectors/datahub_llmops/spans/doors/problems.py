@@ -19,7 +19,7 @@ def nothing_to_read(pattern: str, max_days: int) -> Problem:
     return Problem(
         kind="warning",
         title="Nothing to read",
-        message=f"There are no objects of the last {max_days} days. Check `files`, and that spans are still written "
+        message=f"There are no objects of the last {max_days} days. Check `files`, and whether spans are still written "
         "there.",
         context=pattern,
     )

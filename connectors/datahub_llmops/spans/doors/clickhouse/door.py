@@ -300,7 +300,7 @@ class ClickHouseDoor:
                     kind="warning",
                     title="Nothing to read",
                     message=f"There are no spans of the last {self._options.max_days} days. Check `database` and "
-                    "`table`, and that spans are still written there.",
+                    "`table`, and whether spans are still written there.",
                     context=named,
                 )
             )
