@@ -95,3 +95,15 @@ def test_the_rows_of_a_query_without_an_id_of_their_own_are_content() -> None:
     kept: dict[str, Any] = {}
     Selection().event("db.query.result", {"id": 7, "text": "text"}, kept)
     assert kept == {}
+
+
+def test_stamps_of_the_hooks_are_the_same_if_they_are_written_as_texts() -> None:
+    index = ['{"platform":"qdrant","collection":"docs"}', "urn:li:x"]
+    given = {
+        "datahub_llmops.index.raw": index,
+        "datahub_llmops.recorded": False,
+        "datahub_llmops.application": "[support] bot",
+    }
+    as_texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in given.items()}
+    assert as_texts["datahub_llmops.recorded"] == "false"
+    assert Selection().pick(as_texts) == Selection().pick(given) == given

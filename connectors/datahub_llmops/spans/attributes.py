@@ -374,6 +374,21 @@ def keep(value: Any) -> Any:
     return value if isinstance(value, (bool, int, float)) else None
 
 
+def stamp(value: Any) -> Any:
+    """Return what our hooks stamped, also if a list or a truth value is written as text, as in ClickHouse.
+
+    >>> stamp('["urn:li:x"]'), stamp("true"), stamp("support-bot")
+    (['urn:li:x'], True, 'support-bot')
+    """
+    if isinstance(value, str):
+        if value in ("true", "false"):
+            return value == "true"
+        found = parsed(value) if value.startswith("[") else None
+        if isinstance(found, list):
+            return keep(found)
+    return keep(value)
+
+
 def label(value: Any) -> str | None:
     """Return the label of an evaluation, and ``None`` for what is too long to be one."""
     return value if isinstance(value, str) and len(value) <= MAX_LABEL else None
@@ -411,7 +426,7 @@ class Selection:
         if match is not None:
             found = self.metadata if match[1] == "metadata" else keep
         elif name.startswith(_OURS):
-            found = keep
+            found = stamp
         else:
             field = evaluation_field(name)
             found = label if field == "label" else keep if field is not None else None

@@ -1,39 +1,19 @@
-"""Attributes as ClickHouse has them: everything is a text there. This gives back what the tracer wrote."""
+"""Attributes as ClickHouse has them: everything is a text there, and what is missing is empty."""
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from datahub_llmops.assets import span_names
-
 
 def decoded(attributes: Mapping[str, str]) -> dict[str, Any]:
-    """Return attributes with lists and truth values in the form that ``Selection`` takes.
+    """Return the attributes that are there. ``Selection`` takes texts for everything.
 
-    Numbers stay texts: what reads them takes both.
-
-    >>> decoded({"datahub_llmops.index": '["urn:li:x"]', "datahub_llmops.recorded": "true", "service.name": "true"})
-    {'datahub_llmops.index': ['urn:li:x'], 'datahub_llmops.recorded': True, 'service.name': 'true'}
+    >>> decoded({"service.name": "bot", "host.name": ""})
+    {'service.name': 'bot'}
     """
-    return {
-        name: _value(value) if name.startswith(span_names.PREFIX) else value
-        for name, value in attributes.items()
-        if value != ""
-    }
-
-
-def _value(value: str) -> Any:
-    if value in ("true", "false"):
-        return value == "true"
-    if value.startswith("["):
-        try:
-            return json.loads(value)
-        except (ValueError, RecursionError):
-            return value
-    return value
+    return {name: value for name, value in attributes.items() if value != ""}
 
 
 _THRESHOLD: Final = re.compile(r"(?:^|,)\s*ot=[^,]*?\bth:([0-9a-f]{1,14})(?![0-9a-f])")
