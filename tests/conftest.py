@@ -35,7 +35,7 @@ pytest_plugins = ("support.stores",)
 # Their assertions are shown as those of a test's own file are.
 pytest.register_assert_rewrite("faults.matrix")
 
-# No test measures time: a busy machine is no finding.
+# No test measures time: a busy machine is not a finding.
 settings.register_profile("full", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile(
     "fast", settings.get_profile("full"), max_examples=examples(100), derandomize=True, database=None

@@ -1,4 +1,4 @@
-"""What the commands say of an application by its short name, and of a term that is no asset."""
+"""What the commands say of an application by its short name, and of a term that is not an asset."""
 
 from __future__ import annotations
 

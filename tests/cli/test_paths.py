@@ -1,4 +1,4 @@
-"""Options and arguments that name files: what is empty, and what is no name."""
+"""Options and arguments that name files: what is empty, and what is not a name."""
 
 from __future__ import annotations
 

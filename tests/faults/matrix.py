@@ -356,7 +356,7 @@ def in_time(run: Callable[[], Pipeline]) -> Pipeline:
 def judge(faults: Faults, cell: Cell, known: Known, pipeline: Pipeline, *, met: int) -> dict[str, Any]:
     """What must hold whatever went wrong; returns what is shown of the cell."""
     after = graph_of(known.folder)
-    # What applications did is no item: all items are read whatever becomes of it.
+    # What applications did is not an item: all items are read whatever becomes of it.
     hit = known.named(faults.platform, cell.item) if cell.place != "observing" else set[str]()
     items = {faults.item_of(DatasetUrn.from_string(urn).name) for urn in hit}
     lost = {urn for urn, _ in known.graph if _removed(after, urn) and not _removed(known.graph, urn)}

@@ -123,7 +123,7 @@ class _Recorded:
         parts = urlsplit(url)
         query = parse_qs(parts.query, keep_blank_values=True)
         call = Call(method=method, path=parts.path, query=query, body=body or b"")
-        # What was never asked for is no proof that anything is gone.
+        # What was never asked for is not proof that anything is gone.
         reply = self._known.get(key_of(call), answer_json({"error": "not recorded"}, 500))
         return urllib3.HTTPResponse(
             BytesIO(reply.body), headers=reply.headers, status=reply.status, preload_content=False

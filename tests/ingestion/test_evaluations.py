@@ -309,7 +309,7 @@ def test_notes_and_assertions_of_people_stay(tmp_path: Path) -> None:
     run(tmp_path, FAITHFUL).raise_from_status()
     assert runs.aspect(tmp_path, ours, "assertionInfo")["note"]["content"] == "Known problem"
     assert runs.aspect(tmp_path, "urn:li:assertion:ada", "assertionInfo")["description"] == "Ada's"
-    # One without new scores is no stale one.
+    # One without new scores is not a stale one.
     assert runs.aspect(tmp_path, ours, "status") in ({}, {"removed": False})
     assert len(events(tmp_path)[ours]) == 2
 

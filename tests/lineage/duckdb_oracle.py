@@ -1,7 +1,7 @@
 """Compares column lineage with what DuckDB does: which columns of the tables change an output column?
 
 A column influences an output if the output changes when the values of the column change or are handed from row to row.
-Columns that only filter, join or group never change here, so influence through them is no edge, as in our lineage.
+Columns that only filter, join or group never change here, so influence through them is not an edge, as in our lineage.
 ``make oracle`` compares thousands of random queries.
 """
 

@@ -1,7 +1,7 @@
 """Random SQL in DuckDB's dialect, in which each column that an output names truly has an influence on it.
 
 Every relation has the columns ``k``, which numbers its rows, and ``g``, which groups them. They join, filter and group,
-and are no values. All other columns are text, lists of text, or structs.
+and are not values. All other columns are text, lists of text, or structs.
 """
 
 from __future__ import annotations

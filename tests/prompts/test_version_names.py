@@ -37,7 +37,7 @@ def test_many_versions_are_split_as_each_by_itself(shown: str) -> None:
         f"urn:li:dataset:(urn:li:dataPlatform:mlflow,{name}.v{version},{env})"
         for name, version, env in product(ODD, VERSIONS, ("PROD", "DEV"))
     )
-    # All at once, which is no list of one prompt, and those that are alike but for the version.
+    # All at once, which is not a list of one prompt, and those that are alike but for the version.
     alike = [
         urn for urn in urns if urn.startswith(f"{urns[0].partition(',')[0]},{shown}.v") and "PROD" in urn
     ]

@@ -113,7 +113,7 @@ def test_the_span_of_an_sdk_beside_that_of_a_framework_is_the_same_inference() -
     assert len(assembled(request, root, outer, another).answers) == 2
 
 
-# What is no answer
+# What is not an answer
 
 
 def test_indexing_is_no_answer() -> None:

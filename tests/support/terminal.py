@@ -35,7 +35,7 @@ class Terminal:
                 stdout=slave,
                 stderr=slave,
                 start_new_session=True,
-                # Makes it the session's own terminal: without that, Ctrl-C is no signal.
+                # Makes it the session's own terminal: without that, Ctrl-C is not a signal.
                 preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
             )
         finally:

@@ -65,7 +65,7 @@ def add_to_pyproject(text: str, name: str, title: str) -> str:
 
 
 def add_to_platforms(text: str, name: str, title: str) -> str:
-    """With an entry for the platform, before the first one that is no vector store."""
+    """With an entry for the platform, before the first one that is not a vector store."""
     entry = f'''    Platform(
         name="{name}",
         display_name="{title}",

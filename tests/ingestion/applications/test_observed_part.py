@@ -174,7 +174,7 @@ def test_without_the_right_to_traces_prompts_are_written(tmp_path: Path) -> None
         (("2026-11-18",), {"support-bot", "other"}, {"2026-11-19"}, 17),
         # An application's day.
         (("support-bot", "2026-11-19"), {"support-bot", "other"}, {"2026-11-18"}, 18),
-        # What the recipe leaves out is no failure of it.
+        # What the recipe leaves out is not a failure of it.
         (("ignored",), {"support-bot", "other"}, {"2026-11-18", "2026-11-19"}, 19),
     ],
 )
@@ -256,7 +256,7 @@ def test_sources_of_documents_become_edges_and_no_text(tmp_path: Path) -> None:
     assert SECRET not in report.as_string()
     with closing(sqlite3.connect(tmp_path / "catalog.db")) as db:
         assert SECRET not in "".join(db.iterdump())
-    # The table is no prompt of the application in the next run either.
+    # The table is not a prompt of the application in the next run either.
     OBSERVED[:] = [observed(20)]
     run(tmp_path).raise_from_status()
     assert ARTICLES in edges(tmp_path)

@@ -1,4 +1,4 @@
-"""Variables hand values on: they are no tables, and what is read from them has the sources of what they were given."""
+"""Variables hand values on: they are not tables, and what is read from them has the sources of what they were given."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ client.delete_experiment(mlflow.create_experiment("retired"))
 
 
 def prompts() -> None:
-    """Text and chat, with settings, tags and aliases; a deleted version; a model that is no prompt."""
+    """Text and chat, with settings, tags and aliases; a deleted version; a model that is not a prompt."""
     register(
         "support-answer",
         "Answer {{question}} using {{context}}.",
@@ -180,7 +180,7 @@ def applications() -> dict[str, Any]:
     trace(at(21, 10), (classify, 2), name="classify")
     trace(at(21, 10), experiment=OTHER, name='it\'s a "batch"')
     trace(at(21, 11), experiment=OTHER, name="nightly")
-    # What an evaluation ran is no traffic; what it rated afterwards is.
+    # What an evaluation ran is not traffic; what it rated afterwards is.
     ran, rates = evaluation_run(at(20, 11)), evaluation_run(at(21, 12))
     trace(at(20, 12), (answer, 2), app=app, run=ran)
     client.link_traces_to_run(rated[:2], rates)

@@ -1,4 +1,4 @@
-"""The reader of prompt files: names, versions, what is no prompt, and folders outside of git."""
+"""The reader of prompt files: names, versions, what is not a prompt, and folders outside of git."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ def test_versions_out_of_git_are_parsed_each(tmp_path: Path) -> None:
         one, two, three = prompt.versions
         assert [one.version, two.version, three.version] == [first[:12], second[:12], third[:12]]
         assert (one.model, one.labels, one.message) == ("openai/gpt-4o", ("production",), "change")
-        # It never gets any better, so it is no failure of each run for ever.
+        # It never gets any better, so it is not a failure of each run for ever.
         assert two.template is None
         assert two.properties["problem"] == "it is not valid YAML, at line 2"
         assert three.template is not None

@@ -344,7 +344,7 @@ SCHEMA = pa.schema(
 def test_what_is_called_a_vector_is_one() -> None:
     bare = Table(schema=SCHEMA)
     assert [vector.name for vector in bare.vectors()] == ["deep.inner.v"]
-    # A list of any length is no vector column for LanceDB.
+    # A list of any length is not a vector column for LanceDB.
     assert {"bits", "list"} <= {field.path for field in bare.fields()}
     index = Index(column="bits", kind="IvfFlat", metric="hamming", details={})
     found = Table(schema=SCHEMA, indexes=[index]).vectors()[0]

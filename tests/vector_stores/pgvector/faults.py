@@ -49,7 +49,7 @@ class _Database:
 @contextmanager
 def _filled(postgres: Postgres, folder: Path) -> Iterator[_Database]:
     with ExitStack() as stack:
-        # A server that is killed is no other cell's.
+        # A server that is killed does not belong to another cell.
         own = folder.name == "killed"
         server = stack.enter_context(running()) if own else postgres
         if own:

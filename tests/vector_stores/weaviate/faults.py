@@ -1,6 +1,6 @@
 """How `llm-weaviate` is put through the fault matrix.
 
-GraphQL is switched off in it: what goes wrong there alone is no failure, but has the objects scanned, which is what
+GraphQL is switched off in it: what goes wrong there alone is not a failure, but has the objects scanned, which is what
 ``test_weaviate_source`` shows.
 """
 

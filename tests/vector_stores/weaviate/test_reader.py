@@ -753,7 +753,7 @@ def test_an_answer_of_another_shape_is_no_fact(service: WeaviateService, path: s
 
 def test_an_answer_without_the_one_number_asked_for_is_none() -> None:
     assert parse_results({"data": {"Aggregate": {"a0": []}}}, [Ask()]) is None
-    # Grouped, no object is no group.
+    # Grouped, no object is not a group.
     found = parse_results({"data": {"Aggregate": {"a0": []}}}, [Ask(path="source", limit=5)])
     assert found == [[]]
 
