@@ -21,6 +21,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 from datahub_llmops.answer_store.segments import dump_line
 from datahub_llmops.errors import AccessError, DeniedError
 from datahub_llmops.spans.doors import files, matching
+from datahub_llmops.spans.doors.files import FilesDoor
 from datahub_llmops.spans.doors.reading import ObjectReader
 from datahub_llmops.spans.doors.spool import Spool
 from spans.doors import making
@@ -174,6 +175,28 @@ def test_an_object_deleted_between_listing_and_reading_is_counted_and_no_failure
     assert found.door.counts.objects_vanished == 1
     assert len(found.counted.answers) == 1
     assert not found.problems
+
+
+def test_days_of_an_object_that_was_counted_and_is_deleted_before_it_is_read_say_why_they_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "1.json"
+    path.write_bytes(as_line([call(1)]))
+    first = run(tmp_path)
+    path.write_bytes(as_line([call(1)]) + as_line([call(2)]))
+    (tmp_path / "2.json").write_bytes(as_line([call(3)]))
+    part = FilesDoor._part
+
+    def and_delete(found: Any) -> Any:
+        known = part(found)
+        path.unlink(missing_ok=True)
+        return known
+
+    monkeypatch.setattr(FilesDoor, "_part", staticmethod(and_delete))
+    found = run(tmp_path, position=first.position)
+    assert not found.counted.answers
+    assert found.titles == ["Days that cannot be counted again"]
+    assert found.problems[0].context.startswith(f"{path}: not found; ")
 
 
 def test_what_is_no_plain_file_is_a_failure_and_a_link_to_a_file_is_read(tmp_path: Path) -> None:

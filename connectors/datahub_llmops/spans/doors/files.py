@@ -101,7 +101,7 @@ class FilesDoor:
         self._gone: list[positions.Entry] = []
         self._waiting: list[tuple[Found, Part]] = []
         """What earlier runs read, and this one has not yet."""
-        self._broken: list[tuple[Found, positions.Entry]] = []
+        self._broken: list[tuple[Found, positions.Entry, str]] = []
         """What earlier runs read, and this one cannot."""
         self._entries: dict[bytes, positions.Entry] = {}
         self._fresh: set[bytes] = set()
@@ -191,7 +191,7 @@ class FilesDoor:
             outcome, tail = self._read(found, part, opened)
         except (StorageError, ModuleNotFoundError) as error:
             self._could_not_read(found, error)
-            self._keep_earlier(found)
+            self._keep_earlier(found, str(error))
             return
         first, last = (int(self._first) // HOUR, int(self._last) // HOUR) if self._last else (0, 0)
         if part.start and before is not None:
@@ -200,8 +200,9 @@ class FilesDoor:
             self._waiting.append((found, Part(stop=before.end)))
         if self.counts.spans_in_future > in_future:
             self._tell(problems.from_the_future(found.object.name, self.counts.spans_in_future - in_future))
-        if not self._say(found, outcome):
-            self._keep_earlier(found)
+        self._say(found, outcome)
+        if outcome.broken is not None:
+            self._keep_earlier(found, outcome.broken)
             return
         if before is not None and found.object.size < before.end:
             self._gone.append(before)  # Something else was written in its place.
@@ -237,22 +238,21 @@ class FilesDoor:
     def _keep(self, found: Found, entry: positions.Entry) -> None:
         self._entries[found.identity] = entry._replace(identity=found.identity, head=found.head)
 
-    def _keep_earlier(self, found: Found) -> None:
+    def _keep_earlier(self, found: Found, reason: str) -> None:
         """Remember of an object that cannot be read this time what an earlier run read, and that it has to be read."""
         if found.before is not None:
             self._keep(found, found.before._replace(version=bytes(8)))
-            self._broken.append((found, found.before))
+            self._broken.append((found, found.before, reason))
         if found.packed is not None:
             self._gone.append(found.packed)
 
-    def _say(self, found: Found, outcome: Outcome) -> bool:
-        """Report what is odd about an object, and return whether it needs no further reading."""
+    def _say(self, found: Found, outcome: Outcome) -> None:
+        """Report what is odd about an object."""
         name = found.object.name
         if outcome.broken is not None:
             self._tell(problems.broken(name, outcome.broken))
         if outcome.unreadable or outcome.too_long:
             self._tell(problems.not_understood(name, outcome.unreadable, outcome.too_long, outcome.format))
-        return outcome.broken is None
 
     def _could_not_read(self, found: Found, error: StorageError | ModuleNotFoundError) -> None:
         if isinstance(error, ModuleNotFoundError):
@@ -357,8 +357,8 @@ class FilesDoor:
                 self.counts.objects_failed += not error.is_missing
             if broken is not None and found.before is not None:
                 left |= self._leave(found, found.before, broken, days)
-        for found, before in self._broken:
-            left |= self._leave(found, before, "it was reported above", days)
+        for found, before, reason in self._broken:
+            left |= self._leave(found, before, reason, days)
         return left
 
     def _leave(self, found: Found, before: positions.Entry, reason: str, days: set[int]) -> set[int]:
