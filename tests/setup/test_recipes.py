@@ -111,6 +111,48 @@ def test_variables_that_are_not_set_are_named(tmp_path: Path) -> None:
     assert (found.verdict, found.message) == ("not ok", "Variables that it names are not set: CHROMA_URL.")
 
 
+SHOP = {"type": "llm-local", "config": {"path": "shop.db"}}
+
+
+@pytest.mark.parametrize(
+    ("sink", "name", "state", "message"),
+    [
+        ({"type": "llm-locale"}, "shop", None, "There is no sink 'llm-locale'."),
+        (
+            {"type": "llm-local", "config": {"pth": "shop.db"}},
+            "shop",
+            None,
+            "The sink llm-local is not valid: there is no option pth; did you mean path?",
+        ),
+        (SHOP, None, SHOP, "Stale removal is on, and needs a `pipeline_name`."),
+        (
+            SHOP,
+            "shop",
+            None,
+            "Stale removal is on, and would keep its state on a server, which the recipe does not name.",
+        ),
+        (SHOP, "shop", SHOP, None),
+        ({"type": "datahub-rest", "config": {"server": "http://localhost:8080"}}, "shop", None, None),
+    ],
+)
+def test_what_would_keep_a_run_from_beginning_is_not_ok(
+    tmp_path: Path,
+    chroma_folder: Path,
+    sink: dict[str, Any],
+    name: str | None,
+    state: dict[str, Any] | None,
+    message: str | None,
+) -> None:
+    stateful = {"enabled": "pth" not in str(sink) and sink["type"] != "llm-locale", "state_provider": state}
+    path = put(tmp_path / "a.yaml", sink=sink, path=str(chroma_folder), stateful_ingestion=stateful)
+    path.write_text(path.read_text("utf-8") + (f"pipeline_name: {name}\n" if name else ""), "utf-8")
+    *wrong, tested = examined(path)
+    assert tested.verdict == "ok"
+    assert [(one.verdict, one.message, bool(one.to_do)) for one in wrong] == (
+        [("not ok", message, True)] if message else []
+    )
+
+
 def test_missing_packages_are_named_even_without_the_variables(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

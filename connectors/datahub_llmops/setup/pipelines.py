@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from datahub_llmops.catalog.local.pipeline_runs import PipelineRun, read
+from datahub_llmops.catalog.local.pipeline_runs import KEPT_DAYS, PipelineRun, read
 from datahub_llmops.errors import CatalogError
 from datahub_llmops.net.shown import clean
 from datahub_llmops.setup import words
@@ -14,6 +14,10 @@ from datahub_llmops.setup.diagnosis import Diagnosis
 from datahub_llmops.setup.recipes import Recipe
 
 _DAY: Final = 86_400.0
+_NO_RECIPE: Final = (
+    f"run its recipe, which is not among these. If it is gone for good, the catalog forgets it {KEPT_DAYS} days after "
+    "the run."
+)
 
 
 def read_runs(where: str) -> tuple[PipelineRun, ...] | None:
@@ -46,7 +50,7 @@ def _ended(
 
 def _judged(where: str, run: PipelineRun, recipe: str | None, now: float, most_days: float) -> Diagnosis:
     since = words.age(now - run.ended / 1_000)
-    again = f"datahub ingest -c {recipe}" if recipe else "run its recipe"
+    again = f"datahub ingest -c {recipe}" if recipe else _NO_RECIPE
     name = _name(run, where)
     if run.outcome == "SUCCESS":
         if now - run.ended / 1_000 > most_days * _DAY:

@@ -26,6 +26,7 @@ from datahub_llmops.setup.connection import (
 )
 from datahub_llmops.setup.diagnosis import Diagnosis
 from datahub_llmops.setup.packages import extra_of, missing_packages
+from datahub_llmops.setup.pipeline_parts import SERVER_SINK, find_faults
 
 _ENDINGS: Final = (".dhub.yaml", ".dhub.yml")
 _FILES: Final = (".yaml", ".yml", ".json", ".toml")
@@ -36,7 +37,6 @@ _UNSET: Final = "\0"
 """Stands for the value of a variable that is not set."""
 LOCAL: Final = "llm-local"
 _READ_A_CATALOG: Final = frozenset({"llm-propagation", "llm-health", "llm-lifecycle"})
-_SERVER_SINK: Final = "datahub-rest"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +84,7 @@ class Recipe:
         server, token = config.get("server"), config.get("token")
         if self.content and not sink:
             return _default_server()
-        if sink.get("type") != _SERVER_SINK or not _is_set(server) or not (token is None or _is_set(token)):
+        if sink.get("type") != SERVER_SINK or not _is_set(server) or not (token is None or _is_set(token)):
             return None
         return server, token or None
 
@@ -195,7 +195,9 @@ def examine_recipes(recipes: Sequence[Recipe], deadline: float) -> list[Diagnosi
     for recipe in recipes:
         if recipe.problems:
             found += recipe.problems
-        elif recipe.name in elsewhere:
+            continue
+        found += [_diagnosis(recipe, "not ok", *fault) for fault in find_faults(recipe.content)]
+        if recipe.name in elsewhere:
             found.append(_diagnosis(recipe, "ok", elsewhere[recipe.name]))
         else:
             found += _tried(recipe, tested[recipe.name])

@@ -19,8 +19,8 @@ RunOutcome: TypeAlias = Literal["SUCCESS", "FAILURE", "CANCELLED", "UNKNOWN"]
 """DataHub's own words."""
 
 OUTCOMES: Final[tuple[RunOutcome, ...]] = get_args(RunOutcome)
-_KEPT: Final = 90 * 86_400_000
-"""Milliseconds after which a pipeline that has not run again is forgotten: nobody runs it any more."""
+KEPT_DAYS: Final = 90
+"""Days after which a pipeline that has not run again is forgotten: nobody runs it any more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +61,7 @@ def note(path: Path, run: PipelineRun, timeout: float) -> None:
 
 
 def _replace(connection: sqlite3.Connection, run: PipelineRun) -> None:
-    connection.execute("delete from pipeline_run where ended < ?", (run.ended - _KEPT,))
+    connection.execute("delete from pipeline_run where ended < ?", (run.ended - KEPT_DAYS * 86_400_000,))
     connection.execute(
         "insert into pipeline_run values (?, ?, ?, ?, ?, ?, ?, ?) on conflict (pipeline, source, instance) do update "
         "set run_id = excluded.run_id, began = excluded.began, ended = excluded.ended, outcome = excluded.outcome, "
