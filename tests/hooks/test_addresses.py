@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
-from datahub_llmops.hooks import chunk_sources, vendor_attributes
-from datahub_llmops.hooks.addresses import parse_address, parse_dsn, parse_path
+from datahub_llmops.hooks import addresses, chunk_sources, vendor_attributes
+from datahub_llmops.hooks.addresses import has_secret, parse_address, parse_dsn, parse_path
 
 SECRET = "Sup3rSecret"
 ODD = st.text("aZ0/:@?#[]%;=& '\"\\+.,-_!$~|<>(){}", max_size=6)
@@ -136,3 +136,23 @@ def test_paths(path: str, kept: str | None) -> None:
 )
 def test_sources_that_hold_a_secret_are_digested(value: str) -> None:
     assert chunk_sources.clean_address(value, lambda _: "0") == "hmac:0"
+
+
+PARTS = (
+    *("password", "API-key", "sıg", "ſession", "=", "%3D", "%3d", "sk-live_a", "Rk_ant-a", "ghp_"),
+    *(
+        "ghp_0123456789abcdef",
+        "github_pat_",
+        "glpat-",
+        "xoxb-",
+        "AKIA0123456789ABCDEF",
+        "AKıA0123456789ABCDEF",
+    ),
+    *("a", " ", "/", ".", "é"),
+)
+
+
+@given(st.lists(st.sampled_from(PARTS), max_size=4))
+def test_what_is_seen_early_has_no_secret(parts: list[str]) -> None:
+    text = "".join(parts)
+    assert has_secret(text) == (addresses._SECRET.search(text) is not None)

@@ -20,6 +20,8 @@ _SECRET: Final = re.compile(
     r"\bxox[abprs]-|\bAKIA[0-9A-Z]{16}"
 )
 """Words before a value that must not be kept, and the beginnings of common keys."""
+_MARKS: Final = ("=", "%3d", "sk", "pk", "rk", "gh", "pat_", "gl", "xo", "ak")
+"""Each match of ``_SECRET`` in ASCII has one of them, in lower case."""
 _HOST: Final = re.compile(r"[\w.-]+(,[\w.-]+)*|[0-9a-fA-F:.]+(%\w+)?")
 _URL_PATH: Final = re.compile(r"(/[\w.~+-]+)*/?")
 _NAME: Final = re.compile(r"[\w$.+-]{1,128}")
@@ -152,4 +154,10 @@ def _first(value: object) -> str | None:
 
 def has_secret(address: str) -> bool:
     """Return whether a part of an address looks like a secret: a parameter of that name, or a signed token."""
-    return ";" in address or bool(_SECRET.search(address)) or address.startswith("eyJ")
+    if ";" in address or address.startswith("eyJ"):
+        return True
+    lower = address.lower()
+    # Most addresses have no mark, and to see that takes a fifth of the time of a search.
+    if address.isascii() and not any(mark in lower for mark in _MARKS):
+        return False
+    return _SECRET.search(address) is not None

@@ -34,6 +34,9 @@ MAX_VALUE: Final = 512
 _ADDRESS: Final = re.compile(
     r"[\w.+-]+://|[/\\~.]|[A-Za-z]:[/\\]|[\w .-]+[/\\]|[\w-]+\.[A-Za-z][\w]{0,7}$|[\w-]+(\.[\w-]+){1,3}$"
 )
+_CONTROL: Final = re.compile(r"[\x00-\x1f]")
+_AUTHORITY: Final = re.compile(r"(?=[/?#])")
+_QUERY: Final = re.compile(r"[?#]")
 _SCALARS: Final = (str, int)
 _PICKED: Final = frozenset(PICKED)
 
@@ -153,15 +156,15 @@ def clean_address(value: str, digest: Callable[[str], str]) -> str:
     """
     # An @ behind the host is an e-mail address in a path, or the end of a password that was not encoded.
     text = value.strip()
-    if len(text) > MAX_VALUE or not _ADDRESS.match(text) or any(ord(letter) < 32 for letter in text):
+    if len(text) > MAX_VALUE or not _ADDRESS.match(text) or _CONTROL.search(text):
         return HMAC_PREFIX + digest(value)
     scheme, separator, rest = text.partition("://")
     if separator:
-        authority, *path = re.split(r"(?=[/?#])", rest, maxsplit=1)
+        authority, *path = _AUTHORITY.split(rest, maxsplit=1)
         rest = "".join([authority.rpartition("@")[2], *path])
         text = f"{scheme}://{rest}"
     if "@" in text:
         return HMAC_PREFIX + digest(value)
-    text = re.split(r"[?#]", text, maxsplit=1)[0]
+    text = _QUERY.split(text, maxsplit=1)[0]
     # A sentence with a dot, a token or a parameter is a value too.
     return HMAC_PREFIX + digest(value) if text.count(" ") > 3 or has_secret(text) else text

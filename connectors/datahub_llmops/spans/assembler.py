@@ -41,19 +41,18 @@ class Assembler:
 
     def __call__(self, spans: Sequence[Span]) -> Assembled:
         """Assemble the answers in all spans of one trace."""
-        kept: Sequence[Span]
         shape: _Shape | None
         if isinstance(spans, ShapedSpans):
             kept = spans
             shape = (spans.shape, *map(self._service, spans.resources))
         else:
-            kept = sorted(spans, key=_start)
-            shape = self._shape(kept)
+            kept = ListedSpans(sorted(spans, key=_start))
+            shape = self._shape(list(kept))
         if shape is None:
             return assemble(spans, self._options)
         plan = self.plans.get(shape)
         if isinstance(plan, Plan):
-            return plan.fill(kept if isinstance(kept, ShapedSpans) else ListedSpans(kept))
+            return plan.fill(kept)
         if plan is None:
             if len(self.plans) >= MAX_SHAPES:
                 self.plans.clear()

@@ -80,7 +80,7 @@ def _build(rows: Sequence[Sequence[Any]]) -> tuple[tuple[Chunk, ...], int]:
     found = []
     for identity, score, metadata in rows if len(rows) <= MAX_CHUNKS else rows[:MAX_CHUNKS]:
         about = tuple(metadata.items()) if type(metadata) is dict else ()
-        name = _name(identity)
+        name = identity if type(identity) is str and 0 < len(identity) <= MAX_ID else _name(identity)
         if score is None:
             found.append(_chunk(name, about))
             continue
