@@ -243,7 +243,7 @@ def test_a_catalog_without_prompts_says_how_to_get_some(tmp_path: Path) -> None:
     catalog = tmp_path / "catalog.db"
     write(catalog, mapping.application_proposals("bot", "langchain", "PROD"))
     found = ask(catalog)
-    assert (found.exit_code, "llm-prompt-files" in found.output) == (0, True)
+    assert (found.exit_code, "datahub-llmops init" in found.output) == (0, True)
     assert asked(catalog) == []
 
 
