@@ -296,6 +296,18 @@ def test_the_archive_of_mlflow() -> None:
         assert "CANARY" not in repr(rows)
 
 
+@pytest.mark.parametrize("spans", ["no list", 7, {"scopeSpans": []}])
+def test_spans_that_are_no_list_are_not_understood(spans: Any) -> None:
+    rows, outcome, _ = read(json.dumps({"resourceSpans": spans}).encode() + b"\n" + as_line([call(1)]))
+    assert (len(rows), outcome.unreadable) == (1, 1)
+
+
+@pytest.mark.parametrize("spans", [None, []])
+def test_no_spans_are_nothing_to_understand(spans: Any) -> None:
+    rows, outcome, _ = read(json.dumps({"resourceSpans": spans}).encode() + b"\n" + as_line([call(1)]))
+    assert (len(rows), outcome.unreadable) == (1, 0)
+
+
 def test_a_line_that_is_odd_in_one_place_is_read_apart_from_it() -> None:
     made = [call(1), call(2)]
     expected = read(as_line(made))[0]

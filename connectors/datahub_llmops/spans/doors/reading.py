@@ -193,6 +193,8 @@ class ObjectReader:
         if not isinstance(data, dict):
             raise ValueError("it is not a JSON object")
         if "resourceSpans" in data:
+            if not isinstance(data["resourceSpans"], list | None):
+                raise ValueError("it is not OTLP")
             self._hand_on(self._json.decode_parsed(data), outcome)
         elif "segment" in data:
             self._segment_line(record, outcome)
