@@ -184,7 +184,9 @@ def test_a_pasted_answer_is_found_by_the_whole_of_it(world: World) -> None:
     world.emit(key_proposal(TABLE))
     world.ask()
     newest = world.ask()
-    assert json.loads(run(world, "explain", "--text", "forty two", "--json"))["answer"]["id"] == newest
+    found = json.loads(run(world, "explain", "--text", "forty two", "--json"))
+    assert found["answer"]["id"] == newest
+    assert found["gaps"][0].startswith("which of 2 answers with this text is meant: this is the newest")
     assert "this text" in run(world, "explain", "--text", "forty", code=1)
     assert world.handle.flush(5)
     piped = CliRunner().invoke(
@@ -193,6 +195,16 @@ def test_a_pasted_answer_is_found_by_the_whole_of_it(world: World) -> None:
         input="forty two",
     )
     assert json.loads(piped.output)["answer"]["id"] == newest
+
+
+def test_the_first_characters_of_an_id_are_enough_if_no_other_id_begins_so(world: World) -> None:
+    world.emit(key_proposal(TABLE))
+    first, second = world.ask(), world.ask()
+    same = first[: next(at for at, letter in enumerate(first) if letter != second[at])]
+    assert json.loads(run(world, "explain", first[: len(same) + 1], "--json"))["answer"]["id"] == first
+    said = run(world, "explain", same, code=1)
+    assert f"several answers begin with {same}: {second}, {first}; give more of the id" in said
+    assert "no answer 02" in run(world, "explain", "02", code=1)
 
 
 def test_the_store_holds_no_text_to_find_it_by(world: World) -> None:

@@ -152,7 +152,7 @@ class TestExplain:
         store = Store.read(world.store)
         catalog = LocalCatalog(world.catalog)
         found = explain.explain(store, explain.find(store, answer), catalog)
-        by_text = explain.find(store, None, text="forty two")
+        by_text = explain.find_by_text(store, "forty two")[0]
         store.close()
         catalog.close()
         assert by_text.id == answer
@@ -192,7 +192,7 @@ class TestExplain:
         with pytest.raises(StoreError, match="no answer"):
             explain.find(store, "ffff")
         with pytest.raises(StoreError, match="this text"):
-            explain.find(store, None, text="never said")
+            explain.find_by_text(store, "never said")
         assert explain.find(store, world.ids[0][:20]).id == world.ids[0]
         store.close()
 

@@ -70,14 +70,21 @@ class Queries:
         self._db = connection
 
     def answer(self, answer_id: str) -> AnswerRow | None:
-        """Return the answer with this id, or the only one whose id begins with it (at least eight characters)."""
+        """Return the answer with this id, or the only one whose id begins with it."""
         row = self._db.execute(f"{_ANSWER} WHERE id = ?", (answer_id,)).fetchone()
-        if row is None and len(answer_id) >= 8:
-            rows = self._db.execute(
-                f"{_ANSWER} WHERE id >= ? AND id < ? LIMIT 2", (answer_id, f"{answer_id}g")
-            ).fetchall()
-            row = rows[0] if len(rows) == 1 else None
+        if row is None and len(whole := self.ids_from(answer_id, 2)) == 1:
+            row = self._db.execute(f"{_ANSWER} WHERE id = ?", (whole[0],)).fetchone()
         return None if row is None else _answer(row)
+
+    def ids_from(self, beginning: str, limit: int) -> list[str]:
+        """Return the newest ids that begin with these characters; none if there are no characters."""
+        if not beginning:
+            return []
+        rows = self._db.execute(
+            "SELECT id FROM answers WHERE id >= ? AND id < ? ORDER BY id DESC LIMIT ?",
+            (beginning, f"{beginning}g", limit),
+        )
+        return [row[0] for row in rows]
 
     def answers(
         self, *, since: float = 0.0, application: str | None = None, limit: int | None = None

@@ -42,6 +42,8 @@ from datahub_llmops.lineage.addresses import dataset_urn
 
 Evidence: TypeAlias = Literal["row", "source", "index", "none"]
 """What an origin rests on, strongest first; see the module."""
+_LISTED: Final = 5
+"""Ids that a message names, if several are meant."""
 HOPS: Final = 10
 
 
@@ -148,25 +150,41 @@ class Explanation(Result):
         return found
 
 
-def find(store: Store, answer: str | None, *, text: str | None = None) -> RecordedAnswer:
-    """Find the answer with an id (or the first characters of one), or the newest whose whole text was ``text``.
+def find(store: Store, answer: str) -> RecordedAnswer:
+    """Find the answer with an id, or the only one whose id begins with these characters.
+
+    Raises:
+        StoreError: there is none, or several; the message says what else to try.
+    """
+    row = store.answer(answer)
+    if row is not None:
+        return load_answer(row, Identities(store))
+    several = store.ids_from(answer, _LISTED + 1)
+    if several:
+        more = " and others" if len(several) > _LISTED else ""
+        raise StoreError(
+            f"several answers begin with {answer}: {', '.join(several[:_LISTED])}{more}; give more of the id"
+        )
+    raise StoreError(f"no answer {answer} in {store.path}; list them: datahub-llmops answers")
+
+
+def find_by_text(store: Store, text: str) -> tuple[RecordedAnswer, tuple[str, ...]]:
+    """Find the newest answer whose whole text was ``text``, with what is not known if others had the same text.
 
     Raises:
         StoreError: there is none; the message says what else to try.
     """
-    if text is not None:
-        secret = digests.key(store.path, create=False)
-        ids = store.with_text(digests.digest(secret, text)) if secret is not None else []
-        if not ids:
-            raise StoreError(
-                "no stored answer has this text. It has to be the whole answer as the application returned it, "
-                f"recorded on this host or with its {digests.KEY_VARIABLE}"
-            )
-        answer = ids[0]
-    row = store.answer(answer or "")
-    if row is None:
-        raise StoreError(f"no answer {answer} in {store.path}; list them: datahub-llmops answers")
-    return load_answer(row, Identities(store))
+    secret = digests.key(store.path, create=False)
+    ids = store.with_text(digests.digest(secret, text)) if secret is not None else []
+    if not ids:
+        raise StoreError(
+            "no stored answer has this text. It has to be the whole answer as the application returned it, "
+            f"recorded on this host or with its {digests.KEY_VARIABLE}"
+        )
+    others = (
+        f"which of {len(ids)} answers with this text is meant: this is the newest; name another by its id"
+    )
+    return find(store, ids[0]), (others,) if len(ids) > 1 else ()
 
 
 def explain(

@@ -118,7 +118,14 @@ def answers(
             models = ", ".join(
                 sorted({str((call.served or call.asked).get("name", "?")) for call in one.models})
             )
-            parts = [one.id, when, one.application, one.status, f"{documents} documents", models]
+            parts = [
+                one.id,
+                when,
+                one.application,
+                one.status,
+                f"{documents} document{'' if documents == 1 else 's'}",
+                models,
+            ]
             _say("  ".join([*parts, *_figures(_total(one, prices), prices)]))
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from datahub_llmops.answer_store.database import reading
 from datahub_llmops.answer_store.location import default_store
-from datahub_llmops.answers.explain import Explanation, explain, find
+from datahub_llmops.answers.explain import Explanation, explain, find, find_by_text
 from datahub_llmops.answers.resolver import MapConfig
 from datahub_llmops.catalog.protocol import FullCatalog
 from datahub_llmops.errors import QuestionError
@@ -58,7 +58,8 @@ def prepare_explanation(
 
     def explain_recorded(catalog: FullCatalog | None) -> Explanation:
         with reading(store or default_store()) as opened:
-            return explain(opened, find(opened, answer, text=text), catalog, config)
+            found, gaps = (find(opened, answer or ""), ()) if text is None else find_by_text(opened, text)
+            return explain(opened, found, catalog, config, known_gaps=gaps)
 
     return explain_recorded
 
