@@ -147,7 +147,7 @@ def measured(count: int) -> None:
                 f"explain, {label}: median {statistics.median(times[10:]):.1f} ms, worst {max(times[10:]):.1f} ms"
             )
         start = time.perf_counter()
-        found = explain.find(reading, None, text=f"answer {count // 2}")
+        found, _ = explain.find_by_text(reading, f"answer {count // 2}")
         print(
             f"found by its text in {(time.perf_counter() - start) * 1000:.1f} ms: {found.id == ids[count // 2]}"
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -205,6 +206,24 @@ def test_the_first_characters_of_an_id_are_enough_if_no_other_id_begins_so(world
     said = run(world, "explain", same, code=1)
     assert f"several answers begin with {same}: {second}, {first}; give more of the id" in said
     assert "no answer 02" in run(world, "explain", "02", code=1)
+
+
+def test_times_are_in_utc_as_in_the_catalog(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.emit(key_proposal(TABLE))
+    answer = world.ask()
+    started = json.loads(run(world, "explain", answer, "--json"))["answer"]["started"]
+    when = time.gmtime(started)
+    # A zone in which it is another day.
+    monkeypatch.setenv("TZ", "XXX-14" if when.tm_hour >= 10 else "XXX+12")
+    time.tzset()
+    try:
+        shown = time.strftime("%Y-%m-%d %H:%M:%S UTC", when)
+        assert f"  {shown}  " in run(world, "answers")
+        assert f", {shown}, ok" in run(world, "explain", answer)
+        assert list(rows(world, "--by", "day")) == [shown[:10]]
+    finally:
+        monkeypatch.delenv("TZ")
+        time.tzset()
 
 
 def test_the_store_holds_no_text_to_find_it_by(world: World) -> None:

@@ -44,7 +44,7 @@ def _tokens(total: Totals, answer: RecordedAnswer, call: ModelCall, prices: Pric
 
 def _of(answer: RecordedAnswer, by: str) -> str:
     if by == "day":
-        return time.strftime("%Y-%m-%d", time.localtime(answer.started))
+        return time.strftime("%Y-%m-%d", time.gmtime(answer.started))
     return answer.application if by == "application" else f"{answer.application} {answer.version or '-'}"
 
 

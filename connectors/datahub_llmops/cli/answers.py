@@ -102,6 +102,8 @@ def answers(
     """
     if context.invoked_subcommand is not None:
         return
+    from datahub_llmops.net.shown import moment
+
     prices = _prices(price_list)
     with _store(path) as store:
         found = list(_read(store, since, application, limit if row is None else None))
@@ -113,7 +115,7 @@ def answers(
         if not found:
             click.echo(f"No answers in this period{' were given this row' if row is not None else ''}.")
         for one in found:
-            when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(one.started))
+            when = moment(one.started)
             documents = _count_documents(one)
             models = ", ".join(
                 sorted({str((call.served or call.asked).get("name", "?")) for call in one.models})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from datahub_llmops.catalog import urn_text
 from datahub_llmops.catalog.protocol import Catalog
 from datahub_llmops.cli.render import kind_of
 from datahub_llmops.governance.facts import NOT_SOURCES, VIEWS
-from datahub_llmops.net.shown import clean
+from datahub_llmops.net.shown import clean, moment
 from datahub_llmops.queries.labels import Labels
 from datahub_llmops.queries.sentences import not_confirmed
 
@@ -87,7 +86,7 @@ def _headline(found: Explanation) -> Iterator[Text]:
     answer = found.answer
     version = f" {answer.version}" if answer.version else ""
     yield _line(
-        f"Answer {answer.id} of {answer.application}{version}, {_moment(answer.started)}, {answer.status}"
+        f"Answer {answer.id} of {answer.application}{version}, {moment(answer.started)}, {answer.status}"
     )
     if answer.error:
         yield _line(f"  error: {answer.error}", style="red")
@@ -150,9 +149,7 @@ def _headed(origin: Origin, names: Names) -> str:
 
 def _jobs(found: Explanation, names: Names) -> Iterator[Text]:
     for job in found.writers:
-        yield _line(
-            f"  {job.orchestrator}: {job.flow} / {job.job}, run {job.run}, wrote {_moment(job.ended)}"
-        )
+        yield _line(f"  {job.orchestrator}: {job.flow} / {job.job}, run {job.run}, wrote {moment(job.ended)}")
         for source in job.sources:
             yield _line(f"    read {names.of(source)}")
     for origin in found.origins:
@@ -218,10 +215,6 @@ def _owners_and_labels(origin: Origin, names: Names) -> Iterator[Text]:
 
 def _column(field_urn: str) -> str:
     return urn_text.simple_path(urn_text.full_name(field_urn))
-
-
-def _moment(seconds: float) -> str:
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
 
 
 def _line(text: str, style: str = "") -> Text:

@@ -1,8 +1,9 @@
-"""Makes text of other systems safe to show: on a terminal, in a log, and in the report of a run."""
+"""Makes text of other systems safe to show, on a terminal, in a log and in the report of a run, and words times."""
 
 from __future__ import annotations
 
 import re
+import time
 import unicodedata
 from typing import Final
 
@@ -52,3 +53,12 @@ def without_login(text: str) -> str:
     ('ftp://***@host/x', './catalog.db')
     """
     return _LOGIN.sub("//***@", text)
+
+
+def moment(seconds: float) -> str:
+    """Say when something was, in UTC as everywhere in a catalog.
+
+    >>> moment(1_796_082_283.765)
+    '2026-11-30 23:44:43 UTC'
+    """
+    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(seconds))
