@@ -57,6 +57,11 @@ def test_a_trace_is_explained_with_the_catalog(world: World) -> None:
     assert "CANARY" not in shown.output
 
 
+def test_a_trace_is_found_by_the_id_that_mlflow_shows(world: World) -> None:
+    found = json.loads(explain(world, f"tr-{TRACE}", "--json").output)
+    assert found["answer"]["application"] == "support-bot"
+
+
 def test_the_answer_is_found_by_its_own_id_too(world: World) -> None:
     answer = json.loads(explain(world, TRACE, "--json").output)["answer"]["id"]
     assert json.loads(explain(world, answer, "--json").output)["answer"]["id"] == answer

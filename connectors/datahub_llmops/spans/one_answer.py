@@ -32,6 +32,8 @@ from datahub_llmops.spans.settling import Settling
 
 SOURCE: Final = "llm-spans"
 _SHOWN: Final = 10
+_MLFLOW: Final = "tr-"
+"""What MLflow writes before the id of a trace."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +88,7 @@ def read_answer(config: SpansConfig, identity: str, at: datetime | None, catalog
         CatalogError: the catalog cannot answer.
     """
     gaps: dict[str, None] = {}
+    identity = identity.strip().removeprefix(_MLFLOW)
 
     def tell(problem: Problem) -> None:
         gaps.setdefault(f"{problem.title.lower()}: {problem.context}")
