@@ -17,6 +17,7 @@ The tree is grouped by what the caller does about an error:
       - SinkError
       + StoreError
       |   - StoreLockedError       somebody else writes it: try again
+      |   - UnknownAnswerError     no answer has this id, or several begin with it
       |   - RecordError            this record failed: report it and go on
       - RecipeError
       - AspectValueError
@@ -104,6 +105,10 @@ class StoreError(LlmopsError):
 
 class StoreLockedError(StoreError):
     """Somebody else keeps the answer store locked. Try again later."""
+
+
+class UnknownAnswerError(StoreError):
+    """The answer store has no answer with this id or text, or several."""
 
 
 class RecordError(StoreError):

@@ -15,6 +15,7 @@ from click.testing import CliRunner
 from mcp import ClientSession, StdioServerParameters, stdio_client
 
 from catalog.local.local_runs import column
+from datahub_llmops.answer_store.database import Store
 from datahub_llmops.catalog.column_uses import USED_COLUMNS, StatedUses, write_uses
 from datahub_llmops.cli import mcp_server
 from datahub_llmops.cli.agent_tools import Tools, brief, cut_urn, quoted
@@ -159,6 +160,20 @@ def test_urns_and_names_are_cut() -> None:
 def test_without_a_catalog_nothing_is_known(tmp_path: Path) -> None:
     answer = Tools(where=str(tmp_path / "none.db")).check_index(INDEX)
     assert (answer["error"], answer["verdict"]) == ("no_catalog", "not known")
+
+
+def test_an_answer_that_is_not_there_is_not_a_store_that_cannot_be_read(tmp_path: Path) -> None:
+    (tmp_path / "damaged.db").write_bytes(b"SQLite format 3\0" + bytes(4096))
+    Store.open(str(tmp_path / "answers.db")).close()
+    codes = {
+        name: Tools(store=tmp_path / name).explain_answer("01a20bb4bad2")["error"]
+        for name in ("answers.db", "damaged.db", "none.db")
+    }
+    assert codes == {
+        "answers.db": "unknown_answer",
+        "damaged.db": "answers_unreadable",
+        "none.db": "answers_unreadable",
+    }
 
 
 def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

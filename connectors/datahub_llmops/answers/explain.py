@@ -33,7 +33,7 @@ from datahub_llmops.catalog.overriding import override
 from datahub_llmops.catalog.protocol import FullCatalog, Node
 from datahub_llmops.catalog.result import Result
 from datahub_llmops.catalog.urn_text import asset_of
-from datahub_llmops.errors import StoreError, UnknownAssetError
+from datahub_llmops.errors import UnknownAnswerError, UnknownAssetError
 from datahub_llmops.governance.embedded import broken_run, read_embedded
 from datahub_llmops.governance.facts import gather
 from datahub_llmops.ingestion.applications.places import Places
@@ -154,7 +154,7 @@ def find(store: Store, answer: str) -> RecordedAnswer:
     """Find the answer with an id, or the only one whose id begins with these characters.
 
     Raises:
-        StoreError: there is none, or several; the message says what else to try.
+        UnknownAnswerError: there is none, or several; the message says what else to try.
     """
     row = store.answer(answer)
     if row is not None:
@@ -162,22 +162,22 @@ def find(store: Store, answer: str) -> RecordedAnswer:
     several = store.ids_from(answer, _LISTED + 1)
     if several:
         more = " and others" if len(several) > _LISTED else ""
-        raise StoreError(
+        raise UnknownAnswerError(
             f"several answers begin with {answer}: {', '.join(several[:_LISTED])}{more}; give more of the id"
         )
-    raise StoreError(f"no answer {answer} in {store.path}; list them: datahub-llmops answers")
+    raise UnknownAnswerError(f"no answer {answer} in {store.path}; list them: datahub-llmops answers")
 
 
 def find_by_text(store: Store, text: str) -> tuple[RecordedAnswer, tuple[str, ...]]:
     """Find the newest answer whose whole text was ``text``, with what is not known if others had the same text.
 
     Raises:
-        StoreError: there is none; the message says what else to try.
+        UnknownAnswerError: there is none; the message says what else to try.
     """
     secret = digests.key(store.path, create=False)
     ids = store.with_text(digests.digest(secret, text)) if secret is not None else []
     if not ids:
-        raise StoreError(
+        raise UnknownAnswerError(
             "no stored answer has this text. It has to be the whole answer as the application returned it, "
             f"recorded on this host or with its {digests.KEY_VARIABLE}"
         )

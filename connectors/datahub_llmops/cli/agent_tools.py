@@ -20,6 +20,7 @@ from datahub_llmops.errors import (
     LlmopsError,
     NoCatalogError,
     StoreError,
+    UnknownAnswerError,
     UnknownAssetError,
 )
 from datahub_llmops.governance.finding import CheckReport
@@ -186,7 +187,11 @@ _ERRORS: Final[Mapping[type[LlmopsError], tuple[str, str]]] = {
     UnknownAssetError: ("unknown_asset", "Use a URN, or platform:name."),
     NoCatalogError: ("no_catalog", "No run has filled a catalog yet."),
     CatalogError: ("catalog_unreadable", "The catalog cannot be read now; nothing is known."),
-    StoreError: ("unknown_answer", "No answer store has an answer with this id."),
+    UnknownAnswerError: (
+        "unknown_answer",
+        "No answer has this id, or several begin with it: give the whole id.",
+    ),
+    StoreError: ("answers_unreadable", "The answer store is missing or cannot be read; nothing is known."),
 }
 
 
