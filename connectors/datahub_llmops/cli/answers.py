@@ -231,8 +231,8 @@ def explain(
     """Show what an answer was made from: prompt, documents, their tables and owners, jobs, models.
 
     ANSWER is an id or the first characters of one. `datahub-llmops answers` lists ids; an application gets the id from
-    `lineage.current_answer().id`, and it is on the answer's OpenTelemetry span. With a recipe of llm-spans, ANSWER is
-    the id of a trace or the whole id of an answer.
+    `lineage.answer()` or `lineage.current_answer()`, and it is on the answer's OpenTelemetry span. With a recipe of
+    llm-spans, ANSWER is the id of a trace or the whole id of an answer.
 
     \b
     datahub-llmops explain 01a20b810a049f9b00d68c1f9c35

@@ -229,7 +229,8 @@ def _unrecorded() -> Answer:
 def current_answer() -> Answer | None:
     """Return the answer that is being made here, else the last one that this code has made itself.
 
-    After ``asyncio.wait_for``, ``gather``, ``to_thread`` or a batch it is ``None``: their answers were made elsewhere.
+    It is ``None`` after ``asyncio.wait_for``, ``gather``, ``to_thread`` or a batch, because their answers were made
+    elsewhere; for an answer that sampling leaves out; and while the hooks are turned off or not attached.
     """
     current = _find()
     return current if isinstance(current, Answer) else runtime.find_last_answer()
