@@ -143,6 +143,27 @@ def test_the_engine_adds_up_events_of_evaluations_that_did_not_fail(
     assert any("BY trace\n" in text for text in statements) is as_rows
 
 
+@pytest.mark.parametrize(("recorded", "shapes"), [(False, 1), (True, 3)])
+def test_hosts_that_only_stamp_spans_are_added_up(engine: Engine, recorded: bool, shapes: int) -> None:
+    database = engine.database()
+    spans = []
+    for number in range(1, 4):
+        stamps = {"application": "support-bot", "host": f"pod-{number}", "recorded": recorded}
+        stamps["answer.id"] = f"01a20b810a04{number:016x}"
+        attributes = {f"datahub_llmops.{name}": value for name, value in stamps.items()}
+        root = span("chain", kind="CHAIN")
+        root = root._replace(trace=f"{number:032x}", attributes={**root.attributes, **attributes})
+        spans += [root, call_of(root)._replace(trace=root.trace)]
+    engine.insert(database, rows_of_spans(spans))
+    door = opened(engine, database)
+    counting = PlainCounting()
+    assert shown(door.count(door.days({}), counting))["answers"] == 3
+    assert len(counting.answers) == shapes
+    assert {one.recorded_on for one in counting.answers} == (
+        {"pod-1", "pod-2", "pod-3"} if recorded else {None}
+    )
+
+
 @pytest.mark.parametrize("bound", ["MAX_DIGESTS", "MAX_IDS"])
 def test_the_engine_counts_documents_that_are_too_many_to_come_back(
     engine: Engine, monkeypatch: pytest.MonkeyPatch, bound: str

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from datahub_llmops.assets import span_names
 from datahub_llmops.spans import attributes as names
 from datahub_llmops.spans.doors.clickhouse.documents import EVENTS, RERANKED, forms, value_of
 from datahub_llmops.spans.doors.clickhouse.table import Table, text, texts
@@ -60,6 +61,7 @@ SELECT trace, ns, id, parent, duration, numbers{more}, is_scored,
   is_ours * greatest(1, cityHash64({hashed}, members, {_is_odd(wanted)})) AS class
 FROM (
   SELECT *, {_error(table, wanted)} AS error, {_has_documents(table, wanted)} AS has_documents,
+    {value_of(span_names.RECORDED)} = 'true' AS is_recorded,
     arrayFilter(k -> k IN ({texts(wanted.named)}), ks) AS named, {_words(wanted)} AS words,
     {_numbers(wanted)}, {_metadata(wanted)} AS metadata_values, {_collections(table, wanted)} AS collections
   FROM ({_judged_rows(table, wanted, _plain_rows(table, wanted, where, application))})
@@ -137,12 +139,19 @@ def _error(table: Table, wanted: Wanted) -> str:
 
 
 def _words(wanted: Wanted) -> str:
-    """The values of a span's words. One that is too long is empty, because it is a text."""
+    """The values of a span's words. One that is too long is empty, because it is a text.
+
+    The host that the hooks stamped is empty too unless it has recorded the answer: a thousand hosts that only stamp
+    spans would make a thousand classes of each.
+    """
     values, keys = (f"arrayFilter((v, k) -> k IN ({texts(wanted.words)}), {one}, ks)" for one in ("vs", "ks"))
-    if not wanted.labels:
-        return f"arrayMap(v -> if(lengthUTF8(v) > {names.MAX_TEXT}, '', v), {values})"
     most = f"if(k IN ({texts(wanted.labels)}), {names.MAX_LABEL}, {names.MAX_TEXT})"
-    return f"arrayMap((v, k) -> if(lengthUTF8(v) > {most}, '', v), {values}, {keys})"
+    left_out = [f"lengthUTF8(v) > {most if wanted.labels else names.MAX_TEXT}"]
+    if span_names.HOST in wanted.words:
+        left_out.append(f"(k = {text(span_names.HOST)} AND NOT is_recorded)")
+    if len(left_out) == 1 and not wanted.labels:
+        return f"arrayMap(v -> if({left_out[0]}, '', v), {values})"
+    return f"arrayMap((v, k) -> if({' OR '.join(left_out)}, '', v), {values}, {keys})"
 
 
 def _numbers(wanted: Wanted) -> str:
