@@ -148,8 +148,9 @@ def test_hosts_that_only_stamp_spans_are_added_up(engine: Engine, recorded: bool
     database = engine.database()
     spans = []
     for number in range(1, 4):
-        stamps = {"application": "support-bot", "host": f"pod-{number}", "recorded": recorded}
+        stamps: dict[str, Any] = {"application": "support-bot", "host": f"pod-{number}", "recorded": recorded}
         stamps["answer.id"] = f"01a20b810a04{number:016x}"
+        stamps["answer.ids"] = [f"01a20b810a03{number:016x}", stamps["answer.id"]]
         attributes = {f"datahub_llmops.{name}": value for name, value in stamps.items()}
         root = span("chain", kind="CHAIN")
         root = root._replace(trace=f"{number:032x}", attributes={**root.attributes, **attributes})
@@ -162,6 +163,8 @@ def test_hosts_that_only_stamp_spans_are_added_up(engine: Engine, recorded: bool
     assert {one.recorded_on for one in counting.answers} == (
         {"pod-1", "pod-2", "pod-3"} if recorded else {None}
     )
+    one = next(one for one in door.trace(spans[0].trace, None) if not one.parent)
+    assert one.attributes == Selection().pick(spans[0].attributes)
 
 
 @pytest.mark.parametrize("bound", ["MAX_DIGESTS", "MAX_IDS"])

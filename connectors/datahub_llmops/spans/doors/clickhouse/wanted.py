@@ -23,6 +23,7 @@ TOKENS: Final = (
 )
 OBJECTS: Final = (*names.TOKENS_JSON, *names.COST_JSON)
 """JSON objects of numbers."""
+_ANSWER_IDS: Final = (span_names.ANSWER_ID, span_names.ANSWER_IDS)
 _NO_WORDS: Final = frozenset(
     (
         *TOKENS,
@@ -33,7 +34,7 @@ _NO_WORDS: Final = frozenset(
         *names.DOCUMENTS_OUTPUT,
         # They differ with each span.
         *names.HOST,
-        span_names.ANSWER_ID,
+        *_ANSWER_IDS,
         span_names.SOURCES,
     )
 )
@@ -99,7 +100,7 @@ class Wanted:
         ]
         return cls(
             words=tuple(one for one in ours if one not in _NO_WORDS and one not in scores),
-            marks=tuple(one for one in ours if one == span_names.ANSWER_ID),
+            marks=tuple(one for one in ours if one in _ANSWER_IDS),
             tokens=tuple(one for one in found if one in TOKENS),
             costs=tuple(one for one in found if one in names.COST),
             scores=scores,
