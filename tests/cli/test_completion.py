@@ -51,8 +51,8 @@ def test_bash_completes_names_of_assets(path: Path) -> None:
     script = """
     eval "$(datahub-llmops completion bash)"
     complete -p datahub-llmops
-    for typed in revi shop.public.c; do
-        COMP_WORDS=(datahub-llmops show $typed); COMP_CWORD=2; COMPREPLY=()
+    for typed in revi shop.public.c "postgres : shop.public.c" "chroma :"; do
+        COMP_WORDS=(datahub-llmops show $typed); COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); COMPREPLY=()
         $(complete -p datahub-llmops | sed 's/.*-F \\([^ ]*\\).*/\\1/') datahub-llmops $typed show
         echo "${COMPREPLY[@]}"
     done
@@ -66,7 +66,13 @@ def test_bash_completes_names_of_assets(path: Path) -> None:
     )
     first, *completed = done.stdout.splitlines()
     assert first.endswith(" datahub-llmops")
-    assert completed == ["reviews reviews-retriever", "shop.public.customers"]
+    # Bash ends a word at a colon, and puts what is offered behind it.
+    assert completed == [
+        "reviews reviews-retriever",
+        "shop.public.customers",
+        "shop.public.customers",
+        "default_database.reviews",
+    ]
     assert done.stderr == ""
 
 

@@ -274,6 +274,9 @@ def test_the_catalog_of_the_command_is_that_of_the_recipes(tmp_path: Path) -> No
     run(["--catalog", "kb.db", "init", "--yes", "--no-ports", "--out", "a"], tmp_path, env)
     local = yaml.safe_load((tmp_path / "a" / "pinecone.dhub.yaml").read_text())
     assert local["sink"] == {"type": "llm-local", "config": {"path": "./kb.db"}}
+    done = run(["--catalog", ".", "init", "--yes", "--no-ports", "--out", "c"], tmp_path, env, code=1)
+    assert "this is a folder; name a file in it" in done.stderr
+    assert not (tmp_path / "c").exists()
     done = run(["--catalog", "http://gms:8080", "init", "--yes", "--no-ports", "--out", "b"], tmp_path, env)
     assert "datahub-llmops --catalog http://gms:8080 lineage NAME" in done.stdout
     server = yaml.safe_load((tmp_path / "b" / "pinecone.dhub.yaml").read_text())

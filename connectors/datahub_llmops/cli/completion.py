@@ -19,6 +19,42 @@ _COMMAND: Final = "datahub-llmops"
 _VARIABLE: Final = "_DATAHUB_LLMOPS_COMPLETE"
 """The variable by which click's scripts ask for completions; its name follows from that of the command."""
 _OFFERED: Final = 100
+_BASH: Final = """\
+%(complete_func)s() {
+    local IFS=$'\\n' response completion type value word words=()
+    for word in "${COMP_WORDS[@]:0:COMP_CWORD+1}"; do
+        if (( ${#words[@]} )) && [[ $word == :* || ${words[-1]} == *: ]]; then
+            words[-1]+=$word
+        else
+            words+=("$word")
+        fi
+    done
+    local typed=${words[-1]} kept=
+    [[ $COMP_WORDBREAKS == *:* ]] && kept=${typed%%"${typed##*:}"}
+
+    response=$(env COMP_WORDS="${words[*]}" COMP_CWORD=$((${#words[@]} - 1)) %(complete_var)s=bash_complete $1)
+
+    for completion in $response; do
+        IFS=',' read -r type value <<< "$completion"
+        if [[ $type == 'dir' ]]; then
+            COMPREPLY=()
+            compopt -o dirnames
+        elif [[ $type == 'file' ]]; then
+            COMPREPLY=()
+            compopt -o default
+        elif [[ $type == 'plain' ]]; then
+            COMPREPLY+=("${value#"$kept"}")
+        fi
+    done
+    return 0
+}
+
+complete -o nosort -F %(complete_func)s %(prog_name)s
+"""
+"""click's own script, but for the colon: bash ends a word there, and the name of an asset has one after its platform.
+
+https://tiswww.case.edu/php/chet/bash/FAQ, E13
+"""
 
 
 @click.command()
@@ -37,7 +73,10 @@ def completion(context: click.Context, shell: str) -> None:
     found = get_completion_class(shell)
     if found is None:
         raise click.ClickException(f"this release of click has no completion for {shell}")
-    click.echo(found(context.find_root().command, {}, _COMMAND, _VARIABLE).source())
+    script = found(context.find_root().command, {}, _COMMAND, _VARIABLE)
+    if shell == "bash":
+        script.source_template = _BASH
+    click.echo(script.source())
 
 
 def complete_asset(context: click.Context, parameter: click.Parameter, typed: str) -> list[CompletionItem]:

@@ -6,6 +6,7 @@ import os
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +16,7 @@ import click
 from datahub_llmops.answer_store.location import default_catalog, environment
 from datahub_llmops.cli.opening import shown
 from datahub_llmops.cli.paths import Place
-from datahub_llmops.errors import LlmopsError, RecipeError
+from datahub_llmops.errors import LlmopsError, NoCatalogError, RecipeError
 
 if TYPE_CHECKING:
     from datahub_llmops.setup.connection import Connection
@@ -171,6 +172,7 @@ def _complete(candidates: Sequence[Candidate], found: Discovery) -> list[Candida
 
 
 def _target(where: str | None, found: Discovery, folder: Path, *, yes: bool) -> Target:
+    from datahub_llmops.catalog.open import open_catalog
     from datahub_llmops.cli.questions import ask_target
     from datahub_llmops.setup.target import (
         configured_server,
@@ -189,6 +191,9 @@ def _target(where: str | None, found: Discovery, folder: Path, *, yes: bool) -> 
         )
     local = local_target(where, default_catalog(), folder)
     if named:
+        # Its recipes could write nothing. A file that is not there yet is what they begin.
+        with suppress(NoCatalogError), closing(open_catalog(named)):
+            pass
         return local
     servers = [server_of_variables(found.variables), server_of_datahub(configured_server())]
     known = [one for one in servers if one is not None]
