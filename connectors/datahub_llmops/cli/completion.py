@@ -74,9 +74,8 @@ def completion(context: click.Context, shell: str) -> None:
     if found is None:
         raise click.ClickException(f"this release of click has no completion for {shell}")
     script = found(context.find_root().command, {}, _COMMAND, _VARIABLE)
-    if shell == "bash":
-        script.source_template = _BASH
-    click.echo(script.source())
+    text = script.source()  # It looks at the version of bash, too.
+    click.echo(_BASH % script.source_vars() if shell == "bash" else text)
 
 
 def complete_asset(context: click.Context, parameter: click.Parameter, typed: str) -> list[CompletionItem]:
