@@ -7,7 +7,8 @@ of it.
 
 from __future__ import annotations
 
-import struct
+from array import array
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice, repeat
 from operator import itemgetter
@@ -56,13 +57,9 @@ class Bundles:
 
     def pack(self, rows: Iterable[Row]) -> list[Bundle]:
         """Return rows as bundles, each of one trace and one area of the spool."""
-        traces: dict[str, list[Row]] = {}
+        traces: dict[str, list[Row]] = defaultdict(list)
         for row in rows:
-            trace = row[0]
-            if trace in traces:
-                traces[trace].append(row)
-            else:
-                traces[trace] = [row]
+            traces[row[0]].append(row)
         found = []
         for listed in traces.values():
             listed.sort(key=_start)
@@ -106,7 +103,7 @@ class Bundles:
             ids,
             shape,
             starts[0],
-            struct.pack(f"{2 * count}d", *starts, *ends),
+            array("d", starts + ends).tobytes(),
             varying or None,
             one if processes.count(one) == count else processes,
             absent,
@@ -132,7 +129,7 @@ class Bundles:
             yield from bundle[2]
             return
         trace, count, ids, shape, _, packed, varying, processes, absent = bundle
-        times = struct.unpack(f"{2 * count}d", packed)
+        times = memoryview(packed).cast("d")
         known = {**(absent or {}), NO_PARENT: ""}
         for place, (number, parent) in enumerate(zip(*self._shapes[shape], strict=True)):
             yield (
@@ -164,7 +161,7 @@ class _Bundled(ShapedSpans):
         self._numbers = numbers
         self._above = above
         self._classes = classes
-        self._times = struct.unpack(f"{2 * len(numbers)}d", bundle[5])
+        self._times = memoryview(bundle[5]).cast("d")
 
     @override
     def __len__(self) -> int:

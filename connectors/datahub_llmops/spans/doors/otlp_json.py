@@ -280,7 +280,8 @@ class JsonDecoder:
         facts: list[int] = []
         varying: dict[str, Any] = {}
         for name, value in self.pick(attributes).items():
-            if varies(name):
+            rule = self._rule(name)
+            if rule is not None and rule.varies:
                 varying[name] = value
             else:
                 facts.append(self._classes.fact(name, value))

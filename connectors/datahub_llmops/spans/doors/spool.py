@@ -62,8 +62,12 @@ class Spool(Generic[R]):
     def put(self, rows: Iterable[R]) -> None:
         """Put spans away."""
         buffers, sizes, parts, size_of = self._buffers, self._sizes, self.parts, self._size_of
+        last = area = -1
         for row in rows:
-            place = area_of(row[4]) * parts + hash(row[0]) % parts
+            hour = row[4] // HOUR
+            if hour != last:
+                last, area = hour, area_of(row[4])
+            place = area * parts + hash(row[0]) % parts
             size = size_of(row)
             packed = row[0], size, marshal.dumps(row)
             if place in buffers:
