@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from catalog.local.local_runs import column, dataset
+from datahub_llmops.errors import UnknownAssetError
 from datahub_llmops.governance.finding import EXIT_CODES, Affected, CheckReport
 from datahub_llmops.governance.lifecycle_list import LifecycleList, Listed
 from datahub_llmops.governance.policy import Forbidden
@@ -808,6 +809,14 @@ def test_a_job_or_a_retriever_is_never_ok_in_place_of_its_index(asset: str, tmp_
     assert first.code == "no_index"
     assert (first.missing or "").endswith(": datahub-llmops check chroma:default_database.docs.")
     assert {one.verdict for one in others} == {"ok"}
+
+
+def test_a_column_is_not_checked_by_the_part_of_lineage_that_feeds_it(tmp_path: Path) -> None:
+    with (
+        write(tmp_path / "catalog.db", estate()) as catalog,
+        pytest.raises(UnknownAssetError, match=r"check what has it: .* check chroma:default_database\.docs$"),
+    ):
+        check_asset(catalog, column(INDEX, "email"), policy(), now=NOW)
 
 
 def test_a_model_that_only_an_application_uses_has_embedded_nothing(tmp_path: Path) -> None:

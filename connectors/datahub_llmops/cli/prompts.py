@@ -177,7 +177,7 @@ def _print_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 def _page_lines(page: PromptPage, estate: Estate) -> Iterator[str]:
     prompt = page.prompt
-    yield f"{prompt.shown}  {len(prompt.versions)} versions"
+    yield f"{prompt.shown}  {len(prompt.versions)} version{'' if len(prompt.versions) == 1 else 's'}"
     if prompt.application is not None:
         yield f"  a template in the code of {prompt.application}, in no registry under a name"
     for finding in page.findings:
@@ -231,7 +231,8 @@ def _version_lines(page: VersionPage, estate: Estate) -> Iterator[str]:
         usage = page.usage
         cost = f"{usage.cost:.4f} {usage.currency}" if usage.cost is not None else f"cost {_UNKNOWN}"
         tokens = f", {usage.tokens:,} tokens" if usage.tokens is not None else ""
-        yield f"  {'usage':<10} {usage.calls:,} calls on {usage.days} days{tokens}, {cost}"
+        days = f"{usage.days} day{'' if usage.days == 1 else 's'}"
+        yield f"  {'usage':<10} {usage.calls:,} calls on {days}{tokens}, {cost}"
 
 
 def _difference_lines(found: Difference) -> Iterator[str]:

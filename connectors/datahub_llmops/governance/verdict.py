@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from typing import Final, TypeAlias
 
 from datahub_llmops.catalog.protocol import FullCatalog, Lineage
-from datahub_llmops.catalog.urn_text import full_name, platform
+from datahub_llmops.catalog.urn_text import asset_of, entity_type, full_name, platform
+from datahub_llmops.errors import UnknownAssetError
 from datahub_llmops.governance.affected import users_of
 from datahub_llmops.governance.checks import (
     allowed,
@@ -56,9 +57,15 @@ def check_asset(
     """Check one asset, by ``default_policy`` unless another is given.
 
     Raises:
-        UnknownAssetError: the catalog does not know it.
+        UnknownAssetError: the catalog does not know it, or it is a column, of which lineage shows a part only.
         CatalogError: the catalog cannot answer.
     """
+    if entity_type(urn) == "schemaField":
+        asset = asset_of(urn)
+        raise UnknownAssetError(
+            f"a column is not checked by itself; check what has it: "
+            f"datahub-llmops check {platform(asset)}:{full_name(asset)}"
+        )
     facts = gather(catalog, urn, now=now or datetime.now(UTC))
     downstream = catalog.lineage(urn, "down", HOPS)
     found = report(

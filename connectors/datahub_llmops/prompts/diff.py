@@ -43,7 +43,7 @@ def find_version(page: PromptPage, typed: str) -> VersionPage:
     if typed == "latest" and page.versions:
         return page.versions[0]
     labels = sorted({label for one in page.versions for label in one.known.labels})
-    known = ", ".join(one.known.version for one in page.versions[:20])
+    known = ", ".join(one.known.version for one in page.versions[:20] if one.known.version) or "none is known"
     more = f"; labels: {', '.join(labels)}" if labels else ""
     raise UnknownAssetError(f"{page.prompt.shown} has no version or label {typed!r}. Versions: {known}{more}")
 
