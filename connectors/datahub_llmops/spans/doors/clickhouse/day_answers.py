@@ -226,8 +226,8 @@ class DayAnswers:
         self, wanted: Wanted, parts: Iterable[Slice], again: Iterable[int], few: bool
     ) -> Iterator[Odd]:
         for part in parts:
-            for key, size in self.ask(self.day.members(wanted, part, again, few=few)):
-                yield Odd(hash=int(key), size=int(size))
+            for key, size, first, last in self.ask(self.day.members(wanted, part, again, few=few)):
+                yield Odd(hash=int(key), size=int(size), first=int(first), last=int(last))
 
     def _documents(self, wanted: Wanted, known: Mapping[int, SpanClass]) -> dict[tuple[int, str], Documents]:
         found: dict[tuple[int, str], Documents] = {}
@@ -279,12 +279,19 @@ class DayAnswers:
                 )
 
     def _of_rows(self, wanted: Wanted, odd: Sequence[Odd], apart: Apart | None) -> Iterator[RecordedAnswer]:
+        """Yield the answers of traces that are looked at by themselves.
+
+        They are read in the order of their starts, because the table is in that order for each name of spans: a batch
+        reads a part of the day, and not the whole of it.
+        """
         batch: list[Odd] = []
-        for one in odd:
-            if batch and sum(other.size for other in batch) + one.size > _BATCH_SPANS:
+        spans = 0
+        for one in sorted(odd, key=lambda one: one.first):
+            if batch and spans + one.size > _BATCH_SPANS:
                 yield from self._of_batch(wanted, batch, apart)
-                batch = []
+                batch, spans = [], 0
             batch.append(one)
+            spans += one.size
             self.cut += one.size > MAX_SPANS
         if batch:
             yield from self._of_batch(wanted, batch, apart)
@@ -294,9 +301,8 @@ class DayAnswers:
     ) -> Iterator[RecordedAnswer]:
         day = self.day
         where = day.of_traces([one.hash for one in batch])
-        rows = self.ask(
-            day.statement(select_spans(day.table, wanted, self.selection, day.application, where))
-        )
+        sql = select_spans(day.table, wanted, self.selection, day.application, where)
+        rows = self.ask(day.statement(sql, batch[0].first, max(one.last for one in batch)))
         for spans in read_traces(rows, self.selection, day.application):
             assembled = self.assemble(spans)
             kept = [one for one in assembled.answers if day.start <= one.started < day.start + 86_400]

@@ -85,15 +85,23 @@ class Odd:
 
     hash: int
     size: int
+    """Number of its spans."""
+    first: int
+    """Start of its first span, in nanoseconds."""
+    last: int
+    """Start of its last span."""
 
 
 def parse(rows: Iterable[Sequence[Any]]) -> tuple[list[Shape], list[Odd]]:
     """Read shapes, and the traces that have none, from the rows of ``Day.shapes``."""
     odd = []
     found: dict[int, dict[int, Place]] = {}
-    for key, place, number, times, size, span_class, parent, first, last, milliseconds, numbers in rows:
+    for row in rows:
+        key, place, number, times, size, low, high, span_class, parent, first, last, milliseconds, numbers = (
+            row
+        )
         if int(place) == 0:
-            odd.append(Odd(hash=int(key), size=int(size)))
+            odd.append(Odd(hash=int(key), size=int(size), first=int(low), last=int(high)))
             continue
         one = Place(
             span_class=int(span_class),

@@ -112,21 +112,22 @@ FROM (
         """The shapes of the day's traces with their sums, by place and by latency, and the traces that come back as
         rows.
 
-        The latter have no places: theirs is 0. ``few`` says that most spans have nothing to do with an application.
-        Then only traces with one that has are looked at.
+        The latter have no places: theirs is 0. Size, first and last start of a span are those of one trace. ``few``
+        says that most spans have nothing to do with an application. Then only traces with one that has are looked at.
         """
         over = " + ".join(f"(ms > {bound})" for bound in LATENCY_BOUNDS)
         return self.statement(f"""
-SELECT toString(shape), place, {over} AS bin, count(), any(size), toString(any(class)), any(parent),
+SELECT toString(shape), place, {over} AS bin, count(), any(size), toString(any(low)), toString(any(high)),
+  toString(any(class)), any(parent),
   toString(min(start)), toString(max(start + duration)), sum(toUInt32(round(duration / 1e6)) AS ms), sumForEach(numbers)
 FROM ({self._placed(wanted, part, few=few)})
 LEFT ARRAY JOIN n AS start, c AS class, places AS parent, d AS duration, v AS numbers, arrayEnumerate(n) AS place
 GROUP BY shape, place, bin""")
 
     def members(self, wanted: Wanted, part: Slice, shapes: Iterable[int], *, few: bool) -> Statement:
-        """The traces of some shapes, with the number of their spans."""
+        """The traces of some shapes, with the number of their spans, and the first and last start of one."""
         return self.statement(
-            f"SELECT toString(t), size FROM ({self._placed(wanted, part, few=few)}) "
+            f"SELECT toString(t), size, toString(low), toString(high) FROM ({self._placed(wanted, part, few=few)}) "
             f"WHERE NOT odd AND shape IN ({_listed(shapes)})"
         )
 
@@ -244,7 +245,7 @@ GROUP BY class, form, id, metadata"""
 SELECT *, arrayMap(x -> if(x = 0, 0, if(indexOf(i, x) = 0, {ORPHAN}, toUInt8(indexOf(i, x)))), p) AS places,
   if(odd, t, cityHash64(places, c)) AS shape
 FROM (
-  SELECT odd, t, size, {ordered}
+  SELECT odd, t, size, low, high, {ordered}
   FROM (
     SELECT *, size > {MAX_SPANS} OR low < {self.begin} OR high >= {self.end} OR unended OR scored
       OR length(arrayDistinct(i0)) < size AS odd
@@ -264,16 +265,16 @@ FROM (
     def _from(self) -> str:
         return f"FROM {{database:Identifier}}.{{table:Identifier}} WHERE {self.table.within}"
 
-    def statement(self, sql: str) -> Statement:
-        """A statement about the day's spans."""
+    def statement(self, sql: str, first: int | None = None, last: int | None = None) -> Statement:
+        """A statement about the day's spans, or those that began between two times in nanoseconds, both included."""
         return Statement(
             text=sql,
             values={
                 "database": self.database,
                 "table": self.name,
                 # A trace may have begun before the day, and end after it.
-                "lo": self.begin - HOUR * 10**9,
-                "hi": self.end + HOUR * 10**9,
+                "lo": self.begin - HOUR * 10**9 if first is None else first,
+                "hi": self.end + HOUR * 10**9 if last is None else last + 1,
             },
         )
 
