@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from datahub_llmops.spans.attributes import Selection
@@ -198,8 +198,28 @@ class Reader:
         return spans, self.counts.spans_unusable - unusable
 
 
+def line_of(*listed: str) -> bytes:
+    """Return a line with a span for each list of attributes."""
+    fields = (
+        '{"traceId":"5b8efff798038103d269b633813fc60c","spanId":"00f067aa0ba902b7","startTimeUnixNano":"1"'
+    )
+    spans = ",".join([f'{fields},"attributes":[{one}]}}' for one in listed])
+    return LINE.replace("RESOURCE", "[]").replace("SPANS", spans).encode()
+
+
 @settings(deadline=None)
 @given(lines())
+@example(
+    [
+        line_of(
+            '{"key":"server.port","value":{"doubleValue":0.0}}',
+            '{"key":"server.port","value":{"doubleValue":-0.0}}',
+            '{"key":"output.value","value":{"arrayValue":{"values":[]}}}',
+            '{"key":"llm.token_count.prompt","value":{"stringValue":"both","intValue":"7"}}',
+            '{"key":"retrieval.documents.0.document.metadata","value":{"intValue":"7"}}',
+        )
+    ]
+)
 def test_a_line_says_the_same_whether_its_names_and_values_are_known_or_not(listed: list[bytes]) -> None:
     reader, apart = Reader(), Reader()
     expected = [apart.read(line, parsed=True) for line in listed]

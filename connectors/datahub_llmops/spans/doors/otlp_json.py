@@ -78,7 +78,9 @@ class _Layout(NamedTuple):
     """Which attributes a span has at which places. The layouts of an application are few."""
 
     pick: Callable[[Sequence[Any]], tuple[Any, ...]]
-    """Returns the attributes that are facts."""
+    """Returns the attributes that are facts, apart from those below."""
+    reduced: tuple[int, ...]
+    """Places of facts whose texts differ more often than what is kept of them."""
     outputs: tuple[tuple[int, _Rule], ...]
     varying: tuple[tuple[int, _Rule], ...]
     """Those that vary, apart from outputs."""
@@ -273,7 +275,12 @@ class JsonDecoder:
                     found = self._read(value, rule)
                 if found is not None:
                     varying[rule.name] = found
-        return layout.pick(attributes), varying
+        facts = layout.pick(attributes)
+        for place in layout.reduced:
+            number = self._fact(attributes[place])
+            if number is not None:
+                facts = (*facts, number)
+        return facts, varying
 
     def _sort_each(self, attributes: Sequence[Any]) -> _Sorted:
         """Do the same for attributes of any type."""
@@ -295,7 +302,8 @@ class JsonDecoder:
         ]
         varying = [one for one in rules if one[1].varies and not one[1].is_output]
         found = _Layout(
-            pick=picker([place for place, rule in rules if not rule.varies]),
+            pick=picker([place for place, rule in rules if not rule.varies and rule.reduce is keep]),
+            reduced=tuple([place for place, rule in rules if not rule.varies and rule.reduce is not keep]),
             outputs=tuple([one for one in rules if one[1].is_output]),
             varying=tuple(varying),
             beside_outputs=tuple([one for one in varying if not repeats_output(one[1].name)]),
