@@ -15,6 +15,7 @@ from click.testing import CliRunner
 from mcp import ClientSession, StdioServerParameters, stdio_client
 
 from catalog.local.local_runs import column
+from datahub_llmops import __version__
 from datahub_llmops.answer_store.database import Store
 from datahub_llmops.catalog.column_uses import USED_COLUMNS, StatedUses, write_uses
 from datahub_llmops.cli import mcp_server
@@ -63,7 +64,8 @@ def ask(catalog: Path, *calls: tuple[str, dict[str, Any]], more: Sequence[str] =
         arguments = ["-m", "datahub_llmops.cli.main", "--catalog", str(catalog), "mcp", *more]
         parameters = StdioServerParameters(command=sys.executable, args=arguments)
         async with stdio_client(parameters) as (read, write_), ClientSession(read, write_) as client:
-            await client.initialize()
+            server = (await client.initialize()).server_info
+            assert (server.name, server.version) == ("datahub-llmops", __version__)
             tools = await client.list_tools()
             assert {tool.name for tool in tools.tools} == {"check_index", "explain_answer", "who_is_affected"}
             found = []

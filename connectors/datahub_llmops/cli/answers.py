@@ -118,7 +118,9 @@ def answers(
             when = moment(one.started)
             documents = _count_documents(one)
             models = ", ".join(
-                sorted({str((call.served or call.asked).get("name", "?")) for call in one.models})
+                sorted(
+                    {str((call.served or call.asked).get("name", "model not known")) for call in one.models}
+                )
             )
             parts = [
                 one.id,

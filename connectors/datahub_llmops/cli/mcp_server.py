@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from importlib import import_module
+from inspect import signature
 from pathlib import Path
 from typing import Any, Final
 
@@ -51,7 +52,10 @@ def mcp(where: str | None, policy_file: Path | None, store: Path | None) -> None
     """
     from datahub_llmops.cli.check import read_policy_file
 
-    server = _server_class()("datahub-llmops", instructions=_INSTRUCTIONS)
+    create = _server_class()
+    # Version 1 of the SDK tells clients its own version.
+    own = {"version": __version__} if "version" in signature(create).parameters else {}
+    server = create("datahub-llmops", instructions=_INSTRUCTIONS, **own)
     tools = Tools(where=where, store=store, policy=read_policy_file(policy_file))
 
     def check_index(index: str) -> str:
