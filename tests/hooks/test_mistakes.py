@@ -10,6 +10,7 @@ import asyncio
 import logging
 import pkgutil
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from importlib import import_module
@@ -226,6 +227,30 @@ def poison(run_guarded: Callable[..., object]) -> tuple[Any, object, list[int]]:
 @pytest.fixture(scope="module")
 def undisturbed() -> list[object]:
     return [*everything(), *everything_of_llamaindex()]
+
+
+class SlowlyCounted(dict[str, int]):
+    """Lets other threads run between the two halves of counting."""
+
+    @override
+    def get(self, *key: Any) -> Any:
+        found = super().get(*key)
+        time.sleep(0.002)
+        return found
+
+
+def test_errors_of_several_threads_all_count(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(guard, "errors", SlowlyCounted())
+    monkeypatch.setattr(guard, "_PATIENCE", 60)
+    threads = [threading.Thread(target=guard.report, args=("place", RuntimeError())) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert guard.errors == {"place": 4}
+    assert len(caplog.records) == 1
 
 
 class TestOurOwnMistakes:

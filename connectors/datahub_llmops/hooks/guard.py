@@ -9,7 +9,9 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from types import TracebackType
-from typing import ParamSpec, TypeVar
+from typing import Final, ParamSpec, TypeVar
+
+from datahub_llmops.hooks import native_threads
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -19,6 +21,10 @@ reraise = False
 
 errors: dict[str, int] = {}
 """Counts errors by the name of the entry point."""
+
+_counting = native_threads.allocate_lock()
+_PATIENCE: Final = 0.05
+"""Seconds."""
 
 entry_points: dict[str, Callable[..., object]] = {}
 """Every guarded function by its name; the fault tests go through all of them."""
@@ -33,9 +39,7 @@ def pass_over(name: str, error: Exception) -> None:
 
 def report(name: str, error: BaseException) -> None:
     """Count ``error``, and log the first one of ``name``. The warning names types and lines, never a value."""
-    count = errors.get(name, 0)
-    errors[name] = count + 1
-    if count == 0:
+    if _count(name) == 0:
         try:
             import logging
         except ImportError:  # Python is shutting down and has unloaded its modules.
@@ -53,6 +57,19 @@ def report(name: str, error: BaseException) -> None:
             name,
             line,
         )
+
+
+def _count(name: str) -> int:
+    """Count an error of ``name``, and return how many there were before."""
+    # A process that was forked by another thread may find the lock held for ever.
+    held = native_threads.acquire(_counting, _PATIENCE)
+    try:
+        before = errors.get(name, 0)
+        errors[name] = before + 1
+        return before
+    finally:
+        if held:
+            _counting.release()
 
 
 class guarded:

@@ -140,9 +140,13 @@ def _not_granted(database: _Database) -> Iterator[Config]:
 def _while_waiting(
     change: Callable[[_Database, list[int]], None],
     mend: Callable[[_Database], None] = lambda database: None,
+    lets_go: bool = True,
     **options: float,
 ) -> Callable[[_Database], AbstractContextManager[Config]]:
-    """Does ``change`` once the run waits for the table ``docs``, which somebody has locked, and lets go of it."""
+    """Does ``change`` once the run waits for the table ``docs``, which somebody has locked, and lets go of it.
+
+    Without ``lets_go``, the lock ends with the server.
+    """
 
     @contextmanager
     def harm(database: _Database) -> Iterator[Config]:
@@ -151,7 +155,7 @@ def _while_waiting(
 
             def watch() -> None:
                 change(database, _waiting(database.server))
-                if not holder.closed and not holder.broken:
+                if lets_go and not holder.closed and not holder.broken:
                     with suppress(psycopg.Error):
                         holder.execute("ROLLBACK")
 
@@ -245,7 +249,13 @@ FAULTS = (
                 item=f"{_NAME}.public.notes",
             ),
             Cell(fault="freezes in the middle", place="counting", harm=_frozen, item=_DOCS),
-            Cell(fault="killed", place="counting", harm=_while_waiting(_kill), item=_DOCS, alone=True),
+            Cell(
+                fault="killed",
+                place="counting",
+                harm=_while_waiting(_kill, lets_go=False),
+                item=_DOCS,
+                alone=True,
+            ),
         ),
     ),
 )
