@@ -54,6 +54,7 @@ from datahub_llmops.spans.assemble import UNNAMED
 from datahub_llmops.spans.config import SpansConfig
 from datahub_llmops.spans.counting import SpanCounting
 from datahub_llmops.spans.doors.door import Door, HoldsWrites, ReadCounts
+from datahub_llmops.spans.doors.keys import date_of
 from datahub_llmops.spans.doors.opening import open_door
 from datahub_llmops.spans.memory import FORMAT, SpansMemory, SpansState
 from datahub_llmops.spans.moved import take_back
@@ -233,7 +234,7 @@ class SpansSource(PatchingSource, TestedSource, StatefulIngestionSourceBase):
             title="Earlier totals cannot be looked up",
             message="Hosts recorded answers of these days too. If they were counted as `source=spans` before that was "
             "known, they count twice now. Set `catalog`, or `datahub_api` of the recipe.",
-            context=f"{len(recorded)} days of applications, such as {_date(day)} of {shown(name)}",
+            context=f"{len(recorded)} days of applications, such as {date_of(day)} of {shown(name)}",
         )
 
     def _pass_over(self, answer: RecordedAnswer, error: RecordError) -> None:
@@ -289,10 +290,6 @@ def place_of(config: SpansConfig) -> str:
     if named.default is not None:
         text += f"\n{named.default}"
     return hashlib.sha256(text.encode()).hexdigest()[:32]
-
-
-def _date(day: int) -> str:
-    return datetime.fromtimestamp(day, UTC).date().isoformat()
 
 
 def _sight(since: str | None, today: date) -> Sight:

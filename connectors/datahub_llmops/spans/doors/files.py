@@ -168,7 +168,9 @@ class FilesDoor:
                     is_empty = False
                     yield place, one
             if is_empty:
-                self._tell(problems.nothing_to_read(place.pattern, self._options.max_days))
+                self._tell(
+                    problems.nothing_to_read(place.pattern, "objects", "`files`", self._options.max_days)
+                )
 
     def _cannot_open(self, one: Object, error: StorageError) -> None:
         self.counts.objects_failed += 1
@@ -329,7 +331,7 @@ class FilesDoor:
         if left - self._told:
             self._tell(problems.removed(where, left - self._told))
         if left & self._told:
-            self._tell(problems.removed_before(where, left & self._told))
+            self._tell(problems.known_before(problems.removed(where, left & self._told)))
         self._told |= left - self._unsettled
         return left
 
@@ -394,7 +396,7 @@ class FilesDoor:
                 yield from self._kept(apart)
             counts.traces_cut += len(cut)
             if cut:
-                self._tell(problems.too_many_spans(day, cut, MAX_TRACE))
+                self._tell(problems.too_many_spans(day, len(cut), MAX_TRACE, cut[0]))
 
     def _kept(self, apart: Apart) -> Iterator[RecordedAnswer]:
         for answer in apart.kept():

@@ -18,6 +18,15 @@ _NAMED: Final = re.compile(
 _DATED: Final = re.compile(r"(?:^|/)(?:\w+=)?(\d{4})-(\d{2})-(\d{2})(?:/(?:hour=)?(\d{2}))?(?=/|$)")
 
 
+def date_of(day: int) -> str:
+    """Return the date of a day by the time of its start.
+
+    >>> date_of(86_400)
+    '1970-01-02'
+    """
+    return datetime.fromtimestamp(day, UTC).date().isoformat()
+
+
 def period(key: str) -> tuple[float, float] | None:
     """Return when an object or a folder was written by its key: start and end, in seconds since the epoch."""
     match = _NAMED.search(key) or _DATED.search(key)

@@ -1,27 +1,27 @@
-"""What the door to files has to say about objects and days: which is meant, and what to do about it."""
+"""What a door has to say about objects, tables and days: which is meant, and what to do about it."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Final
 
 from datahub_llmops.assets.extras import pip_install
 from datahub_llmops.spans.doors.door import Problem
-from datahub_llmops.spans.doors.reading import NO_FORMAT
+from datahub_llmops.spans.doors.keys import date_of
 
 CUT_OFF: Final = "its last record is cut off"
+NO_FORMAT: Final = "its format is not known"
 
 
-def nothing_to_read(pattern: str, max_days: int) -> Problem:
-    """No object matches a pattern, or all are older than ``max_days``."""
+def nothing_to_read(where: str, what: str, options: str, max_days: int) -> Problem:
+    """A place has none of ``what``, such as objects, or all of them are older than ``max_days``."""
     return Problem(
         kind="warning",
         title="Nothing to read",
-        message=f"There are no objects of the last {max_days} days. Check `files`, and whether spans are still written "
-        "there.",
-        context=pattern,
+        message=f"There are no {what} of the last {max_days} days. Check {options}, and whether spans are still "
+        "written there.",
+        context=where,
     )
 
 
@@ -83,15 +83,20 @@ def half_written(name: str) -> Problem:
     )
 
 
-def from_the_future(name: str, spans: int) -> Problem:
-    """Spans of an object begin more than a day after the run."""
+def from_the_future(where: str, spans: int) -> Problem:
+    """Spans of an object or a table begin more than a day after the run."""
     return Problem(
         kind="failure",
         title="Spans from the future",
         message="They begin more than a day after this run, so they were left out. Correct the clock of what records "
         "them.",
-        context=f"{name}: {spans} spans",
+        context=f"{where}: {spans} spans",
     )
+
+
+def known_before(problem: Problem) -> Problem:
+    """A failure of which an earlier run has said so, and that nobody can repair any more."""
+    return replace(problem, kind="info")
 
 
 def perhaps_in_part(failed: Sequence[str]) -> Problem:
@@ -116,11 +121,6 @@ def removed(where: str, days: Collection[int]) -> Problem:
     )
 
 
-def removed_before(where: str, days: Collection[int]) -> Problem:
-    """The same days, of which an earlier run has said so: nobody can repair that any more."""
-    return replace(removed(where, days), kind="info")
-
-
 def not_counted_again(name: str, reason: str, days: Collection[int]) -> Problem:
     """An object that an earlier run counted cannot be read, so its days keep their totals."""
     return Problem(
@@ -133,15 +133,15 @@ def not_counted_again(name: str, reason: str, days: Collection[int]) -> Problem:
     )
 
 
-def too_many_spans(day: int, traces: Sequence[str], most: int) -> Problem:
-    """Traces of a day have more than ``most`` spans."""
+def too_many_spans(day: int, traces: int, most: int, example: str | None = None) -> Problem:
+    """Traces of a day have more than ``most`` spans. ``example`` is the id of one of them."""
     return Problem(
         kind="failure",
         title="Traces with too many spans",
         message=f"Only the earliest {most:,} spans of a trace count. Check what gives one id to so many spans.",
-        context=f"{len(traces)} traces of {_dates([day])}, for example {traces[0]}",
+        context=f"{traces} traces of {date_of(day)}" + (f", for example {example}" if example else ""),
     )
 
 
 def _dates(days: Collection[int]) -> str:
-    return ", ".join(datetime.fromtimestamp(day, UTC).date().isoformat() for day in sorted(days))
+    return ", ".join(map(date_of, sorted(days)))

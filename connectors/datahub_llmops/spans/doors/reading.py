@@ -19,6 +19,7 @@ from datahub_llmops.spans.doors.compression import BrokenOffError, is_compressed
 from datahub_llmops.spans.doors.door import ReadCounts
 from datahub_llmops.spans.doors.otlp_json import JsonDecoder
 from datahub_llmops.spans.doors.otlp_proto import ProtoDecoder
+from datahub_llmops.spans.doors.problems import NO_FORMAT
 from datahub_llmops.spans.doors.records import Framing, cut, framing_of
 from datahub_llmops.spans.doors.rows import LONGEST_RECORD, Row
 from datahub_llmops.spans.doors.span_classes import SpanClasses
@@ -26,7 +27,6 @@ from datahub_llmops.spans.doors.span_classes import SpanClasses
 _CHUNK: Final = 2**20
 _HEAD: Final = 64
 _OTLP: Final = b'{"resourceSpans"'
-NO_FORMAT: Final = "its format is not known"
 _ONE_RECORD: Final = {
     Framing.WHOLE: "it is an incomplete message, or not one of OpenTelemetry",
     Framing.DOCUMENT: "it is an incomplete JSON document, or not JSON",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 
 from datahub_llmops.answer_store.queries import start_of
@@ -15,6 +15,7 @@ from datahub_llmops.errors import AccessError, ConnectorError, RecordError, Unre
 from datahub_llmops.ingestion.applications.rollup import DAY, Rollup
 from datahub_llmops.spans import attributes as names
 from datahub_llmops.spans.attributes import Selection
+from datahub_llmops.spans.doors import problems
 from datahub_llmops.spans.doors.clickhouse.client import ClickHouse, Statement
 from datahub_llmops.spans.doors.clickhouse.day_answers import Assemble, DayAnswers
 from datahub_llmops.spans.doors.clickhouse.options import ClickHouseOptions
@@ -23,6 +24,7 @@ from datahub_llmops.spans.doors.clickhouse.table import Table
 from datahub_llmops.spans.doors.clickhouse.traces import MAX_SPANS, read_traces, select_spans
 from datahub_llmops.spans.doors.clickhouse.wanted import Wanted
 from datahub_llmops.spans.doors.door import Counting, Days, Problem, ReadCounts, Tell
+from datahub_llmops.spans.doors.keys import date_of
 from datahub_llmops.spans.doors.progress import Progress
 from datahub_llmops.spans.span import Span
 
@@ -202,7 +204,8 @@ class ClickHouseDoor:
                 )
                 continue
             read[start] = day
-            self._say_cut(start, day.cut)
+            if day.cut:
+                self._tell(problems.too_many_spans(start, day.cut, MAX_SPANS))
             yield from answers
 
     def _ask(self, statement: Statement) -> Sequence[Sequence[Any]]:
@@ -295,39 +298,13 @@ class ClickHouseDoor:
         """Say whether there is nothing to read, and how much began after ``until``."""
         named = f"{self._client.name}: {self._options.database}.{self._options.table}"
         if not any(hour >= first for hour in by_hour):
-            self._tell(
-                Problem(
-                    kind="warning",
-                    title="Nothing to read",
-                    message=f"There are no spans of the last {self._options.max_days} days. Check `database` and "
-                    "`table`, and whether spans are still written there.",
-                    context=named,
-                )
-            )
+            options = "`database` and `table`"
+            self._tell(problems.nothing_to_read(named, "spans", options, self._options.max_days))
         spans = self.counts.spans_in_future = sum(by_hour[hour] for hour in by_hour if hour >= until)
         if spans:
+            found = problems.from_the_future(named, spans)
             is_known = isinstance(known, int) and spans <= known
-            self._tell(
-                Problem(
-                    kind="info" if is_known else "failure",
-                    title="Spans from the future",
-                    message="They begin more than a day after this run, so they were left out. Correct the clock of "
-                    "what records them.",
-                    context=f"{named}: {spans} spans",
-                )
-            )
-
-    def _say_cut(self, start: int, traces: int) -> None:
-        if traces:
-            self._tell(
-                Problem(
-                    kind="failure",
-                    title="Traces with too many spans",
-                    message=f"Only the earliest {MAX_SPANS:,} spans of a trace count. Check what gives one id to so "
-                    "many spans.",
-                    context=f"{traces} traces of {_date(start)}",
-                )
-            )
+            self._tell(problems.known_before(found) if is_known else found)
 
     def _lost(self, start: int) -> None:
         self._say(
@@ -340,7 +317,7 @@ class ClickHouseDoor:
     def _say(
         self, kind: str, title: str, message: str, start: int, error: ConnectorError | None = None
     ) -> None:
-        context = _date(start) if error is None else f"{_date(start)}: {error}"
+        context = date_of(start) if error is None else f"{date_of(start)}: {error}"
         days = (start,) if kind == "failure" else ()
         self._tell(
             Problem(
@@ -351,10 +328,6 @@ class ClickHouseDoor:
                 days=days,
             )
         )
-
-
-def _date(start: int) -> str:
-    return datetime.fromtimestamp(start, UTC).date().isoformat()
 
 
 def _known(position: Mapping[str, Any]) -> dict[int, int]:
