@@ -60,7 +60,7 @@ def span_rows(
 SELECT trace, ns, id, parent, duration, numbers{more}, is_scored,
   is_ours * greatest(1, cityHash64({hashed}, members, {_is_odd(wanted)})) AS class
 FROM (
-  SELECT *, {_error(table, wanted)} AS error, {_has_documents(table, wanted)} AS has_documents,
+  SELECT *, {_has_documents(table, wanted)} AS has_documents,
     {value_of(span_names.RECORDED)} = 'true' AS is_recorded,
     arrayFilter(k -> k IN ({texts(wanted.named)}), ks) AS named, {_words(wanted)} AS words,
     {_numbers(wanted)}, {_metadata(wanted)} AS metadata_values, {_collections(table, wanted)} AS collections
@@ -119,23 +119,12 @@ def _plain_rows(table: Table, wanted: Wanted, where: str, application: str) -> s
     SELECT {table.column("TraceId")} AS trace, {table.nanoseconds} AS ns, cityHash64({table.column("SpanId")}) AS id,
       if(replaceAll({parent}, '0', '') = '', 0, cityHash64({parent})) AS parent, {table.duration} AS duration,
       hasAny({table.keys}, [{texts(wanted.triggers)}]) OR {begins} AS is_ours, {table.pairs(wanted.everything)},
-      {table.column("ServiceName")} AS service, {name} AS name, {table.scope} AS scope, {table.failed} AS failed,
+      {table.column("ServiceName")} AS service, {name} AS name, {table.scope} AS scope,
+      {table.error(value_of(one) for one in names.ERROR_TYPE if one in wanted.words)} AS error,
       extract({table.trace_state}, 'ot=[^,]*th:([0-9a-f]+)') AS sampling,
       {table.resource(names.SERVICE_VERSION[0])} AS version, {named} AS application,
       arrayFirst(x -> x != '', [{hosts}]) AS host{events}
     {where}"""
-
-
-def _error(table: Table, wanted: Wanted) -> str:
-    """The type of the error, ``error`` if the span does not tell it, and empty if it did not fail."""
-    own = [value_of(one) for one in names.ERROR_TYPE if one in wanted.words]
-    found = [f"[{one}]" for one in own]
-    if table.has_events:
-        found += [
-            f"arrayMap(a -> {table.event_attribute(one)}, event_attributes)" for one in names.ERROR_TYPE
-        ]
-    found.append("['error']")
-    return f"if(failed, arrayFirst(x -> x != '', arrayConcat({', '.join(found)})), '')"
 
 
 def _words(wanted: Wanted) -> str:

@@ -212,13 +212,16 @@ class Table:
     def failed(self) -> str:
         return f"{self.column('StatusCode')} IN ({texts(FAILED)})"
 
-    @property
-    def error(self) -> str:
-        """The type of the error, ``error`` if the span does not tell it, and empty if it did not fail."""
-        found = [f"[{', '.join(map(self.attribute, names.ERROR_TYPE))}]"]
+    def error(self, told: Iterable[str]) -> str:
+        """The type of the error, ``error`` if the span does not tell it, and empty if it did not fail.
+
+        ``told`` are expressions for the attributes that may tell it.
+        """
+        found = [f"[{one}]" for one in told]
         if self.has_events:
             found += map(self.events, names.ERROR_TYPE)
-        return f"if({self.failed}, arrayFirst(x -> x != '', arrayConcat({', '.join(found)}, ['error'])), '')"
+        found.append("['error']")
+        return f"if({self.failed}, arrayFirst(x -> x != '', arrayConcat({', '.join(found)})), '')"
 
 
 _IDENTIFIER: Final = re.compile(r"[^\0-\x1f]{1,200}")

@@ -65,7 +65,7 @@ SELECT trace, span, parent, name, ns, duration, error, resource, scope, state,
 FROM (
   SELECT {table.column("TraceId")} AS trace, {table.column("SpanId")} AS span, {table.column("ParentSpanId")} AS parent,
     {table.column("SpanName")} AS name, {table.nanoseconds} AS ns, {table.duration} AS duration,
-    {table.error} AS error, [{resource}] AS resource, {table.scope} AS scope,
+    {table.error(map(table.attribute, names.ERROR_TYPE))} AS error, [{resource}] AS resource, {table.scope} AS scope,
     {table.trace_state} AS state, {table.pairs(wanted.everything)}, {event_names} AS event_names, {events} AS events
   {where} ORDER BY trace, ns LIMIT {MAX_SPANS} BY trace
 )"""
