@@ -46,8 +46,9 @@ class Assembler:
             kept = spans
             shape = (spans.shape, *map(self._service, spans.resources))
         else:
-            kept = ListedSpans(sorted(spans, key=_start))
-            shape = self._shape(list(kept))
+            ordered = sorted(spans, key=_start)
+            kept = ListedSpans(ordered)
+            shape = self._shape(ordered)
         if shape is None:
             return assemble(spans, self._options)
         plan = self.plans.get(shape)

@@ -67,8 +67,9 @@ class LangfuseDecoder:
         for key in ("usage_details", "cost_details"):
             if record.get(key):
                 own_facts[_NAMES[key]] = _members(record[key])
-        if record.get("type") == "RETRIEVER":
-            own_facts[DOCUMENTS_OUTPUT[0]] = record.get("output")
+        kind, retriever, output = self.output
+        if record.get(kind) == retriever:
+            own_facts[DOCUMENTS_OUTPUT[0]] = record.get(output)
         attributes |= self._selection.pick(own_facts)
         resource = self._selection.pick(_members(metadata.get("resourceAttributes")))
         version = record.get("release") or record.get("version")

@@ -49,8 +49,9 @@ class LangSmithDecoder:
         attributes |= self._selection.pick(
             {_NAMES[key]: _number(record.get(key)) for key in _NAMES if record.get(key) is not None}
         )
-        if record.get("run_type") == "retriever":
-            attributes |= self._selection.pick({DOCUMENTS_OUTPUT[0]: record.get("outputs")})
+        kind, retriever, output = self.output
+        if record.get(kind) == retriever:
+            attributes |= self._selection.pick({DOCUMENTS_OUTPUT[0]: record.get(output)})
         places = {f"langsmith.{key}": record[key] for key in ("session_id", "tenant_id") if record.get(key)}
         return [
             whole(
