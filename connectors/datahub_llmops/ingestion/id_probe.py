@@ -80,7 +80,7 @@ class ProbedStore:
     def _made(self, made: type[VectorStoreSource[Any]], config: Any) -> VectorStoreSource[Any]:
         try:
             return self._opened.enter_context(closing(made(config, PipelineContext(run_id="id-probe"))))
-        except Exception as error:
+        except Exception as error:  # Whatever a source raises when it is made, it cannot be asked.
             raise RecipeError(f"{self.recipe}: its source cannot be made ({type(error).__name__})") from error
 
     def indexes(self) -> Mapping[str, Name]:

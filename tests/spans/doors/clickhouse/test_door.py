@@ -54,24 +54,24 @@ def opened(engine: Engine, database: str, told: list[Problem] | None = None, **g
 
 
 @contextmanager
-def answers_of(door: ClickHouseDoor) -> Iterator[list[str]]:
-    """What the engine answers meanwhile."""
-    answered: list[str] = []
+def exchanges_of(door: ClickHouseDoor) -> Iterator[list[tuple[str, str]]]:
+    """What the engine is asked meanwhile, each with what it answers."""
+    exchanged: list[tuple[str, str]] = []
     ask = door._client.rows
 
     def rows(statement: Statement) -> Sequence[Sequence[Any]]:
         found = ask(statement)
-        answered.append(repr(found))
+        exchanged.append((statement.text, repr(found)))
         return found
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(door._client, "rows", rows)
-        yield answered
+        yield exchanged
 
 
-def contents_in(answered: Sequence[str]) -> list[str]:
+def contents_in(exchanged: Sequence[tuple[str, str]]) -> list[str]:
     """The contents of spans that stand in answers, each with what is around it."""
-    return [text[max(0, at - 100) : at + 20] for text in answered if (at := text.find("CANARY")) >= 0]
+    return [text[max(0, at - 100) : at + 20] for _, text in exchanged if (at := text.find("CANARY")) >= 0]
 
 
 def rolled_up(answers: list[RecordedAnswer]) -> dict[str, Any]:
@@ -91,9 +91,9 @@ def test_recordings_count_as_their_answers(engine: Engine, table: str) -> None:
         answers += [one for one in found_here if not (twice and is_sdk(one))]
     engine.insert(database, rows, table)
     door = opened(engine, database, table=table, timeout_sec=300.0)
-    with answers_of(door) as answered:
+    with exchanges_of(door) as exchanged:
         found = shown(door.count(door.days({}), PlainCounting()))
-    assert contents_in(answered) == []
+    assert contents_in(exchanged) == []
     differ = differences(found, rolled_up(answers))
     # Where one retriever searches several indexes, and another span says which, nobody knows whose the chunks are.
     assert [one for one in differ if "/chunks: None != " not in one] == []
@@ -129,18 +129,10 @@ def test_the_engine_adds_up_events_of_evaluations_that_did_not_fail(
     root = root._replace(attributes={**root.attributes, **judged})
     engine.insert(database, rows_of_spans([root, call_of(root)]))
     door = opened(engine, database)
-    statements: list[str] = []
-    ask = door._client.rows
-
-    def rows(statement: Statement) -> Sequence[Sequence[Any]]:
-        statements.append(statement.text)
-        return ask(statement)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(door._client, "rows", rows)
+    with exchanges_of(door) as exchanged:
         found = shown(door.count(door.days({}), PlainCounting()))
     assert not differences(found, rolled_up(list(ASSEMBLE([root, call_of(root)]).answers)))
-    assert any("BY trace\n" in text for text in statements) is as_rows
+    assert any("BY trace\n" in asked for asked, _ in exchanged) is as_rows
 
 
 @pytest.mark.parametrize(("recorded", "shapes"), [(False, 1), (True, 3)])
@@ -176,19 +168,12 @@ def test_the_engine_counts_documents_that_are_too_many_to_come_back(
     database = engine.database()
     engine.insert(database, rows_of_otlp(raw_lines(recording.name)))
     door = opened(engine, database)
-    statements: list[str] = []
-    ask = door._client.rows
-
-    def rows(statement: Statement) -> Sequence[Sequence[Any]]:
-        statements.append(statement.text)
-        return ask(statement)
-
-    monkeypatch.setattr(door._client, "rows", rows)
-    found = shown(door.count(door.days({}), PlainCounting()))
+    with exchanges_of(door) as exchanged:
+        found = shown(door.count(door.days({}), PlainCounting()))
     assert not differences(
         found, rolled_up([one for each in recording.assembled.values() for one in each.answers])
     )
-    assert [text for text in statements if "uniqExact" in text]
+    assert [asked for asked, _ in exchanged if "uniqExact" in asked]
 
 
 def test_rows_of_a_real_collector_count_as_what_it_was_sent(engine: Engine) -> None:
@@ -218,20 +203,12 @@ def test_an_application_among_many_spans_of_other_services(engine: Engine, user:
     database = engine.database()
     engine.insert(database, rows_of_spans([*trace, *others]))
     door = opened(engine, database, user=user)
-    asked: list[str] = []
-    ask = door._client.rows
-
-    def rows(statement: Statement) -> Sequence[Sequence[Any]]:
-        asked.append(statement.text)
-        return ask(statement)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(door._client, "rows", rows)
+    with exchanges_of(door) as exchanged:
         found = shown(door.count(door.days({}), PlainCounting()))
     assert not differences(found, rolled_up(list(ASSEMBLE(trace).answers)))
     assert found["answers"] == 1
     assert door.counts.spans_read == len(trace)
-    assert any(among in text for text in asked)
+    assert any(among in asked for asked, _ in exchanged)
 
 
 class TestOddTraces:
@@ -471,10 +448,10 @@ class TestTrace:
         engine.insert(database, rows_of_otlp(raw_lines("evaluations/rated")))
         door = opened(engine, database)
         for recording in of_each:
-            with answers_of(door) as asked:
+            with exchanges_of(door) as exchanged:
                 assert "CANARY" not in repr(door.trace(next(iter(recording.traces)), None))
-            assert asked
-            assert contents_in(asked) == []
+            assert exchanged
+            assert contents_in(exchanged) == []
 
 
 @pytest.mark.parametrize(
